@@ -1,0 +1,58 @@
+"""The one way to reach PostgreSQL: an async engine with bounded waits, the naming of constraints,
+and the refusal to run on a server that may forget what it acknowledged."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from services.shared.errors import CannotStart
+
+NAMES = {
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+# Each of these off means that a crash can lose a payment whose payout has been sent.
+DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class UnsafeDatabase(CannotStart):
+    """The PostgreSQL server is set up so that a crash may lose acknowledged payments."""
+
+
+def new_metadata() -> MetaData:
+    """Table metadata whose constraints have predictable names."""
+    return MetaData(naming_convention=NAMES)
+
+
+def open_engine(url: str, *, pool_size: int, application: str) -> AsyncEngine:
+    """An engine for a postgresql:// URL. Opens nothing yet; every wait is bounded."""
+    settings: Mapping[str, str] = {
+        "application_name": application,
+        "statement_timeout": "10000",
+        "idle_in_transaction_session_timeout": "10000",
+        "jit": "off",
+    }
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"server_settings": dict(settings), "timeout": 5, "command_timeout": 15},
+    )
+
+
+async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
+    """Raises UnsafeDatabase where any of DURABILITY is off."""
+    async with engine.connect() as connection:
+        for setting in DURABILITY:
+            value = (await connection.execute(text(f"SHOW {setting}"))).scalar_one()
+            if value == "off":
+                raise UnsafeDatabase(
+                    f"PostgreSQL runs with {setting}=off: acknowledged payments could be lost"
+                )

@@ -1,0 +1,52 @@
+"""Settings from the environment. Each service has one frozen, documented subclass of Settings; all
+that is missing or malformed is reported at once, in sentences, and never with a secret's value."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from services.shared.errors import CannotStart
+
+__all__ = ["Field", "Port", "SecretStr", "Settings", "SettingsError"]
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SettingsError(CannotStart):
+    """The environment does not hold what the process needs; the message lists all of it."""
+
+
+class Settings(BaseModel):
+    """What every process reads. NAME may also be given as NAME_FILE, a path to its value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(0, description="gRPC port; 0 lets the system choose.")
+    metrics_port: Port = Field(0, description="Port of the Prometheus page; 0 switches it off.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    sandbox: bool = Field(
+        False, description="True where no real money can move; calls may then come without a key."
+    )
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str]) -> Self:
+        """Reads the variables of this class, NAME or NAME_FILE. Raises SettingsError."""
+        values: dict[str, str] = {}
+        for name in cls.model_fields:
+            variable = name.upper()
+            file = environment.get(f"{variable}_FILE")
+            if file:
+                values[name] = Path(file).read_text().strip()
+            elif environment.get(variable):
+                values[name] = environment[variable]
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg'].lower()}"
+                for item in error.errors(include_input=False)
+            )
+            raise SettingsError(f"the environment is incomplete: {problems}") from None

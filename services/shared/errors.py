@@ -1,0 +1,113 @@
+"""Refusals, by kind. The kind decides the gRPC code (shared.grpc_status), the reason names the
+cause; a subclass lives beside the noun it protects, and its docstring is its default message.
+
+DomainError
+├── Invalid            the request is malformed; correct it
+│   └── OutOfRange     well-formed, outside the limits
+├── NotFound           no such thing for this caller
+├── Conflict           another request is in the way; retry
+├── NotAllowedNow      the state of things forbids it
+├── NotAuthenticated   who is calling?
+├── Overloaded         too much at once; retry later
+└── Unavailable        something we depend on is down; retry
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """One field that is wrong: its path, the machine-readable reason, a sentence for people."""
+
+    field: str
+    reason: str
+    description: str
+
+
+class DomainError(Exception):
+    """The request was refused."""
+
+    reason: ClassVar[str] = "INTERNAL_ERROR"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, message: str | None = None, **metadata: str) -> None:
+        self.message = message or " ".join((type(self).__doc__ or "Refused.").split())
+        self.metadata = metadata
+        super().__init__(self.message)
+
+    @property
+    def error_reason(self) -> str:
+        """The `reason` of the answer's ErrorInfo, a name of the ErrorReason enum."""
+        return self.reason
+
+
+class Invalid(DomainError):
+    """The request is not of the documented form."""
+
+    reason = "FIELD_INVALID"
+
+    def __init__(
+        self, message: str | None = None, *, violations: tuple[Violation, ...] = (), **metadata: str
+    ) -> None:
+        self.violations = violations
+        if violations:
+            first = violations[0]
+            message = message or "; ".join(v.description for v in violations)
+            metadata = {"field": first.field, **metadata}
+        super().__init__(message, **metadata)
+
+    @property
+    def error_reason(self) -> str:
+        """The first violation's own reason, where there are violations."""
+        return self.violations[0].reason if self.violations else self.reason
+
+
+class OutOfRange(Invalid):
+    """The value is outside the limits."""
+
+
+class NotFound(DomainError):
+    """There is no such thing."""
+
+
+class Conflict(DomainError):
+    """Another request is in the way; retry in a moment."""
+
+    retry_after_seconds = 1
+
+
+class NotAllowedNow(DomainError):
+    """The present state does not allow it."""
+
+
+class NotAuthenticated(DomainError):
+    """The caller is not known."""
+
+    reason = "CREDENTIALS_MISSING"
+
+
+class Overloaded(DomainError):
+    """More work is waiting than this replica accepts; retry in a moment."""
+
+    reason = "OVERLOADED"
+    retry_after_seconds = 1
+
+
+class Unavailable(DomainError):
+    """A part that is needed cannot answer now; retry with the same idempotency key."""
+
+    reason = "SERVICE_UNAVAILABLE"
+    retry_after_seconds = 1
+
+
+class CannotStart(Exception):
+    """The process refuses to start; the message is one sentence that says what to change."""
+
+
+def field_invalid(
+    field: str, description: str, reason: str = "FIELD_INVALID", **metadata: str
+) -> Invalid:
+    """An Invalid about exactly one field."""
+    violation = Violation(field=field, reason=reason, description=description)
+    return Invalid(violations=(violation,), **metadata)

@@ -1,0 +1,79 @@
+"""Calling another service: a channel that spreads over replicas and follows their health, the
+caller's trace and request along with every call, and refusals back as DomainErrors."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from grpc_status import rpc_status
+
+from services.shared import grpc_status
+from services.shared.errors import Unavailable
+from services.shared.telemetry import request_id_var, write_traceparent
+
+# Answers that say nothing about the request itself: the service is away or was too slow.
+_AWAY = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+}
+
+
+def open_channel(target: str, service: str, *, retry_unavailable: bool) -> grpc.aio.Channel:
+    """A channel to every replica behind target ("host:port").
+
+    retry_unavailable re-sends a call that was answered UNAVAILABLE up to three times; only for
+    services whose every call may run twice.
+    """
+    return grpc.aio.insecure_channel(
+        f"dns:///{target}",
+        options=[
+            ("grpc.service_config", _service_config(service, retry_unavailable)),
+            ("grpc.enable_retries", 1 if retry_unavailable else 0),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+            # After a replica dies the rest must be found again in less than a request's deadline.
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+            ("grpc.dns_min_time_between_resolutions_ms", 500),
+        ],
+    )
+
+
+def _service_config(service: str, retry_unavailable: bool) -> str:
+    method: dict[str, Any] = {"name": [{"service": service}]}
+    if retry_unavailable:
+        method["retryPolicy"] = {
+            "maxAttempts": 4,
+            "initialBackoff": "0.05s",
+            "maxBackoff": "0.5s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+    return json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "healthCheckConfig": {"serviceName": service},
+            "methodConfig": [method],
+        }
+    )
+
+
+def call_metadata() -> tuple[tuple[str, str], ...]:
+    """What goes along with every call: the trace and the request it belongs to."""
+    pairs = (("traceparent", write_traceparent()), ("x-request-id", request_id_var.get()))
+    return tuple((key, value) for key, value in pairs if value)
+
+
+@asynccontextmanager
+async def refusals_as_errors(service: str) -> AsyncIterator[None]:
+    """Turns a failed call into the DomainError it stands for; a service away into Unavailable."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        status = await rpc_status.aio.from_call(error)
+        if status is not None and error.code() not in _AWAY:
+            raise grpc_status.from_status(status) from None
+        raise Unavailable(f"{service} cannot answer now", service=service) from error

@@ -1,0 +1,232 @@
+"""The floor every service stands on: one grpc.aio server with context, log, metrics and error
+mapping in an interceptor, health, both reflection versions, and a graceful stop. Business lines
+need none of it."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar
+
+import grpc
+import uvloop
+from google.rpc import status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_status import rpc_status
+
+from services.shared import grpc_status, log
+from services.shared.env import Settings
+from services.shared.errors import CannotStart, DomainError
+from services.shared.ids import new_id
+from services.shared.telemetry import (
+    REFUSALS,
+    RPC_SECONDS,
+    publish_metrics,
+    read_traceparent,
+    request_id_var,
+    trace_id_var,
+)
+
+# HTTP statuses that the transcoder's own table does not have; the gateway puts them in place.
+HTTP_STATUS_OF_REASON = {"IDEMPOTENCY_KEY_REUSED": "422"}
+HTTP_STATUS_HEADER = "x-http-status"
+OPTIONS: Sequence[tuple[str, Any]] = (
+    # A busy port must be an error, not a second server that takes half of the calls.
+    ("grpc.so_reuseport", 0),
+    # Clients meet new replicas when their connections age; both numbers cost nothing.
+    ("grpc.max_connection_age_ms", 60_000),
+    ("grpc.max_connection_age_grace_ms", 30_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+)
+STOP_GRACE_SECONDS = 10.0
+
+Handler = Callable[[Any, Any], Any]
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+class ContextInterceptor(grpc.aio.ServerInterceptor):
+    """Puts each call into its trace and request, times it, and answers every error as one Status.
+
+    A DomainError becomes its own gRPC code; anything else is logged whole and answered as INTERNAL
+    without a word of its text.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wraps unary and server-streaming handlers; health and reflection pass untouched."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith("/grpc."):
+            return handler
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                _unary(handler.unary_unary, method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(
+                _stream(handler.unary_stream, method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        return handler
+
+
+def _unary(call: Handler, method: str) -> Handler:
+    async def wrapped(request: Any, context: Any) -> Any:
+        async with _call(method, context):
+            return await call(request, context)
+
+    return wrapped
+
+
+def _stream(call: Handler, method: str) -> Handler:
+    async def wrapped(request: Any, context: Any) -> AsyncIterator[Any]:
+        async with _call(method, context):
+            async for response in call(request, context):
+                yield response
+
+    return wrapped
+
+
+@asynccontextmanager
+async def _call(method: str, context: Any) -> AsyncIterator[None]:
+    metadata = dict(context.invocation_metadata() or ())
+    trace_id_var.set(read_traceparent(metadata.get("traceparent")))
+    request_id_var.set(metadata.get("x-request-id") or str(new_id()))
+    started = time.monotonic()
+    code, reason = "OK", ""
+    try:
+        yield
+    except (asyncio.CancelledError, GeneratorExit):
+        code = "CANCELLED"
+        raise
+    except grpc.aio.AbortError:
+        code = "ABORTED"
+        raise
+    except DomainError as error:
+        code, reason = grpc_status.code_of(error).name, error.error_reason
+        await _refuse(context, error)
+    except Exception:
+        code, reason = "INTERNAL", "INTERNAL_ERROR"
+        log.get_logger().exception("call_failed", method=method)
+        await _refuse(context, DomainError("Something went wrong on our side; it is logged."))
+    finally:
+        seconds = time.monotonic() - started
+        RPC_SECONDS.labels(method, code).observe(seconds)
+        if reason:
+            REFUSALS.labels(reason).inc()
+        log.get_logger().info(
+            "call", method=method, code=code, reason=reason, milliseconds=round(seconds * 1000, 2)
+        )
+
+
+async def _refuse(context: Any, error: DomainError) -> None:
+    request_id = request_id_var.get()
+    status: status_pb2.Status = grpc_status.to_status(error, request_id)
+    headers = []
+    if http_status := HTTP_STATUS_OF_REASON.get(error.error_reason):
+        headers.append((HTTP_STATUS_HEADER, http_status))
+    if error.retry_after_seconds is not None:
+        headers.append(("retry-after", str(error.retry_after_seconds)))
+    if headers:
+        # Only initial metadata become HTTP headers once a status has to be rewritten as well.
+        await context.send_initial_metadata(tuple(headers))
+    await context.abort_with_status(rpc_status.to_status(status))
+
+
+class GrpcServer:
+    """A server with health and reflection; add services, start, and it serves until stopped."""
+
+    def __init__(self, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
+        self._server = grpc.aio.server(
+            interceptors=[ContextInterceptor(), *interceptors], options=OPTIONS
+        )
+        self._health = health.aio.HealthServicer()
+        self._names: list[str] = []
+        self.port = 0
+
+    def add(self, register: Callable[[Any, Any], None], servicer: object, full_name: str) -> None:
+        """Adds one service: its generated register function, its servicer, its full name."""
+        register(servicer, self._server)
+        self._names.append(full_name)
+
+    async def start(self, host: str, port: int) -> None:
+        """Binds and serves, still NOT_SERVING for health. Raises OSError on a busy port."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._add_reflection([*self._names, health.SERVICE_NAME])
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        try:
+            self.port = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {host}:{port}: the port is in use") from error
+        await self._server.start()
+
+    async def set_serving(self) -> None:
+        """Tells health checks that calls are welcome."""
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
+        """Turns new calls away, lets running ones finish, then stops."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)
+
+    def _add_reflection(self, names: list[str]) -> None:
+        # grpcio ships v1alpha only; the messages of v1 are the same, so one servicer serves both.
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+        servicer = reflection.aio.ReflectionServicer(names)
+        handler = grpc.stream_stream_rpc_method_handler(
+            servicer.ServerReflectionInfo,
+            reflection_pb2.ServerReflectionRequest.FromString,
+            reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        self._server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(
+                    "grpc.reflection.v1.ServerReflection", {"ServerReflectionInfo": handler}
+                ),
+            )
+        )
+
+
+Assembled = AbstractAsyncContextManager[GrpcServer]
+
+
+def run_service(
+    name: str, settings: type[SettingsT], assemble: Callable[[SettingsT], Assembled]
+) -> None:
+    """The whole life of a service process: read settings, assemble, serve until SIGTERM, stop.
+
+    Exits with 1 and one sentence on standard error where the process cannot or must not start.
+    """
+    try:
+        config = settings.load(os.environ)
+        log.configure(name, config.log_level)
+        uvloop.run(_serve(name, config, assemble(config)))
+    except (CannotStart, OSError) as error:
+        sys.exit(f"{name} cannot start: {error}")
+
+
+async def _serve(name: str, config: Settings, assembled: Assembled) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with assembled as server:
+        await server.start(config.host, config.port)
+        publish_metrics(config.host, config.metrics_port)
+        await server.set_serving()
+        log.get_logger().info("serving", name=name, port=server.port)
+        await stop.wait()
+        await server.stop()
+        log.get_logger().info("stopped", name=name)

@@ -1,0 +1,58 @@
+"""Logs: one JSON object a line on standard output, each with the service, and the trace and request
+it belongs to. Values of type SecretStr mask themselves; what is logged is what happened, never a
+body."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from services.shared.telemetry import request_id_var, trace_id_var
+
+Logger = structlog.typing.FilteringBoundLogger
+
+
+def configure(service: str, level: str) -> None:
+    """Sets up logging for the process; called once, before anything else happens."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+
+    def context(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        if trace_id := trace_id_var.get():
+            event.setdefault("trace_id", trace_id)
+        if request_id := request_id_var.get():
+            event.setdefault("request_id", request_id)
+        return event
+
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        context,
+        structlog.processors.dict_tracebacks,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(sort_keys=False)],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    # Libraries speak only when something is wrong; what we do, we log ourselves.
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+def get_logger() -> Logger:
+    """The process's logger; pass what happened as the event and facts as keywords."""
+    logger: Logger = structlog.get_logger()
+    return logger

@@ -1,0 +1,45 @@
+"""What ties a payment's traces together, and the numbers every process publishes. The trace context
+is W3C traceparent in metadata; the payment carries its trace id in its row, so that the worker can
+go on with it after the request is long over."""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+from prometheus_client import Counter, Histogram, start_http_server
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
+
+trace_id_var: ContextVar[str] = ContextVar("trace_id", default="")
+request_id_var: ContextVar[str] = ContextVar("request_id", default="")
+
+RPC_SECONDS = Histogram(
+    "caravel_rpc_seconds",
+    "Time to answer one call, by method and gRPC code.",
+    ["method", "code"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+REFUSALS = Counter("caravel_refusals_total", "Refused calls, by reason.", ["reason"])
+
+
+def new_trace_id() -> str:
+    """A trace id nobody else has."""
+    return secrets.token_hex(16)
+
+
+def read_traceparent(header: str | None) -> str:
+    """The trace id of a caller's traceparent, or a new one where there is none that is valid."""
+    match = _TRACEPARENT.fullmatch(header or "")
+    return match[1] if match and int(match[1], 16) else new_trace_id()
+
+
+def write_traceparent() -> str | None:
+    """The traceparent to send along with a call made now; None outside any trace."""
+    trace_id = trace_id_var.get()
+    return f"00-{trace_id}-{secrets.token_hex(8)}-01" if trace_id else None
+
+
+def publish_metrics(host: str, port: int) -> None:
+    """Serves /metrics for Prometheus on a thread of its own; port 0 means do not."""
+    if port:
+        start_http_server(port, addr=host)
