@@ -189,4 +189,6 @@ def _load(path: Path) -> Corridor:
         starts = [Decimal(tier.from_usd) for tier in schedule.tiers]
         if sorted(set(starts)) != starts:
             raise CorridorsError(f"{path.name}: fee tiers must be in order of from_usd")
+    if corridor.limits.minimum > corridor.limits.maximum:
+        raise CorridorsError(f"{path.name}: limits.minimum_usd is above limits.maximum_usd")
     return corridor

@@ -1,13 +1,16 @@
 """The one way to reach PostgreSQL: an async engine with bounded waits, the naming of constraints,
 and the refusal to run on a server that may forget what it acknowledged."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from sqlalchemy import MetaData, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from services.shared.errors import CannotStart
+from services.shared.errors import CannotStart, Unavailable
 
 NAMES = {
     "pk": "%(table_name)s_pkey",
@@ -48,11 +51,31 @@ def open_engine(url: str, *, pool_size: int, application: str) -> AsyncEngine:
 
 
 async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
-    """Raises UnsafeDatabase where any of DURABILITY is off."""
-    async with engine.connect() as connection:
+    """Raises UnsafeDatabase where any of DURABILITY is off, CannotStart without an answer."""
+    try:
+        connection = await engine.connect()
+    except (OSError, DBAPIError) as error:
+        raise CannotStart(f"the database cannot be reached: {error}") from error
+    async with connection:
         for setting in DURABILITY:
             value = (await connection.execute(text(f"SHOW {setting}"))).scalar_one()
             if value == "off":
                 raise UnsafeDatabase(
                     f"PostgreSQL runs with {setting}=off: acknowledged payments could be lost"
                 )
+
+
+@asynccontextmanager
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection whose work is undone unless it is committed.
+
+    Raises Unavailable where the server is away, too slow, or lost the connection; after a lost
+    commit nobody knows whether it happened, and whoever needs to know reads it again by key.
+    """
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    except (DataError, IntegrityError, ProgrammingError):
+        raise
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        raise Unavailable("the database cannot answer now") from error

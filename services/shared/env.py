@@ -23,12 +23,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Port = Field(0, description="gRPC port; 0 lets the system choose.")
-    metrics_port: Port = Field(0, description="Port of the Prometheus page; 0 switches it off.")
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=0, description="gRPC port; 0 lets the system choose.")
+    metrics_port: Port = Field(
+        default=0, description="Port of the Prometheus page; 0 switches it off."
+    )
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
     sandbox: bool = Field(
-        False, description="True where no real money can move; calls may then come without a key."
+        default=False,
+        description="True where no real money can move; calls may then come without a key.",
     )
 
     @classmethod

@@ -116,7 +116,7 @@ async def _call(method: str, context: Any) -> AsyncIterator[None]:
     except DomainError as error:
         code, reason = grpc_status.code_of(error).name, error.error_reason
         await _refuse(context, error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - nothing of an unexpected error may reach a client
         code, reason = "INTERNAL", "INTERNAL_ERROR"
         log.get_logger().exception("call_failed", method=method)
         await _refuse(context, DomainError("Something went wrong on our side; it is logged."))

@@ -1,0 +1,27 @@
+"""The only place that picks concrete parts. Tests enter by the same door."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from caravel.fees.v1 import fees_pb2_grpc
+
+from services.fees.config import Config
+from services.fees.servicer import FeeServicer
+from services.fees.usecases import FeeCalculator
+from services.shared.clock import Clock, SystemClock
+from services.shared.corridors import load_corridors
+from services.shared.grpc_server import GrpcServer
+
+
+@asynccontextmanager
+async def assemble(config: Config, clock: Clock | None = None) -> AsyncIterator[GrpcServer]:
+    """The service, ready to be started. Raises CorridorsError where a corridor file is wrong."""
+    corridors = load_corridors(config.corridors_dir)
+    calculator = FeeCalculator(corridors, clock or SystemClock())
+    server = GrpcServer()
+    server.add(
+        fees_pb2_grpc.add_FeeServiceServicer_to_server,
+        FeeServicer(calculator),
+        "caravel.fees.v1.FeeService",
+    )
+    yield server

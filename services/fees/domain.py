@@ -1,0 +1,90 @@
+"""What a fee is. A payment's price is a flat part and a percentage of its amount, by the schedule
+in force on the day; each part is rounded once, half up, to the currency's own digits. Pure: the
+schedules themselves are data, read by shared.corridors."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import localcontext
+from functools import cache
+
+from services.shared.corridors import Corridor, CorridorUnsupported, FeeSchedule, FeeTerms
+from services.shared.money import EXACT, Money, parse_amount, round_half_up
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeQuery:
+    """One payment to price, as it was asked for and not yet checked.
+
+    on_date is ISO 8601 text, empty for today; trace_id is for the log alone.
+    """
+
+    corridor_id: str
+    amount_minor: int
+    currency: str
+    on_date: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True)
+class FeeLine:
+    """One named part of the fee, never zero."""
+
+    name: str
+    amount: Money
+
+
+@dataclass(frozen=True)
+class Fees:
+    """What a payment costs: the parts, their sum, and the version of the prices applied."""
+
+    lines: tuple[FeeLine, ...]
+    total: Money
+    schedule_version: str
+
+
+def schedule_on(corridor: Corridor, day: date) -> FeeSchedule:
+    """The last schedule that takes effect on or before the day.
+
+    Raises CorridorUnsupported where the corridor has no prices yet.
+    """
+    in_force = [schedule for schedule in corridor.fees if schedule.effective_from <= day]
+    if not in_force:
+        raise CorridorUnsupported(
+            f"{corridor.id} has no fee schedule in force on {day}", corridor_id=corridor.id
+        )
+    return in_force[-1]
+
+
+def calculate(schedule: FeeSchedule, amount: Money) -> Fees:
+    """The fees of an amount. They may exceed it: whether it is worth sending, payments decides."""
+    terms = _terms_for(schedule, amount)
+    parts = (FeeLine("flat", _flat(terms, amount)), FeeLine("percentage", _share(terms, amount)))
+    lines = tuple(line for line in parts if line.amount.amount_minor)
+    total = sum((line.amount for line in lines), start=Money(0, amount.currency))
+    return Fees(lines, total, schedule.version)
+
+
+def _terms_for(schedule: FeeSchedule, amount: Money) -> FeeTerms:
+    """A tier prices the whole amount, not just what lies above its threshold."""
+    reached = [tier for tier in schedule.tiers if _usd(tier.from_usd) <= amount]
+    return reached[-1] if reached else schedule
+
+
+def _flat(terms: FeeTerms, amount: Money) -> Money:
+    return _usd(terms.flat_usd) if terms.flat_usd else Money(0, amount.currency)
+
+
+def _share(terms: FeeTerms, amount: Money) -> Money:
+    with localcontext(EXACT):
+        share = round_half_up(amount.decimal * terms.share, amount.currency)
+    if terms.minimum_usd:
+        share = max(share, _usd(terms.minimum_usd))
+    if terms.maximum_usd:
+        share = min(share, _usd(terms.maximum_usd))
+    return share
+
+
+# The texts are the corridor files' own, so there are few of them, read thousands of times.
+@cache
+def _usd(text: str) -> Money:
+    return parse_amount(text, "USD", field="fees")

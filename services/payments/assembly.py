@@ -1,0 +1,148 @@
+"""Picks the concrete classes for the service and for the worker. Tests enter by the same doors, and
+may bring their own ports."""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.auth import AuthInterceptor
+from services.payments.batcher import Batcher
+from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
+from services.payments.config import MeshSettings, ServiceSettings, WorkerSettings
+from services.payments.convert import encode_payment
+from services.payments.domain.attempt import Capabilities
+from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates
+from services.payments.pricing import Pricing
+from services.payments.servicer import PaymentServicer, WebhookServicer
+from services.payments.steps import Decider
+from services.payments.store import Alarm, PostgresInbox, PostgresPayments, PostgresWork
+from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
+from services.payments.worker import Worker
+from services.shared.corridors import Corridors, load_corridors
+from services.shared.db import open_engine, refuse_unsafe_durability
+from services.shared.errors import Unavailable
+from services.shared.grpc_client import open_channel
+from services.shared.grpc_server import GrpcServer
+from services.shared.log import get_logger
+
+# Two batches at once: one is committed while the next is being priced.
+CREATION_BATCHES = 2
+RETRY_SECONDS = 0.5
+
+
+def build_server(
+    config: ServiceSettings,
+    *,
+    corridors: Corridors,
+    fees: FeeBook,
+    rates: Rates,
+    providers: Providers,
+    store: PaymentStore,
+    inbox: Inbox,
+) -> GrpcServer:
+    """The service over any ports."""
+    pricing = Pricing(corridors, fees, rates)
+    creation = Creation(pricing, store, encode_payment)
+    batcher = Batcher[PaymentOrder, Created](
+        creation.create,
+        largest_batch=config.batch_max,
+        parallel=CREATION_BATCHES,
+        waiting_max=config.waiting_max,
+    )
+    server = GrpcServer([AuthInterceptor(sandbox=config.sandbox)])
+    server.add(
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server,
+        PaymentServicer(batcher, Reading(pricing, store), pricing),
+        "caravel.payments.v1.PaymentService",
+    )
+    server.add(
+        webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
+        WebhookServicer(Webhooks(providers, inbox, sandbox=config.sandbox)),
+        "caravel.payments.v1.WebhookService",
+    )
+    return server
+
+
+@asynccontextmanager
+async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
+    """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
+    corridors = load_corridors(config.corridors_dir)
+    async with (
+        _database(config, "caravel-payments", pool_size=10) as engine,
+        open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
+        open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
+        _providers_channel(config) as providers,
+    ):
+        yield build_server(
+            config,
+            corridors=corridors,
+            fees=GrpcFees(a),
+            rates=GrpcRates(b),
+            providers=providers,
+            store=PostgresPayments(engine),
+            inbox=PostgresInbox(engine),
+        )
+
+
+@asynccontextmanager
+async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
+    """The worker as it runs, with a server for its health alone."""
+    async with (
+        _database(config, "caravel-worker", pool_size=6) as engine,
+        _providers_channel(config) as providers,
+    ):
+        worker = Worker(
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            store=PostgresWork(engine),
+            providers=providers,
+            decider=Decider(await _capabilities(providers), random.random),
+            claim_max=config.claim_max,
+            under_way_max=config.under_way_max,
+            lease_seconds=config.lease_seconds,
+            poll_seconds=config.poll_seconds,
+        )
+        alarm = Alarm(config.database_url.get_secret_value(), worker.wake)
+        stopping = asyncio.Event()
+        async with alarm.listening():
+            running = asyncio.create_task(worker.run(stopping))
+            yield GrpcServer()
+            stopping.set()
+            worker.wake()
+            await running
+
+
+@asynccontextmanager
+async def _database(
+    config: MeshSettings, application: str, *, pool_size: int
+) -> AsyncIterator[AsyncEngine]:
+    url = config.database_url.get_secret_value()
+    engine = open_engine(url, pool_size=pool_size, application=application)
+    try:
+        await refuse_unsafe_durability(engine)
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProviders]:
+    # Execute is never retried below the engine, which looks up before it sends again.
+    async with open_channel(
+        config.providers_target, "caravel.providers.v1.ProviderService", retry_unavailable=False
+    ) as channel:
+        yield GrpcProviders(channel)
+
+
+async def _capabilities(providers: Providers) -> Mapping[str, Capabilities]:
+    while True:
+        try:
+            return await providers.capabilities()
+        except Unavailable as error:
+            get_logger().warning("waiting_for_providers", reason=str(error))
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,247 @@
+"""fees, fx and providers behind the ports: convert, call, convert. An item's refusal comes back as
+a value; a provider call that breaks off leaves every key it did not answer for as UNKNOWN."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from datetime import UTC, timedelta
+from decimal import Decimal
+
+import grpc
+from caravel.common.v1 import money_pb2, recipient_pb2
+from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
+from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
+
+from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
+from services.payments.domain.payment import Failure
+from services.payments.domain.quote import FeeLine, Fees, RateLeg, RateTrail
+from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent
+from services.shared.errors import DomainError
+from services.shared.grpc_client import call_metadata, refusals_as_errors
+from services.shared.grpc_status import from_status
+from services.shared.log import get_logger
+from services.shared.money import Money
+
+PRICING_TIMEOUT_SECONDS = 3.0
+WEBHOOK_TIMEOUT_SECONDS = 5.0
+# How long one operation may take, and how much longer its call may; both end before the lease does.
+OPERATION_TIMEOUT_SECONDS = 10
+CALL_TIMEOUT_SECONDS = 12.0
+
+_KINDS = {Step.COLLECTION: providers_pb2.COLLECTION, Step.PAYOUT: providers_pb2.PAYOUT}
+_STEPS = {kind: step for step, kind in _KINDS.items()}
+
+
+class GrpcFees:
+    """The port FeeBook over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: fees_pb2_grpc.FeeServiceAsyncStub = fees_pb2_grpc.FeeServiceStub(channel)
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        """See FeeBook.calculate."""
+        request = fees_pb2.CalculateFeesRequest(
+            queries=[
+                fees_pb2.FeeQuery(
+                    corridor_id=query.corridor_id,
+                    amount=_write_money(query.amount),
+                    trace_id=query.trace_id,
+                )
+                for query in queries
+            ]
+        )
+        async with refusals_as_errors("fees"):
+            response = await self._stub.CalculateFees(
+                request, timeout=PRICING_TIMEOUT_SECONDS, metadata=call_metadata()
+            )
+        return [_read_fees(result) for result in response.results]
+
+
+class GrpcRates:
+    """The port Rates over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: fx_pb2_grpc.FxServiceAsyncStub = fx_pb2_grpc.FxServiceStub(channel)
+
+    async def get(self, corridor_ids: Sequence[str]) -> Sequence[RateTrail | DomainError]:
+        """See Rates.get."""
+        request = fx_pb2.GetRatesRequest(
+            queries=[fx_pb2.RateQuery(corridor_id=corridor_id) for corridor_id in corridor_ids]
+        )
+        async with refusals_as_errors("fx"):
+            response = await self._stub.GetRates(
+                request, timeout=PRICING_TIMEOUT_SECONDS, metadata=call_metadata()
+            )
+        return [_read_rate(result) for result in response.results]
+
+
+class GrpcProviders:
+    """The port Providers over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: providers_pb2_grpc.ProviderServiceAsyncStub = (
+            providers_pb2_grpc.ProviderServiceStub(channel)
+        )
+
+    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """See Providers.execute."""
+        request = providers_pb2.ExecuteRequest(
+            operations=[_write_operation(call) for call in calls],
+            operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
+        )
+        stream = self._stub.Execute(request, timeout=CALL_TIMEOUT_SECONDS, metadata=call_metadata())
+        async for answer in _answers(calls, stream):
+            yield answer
+
+    async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """See Providers.look_up."""
+        request = providers_pb2.LookUpRequest(
+            operations=[_write_operation(call) for call in calls],
+            operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
+        )
+        stream = self._stub.LookUp(request, timeout=CALL_TIMEOUT_SECONDS, metadata=call_metadata())
+        async for answer in _answers(calls, stream):
+            yield answer
+
+    async def read_webhook(
+        self, provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
+    ) -> ProviderEvent:
+        """See Providers.read_webhook."""
+        request = providers_pb2.ReadWebhookRequest(
+            provider=provider, headers=headers, body=body, allow_unsigned=allow_unsigned
+        )
+        async with refusals_as_errors("providers"):
+            response = await self._stub.ReadWebhook(
+                request, timeout=WEBHOOK_TIMEOUT_SECONDS, metadata=call_metadata()
+            )
+        event = response.event
+        return ProviderEvent(
+            provider=provider,
+            event_id=event.event_id,
+            event_type=event.event_type,
+            transaction_id=event.transaction_id,
+            step=_STEPS.get(event.kind),
+            answer=Answer(
+                outcome=_read_outcome(event.outcome),
+                provider_reference=event.provider_reference,
+                amount=_read_money(event.amount) if event.HasField("amount") else None,
+                failure=_read_failure(event.failure) if event.HasField("failure") else None,
+                actor=f"provider:{provider}",
+                event_id=event.event_id,
+            ),
+        )
+
+    async def capabilities(self) -> Mapping[str, Capabilities]:
+        """See Providers.capabilities."""
+        async with refusals_as_errors("providers"):
+            response = await self._stub.ListProviders(
+                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
+            )
+        return {
+            record.provider: Capabilities(
+                provider=record.provider,
+                key_lifetime=timedelta(seconds=record.key_lifetime.seconds),
+                can_look_up=record.look_up != providers_pb2.NONE,
+                event_is_evidence=record.event_is_evidence,
+            )
+            for record in response.providers
+        }
+
+
+async def _answers(
+    calls: Sequence[ProviderCall], stream: AsyncIterable[providers_pb2.OperationResult]
+) -> AsyncIterator[tuple[str, Answer]]:
+    """Every key once: what the stream says, and UNKNOWN for whatever it leaves out."""
+    waiting = {call.attempt.key for call in calls}
+    cause = "the providers service gave no answer"
+    try:
+        async for result in stream:
+            if result.key in waiting:
+                waiting.discard(result.key)
+                yield result.key, _read_result(result)
+    except grpc.aio.AioRpcError as error:
+        cause = f"the call to providers broke off: {error.code().name}"
+        get_logger().warning("provider_call_broken", code=error.code().name, open=len(waiting))
+    for key in waiting:
+        failure = Failure(code="no_answer", message=cause)
+        yield key, Answer(outcome=Outcome.UNKNOWN, failure=failure)
+
+
+def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
+    payment, attempt = call.payment, call.attempt
+    return providers_pb2.Operation(
+        provider=attempt.provider,
+        kind=_KINDS[attempt.step],
+        key=attempt.key,
+        amount=_write_money(attempt.amount),
+        transaction_id=payment.transaction_id,
+        reference=payment.reference,
+        payment_method=payment.payment_method,
+        recipient=recipient_pb2.Recipient(
+            account=payment.recipient.account,
+            bank_code=payment.recipient.bank_code,
+            name=payment.recipient.name,
+        ),
+        provider_reference=attempt.provider_reference,
+        trace_id=payment.trace_id,
+    )
+
+
+def _read_result(result: providers_pb2.OperationResult) -> Answer:
+    return Answer(
+        outcome=_read_outcome(result.outcome),
+        provider_reference=result.provider_reference,
+        amount=_read_money(result.amount) if result.HasField("amount") else None,
+        failure=_read_failure(result.failure) if result.HasField("failure") else None,
+    )
+
+
+def _read_outcome(outcome: providers_pb2.Outcome.ValueType) -> Outcome:
+    name = providers_pb2.Outcome.Name(outcome)
+    return Outcome(name) if name in Outcome.__members__ else Outcome.UNKNOWN
+
+
+def _read_failure(failure: providers_pb2.Failure) -> Failure:
+    return Failure(code=failure.code, message=failure.message)
+
+
+def _read_fees(result: fees_pb2.FeeResult) -> Fees | DomainError:
+    if result.HasField("error"):
+        return from_status(result.error)
+    return Fees(
+        lines=tuple(
+            FeeLine(name=line.name, amount=_read_money(line.amount)) for line in result.fees.lines
+        ),
+        schedule_version=result.fees.schedule_version,
+    )
+
+
+def _read_rate(result: fx_pb2.RateResult) -> RateTrail | DomainError:
+    if result.HasField("error"):
+        return from_status(result.error)
+    rate = result.rate
+    return RateTrail(
+        rate=Decimal(rate.rate),
+        mid_rate=Decimal(rate.mid_rate),
+        markup_basis_points=rate.markup_basis_points,
+        source=rate.source,
+        synthetic=rate.synthetic,
+        observed_at=rate.observed_at.ToDatetime(UTC),
+        fetched_at=rate.fetched_at.ToDatetime(UTC),
+        legs=tuple(
+            RateLeg(
+                base_currency=leg.base_currency,
+                quote_currency=leg.quote_currency,
+                rate=Decimal(leg.rate),
+            )
+            for leg in rate.legs
+        ),
+    )
+
+
+def _write_money(money: Money) -> money_pb2.Money:
+    return money_pb2.Money(currency_code=money.currency, amount_minor=money.amount_minor)
+
+
+def _read_money(money: money_pb2.Money) -> Money:
+    return Money(money.amount_minor, money.currency_code)

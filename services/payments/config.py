@@ -1,0 +1,43 @@
+"""The settings of payments: of the service, and of its worker."""
+
+from pathlib import Path
+
+from services.shared.env import Field, SecretStr, Settings
+
+
+class MeshSettings(Settings):
+    """What the service and the worker share."""
+
+    database_url: SecretStr = Field(
+        description="postgresql:// address of the application role, with its password."
+    )
+    providers_target: str = Field(description="host:port of providers; a name may hide many.")
+
+
+class ServiceSettings(MeshSettings):
+    """What `python -m services.payments` reads."""
+
+    fees_target: str = Field(description="host:port of fees.")
+    fx_target: str = Field(description="host:port of fx.")
+    corridors_dir: Path = Field(description="Folder of the corridor files.")
+    batch_max: int = Field(
+        default=256, ge=1, le=1000, description="Most payments that one commit creates."
+    )
+    waiting_max: int = Field(
+        default=2048, ge=1, description="Most creations that wait; above it callers get OVERLOADED."
+    )
+
+
+class WorkerSettings(MeshSettings):
+    """What `python -m services.payments.worker` reads."""
+
+    lease_seconds: int = Field(
+        default=30, ge=20, description="How long a claim lasts; longer than a provider call may."
+    )
+    claim_max: int = Field(default=64, ge=1, le=1000, description="Most payments in one claim.")
+    under_way_max: int = Field(
+        default=512, ge=1, description="Most payments that one worker has under way."
+    )
+    poll_seconds: float = Field(
+        default=1.0, gt=0, description="How often to look for due payments when nobody calls."
+    )

@@ -1,0 +1,383 @@
+"""Wire to domain and back. All text from outside is read here, strictly, and every field that is
+wrong is reported in one answer."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from caravel.payments.v1 import payments_pb2, webhooks_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.payments.domain.payment import (
+    STATUS_OF,
+    Payment,
+    Recipient,
+    RecordedEvent,
+    State,
+    Status,
+)
+from services.payments.domain.quote import FeeLine, Quote, RateTrail
+from services.payments.ports import PaymentFilter, ProviderEvent, Receipt
+from services.payments.pricing import QuoteOrder
+from services.payments.usecases import PaymentOrder, read_quote_id
+from services.shared.corridors import Corridor
+from services.shared.errors import Invalid, field_invalid
+from services.shared.ids import encode_id
+from services.shared.money import Money, exponent, format_rate, parse_amount
+
+IDEMPOTENCY_HEADER = "idempotency-key"
+DEFAULT_PAGE_SIZE = 50
+LARGEST_PAGE_SIZE = 200
+_NOTHING = Money(0, "USD")
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+Value = TypeVar("Value")
+
+
+class IdempotencyKeyRequired(Invalid):
+    """The header idempotency-key is required: any text of your own that is new for each payment."""
+
+    reason = "IDEMPOTENCY_KEY_REQUIRED"
+
+
+class IdempotencyKeyInvalid(Invalid):
+    """The idempotency key must be 1 to 255 of the characters A-Z a-z 0-9 . _ : - and given once."""
+
+    reason = "IDEMPOTENCY_KEY_INVALID"
+
+
+def read_idempotency_key(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """The caller's key, without one pair of quotes. Raises IdempotencyKeyRequired or …Invalid."""
+    values = [str(value) for name, value in metadata if name == IDEMPOTENCY_HEADER]
+    if not values:
+        raise IdempotencyKeyRequired(header=IDEMPOTENCY_HEADER)
+    key = values[0]
+    if len(key) > 1 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]
+    if len(values) > 1 or not _KEY.fullmatch(key):
+        raise IdempotencyKeyInvalid(header=IDEMPOTENCY_HEADER)
+    return key
+
+
+def read_headers(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """A webhook's HTTP headers, names in lower case; binary metadata are none of HTTP's."""
+    return {name: value for name, value in metadata if isinstance(value, str)}
+
+
+class _Problems:
+    """Collects what is wrong, so that one answer reports all of it."""
+
+    def __init__(self) -> None:
+        self._errors: list[Invalid] = []
+
+    def read(self, read: Callable[[str], Value], text: str, otherwise: Value) -> Value:
+        """The value read from the text; otherwise, where it is refused, the problem is kept."""
+        try:
+            return read(text)
+        except Invalid as error:
+            self._errors.append(error)
+            return otherwise
+
+    def raise_any(self) -> None:
+        """Raises one Invalid with every violation, where there was any."""
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise Invalid(violations=tuple(v for e in self._errors for v in e.violations))
+
+
+def read_payment_order(
+    request: payments_pb2.CreatePaymentRequest, *, key: str, merchant_id: str, trace_id: str
+) -> PaymentOrder:
+    """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
+    problems = _Problems()
+    user_id = problems.read(_uuid("user_id"), request.user_id, UUID(int=0))
+    quote = _read_quote_order(problems, request.amount_usd, request.destination_currency)
+    recipient = Recipient(
+        account=problems.read(_text("recipient.account", 64), request.recipient.account, ""),
+        bank_code=problems.read(_text("recipient.bank_code", 32), request.recipient.bank_code, ""),
+        name=problems.read(_text("recipient.name", 140), request.recipient.name, ""),
+    )
+    method = problems.read(_text("payment_method", 255), request.payment_method, "")
+    reference = problems.read(_text("reference", 140), request.reference, "")
+    problems.raise_any()
+    amount, currency = quote
+    return PaymentOrder(
+        idempotency_key=key,
+        fingerprint=_fingerprint(
+            "CreatePayment",
+            user_id=str(user_id),
+            amount_minor=amount.amount_minor,
+            destination_currency=currency,
+            quote_id=request.quote_id,
+            recipient=[recipient.account, recipient.bank_code, recipient.name],
+            payment_method=method,
+            reference=reference,
+        ),
+        quote=QuoteOrder(
+            merchant_id=merchant_id, amount=amount, currency=currency, trace_id=trace_id
+        ),
+        quote_id=read_quote_id(request.quote_id) if request.quote_id else None,
+        user_id=user_id,
+        recipient=recipient,
+        payment_method=method,
+        reference=reference,
+    )
+
+
+def read_quote_order(
+    request: payments_pb2.CreateQuoteRequest, *, merchant_id: str, trace_id: str
+) -> QuoteOrder:
+    """A validated order for a quote. Raises Invalid with every field that is wrong."""
+    problems = _Problems()
+    amount, currency = _read_quote_order(problems, request.amount_usd, request.destination_currency)
+    problems.raise_any()
+    return QuoteOrder(merchant_id=merchant_id, amount=amount, currency=currency, trace_id=trace_id)
+
+
+def _read_quote_order(problems: _Problems, amount: str, currency: str) -> tuple[Money, str]:
+    return (
+        problems.read(lambda text: parse_amount(text, "USD", field="amount_usd"), amount, _NOTHING),
+        problems.read(_currency, currency, ""),
+    )
+
+
+def read_list_request(
+    request: payments_pb2.ListPaymentsRequest,
+) -> tuple[PaymentFilter, UUID | None, int]:
+    """The filter, the id to list before, and how many. Raises Invalid."""
+    problems = _Problems()
+    user_id = problems.read(_uuid("user_id"), request.user_id, None) if request.user_id else None
+    if request.destination_currency:
+        problems.read(_currency, request.destination_currency, "")
+    problems.raise_any()
+    if request.page_size < 0:
+        raise field_invalid("page_size", "page_size must not be negative")
+    status = payments_pb2.Payment.Status.Name(request.status) if request.status else None
+    wanted = PaymentFilter(
+        **_status_filter(Status(status) if status else None),
+        user_id=user_id,
+        destination_currency=request.destination_currency or None,
+        created_after=_instant(request, "created_after"),
+        created_before=_instant(request, "created_before"),
+    )
+    before = _read_page_token(request) if request.page_token else None
+    return wanted, before, min(request.page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+
+
+def write_page_token(request: payments_pb2.ListPaymentsRequest, before: UUID | None) -> str:
+    """An opaque token that is good for the same filters only; empty at the end."""
+    if before is None:
+        return ""
+    return base64.urlsafe_b64encode(before.bytes + _filter_digest(request)).decode().rstrip("=")
+
+
+def write_payment(payment: Payment) -> payments_pb2.Payment:
+    """A payment as the public API shows it."""
+    terms = payment.terms
+    wire = payments_pb2.Payment(
+        transaction_id=payment.transaction_id,
+        status=payments_pb2.Payment.Status.Value(payment.status),
+        user_id=str(payment.user_id),
+        amount_usd=str(terms.amount),
+        fee_usd=str(terms.fee),
+        fees=_write_fees(terms.fees),
+        net_usd=str(terms.net),
+        destination_currency=terms.payout.currency,
+        fx_rate=format_rate(terms.rate),
+        payout_amount=str(terms.payout),
+        quote_id=encode_id("quo", payment.quote_id),
+        onramp=payment.onramp,
+        offramp=payment.offramp,
+        reference=payment.reference,
+        created_at=_timestamp(payment.created_at),
+        updated_at=_timestamp(payment.updated_at),
+    )
+    if payment.failure is not None:
+        wire.failure.code = payment.failure.code
+        wire.failure.message = payment.failure.message
+    if payment.hold_reason is not None:
+        wire.hold.reason = payment.hold_reason
+    return wire
+
+
+def encode_payment(payment: Payment) -> bytes:
+    """The bytes that a replay repeats; deterministic, so that equal payments are equal bytes."""
+    return write_payment(payment).SerializeToString(deterministic=True)
+
+
+def write_event(recorded: RecordedEvent) -> payments_pb2.PaymentEvent:
+    """One event of a payment's history."""
+    event = recorded.event
+    return payments_pb2.PaymentEvent(
+        sequence=event.sequence,
+        from_state=event.from_state or "",
+        to_state=event.to_state,
+        actor=event.actor,
+        cause=event.cause,
+        evidence=event.evidence,
+        occurred_at=_timestamp(recorded.occurred_at),
+        trace_id=recorded.trace_id,
+    )
+
+
+def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
+    """A quote as it stands at this instant."""
+    terms = quote.terms
+    return payments_pb2.Quote(
+        quote_id=quote.quote_id,
+        state=payments_pb2.Quote.State.Value(quote.state(now)),
+        amount_usd=str(terms.amount),
+        fee_usd=str(terms.fee),
+        fees=_write_fees(terms.fees),
+        net_usd=str(terms.net),
+        destination_currency=terms.payout.currency,
+        fx_rate=format_rate(terms.rate),
+        payout_amount=str(terms.payout),
+        rate_trail=_write_trail(quote.trail),
+        fee_schedule_version=quote.fee_schedule_version,
+        transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
+        created_at=_timestamp(quote.created_at),
+        expires_at=_timestamp(quote.expires_at),
+    )
+
+
+def write_corridor(corridor: Corridor, trail: RateTrail | None) -> payments_pb2.Corridor:
+    """A corridor as it is offered, with the rate one would get now."""
+    return payments_pb2.Corridor(
+        corridor_id=corridor.id,
+        source_country=corridor.source.country,
+        destination_country=corridor.destination.country,
+        destination_currency=corridor.destination.currency,
+        minimum_usd=corridor.limits.minimum_usd,
+        maximum_usd=corridor.limits.maximum_usd,
+        onramps=corridor.providers.onramps,
+        offramps=corridor.providers.offramps,
+        indicative_rate=format_rate(trail.rate) if trail else "",
+        rate_trail=_write_trail(trail) if trail else None,
+        quote_lifetime_seconds=corridor.quote.lifetime_seconds,
+    )
+
+
+def write_receipt(receipt: Receipt, event: ProviderEvent) -> webhooks_pb2.WebhookReceipt:
+    """What a webhook is answered."""
+    return webhooks_pb2.WebhookReceipt(
+        result=webhooks_pb2.WebhookReceipt.Result.Value(receipt), event_id=event.event_id
+    )
+
+
+def _write_trail(trail: RateTrail) -> payments_pb2.RateTrail:
+    return payments_pb2.RateTrail(
+        mid_rate=format_rate(trail.mid_rate),
+        markup_basis_points=trail.markup_basis_points,
+        source=trail.source,
+        synthetic=trail.synthetic,
+        observed_at=_timestamp(trail.observed_at),
+        fetched_at=_timestamp(trail.fetched_at),
+        legs=[
+            payments_pb2.RateLeg(
+                base_currency=leg.base_currency,
+                quote_currency=leg.quote_currency,
+                rate=format_rate(leg.rate),
+            )
+            for leg in trail.legs
+        ],
+    )
+
+
+def _write_fees(lines: Sequence[FeeLine]) -> list[payments_pb2.Fee]:
+    return [payments_pb2.Fee(name=line.name, amount_usd=str(line.amount)) for line in lines]
+
+
+def _timestamp(instant: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp
+
+
+def _instant(request: payments_pb2.ListPaymentsRequest, field: str) -> datetime | None:
+    if not request.HasField(field):  # type: ignore[arg-type]
+        return None
+    stamp: Timestamp = getattr(request, field)
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise field_invalid(field, f"{field} must be a time between years 1 and 9999") from None
+
+
+def _uuid(field: str) -> Callable[[str], UUID]:
+    def read(text: str) -> UUID:
+        if not text:
+            raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+        if not _UUID.fullmatch(text):
+            raise field_invalid(field, f"{field} must be a UUID")
+        return UUID(text)
+
+    return read
+
+
+def _text(field: str, longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > longest:
+            raise field_invalid(field, f"{field} may have at most {longest} characters")
+        if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+            raise field_invalid(field, f"{field} must not contain control characters")
+        return text
+
+    return read
+
+
+def _currency(text: str) -> str:
+    field = "destination_currency"
+    if not text:
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    try:
+        exponent(text)
+    except Invalid:
+        raise field_invalid(
+            field, f"{field} must be an ISO 4217 code such as INR", "CURRENCY_UNKNOWN"
+        ) from None
+    return text
+
+
+def _status_filter(status: Status | None) -> dict[str, Any]:
+    """The columns that make a status; SENT and PROCESSING share a state."""
+    if status is None:
+        return {}
+    if status is Status.ON_HOLD:
+        return {"held": True}
+    if status is Status.SENT:
+        return {"states": [State.PAYING_OUT], "sent": True, "held": False}
+    states = [state for state, shown in STATUS_OF.items() if shown is status]
+    sent = False if status is Status.PROCESSING else None
+    return {"states": states, "sent": sent, "held": False}
+
+
+def _read_page_token(request: payments_pb2.ListPaymentsRequest) -> UUID:
+    try:
+        raw = base64.urlsafe_b64decode(request.page_token + "=" * (-len(request.page_token) % 4))
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 24 or raw[16:] != _filter_digest(request):
+        raise field_invalid("page_token", "page_token is none of ours, or its filters differ")
+    return UUID(bytes=raw[:16])
+
+
+def _filter_digest(request: payments_pb2.ListPaymentsRequest) -> bytes:
+    filters = payments_pb2.ListPaymentsRequest()
+    filters.CopyFrom(request)
+    filters.ClearField("page_token")
+    filters.ClearField("page_size")
+    return hashlib.sha256(filters.SerializeToString(deterministic=True)).digest()[:8]
+
+
+def _fingerprint(rpc: str, **fields: object) -> bytes:
+    canonical = json.dumps([rpc, fields], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()

@@ -1,0 +1,212 @@
+"""A payment: its states and the moves between them, which stand in one table here and nowhere else.
+What an attempt at a step may do is in attempt; what a move does to the book is in ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.payments.domain.quote import Terms
+from services.shared.errors import NotAllowedNow, NotFound
+from services.shared.ids import decode_id, encode_id
+
+
+class PaymentNotFound(NotFound):
+    """There is no such payment."""
+
+    reason = "PAYMENT_NOT_FOUND"
+
+
+class IllegalMove(NotAllowedNow):
+    """The payment cannot go from its state to that one."""
+
+
+class State(StrEnum):
+    """Where a payment stands."""
+
+    CREATED = "CREATED"
+    COLLECTING = "COLLECTING"
+    FUNDED = "FUNDED"
+    CONVERTED = "CONVERTED"
+    PAYING_OUT = "PAYING_OUT"
+    COMPLETED = "COMPLETED"
+    RETURNED = "RETURNED"
+    REFUNDING = "REFUNDING"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+ALLOWED: Mapping[State, frozenset[State]] = {
+    State.CREATED: frozenset({State.COLLECTING, State.FAILED, State.CANCELLED, State.EXPIRED}),
+    State.COLLECTING: frozenset({State.FUNDED, State.FAILED, State.CANCELLED, State.EXPIRED}),
+    State.FUNDED: frozenset({State.CONVERTED, State.REFUNDING}),
+    State.CONVERTED: frozenset({State.PAYING_OUT, State.REFUNDING}),
+    State.PAYING_OUT: frozenset({State.COMPLETED, State.REFUNDING}),
+    State.COMPLETED: frozenset({State.RETURNED}),
+    State.RETURNED: frozenset({State.REFUNDING}),
+    State.REFUNDING: frozenset({State.REFUNDED}),
+    State.REFUNDED: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.EXPIRED: frozenset(),
+}
+# The worker has nothing left to do here, although COMPLETED may still come back as RETURNED.
+SETTLED = frozenset({State.COMPLETED, State.REFUNDED, State.FAILED, State.CANCELLED, State.EXPIRED})
+
+
+class Status(StrEnum):
+    """What a merchant is shown; the names of the public API."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    SENT = "SENT"
+    COMPLETED = "COMPLETED"
+    RETURNED = "RETURNED"
+    REFUNDING = "REFUNDING"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    ON_HOLD = "ON_HOLD"
+
+
+STATUS_OF: Mapping[State, Status] = {
+    State.CREATED: Status.PENDING,
+    State.COLLECTING: Status.PENDING,
+    State.FUNDED: Status.PROCESSING,
+    State.CONVERTED: Status.PROCESSING,
+    State.PAYING_OUT: Status.PROCESSING,
+    State.COMPLETED: Status.COMPLETED,
+    State.RETURNED: Status.RETURNED,
+    State.REFUNDING: Status.REFUNDING,
+    State.REFUNDED: Status.REFUNDED,
+    State.FAILED: Status.FAILED,
+    State.CANCELLED: Status.CANCELLED,
+    State.EXPIRED: Status.EXPIRED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """Who is paid, as the offramp takes it."""
+
+    account: str = ""
+    bank_code: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why something failed: a machine name and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened to a payment; it is never changed afterwards."""
+
+    sequence: int
+    from_state: State | None
+    to_state: State
+    actor: str
+    cause: str
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEvent:
+    """An event as the history has it."""
+
+    event: Event
+    occurred_at: datetime
+    trace_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """One promise to move value. Changes only through moved() and noted(), which make events."""
+
+    merchant_id: str
+    id: UUID
+    user_id: UUID
+    quote_id: UUID
+    corridor_id: str
+    terms: Terms
+    onramp: str
+    offramp: str
+    recipient: Recipient
+    payment_method: str
+    reference: str
+    trace_id: str
+    created_at: datetime
+    updated_at: datetime
+    state: State = State.CREATED
+    # The number of events so far; every write is guarded by it.
+    version: int = 1
+    # When the offramp acknowledged the payout.
+    sent_at: datetime | None = None
+    hold_reason: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id."""
+        return encode_id("pay", self.id)
+
+    @property
+    def status(self) -> Status:
+        """What the merchant is shown."""
+        if self.hold_reason is not None:
+            return Status.ON_HOLD
+        if self.state is State.PAYING_OUT and self.sent_at is not None:
+            return Status.SENT
+        return STATUS_OF[self.state]
+
+    def created_event(self) -> Event:
+        """The first event of the history."""
+        return Event(
+            sequence=1, from_state=None, to_state=self.state, actor="api", cause="payment_created"
+        )
+
+    def moved(
+        self, to: State, *, actor: str, cause: str, **evidence: str
+    ) -> tuple["Payment", Event]:
+        """The payment in its next state, and the event. Raises IllegalMove."""
+        if to not in ALLOWED[self.state]:
+            raise IllegalMove(from_state=self.state, to_state=to)
+        return self._appended(to, actor, cause, evidence)
+
+    def noted(self, *, actor: str, cause: str, **evidence: str) -> tuple["Payment", Event]:
+        """The payment in the same state, and the event that says what was learned."""
+        return self._appended(self.state, actor, cause, evidence)
+
+    def held(self, reason: str, *, actor: str, **evidence: str) -> tuple["Payment", Event]:
+        """The payment waiting for a person: same state, no automatic step from here."""
+        payment, event = self._appended(self.state, actor, f"held_{reason}", evidence)
+        return replace(payment, hold_reason=reason), event
+
+    def _appended(
+        self, to: State, actor: str, cause: str, evidence: Mapping[str, str]
+    ) -> tuple["Payment", Event]:
+        event = Event(
+            sequence=self.version + 1,
+            from_state=self.state,
+            to_state=to,
+            actor=actor,
+            cause=cause,
+            evidence={name: value for name, value in evidence.items() if value},
+        )
+        return replace(self, state=to, version=event.sequence), event
+
+
+def read_transaction_id(text: str) -> UUID:
+    """The id behind a public payment id. Raises PaymentNotFound for a malformed one."""
+    payment_id = decode_id("pay", text)
+    if payment_id is None:
+        raise PaymentNotFound(transaction_id=text[:64])
+    return payment_id

@@ -1,0 +1,1 @@
+"""The history of the schema; each version says why it was needed."""

@@ -1,0 +1,128 @@
+"""The public RPCs: convert, call, convert. Authentication, errors, logs and timing belong to
+interceptors; what a call means is in usecases."""
+
+from typing import Any
+
+import grpc
+from caravel.payments.v1 import payments_pb2, payments_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
+
+from services.payments import convert
+from services.payments.auth import merchant_id_var
+from services.payments.batcher import Batcher
+from services.payments.pricing import Pricing
+from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
+from services.shared.grpc_server import HTTP_STATUS_HEADER
+from services.shared.telemetry import trace_id_var
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
+    """caravel.payments.v1.PaymentService."""
+
+    def __init__(
+        self, creation: Batcher[PaymentOrder, Created], reading: Reading, pricing: Pricing
+    ) -> None:
+        self._creation = creation
+        self._reading = reading
+        self._pricing = pricing
+
+    async def CreatePayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CreatePaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        order = convert.read_payment_order(
+            request,
+            key=convert.read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+            trace_id=trace_id_var.get(),
+        )
+        created = await self._creation.submit(order)
+        headers = [(HTTP_STATUS_HEADER, "201")]
+        if created.replayed:
+            headers.append(("idempotent-replayed", "true"))
+        await context.send_initial_metadata(tuple(headers))
+        return payments_pb2.Payment.FromString(created.response)
+
+    async def GetPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.GetPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        payment = await self._reading.payment(merchant_id_var.get(), request.transaction_id)
+        return convert.write_payment(payment)
+
+    async def ListPayments(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.ListPaymentsRequest, context: Context
+    ) -> payments_pb2.ListPaymentsResponse:
+        """See payments.proto."""
+        wanted, before, limit = convert.read_list_request(request)
+        page, rest = await self._reading.payments(
+            merchant_id_var.get(), wanted, before=before, limit=limit
+        )
+        return payments_pb2.ListPaymentsResponse(
+            payments=[convert.write_payment(payment) for payment in page],
+            next_page_token=convert.write_page_token(request, rest),
+        )
+
+    async def ListPaymentEvents(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.ListPaymentEventsRequest, context: Context
+    ) -> payments_pb2.ListPaymentEventsResponse:
+        """See payments.proto."""
+        events = await self._reading.events(merchant_id_var.get(), request.transaction_id)
+        return payments_pb2.ListPaymentEventsResponse(
+            events=[convert.write_event(event) for event in events]
+        )
+
+    async def CreateQuote(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CreateQuoteRequest, context: Context
+    ) -> payments_pb2.Quote:
+        """See payments.proto."""
+        order = convert.read_quote_order(
+            request, merchant_id=merchant_id_var.get(), trace_id=trace_id_var.get()
+        )
+        quote, now = await self._reading.create_quote(order)
+        await context.send_initial_metadata(((HTTP_STATUS_HEADER, "201"),))
+        return convert.write_quote(quote, now)
+
+    async def GetQuote(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.GetQuoteRequest, context: Context
+    ) -> payments_pb2.Quote:
+        """See payments.proto."""
+        quote, now = await self._reading.quote(merchant_id_var.get(), request.quote_id)
+        return convert.write_quote(quote, now)
+
+    async def ListCorridors(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.ListCorridorsRequest, context: Context
+    ) -> payments_pb2.ListCorridorsResponse:
+        """See payments.proto."""
+        offers = await self._pricing.indicative()
+        return payments_pb2.ListCorridorsResponse(
+            corridors=[convert.write_corridor(corridor, trail) for corridor, trail in offers]
+        )
+
+
+class WebhookServicer(webhooks_pb2_grpc.WebhookServiceServicer):
+    """caravel.payments.v1.WebhookService."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+
+    async def ReceiveEvent(  # noqa: N802 - the contract's name
+        self, request: webhooks_pb2.ReceiveEventRequest, context: Context
+    ) -> webhooks_pb2.WebhookReceipt:
+        """See webhooks.proto."""
+        receipt, event = await self._webhooks.receive_event(
+            convert.read_headers(context.invocation_metadata() or ()), request.body.data
+        )
+        return convert.write_receipt(receipt, event)
+
+    async def ReceiveProviderEvent(  # noqa: N802 - the contract's name
+        self, request: webhooks_pb2.ReceiveProviderEventRequest, context: Context
+    ) -> webhooks_pb2.WebhookReceipt:
+        """See webhooks.proto."""
+        receipt, event = await self._webhooks.receive_provider_event(
+            request.provider,
+            convert.read_headers(context.invocation_metadata() or ()),
+            request.body.data,
+        )
+        return convert.write_receipt(receipt, event)

@@ -1,0 +1,282 @@
+"""Rows to nouns and back. Many rows travel to the server as one JSON parameter, which
+json_to_recordset unfolds with the types written in the statement."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.domain.payment import (
+    Event,
+    Failure,
+    Payment,
+    Recipient,
+    RecordedEvent,
+    State,
+)
+from services.payments.domain.quote import FeeLine, Quote, RateLeg, RateTrail, Terms
+from services.shared.money import Money
+
+
+def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as the one parameter of a set-based statement."""
+    return json.dumps(list(rows), default=str, separators=(",", ":"))
+
+
+def payment_row(payment: Payment) -> dict[str, Any]:
+    """All columns of a payment but those of its lease."""
+    terms = payment.terms
+    return {
+        "merchant_id": payment.merchant_id,
+        "id": payment.id,
+        "user_id": payment.user_id,
+        "quote_id": payment.quote_id,
+        "corridor_id": payment.corridor_id,
+        "amount_minor": terms.amount.amount_minor,
+        "fee_minor": terms.fee.amount_minor,
+        "net_minor": terms.net.amount_minor,
+        "fees": _fee_rows(terms.fees),
+        "destination_currency": terms.payout.currency,
+        "payout_minor": terms.payout.amount_minor,
+        "rate": str(terms.rate),
+        "mid_rate": str(terms.mid_rate),
+        "markup_basis_points": terms.markup_basis_points,
+        "onramp": payment.onramp,
+        "offramp": payment.offramp,
+        "recipient": {
+            "account": payment.recipient.account,
+            "bank_code": payment.recipient.bank_code,
+            "name": payment.recipient.name,
+        },
+        "payment_method": payment.payment_method,
+        "reference": payment.reference,
+        "trace_id": payment.trace_id,
+        "state": payment.state,
+        "version": payment.version,
+        "created_at": payment.created_at.isoformat(),
+        "updated_at": payment.updated_at.isoformat(),
+    }
+
+
+def read_payment(row: Row[Any]) -> Payment:
+    """The payment of a row of `payments`."""
+    failed = row.failure_code is not None
+    return Payment(
+        merchant_id=row.merchant_id,
+        id=row.id,
+        user_id=row.user_id,
+        quote_id=row.quote_id,
+        corridor_id=row.corridor_id,
+        terms=Terms(
+            amount=Money(row.amount_minor, "USD"),
+            fees=_read_fees(row.fees),
+            fee=Money(row.fee_minor, "USD"),
+            net=Money(row.net_minor, "USD"),
+            rate=row.rate,
+            mid_rate=row.mid_rate,
+            markup_basis_points=row.markup_basis_points,
+            payout=Money(row.payout_minor, row.destination_currency),
+        ),
+        onramp=row.onramp,
+        offramp=row.offramp,
+        recipient=Recipient(**row.recipient),
+        payment_method=row.payment_method,
+        reference=row.reference,
+        trace_id=row.trace_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        state=State(row.state),
+        version=row.version,
+        sent_at=row.sent_at,
+        hold_reason=row.hold_reason,
+        failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
+    )
+
+
+def event_row(payment: Payment, event: Event) -> dict[str, Any]:
+    """A row of `payment_events`."""
+    return {
+        "merchant_id": payment.merchant_id,
+        "payment_id": payment.id,
+        "sequence": event.sequence,
+        "from_state": event.from_state,
+        "to_state": event.to_state,
+        "actor": event.actor,
+        "cause": event.cause,
+        "evidence": dict(event.evidence),
+        "trace_id": payment.trace_id,
+    }
+
+
+def read_event(row: Row[Any]) -> RecordedEvent:
+    """The event of a row of `payment_events`."""
+    return RecordedEvent(
+        event=Event(
+            sequence=row.sequence,
+            from_state=State(row.from_state) if row.from_state else None,
+            to_state=State(row.to_state),
+            actor=row.actor,
+            cause=row.cause,
+            evidence=row.evidence,
+        ),
+        occurred_at=row.occurred_at,
+        trace_id=row.trace_id,
+    )
+
+
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    """A row of `attempts`, but for when it was sent, which the database's clock says."""
+    return {
+        "merchant_id": attempt.merchant_id,
+        "payment_id": attempt.payment_id,
+        "step": attempt.step,
+        "number": attempt.number,
+        "provider": attempt.provider,
+        "key": attempt.key,
+        "amount_minor": attempt.amount.amount_minor,
+        "currency": attempt.amount.currency,
+        "state": attempt.state,
+        "provider_reference": attempt.provider_reference,
+        "inconclusive_count": attempt.inconclusive_count,
+        "failure_code": attempt.failure.code if attempt.failure else None,
+        "failure_message": attempt.failure.message if attempt.failure else None,
+    }
+
+
+def read_attempt(row: Row[Any]) -> Attempt:
+    """The attempt of a row of `attempts`."""
+    failed = row.failure_code is not None
+    return Attempt(
+        merchant_id=row.merchant_id,
+        payment_id=row.payment_id,
+        step=Step(row.step),
+        number=row.number,
+        provider=row.provider,
+        key=row.key,
+        amount=Money(row.amount_minor, row.currency),
+        state=AttemptState(row.state),
+        provider_reference=row.provider_reference,
+        sent_at=row.sent_at,
+        inconclusive_count=row.inconclusive_count,
+        failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
+    )
+
+
+def answer_json(answer: Answer) -> str:
+    """An answer as the inbox keeps it."""
+    kept = {
+        "outcome": answer.outcome,
+        "provider_reference": answer.provider_reference,
+        "amount_minor": answer.amount.amount_minor if answer.amount else None,
+        "currency": answer.amount.currency if answer.amount else None,
+        "failure_code": answer.failure.code if answer.failure else None,
+        "failure_message": answer.failure.message if answer.failure else None,
+        "actor": answer.actor,
+        "event_id": answer.event_id,
+    }
+    return json.dumps(kept)
+
+
+def read_answer(kept: Mapping[str, Any]) -> Answer:
+    """The answer that the inbox kept."""
+    return Answer(
+        outcome=Outcome(kept["outcome"]),
+        provider_reference=kept["provider_reference"],
+        amount=Money(kept["amount_minor"], kept["currency"]) if kept["currency"] else None,
+        failure=(
+            Failure(code=kept["failure_code"], message=kept["failure_message"])
+            if kept["failure_code"]
+            else None
+        ),
+        actor=kept["actor"],
+        event_id=kept["event_id"],
+    )
+
+
+def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
+    """A row of `quotes`; terms and trail are kept whole, as they were promised."""
+    terms, trail = quote.terms, quote.trail
+    return {
+        "merchant_id": quote.merchant_id,
+        "id": quote.id,
+        "corridor_id": quote.corridor_id,
+        "terms": {
+            "amount_minor": terms.amount.amount_minor,
+            "fees": _fee_rows(terms.fees),
+            "fee_minor": terms.fee.amount_minor,
+            "net_minor": terms.net.amount_minor,
+            "payout_minor": terms.payout.amount_minor,
+            "destination_currency": terms.payout.currency,
+        },
+        "trail": {
+            "rate": str(trail.rate),
+            "mid_rate": str(trail.mid_rate),
+            "markup_basis_points": trail.markup_basis_points,
+            "source": trail.source,
+            "synthetic": trail.synthetic,
+            "observed_at": trail.observed_at.isoformat(),
+            "fetched_at": trail.fetched_at.isoformat(),
+            "legs": [
+                {
+                    "base_currency": leg.base_currency,
+                    "quote_currency": leg.quote_currency,
+                    "rate": str(leg.rate),
+                }
+                for leg in trail.legs
+            ],
+        },
+        "fee_schedule_version": quote.fee_schedule_version,
+        "payment_id": payment_id,
+        "created_at": quote.created_at.isoformat(),
+        "expires_at": quote.expires_at.isoformat(),
+    }
+
+
+def read_quote(row: Row[Any]) -> Quote:
+    """The quote of a row of `quotes`."""
+    terms, trail = row.terms, row.trail
+    rate = RateTrail(
+        rate=Decimal(trail["rate"]),
+        mid_rate=Decimal(trail["mid_rate"]),
+        markup_basis_points=trail["markup_basis_points"],
+        source=trail["source"],
+        synthetic=trail["synthetic"],
+        observed_at=datetime.fromisoformat(trail["observed_at"]),
+        fetched_at=datetime.fromisoformat(trail["fetched_at"]),
+        legs=tuple(RateLeg(**{**leg, "rate": Decimal(leg["rate"])}) for leg in trail["legs"]),
+    )
+    return Quote(
+        merchant_id=row.merchant_id,
+        id=row.id,
+        corridor_id=row.corridor_id,
+        terms=Terms(
+            amount=Money(terms["amount_minor"], "USD"),
+            fees=_read_fees(terms["fees"]),
+            fee=Money(terms["fee_minor"], "USD"),
+            net=Money(terms["net_minor"], "USD"),
+            rate=rate.rate,
+            mid_rate=rate.mid_rate,
+            markup_basis_points=rate.markup_basis_points,
+            payout=Money(terms["payout_minor"], terms["destination_currency"]),
+        ),
+        trail=rate,
+        fee_schedule_version=row.fee_schedule_version,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        payment_id=row.payment_id,
+    )
+
+
+def _fee_rows(fees: Iterable[FeeLine]) -> list[dict[str, Any]]:
+    return [{"name": fee.name, "amount_minor": fee.amount.amount_minor} for fee in fees]
+
+
+def _read_fees(rows: Iterable[Mapping[str, Any]]) -> tuple[FeeLine, ...]:
+    return tuple(
+        FeeLine(name=row["name"], amount=Money(row["amount_minor"], "USD")) for row in rows
+    )

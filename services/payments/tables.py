@@ -1,0 +1,220 @@
+"""The tables of payments, as SQLAlchemy knows them and alembic creates them. The merchant leads
+every key, so that the schema could be spread by merchant; nothing needs an extension."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.shared.db import new_metadata
+
+metadata = new_metadata()
+_NOW = text("now()")
+
+
+def _instant(name: str, *, nullable: bool = False, default: bool = False) -> Column[object]:
+    return Column(
+        name,
+        DateTime(timezone=True),
+        nullable=nullable,
+        server_default=_NOW if default else None,
+    )
+
+
+# Who owns payments and keys.
+merchants = Table(
+    "merchants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("display_name", Text, nullable=False),
+    _instant("created_at", default=True),
+)
+
+# Firm offers; terms and trail stay readable after use and expiry.
+quotes = Table(
+    "quotes",
+    metadata,
+    Column("merchant_id", Text, ForeignKey("merchants.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("corridor_id", Text, nullable=False),
+    Column("terms", JSONB, nullable=False),
+    Column("trail", JSONB, nullable=False),
+    Column("fee_schedule_version", Text, nullable=False),
+    Column("payment_id", Uuid),
+    _instant("created_at"),
+    _instant("expires_at"),
+)
+
+# One row a payment: what was agreed, where it stands, and who works on it until when.
+payments = Table(
+    "payments",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", Uuid, nullable=False),
+    Column("quote_id", Uuid, nullable=False),
+    Column("corridor_id", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("fee_minor", BigInteger, nullable=False),
+    Column("net_minor", BigInteger, nullable=False),
+    Column("fees", JSONB, nullable=False),
+    Column("destination_currency", Text, nullable=False),
+    Column("payout_minor", BigInteger, nullable=False),
+    Column("rate", Numeric, nullable=False),
+    Column("mid_rate", Numeric, nullable=False),
+    Column("markup_basis_points", SmallInteger, nullable=False),
+    Column("onramp", Text, nullable=False),
+    Column("offramp", Text, nullable=False),
+    Column("recipient", JSONB, nullable=False),
+    Column("payment_method", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("trace_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    _instant("sent_at", nullable=True),
+    Column("hold_reason", Text),
+    Column("failure_code", Text),
+    Column("failure_message", Text),
+    _instant("created_at"),
+    _instant("updated_at"),
+    # When the worker should look again; empty when nothing is left to do.
+    _instant("due_at", nullable=True),
+    # Set by a webhook, so that a worker that is busy with the payment looks again at once.
+    Column("nudged", Boolean, nullable=False, server_default=text("false")),
+    Column("lease_owner", Text),
+    _instant("lease_until", nullable=True),
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
+    ForeignKeyConstraint(["merchant_id", "quote_id"], ["quotes.merchant_id", "quotes.id"]),
+    CheckConstraint("amount_minor > 0 AND payout_minor > 0", name="positive"),
+    CheckConstraint("net_minor = amount_minor - fee_minor AND fee_minor >= 0", name="sum"),
+    Index("payments_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    # Webhooks name a payment and not its merchant.
+    Index("payments_id_idx", "id"),
+)
+
+# The first answer under each key, kept for the life of the payment.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("response", LargeBinary, nullable=False),
+    Column("payment_id", Uuid, nullable=False),
+    _instant("created_at", default=True),
+)
+
+# One row an attempt; the unique index is the database's own "never two at once".
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("provider_reference", Text, nullable=False),
+    _instant("sent_at", nullable=True),
+    Column("inconclusive_count", Integer, nullable=False),
+    Column("failure_code", Text),
+    Column("failure_message", Text),
+    _instant("created_at", default=True),
+    _instant("updated_at", default=True),
+    ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),
+    Index(
+        "attempts_one_live_idx",
+        "merchant_id",
+        "payment_id",
+        "step",
+        unique=True,
+        postgresql_where=text("state IN ('INTENDED', 'SENT', 'ACCEPTED', 'UNKNOWN', 'SUCCEEDED')"),
+    ),
+)
+
+# The history; rows are added and never touched again.
+payment_events = Table(
+    "payment_events",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("evidence", JSONB, nullable=False),
+    Column("trace_id", Text, nullable=False),
+    _instant("occurred_at", default=True),
+)
+
+# The book; rows are added and never touched again.
+postings = Table(
+    "postings",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    # Together with the event that caused it, this says which posting of the payment it is.
+    Column("sequence", Integer, primary_key=True),
+    Column("position", SmallInteger, primary_key=True),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    _instant("posted_at", default=True),
+    CheckConstraint("amount_minor > 0", name="positive"),
+    CheckConstraint("debit <> credit", name="two_accounts"),
+)
+
+# Debits less credits of every account, changed once a batch; recomputable from postings.
+balances = Table(
+    "balances",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("balance_minor", BigInteger, nullable=False),
+    _instant("updated_at", default=True),
+)
+
+# Verified webhooks; the merchant is known once the payment is.
+webhook_inbox = Table(
+    "webhook_inbox",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("merchant_id", Text),
+    Column("payment_id", Uuid),
+    Column("event_type", Text, nullable=False),
+    Column("step", Text),
+    Column("answer", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    # PENDING, APPLIED, IGNORED, or UNMATCHED where no payment of ours is meant.
+    Column("state", Text, nullable=False),
+    _instant("received_at", default=True),
+    Index(
+        "webhook_inbox_pending_idx",
+        "merchant_id",
+        "payment_id",
+        postgresql_where=text("state = 'PENDING'"),
+    ),
+)

@@ -1,0 +1,272 @@
+"""The verbs of the public API: create, show, list, quote, and take webhooks in. Creation works on
+batches; text was validated in convert, prices come from pricing, and the payment's further way is
+the worker's."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.domain.payment import (
+    Payment,
+    PaymentNotFound,
+    Recipient,
+    RecordedEvent,
+    read_transaction_id,
+)
+from services.payments.domain.quote import Quote, QuoteNotFound
+from services.payments.ports import (
+    Encode,
+    IdempotencyKey,
+    Inbox,
+    NewPayment,
+    PaymentFilter,
+    PaymentStore,
+    ProviderEvent,
+    Providers,
+    Receipt,
+    StoredAnswer,
+)
+from services.payments.pricing import Pricing, QuoteOrder
+from services.shared.errors import Conflict, DomainError, NotAllowedNow
+from services.shared.ids import decode_id, encode_id, new_id
+
+# Whose events arrive at POST /api/webhooks, without a provider in the path.
+WALLET = "local_wallet"
+
+
+class IdempotencyKeyReused(NotAllowedNow):
+    """The idempotency key was used before with another request."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
+class IdempotencyKeyInUse(Conflict):
+    """The first request with this idempotency key is still running."""
+
+    reason = "IDEMPOTENCY_KEY_IN_USE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentOrder:
+    """What a payment is asked for, read and validated."""
+
+    idempotency_key: str
+    fingerprint: bytes
+    quote: QuoteOrder
+    quote_id: UUID | None
+    user_id: UUID
+    recipient: Recipient
+    payment_method: str
+    reference: str
+
+    @property
+    def key(self) -> IdempotencyKey:
+        """The key, which is the merchant's own."""
+        return (self.quote.merchant_id, self.idempotency_key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """The answer to a creation: the first one's bytes, and whether it was given before."""
+
+    response: bytes
+    replayed: bool
+
+
+class Creation:
+    """Creates payments, many at once: what arrives together is priced and committed together."""
+
+    def __init__(self, pricing: Pricing, store: PaymentStore, encode: Encode) -> None:
+        self._pricing = pricing
+        self._store = store
+        self._encode = encode
+
+    async def create(self, orders: Sequence[PaymentOrder]) -> Sequence[Created | DomainError]:
+        """The answer to each order, in order; one order's refusal changes nothing for another.
+
+        Nothing exists before the one commit, and after it every answer can be read again by key.
+        """
+        now, answered = await self._store.answers([order.key for order in orders])
+        fresh = _first_of_each_key(order for order in orders if order.key not in answered)
+        quotes = await self._quotes(fresh, now)
+        new = [
+            self._new(order, quote, now)
+            for order, quote in zip(fresh, quotes, strict=True)
+            if isinstance(quote, Quote)
+        ]
+        refused: dict[IdempotencyKey, tuple[bytes, DomainError]] = {
+            order.key: (order.fingerprint, quote)
+            for order, quote in zip(fresh, quotes, strict=True)
+            if isinstance(quote, DomainError)
+        }
+        stored = dict(answered)
+        own: dict[IdempotencyKey, bytes] = {}
+        for item, result in zip(new, await self._store.create(new) if new else (), strict=True):
+            key = (item.payment.merchant_id, item.idempotency_key)
+            if isinstance(result, StoredAnswer):
+                stored[key] = result
+                own[key] = item.response
+            else:
+                refused[key] = (item.fingerprint, result)
+        return [_answer(order, stored, refused, own) for order in orders]
+
+    async def _quotes(
+        self, orders: Sequence[PaymentOrder], now: datetime
+    ) -> Sequence[Quote | DomainError]:
+        """Each order's quote: its own, checked, or a new one."""
+        bare = [order.quote for order in orders if order.quote_id is None]
+        made = iter(await self._pricing.quotes(bare, now) if bare else ())
+        brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
+        known = (await self._store.quotes(brought))[1] if brought else {}
+        return [
+            next(made) if order.quote_id is None else _check(order, order.quote_id, known, now)
+            for order in orders
+        ]
+
+    def _new(self, order: PaymentOrder, quote: Quote, now: datetime) -> NewPayment:
+        providers = self._pricing.corridor(quote.corridor_id).providers
+        payment = Payment(
+            merchant_id=quote.merchant_id,
+            id=new_id(),
+            user_id=order.user_id,
+            quote_id=quote.id,
+            corridor_id=quote.corridor_id,
+            terms=quote.terms,
+            onramp=providers.onramps[0],
+            offramp=providers.offramps[0],
+            recipient=order.recipient,
+            payment_method=order.payment_method,
+            reference=order.reference,
+            trace_id=order.quote.trace_id,
+            created_at=now,
+            updated_at=now,
+        )
+        return NewPayment(
+            idempotency_key=order.idempotency_key,
+            fingerprint=order.fingerprint,
+            response=self._encode(payment),
+            payment=payment,
+            quote=quote,
+            quote_exists=order.quote_id is not None,
+        )
+
+
+class Reading:
+    """Shows payments and quotes, and makes quotes on request."""
+
+    def __init__(self, pricing: Pricing, store: PaymentStore) -> None:
+        self._pricing = pricing
+        self._store = store
+
+    async def payment(self, merchant_id: str, transaction_id: str) -> Payment:
+        """One payment as it is now. Raises PaymentNotFound."""
+        return await self._store.get(merchant_id, read_transaction_id(transaction_id))
+
+    async def payments(
+        self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
+    ) -> tuple[Sequence[Payment], UUID | None]:
+        """A page, newest first, and the id to go on before; None at the end."""
+        page = await self._store.page(merchant_id, wanted, before=before, limit=limit + 1)
+        return page[:limit], page[limit - 1].id if len(page) > limit else None
+
+    async def events(self, merchant_id: str, transaction_id: str) -> Sequence[RecordedEvent]:
+        """A payment's history, oldest first. Raises PaymentNotFound."""
+        return await self._store.events(merchant_id, read_transaction_id(transaction_id))
+
+    async def create_quote(self, order: QuoteOrder) -> tuple[Quote, datetime]:
+        """A firm offer, kept, and the time it was made. Raises what pricing refuses."""
+        now, _ = await self._store.answers([])
+        (quote,) = await self._pricing.quotes([order], now)
+        if isinstance(quote, DomainError):
+            raise quote
+        await self._store.add_quote(quote)
+        return quote, now
+
+    async def quote(self, merchant_id: str, quote_id: str) -> tuple[Quote, datetime]:
+        """A quote, and the time by which its state is meant. Raises QuoteNotFound."""
+        key = (merchant_id, read_quote_id(quote_id))
+        now, found = await self._store.quotes([key])
+        if key not in found:
+            raise QuoteNotFound(quote_id=quote_id)
+        return found[key], now
+
+
+class Webhooks:
+    """Takes webhooks in: verified by providers, kept in the inbox, then answered."""
+
+    def __init__(self, providers: Providers, inbox: Inbox, *, sandbox: bool) -> None:
+        self._providers = providers
+        self._inbox = inbox
+        self._sandbox = sandbox
+
+    async def receive_event(
+        self, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Receipt, ProviderEvent]:
+        """Takes a local wallet's event. Raises PaymentNotFound and what ReadWebhook refuses."""
+        event = await self._providers.read_webhook(
+            WALLET, headers, body, allow_unsigned=self._sandbox
+        )
+        payment_id = read_transaction_id(event.transaction_id)
+        if not await self._inbox.knows(payment_id):
+            raise PaymentNotFound(transaction_id=event.transaction_id)
+        return await self._inbox.receive(event, payment_id, body), event
+
+    async def receive_provider_event(
+        self, provider: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Receipt, ProviderEvent]:
+        """Takes a provider's own event. Raises what ReadWebhook refuses."""
+        event = await self._providers.read_webhook(provider, headers, body, allow_unsigned=False)
+        if event.step is None:
+            return Receipt.IGNORED, event
+        payment_id = decode_id("pay", event.transaction_id)
+        return await self._inbox.receive(event, payment_id, body), event
+
+
+def read_quote_id(text: str) -> UUID:
+    """The id behind a public quote id. Raises QuoteNotFound for a malformed one."""
+    quote_id = decode_id("quo", text)
+    if quote_id is None:
+        raise QuoteNotFound(quote_id=text[:64])
+    return quote_id
+
+
+def _first_of_each_key(orders: Iterable[PaymentOrder]) -> Sequence[PaymentOrder]:
+    first: dict[IdempotencyKey, PaymentOrder] = {}
+    for order in orders:
+        first.setdefault(order.key, order)
+    return list(first.values())
+
+
+def _check(
+    order: PaymentOrder,
+    quote_id: UUID,
+    known: Mapping[tuple[str, UUID], Quote],
+    now: datetime,
+) -> Quote | DomainError:
+    quote = known.get((order.quote.merchant_id, quote_id))
+    if quote is None:
+        return QuoteNotFound(quote_id=encode_id("quo", quote_id))
+    try:
+        quote.check_usable(order.quote.amount, order.quote.currency, now)
+    except DomainError as error:
+        return error
+    return quote
+
+
+def _answer(
+    order: PaymentOrder,
+    stored: Mapping[IdempotencyKey, StoredAnswer],
+    refused: Mapping[IdempotencyKey, tuple[bytes, DomainError]],
+    own: dict[IdempotencyKey, bytes],
+) -> Created | DomainError:
+    """What an order is answered; the one that wrote the stored answer itself is no replay."""
+    answer = stored.get(order.key)
+    if answer is None:
+        fingerprint, error = refused[order.key]
+        # Another request came first under this key and was refused; this one has its own turn.
+        return error if fingerprint == order.fingerprint else IdempotencyKeyInUse()
+    if answer.fingerprint != order.fingerprint:
+        return IdempotencyKeyReused()
+    first = own.pop(order.key, None) == answer.response
+    return Created(response=answer.response, replayed=not first)

@@ -1,0 +1,5 @@
+"""The worker, a process of its own from the same code: `python -m services.payments.worker`."""
+
+from services.payments.worker.loop import Worker
+
+__all__ = ["Worker"]

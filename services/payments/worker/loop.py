@@ -1,0 +1,193 @@
+"""The worker: claims due payments in batches, asks providers outside any transaction, and records
+what they say. What to do is decided in steps; leases and keys see to it that it is done once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+from prometheus_client import Counter, Gauge
+
+from services.payments.batcher import Batcher
+from services.payments.domain.attempt import Answer
+from services.payments.ports import ProviderCall, Providers, WorkStore
+from services.payments.steps import Call, Change, Decider, Plan, Work
+from services.shared.log import get_logger
+
+CLAIMED = Counter("caravel_worker_claimed_total", "Payments claimed.")
+ANSWERS = Counter("caravel_worker_answers_total", "Provider answers.", ["provider", "outcome"])
+FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lease had moved on.")
+HELD = Counter("caravel_worker_held_total", "Payments put on hold.", ["reason"])
+UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
+RECORD_BATCH_MAX = 256
+
+Ask = Callable[[Sequence[ProviderCall]], AsyncIterator[tuple[str, Answer]]]
+
+
+class Worker:
+    """One worker of any number; each payment has at most one at a time."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        store: WorkStore,
+        providers: Providers,
+        decider: Decider,
+        claim_max: int,
+        under_way_max: int,
+        lease_seconds: float,
+        poll_seconds: float,
+    ) -> None:
+        self._owner = owner
+        self._store = store
+        self._providers = providers
+        self._decider = decider
+        self._claim_max = claim_max
+        self._under_way_max = under_way_max
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        self._wake = asyncio.Event()
+        self._under_way = 0
+        self._batches: set[asyncio.Task[None]] = set()
+        self._recorder = Batcher[tuple[Work, Answer], bool](
+            self._record, largest_batch=RECORD_BATCH_MAX, parallel=2, waiting_max=1_000_000
+        )
+
+    def wake(self) -> None:
+        """Makes the worker look for due payments at once."""
+        self._wake.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until told to stop, then finishes what is under way.
+
+        A database that is away is waited for; nothing is remembered that is not in it.
+        """
+        while not stopping.is_set():
+            self._wake.clear()
+            try:
+                claimed = await self._claim()
+            except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
+                get_logger().exception("claim_failed")
+                claimed = 0
+            if claimed < self._claim_max:
+                await self._wait()
+        if self._batches:
+            await asyncio.wait(self._batches)
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+        except TimeoutError:
+            return
+
+    async def _claim(self) -> int:
+        """Claims, plans and records the intents in one transaction; starts what is to be asked."""
+        limit = min(self._claim_max, self._under_way_max - self._under_way)
+        if limit <= 0:
+            return 0
+        async with self._store.begin() as transaction:
+            claimed = await transaction.claim(
+                self._owner, limit=limit, lease_seconds=self._lease_seconds
+            )
+            if not claimed:
+                return 0
+            plans = [self._decider.plan(work) for work in claimed]
+            await transaction.write([plan.change for plan in plans])
+            await transaction.commit()
+        CLAIMED.inc(len(claimed))
+        _report(plan.change for plan in plans)
+        asking = [plan for plan in plans if plan.call is not None]
+        if asking:
+            task = asyncio.create_task(self._ask(asking))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+        return len(claimed)
+
+    async def _ask(self, plans: Sequence[Plan]) -> None:
+        self._count(len(plans))
+        try:
+            looking = [plan.work for plan in plans if plan.call is Call.LOOK_UP]
+            sending = [plan.work for plan in plans if plan.call is Call.SEND]
+            await asyncio.gather(self._look_up(looking), self._send(sending))
+        except Exception:  # noqa: BLE001 - the leases run out and the payments are found again
+            get_logger().exception("batch_failed", size=len(plans))
+        finally:
+            self._count(-len(plans))
+            self.wake()
+
+    async def _send(self, work: Sequence[Work]) -> None:
+        """Marks the attempts as sent, and sends those whose lease still stands."""
+        if not work:
+            return
+        async with self._store.begin() as transaction:
+            marked = await transaction.mark_sent(work)
+            await transaction.commit()
+        FENCED.inc(len(work) - len(marked))
+        async with asyncio.TaskGroup() as group:
+            async for item, answer in _answered(marked, self._providers.execute):
+                group.create_task(self._settle(item, answer))
+
+    async def _look_up(self, work: Sequence[Work]) -> None:
+        """Asks what became of the attempts; what is provably absent is sent with the same key."""
+        if not work:
+            return
+        absent: list[Work] = []
+        async with asyncio.TaskGroup() as group:
+            async for item, answer in _answered(work, self._providers.look_up):
+                if self._decider.may_send_after(item, answer):
+                    absent.append(item)
+                else:
+                    group.create_task(self._settle(item, answer))
+        await self._send(absent)
+
+    async def _settle(self, work: Work, answer: Answer) -> None:
+        provider = work.attempt.provider if work.attempt else ""
+        ANSWERS.labels(provider, answer.outcome).inc()
+        try:
+            await self._recorder.submit((work, answer))
+        except Exception:  # noqa: BLE001 - the lease runs out and the payment is found again
+            get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
+
+    async def _record(self, answered: Sequence[tuple[Work, Answer]]) -> Sequence[bool]:
+        """One transaction for all answers that came in together."""
+        async with self._store.begin() as transaction:
+            now = await transaction.now()
+            changes = [self._decider.settle(work, answer, now) for work, answer in answered]
+            written = await transaction.write(changes)
+            await transaction.commit()
+        FENCED.inc(len(changes) - len(written))
+        _report(change for change in changes if change.payment.id in written)
+        self.wake()
+        return [change.payment.id in written for change in changes]
+
+    def _count(self, difference: int) -> None:
+        self._under_way += difference
+        UNDER_WAY.set(self._under_way)
+
+
+async def _answered(work: Sequence[Work], ask: Ask) -> AsyncIterator[tuple[Work, Answer]]:
+    """Asks about each work's attempt; gives each with its answer as it comes in."""
+    of_key = {item.attempt.key: item for item in work if item.attempt is not None}
+    calls = [
+        ProviderCall(payment=item.payment, attempt=item.attempt)
+        for item in work
+        if item.attempt is not None
+    ]
+    async for key, answer in ask(calls):
+        yield of_key[key], answer
+
+
+def _report(changes: Iterable[Change]) -> None:
+    """One log line an event, under the payment's own trace."""
+    for change in changes:
+        payment = change.payment
+        for event in change.events:
+            if event.cause.startswith("held_"):
+                HELD.labels(payment.hold_reason).inc()
+            get_logger().info(
+                "payment_event",
+                transaction_id=payment.transaction_id,
+                trace_id=payment.trace_id,
+                from_state=event.from_state,
+                to_state=event.to_state,
+                cause=event.cause,
+            )

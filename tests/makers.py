@@ -1,0 +1,113 @@
+"""Nouns with sensible values, so that a test states only what it is about."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from services.payments.domain.attempt import (
+    Attempt,
+    AttemptState,
+    Capabilities,
+    Step,
+    intend,
+)
+from services.payments.domain.payment import Payment, Recipient, State
+from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
+from services.payments.steps import Work
+from services.shared.ids import new_id
+from services.shared.money import Money
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+USER = UUID("6f1d7a0e-5a0b-4c59-9c53-0f7e8d3d2b11")
+FEES = Fees(
+    lines=(
+        FeeLine(name="flat", amount=Money(100, "USD")),
+        FeeLine(name="percentage", amount=Money(150, "USD")),
+    ),
+    schedule_version="2026-01",
+)
+
+
+def make_trail(mid: str = "1530.25", markup_basis_points: int = 50) -> RateTrail:
+    share = 1 - Decimal(markup_basis_points) / 10_000
+    return RateTrail(
+        rate=Decimal(mid) * share,
+        mid_rate=Decimal(mid),
+        markup_basis_points=markup_basis_points,
+        source="test",
+        synthetic=True,
+        observed_at=NOW - timedelta(days=1),
+        fetched_at=NOW,
+        legs=(),
+    )
+
+
+def make_terms(amount_minor: int = 10_000, currency: str = "NGN", mid: str = "1530.25") -> Terms:
+    return agree_terms(Money(amount_minor, "USD"), currency, FEES, make_trail(mid))
+
+
+def make_quote(**changes: Any) -> Quote:
+    quote = Quote(
+        merchant_id="sandbox",
+        id=new_id(),
+        corridor_id="us-ng",
+        terms=make_terms(),
+        trail=make_trail(),
+        fee_schedule_version="2026-01",
+        created_at=NOW,
+        expires_at=NOW + timedelta(seconds=60),
+    )
+    return replace(quote, **changes)
+
+
+def make_payment(**changes: Any) -> Payment:
+    payment = Payment(
+        merchant_id="sandbox",
+        id=new_id(),
+        user_id=USER,
+        quote_id=new_id(),
+        corridor_id="us-ng",
+        terms=make_terms(),
+        onramp="stripe",
+        offramp="local_wallet",
+        recipient=Recipient(),
+        payment_method="",
+        reference="",
+        trace_id="0af7651916cd43dd8448eb211c80319c",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(payment, **changes)
+
+
+def make_attempt(payment: Payment, step: Step, state: AttemptState, **changes: Any) -> Attempt:
+    sent_at = None if state is AttemptState.INTENDED else NOW - timedelta(seconds=4)
+    return replace(intend(payment, step, 1), state=state, **{"sent_at": sent_at, **changes})
+
+
+def make_work(state: State, attempt_state: AttemptState | None = None, **changes: Any) -> Work:
+    """Claimed work in this state, with an attempt of its step where a state is given for it."""
+    payment = make_payment(state=state, version=5)
+    collecting = state in (State.CREATED, State.COLLECTING)
+    step = Step.COLLECTION if collecting else Step.PAYOUT
+    attempt = make_attempt(payment, step, attempt_state) if attempt_state else None
+    work = Work(payment=payment, attempt=attempt, news=(), lease_token=7, claimed_at=NOW)
+    return replace(work, **changes)
+
+
+CAPABILITIES = {
+    "stripe": Capabilities(
+        provider="stripe",
+        key_lifetime=timedelta(hours=24),
+        can_look_up=True,
+        event_is_evidence=False,
+    ),
+    "local_wallet": Capabilities(
+        provider="local_wallet",
+        key_lifetime=timedelta(days=30),
+        can_look_up=True,
+        event_is_evidence=True,
+    ),
+}

@@ -1,0 +1,147 @@
+"""The fee rules, by example and by property."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.fees.domain import FeeLine, calculate, schedule_on
+from services.shared.corridors import Corridor, CorridorUnsupported, FeeSchedule
+from services.shared.money import MAX_AMOUNT_MINOR, Money, parse_amount
+
+FROM_NEW_YEAR: dict[str, object] = {"version": "1", "effective_from": date(2026, 1, 1)}
+PLAIN = FeeSchedule.model_validate({**FROM_NEW_YEAR, "flat_usd": "1.00", "percent": "1.5"})
+BOUNDED = FeeSchedule.model_validate(
+    {**FROM_NEW_YEAR, "percent": "2", "minimum_usd": "0.50", "maximum_usd": "20.00"}
+)
+TIERED = FeeSchedule.model_validate(
+    {
+        **FROM_NEW_YEAR,
+        "flat_usd": "1.00",
+        "percent": "1.5",
+        "tiers": [
+            {"from_usd": "1000.00", "flat_usd": "2.00", "percent": "1"},
+            {"from_usd": "5000.00", "percent": "0.5"},
+        ],
+    }
+)
+SCHEDULES = [PLAIN, BOUNDED, TIERED]
+amounts = st.integers(1, MAX_AMOUNT_MINOR).map(lambda minor: Money(minor, "USD"))
+
+
+def usd(text: str) -> Money:
+    return parse_amount(text, "USD", field="amount")
+
+
+def lines(schedule: FeeSchedule, amount: str) -> dict[str, str]:
+    return {line.name: str(line.amount) for line in calculate(schedule, usd(amount)).lines}
+
+
+def test_flat_and_percentage_are_lines_of_their_own() -> None:
+    fees = calculate(PLAIN, usd("100.00"))
+
+    assert fees.lines == (FeeLine("flat", usd("1.00")), FeeLine("percentage", usd("1.50")))
+    assert fees.total == usd("2.50")
+    assert fees.schedule_version == "1"
+
+
+@pytest.mark.parametrize(
+    ("amount", "percentage"),
+    [("1.66", "0.02"), ("1.67", "0.03"), ("3.00", "0.05"), ("3.33", "0.05"), ("33.00", "0.50")],
+)
+def test_percentage_is_rounded_half_up_to_cents(amount: str, percentage: str) -> None:
+    assert lines(PLAIN, amount)["percentage"] == percentage
+
+
+def test_line_that_comes_to_zero_is_left_out() -> None:
+    assert lines(PLAIN, "0.01") == {"flat": "1.00"}
+    assert lines(BOUNDED, "100.00") == {"percentage": "2.00"}
+
+
+def test_free_schedule_has_no_lines_and_no_fee() -> None:
+    free = FeeSchedule.model_validate(FROM_NEW_YEAR)
+
+    assert calculate(free, usd("100.00")).lines == ()
+    assert calculate(free, usd("100.00")).total == Money(0, "USD")
+
+
+@pytest.mark.parametrize(
+    ("amount", "percentage"),
+    [
+        ("1.00", "0.50"),
+        ("25.00", "0.50"),
+        ("25.50", "0.51"),
+        ("1000.00", "20.00"),
+        ("9000.00", "20.00"),
+    ],
+)
+def test_percentage_stays_within_minimum_and_maximum(amount: str, percentage: str) -> None:
+    assert lines(BOUNDED, amount) == {"percentage": percentage}
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        ("999.99", {"flat": "1.00", "percentage": "15.00"}),
+        ("1000.00", {"flat": "2.00", "percentage": "10.00"}),
+        ("4999.99", {"flat": "2.00", "percentage": "50.00"}),
+        ("5000.00", {"percentage": "25.00"}),
+    ],
+)
+def test_tier_replaces_the_terms_for_the_whole_amount(
+    amount: str, expected: dict[str, str]
+) -> None:
+    assert lines(TIERED, amount) == expected
+
+
+@given(st.sampled_from(SCHEDULES), amounts)
+def test_lines_sum_to_the_total_and_none_is_zero(schedule: FeeSchedule, amount: Money) -> None:
+    fees = calculate(schedule, amount)
+
+    assert sum(line.amount.amount_minor for line in fees.lines) == fees.total.amount_minor
+    assert all(line.amount.amount_minor > 0 for line in fees.lines)
+
+
+@given(st.sampled_from([PLAIN, BOUNDED]), amounts, amounts)
+def test_larger_amount_never_costs_less_inside_a_tier(
+    schedule: FeeSchedule, left: Money, right: Money
+) -> None:
+    smaller, larger = sorted((left, right))
+
+    assert calculate(schedule, smaller).total <= calculate(schedule, larger).total
+
+
+def corridor(*starts: date) -> Corridor:
+    return Corridor.model_validate(
+        {
+            "id": "us-in",
+            "source": {"country": "US", "currency": "USD"},
+            "destination": {"country": "IN", "currency": "INR"},
+            "limits": {"minimum_usd": "1.00", "maximum_usd": "10000.00"},
+            "providers": {"onramps": ["stripe"], "offramps": ["local_wallet"]},
+            "fx": {"sources": ["ecb"], "markup_basis_points": 50},
+            "quote": {"lifetime_seconds": 60},
+            "fees": [{"version": str(start), "effective_from": start} for start in starts],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "version"),
+    [
+        (date(2026, 1, 1), "2026-01-01"),
+        (date(2026, 6, 30), "2026-01-01"),
+        (date(2026, 7, 1), "2026-07-01"),
+        (date(2030, 1, 1), "2026-07-01"),
+    ],
+)
+def test_last_schedule_that_took_effect_is_in_force(day: date, version: str) -> None:
+    two = corridor(date(2026, 1, 1), date(2026, 7, 1))
+
+    assert schedule_on(two, day).version == version
+
+
+def test_corridor_without_prices_yet_is_unsupported() -> None:
+    with pytest.raises(CorridorUnsupported, match="no fee schedule in force on 2025-12-31"):
+        schedule_on(corridor(date(2026, 1, 1)), date(2025, 12, 31))

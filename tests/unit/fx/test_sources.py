@@ -1,0 +1,133 @@
+"""The shipped rates, as they are: every source keeps its word, and every corridor has a rate."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from currency_converter import CurrencyConverter
+
+from services.fx.domain import cross_rate
+from services.fx.ports import RateSource
+from services.fx.sources import SOURCES, EcbSource, SyntheticSource
+from services.shared.clock import Clock
+from services.shared.corridors import load_corridors
+
+CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+@pytest.fixture(scope="module")
+async def ecb() -> EcbSource:
+    source = EcbSource(FixedClock())
+    await source.load()
+    return source
+
+
+@pytest.fixture(scope="module")
+def published() -> CurrencyConverter:
+    return CurrencyConverter(decimal=True)
+
+
+async def test_ecb_rate_is_the_cross_of_the_two_published_legs(
+    ecb: EcbSource, published: CurrencyConverter
+) -> None:
+    day = published.bounds["INR"].last_date
+
+    observation = await ecb.observe("USD", "INR")
+
+    assert observation is not None
+    dollars, rupees = observation.legs
+    assert (dollars.base_currency, dollars.quote_currency) == ("EUR", "USD")
+    assert (rupees.base_currency, rupees.quote_currency) == ("EUR", "INR")
+    assert dollars.rate == published.convert(1, "EUR", "USD", day)
+    assert rupees.rate == published.convert(1, "EUR", "INR", day)
+    assert observation.mid == cross_rate(dollars.rate, rupees.rate)
+    assert observation.observed_at == datetime.combine(day, time.min, tzinfo=UTC)
+    assert observation.fetched_at == NOW
+    assert not observation.synthetic
+
+
+async def test_ecb_rate_of_the_euro_has_one_leg(ecb: EcbSource) -> None:
+    observation = await ecb.observe("USD", "EUR")
+
+    assert observation is not None
+    [leg] = observation.legs
+    assert (leg.base_currency, leg.quote_currency) == ("EUR", "USD")
+    assert observation.mid == cross_rate(leg.rate, Decimal(1))
+
+
+async def test_currency_that_ended_keeps_the_day_it_was_last_seen(
+    ecb: EcbSource, published: CurrencyConverter
+) -> None:
+    observation = await ecb.observe("USD", "EEK")
+
+    assert observation is not None
+    assert observation.observed_at.date() == published.bounds["EEK"].last_date
+    assert observation.observed_at.year == 2010
+
+
+async def test_ecb_has_every_currency_it_publishes(
+    ecb: EcbSource, published: CurrencyConverter
+) -> None:
+    for currency in published.currencies - {"USD"}:
+        observation = await ecb.observe("USD", currency)
+        assert observation is not None
+        assert observation.mid > 0
+
+
+@pytest.mark.parametrize(
+    "pair", [("USD", "NGN"), ("USD", "KES"), ("USD", "GHS"), ("GBP", "INR"), ("USD", "USD")]
+)
+async def test_ecb_lacks_other_pairs(pair: tuple[str, str], ecb: EcbSource) -> None:
+    assert await ecb.observe(*pair) is None
+
+
+async def test_synthetic_rate_says_so_and_when_it_was_made_up() -> None:
+    source = SyntheticSource(FixedClock())
+    await source.load()
+
+    observation = await source.observe("USD", "NGN")
+
+    assert observation is not None
+    assert observation.mid == Decimal("1530.25")
+    assert observation.synthetic
+    assert observation.observed_at == datetime(2026, 11, 2, tzinfo=UTC)
+    assert observation.fetched_at == NOW
+    [leg] = observation.legs
+    assert (leg.base_currency, leg.quote_currency, leg.rate) == ("USD", "NGN", observation.mid)
+
+
+@pytest.mark.parametrize("currency", ["NGN", "KES", "GHS"])
+async def test_synthetic_table_holds_only_what_the_ecb_lacks(currency: str, ecb: EcbSource) -> None:
+    source = SyntheticSource(FixedClock())
+    await source.load()
+
+    assert await source.observe("USD", currency) is not None
+    assert await ecb.observe("USD", currency) is None
+    assert await source.observe("GBP", currency) is None
+    assert await source.observe("USD", "INR") is None
+
+
+@pytest.mark.parametrize("create", SOURCES.values(), ids=list(SOURCES))
+async def test_source_is_empty_until_it_is_loaded(create: Callable[[Clock], RateSource]) -> None:
+    source = create(FixedClock())
+
+    assert await source.observe("USD", "INR") is None
+    assert await source.observe("USD", "NGN") is None
+
+
+@pytest.mark.parametrize("path", sorted(CORRIDORS.glob("*.toml")), ids=lambda path: path.stem)
+async def test_every_source_a_corridor_names_has_its_pair(path: Path) -> None:
+    corridor = load_corridors(CORRIDORS).get(path.stem)
+
+    for name in corridor.fx.sources:
+        source = SOURCES[name](FixedClock())
+        await source.load()
+        assert await source.observe("USD", corridor.destination.currency) is not None

@@ -1,0 +1,108 @@
+"""Batches grow by themselves, an idle caller waits for nobody, and one bad item harms no other."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.payments.batcher import Batcher
+from services.shared.errors import Overloaded
+
+
+class Gate:
+    """Work that notes its batches and lets each pass when it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.entered = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def work(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.batches.append(list(items))
+        self.entered.set()
+        await self.open.wait()
+        return [ValueError(f"bad {item}") if item < 0 else item * 10 for item in items]
+
+
+def _batcher(gate: Gate, waiting_max: int = 100) -> Batcher[int, int]:
+    return Batcher[int, int](gate.work, largest_batch=3, parallel=1, waiting_max=waiting_max)
+
+
+async def test_a_lone_item_is_worked_on_at_once() -> None:
+    gate = Gate()
+    gate.open.set()
+
+    assert await _batcher(gate).submit(4) == 40
+    assert gate.batches == [[4]]
+
+
+async def test_items_that_arrive_meanwhile_form_the_next_batches() -> None:
+    gate = Gate()
+    batcher = _batcher(gate)
+    first = asyncio.create_task(batcher.submit(1))
+    await gate.entered.wait()
+    others = [asyncio.create_task(batcher.submit(item)) for item in range(2, 6)]
+
+    gate.open.set()
+
+    assert await asyncio.gather(first, *others) == [10, 20, 30, 40, 50]
+    assert gate.batches == [[1], [2, 3, 4], [5]]
+
+
+async def test_one_items_error_is_its_own() -> None:
+    gate = Gate()
+    gate.open.set()
+    batcher = _batcher(gate)
+
+    results = await asyncio.gather(
+        *(batcher.submit(item) for item in (1, -2, 3)), return_exceptions=True
+    )
+
+    assert results[0] == 10
+    assert isinstance(results[1], ValueError)
+    assert results[2] == 30
+
+
+async def test_a_batch_that_breaks_is_tried_again_item_by_item() -> None:
+    tried: list[list[int]] = []
+
+    async def work(items: Sequence[int]) -> Sequence[int | Exception]:
+        tried.append(list(items))
+        if 13 in items:
+            raise RuntimeError("poison")
+        return list(items)
+
+    batcher = Batcher[int, int](work, largest_batch=10, parallel=1, waiting_max=10)
+    first = asyncio.create_task(batcher.submit(0))
+    results = await asyncio.gather(
+        first, *(batcher.submit(item) for item in (12, 13, 14)), return_exceptions=True
+    )
+
+    assert [r for r in results if not isinstance(r, RuntimeError)] == [0, 12, 14]
+    assert [13] in tried
+
+
+async def test_too_many_waiting_items_are_refused_and_room_is_found_again() -> None:
+    gate = Gate()
+    batcher = _batcher(gate, waiting_max=1)
+    running = asyncio.create_task(batcher.submit(1))
+    await gate.entered.wait()
+
+    results = asyncio.gather(batcher.submit(2), batcher.submit(3), return_exceptions=True)
+    gate.open.set()
+
+    waited, refused = await results
+    assert waited == 20
+    assert isinstance(refused, Overloaded)
+    assert await running == 10
+    assert await batcher.submit(4) == 40
+
+
+async def test_a_caller_that_goes_away_does_not_stop_its_item() -> None:
+    gate = Gate()
+    batcher = _batcher(gate)
+    gone = asyncio.create_task(batcher.submit(1))
+    await gate.entered.wait()
+    gone.cancel()
+
+    gate.open.set()
+    assert await batcher.submit(2) == 20
+    assert gate.batches == [[1], [2]]

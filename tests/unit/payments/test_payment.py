@@ -1,0 +1,74 @@
+"""The transition table is what moves a payment, and the status is what a merchant sees of it."""
+
+import itertools
+
+import pytest
+
+from services.payments.domain.payment import (
+    ALLOWED,
+    SETTLED,
+    STATUS_OF,
+    IllegalMove,
+    PaymentNotFound,
+    State,
+    Status,
+    read_transaction_id,
+)
+from tests.makers import NOW, make_payment
+
+
+def test_every_state_has_its_exits_and_its_status() -> None:
+    assert set(ALLOWED) == set(STATUS_OF) == set(State)
+
+
+@pytest.mark.parametrize(("start", "end"), list(itertools.product(State, State)))
+def test_a_move_is_made_exactly_when_the_table_has_it(start: State, end: State) -> None:
+    payment = make_payment(state=start, version=3)
+
+    if end in ALLOWED[start]:
+        moved, event = payment.moved(end, actor="worker", cause="test")
+        assert (moved.state, moved.version) == (end, 4)
+        assert (event.from_state, event.to_state, event.sequence) == (start, end, 4)
+    else:
+        with pytest.raises(IllegalMove):
+            payment.moved(end, actor="worker", cause="test")
+
+
+def test_no_exit_leads_out_of_a_settled_state_but_the_return_of_a_payout() -> None:
+    exits = {(start, end) for start in SETTLED for end in ALLOWED[start]}
+
+    assert exits == {(State.COMPLETED, State.RETURNED)}
+
+
+def test_a_hold_keeps_the_state_and_shows_as_on_hold() -> None:
+    held, event = make_payment(state=State.PAYING_OUT).held("outcome_unknown", actor="worker")
+
+    assert held.status is Status.ON_HOLD
+    assert held.state is State.PAYING_OUT
+    assert event.cause == "held_outcome_unknown"
+
+
+def test_a_payout_shows_as_sent_only_once_the_offramp_has_it() -> None:
+    assert make_payment(state=State.PAYING_OUT).status is Status.PROCESSING
+    assert make_payment(state=State.PAYING_OUT, sent_at=NOW).status is Status.SENT
+
+
+def test_empty_evidence_is_left_out() -> None:
+    _, event = make_payment().noted(actor="worker", cause="test", known="x", unknown="")
+
+    assert event.evidence == {"known": "x"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "pay_", "quo_01m83kn3s0e24t886s6p8k72tv", "pay_01m83kn3s0e24t886s6p8k72t", "x" * 99],
+)
+def test_malformed_id_is_not_found(text: str) -> None:
+    with pytest.raises(PaymentNotFound):
+        read_transaction_id(text)
+
+
+def test_public_id_reads_back() -> None:
+    payment = make_payment()
+
+    assert read_transaction_id(payment.transaction_id) == payment.id

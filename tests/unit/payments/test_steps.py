@@ -1,0 +1,261 @@
+"""What the engine decides: intent before effect, look-up before a second send, a hold before a guess."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.domain.payment import Failure, State
+from services.payments.steps import Call, Decider, News, NewsFate, Work
+from services.shared.money import Money
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_work
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.999)
+SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
+PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
+UNKNOWN = Answer(
+    outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="no answer in 10 s")
+)
+ABSENT = Answer(outcome=Outcome.ABSENT)
+DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
+
+
+def _attempt(work: Work) -> Attempt:
+    assert work.attempt is not None
+    return work.attempt
+
+
+def _news(outcome: Outcome, step: Step = Step.PAYOUT, provider: str = "local_wallet") -> News:
+    answer = Answer(outcome=outcome, actor=f"provider:{provider}", event_id="evt_1")
+    return News(provider=provider, event_id="evt_1", step=step, answer=answer)
+
+
+@pytest.mark.parametrize(
+    ("state", "step", "leads_to"),
+    [
+        (State.CREATED, Step.COLLECTION, State.COLLECTING),
+        (State.CONVERTED, Step.PAYOUT, State.PAYING_OUT),
+    ],
+)
+def test_a_step_begins_with_its_recorded_intent(state: State, step: Step, leads_to: State) -> None:
+    plan = DECIDER.plan(make_work(state))
+
+    assert plan.call is Call.SEND
+    assert plan.change.keeps_lease
+    assert plan.change.payment.state is leads_to
+    assert plan.change.attempt is not None
+    assert (plan.change.attempt.step, plan.change.attempt.state) == (step, AttemptState.INTENDED)
+    assert [event.cause for event in plan.change.events] == [f"{step}_intended"]
+
+
+def test_an_intent_that_was_never_sent_is_sent() -> None:
+    assert DECIDER.plan(make_work(State.PAYING_OUT, AttemptState.INTENDED)).call is Call.SEND
+
+
+@pytest.mark.parametrize("state", [AttemptState.SENT, AttemptState.UNKNOWN, AttemptState.ACCEPTED])
+def test_what_may_have_been_sent_is_looked_up_first(state: AttemptState) -> None:
+    assert DECIDER.plan(make_work(State.PAYING_OUT, state)).call is Call.LOOK_UP
+
+
+def test_a_provider_without_look_up_is_sent_the_same_key_again() -> None:
+    deaf = replace(CAPABILITIES["local_wallet"], can_look_up=False)
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
+
+    plan = Decider({"local_wallet": deaf}, lambda: 0.0).plan(work)
+
+    assert plan.call is Call.SEND
+    assert _attempt(plan.work).key == _attempt(work).key
+
+
+def test_an_absent_operation_may_be_sent_under_the_same_key() -> None:
+    assert DECIDER.may_send_after(make_work(State.PAYING_OUT, AttemptState.UNKNOWN), ABSENT)
+
+
+@pytest.mark.parametrize("answer", [UNKNOWN, PENDING, SUCCEEDED, DECLINED])
+def test_nothing_but_absence_allows_a_second_send(answer: Answer) -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
+
+    assert not DECIDER.may_send_after(work, answer)
+
+
+def test_an_absent_operation_that_the_provider_once_named_is_a_hold() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    named = replace(work, attempt=replace(_attempt(work), provider_reference="po_1"))
+
+    assert not DECIDER.may_send_after(named, ABSENT)
+    change = DECIDER.settle(named, ABSENT, NOW)
+    assert change.payment.hold_reason == "provider_contradicts_itself"
+    assert change.due_in is None
+
+
+def test_a_key_past_its_lifetime_is_never_sent_and_held() -> None:
+    work = make_work(State.COLLECTING)
+    old = make_attempt(
+        work.payment,
+        Step.COLLECTION,
+        AttemptState.UNKNOWN,
+        sent_at=NOW - timedelta(hours=20),
+    )
+
+    assert not DECIDER.may_send_after(replace(work, attempt=old), ABSENT)
+    change = DECIDER.settle(replace(work, attempt=old), UNKNOWN, NOW)
+    assert change.payment.hold_reason == "outcome_unknown"
+
+
+def test_a_timeout_is_unknown_and_never_a_failure() -> None:
+    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.SENT), UNKNOWN, NOW)
+
+    assert change.payment.state is State.PAYING_OUT
+    assert change.attempt is not None
+    assert change.attempt.state is AttemptState.UNKNOWN
+    assert change.due_in is not None
+    assert [event.cause for event in change.events] == ["payout_unknown"]
+
+
+def test_repeated_unknowns_wait_longer_up_to_a_minute_and_add_no_events() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
+    delays = []
+    for count in range(12):
+        counted = replace(work, attempt=replace(_attempt(work), inconclusive_count=count))
+        change = DECIDER.settle(counted, UNKNOWN, NOW)
+        assert change.events == ()
+        assert change.due_in is not None
+        delays.append(change.due_in)
+
+    assert delays == sorted(delays)
+    assert timedelta(seconds=59) < delays[-1] <= timedelta(seconds=60)
+
+
+def test_collected_funds_are_exchanged_in_the_same_change() -> None:
+    change = DECIDER.settle(make_work(State.COLLECTING, AttemptState.SENT), SUCCEEDED, NOW)
+
+    assert change.payment.state is State.CONVERTED
+    assert [event.to_state for event in change.events] == [State.FUNDED, State.CONVERTED]
+    assert {posting.cause for posting in change.postings} >= {
+        "funds_collected",
+        "fee_flat",
+        "exchange_sold",
+        "exchange_bought",
+    }
+    assert change.due_in == timedelta(0)
+
+
+def test_a_payout_that_succeeded_completes_the_payment() -> None:
+    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), SUCCEEDED, NOW)
+
+    assert change.payment.state is State.COMPLETED
+    assert [posting.cause for posting in change.postings] == ["paid_out"]
+    assert change.due_in is None
+
+
+def test_a_success_over_another_amount_is_a_hold_and_posts_nothing() -> None:
+    wrong = replace(SUCCEEDED, amount=Money(14_845_337, "NGN"))
+
+    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), wrong, NOW)
+
+    assert change.payment.hold_reason == "amount_mismatch"
+    assert change.postings == ()
+
+
+def test_an_accepted_payout_shows_as_sent_and_is_asked_about_again() -> None:
+    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.SENT), PENDING, NOW)
+
+    assert change.payment.sent_at == NOW
+    assert change.attempt is not None
+    assert change.attempt.state is AttemptState.ACCEPTED
+    assert change.due_in == timedelta(seconds=1)
+
+
+def test_a_payout_that_is_still_pending_is_no_event() -> None:
+    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), PENDING, NOW)
+
+    assert change.events == ()
+    assert change.due_in is not None
+
+
+def test_a_declined_collection_fails_the_payment_and_posts_nothing() -> None:
+    change = DECIDER.settle(make_work(State.COLLECTING, AttemptState.SENT), DECLINED, NOW)
+
+    assert change.payment.state is State.FAILED
+    assert change.payment.failure == DECLINED.failure
+    assert change.postings == ()
+    assert change.due_in is None
+
+
+def test_a_refused_payout_waits_for_a_person_with_the_money_accounted_for() -> None:
+    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.SENT), DECLINED, NOW)
+
+    assert change.payment.state is State.PAYING_OUT
+    assert change.payment.hold_reason == "payout_failed"
+    assert change.payment.failure == DECLINED.failure
+
+
+def test_an_event_that_is_evidence_settles_without_asking() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=(_news(Outcome.SUCCEEDED),))
+
+    plan = DECIDER.plan(work)
+
+    assert plan.call is None
+    assert plan.change.payment.state is State.COMPLETED
+    assert plan.change.events[0].actor == "provider:local_wallet"
+    assert [closed.fate for closed in plan.change.closed_news] == [NewsFate.APPLIED]
+
+
+def test_an_event_that_is_only_a_hint_leads_to_a_look_up() -> None:
+    hint = _news(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
+    work = make_work(State.COLLECTING, AttemptState.SENT, news=(hint,))
+
+    plan = DECIDER.plan(work)
+
+    assert plan.call is Call.LOOK_UP
+    assert plan.change.payment.state is State.COLLECTING
+    assert [closed.news for closed in plan.change.closed_news] == [hint]
+
+
+def test_an_event_from_another_provider_than_the_attempts_is_no_evidence() -> None:
+    foreign = _news(Outcome.SUCCEEDED, Step.PAYOUT, "stripe")
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=(foreign,))
+
+    assert DECIDER.plan(work).call is Call.LOOK_UP
+
+
+def test_news_of_the_payout_waits_until_the_payout_is_open() -> None:
+    early = _news(Outcome.SUCCEEDED)
+
+    begun = DECIDER.plan(make_work(State.CREATED, news=(early,)))
+    collected = DECIDER.settle(
+        make_work(State.COLLECTING, AttemptState.SENT, news=(early,)), SUCCEEDED, NOW
+    )
+
+    assert begun.change.closed_news == ()
+    assert collected.closed_news == ()
+    assert DECIDER.plan(make_work(State.CONVERTED, news=(early,))).change.closed_news == ()
+
+
+def test_news_of_a_settled_payment_changes_nothing() -> None:
+    plan = DECIDER.plan(make_work(State.COMPLETED, news=(_news(Outcome.FAILED),)))
+
+    assert plan.call is None
+    assert plan.change.events == ()
+    assert [closed.fate for closed in plan.change.closed_news] == [NewsFate.IGNORED]
+
+
+def test_a_held_payment_takes_no_step_and_keeps_its_news() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN, news=(_news(Outcome.SUCCEEDED),))
+    held = replace(work, payment=replace(work.payment, hold_reason="outcome_unknown"))
+
+    plan = DECIDER.plan(held)
+
+    assert plan.call is None
+    assert plan.change.events == ()
+    assert plan.change.closed_news == ()
+
+
+def test_an_attempt_at_a_provider_that_is_gone_is_a_hold() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.SENT)
+
+    plan = Decider({}, lambda: 0.0).plan(work)
+
+    assert plan.call is None
+    assert plan.change.payment.hold_reason == "provider_unknown"

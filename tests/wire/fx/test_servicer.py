@@ -1,0 +1,187 @@
+"""The service as its callers meet it: a real server and socket, over the shipped corridors."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import grpc
+import pytest
+from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from services.fx.assembly import assemble
+from services.fx.config import Config
+from services.fx.domain import Leg, Observation
+from services.fx.ports import RateSource
+from services.shared.clock import Clock
+from services.shared.corridors import CorridorsError
+
+CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Yen:
+    """A source that has seen one pair, long ago."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.loaded = False
+
+    async def load(self) -> None:
+        self.loaded = True
+
+    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
+        if quote_currency != "JPY":
+            return None
+        return Observation(
+            mid=Decimal("149.317"),
+            legs=(Leg("USD", "JPY", Decimal("149.317")),),
+            observed_at=datetime(2026, 1, 1, tzinfo=UTC),
+            fetched_at=NOW,
+        )
+
+
+@pytest.fixture
+async def channel() -> AsyncIterator[grpc.aio.Channel]:
+    async with assemble(
+        Config.load({"CORRIDORS_DIR": str(CORRIDORS)}), clock=FixedClock()
+    ) as server:
+        await server.start("127.0.0.1", 0)
+        await server.set_serving()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield channel
+        await server.stop(0)
+
+
+async def get_rates(channel: grpc.aio.Channel, *corridor_ids: str) -> list[fx_pb2.RateResult]:
+    queries = [fx_pb2.RateQuery(corridor_id=corridor_id) for corridor_id in corridor_ids]
+    stub = fx_pb2_grpc.FxServiceStub(channel)
+    return list((await stub.GetRates(fx_pb2.GetRatesRequest(queries=queries), timeout=5)).results)
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    return str(info.reason)
+
+
+async def test_rate_comes_with_its_whole_trail(channel: grpc.aio.Channel) -> None:
+    [result] = await get_rates(channel, "us-in")
+
+    rate = result.rate
+    dollars, rupees = rate.legs
+    assert (rate.base_currency, rate.quote_currency) == ("USD", "INR")
+    assert (rate.source, rate.synthetic, rate.markup_basis_points) == ("ecb", False, 50)
+    assert (dollars.base_currency, dollars.quote_currency) == ("EUR", "USD")
+    assert (rupees.base_currency, rupees.quote_currency) == ("EUR", "INR")
+    assert rate.fetched_at.ToDatetime(UTC) == NOW
+    assert datetime(2026, 1, 1, tzinfo=UTC) < rate.observed_at.ToDatetime(UTC) < NOW
+    middle = Decimal(rupees.rate) / Decimal(dollars.rate)
+    assert abs(Decimal(rate.mid_rate) / middle - 1) < Decimal("1e-17")
+    assert abs(Decimal(rate.rate) / middle - Decimal("0.995")) < Decimal("1e-17")
+
+
+async def test_made_up_rate_is_labelled(channel: grpc.aio.Channel) -> None:
+    [result] = await get_rates(channel, "us-ng")
+
+    assert (result.rate.source, result.rate.synthetic) == ("synthetic", True)
+    assert (result.rate.mid_rate, result.rate.rate) == ("1530.25", "1522.59875")
+
+
+async def test_bad_query_carries_its_own_error(channel: grpc.aio.Channel) -> None:
+    results = await get_rates(channel, "us-jp", "us-fr", "", "us-mx")
+
+    kinds = [result.WhichOneof("result") for result in results]
+    assert kinds == ["rate", "error", "error", "rate"]
+    assert [result.rate.quote_currency for result in results] == ["JPY", "", "", "MXN"]
+    assert results[1].error.code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
+    assert reason_of(results[1].error) == "CORRIDOR_UNSUPPORTED"
+
+
+async def test_thousand_queries_are_answered_in_their_order(channel: grpc.aio.Channel) -> None:
+    results = await get_rates(channel, *["us-in", "us-ph"] * 500)
+
+    assert [result.rate.quote_currency for result in results] == ["INR", "PHP"] * 500
+
+
+async def test_one_query_too_many_refuses_the_call(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await get_rates(channel, *["us-in"] * 1001)
+
+    status = rpc_status.from_call(refusal.value)
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason_of(status) == "FIELD_INVALID"
+
+
+async def test_health_says_serving(channel: grpc.aio.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest(service="caravel.fx.v1.FxService")
+
+    answer = await health.Check(request, timeout=5)
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def write_corridor(folder: Path, sources: str, fx: str = "") -> Config:
+    text = (CORRIDORS / "us-jp.toml").read_text()
+    text = text.replace('sources = ["ecb"]', f"sources = {sources}\n{fx}")
+    (folder / "us-jp.toml").write_text(text)
+    return Config.load({"CORRIDORS_DIR": str(folder)})
+
+
+async def test_sources_are_loaded_before_there_is_a_server(tmp_path: Path) -> None:
+    created: list[Yen] = []
+
+    def create(clock: Clock) -> RateSource:
+        created.append(Yen(clock))
+        return created[-1]
+
+    async with assemble(write_corridor(tmp_path, '["yen"]'), catalogue={"yen": create}):
+        [source] = created
+        assert source.loaded
+
+
+async def test_source_that_no_corridor_names_is_not_even_made(tmp_path: Path) -> None:
+    def refuse(clock: Clock) -> RateSource:
+        raise AssertionError("nobody asked for it")
+
+    config = write_corridor(tmp_path, '["yen"]')
+
+    async with assemble(config, catalogue={"yen": Yen, "other": refuse}) as server:
+        assert server.port == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "corridor", "reason"),
+    [("maximum_age_hours = 24", "us-jp", "FX_RATE_STALE"), ("", "us-in", "FX_RATE_UNAVAILABLE")],
+)
+async def test_corridor_without_a_usable_rate_is_answered_unavailable(
+    limit: str, corridor: str, reason: str, tmp_path: Path
+) -> None:
+    config = write_corridor(tmp_path, '["yen"]', limit)
+    india = (CORRIDORS / "us-in.toml").read_text().replace('"ecb"', '"yen"')
+    (tmp_path / "us-in.toml").write_text(india)
+
+    async with assemble(config, clock=FixedClock(), catalogue={"yen": Yen}) as server:
+        await server.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            [result] = await get_rates(channel, corridor)
+        await server.stop(0)
+
+    assert result.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert reason_of(result.error) == reason
+
+
+async def test_service_refuses_to_start_with_an_unknown_source(tmp_path: Path) -> None:
+    config = write_corridor(tmp_path, '["ecb", "crystal_ball"]')
+
+    with pytest.raises(CorridorsError, match="us-jp names the rate source crystal_ball"):
+        async with assemble(config):
+            pass
