@@ -13,7 +13,7 @@ from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
-from services.payments.domain.payment import Failure
+from services.payments.domain.payment import Failure, Recipient
 from services.payments.domain.quote import FeeLine, Fees, RateLeg, RateTrail
 from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent
 from services.shared.errors import DomainError
@@ -177,13 +177,18 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         transaction_id=payment.transaction_id,
         reference=payment.reference,
         payment_method=payment.payment_method,
-        recipient=recipient_pb2.Recipient(
-            account=payment.recipient.account,
-            bank_code=payment.recipient.bank_code,
-            name=payment.recipient.name,
-        ),
+        recipient=_write_recipient(payment.recipient),
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
+    )
+
+
+def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient | None:
+    """Absent where the merchant named nobody; the offramp then takes its sandbox default."""
+    if recipient == Recipient():
+        return None
+    return recipient_pb2.Recipient(
+        account=recipient.account, bank_code=recipient.bank_code, name=recipient.name
     )
 
 

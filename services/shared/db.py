@@ -53,16 +53,18 @@ def open_engine(url: str, *, pool_size: int, application: str) -> AsyncEngine:
 async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
     """Raises UnsafeDatabase where any of DURABILITY is off, CannotStart without an answer."""
     try:
-        connection = await engine.connect()
+        async with engine.connect() as connection:
+            values = {
+                setting: (await connection.execute(text(f"SHOW {setting}"))).scalar_one()
+                for setting in DURABILITY
+            }
     except (OSError, DBAPIError) as error:
         raise CannotStart(f"the database cannot be reached: {error}") from error
-    async with connection:
-        for setting in DURABILITY:
-            value = (await connection.execute(text(f"SHOW {setting}"))).scalar_one()
-            if value == "off":
-                raise UnsafeDatabase(
-                    f"PostgreSQL runs with {setting}=off: acknowledged payments could be lost"
-                )
+    for setting, value in values.items():
+        if value == "off":
+            raise UnsafeDatabase(
+                f"PostgreSQL runs with {setting}=off: acknowledged payments could be lost"
+            )
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from services.shared import grpc_status
 from services.shared.errors import Unavailable
+from services.shared.log import get_logger
 from services.shared.telemetry import request_id_var, write_traceparent
 
 # Answers that say nothing about the request itself: the service is away or was too slow.
@@ -77,4 +78,8 @@ async def refusals_as_errors(service: str) -> AsyncIterator[None]:
         status = rpc_status.from_call(cast("grpc.Call", error))
         if status is not None and error.code() not in _AWAY:
             raise grpc_status.from_status(status) from None
+        # The caller hears only that nobody answered; why stands here and nowhere else.
+        get_logger().warning(
+            "service_away", name=service, code=error.code().name, details=error.details()
+        )
         raise Unavailable(f"{service} cannot answer now", service=service) from error

@@ -128,4 +128,4 @@ class Capabilities:
 
     def may_send_again(self, attempt: Attempt, now: datetime) -> bool:
         """Whether the same key still means the same operation: up to 80 % of its lifetime."""
-        return attempt.sent_at is None or now - attempt.sent_at < self.key_lifetime * 0.8
+        return attempt.sent_at is None or now - attempt.sent_at < self.key_lifetime * 4 / 5

@@ -48,7 +48,7 @@ def test_inconclusive_answers_are_counted_and_a_conclusive_one_ends_the_count() 
 def test_a_key_may_be_sent_again_for_four_fifths_of_its_lifetime() -> None:
     stripe = CAPABILITIES["stripe"]
     attempt = make_attempt(make_payment(), Step.COLLECTION, AttemptState.SENT, sent_at=NOW)
-    last = NOW + timedelta(hours=24) * 0.8
+    last = NOW + timedelta(hours=24) * 4 / 5
 
     assert stripe.may_send_again(attempt, last - timedelta(seconds=1))
     assert not stripe.may_send_again(attempt, last)

@@ -1,4 +1,5 @@
-"""What the engine decides: intent before effect, look-up before a second send, a hold before a guess."""
+"""What the engine decides: intent before effect, look-up before a second send, a hold before a
+guess."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -144,6 +144,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A fault of ours; the log has it under the request id. INTERNAL, 500.
     Example: {"reason": "INTERNAL_ERROR", "metadata": {}}
     """
+    ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 30
+    """There is no such path, or not with this method. NOT_FOUND, 404.
+    Example: {"reason": "ROUTE_NOT_FOUND", "metadata": {}}
+    """
+    REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 31
+    """The body is larger than the gateway takes, or the headers are (431). RESOURCE_EXHAUSTED, 413.
+    Example: {"reason": "REQUEST_TOO_LARGE", "metadata": {"max_bytes": "262144"}}
+    """
+    REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 32
+    """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
+    Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -267,5 +279,17 @@ Example: {"reason": "OVERLOADED", "metadata": {}}
 INTERNAL_ERROR: ErrorReason.ValueType  # 29
 """A fault of ours; the log has it under the request id. INTERNAL, 500.
 Example: {"reason": "INTERNAL_ERROR", "metadata": {}}
+"""
+ROUTE_NOT_FOUND: ErrorReason.ValueType  # 30
+"""There is no such path, or not with this method. NOT_FOUND, 404.
+Example: {"reason": "ROUTE_NOT_FOUND", "metadata": {}}
+"""
+REQUEST_TOO_LARGE: ErrorReason.ValueType  # 31
+"""The body is larger than the gateway takes, or the headers are (431). RESOURCE_EXHAUSTED, 413.
+Example: {"reason": "REQUEST_TOO_LARGE", "metadata": {"max_bytes": "262144"}}
+"""
+REQUEST_TOO_SLOW: ErrorReason.ValueType  # 32
+"""The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
+Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

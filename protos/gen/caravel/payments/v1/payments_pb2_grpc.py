@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class PaymentServiceStub:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
-    another merchant's id answers exactly like an unknown one.
+    another merchant's id answers exactly like an unknown one. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
     """
 
     def __init__(self, channel):
@@ -75,7 +76,8 @@ class PaymentServiceStub:
 
 class PaymentServiceServicer:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
-    another merchant's id answers exactly like an unknown one.
+    another merchant's id answers exactly like an unknown one. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
     """
 
     def CreatePayment(self, request, context):
@@ -117,8 +119,10 @@ class PaymentServiceServicer:
 
     def CreateQuote(self, request, context):
         """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-        idempotent, and harmless to repeat: an unused quote binds nobody. Refuses with the reasons of
-        CreatePayment that concern amount, currency, corridor and rate.
+        idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,7 +192,8 @@ def add_PaymentServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
-    another merchant's id answers exactly like an unknown one.
+    another merchant's id answers exactly like an unknown one. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class PaymentServiceStub:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
-    another merchant's id answers exactly like an unknown one.
+    another merchant's id answers exactly like an unknown one. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
     """
 
     @_typing.overload
@@ -57,8 +58,10 @@ class PaymentServiceStub:
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-    idempotent, and harmless to repeat: an unused quote binds nobody. Refuses with the reasons of
-    CreatePayment that concern amount, currency, corridor and rate.
+    idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
     """
     GetQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
@@ -72,7 +75,8 @@ class PaymentServiceStub:
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
-    another merchant's id answers exactly like an unknown one.
+    another merchant's id answers exactly like an unknown one. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -98,8 +102,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-    idempotent, and harmless to repeat: an unused quote binds nobody. Refuses with the reasons of
-    CreatePayment that concern amount, currency, corridor and rate.
+    idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
     """
     GetQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
@@ -112,7 +118,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
-    another merchant's id answers exactly like an unknown one.
+    another merchant's id answers exactly like an unknown one. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
     """
 
     @_abc_1.abstractmethod
@@ -166,8 +173,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Quote, _abc.Awaitable[_payments_pb2.Quote]]:
         """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-        idempotent, and harmless to repeat: an unused quote binds nobody. Refuses with the reasons of
-        CreatePayment that concern amount, currency, corridor and rate.
+        idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""How Caravel is run: on one machine (local), in containers, and the corridors it offers."""

@@ -1,0 +1,169 @@
+"""The command line: what can be asked for, and what is said where it cannot be had. What needs
+packages is imported when it is called, so that help needs nothing installed."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deploy.local import check, control, detach, rings
+from deploy.local.paths import DEFAULT_DATA_DIR, DataDir
+from deploy.local.problem import Problem
+from deploy.local.terminal import complain
+
+Command = Callable[[argparse.Namespace], int]
+EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits with its code: 0 is success, 1 a failure with one sentence."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # What follows `--` is for the tool that we run, and argparse shall not look at it.
+    at = words.index("--") if "--" in words else len(words)
+    parsed = _parser().parse_args(words[:at], argparse.Namespace(passed_on=words[at + 1 :]))
+    if parsed.command is None:
+        _parser().print_help()
+        sys.exit(0)
+    try:
+        sys.exit(parsed.run(parsed))
+    except Problem as problem:
+        complain(str(problem))
+    except PermissionError as error:
+        complain(f"may not touch {error.filename}: it belongs to somebody else")
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read us has seen enough.
+        sys.stderr.close()
+    sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="caravel",
+        description="Caravel: US dollars in, local money out, and never paid twice.",
+        epilog=EPILOG,
+        formatter_class=_Help,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
+    data = _data_dir_argument()
+    ports = _port_arguments()
+    up = _add(commands, "up", _up, "start the whole mesh and show its logs", data, ports)
+    up.add_argument("--detach", action="store_true", help="run in the background once it is ready")
+    up.add_argument("--fresh", action="store_true", help="first delete all earlier payments")
+    up.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
+    down = _add(commands, "down", _down, "stop the mesh", data)
+    down.add_argument("--delete", action="store_true", help="and delete all it leaves behind")
+    status = _add(commands, "status", _status, "tell what runs, where, with how much memory", data)
+    status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    logs = _add(commands, "logs", _logs, "show the logs, of one process or of all", data)
+    logs.add_argument("service", nargs="?", help="fees, fx, providers, payments, worker, …")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
+    _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
+    test = _add(commands, "test", _test, "run the tests: unit wire database contract house e2e")
+    test.usage = "caravel test [ring …] [-- pytest's arguments]"
+    test.add_argument("rings", nargs="*", metavar="ring", help=f"one of {', '.join(rings.RINGS)}")
+    _add(commands, "check", _check, "lint, types, imports, protos, generated files")
+    _add(commands, "protos", _protos, "generate everything that is made from the .proto files")
+    return parser
+
+
+class _Help(argparse.HelpFormatter):
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        # The list of commands would begin with a line of its own for the word "command".
+        return text.split("\n", 1)[1] if action.nargs == argparse.PARSER else text
+
+
+def _data_dir_argument() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--data-dir",
+        type=Path,
+        default=DEFAULT_DATA_DIR,
+        help="folder for database, logs and state (default: .caravel in the checkout)",
+    )
+    return parent
+
+
+def _port_arguments() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--port", type=_port, default=8080, help="REST and docs (default: 8080)")
+    parent.add_argument("--grpc-port", type=_port, default=9090, help="gRPC (default: 9090)")
+    return parent
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; a port is 1 to 65535")
+    return number
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Command,
+    summary: str,
+    *parents: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    added = commands.add_parser(name, help=summary, description=summary, parents=parents)
+    added.set_defaults(run=run)
+    return added
+
+
+def _up(parsed: argparse.Namespace) -> int:
+    from deploy.local import up  # noqa: PLC0415
+
+    data_dir = DataDir.at(parsed.data_dir)
+    if parsed.detach:
+        ports = ["--port", str(parsed.port), "--grpc-port", str(parsed.grpc_port)]
+        flags = [*ports, "--data-dir", str(data_dir.root), *(["--fresh"] if parsed.fresh else [])]
+        return detach.up_detached(data_dir, ["up", "--in-background", *flags])
+    return up.up(
+        up.Options(
+            data_dir=data_dir,
+            port=parsed.port,
+            grpc_port=parsed.grpc_port,
+            fresh=parsed.fresh,
+            in_background=parsed.in_background,
+        )
+    )
+
+
+def _down(parsed: argparse.Namespace) -> int:
+    return control.down(DataDir.at(parsed.data_dir), delete=parsed.delete)
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    return control.status(DataDir.at(parsed.data_dir), as_json=parsed.json)
+
+
+def _logs(parsed: argparse.Namespace) -> int:
+    return control.show_logs(DataDir.at(parsed.data_dir), parsed.service, follow=parsed.follow)
+
+
+def _migrate(parsed: argparse.Namespace) -> int:
+    from deploy.local import migrate  # noqa: PLC0415
+
+    return migrate.migrate(DataDir.at(parsed.data_dir))
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from deploy.local import doctor  # noqa: PLC0415
+
+    return doctor.doctor(DataDir.at(parsed.data_dir), parsed.port, parsed.grpc_port)
+
+
+def _test(parsed: argparse.Namespace) -> int:
+    return rings.test(parsed.rings, parsed.passed_on)
+
+
+def _check(_: argparse.Namespace) -> int:
+    return check.check()
+
+
+def _protos(_: argparse.Namespace) -> int:
+    return check.protos()

@@ -1,0 +1,236 @@
+"""What the mesh consists of: every process with its command, its environment, and what it waits
+for. The one place to look when a process needs a variable more."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from deploy.local import health, postgres
+from deploy.local.child import Spec
+from deploy.local.credentials import Credentials
+from deploy.local.database import Database
+from deploy.local.paths import CORRIDORS, ROOT, DataDir
+from deploy.local.ports import HOST
+from deploy.local.postgres import Cluster
+from deploy.local.problem import Problem
+from gateway import config as gateway
+
+# With a gRPC port and a page of metrics each.
+SERVICES = ("fees", "fx", "providers", "payments", "worker")
+PORT_NAMES = (
+    *SERVICES,
+    *(f"{name} metrics" for name in SERVICES),
+    *("simulator", "postgresql", "gateway admin"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that is decided before anything starts."""
+
+    data_dir: DataDir
+    rest_port: int
+    grpc_port: int
+    # One for each of PORT_NAMES.
+    ports: Mapping[str, int]
+    credentials: Credentials
+    database: Database
+    # The server to run; None where the database is somebody else's.
+    cluster: Cluster | None
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where the mesh is reached from outside."""
+        rest = f"http://{HOST}:{self.rest_port}"
+        return {
+            "rest": rest,
+            "docs": f"{rest}/docs",
+            "grpc": f"{HOST}:{self.grpc_port}",
+            "simulator": f"http://{HOST}:{self.ports['simulator']}",
+        }
+
+    def target(self, name: str) -> str:
+        """host:port of a process inside the mesh."""
+        return f"{HOST}:{self.ports[name]}"
+
+
+def processes(plan: Plan) -> Iterator[Spec]:
+    """Every process of the mesh, in the order in which they are shown."""
+    if plan.cluster:
+        yield _postgresql(plan.cluster, plan.ports["postgresql"])
+    yield _migrations(plan)
+    corridors = {"CORRIDORS_DIR": str(CORRIDORS)}
+    yield _service(plan, "fees", corridors)
+    yield _service(plan, "fx", corridors)
+    yield _simulator(plan)
+    yield _service(plan, "providers", corridors | _provider_access(plan), after=("simulator",))
+    database = {
+        "DATABASE_URL": plan.database.application_url,
+        "FEES_TARGET": plan.target("fees"),
+        "FX_TARGET": plan.target("fx"),
+        "PROVIDERS_TARGET": plan.target("providers"),
+    }
+    # The server is named although the migrations imply it: it has to stop after these two.
+    first = (*(("postgresql",) if plan.cluster else ()), "migrations", "fees", "fx", "providers")
+    yield _service(plan, "payments", corridors | database, after=first)
+    worker = corridors | database
+    yield _service(plan, "worker", worker, after=first, module="services.payments.worker")
+    yield _gateway(plan)
+
+
+def _postgresql(cluster: Cluster, port: int) -> Spec:
+    async def ready() -> bool:
+        return cluster.is_ready(port)
+
+    return Spec(
+        name="postgresql",
+        command=cluster.command(port),
+        environment=postgres.ENVIRONMENT,
+        healthy=ready,
+        port=port,
+        stop_signal=postgres.STOP_SIGNAL,
+        orphan_signal=postgres.STOP_SIGNAL,
+        run_as=cluster.placement.run_as,
+        working_directory=Path("/"),
+        start_again_on=postgres.STILL_LISTED,
+    )
+
+
+def migration_command() -> tuple[str, ...]:
+    """What brings a database to the newest schema."""
+    return _python("alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head")
+
+
+def migration_environment(database: Database) -> dict[str, str]:
+    """The variables that the migrations read."""
+    return environment({"MIGRATION_DATABASE_URL": database.migration_url})
+
+
+def _migrations(plan: Plan) -> Spec:
+    return Spec(
+        name="migrations",
+        command=migration_command(),
+        environment=migration_environment(plan.database),
+        healthy=None,
+        after=("postgresql",) if plan.cluster else (),
+    )
+
+
+def _service(
+    plan: Plan,
+    name: str,
+    variables: Mapping[str, str],
+    *,
+    after: tuple[str, ...] = (),
+    module: str | None = None,
+) -> Spec:
+    port, metrics_port = plan.ports[name], plan.ports[f"{name} metrics"]
+    return Spec(
+        name=name,
+        command=_python(module or f"services.{name}"),
+        environment=environment(
+            {"HOST": HOST, "PORT": str(port), "METRICS_PORT": str(metrics_port), **variables}
+        ),
+        healthy=partial(health.grpc_serving, port),
+        after=after,
+        port=port,
+        metrics_port=metrics_port,
+    )
+
+
+def _provider_access(plan: Plan) -> dict[str, str]:
+    simulator, credentials = plan.urls["simulator"], plan.credentials
+    return {
+        "SIMULATOR_URL": simulator,
+        "STRIPE_BASE_URL": simulator,
+        "STRIPE_API_KEY": credentials.stripe_api_key,
+        "STRIPE_WEBHOOK_SECRETS": credentials.stripe_webhook_secret,
+        "LOCAL_WALLET_BASE_URL": simulator,
+        "LOCAL_WALLET_API_KEY": credentials.local_wallet_api_key,
+        "LOCAL_WALLET_WEBHOOK_SECRETS": credentials.local_wallet_webhook_secret,
+    }
+
+
+def _simulator(plan: Plan) -> Spec:
+    port, credentials = plan.ports["simulator"], plan.credentials
+    variables = {
+        "HOST": HOST,
+        "PORT": str(port),
+        "BOOK_FILE": str(plan.data_dir.simulator_book),
+        "GATEWAY_URL": plan.urls["rest"],
+        "STRIPE_API_KEY": credentials.stripe_api_key,
+        "STRIPE_WEBHOOK_SECRET": credentials.stripe_webhook_secret,
+        "LOCAL_WALLET_API_KEY": credentials.local_wallet_api_key,
+        "LOCAL_WALLET_WEBHOOK_SECRET": credentials.local_wallet_webhook_secret,
+    }
+    return Spec(
+        name="simulator",
+        command=_python("services.providers.simulator"),
+        environment=environment(variables),
+        healthy=partial(health.http_ok, port),
+        port=port,
+    )
+
+
+def _gateway(plan: Plan) -> Spec:
+    admin_port = plan.ports["gateway admin"]
+    config = gateway.GatewayConfig(
+        files=plan.data_dir.gateway,
+        host=HOST,
+        rest_port=plan.rest_port,
+        grpc_port=plan.grpc_port,
+        admin_port=admin_port,
+        payments_host=HOST,
+        payments_port=plan.ports["payments"],
+    )
+    arguments = gateway.arguments(gateway.write(config, plan.data_dir.gateway))
+    return Spec(
+        name="gateway",
+        command=(str(envoy_binary()), *arguments),
+        environment=environment({"TZ": "UTC"}),
+        healthy=partial(health.http_ok, plan.rest_port),
+        after=("payments", "worker"),
+        port=plan.rest_port,
+        metrics_port=admin_port,
+    )
+
+
+def envoy_binary() -> Path:
+    """Envoy itself; the command in .venv would only start Python to start it. Raises Problem."""
+    spec = find_spec("envoy")
+    locations = list(spec.submodule_search_locations or ()) if spec else []
+    binary = Path(locations[0] if locations else "") / "_bin" / "envoy"
+    if not binary.is_file():
+        raise Problem("Envoy is not in .venv; delete .venv and run again")
+    return binary
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Our own environment, with a process's variables in place of whatever it said about them.
+
+    What is left of ours lets a person tune a service (LOG_LEVEL=debug ./caravel up).
+    """
+    ours = {**variables, "SANDBOX": "true", "PYTHONUNBUFFERED": "1"}
+    hidden = {f"{name}_FILE" for name in ours} | set(_DATABASE_VARIABLES)
+    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+    # Nothing in the mesh may be looked for behind a proxy.
+    for name in ("no_proxy", "NO_PROXY"):
+        inherited[name] = ",".join(filter(None, (inherited.get(name), HOST, "localhost")))
+    return inherited | ours
+
+
+_DATABASE_VARIABLES = (
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "MIGRATION_DATABASE_URL",
+    "MIGRATION_DATABASE_URL_FILE",
+)
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    # -P: what lies in the working directory is no part of the program.
+    return (sys.executable, "-P", "-m", module, *arguments)

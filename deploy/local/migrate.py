@@ -1,0 +1,56 @@
+"""`./caravel migrate`: brings the database to the newest schema, whether the mesh runs or not."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.local import credentials, database, mesh, postgres, state
+from deploy.local.database import Database
+from deploy.local.paths import ROOT, DataDir
+from deploy.local.problem import Problem
+from deploy.local.terminal import say
+
+
+def migrate(data_dir: DataDir) -> int:
+    """Runs the migrations; returns what alembic returns. Raises Problem."""
+    data_dir.make()
+    with _reachable(data_dir) as chosen:
+        done = subprocess.run(  # noqa: S603
+            mesh.migration_command(),
+            cwd=ROOT,
+            env=mesh.migration_environment(chosen),
+            check=False,
+        )
+    if done.returncode == 0:
+        say("The database is up to date.")
+    return done.returncode
+
+
+@contextmanager
+def _reachable(data_dir: DataDir) -> Iterator[Database]:
+    """The database, with its server running for the length of the block."""
+    elsewhere = database.external()
+    if elsewhere:
+        database.refuse_unusable(elsewhere)
+        yield elsewhere
+        return
+    secrets = credentials.load_or_make(data_dir.credentials)
+    cluster = database.own_cluster(data_dir, secrets)
+    now = state.running(data_dir)
+    if now:
+        yield _of(now, cluster)
+        return
+    with state.locked(data_dir):
+        cluster.prepare()
+        with postgres.running(cluster, data_dir.log("postgresql")) as server:
+            yield Database(migration_url=server.owner_url, application_url=server.application_url)
+
+
+def _of(now: state.MeshState, cluster: postgres.Cluster) -> Database:
+    try:
+        port = now.process("postgresql").port
+    except KeyError:
+        port = None
+    if port is None:
+        raise Problem("the mesh is still starting, or runs on a database of your own")
+    return database.of_cluster(cluster, port)

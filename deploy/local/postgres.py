@@ -1,0 +1,193 @@
+"""PostgreSQL 18 from the installed wheel, over TCP with passwords: one private cluster with the
+database `caravel`, its owner, and the role that the services log in as. Durable in all things;
+`./caravel up` runs it, and so may a test, with private_cluster()."""
+
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import ports
+from deploy.local.child import end_of, launched
+from deploy.local.credentials import Credentials, load_or_make
+from deploy.local.placement import INSTANCE_FILE, Placement, copy_binaries, place
+from deploy.local.problem import Problem
+
+DATABASE = "caravel"
+# The owner migrates; the application may do only what the migrations grant it.
+OWNER, APPLICATION = "caravel", "caravel_app"
+ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+SETTINGS = {
+    "listen_addresses": ports.HOST,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    # Compiling costs more than it brings for statements as short as ours.
+    "jit": "off",
+    "wal_compression": "on",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+ACCESS = f"host all all {ports.HOST}/32 scram-sha-256\n"
+# Fast: ends sessions, writes a checkpoint, leaves nothing to recover.
+STOP_SIGNAL = signal.SIGINT
+# What it says while the process of an earlier run is still being cleared away.
+STILL_LISTED = 'lock file "postmaster.pid" already exists'
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One PostgreSQL data folder, and how to run a server on it."""
+
+    placement: Placement
+    credentials: Credentials
+
+    def prepare(self) -> None:
+        """Makes the cluster where there is none yet. Raises Problem, which says why it cannot."""
+        home, cluster = self.placement.home, self.placement.cluster
+        if not cluster.exists():
+            self.placement.make_home()
+            (home / INSTANCE_FILE).write_text(self.credentials.instance)
+            copy_binaries(self.placement)
+            self._make(home / "cluster.new")
+            # Renamed when all is in it: what was interrupted is never taken for a cluster.
+            (home / "cluster.new").rename(cluster)
+        self._check_ownership()
+
+    def command(self, port: int) -> tuple[str, ...]:
+        """What starts a server on this port."""
+        settings = {"port": str(port), **SETTINGS}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        binary = self.placement.binaries / "postgres"
+        return (str(binary), "-D", str(self.placement.cluster), *options)
+
+    def is_ready(self, port: int) -> bool:
+        """Whether a server that was started on this port takes connections."""
+        try:
+            lines = (self.placement.cluster / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return lines[3:4] == [str(port)] and lines[7:8] != [] and lines[7].strip() == "ready"
+
+    def owner_url(self, port: int) -> str:
+        """Address of the database for migrations."""
+        return _url(OWNER, self.credentials.owner_password, port)
+
+    def application_url(self, port: int) -> str:
+        """Address of the database for the services."""
+        return _url(APPLICATION, self.credentials.application_password, port)
+
+    def _make(self, folder: Path) -> None:
+        self.placement.make_folder(folder)
+        # Nobody can connect while it is being made, so trust is given to nobody.
+        options = ["--auth=trust", "--encoding=UTF8", "--no-instructions", "--locale=C"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        self._run("initdb", "-D", str(folder), "-U", OWNER, *options)
+        (folder / "pg_hba.conf").write_text(ACCESS)
+        statements = (
+            f"ALTER ROLE {OWNER} PASSWORD '{self.credentials.owner_password}'",
+            f"CREATE ROLE {APPLICATION} LOGIN PASSWORD '{self.credentials.application_password}'",
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
+        )
+        # Without a server: one session on the bare files, which reads a statement from each line.
+        single = ("--single", "-D", str(folder), "-c", "log_min_messages=fatal", "postgres")
+        self._run("postgres", *single, stdin="\n".join(statements) + "\n")
+
+    def _run(self, name: str, *arguments: str, stdin: str = "") -> None:
+        done = subprocess.run(  # noqa: S603
+            [str(self.placement.binaries / name), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            # Its user may not be allowed to stand where we stand.
+            cwd="/",
+            env=ENVIRONMENT,
+            **(self.placement.run_as.options() if self.placement.run_as else {}),
+        )
+        # The single-user server ends with 0 whatever its statements met.
+        if done.returncode != 0 or "ERROR:" in done.stderr:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
+            raise Problem(f"PostgreSQL's {name} failed: {last[0].strip().rstrip('.')}")
+
+    def _check_ownership(self) -> None:
+        home = self.placement.home
+        if (home / INSTANCE_FILE).read_text().strip() != self.credentials.instance:
+            raise Problem(
+                f"{home} holds the database of an earlier sandbox, whose passwords are gone; "
+                "start over with --fresh, which deletes it"
+            )
+
+
+def _url(role: str, password: str, port: int) -> str:
+    return f"postgresql://{role}:{password}@{ports.HOST}:{port}/{DATABASE}"
+
+
+@dataclass(frozen=True)
+class RunningCluster:
+    """A server that answers, and its two addresses."""
+
+    owner_url: str
+    application_url: str
+
+
+@contextmanager
+def running(cluster: Cluster, log: Path) -> Iterator[RunningCluster]:
+    """Runs a server on a prepared cluster for the length of a block. Raises Problem."""
+    port = ports.pick(["postgresql"])["postgresql"]
+    process = _start(cluster, port, log)
+    try:
+        yield RunningCluster(cluster.owner_url(port), cluster.application_url(port))
+    finally:
+        process.send_signal(STOP_SIGNAL)
+        process.wait()
+
+
+def _start(cluster: Cluster, port: int, log: Path) -> "subprocess.Popen[bytes]":
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603
+                launched(
+                    cluster.command(port),
+                    orphan_signal=STOP_SIGNAL,
+                    folder=Path("/"),
+                    run_as=cluster.placement.run_as,
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=ENVIRONMENT,
+                start_new_session=True,
+            )
+        while process.poll() is None:
+            if cluster.is_ready(port):
+                return process
+            time.sleep(0.02)
+        if STILL_LISTED not in end_of(log):
+            break
+        time.sleep(0.2)
+    raise Problem(f"PostgreSQL does not start; its reasons are in {log}")
+
+
+@contextmanager
+def private_cluster() -> Iterator[RunningCluster]:
+    """A new, empty database on a server of its own, gone after the block. For tests.
+
+    To be entered in the main thread: the server dies with the thread that started it.
+    """
+    with tempfile.TemporaryDirectory(prefix="caravel-postgres-") as name:
+        folder = Path(name)
+        # The user it runs as has to pass through.
+        folder.chmod(0o711)
+        placement = place(folder / "home", elsewhere=folder / "elsewhere")
+        cluster = Cluster(placement, load_or_make(folder / "credentials.json"))
+        cluster.prepare()
+        with running(cluster, folder / "postgresql.log") as server:
+            yield server

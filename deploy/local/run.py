@@ -1,0 +1,101 @@
+"""One run of the mesh: start, say where it is, show what it says, stop. In the foreground and in
+the background alike; a signal ends it well, the end of any process ends it with a Problem."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deploy.local import greeting, logs, mesh, state, terminal
+from deploy.local.child import Child
+from deploy.local.state import RunningProcess
+from deploy.local.supervisor import Supervisor
+from deploy.local.terminal import paint, say
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def run(plan: mesh.Plan, started: float, *, watched: bool) -> None:
+    """Runs the whole mesh until a signal comes. Raises Problem where it ends otherwise.
+
+    started is when the person began to wait; watched says whether one looks on now.
+    """
+    stop = asyncio.Event()
+    supervisor = Supervisor(plan.data_dir.log, _tell_healthy)
+    _on_signals(stop, supervisor)
+    running = state.begin(plan.urls)
+    state.write(plan.data_dir.state, running)
+    specs = tuple(mesh.processes(plan))
+    try:
+        if await _unless(stop, supervisor.start(specs)):
+            seconds = round(time.monotonic() - started, 1)
+            running = replace(running, processes=_processes(supervisor), ready_seconds=seconds)
+            say(greeting.greeting(running, plan.data_dir, watched=watched))
+            state.write(plan.data_dir.state, running)
+            await _serve(stop, supervisor, watched=watched)
+    finally:
+        hint = paint(" (Ctrl-C again kills)", terminal.DIM) if watched else ""
+        say(f"\n  Stopping …{hint}")
+        await supervisor.stop()
+        say("  Stopped. No process is left.")
+
+
+def _on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
+    def on_signal() -> None:
+        if stop.is_set():
+            supervisor.kill()
+        stop.set()
+
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Does the work to its end, or drops it when told to stop; False for the latter."""
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        return not stop.is_set()
+    finally:
+        task.cancel()
+        stopping.cancel()
+        await asyncio.wait({task, stopping})
+
+
+async def _serve(stop: asyncio.Event, supervisor: Supervisor, *, watched: bool) -> None:
+    files = {name: child.log for name, child in supervisor.children.items()} if watched else {}
+    showing = asyncio.create_task(_show(files))
+    try:
+        await _unless(stop, supervisor.until_one_dies())
+    finally:
+        showing.cancel()
+
+
+async def _show(files: Mapping[str, Path]) -> None:
+    async for service, line in logs.follow(files):
+        if not line.is_routine:
+            say(logs.render(service, line, logs.terminal_width()))
+
+
+def _processes(supervisor: Supervisor) -> tuple[RunningProcess, ...]:
+    return tuple(
+        RunningProcess(
+            name=child.spec.name,
+            pid=child.pid,
+            port=child.spec.port,
+            metrics_port=child.spec.metrics_port,
+            log=str(child.log),
+        )
+        for child in supervisor.children.values()
+        if child.spec.healthy
+    )
+
+
+def _tell_healthy(child: Child, seconds: float) -> None:
+    where = f"127.0.0.1:{child.spec.port}" if child.spec.port else "up to date"
+    terminal.done(child.spec.name, f"{where:<16} {seconds:4.1f} s")

@@ -1,0 +1,50 @@
+"""What a person sees: lines on standard output, coloured where it is a terminal. NO_COLOR switches
+colours off; CARAVEL_COLOR switches them on, for a file that ends up on a terminal all the same."""
+
+import os
+import shlex
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+BOLD, DIM = "1", "2"
+RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = "31", "32", "33", "34", "35", "36"
+
+
+def is_coloured(stream: TextIO | None = None) -> bool:
+    """Whether escape codes are welcome on the stream, standard output by default."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("CARAVEL_COLOR")) or (stream or sys.stdout).isatty()
+
+
+def paint(text: str, *codes: str) -> str:
+    """The text in the given colours, or as it is where colours are not welcome."""
+    if not codes or not is_coloured():
+        return text
+    return f"\033[{';'.join(codes)}m{text}\033[0m"
+
+
+def say(text: str = "") -> None:
+    """A line, or several, for the person."""
+    # Nobody may be there any more to read it, and there are still processes to stop.
+    with suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """One sentence about what went wrong, on standard error."""
+    mark = "\033[31mcaravel:\033[0m" if is_coloured(sys.stderr) else "caravel:"
+    sys.stderr.write(f"{mark} {text}\n")
+    sys.stderr.flush()
+
+
+def done(what: str, remark: str) -> None:
+    """One step that is behind us."""
+    say(f"  {paint('✓', GREEN)} {what:<12} {paint(remark, DIM)}")
+
+
+def command(*words: str) -> str:
+    """Our own command line as the person would type it."""
+    return " ".join((shlex.quote(os.environ.get("CARAVEL_COMMAND", "./caravel")), *words))

@@ -1,0 +1,1 @@
+"""The gateway: Envoy before the mesh, REST on one port and native gRPC on another."""

@@ -1,0 +1,121 @@
+"""Envoy's configuration, made from the template envoy.yaml, and the folder of files it reads at
+start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up` writes one of its
+own. What Envoy does stands in envoy.yaml; only names, ports and paths are decided here."""
+
+import argparse
+import json
+import shutil
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+
+HERE = Path(__file__).resolve().parent
+CONFIG_FILE = "envoy.yaml"
+# A page opened from this machine may call the API; where a deployment wants others, it says so.
+LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayConfig:
+    """Where the gateway listens, whom it serves for, and where its files lie.
+
+    payments_host is one name or address with every replica behind it. files is the folder as Envoy
+    will see it. allowed_origins is the regular expression of web origins that may call the API.
+    """
+
+    files: Path
+    host: str = "127.0.0.1"
+    rest_port: int = 8080
+    grpc_port: int = 9090
+    admin_host: str = "127.0.0.1"
+    admin_port: int = 9901
+    payments_host: str = "127.0.0.1"
+    payments_port: int = 50051
+    allowed_origins: str = LOCAL_ORIGINS
+
+
+# In a container; the container's own network is the boundary, and two ports are published from it.
+COMPOSE = GatewayConfig(
+    files=Path("/etc/caravel/gateway"),
+    host="0.0.0.0",  # noqa: S104
+    payments_host="payments",
+)
+
+
+def render(config: GatewayConfig) -> str:
+    """The text of Envoy's configuration. Every value is put in as JSON, which YAML understands."""
+    values: dict[str, str | int] = {
+        "HOST": config.host,
+        "REST_PORT": config.rest_port,
+        "GRPC_PORT": config.grpc_port,
+        "ADMIN_HOST": config.admin_host,
+        "ADMIN_PORT": config.admin_port,
+        "PAYMENTS_HOST": config.payments_host,
+        "PAYMENTS_PORT": config.payments_port,
+        "ALLOWED_ORIGINS": config.allowed_origins,
+    }
+    values |= {name: str(config.files / source.name) for name, source in _files().items()}
+    template = Template((HERE / CONFIG_FILE).read_text())
+    return template.substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def write(config: GatewayConfig, folder: Path) -> Path:
+    """Writes the configuration and every file it names into folder; returns the former's path.
+
+    The folder is config.files, or will be put there. Raises FileNotFoundError where the package
+    with Swagger UI is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in _files().values():
+        shutil.copyfile(source, folder / source.name)
+    target = folder / CONFIG_FILE
+    target.write_text(render(config))
+    return target
+
+
+def arguments(config_file: Path, *, concurrency: int = 1, log_level: str = "warning") -> list[str]:
+    """What Envoy is started with, after the name of its binary. The compose file says the same."""
+    return [
+        *("--config-path", str(config_file)),
+        # Envoy would take every core; the services beside it want some.
+        *("--concurrency", str(concurrency)),
+        *("--log-level", log_level),
+        # Hot restart takes a name that a second mesh on this machine could not have as well.
+        "--disable-hot-restart",
+        # A line of the access log appears within half a second, and not within ten.
+        *("--file-flush-interval-msec", "500"),
+    ]
+
+
+def _files() -> dict[str, Path]:
+    swagger_ui = _swagger_ui()
+    return {
+        "DESCRIPTOR": HERE / "descriptor.binpb",
+        "OPENAPI": HERE / "openapi.json",
+        "REST_SCRIPT": HERE / "rest.lua",
+        "DOCS_PAGE": HERE / "docs" / "index.html",
+        "DOCS_SCRIPT": HERE / "docs" / "start.js",
+        "SWAGGER_SCRIPT": swagger_ui / "swagger-ui-bundle.js",
+        "SWAGGER_STYLE": swagger_ui / "swagger-ui.css",
+    }
+
+
+def _swagger_ui() -> Path:
+    # Found and not imported: the package wants Django when imported, and only its files serve us.
+    spec = find_spec("drf_spectacular_sidecar")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("Swagger UI is missing: install drf-spectacular-sidecar")
+    package = Path(spec.submodule_search_locations[0])
+    return package / "static" / "drf_spectacular_sidecar" / "swagger-ui-dist"
+
+
+def main() -> None:
+    """Writes the folder that the container image of the gateway holds."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="where to write; copied to " + str(COMPOSE.files))
+    write(COMPOSE, parser.parse_args().folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The document as a whole: every bound RPC below its path, and the parts they share."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gateway.openapi.contract import Contract, http_rules, read_contract
+from gateway.openapi.operations import (
+    DOMAIN,
+    REQUEST_HEADERS,
+    RESPONSE_HEADERS,
+    Operations,
+    status_content,
+)
+from gateway.openapi.schemas import Schema, Schemas
+
+GATEWAY = Path(__file__).resolve().parent.parent
+DESCRIPTOR = GATEWAY / "descriptor.binpb"
+OPENAPI = GATEWAY / "openapi.json"
+
+# The file whose comment introduces the API, and whose package is its version.
+INTRODUCTION = "caravel/payments/v1/payments.proto"
+ERROR_DETAILS = ("ErrorInfo", "BadRequest", "RetryInfo", "RequestInfo")
+
+
+def render(descriptor: Path) -> str:
+    """The document as text, the same for the same descriptor set."""
+    return json.dumps(document(descriptor), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(descriptor: Path) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of every RPC that is bound to REST.
+
+    Raises ValueError where a reason's comment is not of its form.
+    """
+    contract = read_contract(descriptor)
+    schemas = Schemas(contract)
+    operations = Operations(contract, schemas)
+    paths: dict[str, Schema] = {}
+    tags = []
+    for service, block in contract.services.items():
+        bound = [(method, rule) for method in block.method for rule in http_rules(method)]
+        if bound:
+            name = service.rpartition(".")[2]
+            tags.append({"name": name, "description": contract.comments.get(service, "")})
+        for method, rule in bound:
+            verb = rule.WhichOneof("pattern")
+            path = paths.setdefault(getattr(rule, verb), {})
+            path[verb] = operations.operation(service, method, rule)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Caravel",
+            "version": "v1",
+            "description": contract.comments.get(INTRODUCTION, ""),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": tags,
+        "paths": paths,
+        "components": _components(contract, schemas),
+    }
+
+
+def _components(contract: Contract, schemas: Schemas) -> Schema:
+    text = {"schema": {"type": "string"}}
+    return {
+        "schemas": dict(sorted({**schemas.components, **_status(contract)}.items())),
+        "parameters": {
+            name: {"name": name, "in": "header", **text, **header}
+            for name, header in REQUEST_HEADERS.items()
+        },
+        "headers": {name: {**text, **header} for name, header in RESPONSE_HEADERS.items()},
+        "responses": {
+            "TooLarge": {
+                "description": "The body is larger than 256 KiB.",
+                "content": status_content(),
+            },
+            "TooLate": {
+                "description": "The answer took too long, and the request may still be at work. "
+                "Repeat it with the same idempotency key.",
+                "content": status_content(),
+            },
+        },
+    }
+
+
+def _status(contract: Contract) -> Schema:
+    """google.rpc.Status with the details that we send, each told apart by its @type."""
+    details = Schemas(contract)
+    for name in ERROR_DETAILS:
+        details.reference(f"google.rpc.{name}", printed=True)
+        schema = details.components[name]
+        tag = {"const": f"type.googleapis.com/google.rpc.{name}"}
+        schema["properties"] = {"@type": tag, **schema["properties"]}
+        schema["required"] = ["@type", *schema.get("required", [])]
+    details.components["Status"] = {
+        "type": "object",
+        "description": "Every error. The first detail is an ErrorInfo, whose `reason` is for "
+        f"programs and whose domain is {DOMAIN}; `message` is for people and may change.",
+        "required": ["code", "message", "details"],
+        "properties": {
+            "code": {
+                "type": "integer",
+                "format": "int32",
+                "description": "The gRPC status code, not the HTTP status.",
+            },
+            "message": {"type": "string", "description": "A sentence for people."},
+            "details": {
+                "type": "array",
+                "items": {
+                    "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ERROR_DETAILS]
+                },
+            },
+        },
+    }
+    return details.components

@@ -1,0 +1,32 @@
+"""Words that every adapter's settings share. The names carry meaning that config checks for all of
+them: `<provider>_base_url`, `<provider>_api_key`, `<provider>_webhook_secrets`."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+
+class ProviderSettings(BaseModel):
+    """The base of one adapter's variables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _not_empty(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    # An empty secret would let anybody sign.
+    if not secrets or not all(secret.get_secret_value() for secret in secrets):
+        raise ValueError("an empty secret signs for anybody")
+    return secrets
+
+
+def _no_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+# Comma-separated; any of them may have signed, so that a secret can be rotated.
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
+BaseUrl = Annotated[str, AfterValidator(_no_slash)]

@@ -1,0 +1,188 @@
+"""Speaks with Stripe through its own SDK: a collection is one PaymentIntent, created and confirmed
+in one call under our key. The SDK never retries, because the engine owns that. What the answers
+mean is in translate."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import stripe
+from pydantic import Field, SecretStr
+
+from services.providers.adapters.http import AnswerInvalid, read_object, send, text
+from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
+from services.providers.adapters.stripe import translate
+from services.providers.domain import (
+    Capabilities,
+    Kind,
+    LookUpStrength,
+    Operation,
+    OperationResult,
+    Outcome,
+    Webhook,
+    WebhookEvent,
+    WebhookSignatureInvalid,
+    WebhookTimestampOutOfRange,
+    failed,
+    unknown,
+)
+from services.shared.clock import Clock
+
+WEBHOOK_TOLERANCE_SECONDS = 300
+# Of Stripe's headers only this one is read, and only in this form.
+_REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
+# Whatever the SDK and the transport below raise when an answer is not a plain success.
+ANSWER_ERRORS = (stripe.StripeError, aiohttp.ClientError, AnswerInvalid)
+
+
+class StripeSettings(ProviderSettings):
+    """Stripe's variables."""
+
+    stripe_api_key: SecretStr = Field(description="Secret or restricted key, sk_… or rk_….")
+    stripe_base_url: BaseUrl = Field(
+        "https://api.stripe.com", description="Where Stripe's API is; the simulator in a sandbox."
+    )
+    stripe_webhook_secrets: Secrets = Field(
+        description="Signing secrets of the webhook endpoint, whsec_…, comma-separated."
+    )
+
+
+class Stripe:
+    """The adapter."""
+
+    capabilities = Capabilities(
+        kinds=frozenset({Kind.COLLECTION}),
+        key_lifetime=timedelta(hours=24),
+        # Searching by metadata lags; sending the same key again is the stronger question.
+        look_up=LookUpStrength.EVENTUAL,
+        look_up_lag=timedelta(seconds=60),
+        event_is_evidence=False,
+    )
+
+    def __init__(
+        self, settings: StripeSettings, session: aiohttp.ClientSession, clock: Clock
+    ) -> None:
+        # Else the SDK tells Stripe about this machine and keeps an id file in its home folder.
+        stripe.enable_telemetry = False
+        self._intents = stripe.StripeClient(
+            settings.stripe_api_key.get_secret_value(),
+            base_addresses={"api": settings.stripe_base_url},
+            http_client=_BoundedTransport(session, settings.stripe_api_key),
+            max_network_retries=0,
+        ).v1.payment_intents
+        self._webhook_secrets = settings.stripe_webhook_secrets
+        self._clock = clock
+
+    async def start_collection(self, operation: Operation) -> OperationResult:
+        """Creates and confirms an intent; cancels one that asks for a payer who is not there."""
+        try:
+            intent = await self._intents.create_async(
+                translate.create_params(operation), {"idempotency_key": operation.key}
+            )
+            result = translate.read_intent(operation, _plain(intent))
+            if result.failure and result.failure.code == "requires_action":
+                return await self._give_up(operation, result)
+        except ANSWER_ERRORS as error:
+            return translate.read_error(operation, error)
+        return result
+
+    async def look_up(self, operation: Operation) -> OperationResult:
+        """Retrieves by Stripe's id, else searches by our key in the metadata."""
+        reference = operation.provider_reference
+        try:
+            if not reference:
+                found = await self._search(operation.key)
+                if not found:
+                    return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
+                if len(found) > 1:
+                    return unknown(operation.key, "duplicate", f"two intents: {', '.join(found)}")
+                reference = found[0]
+            # What a search returns may be old; the intent itself is not.
+            intent = await self._intents.retrieve_async(reference)
+            return translate.read_intent(operation, _plain(intent))
+        except ANSWER_ERRORS as error:
+            # A refused question is never the operation's refusal.
+            return translate.ambiguous(operation, error)
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """Verifies with each active secret, then reads which intent it is about."""
+        header = webhook.headers.get("stripe-signature", "")
+        if not any(_fits(webhook.body, header, secret) for secret in self._webhook_secrets):
+            raise WebhookSignatureInvalid(provider="stripe")
+        # The SDK would let an event from the future pass; the bound here is to both sides.
+        signed_at = next(int(part[2:]) for part in header.split(",") if part.startswith("t="))
+        if abs(int(self._clock.now().timestamp()) - signed_at) > WEBHOOK_TOLERANCE_SECONDS:
+            raise WebhookTimestampOutOfRange(provider="stripe")
+        return translate.read_event(webhook.body)
+
+    async def _give_up(self, operation: Operation, asked: OperationResult) -> OperationResult:
+        # While the intent lives somebody could still authenticate it; only cancelled is it over.
+        try:
+            intent = await self._intents.cancel_async(
+                asked.provider_reference,
+                {"cancellation_reason": "abandoned"},
+                {"idempotency_key": f"{operation.key}-cancel"},
+            )
+            result = translate.read_intent(operation, _plain(intent))
+        except ANSWER_ERRORS:
+            return asked
+        if result.outcome is not Outcome.FAILED:
+            return asked
+        message = "the payer's bank asks the payer to authenticate; cancelled"
+        return failed(operation.key, "requires_action", message, result.provider_reference)
+
+    async def _search(self, key: str) -> list[str]:
+        found = await self._intents.search_async(
+            {"query": f"metadata['operation_key']:'{key}'", "limit": 2}
+        )
+        intents = _plain(found).get("data")
+        if not isinstance(intents, list):
+            raise AnswerInvalid("a search result without a list")
+        references = [text(translate.as_object(intent).get("id")) for intent in intents]
+        if not all(references):
+            raise AnswerInvalid("a search result without ids")
+        return references
+
+
+class _BoundedTransport(stripe.AIOHTTPClient):
+    """The SDK's transport, but following nobody and reading no more than an answer can be."""
+
+    def __init__(self, session: aiohttp.ClientSession, api_key: SecretStr) -> None:
+        super().__init__(session=session)
+        self._bounded_session = session
+        self._api_key = api_key
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """One request. Of the answer's headers only the request id goes on to the SDK."""
+        answer = await send(
+            self._bounded_session,
+            method,
+            url,
+            headers=headers,
+            body=post_data,
+            secret=self._api_key,
+        )
+        if answer.status < 500:
+            read_object(answer.body)
+        request_id = answer.headers.get("request-id", "")
+        known = request_id if _REQUEST_ID.fullmatch(request_id) else ""
+        return answer.body, answer.status, {"request-id": known}
+
+
+def _plain(answer: stripe.StripeObject) -> dict[str, Any]:
+    # The parsed JSON as it came, for checks that trust none of it.
+    response = getattr(answer, "last_response", None)
+    return translate.as_object(getattr(response, "data", None))
+
+
+def _fits(body: bytes, header: str, secret: SecretStr) -> bool:
+    try:
+        stripe.WebhookSignature.verify_header(body, header, secret.get_secret_value(), None)
+    except (stripe.SignatureVerificationError, UnicodeDecodeError, TypeError):
+        # A signature that is not ASCII makes the SDK's constant-time comparison raise TypeError.
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""Stripe's words and our outcomes: the tables, and the few functions that read intents, errors and
+events by them. Whatever is not listed here is UNKNOWN, and every field is checked before it is
+believed."""
+
+from typing import Any
+
+import aiohttp
+import stripe
+
+from services.providers.adapters.http import AnswerInvalid, read_object, text
+from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
+from services.providers.domain import (
+    Failure,
+    Kind,
+    Operation,
+    OperationResult,
+    Outcome,
+    WebhookEvent,
+    failed,
+    unknown,
+)
+from services.shared.errors import field_invalid
+from services.shared.money import Money
+
+SANDBOX_PAYMENT_METHOD = "pm_card_visa"
+
+# What an intent's status says; "requires_payment_method" needs the closer look below.
+STATUSES = {
+    "succeeded": Outcome.SUCCEEDED,
+    "processing": Outcome.PENDING,
+    "canceled": Outcome.FAILED,
+}
+# Known, but no outcome: somebody would have to act.
+UNFINISHED = {"requires_action", "requires_capture", "requires_confirmation"}
+# A decline is definitive: Stripe keeps it under our key. These causes are worth a code of their
+# own; every other one is "card_declined".
+DECLINES = {
+    "authentication_required",
+    "card_velocity_exceeded",
+    "expired_card",
+    "incorrect_cvc",
+    "insufficient_funds",
+    "lost_card",
+    "processing_error",
+    "stolen_card",
+}
+# The refusals of a request (code, parameter) that prove that nothing was begun, in our words.
+DEFINITIVE_REFUSALS = {
+    ("amount_too_small", "amount"): "amount_too_small",
+    ("amount_too_large", "amount"): "amount_too_large",
+    ("resource_missing", "payment_method"): "payment_method_unknown",
+}
+# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
+AMBIGUOUS = {
+    400: "request_refused",
+    401: "provider_unauthenticated",
+    402: "request_refused",
+    403: "provider_forbidden",
+    404: "reference_unknown",
+    409: "key_in_use",
+    429: "rate_limited",
+}
+# Every event is a hint only. A failed intent can still be tried again, so it hints at nothing.
+EVENTS = {
+    "payment_intent.succeeded": Outcome.SUCCEEDED,
+    "payment_intent.processing": Outcome.PENDING,
+    "payment_intent.canceled": Outcome.FAILED,
+    "payment_intent.payment_failed": Outcome.UNKNOWN,
+}
+
+
+def create_params(operation: Operation) -> stripe.params.PaymentIntentCreateParams:
+    """What is asked of Stripe: to charge now, without the payer."""
+    params: stripe.params.PaymentIntentCreateParams = {
+        "amount": to_stripe(operation.amount),
+        "currency": operation.amount.currency.lower(),
+        "confirm": True,
+        "off_session": True,
+        "payment_method": operation.payment_method or SANDBOX_PAYMENT_METHOD,
+        "allowed_payment_method_types": ["card"],
+        "metadata": {
+            "transaction_id": operation.transaction_id,
+            "operation_key": operation.key,
+        },
+    }
+    if operation.reference:
+        params["description"] = operation.reference
+    return params
+
+
+def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult:
+    """What an intent says about the operation. Raises AnswerInvalid where it is none."""
+    reference, status = text(intent.get("id")), text(intent.get("status"))
+    if not reference or not status:
+        raise AnswerInvalid("not an intent")
+    stated = from_stripe(intent.get("amount"), intent.get("currency"))
+    received = from_stripe(intent.get("amount_received"), intent.get("currency"))
+    expected = operation.amount if status == "succeeded" else Money(0, operation.amount.currency)
+    if stated != operation.amount or received != expected:
+        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+    if as_object(intent.get("metadata")).get("operation_key") != operation.key:
+        return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
+    if status == "requires_payment_method" and intent.get("last_payment_error"):
+        # We never confirm an intent a second time, so its first failure is its last.
+        return _declined(operation, as_object(intent["last_payment_error"]), reference)
+    outcome = STATUSES.get(status, Outcome.UNKNOWN)
+    return OperationResult(
+        key=operation.key,
+        outcome=outcome,
+        provider_reference=reference,
+        amount=stated if outcome is Outcome.SUCCEEDED else None,
+        failure=_failure(outcome, intent, status),
+    )
+
+
+def read_error(operation: Operation, error: Exception) -> OperationResult:
+    """What an answer to a send means that was no success: FAILED by the lists above only."""
+    body = _error_body(error)
+    code, parameter = text(body.get("code")), text(body.get("param"))
+    if isinstance(error, stripe.CardError) and body.get("type") == "card_error":
+        intent = as_object(body.get("payment_intent"))
+        # Declined, and yet the intent moved on? Then nobody knows.
+        if intent.get("status", "requires_payment_method") == "requires_payment_method":
+            return _declined(operation, body, text(intent.get("id")))
+    ours = DEFINITIVE_REFUSALS.get((code, parameter))
+    if ours and isinstance(error, stripe.InvalidRequestError) and error.http_status == 400:
+        return failed(operation.key, ours, _words(body))
+    return ambiguous(operation, error)
+
+
+def ambiguous(operation: Operation, error: Exception) -> OperationResult:
+    """UNKNOWN, with a code that tells an operator why."""
+    if isinstance(error, AnswerInvalid):
+        return unknown(operation.key, "answer_invalid", str(error))
+    if isinstance(error, aiohttp.ClientError | stripe.APIConnectionError):
+        return unknown(operation.key, "connection_failed", type(error).__name__)
+    status = getattr(error, "http_status", None) or 0
+    code = AMBIGUOUS.get(status, "provider_fault")
+    request_id = getattr(error, "request_id", None) or "no id"
+    return unknown(operation.key, code, f"Stripe answered {status} ({request_id})")
+
+
+def read_event(body: bytes) -> WebhookEvent:
+    """What a verified event says. Raises Invalid where it is no event."""
+    try:
+        event = read_object(body)
+    except AnswerInvalid:
+        raise field_invalid("body", "body must be a JSON object") from None
+    event_id, event_type = text(event.get("id")), text(event.get("type"))
+    if not event_id or not event_type:
+        raise field_invalid("body", "body must be an event with id and type")
+    intent = as_object(as_object(event.get("data")).get("object"))
+    metadata = as_object(intent.get("metadata"))
+    key = text(metadata.get("operation_key"))
+    outcome = EVENTS.get(event_type)
+    if outcome is None or not key:
+        return WebhookEvent(event_id=event_id, event_type=event_type)
+    return WebhookEvent(
+        event_id=event_id,
+        event_type=event_type,
+        transaction_id=text(metadata.get("transaction_id")),
+        key=key,
+        kind=Kind.COLLECTION,
+        outcome=outcome,
+        provider_reference=text(intent.get("id")),
+        amount=from_stripe(intent.get("amount"), intent.get("currency")),
+        failure=_failure(outcome, intent, "") if outcome is Outcome.FAILED else None,
+    )
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """The value where it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _failure(outcome: Outcome, intent: dict[str, Any], status: str) -> Failure | None:
+    if outcome is Outcome.FAILED:
+        return Failure("canceled", text(intent.get("cancellation_reason")))
+    if outcome is Outcome.UNKNOWN:
+        known = status in UNFINISHED or status == "requires_payment_method"
+        return Failure(status if known else "status_unknown", f"the intent is {status}")
+    return None
+
+
+def _declined(operation: Operation, cause: dict[str, Any], reference: str) -> OperationResult:
+    detail, code = text(cause.get("decline_code")), text(cause.get("code"))
+    ours = next((word for word in (detail, code) if word in DECLINES), "card_declined")
+    return failed(operation.key, ours, _words(cause), reference)
+
+
+def _words(cause: dict[str, Any]) -> str:
+    message, detail = text(cause.get("message")), text(cause.get("decline_code"))
+    return f"{message} ({detail})" if detail else message
+
+
+def _error_body(error: Exception) -> dict[str, Any]:
+    return as_object(as_object(getattr(error, "json_body", None)).get("error"))

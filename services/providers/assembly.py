@@ -1,0 +1,57 @@
+"""The only place that picks concrete parts. Tests enter by the same door."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from caravel.providers.v1 import providers_pb2_grpc
+
+from services.providers.adapters import ADAPTERS
+from services.providers.adapters.http import open_session
+from services.providers.config import Config
+from services.providers.domain import Kind
+from services.providers.ports import Adapter
+from services.providers.servicer import ProviderServicer
+from services.providers.usecases import Providers
+from services.shared.clock import Clock, SystemClock
+from services.shared.corridors import Corridors, load_corridors
+from services.shared.errors import CannotStart
+from services.shared.grpc_server import GrpcServer
+
+
+class AdapterMissing(CannotStart):
+    """A corridor names a provider that nobody here can speak to; the message says which."""
+
+
+@asynccontextmanager
+async def assemble(
+    config: Config,
+    clock: Clock | None = None,
+    adapters: Mapping[str, Adapter] | None = None,
+) -> AsyncIterator[GrpcServer]:
+    """The service, ready to be started. Raises CorridorsError, AdapterMissing."""
+    corridors = load_corridors(config.corridors_dir)
+    async with open_session() as session:
+        if adapters is None:
+            adapters = {
+                name: open_adapter(config, session, clock or SystemClock())
+                for name, open_adapter in ADAPTERS.items()
+            }
+        _refuse_unregistered(corridors, adapters)
+        server = GrpcServer()
+        server.add(
+            providers_pb2_grpc.add_ProviderServiceServicer_to_server,
+            ProviderServicer(Providers(adapters)),
+            "caravel.providers.v1.ProviderService",
+        )
+        yield server
+
+
+def _refuse_unregistered(corridors: Corridors, adapters: Mapping[str, Adapter]) -> None:
+    for corridor in corridors:
+        wanted = [(name, Kind.COLLECTION) for name in corridor.providers.onramps]
+        wanted += [(name, Kind.PAYOUT) for name in corridor.providers.offramps]
+        for name, kind in wanted:
+            if name not in adapters:
+                raise AdapterMissing(f"corridor {corridor.id}: no adapter is called {name}")
+            if kind not in adapters[name].capabilities.kinds:
+                raise AdapterMissing(f"corridor {corridor.id}: {name} takes no {kind.value}")

@@ -1,0 +1,154 @@
+"""Between the wire and the domain, both ways. An operation that is not of the contract's form
+becomes a result of its own, so that it never fails the rest of its batch."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from caravel.common.v1 import money_pb2
+from caravel.providers.v1 import providers_pb2
+from google.protobuf import duration_pb2
+
+from services.providers.domain import (
+    Capabilities,
+    Kind,
+    Operation,
+    OperationResult,
+    Recipient,
+    Webhook,
+    WebhookEvent,
+    unknown,
+)
+from services.shared.errors import Invalid
+from services.shared.money import Money
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+_KINDS = {
+    providers_pb2.OperationKind.COLLECTION: Kind.COLLECTION,
+    providers_pb2.OperationKind.PAYOUT: Kind.PAYOUT,
+}
+
+
+def to_operations(
+    messages: Sequence[providers_pb2.Operation],
+) -> tuple[list[Operation], list[OperationResult]]:
+    """The operations that can be worked on, and the results of those that cannot."""
+    operations: list[Operation] = []
+    malformed: list[OperationResult] = []
+    for message in messages:
+        try:
+            operations.append(_to_operation(message))
+        except (Invalid, ValueError) as error:
+            malformed.append(unknown(message.key, "operation_invalid", str(error)))
+    return operations, malformed
+
+
+def _to_operation(message: providers_pb2.Operation) -> Operation:
+    kind = _KINDS.get(message.kind)
+    if kind is None:
+        raise ValueError("kind is required")
+    if not _KEY.fullmatch(message.key):
+        raise ValueError("key must be 1 to 80 of the characters A-Z a-z 0-9 _ -")
+    if not message.transaction_id:
+        raise ValueError("transaction_id is required")
+    amount = Money(message.amount.amount_minor, message.amount.currency_code)
+    if amount.amount_minor == 0:
+        raise ValueError("amount must be positive")
+    recipient = None
+    if message.HasField("recipient"):
+        recipient = Recipient(
+            account=message.recipient.account,
+            bank_code=message.recipient.bank_code,
+            name=message.recipient.name,
+        )
+    return Operation(
+        provider=message.provider,
+        kind=kind,
+        key=message.key,
+        amount=amount,
+        transaction_id=message.transaction_id,
+        reference=message.reference,
+        payment_method=message.payment_method,
+        recipient=recipient,
+        provider_reference=message.provider_reference,
+        trace_id=message.trace_id,
+    )
+
+
+def to_timeout(
+    request: providers_pb2.ExecuteRequest | providers_pb2.LookUpRequest,
+) -> timedelta | None:
+    """The time one operation may take; None where the request leaves it to us."""
+    asked = request.operation_timeout
+    # The bound keeps a wild number within what a timedelta can hold; the real cap is a rule.
+    timeout = timedelta(seconds=min(asked.seconds, 86_400), microseconds=asked.nanos // 1000)
+    return timeout if timeout > timedelta() else None
+
+
+def to_webhook(request: providers_pb2.ReadWebhookRequest) -> Webhook:
+    """The webhook as it arrived."""
+    return Webhook(
+        headers=dict(request.headers), body=request.body, allow_unsigned=request.allow_unsigned
+    )
+
+
+def from_result(result: OperationResult) -> providers_pb2.OperationResult:
+    """One result for the stream."""
+    message = providers_pb2.OperationResult(
+        key=result.key,
+        outcome=providers_pb2.Outcome.Value(result.outcome.name),
+        provider_reference=result.provider_reference,
+        amount=_from_money(result.amount),
+    )
+    if result.failure:
+        message.failure.code = result.failure.code
+        message.failure.message = result.failure.message
+    return message
+
+
+def from_event(event: WebhookEvent) -> providers_pb2.ReadWebhookResponse:
+    """The verified event."""
+    message = providers_pb2.WebhookEvent(
+        event_id=event.event_id,
+        event_type=event.event_type,
+        transaction_id=event.transaction_id,
+        key=event.key,
+        kind=_from_kind(event.kind),
+        outcome=providers_pb2.Outcome.Value(event.outcome.name),
+        provider_reference=event.provider_reference,
+        amount=_from_money(event.amount),
+    )
+    if event.failure:
+        message.failure.code = event.failure.code
+        message.failure.message = event.failure.message
+    return providers_pb2.ReadWebhookResponse(event=message, signed=event.signed)
+
+
+def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Capabilities:
+    """One provider's record."""
+    return providers_pb2.Capabilities(
+        provider=name,
+        kinds=sorted(_from_kind(kind) for kind in capabilities.kinds),
+        key_lifetime=_from_timedelta(capabilities.key_lifetime),
+        look_up=providers_pb2.LookUpStrength.Value(capabilities.look_up.name),
+        look_up_lag=_from_timedelta(capabilities.look_up_lag),
+        event_is_evidence=capabilities.event_is_evidence,
+    )
+
+
+def _from_kind(kind: Kind | None) -> providers_pb2.OperationKind.ValueType:
+    if kind is None:
+        return providers_pb2.OperationKind.OPERATION_KIND_UNSPECIFIED
+    return next(wire for wire, ours in _KINDS.items() if ours is kind)
+
+
+def _from_money(money: Money | None) -> money_pb2.Money | None:
+    if money is None:
+        return None
+    return money_pb2.Money(currency_code=money.currency, amount_minor=money.amount_minor)
+
+
+def _from_timedelta(delta: timedelta) -> duration_pb2.Duration:
+    duration = duration_pb2.Duration()
+    duration.FromTimedelta(delta)
+    return duration

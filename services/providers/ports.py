@@ -1,0 +1,48 @@
+"""What an adapter must be able to do: three things for every provider, and one for its role. An
+adapter answers with values; only what it did not expect leaves it as an exception."""
+
+from typing import Protocol, runtime_checkable
+
+from services.providers.domain import (
+    Capabilities,
+    Operation,
+    OperationResult,
+    Webhook,
+    WebhookEvent,
+)
+
+
+class Adapter(Protocol):
+    """Our side of one provider."""
+
+    capabilities: Capabilities
+
+    async def look_up(self, operation: Operation) -> OperationResult:
+        """Asks what became of an operation, by our key or the provider's id. Changes nothing."""
+        ...
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """Verifies a webhook over its raw bytes and says what it means.
+
+        Raises WebhookSignatureInvalid, WebhookTimestampOutOfRange, WebhookEventTypeUnknown,
+        Invalid.
+        """
+        ...
+
+
+@runtime_checkable
+class Onramp(Adapter, Protocol):
+    """A provider that collects money for us."""
+
+    async def start_collection(self, operation: Operation) -> OperationResult:
+        """Collects the amount under the operation's key; the same key never collects twice."""
+        ...
+
+
+@runtime_checkable
+class Offramp(Adapter, Protocol):
+    """A provider that pays money out for us."""
+
+    async def send_payout(self, operation: Operation) -> OperationResult:
+        """Pays the amount out under the operation's key; the same key never pays twice."""
+        ...

@@ -1,0 +1,64 @@
+"""The gRPC edge: convert, call, convert. Errors, logs and deadlines are the interceptor's."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from datetime import timedelta
+
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+
+from services.providers import convert
+from services.providers.domain import Operation, OperationResult
+from services.providers.usecases import Providers
+
+Work = Callable[[list[Operation], timedelta | None], AsyncGenerator[OperationResult, None]]
+
+
+class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
+    """Answers caravel.providers.v1.ProviderService."""
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+
+    async def Execute(  # noqa: N802  The name is the contract's.
+        self, request: providers_pb2.ExecuteRequest, context: object
+    ) -> AsyncIterator[providers_pb2.OperationResult]:
+        """Sends each operation and streams each result as it is known."""
+        async for answer in _answers(request, self._providers.execute):
+            yield answer
+
+    async def LookUp(  # noqa: N802
+        self, request: providers_pb2.LookUpRequest, context: object
+    ) -> AsyncIterator[providers_pb2.OperationResult]:
+        """Asks what became of each operation and streams the answers."""
+        async for answer in _answers(request, self._providers.look_up):
+            yield answer
+
+    async def ReadWebhook(  # noqa: N802
+        self, request: providers_pb2.ReadWebhookRequest, context: object
+    ) -> providers_pb2.ReadWebhookResponse:
+        """Verifies a webhook and says what it means."""
+        event = self._providers.read_webhook(request.provider, convert.to_webhook(request))
+        return convert.from_event(event)
+
+    async def ListProviders(  # noqa: N802
+        self, request: providers_pb2.ListProvidersRequest, context: object
+    ) -> providers_pb2.ListProvidersResponse:
+        """Lists every provider with what it is capable of, sorted by name."""
+        return providers_pb2.ListProvidersResponse(
+            providers=[
+                convert.from_capabilities(name, adapter.capabilities)
+                for name, adapter in sorted(self._providers.adapters.items())
+            ]
+        )
+
+
+async def _answers(
+    request: providers_pb2.ExecuteRequest | providers_pb2.LookUpRequest, work: Work
+) -> AsyncIterator[providers_pb2.OperationResult]:
+    operations, malformed = convert.to_operations(request.operations)
+    for result in malformed:
+        yield convert.from_result(result)
+    # Closed on every way out, so that a caller who went away leaves no operation running.
+    async with aclosing(work(operations, convert.to_timeout(request))) as results:
+        async for result in results:
+            yield convert.from_result(result)

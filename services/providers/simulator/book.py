@@ -1,0 +1,99 @@
+"""The book: what really happened at the providers, one JSON line per effect, on disk before anybody
+hears of it. A simulator that is killed reads it again and has forgotten nothing."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One effect: what happened, to whose operation, for how much."""
+
+    provider: str
+    # For example "charge_succeeded" or "payout_completed".
+    effect: str
+    # The caller's idempotency key or reference: our operation key.
+    key: str
+    # The provider's own id.
+    id: str
+    transaction_id: str
+    # The merchant's words.
+    reference: str
+    amount_minor: int
+    currency: str
+    # What the provider must remember to go on after a restart; no part of the story.
+    state: dict[str, Any] = field(default_factory=dict, repr=False)
+    at: str = field(default_factory=_now)
+
+    def told(self) -> dict[str, Any]:
+        """The line as a witness tells it."""
+        told = asdict(self)
+        del told["state"]
+        return told
+
+
+class Book:
+    """The file and its lines. Writers that come together share one fsync."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.lines: list[Line] = list(_read(path))
+        self._file = path.open("ab")
+        self._waiting: list[Line] = []
+        self._flush: asyncio.Task[None] | None = None
+
+    async def write(self, *lines: Line) -> None:
+        """Returns once the lines are on disk."""
+        self._waiting.extend(lines)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Returns once everything written before this call is on disk."""
+        # What came after a batch began is in the next one, and never later than that.
+        for _ in range(2 if self._flush else 1):
+            if self._flush is None and self._waiting:
+                self._flush = asyncio.create_task(self._write_out())
+            if self._flush is not None:
+                # A caller who goes away must not take the others' lines along.
+                await asyncio.shield(self._flush)
+
+    async def close(self) -> None:
+        """Finishes what is being written."""
+        await self.settled()
+        self._file.close()
+
+    async def _write_out(self) -> None:
+        lines, self._waiting = self._waiting, []
+        try:
+            await asyncio.to_thread(self._append, lines)
+            self.lines.extend(lines)
+        finally:
+            self._flush = None
+
+    def _append(self, lines: list[Line]) -> None:
+        text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
+        self._file.write(text.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _read(path: Path) -> Iterator[Line]:
+    if not path.exists():
+        return
+    whole = path.read_bytes()
+    kept = whole.rfind(b"\n") + 1
+    if kept < len(whole):
+        # Killed in the middle of a line: nobody was ever told of it.
+        os.truncate(path, kept)
+    for line in whole[:kept].splitlines():
+        yield Line(**json.loads(line))

@@ -1,0 +1,24 @@
+"""What the simulator reads from the environment, beside what every process reads."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from services.shared.env import Field, SecretStr, Settings
+
+
+class Config(Settings):
+    """Settings of the simulator. Its port speaks plain HTTP."""
+
+    book_file: Path = Field(description="The book: one JSON line per effect, only ever appended.")
+    gateway_url: str = Field(
+        description="Where webhooks go: <url>/api/webhooks and <url>/api/webhooks/stripe."
+    )
+    stripe_api_key: SecretStr = Field(description="The one key that its Stripe accepts.")
+    stripe_webhook_secret: SecretStr = Field(description="Signs its Stripe events.")
+    local_wallet_api_key: SecretStr = Field(description="The one key that its wallet accepts.")
+    local_wallet_webhook_secret: SecretStr = Field(
+        description="Signs its wallet events: whsec_ and base64."
+    )
+    settle_seconds: Decimal = Field(
+        Decimal("0.5"), ge=0, description="How long its wallet takes to complete a payout."
+    )

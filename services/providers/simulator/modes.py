@@ -1,0 +1,70 @@
+"""How the simulator misbehaves, as two tables: words in the merchant's reference, and Stripe's own
+test payment methods. A new mode is a new line here and the one place that asks for it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Mode(Enum):
+    """A word that may stand anywhere in a payment's reference."""
+
+    HOLD = "sim:hold"
+    PAYOUT_FAILS = "sim:payout_fails"
+    NO_WEBHOOK = "sim:no_webhook"
+
+
+def modes_of(text: str) -> frozenset[Mode]:
+    """The modes that a reference asks for."""
+    words = set(text.split())
+    return frozenset(mode for mode in Mode if mode.value in words)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a test payment method does when it is charged: succeeds, unless told otherwise."""
+
+    code: str = ""
+    decline_code: str = ""
+    message: str = ""
+    # The bank wants the payer to authenticate: the intent stops at requires_action.
+    asks_payer: bool = False
+
+    @property
+    def declines(self) -> bool:
+        """True when the charge is refused."""
+        return bool(self.code)
+
+
+def _declined(decline_code: str, message: str) -> Card:
+    return Card("card_declined", decline_code, message)
+
+
+CARDS = {
+    "pm_card_visa": Card(),
+    "pm_card_mastercard": Card(),
+    "pm_card_visa_chargeDeclined": _declined("generic_decline", "Your card was declined."),
+    "pm_card_visa_chargeDeclinedInsufficientFunds": _declined(
+        "insufficient_funds", "Your card has insufficient funds."
+    ),
+    "pm_card_visa_chargeDeclinedLostCard": _declined("lost_card", "Your card was declined."),
+    "pm_card_visa_chargeDeclinedStolenCard": _declined("stolen_card", "Your card was declined."),
+    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": _declined(
+        "card_velocity_exceeded", "Your card was declined for making repeated attempts too often."
+    ),
+    "pm_card_chargeDeclinedExpiredCard": Card(
+        "expired_card", "expired_card", "Your card has expired."
+    ),
+    "pm_card_chargeDeclinedIncorrectCvc": Card(
+        "incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect."
+    ),
+    "pm_card_chargeDeclinedProcessingError": Card(
+        "processing_error", "processing_error", "An error occurred while processing your card."
+    ),
+    "pm_card_chargeCustomerFail": _declined("generic_decline", "Your card was declined."),
+    "pm_card_threeDSecure2Required": Card(
+        "authentication_required",
+        "authentication_required",
+        "Your card was declined. This transaction requires authentication.",
+    ),
+    "pm_card_authenticationRequired": Card(asks_payer=True),
+}

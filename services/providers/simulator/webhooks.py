@@ -1,0 +1,110 @@
+"""Sends events as the providers do: signed over the exact bytes, again and again until somebody
+answers 2xx, for a while. Nothing waits for it, and nothing depends on it arriving."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from services.providers.simulator.background import Background
+from services.shared.env import SecretStr
+from services.shared.log import get_logger
+
+ATTEMPTS_MAX = 10
+BACKOFF_SECONDS = 0.25
+BACKOFF_SECONDS_MAX = 10.0
+ANSWER_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something to tell: where to, and the body."""
+
+    url: str
+    id: str
+    scheme: str
+    secret: SecretStr = field(repr=False)
+    body: dict[str, Any] = field(repr=False)
+
+
+def event_id(prefix: str) -> str:
+    """An id no other event has."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def stripe_headers(body: bytes, secret: str, timestamp: int) -> dict[str, str]:
+    """Stripe's signature: HMAC-SHA256 over "<time>.<body>", keyed with the secret as it is."""
+    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
+    return {"stripe-signature": f"t={timestamp},v1={signed.hexdigest()}"}
+
+
+def standard_headers(body: bytes, secret: str, timestamp: int, event: str) -> dict[str, str]:
+    """Standard Webhooks: HMAC-SHA256 over "<id>.<time>.<body>", keyed with the decoded secret."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = hmac.new(key, f"{event}.{timestamp}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": event,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{base64.b64encode(signed.digest()).decode()}",
+    }
+
+
+class Sender:
+    """Delivers every event in a task of its own; closing abandons what is not yet delivered."""
+
+    def __init__(self) -> None:
+        self._running = Background()
+        self._session = aiohttp.ClientSession(
+            # Not a total: under load an event may well wait for its turn to connect.
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=ANSWER_SECONDS, sock_read=ANSWER_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def send(self, event: Event) -> None:
+        """Takes the event; returns at once."""
+        self._running.start(self._deliver(event))
+
+    async def close(self) -> None:
+        """Stops delivering."""
+        await self._running.close()
+        await self._session.close()
+
+    async def _deliver(self, event: Event) -> None:
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                await asyncio.sleep(_pause_seconds(attempt))
+            if await self._attempt(event):
+                return
+        get_logger().warning("webhook_given_up", event_id=event.id, attempts=ATTEMPTS_MAX)
+
+    async def _attempt(self, event: Event) -> bool:
+        body = json.dumps(event.body).encode()
+        # Signed anew each time, or the last attempts would be too old to be believed.
+        now, secret = int(time.time()), event.secret.get_secret_value()
+        if event.scheme == "stripe":
+            headers = stripe_headers(body, secret, now)
+        else:
+            headers = standard_headers(body, secret, now, event.id)
+        headers["content-type"] = "application/json"
+        try:
+            async with self._session.post(
+                event.url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                return 200 <= answer.status < 300
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+def _pause_seconds(attempt: int) -> float:
+    longest = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2.0**attempt)
+    return random.uniform(longest / 2, longest)  # noqa: S311  No secret depends on it.

@@ -1,0 +1,71 @@
+"""What several rings share: a real PostgreSQL server for the run, and a fresh, migrated database
+for every test that asks for one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from deploy.local.postgres import RunningCluster, private_cluster
+from services.shared.db import open_engine
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = "caravel"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RunningCluster]:
+    """A server of the run's own, whose database `caravel` is migrated and serves as a template."""
+    with private_cluster() as server:
+        subprocess.run(
+            [sys.executable, "-m", "alembic", "upgrade", "head"],
+            cwd=ROOT,
+            env={**os.environ, "MIGRATION_DATABASE_URL": server.owner_url},
+            check=True,
+        )
+        yield server
+
+
+@dataclass(frozen=True)
+class Database:
+    """A migrated database: the application's address and the owner's."""
+
+    url: str
+    owner_url: str
+
+
+@pytest.fixture
+async def database(cluster: RunningCluster) -> AsyncIterator[Database]:
+    """A copy of the template, gone after the test."""
+    name = f"test_{uuid4().hex}"
+    postgres = create_async_engine(
+        make_url(cluster.owner_url).set(drivername="postgresql+asyncpg", database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+    )
+    async with postgres.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+
+    def named(url: str) -> str:
+        return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+    yield Database(url=named(cluster.application_url), owner_url=named(cluster.owner_url))
+    async with postgres.connect() as connection:
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await postgres.dispose()
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """The application's own connections to the test's database."""
+    opened = open_engine(database.url, pool_size=8, application="test")
+    yield opened
+    await opened.dispose()

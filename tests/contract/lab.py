@@ -1,0 +1,138 @@
+"""The real simulator on a real socket, a stand-in gateway that collects its webhooks, and the
+registered adapters pointed at it; or at a server that answers whatever a test wants."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, web
+
+from services.providers.adapters import ADAPTERS
+from services.providers.adapters.http import open_session
+from services.providers.config import Config
+from services.providers.domain import Webhook
+from services.providers.ports import Adapter
+from services.providers.simulator.app import create_app
+from services.providers.simulator.config import Config as SimulatorConfig
+from services.shared.clock import SystemClock
+
+CORRIDORS = Path(__file__).parents[2] / "deploy" / "corridors"
+STRIPE_KEY = "sk_test_contract_4f0e9a"
+STRIPE_SECRET = "whsec_contract_stripe_7d21"
+WALLET_KEY = "wallet_contract_91bc"
+WALLET_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRETS = (STRIPE_KEY, STRIPE_SECRET, WALLET_KEY, WALLET_SECRET.removeprefix("whsec_"))
+
+
+def provider_environment(url: str) -> dict[str, str]:
+    """The variables of a sandbox whose providers are all at one address."""
+    return {
+        "SANDBOX": "true",
+        "SIMULATOR_URL": url,
+        "CORRIDORS_DIR": str(CORRIDORS),
+        "STRIPE_API_KEY": STRIPE_KEY,
+        "STRIPE_BASE_URL": url,
+        "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
+        "LOCAL_WALLET_BASE_URL": url,
+        "LOCAL_WALLET_API_KEY": WALLET_KEY,
+        "LOCAL_WALLET_WEBHOOK_SECRETS": WALLET_SECRET,
+    }
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """The app on a free port; yields its address."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def adapters_at(url: str) -> AsyncIterator[dict[str, Adapter]]:
+    """Every registered adapter, sending to this address."""
+    config = Config.load(provider_environment(url))
+    async with open_session() as session:
+        yield {name: factory(config, session, SystemClock()) for name, factory in ADAPTERS.items()}
+
+
+@dataclass
+class Gateway:
+    """Takes webhooks as our gateway does, and hands them to the test."""
+
+    received: asyncio.Queue[tuple[str, Webhook]] = field(default_factory=asyncio.Queue)
+    # What the next deliveries are answered, first to last; then 200.
+    answers: list[int] = field(default_factory=list)
+
+    def app(self) -> web.Application:
+        """The two webhook endpoints."""
+        app = web.Application()
+        app.add_routes([web.post("/api/webhooks{provider:.*}", self._take)])
+        return app
+
+    async def next(self) -> Webhook:
+        """The next webhook to arrive."""
+        _, webhook = await asyncio.wait_for(self.received.get(), 10)
+        return webhook
+
+    async def _take(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        webhook = Webhook(headers=headers, body=await request.read())
+        await self.received.put((request.path, webhook))
+        return web.Response(status=self.answers.pop(0) if self.answers else 200)
+
+
+@dataclass
+class Lab:
+    """A running simulator and the adapters that speak with it."""
+
+    url: str
+    adapters: dict[str, Adapter]
+    gateway: Gateway
+
+    async def book(self, key: str) -> list[dict[str, Any]]:
+        """What the simulator did under this key."""
+        async with ClientSession() as session, session.get(f"{self.url}/book") as answer:
+            return [line for line in await answer.json() if line["key"] == key]
+
+
+def simulator_config(gateway_url: str, book: Path, settle_seconds: str = "0") -> SimulatorConfig:
+    """The simulator's settings, with the adapters' own keys."""
+    return SimulatorConfig.load(
+        {
+            "BOOK_FILE": str(book),
+            "GATEWAY_URL": gateway_url,
+            "STRIPE_API_KEY": STRIPE_KEY,
+            "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
+            "LOCAL_WALLET_API_KEY": WALLET_KEY,
+            "LOCAL_WALLET_WEBHOOK_SECRET": WALLET_SECRET,
+            "SETTLE_SECONDS": settle_seconds,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_lab(book: Path) -> AsyncIterator[Lab]:
+    """A simulator with this book, all around it, and nothing left behind."""
+    gateway = Gateway()
+    async with serving(gateway.app()) as gateway_url:
+        app = await create_app(simulator_config(gateway_url, book))
+        async with serving(app) as url, adapters_at(url) as adapters:
+            yield Lab(url, adapters, gateway)
+
+
+@asynccontextmanager
+async def answering(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[dict[str, Adapter]]:
+    """The adapters in front of a server that answers everything in one way."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with serving(app) as url, adapters_at(url) as adapters:
+        yield adapters

@@ -1,0 +1,169 @@
+"""One suite for every registered adapter, in front of the real simulator on a real socket. Servers
+that answer as no provider should are in test_hostile_answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.providers.adapters import ADAPTERS
+from services.providers.domain import Kind, Operation, OperationResult, Outcome
+from services.providers.ports import Adapter, Offramp, Onramp
+from tests.contract.cases import CASES, Case, send
+from tests.contract.lab import (
+    Lab,
+    running_lab,
+)
+
+every_adapter = pytest.mark.parametrize("case", [CASES[name] for name in ADAPTERS], ids=ADAPTERS)
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with running_lab(tmp_path / "book.jsonl") as lab:
+        yield lab
+
+
+async def final(lab: Lab, adapter: Adapter, operation: Operation) -> OperationResult:
+    """The operation's end, the way an engine gets there: send, be told of news, look up."""
+    result = await send(adapter, operation)
+    while result.outcome is Outcome.PENDING:
+        await lab.gateway.next()
+        result = await adapter.look_up(operation)
+    return result
+
+
+def test_every_registered_adapter_has_a_case() -> None:
+    assert set(CASES) == set(ADAPTERS)
+
+
+@every_adapter
+async def test_kinds_are_those_of_its_methods(lab: Lab, case: Case) -> None:
+    adapter = lab.adapters[case.provider]
+
+    kinds = adapter.capabilities.kinds
+
+    assert (Kind.COLLECTION in kinds) == isinstance(adapter, Onramp)
+    assert (Kind.PAYOUT in kinds) == isinstance(adapter, Offramp)
+
+
+@every_adapter
+async def test_an_operation_succeeds_with_its_exact_amount(lab: Lab, case: Case) -> None:
+    for amount in case.amounts:
+        operation = case.operation(amount=amount)
+
+        result = await final(lab, lab.adapters[case.provider], operation)
+
+        assert (result.outcome, result.amount) == (Outcome.SUCCEEDED, amount)
+        assert result.provider_reference
+        for line in await lab.book(operation.key):
+            assert (line["amount_minor"], line["currency"]) == (
+                amount.amount_minor,
+                amount.currency,
+            )
+
+
+@every_adapter
+async def test_the_same_key_twice_is_one_operation(lab: Lab, case: Case) -> None:
+    adapter, operation = lab.adapters[case.provider], case.operation()
+
+    first = await send(adapter, operation)
+    second = await send(adapter, operation)
+
+    assert first.provider_reference == second.provider_reference
+    effects = [line["effect"] for line in await lab.book(operation.key)]
+    assert effects.count(case.effect) == 1
+
+
+@every_adapter
+async def test_the_same_key_at_once_is_one_operation(lab: Lab, case: Case) -> None:
+    adapter, operation = lab.adapters[case.provider], case.operation()
+
+    results = await asyncio.gather(*(send(adapter, operation) for _ in range(8)))
+
+    effects = [line["effect"] for line in await lab.book(operation.key)]
+    assert effects.count(case.effect) == 1
+    assert not [result for result in results if result.outcome is Outcome.FAILED]
+
+
+@every_adapter
+async def test_the_same_key_with_another_amount_is_unknown(lab: Lab, case: Case) -> None:
+    adapter, operation = lab.adapters[case.provider], case.operation()
+    await send(adapter, operation)
+
+    result = await send(adapter, replace(operation, amount=case.amounts[2]))
+
+    assert result.outcome is Outcome.UNKNOWN
+    effects = [line["effect"] for line in await lab.book(operation.key)]
+    assert effects.count(case.effect) == 1
+
+
+@every_adapter
+async def test_a_refusal_carries_its_reason(lab: Lab, case: Case) -> None:
+    operation = case.operation(**case.refused_by)
+
+    result = await final(lab, lab.adapters[case.provider], operation)
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure is not None
+    assert result.failure.code == case.refusal_code
+    assert result.failure.message
+
+
+@every_adapter
+async def test_a_refusal_is_the_same_when_looked_up(lab: Lab, case: Case) -> None:
+    adapter, operation = lab.adapters[case.provider], case.operation(**case.refused_by)
+    refused = await final(lab, adapter, operation)
+
+    assert await adapter.look_up(operation) == refused
+
+
+@every_adapter
+async def test_a_success_is_found_by_key_and_by_reference(lab: Lab, case: Case) -> None:
+    adapter, operation = lab.adapters[case.provider], case.operation()
+    done = await final(lab, adapter, operation)
+
+    by_key = await adapter.look_up(operation)
+    by_reference = await adapter.look_up(
+        replace(operation, provider_reference=done.provider_reference)
+    )
+
+    assert by_key == by_reference == done
+
+
+@every_adapter
+async def test_what_was_never_sent_is_absent(lab: Lab, case: Case) -> None:
+    result = await lab.adapters[case.provider].look_up(case.operation())
+
+    assert result.outcome is Outcome.ABSENT
+
+
+@every_adapter
+async def test_a_provider_that_forgot_its_own_reference_proves_nothing(
+    lab: Lab, case: Case
+) -> None:
+    operation = case.operation(provider_reference="known_once_1")
+
+    result = await lab.adapters[case.provider].look_up(operation)
+
+    assert result.outcome is Outcome.UNKNOWN
+    assert result.failure is not None
+    assert result.failure.code == "reference_unknown"
+
+
+@every_adapter
+async def test_its_events_are_believed_and_name_the_operation(lab: Lab, case: Case) -> None:
+    adapter, operation = lab.adapters[case.provider], case.operation()
+    await send(adapter, operation)
+
+    event = adapter.read_webhook(await lab.gateway.next())
+
+    assert (event.key, event.transaction_id) == (operation.key, operation.transaction_id)
+    assert (event.kind, event.outcome, event.amount, event.signed) == (
+        case.kind,
+        Outcome.SUCCEEDED,
+        operation.amount,
+        True,
+    )

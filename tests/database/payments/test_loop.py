@@ -1,0 +1,222 @@
+"""The worker over a real database and scripted providers: it finishes payments, asks before it
+repeats, and a stop loses nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.domain.attempt import Answer, Outcome, Step
+from services.payments.domain.payment import Payment, Status
+from services.payments.ports import NewPayment, ProviderCall
+from services.payments.steps import Decider
+from services.payments.store import Alarm, PostgresPayments, PostgresWork
+from services.payments.worker import Worker
+from tests.conftest import Database
+from tests.fakes import ScriptedProviders
+from tests.makers import CAPABILITIES, make_payment, make_quote
+from tests.polling import until
+
+UNKNOWN = Answer(outcome=Outcome.UNKNOWN)
+ABSENT = Answer(outcome=Outcome.ABSENT)
+
+
+def _worker(
+    engine: AsyncEngine,
+    providers: ScriptedProviders,
+    *,
+    lease_seconds: float = 30,
+    under_way_max: int = 64,
+) -> Worker:
+    return Worker(
+        owner=uuid4().hex,
+        store=PostgresWork(engine),
+        providers=providers,
+        decider=Decider(CAPABILITIES, spread=lambda: 0.0),
+        claim_max=16,
+        under_way_max=under_way_max,
+        lease_seconds=lease_seconds,
+        poll_seconds=0.1,
+    )
+
+
+@asynccontextmanager
+async def _running(worker: Worker) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    task = asyncio.create_task(worker.run(stopping))
+    yield
+    stopping.set()
+    worker.wake()
+    await task
+
+
+async def _create(engine: AsyncEngine, count: int = 1) -> list[Payment]:
+    quotes = [make_quote() for _ in range(count)]
+    new = [
+        NewPayment(
+            idempotency_key=uuid4().hex,
+            fingerprint=b"",
+            response=b"",
+            payment=make_payment(quote_id=quote.id),
+            quote=quote,
+            quote_exists=False,
+        )
+        for quote in quotes
+    ]
+    await PostgresPayments(engine).create(new)
+    return [item.payment for item in new]
+
+
+async def _wait(engine: AsyncEngine, payments: Sequence[Payment], status: Status) -> None:
+    store = PostgresPayments(engine)
+
+    async def look() -> set[Status]:
+        return {(await store.get("sandbox", payment.id)).status for payment in payments}
+
+    await until(look, lambda statuses: statuses == {status})
+
+
+async def _scalar(engine: AsyncEngine, query: str) -> object:
+    async with engine.connect() as connection:
+        return (await connection.execute(text(query))).scalar_one()
+
+
+async def test_many_payments_complete_each_sent_once(engine: AsyncEngine) -> None:
+    payments = await _create(engine, 50)
+    providers = ScriptedProviders()
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    assert len(providers.executed) == len(set(providers.executed)) == 100
+    assert providers.looked_up == []
+
+
+async def test_two_workers_share_the_work_and_send_nothing_twice(engine: AsyncEngine) -> None:
+    payments = await _create(engine, 60)
+    providers = ScriptedProviders()
+
+    async with _running(_worker(engine, providers)), _running(_worker(engine, providers)):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    assert len(providers.executed) == len(set(providers.executed)) == 120
+
+
+async def test_an_unknown_outcome_is_looked_up_before_anything_else(engine: AsyncEngine) -> None:
+    payments = await _create(engine)
+    providers = ScriptedProviders()
+    providers.execute_answers[Step.PAYOUT] = UNKNOWN
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    payout = f"{payments[0].transaction_id}-payout-1"
+    assert providers.executed.count(payout) == 1
+    assert providers.looked_up == [payout]
+
+
+async def test_what_the_provider_never_got_is_sent_again_under_the_same_key(
+    engine: AsyncEngine,
+) -> None:
+    payments = await _create(engine)
+    payout = f"{payments[0].transaction_id}-payout-1"
+
+    class LosesTheFirst(ScriptedProviders):
+        async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+            lost = payout in {call.attempt.key for call in calls} and payout not in self.executed
+            async for key, answer in super().execute(calls):
+                yield key, UNKNOWN if lost and key == payout else answer
+
+    providers = LosesTheFirst()
+    providers.look_up_answers[Step.PAYOUT] = ABSENT
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    assert providers.executed.count(payout) == 2
+    assert await _scalar(engine, "SELECT count(*) FROM attempts WHERE step = 'payout'") == 1
+
+
+async def test_a_stuck_workers_payment_is_finished_by_another_and_its_late_answer_dropped(
+    engine: AsyncEngine,
+) -> None:
+    payments = await _create(engine)
+    started, woken, providers = asyncio.Event(), asyncio.Event(), ScriptedProviders()
+
+    class Hangs(ScriptedProviders):
+        async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+            started.set()
+            await woken.wait()
+            for call in calls:
+                yield call.attempt.key, UNKNOWN
+
+    stuck = _worker(engine, Hangs(), lease_seconds=0.5, under_way_max=1)
+    async with _running(stuck):
+        await started.wait()
+        async with _running(_worker(engine, providers)):
+            await _wait(engine, payments, Status.COMPLETED)
+        woken.set()
+
+    assert await _scalar(engine, "SELECT state FROM payments") == "COMPLETED"
+    assert providers.looked_up == [f"{payments[0].transaction_id}-collection-1"]
+
+
+async def test_an_amount_that_differs_holds_the_payment(engine: AsyncEngine) -> None:
+    payments = await _create(engine)
+    providers = ScriptedProviders()
+    wrong = replace(payments[0].terms.amount, amount_minor=9_999)
+    providers.execute_answers[Step.COLLECTION] = Answer(outcome=Outcome.SUCCEEDED, amount=wrong)
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, payments, Status.ON_HOLD)
+
+    assert await _scalar(engine, "SELECT hold_reason FROM payments") == "amount_mismatch"
+    assert await _scalar(engine, "SELECT count(*) FROM postings") == 0
+
+
+async def test_a_stop_finishes_what_is_under_way(engine: AsyncEngine) -> None:
+    await _create(engine)
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    class Slow(ScriptedProviders):
+        async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+            entered.set()
+            await leave.wait()
+            async for answer in super().execute(calls):
+                yield answer
+
+    stopping = asyncio.Event()
+    worker = _worker(engine, Slow())
+    task = asyncio.create_task(worker.run(stopping))
+    await entered.wait()
+    stopping.set()
+    worker.wake()
+    leave.set()
+    await task
+
+    assert await _scalar(engine, "SELECT state FROM payments") == "CONVERTED"
+    assert await _scalar(engine, "SELECT lease_owner FROM payments") is None
+
+
+async def test_a_creation_rings_the_alarm_and_so_does_every_reconnect(
+    engine: AsyncEngine, database: Database
+) -> None:
+    rings: asyncio.Queue[None] = asyncio.Queue()
+    alarm = Alarm(database.url, lambda: rings.put_nowait(None))
+
+    async with alarm.listening():
+        await rings.get()
+        await _create(engine)
+        await rings.get()
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'caravel-alarm' AND datname = current_database()"
+                )
+            )
+        await rings.get()

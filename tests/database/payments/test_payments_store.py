@@ -1,0 +1,181 @@
+"""Creation is one commit for a batch: a key has one answer, a quote serves once, and what loses
+changes nothing."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.domain.payment import PaymentNotFound, State
+from services.payments.domain.quote import Quote, QuoteAlreadyUsed, QuoteExpired, QuoteNotFound
+from services.payments.ports import NewPayment, PaymentFilter, StoredAnswer
+from services.payments.store import PostgresPayments
+from services.shared.db import open_engine
+from tests.conftest import Database
+from tests.makers import make_payment, make_quote
+
+
+async def _now_quote(store: PostgresPayments, **changes: timedelta) -> Quote:
+    now, _ = await store.answers([])
+    lifetime = changes.get("lifetime", timedelta(seconds=60))
+    return make_quote(created_at=now, expires_at=now + lifetime)
+
+
+def _new(quote: Quote | None = None, *, key: str = "", exists: bool = False) -> NewPayment:
+    quote = quote or make_quote()
+    key = key or uuid4().hex
+    return NewPayment(
+        idempotency_key=key,
+        fingerprint=b"f-" + key.encode(),
+        response=uuid4().bytes,
+        payment=make_payment(quote_id=quote.id, terms=quote.terms),
+        quote=quote,
+        quote_exists=exists,
+    )
+
+
+async def _count(engine: AsyncEngine, table: str) -> int:
+    async with engine.connect() as connection:
+        return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
+
+async def test_a_created_payment_reads_back_whole(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    new = _new()
+
+    (answer,) = await store.create([new])
+
+    assert answer == StoredAnswer(fingerprint=new.fingerprint, response=new.response)
+    assert await store.get("sandbox", new.payment.id) == new.payment
+    (first,) = await store.events("sandbox", new.payment.id)
+    assert (first.event.cause, first.event.to_state) == ("payment_created", State.CREATED)
+    assert first.trace_id == new.payment.trace_id
+
+
+async def test_another_merchants_payment_is_not_found(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    new = _new()
+    await store.create([new])
+
+    with pytest.raises(PaymentNotFound):
+        await store.get("somebody", new.payment.id)
+    with pytest.raises(PaymentNotFound):
+        await store.events("somebody", new.payment.id)
+    assert await store.page("somebody", PaymentFilter(), before=None, limit=10) == []
+
+
+async def test_a_key_keeps_its_first_answer(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    first, second = _new(key="same"), _new(key="same")
+    await store.create([first])
+
+    (answer,) = await store.create([second])
+
+    assert isinstance(answer, StoredAnswer)
+    assert answer.response == first.response
+    assert await _count(engine, "payments") == 1
+    assert await _count(engine, "quotes") == 1
+
+
+async def test_one_key_at_many_connections_makes_one_payment(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+
+    answers = await asyncio.gather(*(store.create([_new(key="race"), _new()]) for _ in range(8)))
+
+    assert len({answer[0].response for answer in answers}) == 1  # type: ignore[union-attr]
+    assert await _count(engine, "payments") == 9
+
+
+async def test_batches_with_the_same_keys_in_any_order_do_not_deadlock(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresPayments(engine)
+    keys = [f"key-{number}" for number in range(30)]
+
+    def batch(*, backwards: bool) -> list[NewPayment]:
+        return [_new(key=key) for key in sorted(keys, reverse=backwards)]
+
+    await asyncio.gather(*(store.create(batch(backwards=n % 2 == 1)) for n in range(6)))
+
+    assert await _count(engine, "payments") == 30
+
+
+async def test_an_open_quote_is_consumed_by_one_payment_only(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    quote = await _now_quote(store)
+    await store.add_quote(quote)
+
+    results = await asyncio.gather(
+        *(store.create([_new(quote, exists=True)]) for _ in range(5)),
+        store.create([_new(quote, exists=True), _new(quote, exists=True)]),
+    )
+
+    flat = [result for batch in results for result in batch]
+    assert len([result for result in flat if isinstance(result, StoredAnswer)]) == 1
+    assert len([r for r in flat if isinstance(r, QuoteAlreadyUsed | QuoteNotFound)]) == 6
+    assert await _count(engine, "payments") == 1
+    _, found = await store.quotes([("sandbox", quote.id)])
+    assert found["sandbox", quote.id].payment_id is not None
+
+
+async def test_a_quote_that_expired_meanwhile_is_refused_and_its_neighbour_created(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresPayments(engine)
+    late = await _now_quote(store, lifetime=timedelta(microseconds=-1))
+    await store.add_quote(late)
+
+    refused, created = await store.create([_new(late, exists=True), _new()])
+
+    assert isinstance(refused, QuoteExpired)
+    assert isinstance(created, StoredAnswer)
+    assert await _count(engine, "idempotency_keys") == 1
+
+
+async def test_a_quote_reads_back_with_its_whole_trail(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    quote = make_quote()
+    await store.add_quote(quote)
+
+    _, found = await store.quotes([("sandbox", quote.id), ("sandbox", uuid4())])
+
+    assert found == {("sandbox", quote.id): quote}
+
+
+async def test_pages_are_newest_first_and_filters_hold(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    made = [_new() for _ in range(5)]
+    await store.create(made)
+    newest_first = sorted((new.payment.id for new in made), reverse=True)
+
+    page = await store.page("sandbox", PaymentFilter(), before=None, limit=2)
+    rest = await store.page("sandbox", PaymentFilter(), before=page[-1].id, limit=10)
+    none = await store.page("sandbox", PaymentFilter(user_id=uuid4()), before=None, limit=10)
+    held = await store.page("sandbox", PaymentFilter(held=True), before=None, limit=10)
+
+    assert [payment.id for payment in (*page, *rest)] == newest_first
+    assert none == held == []
+
+
+@pytest.mark.parametrize("table", ["postings", "payment_events"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET cause = 'x'", "DELETE FROM {}", "TRUNCATE {}"]
+)
+@pytest.mark.parametrize("role", ["application", "owner"])
+async def test_history_and_book_refuse_every_change(
+    database: Database, table: str, statement: str, role: str
+) -> None:
+    engine = open_engine(
+        database.url if role == "application" else database.owner_url,
+        pool_size=1,
+        application="test",
+    )
+
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
+            await connection.execute(text(statement.format(table)))
+    await engine.dispose()

@@ -1,0 +1,135 @@
+"""Creation in batches: duplicates inside one batch behave as the idempotency table says, and a
+refusal changes nothing for its neighbours."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.convert import encode_payment
+from services.payments.domain.payment import PaymentNotFound, Recipient
+from services.payments.domain.quote import QuoteNotFound
+from services.payments.ports import PaymentFilter
+from services.payments.pricing import Pricing, QuoteOrder
+from services.payments.store import PostgresPayments
+from services.payments.usecases import (
+    Created,
+    Creation,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    PaymentOrder,
+    Reading,
+)
+from services.shared.corridors import CorridorUnsupported, load_corridors
+from services.shared.money import Money
+from tests.conftest import ROOT
+from tests.fakes import FixedFees, FixedRates
+from tests.makers import USER
+
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors")
+
+
+def _order(key: str = "", *, currency: str = "NGN", quote_id: UUID | None = None) -> PaymentOrder:
+    return PaymentOrder(
+        idempotency_key=key or uuid4().hex,
+        fingerprint=currency.encode(),
+        quote=QuoteOrder(
+            merchant_id="sandbox",
+            amount=Money(10_000, "USD"),
+            currency=currency,
+            trace_id="0" * 32,
+        ),
+        quote_id=quote_id,
+        user_id=USER,
+        recipient=Recipient(),
+        payment_method="",
+        reference="",
+    )
+
+
+@pytest.fixture
+def store(engine: AsyncEngine) -> PostgresPayments:
+    """The real store."""
+    return PostgresPayments(engine)
+
+
+@pytest.fixture
+def creation(store: PostgresPayments) -> Creation:
+    """Creation at fixed prices."""
+    return Creation(Pricing(CORRIDORS, FixedFees(), FixedRates()), store, encode_payment)
+
+
+async def test_twins_in_one_batch_are_one_payment(
+    creation: Creation, store: PostgresPayments
+) -> None:
+    first, second, other = await creation.create([_order("twin"), _order("twin"), _order()])
+
+    assert isinstance(first, Created)
+    assert isinstance(second, Created)
+    assert isinstance(other, Created)
+    assert (first.replayed, second.replayed, other.replayed) == (False, True, False)
+    assert first.response == second.response
+    assert len(await store.page("sandbox", PaymentFilter(), before=None, limit=10)) == 2
+
+
+async def test_a_key_with_two_bodies_in_one_batch_belongs_to_the_first(
+    creation: Creation,
+) -> None:
+    first, second = await creation.create([_order("k"), _order("k", currency="INR")])
+
+    assert isinstance(first, Created)
+    assert isinstance(second, IdempotencyKeyReused)
+
+
+async def test_a_key_whose_first_body_is_refused_is_busy_for_the_second_and_free_after(
+    creation: Creation,
+) -> None:
+    refused, busy = await creation.create([_order("k", currency="CHF"), _order("k")])
+    (later,) = await creation.create([_order("k")])
+
+    assert isinstance(refused, CorridorUnsupported)
+    assert isinstance(busy, IdempotencyKeyInUse)
+    assert isinstance(later, Created)
+    assert not later.replayed
+
+
+async def test_a_refusal_changes_nothing_for_its_neighbours(
+    creation: Creation, store: PostgresPayments
+) -> None:
+    results = await creation.create(
+        [_order(), _order(currency="CHF"), _order(quote_id=uuid4()), _order()]
+    )
+
+    assert [type(result) for result in results] == [
+        Created,
+        CorridorUnsupported,
+        QuoteNotFound,
+        Created,
+    ]
+    assert len(await store.page("sandbox", PaymentFilter(), before=None, limit=10)) == 2
+
+
+async def test_a_replay_needs_neither_fees_nor_rates(store: PostgresPayments) -> None:
+    fees, rates = FixedFees(), FixedRates()
+    creation = Creation(Pricing(CORRIDORS, fees, rates), store, encode_payment)
+    await creation.create([_order("k")])
+
+    (again,) = await creation.create([_order("k")])
+
+    assert isinstance(again, Created)
+    assert again.replayed
+    assert (len(fees.calls), len(rates.calls)) == (1, 1)
+
+
+async def test_another_merchants_quote_and_payment_are_not_found(
+    creation: Creation, store: PostgresPayments
+) -> None:
+    reading = Reading(Pricing(CORRIDORS, FixedFees(), FixedRates()), store)
+    await creation.create([_order()])
+    (payment,) = await store.page("sandbox", PaymentFilter(), before=None, limit=1)
+    quote, _ = await reading.create_quote(_order().quote)
+
+    with pytest.raises(PaymentNotFound):
+        await reading.payment("somebody", payment.transaction_id)
+    with pytest.raises(QuoteNotFound):
+        await reading.quote("somebody", quote.quote_id)

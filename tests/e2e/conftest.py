@@ -1,0 +1,127 @@
+"""One mesh for the ring: the one that CARAVEL_REST_URL and CARAVEL_GRPC_TARGET name, or else one
+that `./caravel up` starts here, on free ports and in a folder of its own."""
+
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from deploy.local import ports
+from tests.conftest import ROOT
+from tests.polling import until
+
+CARAVEL = ROOT / "caravel"
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Where a running mesh listens, and its data folder where it is ours."""
+
+    rest_url: str
+    grpc_target: str
+    data_dir: Path | None
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """The mesh of the run."""
+    rest_url = os.environ.get("CARAVEL_REST_URL")
+    if rest_url:
+        yield Mesh(rest_url, os.environ.get("CARAVEL_GRPC_TARGET", "127.0.0.1:9090"), None)
+        return
+    data_dir = tmp_path_factory.mktemp("mesh") / "data"
+    picked = ports.pick(["rest", "grpc"])
+    folder = ["--data-dir", str(data_dir)]
+    listen = ["--port", str(picked["rest"]), "--grpc-port", str(picked["grpc"])]
+    subprocess.run([CARAVEL, "up", "--detach", *folder, *listen], check=True, timeout=START_SECONDS)
+    try:
+        yield Mesh(f"http://127.0.0.1:{picked['rest']}", f"127.0.0.1:{picked['grpc']}", data_dir)
+    finally:
+        subprocess.run([CARAVEL, "down", *folder], check=True, timeout=START_SECONDS)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def reason(self) -> str:
+        """The reason of a refusal, from the one ErrorInfo it must carry."""
+        infos = [d for d in self.json["details"] if d["@type"].endswith("google.rpc.ErrorInfo")]
+        assert len(infos) == 1
+        return str(infos[0]["reason"])
+
+
+class Rest:
+    """A REST client that says what it wants in one line."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def send(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str
+    ) -> Answer:
+        """Sends a request; a body that is text or bytes goes out as it is."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key is not None:
+            sent["idempotency-key"] = key
+        if body is not None:
+            sent.setdefault("content-type", "application/json")
+            body = body if isinstance(body, str | bytes) else json.dumps(body)
+        async with self._session.request(method, path, data=body, headers=sent) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        """GET."""
+        return await self.send("GET", path, **headers)
+
+    async def post(
+        self, path: str, body: Any = None, *, key: str | None = None, **headers: str
+    ) -> Answer:
+        """POST."""
+        return await self.send("POST", path, body, key=key, **headers)
+
+    async def create(self, **changes: Any) -> Any:
+        """A new payment; gives its JSON."""
+        body = {"user_id": str(uuid4()), "amount_usd": "100.00", "destination_currency": "INR"}
+        answer = await self.post("/api/payments", {**body, **changes}, key=uuid4().hex)
+        assert answer.status == 201, answer.body
+        return answer.json
+
+    async def wait(self, transaction_id: str, statuses: set[str]) -> Any:
+        """Watches a payment until it has one of these statuses; gives its JSON."""
+
+        async def look() -> Any:
+            return (await self.get(f"/api/payments/{transaction_id}")).json
+
+        return await until(look, lambda payment: payment["status"] in statuses)
+
+    async def events(self, transaction_id: str) -> list[Any]:
+        """The history of a payment."""
+        answer = await self.get(f"/api/payments/{transaction_id}/events")
+        assert answer.status == 200
+        return list(answer.json["events"])
+
+
+@pytest.fixture
+async def rest(mesh: Mesh) -> AsyncIterator[Rest]:
+    """A client of the mesh's gateway."""
+    async with aiohttp.ClientSession(mesh.rest_url) as session:
+        yield Rest(session)

@@ -1,0 +1,69 @@
+"""The docs page in a real browser: Swagger UI over the generated description, and "Try it out"
+creates a payment."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.e2e.conftest import Mesh, Rest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page in an installed Chromium; the test is skipped where there is none."""
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        yield await chromium.new_page(viewport={"width": 1280, "height": 1600})
+        await chromium.close()
+
+
+async def test_the_served_description_is_valid_openapi_3_1(rest: Rest) -> None:
+    answer = await rest.get("/openapi.json")
+
+    document = answer.json
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+    responses = document["paths"]["/api/payments"]["post"]["responses"]
+    assert {"201", "400", "409", "422"} <= set(responses)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"])
+async def test_the_docs_page_is_served_whole(rest: Rest, path: str) -> None:
+    answer = await rest.get(path)
+
+    assert answer.status == 200
+    assert len(answer.body) > 200
+
+
+async def test_the_root_leads_to_the_docs_and_health_answers(rest: Rest) -> None:
+    assert b"swagger" in (await rest.get("/")).body.lower()
+    assert (await rest.get("/healthz")).status == 200
+
+
+async def test_execute_creates_a_payment_without_typing(mesh: Mesh, page: Page) -> None:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    await page.goto(f"{mesh.rest_url}/docs")
+    operation = page.locator("#operations-PaymentService-CreatePayment")
+    await operation.locator(".opblock-summary-control").click()
+
+    async with page.expect_response(lambda r: r.request.method == "POST") as response:
+        await operation.get_by_role("button", name="Execute").click()
+
+    answer = await response.value
+    assert answer.status == 201, await answer.text()
+    payment = json.loads(await answer.text())
+    await expect(operation.locator(".live-responses-table")).to_contain_text(
+        payment["transaction_id"]
+    )
+    assert problems == []

@@ -1,0 +1,98 @@
+"""Bad input through the gateway: a clear error in one shape, and nothing changed."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.conftest import Rest
+
+USER = str(uuid4())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ('{"user_id": "%s", "amount_usd": 0, "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": -1, "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": 1.005, "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": "NaN", "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": 1e400, "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": true, "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": null, "destination_currency": "INR"}', 400, None),
+        (
+            '{"user_id": "%s", "amount_usd": 5, "destination_currency": "ABC"}',
+            400,
+            "CURRENCY_UNKNOWN",
+        ),
+        (
+            '{"user_id": "%s", "amount_usd": 5, "destination_currency": "CHF"}',
+            400,
+            "CORRIDOR_UNSUPPORTED",
+        ),
+        (
+            '{"user_id": "%s", "amount_usd": 99999, "destination_currency": "INR"}',
+            400,
+            "AMOUNT_ABOVE_MAXIMUM",
+        ),
+        ('{"user_id": "x%s", "amount_usd": 5, "destination_currency": "INR"}', 400, None),
+        ('{"user_id": "%s", "amount_usd": 5', 400, None),
+        ("[]", 400, None),
+        ("", 400, None),
+        ('{"user_id": "%s\\ud800", "amount_usd": 5, "destination_currency": "INR"}', 400, None),
+        (b"\xff\xfe", 400, None),
+    ],
+)
+async def test_a_bad_body_is_a_400_in_our_shape(
+    rest: Rest, body: str | bytes, status: int, reason: str | None
+) -> None:
+    if isinstance(body, str) and "%s" in body:
+        body = body % USER
+
+    answer = await rest.post("/api/payments", body, key=uuid4().hex)
+
+    assert answer.status == status, answer.body
+    assert set(answer.json) == {"code", "message", "details"}
+    assert reason in (None, answer.reason)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/payments/pay_01m83kn3s0e24t886s6p8k72tv",
+        "/api/payments/nonsense",
+        "/api/payments/%00",
+        "/api/payments/nonsense/events",
+        "/api/quotes/nonsense",
+        "/api/nothing",
+        "/nothing",
+    ],
+)
+async def test_what_does_not_exist_is_404_in_our_shape(rest: Rest, path: str) -> None:
+    answer = await rest.get(path)
+
+    assert answer.status in ((404,) if "%00" not in path else (400, 404))
+    assert set(answer.json) == {"code", "message", "details"}
+
+
+async def test_a_body_that_is_too_large_is_413(rest: Rest) -> None:
+    answer = await rest.post("/api/payments", "x" * 300_000, key=uuid4().hex)
+
+    assert answer.status == 413
+    assert set(answer.json) == {"code", "message", "details"}
+
+
+async def test_an_unknown_query_parameter_is_refused(rest: Rest) -> None:
+    assert (await rest.get("/api/payments?page=2")).status == 400
+
+
+async def test_an_unknown_api_key_is_401(rest: Rest) -> None:
+    answer = await rest.get("/api/payments", authorization="Bearer cvl_live_nobody")
+
+    assert (answer.status, answer.reason) == (401, "API_KEY_INVALID")
+
+
+async def test_every_answer_has_a_request_id_and_no_grpc_noise(rest: Rest) -> None:
+    for path in ("/api/corridors", "/api/payments/nonsense"):
+        answer = await rest.get(path)
+        assert answer.headers["x-request-id"]
+        assert not [name for name in answer.headers if name.lower().startswith("grpc-")]

@@ -1,0 +1,89 @@
+"""The other services as payments sees them, without sockets: fixed prices, and providers that say
+what a test tells them to. The real clients are held to the same ports in tests/wire and
+tests/e2e."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
+from services.payments.domain.quote import Fees, RateTrail
+from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent
+from services.shared.errors import DomainError, NotAuthenticated
+from tests.makers import CAPABILITIES, FEES, make_trail
+
+
+class FixedFees:
+    """The port FeeBook: the same fees for everything, and a count of the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        self.calls.append(len(queries))
+        return [FEES for _ in queries]
+
+
+class FixedRates:
+    """The port Rates: the same rate for everything, or an error for named corridors."""
+
+    def __init__(self, broken: Mapping[str, DomainError] | None = None) -> None:
+        self.calls: list[list[str]] = []
+        self._broken = broken or {}
+
+    async def get(self, corridor_ids: Sequence[str]) -> Sequence[RateTrail | DomainError]:
+        self.calls.append(list(corridor_ids))
+        return [self._broken.get(name) or make_trail() for name in corridor_ids]
+
+
+class BadSignature(NotAuthenticated):
+    """The signature does not fit."""
+
+    reason = "WEBHOOK_SIGNATURE_INVALID"
+
+
+class ScriptedProviders:
+    """The port Providers: answers by key, SUCCEEDED unless told otherwise, and notes every call."""
+
+    def __init__(self) -> None:
+        self.executed: list[str] = []
+        self.looked_up: list[str] = []
+        self.execute_answers: dict[Step, Answer] = {}
+        self.look_up_answers: dict[Step, Answer] = {}
+
+    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        for call in calls:
+            self.executed.append(call.attempt.key)
+            yield call.attempt.key, self._answer(call, self.execute_answers)
+
+    async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        for call in calls:
+            self.looked_up.append(call.attempt.key)
+            yield call.attempt.key, self._answer(call, self.look_up_answers)
+
+    async def read_webhook(
+        self, provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
+    ) -> ProviderEvent:
+        """Trusts what is unsigned where that is allowed; a header x-signature must say "good"."""
+        if headers.get("x-signature", "good" if allow_unsigned else "") != "good":
+            raise BadSignature(provider=provider)
+        told = json.loads(body)
+        about_us = "transaction_id" in told
+        return ProviderEvent(
+            provider=provider,
+            event_id=told.get("id") or f"{told['transaction_id']}:{told['event_type']}",
+            event_type=told["event_type"],
+            transaction_id=told.get("transaction_id", ""),
+            step=Step.PAYOUT if about_us else None,
+            answer=Answer(outcome=Outcome.SUCCEEDED, actor=f"provider:{provider}"),
+        )
+
+    async def capabilities(self) -> Mapping[str, Capabilities]:
+        return CAPABILITIES
+
+    def _answer(self, call: ProviderCall, answers: Mapping[Step, Answer]) -> Answer:
+        done = Answer(
+            outcome=Outcome.SUCCEEDED,
+            provider_reference=f"ref-{call.attempt.key}",
+            amount=call.attempt.amount,
+        )
+        return answers.get(call.attempt.step, done)

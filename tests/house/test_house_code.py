@@ -1,0 +1,112 @@
+"""How our Python looks: sizes, docstrings, no float near money, nothing left for later."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.house.places import CODE, ROOT, SERVICES, at, check, files, functions, tree
+
+FILE_LINES = 400
+FUNCTION_LINES = 50
+PARAMETERS = 6
+# A migration is written once, in the order of what it does.
+UNMEASURED = "migrations"
+MONEY_PATH = re.compile(
+    r"services/(shared/money\.py|\w+/(domain(\.py|/.+)|usecases\.py|convert\.py|pricing\.py))"
+)
+SLEEPLESS = tuple(f"tests/{ring}" for ring in ("unit", "wire", "database", "contract", "e2e"))
+
+
+def measured() -> Iterator[Path]:
+    return (path for path in files("*.py") if UNMEASURED not in path.parts)
+
+
+def test_files_are_short() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in measured()}
+    check(
+        at(path, length, f"{length} lines; make it a folder of its name, or split it by noun")
+        for path, length in lengths.items()
+        if length > FILE_LINES
+    )
+
+
+def test_functions_are_short() -> None:
+    check(
+        at(path, function.lineno, f"{function.name} has {length} lines; move leaves below it")
+        for path in measured()
+        for function in functions(path)
+        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES
+    )
+
+
+def test_functions_take_few_parameters() -> None:
+    check(
+        at(path, function.lineno, f"{function.name} takes {count}; put them into a dataclass")
+        for path in measured()
+        if "tests" not in path.parts
+        for function in functions(path)
+        if (count := _positional(function)) > PARAMETERS
+    )
+
+
+def _positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+def test_every_module_says_what_it_is() -> None:
+    check(
+        at(path, 1, "begin with a docstring: what is here, and what is deliberately elsewhere")
+        for path in files("*.py")
+        if tree(path).body and not ast.get_docstring(tree(path))
+    )
+
+
+def test_money_is_never_a_float() -> None:
+    check(
+        at(path, node.lineno, "money and rates are int and Decimal; write the number as text")
+        for path in files("*.py", below=("services",))
+        if _handles_money(path)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.expr) and _is_float(node)
+    )
+
+
+def _is_float(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, float)
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float"
+
+
+def test_money_path_is_found() -> None:
+    found = [path for path in files("*.py", below=("services",)) if _handles_money(path)]
+    assert {path.relative_to(ROOT).parts[1] for path in found} == {*SERVICES, "shared"}
+
+
+def _handles_money(path: Path) -> bool:
+    return bool(MONEY_PATH.fullmatch(path.relative_to(ROOT).as_posix()))
+
+
+def test_nothing_is_left_for_later() -> None:
+    # In two parts, so that this line does not find itself.
+    later = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b")
+    kinds = ("*.py", "*.proto", "*.md", "*.toml", "*.yaml", "*.yml", "*.lua", "*.js", "*.sql")
+    check(
+        at(path, number, "do it now, or write it down as an issue and leave it out here")
+        for path in files(*kinds, below=CODE)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if later.search(line)
+    )
+
+
+def test_tests_await_events_instead_of_sleeping() -> None:
+    check(
+        at(path, node.lineno, "await what you are waiting for; a sleep is too long or too short")
+        for path in files("*.py", below=SLEEPLESS)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) == "sleep"
+        # Zero seconds only let others run.
+        and not (node.args and getattr(node.args[0], "value", None) == 0)
+    )

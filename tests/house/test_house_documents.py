@@ -1,0 +1,81 @@
+"""Documents say what the code does: variables in the READMEs, commands in the front page."""
+
+import importlib
+import re
+
+import pytest
+
+from services.shared.env import Settings
+from tests.house.places import ROOT, SERVICES, at, check, files
+
+README_LINES = 120
+
+
+def settings_of(service: str) -> list[type[Settings]]:
+    """Every settings class that a module of the service declares."""
+    for path in files("*.py", below=(f"services/{service}",)):
+        if "Settings" in path.read_text() and "migrations" not in path.parts:
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    found, waiting = [], [Settings]
+    while waiting:
+        for one in waiting.pop().__subclasses__():
+            waiting.append(one)
+            if one.__module__.startswith(f"services.{service}."):
+                found.append(one)
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_is_described_and_in_the_readme(service: str) -> None:
+    readme = ROOT / "services" / service / "README.md"
+    text = readme.read_text()
+    classes = settings_of(service)
+    assert classes, f"services/{service}: declare its Settings in config.py"
+    check(
+        at(readme, 1, f"name {name.upper()} ({one.__name__}) here, and describe it in the code")
+        for one in classes
+        for name, field in one.model_fields.items()
+        if not field.description or not re.search(rf"\b{name.upper()}\b", text)
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_readme_of_a_service_is_a_page(service: str) -> None:
+    readme = ROOT / "services" / service / "README.md"
+    length = len(readme.read_text().splitlines())
+    assert length <= README_LINES, at(readme, length, f"{length} lines; keep what a command lacks")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_readme_of_a_service_names_its_calls(service: str) -> None:
+    readme = ROOT / "services" / service / "README.md"
+    text = readme.read_text()
+    protos = files("*.proto", below=(f"protos/caravel/{service}",))
+    check(
+        at(readme, 1, f"name the call {call} here")
+        for proto in protos
+        for call in re.findall(r"^  rpc (\w+)", proto.read_text(), re.MULTILINE)
+        if call not in text
+    )
+
+
+def test_front_page_shows_both_ways_to_start() -> None:
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    check(
+        at(readme, 1, f"show how to start it with `{command}`")
+        for command in ("./caravel up", "docker compose up")
+        if command not in text
+    )
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    link = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+    documents = [*ROOT.glob("*.md"), *files("*.md")]
+    check(
+        at(path, number, f"{target} is not there")
+        for path in documents
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for target in link.findall(line)
+        if not (path.parent / target).exists()
+    )

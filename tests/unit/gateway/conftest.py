@@ -1,0 +1,243 @@
+"""A real Envoy with our configuration, and scripted payments and webhooks behind it."""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from caravel.payments.v1 import (
+    payments_pb2,
+    payments_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
+)
+
+from gateway.config import GatewayConfig, arguments, write
+from services.shared.grpc_server import GrpcServer
+
+ENVOY = Path(sys.executable).parent / "envoy"
+START_SECONDS = 20
+
+Answer = Callable[[Any, Any], Awaitable[Any]]
+
+
+async def created(request: Any, context: Any) -> payments_pb2.Payment:
+    """The answer of payments to a new payment."""
+    await context.send_initial_metadata((("x-http-status", "201"),))
+    return payments_pb2.Payment(
+        transaction_id="pay_01jd8x3v9me7rb5k3n6q2f4h8z",
+        status=payments_pb2.Payment.PENDING,
+        amount_usd=request.amount_usd,
+    )
+
+
+@dataclass
+class Backend:
+    """What the scripted services answer to a new payment, and what they were asked."""
+
+    answer: Answer = created
+    requests: list[Any] = field(default_factory=list)
+    metadata: list[dict[str, str]] = field(default_factory=list)
+    seconds_left: list[float | None] = field(default_factory=list)
+
+    def note(self, request: Any, context: Any) -> None:
+        """Keeps what arrived."""
+        self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
+        self.seconds_left.append(context.time_remaining())
+
+
+class Payments(payments_pb2_grpc.PaymentServiceServicer):
+    """Answers as the backend says."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def CreatePayment(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return await self._backend.answer(request, context)
+
+    async def GetPayment(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return payments_pb2.Payment(transaction_id=request.transaction_id)
+
+    async def ListPayments(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return payments_pb2.ListPaymentsResponse()
+
+    async def ListPaymentEvents(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return payments_pb2.ListPaymentEventsResponse()
+
+    async def CreateQuote(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return payments_pb2.Quote(amount_usd=request.amount_usd)
+
+    async def GetQuote(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return payments_pb2.Quote(quote_id=request.quote_id)
+
+    async def ListCorridors(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return payments_pb2.ListCorridorsResponse()
+
+
+class Webhooks(webhooks_pb2_grpc.WebhookServiceServicer):
+    """Keeps what it gets."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def ReceiveEvent(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._backend.note(request, context)
+        return webhooks_pb2.WebhookReceipt(result=webhooks_pb2.WebhookReceipt.ACCEPTED)
+
+    ReceiveProviderEvent = ReceiveEvent
+
+
+@dataclass
+class Gateway:
+    """A running Envoy: where it listens, and what it wrote."""
+
+    rest: str
+    grpc: str
+    backend: Backend
+    output: asyncio.StreamReader
+
+    async def log_line(self, request_id: str) -> dict[str, Any]:
+        """The access log's line of one request, awaited."""
+        async with asyncio.timeout(START_SECONDS):
+            while True:
+                line = json.loads(await self.output.readline())
+                if line.get("request_id") == request_id:
+                    return dict(line)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on just now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+async def start_backend(backend: Backend, port: int = 0) -> GrpcServer:
+    """The scripted services on a real port, healthy."""
+    server = GrpcServer()
+    server.add(
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server,
+        Payments(backend),
+        "caravel.payments.v1.PaymentService",
+    )
+    server.add(
+        webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
+        Webhooks(backend),
+        "caravel.payments.v1.WebhookService",
+    )
+    await server.start("127.0.0.1", port)
+    await server.set_serving()
+    return server
+
+
+@asynccontextmanager
+async def run_envoy(folder: Path, payments_port: int, backend: Backend) -> AsyncIterator[Gateway]:
+    """Envoy with our own configuration in front of payments_port, listening when this yields."""
+    rest_port, grpc_port, admin_port = free_ports(3)
+    config = GatewayConfig(
+        files=folder,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        admin_port=admin_port,
+        payments_port=payments_port,
+    )
+    process = await asyncio.create_subprocess_exec(
+        ENVOY,
+        *arguments(write(config, folder), log_level="info"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stderr
+    drain = None
+    try:
+        await _wait_until_listening(process.stderr, (rest_port, grpc_port))
+        drain = asyncio.create_task(process.stderr.read())
+        yield Gateway(
+            rest=f"http://127.0.0.1:{rest_port}",
+            grpc=f"127.0.0.1:{grpc_port}",
+            backend=backend,
+            output=process.stdout,
+        )
+    finally:
+        process.terminate()
+        await process.wait()
+        if drain:
+            await drain
+
+
+async def _wait_until_listening(log: asyncio.StreamReader, ports: tuple[int, ...]) -> None:
+    said = []
+    async with asyncio.timeout(START_SECONDS):
+        while line := await log.readline():
+            said.append(line.decode())
+            if b"starting workers" in line:
+                break
+        else:
+            raise AssertionError("Envoy did not start:\n" + "".join(said))
+        # The workers open the ports a moment after the line that announces them.
+        for port in ports:
+            while not await _answers(port):
+                pass
+
+
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+@pytest.fixture(scope="session")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    backend = Backend()
+    server = await start_backend(backend)
+    # A space in the path, because a checkout may have one.
+    folder = tmp_path_factory.mktemp("gateway files")
+    async with run_envoy(folder, server.port, backend) as gateway:
+        yield gateway
+    await server.stop(0)
+
+
+@pytest.fixture
+def gateway(running: Gateway) -> Gateway:
+    """The gateway, with its backend as new."""
+    running.backend.answer = created
+    running.backend.requests.clear()
+    running.backend.metadata.clear()
+    running.backend.seconds_left.clear()
+    return running
+
+
+@pytest.fixture(scope="session")
+async def http(running: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with aiohttp.ClientSession(running.rest, timeout=timeout) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+async def channel(running: Gateway) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(running.grpc) as channel:
+        yield channel

@@ -1,0 +1,389 @@
+"""What a REST client meets: statuses, amounts, errors, limits. Only payments is scripted."""
+
+import json
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from caravel.payments.v1 import payments_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from services.shared.errors import Conflict, NotAllowedNow, NotFound, field_invalid
+from tests.unit.gateway.conftest import Gateway
+
+PAYMENT = '{"user_id": "u", "amount_usd": 100.00, "destination_currency": "INR"}'
+
+
+class KeyReused(NotAllowedNow):
+    """The key was used with another body."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
+def refusing(error: Exception) -> Any:
+    async def answer(request: Any, context: Any) -> payments_pb2.Payment:
+        raise error
+
+    return answer
+
+
+async def post(http: aiohttp.ClientSession, path: str, body: str | bytes) -> tuple[int, Any]:
+    async with http.post(path, data=body) as response:
+        assert response.content_type == "application/json"
+        return response.status, await response.json()
+
+
+async def get(http: aiohttp.ClientSession, path: str, **arguments: Any) -> tuple[int, Any]:
+    async with http.get(path, **arguments) as response:
+        assert response.content_type == "application/json"
+        return response.status, await response.json()
+
+
+async def test_new_payment_answers_201(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/payments", data=PAYMENT) as response:
+        payment = await response.json()
+
+        assert response.status == 201
+        assert payment["amount_usd"] == "100.00"
+        assert payment["status"] == "PENDING"
+        assert response.headers["cache-control"] == "no-store"
+        assert not {"grpc-status", "x-http-status"} & {name.lower() for name in response.headers}
+
+
+@pytest.mark.parametrize("path", ["/api/payments", "/api/quotes"])
+@pytest.mark.parametrize(
+    "number", ["100.00", "100", "1e2", "-5", "0.10", "123456789012345678901234.560"]
+)
+async def test_amount_as_number_arrives_digit_for_digit(
+    gateway: Gateway, http: aiohttp.ClientSession, path: str, number: str
+) -> None:
+    status, _ = await post(http, path, f'{{"amount_usd" :\n {number}}}')
+
+    assert status in (200, 201)
+    assert gateway.backend.requests[-1].amount_usd == number
+
+
+async def test_amount_as_string_arrives_as_it_is(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    await post(http, "/api/payments", '{"amount_usd": "100.00"}')
+
+    assert gateway.backend.requests[-1].amount_usd == "100.00"
+
+
+async def test_amount_inside_another_string_is_left_alone(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    reference = 'x "amount_usd": 5 \\ "amount_usd":7'
+
+    await post(http, "/api/payments", json.dumps({"reference": reference, "amount_usd": 1}))
+
+    assert gateway.backend.requests[-1].reference == reference
+    assert gateway.backend.requests[-1].amount_usd == "1"
+
+
+@pytest.mark.parametrize("number", ["NaN", "+5", ".5", "0x10", "true", "[1]", '{"value": "1"}'])
+async def test_amount_of_another_form_is_400(
+    gateway: Gateway, http: aiohttp.ClientSession, number: str
+) -> None:
+    status, body = await post(http, "/api/payments", f'{{"amount_usd": {number}}}')
+
+    assert (status, body["code"]) == (400, 3)
+    assert not gateway.backend.requests
+
+
+async def test_reused_key_answers_422(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    gateway.backend.answer = refusing(KeyReused())
+
+    status, body = await post(http, "/api/payments", PAYMENT)
+
+    assert (status, body["code"]) == (422, 9)
+    assert body["details"][0]["reason"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_refusal_keeps_its_own_status_after_201_was_announced(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    async def answer(request: Any, context: Any) -> None:
+        await context.send_initial_metadata((("x-http-status", "201"),))
+        await context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    gateway.backend.answer = answer
+
+    status, _ = await post(http, "/api/payments", PAYMENT)
+
+    assert status == 404
+
+
+@pytest.mark.parametrize("wanted", ["500", "302", "100", "abc", "200 OK"])
+async def test_other_statuses_cannot_be_put_in_place(
+    gateway: Gateway, http: aiohttp.ClientSession, wanted: str
+) -> None:
+    async def answer(request: Any, context: Any) -> payments_pb2.Payment:
+        await context.send_initial_metadata((("x-http-status", wanted),))
+        return payments_pb2.Payment()
+
+    gateway.backend.answer = answer
+
+    status, _ = await post(http, "/api/payments", PAYMENT)
+
+    assert status == 200
+
+
+async def test_replay_header_reaches_the_client(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    async def answer(request: Any, context: Any) -> payments_pb2.Payment:
+        await context.send_initial_metadata(
+            (("x-http-status", "201"), ("idempotent-replayed", "true"))
+        )
+        return payments_pb2.Payment()
+
+    gateway.backend.answer = answer
+
+    async with http.post("/api/payments", data=PAYMENT) as response:
+        assert (response.status, response.headers["idempotent-replayed"]) == (201, "true")
+
+
+async def test_conflict_says_when_to_retry(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    gateway.backend.answer = refusing(Conflict())
+
+    async with http.post("/api/payments", data=PAYMENT) as response:
+        body = await response.json()
+
+        assert (response.status, response.headers["retry-after"]) == (409, "1")
+        assert body["details"][1] == {
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retry_delay": "1s",
+        }
+
+
+async def test_refusal_names_field_reason_and_request(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    gateway.backend.answer = refusing(field_invalid("user_id", "user_id must be a UUID"))
+
+    async with http.post("/api/payments", data=PAYMENT) as response:
+        body = await response.json()
+
+        assert response.status == 400
+        assert body["message"] == "user_id must be a UUID"
+        info, bad_request, request_info = body["details"]
+        assert (info["reason"], info["domain"]) == ("FIELD_INVALID", "caravel.dev")
+        assert info["metadata"] == {"field": "user_id"}
+        assert bad_request["field_violations"][0]["field"] == "user_id"
+        assert request_info["request_id"] == response.headers["x-request-id"]
+
+
+DETAILS = [
+    error_details_pb2.ErrorInfo(reason="R", domain="caravel.dev", metadata={"a": "b"}),
+    error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=1)),
+    error_details_pb2.DebugInfo(detail="d"),
+    error_details_pb2.QuotaFailure(),
+    error_details_pb2.PreconditionFailure(),
+    error_details_pb2.BadRequest(),
+    error_details_pb2.RequestInfo(request_id="r"),
+    error_details_pb2.ResourceInfo(resource_name="n"),
+    error_details_pb2.Help(links=[error_details_pb2.Help.Link(url="u")]),
+    error_details_pb2.LocalizedMessage(locale="de", message="m"),
+]
+
+
+@pytest.mark.parametrize("detail", DETAILS, ids=lambda detail: detail.DESCRIPTOR.name)
+async def test_every_type_of_detail_is_printed(
+    gateway: Gateway, http: aiohttp.ClientSession, detail: Message
+) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    wanted = status_pb2.Status(code=5, message="é gone", details=[packed])
+
+    async def answer(request: Any, context: Any) -> None:
+        await context.abort_with_status(rpc_status.to_status(wanted))
+
+    gateway.backend.answer = answer
+
+    status, body = await post(http, "/api/payments", PAYMENT)
+
+    assert (status, body["message"]) == (404, "é gone")
+    assert body["details"][0]["@type"] == f"type.googleapis.com/{detail.DESCRIPTOR.full_name}"
+
+
+async def test_fault_in_the_service_tells_nothing(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    gateway.backend.answer = refusing(RuntimeError("the password is swordfish"))
+
+    status, body = await post(http, "/api/payments", PAYMENT)
+
+    assert (status, body["code"]) == (500, 13)
+    assert "swordfish" not in json.dumps(body)
+
+
+async def test_unknown_payment_is_404(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    gateway.backend.answer = refusing(NotFound())
+
+    status, body = await post(http, "/api/payments", PAYMENT)
+
+    assert (status, body["code"]) == (404, 5)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/nope"),
+        ("PUT", "/api/payments"),
+        ("DELETE", "/api/payments/pay_1"),
+        ("POST", "/caravel.payments.v1.PaymentService/CreatePayment"),
+        ("POST", "/grpc.health.v1.Health/Check"),
+    ],
+)
+async def test_unknown_path_or_method_is_404(
+    gateway: Gateway, http: aiohttp.ClientSession, method: str, path: str
+) -> None:
+    async with http.request(method, path, data="{}") as response:
+        body = await response.json()
+
+        assert (response.status, body["code"]) == (404, 5)
+        assert body["details"][0]["reason"] == "ROUTE_NOT_FOUND"
+        assert body["details"][1]["request_id"] == response.headers["x-request-id"]
+
+
+async def test_unknown_query_parameter_is_400_and_named(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    status, body = await get(http, "/api/payments?page_sise=3")
+
+    assert (status, body["code"]) == (400, 3)
+    assert "page_sise" in body["message"]
+
+
+async def test_query_parameters_arrive_typed(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    query = "page_size=3&status=COMPLETED&created_after=2026-11-23T12:00:00Z"
+
+    status, body = await get(http, f"/api/payments?{query}")
+
+    assert (status, body) == (200, {"payments": [], "next_page_token": ""})
+    request = gateway.backend.requests[-1]
+    assert (request.page_size, request.status) == (3, payments_pb2.Payment.COMPLETED)
+    assert request.created_after.ToJsonString() == "2026-11-23T12:00:00Z"
+
+
+@pytest.mark.parametrize("body", ["{bad", "[1]", '{"user_id": 5}', "\xff"])
+async def test_malformed_json_is_400_in_our_form(
+    gateway: Gateway, http: aiohttp.ClientSession, body: str
+) -> None:
+    status, error = await post(http, "/api/payments", body.encode("latin-1"))
+
+    assert (status, error["code"]) == (400, 3)
+    assert error["details"][0]["reason"] == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize("size", [262_145, 300_000, 2_000_000])
+async def test_large_body_is_413(gateway: Gateway, http: aiohttp.ClientSession, size: int) -> None:
+    status, body = await post(http, "/api/payments", b"x" * size)
+
+    assert status == 413
+    assert body["details"][0]["reason"] == "REQUEST_TOO_LARGE"
+    assert body["details"][0]["metadata"] == {"max_bytes": "262144"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "wanted", "reason"),
+    [
+        ("/api/payments", {"big": "x" * 20_000}, 431, "REQUEST_TOO_LARGE"),
+        ("/api/payments", {"idempotency_key": "k"}, 400, "FIELD_INVALID"),
+    ],
+)
+async def test_headers_that_could_mislead_are_refused(
+    gateway: Gateway,
+    http: aiohttp.ClientSession,
+    path: str,
+    headers: dict[str, str],
+    wanted: int,
+    reason: str,
+) -> None:
+    status, body = await get(http, path, headers=headers)
+
+    assert (status, body["details"][0]["reason"]) == (wanted, reason)
+
+
+async def test_what_only_the_gateway_may_say_is_removed(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    spoofed = {
+        "x-request-id": "mine",
+        "x-envoy-original-path": "/else",
+        "x-envoy-upstream-rq-timeout-ms": "1",
+        "x-envoy-retry-on": "5xx",
+        "grpc-timeout": "1n",
+        "secret-bin": "%%%",
+    }
+
+    await get(http, "/api/payments/pay_1", headers={**spoofed, "idempotency-key": "k"})
+
+    seen = gateway.backend.metadata[-1]
+    assert seen["idempotency-key"] == "k"
+    assert seen["x-request-id"] != "mine"
+    assert seen["x-envoy-original-path"] == "/api/payments/pay_1"
+    assert not {"x-envoy-upstream-rq-timeout-ms", "x-envoy-retry-on", "secret-bin"} & set(seen)
+
+
+async def test_service_is_given_less_time_than_the_route(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    await get(http, "/api/payments/pay_1")
+
+    left = gateway.backend.seconds_left[-1]
+    assert left is not None
+    assert left < 15
+
+
+async def test_trace_follows_the_request_into_service_and_log(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    async with http.get("/api/payments/pay_1") as response:
+        request_id = response.headers["x-request-id"]
+
+    trace_id = request_id.replace("-", "")
+    assert gateway.backend.metadata[-1]["traceparent"].split("-")[1] == trace_id
+    line = await gateway.log_line(request_id)
+    assert (line["trace_id"], line["path"], line["status"]) == (
+        trace_id,
+        "/api/payments/pay_1",
+        200,
+    )
+    assert (line["service"], line["grpc_status"]) == ("gateway", 0)
+
+
+async def test_trace_of_the_caller_is_kept(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    await get(http, "/api/payments/pay_1", headers={"traceparent": traceparent})
+
+    assert gateway.backend.metadata[-1]["traceparent"] == traceparent
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:1"])
+async def test_page_of_this_machine_may_call(
+    gateway: Gateway, http: aiohttp.ClientSession, origin: str
+) -> None:
+    preflight = {"origin": origin, "access-control-request-method": "POST"}
+
+    async with http.options("/api/payments", headers=preflight) as response:
+        assert response.status == 200
+        assert response.headers["access-control-allow-origin"] == origin
+        assert "idempotency-key" in response.headers["access-control-allow-headers"]
+    async with http.get("/api/payments", headers={"origin": origin}) as response:
+        assert response.headers["access-control-allow-origin"] == origin
+
+
+@pytest.mark.parametrize("origin", ["http://localhost.example", "http://evil.example", "null"])
+async def test_page_from_elsewhere_may_not(
+    gateway: Gateway, http: aiohttp.ClientSession, origin: str
+) -> None:
+    async with http.get("/api/payments", headers={"origin": origin}) as response:
+        assert "access-control-allow-origin" not in response.headers

@@ -1,0 +1,38 @@
+"""Credentials are made once, differ from sandbox to sandbox, and are nobody else's to read."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.local.credentials import load_or_make
+from deploy.local.problem import Problem
+
+
+def test_credentials_are_made_once(tmp_path: Path) -> None:
+    first = load_or_make(tmp_path / "credentials.json")
+
+    assert load_or_make(tmp_path / "credentials.json") == first
+
+
+def test_two_sandboxes_share_no_secret(tmp_path: Path) -> None:
+    one, other = (load_or_make(tmp_path / name) for name in ("one.json", "other.json"))
+
+    assert not set(vars(one).values()) & set(vars(other).values())
+
+
+def test_only_the_owner_may_read_them(tmp_path: Path) -> None:
+    load_or_make(tmp_path / "credentials.json")
+
+    assert stat.S_IMODE((tmp_path / "credentials.json").stat().st_mode) == 0o600
+
+
+def test_no_key_could_move_real_money(tmp_path: Path) -> None:
+    assert load_or_make(tmp_path / "credentials.json").stripe_api_key.startswith("sk_test_")
+
+
+def test_damaged_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "credentials.json").write_text('{"instance": "half')
+
+    with pytest.raises(Problem, match="--fresh"):
+        load_or_make(tmp_path / "credentials.json")

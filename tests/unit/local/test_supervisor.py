@@ -1,0 +1,255 @@
+"""The supervisor with small real processes: order of start and stop, the death of one, and that
+nothing is left behind."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from deploy.local.child import Child, Spec
+from deploy.local.problem import Problem
+from deploy.local.supervisor import Supervisor
+from tests.polling import until
+
+# Tells that it runs, and when asked to stop tells that, too.
+FAITHFUL = """
+import signal, sys, pathlib, os
+name, story = sys.argv[1:]
+def tell(what):
+    with open(story, "a") as file: file.write(f"{what} {name}\\n")
+def stop(*_):
+    tell("stopped"); sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+tell("started")
+while True: signal.pause()
+"""
+
+
+class Stage:
+    """A folder with a story that the processes write, and specs for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.story_file = folder / "story"
+        self.story_file.touch()
+
+    @property
+    def story(self) -> list[str]:
+        """What the processes have told, in order."""
+        return self.story_file.read_text().splitlines()
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        return self.folder / f"{name}.log"
+
+    def faithful(self, name: str, *after: str) -> Spec:
+        """A process that is healthy once it has told that it started."""
+
+        async def healthy() -> bool:
+            return f"started {name}" in self.story
+
+        return self.spec(name, FAITHFUL, name, str(self.story_file), after=after, healthy=healthy)
+
+    def spec(
+        self,
+        name: str,
+        code: str,
+        *arguments: str,
+        after: tuple[str, ...] = (),
+        healthy: "Callable[[], object] | None" = None,
+        start_again_on: str | None = None,
+    ) -> Spec:
+        """A process that runs a piece of Python."""
+        return Spec(
+            name=name,
+            command=(sys.executable, "-S", "-c", code, *arguments),
+            environment=dict(os.environ),
+            healthy=healthy,  # type: ignore[arg-type]
+            after=after,
+            start_again_on=start_again_on,
+        )
+
+
+async def never() -> bool:
+    return False
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+@asynccontextmanager
+async def supervised(
+    stage: Stage, on_healthy: Callable[[Child, float], None] = lambda *_: None
+) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(stage.log, on_healthy)
+    try:
+        yield supervisor
+    finally:
+        await supervisor.stop()
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+async def test_process_starts_after_those_it_needs(stage: Stage) -> None:
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.faithful("b", "a"), stage.faithful("a")])
+
+        assert stage.story == ["started a", "started b"]
+
+
+async def test_processes_stop_before_those_they_need(stage: Stage) -> None:
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.faithful("a"), stage.faithful("b", "a")])
+
+    assert stage.story[2:] == ["stopped b", "stopped a"]
+
+
+async def test_nobody_is_left_after_stop(stage: Stage) -> None:
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.faithful("a"), stage.faithful("b")])
+        pids = [child.pid for child in supervisor.children.values()]
+
+    assert not any(map(is_alive, pids))
+
+
+async def test_everybody_who_is_healthy_is_announced(stage: Stage) -> None:
+    announced: list[str] = []
+
+    async with supervised(stage, lambda child, _: announced.append(child.spec.name)) as supervisor:
+        await supervisor.start([stage.spec("once", ""), stage.faithful("a", "once")])
+
+    assert announced == ["once", "a"]
+
+
+async def test_death_of_one_is_told_with_its_last_words(stage: Stage) -> None:
+    die = "import sys; sys.exit('the disk is full')"
+    async with supervised(stage) as supervisor:
+        with pytest.raises(Problem, match=r"b ended .*exit code 1.*the disk is full.*b\.log"):
+            await supervisor.start([stage.faithful("a"), stage.spec("b", die, healthy=never)])
+
+
+async def test_death_while_others_still_start_ends_the_start(stage: Stage) -> None:
+    hang = "import signal; signal.pause()"
+    async with supervised(stage) as supervisor:
+        start = supervisor.start(
+            [stage.faithful("a"), stage.spec("hangs", hang, after=("a",), healthy=never)]
+        )
+        task = asyncio.create_task(start)
+        await until(_names(supervisor), lambda names: "hangs" in names)
+        supervisor.children["a"].kill()
+
+        with pytest.raises(Problem, match="a ended unexpectedly .SIGKILL."):
+            await task
+
+
+async def test_death_in_service_is_noticed(stage: Stage) -> None:
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.faithful("a")])
+        supervisor.children["a"].kill()
+
+        with pytest.raises(Problem, match="a ended unexpectedly"):
+            await supervisor.until_one_dies()
+
+
+async def test_start_that_is_given_up_leaves_nobody(stage: Stage) -> None:
+    hang = "import signal; signal.pause()"
+    async with supervised(stage) as supervisor:
+        task = asyncio.create_task(supervisor.start([stage.spec("a", hang, healthy=never)]))
+        await until(_names(supervisor), lambda names: "a" in names)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        pid = supervisor.children["a"].pid
+
+    assert not is_alive(pid)
+
+
+async def test_grandchildren_are_ended_with_their_parent(stage: Stage) -> None:
+    pid_file = stage.folder / "pid"
+    code = (
+        "import subprocess, sys, signal, pathlib\n"
+        "child = subprocess.Popen([sys.executable, '-S', '-c', 'import signal; signal.pause()'])\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
+        "signal.pause()"
+    )
+
+    async def healthy() -> bool:
+        return pid_file.exists() and bool(pid_file.read_text())
+
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.spec("a", code, healthy=healthy)])
+
+    # Whoever adopts it has to bury it first.
+    await until(_state_of(int(pid_file.read_text())), lambda state: state in {"gone", "Z"})
+
+
+async def test_program_that_is_missing_is_named(stage: Stage) -> None:
+    spec = Spec(name="a", command=("/no/such",), environment={}, healthy=never)
+    async with supervised(stage) as supervisor:
+        with pytest.raises(Problem, match="a ended .*cannot run /no/such: No such file"):
+            await supervisor.start([spec])
+
+
+async def test_process_in_the_way_of_itself_is_started_again(stage: Stage) -> None:
+    mark = stage.folder / "was-here"
+    code = (
+        f"import pathlib, signal, sys; mark = pathlib.Path({str(mark)!r})\n"
+        "if not mark.exists(): mark.touch(); sys.exit('still listed')\n"
+        "mark.write_text('again'); signal.pause()"
+    )
+
+    async def healthy() -> bool:
+        return mark.exists() and mark.read_text() == "again"
+
+    spec = stage.spec("a", code, healthy=healthy, start_again_on="still listed")
+    async with supervised(stage) as supervisor:
+        await supervisor.start([spec])
+        pid = supervisor.children["a"].pid
+
+    assert not is_alive(pid)
+
+
+async def test_process_that_ignores_us_is_killed(stage: Stage) -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"open({str(stage.story_file)!r}, 'a').write('started deaf\\n')\n"
+        "while True: signal.pause()"
+    )
+
+    async def healthy() -> bool:
+        return "started deaf" in stage.story
+
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.spec("deaf", code, healthy=healthy)])
+        # As a second Ctrl-C does.
+        supervisor.kill()
+
+    assert not is_alive(supervisor.children["deaf"].pid)
+
+
+def _names(supervisor: Supervisor) -> "Callable[[], object]":
+    async def look() -> list[str]:
+        return [name for name, child in supervisor.children.items() if child.pid]
+
+    return look
+
+
+def _state_of(pid: int) -> "Callable[[], object]":
+    async def look() -> str:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return "gone"
+
+    return look

@@ -1,0 +1,100 @@
+"""A batch is priced by one call to fees and one to fx, and one order's refusal is nobody else's."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from services.payments.domain.quote import AmountTooSmallAfterFees, Fees, Quote
+from services.payments.ports import FeeQuery
+from services.payments.pricing import (
+    AmountAboveMaximum,
+    AmountBelowMinimum,
+    Pricing,
+    QuoteOrder,
+)
+from services.shared.corridors import CorridorUnsupported, load_corridors
+from services.shared.errors import DomainError, Unavailable
+from services.shared.money import Money
+from tests.conftest import ROOT
+from tests.fakes import FixedFees, FixedRates
+from tests.makers import NOW
+
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors")
+
+
+def _order(amount_minor: int = 10_000, currency: str = "INR") -> QuoteOrder:
+    return QuoteOrder(
+        merchant_id="sandbox",
+        amount=Money(amount_minor, "USD"),
+        currency=currency,
+        trace_id="0" * 32,
+    )
+
+
+async def test_a_batch_is_one_call_to_fees_and_one_rate_a_corridor() -> None:
+    fees, rates = FixedFees(), FixedRates()
+
+    quotes = await Pricing(CORRIDORS, fees, rates).quotes(
+        [_order(), _order(currency="JPY"), _order()], NOW
+    )
+
+    assert [q.corridor_id for q in quotes if isinstance(q, Quote)] == ["us-in", "us-jp", "us-in"]
+    assert (fees.calls, rates.calls) == ([3], [["us-in", "us-jp"]])
+
+
+async def test_a_quote_lives_as_long_as_its_corridor_says() -> None:
+    (quote,) = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes([_order()], NOW)
+
+    assert isinstance(quote, Quote)
+    assert quote.expires_at - quote.created_at == timedelta(seconds=60)
+    assert quote.fee_schedule_version == "2026-01"
+
+
+async def test_each_order_is_refused_for_its_own_reason() -> None:
+    results = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes(
+        [_order(99), _order(), _order(1_000_001), _order(currency="CHF"), _order(250)], NOW
+    )
+
+    assert [type(result) for result in results] == [
+        AmountBelowMinimum,
+        Quote,
+        AmountAboveMaximum,
+        CorridorUnsupported,
+        AmountTooSmallAfterFees,
+    ]
+
+
+async def test_a_corridor_without_a_rate_fails_its_own_orders_only() -> None:
+    rates = FixedRates({"us-ng": Unavailable("no rate")})
+
+    results = await Pricing(CORRIDORS, FixedFees(), rates).quotes(
+        [_order(currency="NGN"), _order()], NOW
+    )
+
+    assert [type(result) for result in results] == [Unavailable, Quote]
+
+
+async def test_nobody_is_asked_where_nothing_can_be_priced() -> None:
+    fees, rates = FixedFees(), FixedRates()
+
+    await Pricing(CORRIDORS, fees, rates).quotes([_order(currency="CHF")], NOW)
+
+    assert (fees.calls, rates.calls) == ([], [])
+
+
+async def test_corridors_are_shown_without_a_rate_where_there_is_none() -> None:
+    rates = FixedRates({"us-ng": Unavailable("no rate")})
+
+    offers = await Pricing(CORRIDORS, FixedFees(), rates).indicative()
+
+    assert {corridor.id for corridor, trail in offers if trail is None} == {"us-ng"}
+
+
+async def test_fees_that_are_away_make_pricing_unavailable() -> None:
+    class FeesAway(FixedFees):
+        async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+            raise Unavailable("fees cannot answer now")
+
+    with pytest.raises(Unavailable):
+        await Pricing(CORRIDORS, FeesAway(), FixedRates()).quotes([_order()], NOW)

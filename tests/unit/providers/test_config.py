@@ -1,0 +1,119 @@
+"""What a providers process refuses to start with."""
+
+from pathlib import Path
+
+import pytest
+
+from services.providers.assembly import assemble
+from services.providers.config import Config
+from services.shared.errors import CannotStart
+from tests.contract.lab import SECRETS, provider_environment
+
+SIMULATOR = "http://127.0.0.1:7000"
+LIVE = {
+    "SANDBOX": "false",
+    "SIMULATOR_URL": "",
+    "STRIPE_API_KEY": "sk_live_1",
+    "STRIPE_BASE_URL": "",
+    "LOCAL_WALLET_BASE_URL": "https://wallet.example",
+}
+
+
+def load(**changes: str) -> Config:
+    return Config.load(provider_environment(SIMULATOR) | changes)
+
+
+def test_a_sandbox_at_the_simulator_starts() -> None:
+    config = load(LOCAL_WALLET_BASE_URL=f"{SIMULATOR}/wallet/")
+
+    assert config.local_wallet_base_url == f"{SIMULATOR}/wallet"
+
+
+def test_real_providers_by_tls_start_without_a_simulator() -> None:
+    assert load(**LIVE).stripe_base_url == "https://api.stripe.com"
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1", " sk_live_1"])
+def test_a_live_key_in_a_sandbox_is_refused(key: str) -> None:
+    with pytest.raises(CannotStart, match="live key"):
+        load(STRIPE_API_KEY=key)
+
+
+@pytest.mark.parametrize("variable", ["STRIPE_BASE_URL", "LOCAL_WALLET_BASE_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.stripe.com",
+        "http://127.0.0.1:70001",
+        "http://127.0.0.1:7000.evil.example",
+        "http://127.0.0.1:7000@evil.example",
+        "https://127.0.0.1:7000",
+    ],
+)
+def test_a_sandbox_that_reaches_beyond_the_simulator_is_refused(variable: str, url: str) -> None:
+    with pytest.raises(CannotStart, match=variable):
+        load(**{variable: url})
+
+
+def test_a_sandbox_without_a_simulator_is_refused() -> None:
+    with pytest.raises(CannotStart, match="SIMULATOR_URL"):
+        load(SIMULATOR_URL="")
+
+
+def test_the_default_address_is_not_for_a_sandbox() -> None:
+    with pytest.raises(CannotStart, match="STRIPE_BASE_URL"):
+        load(STRIPE_BASE_URL="")
+
+
+@pytest.mark.parametrize("variable", ["STRIPE_BASE_URL", "LOCAL_WALLET_BASE_URL"])
+def test_a_real_provider_without_tls_is_refused(variable: str) -> None:
+    with pytest.raises(CannotStart, match=f"{variable} must be https"):
+        load(**(LIVE | {variable: "http://wallet.example"}))
+
+
+@pytest.mark.parametrize("variable", ["STRIPE_WEBHOOK_SECRETS", "LOCAL_WALLET_WEBHOOK_SECRETS"])
+@pytest.mark.parametrize("secrets", ["", " ", ",", "whsec_b2s=,"])
+def test_an_empty_webhook_secret_is_refused(variable: str, secrets: str) -> None:
+    with pytest.raises(CannotStart, match=variable):
+        load(**{variable: secrets})
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_a"])
+def test_a_wallet_secret_that_is_no_base64_is_refused(secret: str) -> None:
+    with pytest.raises(CannotStart, match="LOCAL_WALLET_WEBHOOK_SECRETS"):
+        load(LOCAL_WALLET_WEBHOOK_SECRETS=secret)
+
+
+def test_a_refusal_names_no_secret() -> None:
+    with pytest.raises(CannotStart) as refused:
+        load(STRIPE_BASE_URL="https://api.stripe.com")
+
+    assert not [secret for secret in SECRETS if secret in str(refused.value)]
+
+
+@pytest.mark.parametrize(
+    ("onramp", "offramp", "problem"),
+    [
+        ("acme", "local_wallet", "no adapter is called acme"),
+        ("stripe", "acme", "no adapter is called acme"),
+        ("local_wallet", "local_wallet", "local_wallet takes no collection"),
+        ("stripe", "stripe", "stripe takes no payout"),
+    ],
+)
+async def test_a_corridor_that_nobody_can_serve_is_refused(
+    tmp_path: Path, onramp: str, offramp: str, problem: str
+) -> None:
+    corridor = (Path(load().corridors_dir) / "us-mx.toml").read_text()
+    lines = [
+        f'onramps = ["{onramp}"]'
+        if line.startswith("onramps")
+        else f'offramps = ["{offramp}"]'
+        if line.startswith("offramps")
+        else line
+        for line in corridor.splitlines()
+    ]
+    (tmp_path / "us-mx.toml").write_text("\n".join(lines))
+
+    with pytest.raises(CannotStart, match=problem):
+        async with assemble(load(CORRIDORS_DIR=str(tmp_path))):
+            pass

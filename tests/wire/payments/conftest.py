@@ -1,0 +1,60 @@
+"""payments behind a real server and on a real database, with the other services as fakes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.assembly import build_server
+from services.payments.config import ServiceSettings
+from services.payments.store import PostgresInbox, PostgresPayments
+from services.shared.corridors import load_corridors
+from tests.conftest import ROOT
+from tests.fakes import FixedFees, FixedRates, ScriptedProviders
+
+CORRIDORS = ROOT / "deploy" / "corridors"
+
+
+@dataclass
+class Service:
+    """A running payments service and what stands behind it."""
+
+    payments: "payments_pb2_grpc.PaymentServiceAsyncStub"
+    webhooks: "webhooks_pb2_grpc.WebhookServiceAsyncStub"
+    fees: FixedFees
+    rates: FixedRates
+
+
+@pytest.fixture(params=[True])
+async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncIterator[Service]:
+    """A sandbox; parametrise indirectly with False for a deployment that is none."""
+    config = ServiceSettings(
+        database_url="unused",
+        providers_target="unused",
+        fees_target="unused",
+        fx_target="unused",
+        corridors_dir=CORRIDORS,
+        sandbox=request.param,
+    )
+    fees, rates = FixedFees(), FixedRates()
+    server = build_server(
+        config,
+        corridors=load_corridors(CORRIDORS),
+        fees=fees,
+        rates=rates,
+        providers=ScriptedProviders(),
+        store=PostgresPayments(engine),
+        inbox=PostgresInbox(engine),
+    )
+    await server.start("127.0.0.1", 0)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield Service(
+            payments=payments_pb2_grpc.PaymentServiceStub(channel),
+            webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
+            fees=fees,
+            rates=rates,
+        )
+    await server.stop(0)

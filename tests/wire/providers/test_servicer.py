@@ -1,0 +1,240 @@
+"""The service as payments meets it: a real server on a real socket, its own assembly, and the
+simulator behind it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import pytest
+from caravel.common.v1 import money_pb2
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from services.providers.assembly import assemble
+from services.providers.config import Config
+from services.providers.domain import Operation, OperationResult, Outcome, Webhook, WebhookEvent
+from services.providers.ports import Adapter
+from tests.contract.cases import CASES
+from tests.contract.lab import Lab, provider_environment, running_lab
+
+Stub = providers_pb2_grpc.ProviderServiceStub
+
+
+@asynccontextmanager
+async def serving(url: str, adapters: dict[str, Adapter] | None = None) -> AsyncIterator[Any]:
+    config = Config.load(provider_environment(url))
+    async with assemble(config, adapters=adapters) as server:
+        await server.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield Stub(channel)
+        await server.stop(0)
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with running_lab(tmp_path / "book.jsonl") as lab:
+        yield lab
+
+
+@pytest.fixture
+async def stub(lab: Lab) -> AsyncIterator[Any]:
+    async with serving(lab.url) as stub:
+        yield stub
+
+
+def message(operation: Operation) -> providers_pb2.Operation:
+    return providers_pb2.Operation(
+        provider=operation.provider,
+        kind=providers_pb2.OperationKind.Value(operation.kind.name),
+        key=operation.key,
+        amount=money_pb2.Money(
+            currency_code=operation.amount.currency, amount_minor=operation.amount.amount_minor
+        ),
+        transaction_id=operation.transaction_id,
+        reference=operation.reference,
+        payment_method=operation.payment_method,
+    )
+
+
+async def test_a_batch_for_two_providers_comes_back_item_by_item(stub: Any, lab: Lab) -> None:
+    good = CASES["stripe"].operation()
+    declined = CASES["stripe"].operation(payment_method="pm_card_visa_chargeDeclined")
+    payout = CASES["local_wallet"].operation()
+    operations = [message(one) for one in (good, declined, payout)]
+    operations.append(providers_pb2.Operation(key="malformed"))
+
+    call = stub.Execute(providers_pb2.ExecuteRequest(operations=operations))
+    results = {result.key: result async for result in call}
+
+    assert {key: result.outcome for key, result in results.items()} == {
+        good.key: providers_pb2.Outcome.SUCCEEDED,
+        declined.key: providers_pb2.Outcome.FAILED,
+        payout.key: providers_pb2.Outcome.PENDING,
+        "malformed": providers_pb2.Outcome.UNKNOWN,
+    }
+    assert results[good.key].provider_reference.startswith("pi_")
+    assert results[good.key].amount.amount_minor == good.amount.amount_minor
+    assert results[declined.key].failure.code == "card_declined"
+    assert not results[payout.key].HasField("amount")
+    assert len(await lab.book(payout.key)) >= 1
+
+
+async def test_a_payer_who_must_act_is_refused_only_once_cancelled(stub: Any, lab: Lab) -> None:
+    operation = CASES["stripe"].operation(payment_method="pm_card_authenticationRequired")
+
+    call = stub.Execute(providers_pb2.ExecuteRequest(operations=[message(operation)]))
+    [result] = [result async for result in call]
+
+    assert result.outcome == providers_pb2.Outcome.FAILED
+    assert result.failure.code == "requires_action"
+    assert [line["effect"] for line in await lab.book(f"{operation.key}-cancel")] == [
+        "intent_canceled"
+    ]
+
+
+async def test_looking_up_changes_nothing_and_tells_absent_from_done(stub: Any, lab: Lab) -> None:
+    done, never = CASES["stripe"].operation(), CASES["stripe"].operation()
+    async for _ in stub.Execute(providers_pb2.ExecuteRequest(operations=[message(done)])):
+        pass
+
+    call = stub.LookUp(providers_pb2.LookUpRequest(operations=[message(done), message(never)]))
+    outcomes = {result.key: result.outcome async for result in call}
+
+    assert outcomes == {
+        done.key: providers_pb2.Outcome.SUCCEEDED,
+        never.key: providers_pb2.Outcome.ABSENT,
+    }
+    assert await lab.book(never.key) == []
+
+
+async def test_a_payouts_signed_event_says_how_it_ended(stub: Any, lab: Lab) -> None:
+    operation = CASES["local_wallet"].operation()
+    async for _ in stub.Execute(providers_pb2.ExecuteRequest(operations=[message(operation)])):
+        pass
+    webhook = await lab.gateway.next()
+
+    read = await stub.ReadWebhook(
+        providers_pb2.ReadWebhookRequest(
+            provider="local_wallet", headers=webhook.headers, body=webhook.body
+        )
+    )
+
+    assert read.signed
+    assert (read.event.key, read.event.transaction_id) == (
+        operation.key,
+        operation.transaction_id,
+    )
+    assert read.event.kind == providers_pb2.OperationKind.PAYOUT
+    assert read.event.outcome == providers_pb2.Outcome.SUCCEEDED
+    assert read.event.amount.amount_minor == operation.amount.amount_minor
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "code", "reason"),
+    [
+        ("acme", b"{}", grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND"),
+        ("stripe", b"{}", grpc.StatusCode.UNAUTHENTICATED, "WEBHOOK_SIGNATURE_INVALID"),
+        (
+            "local_wallet",
+            b'{"transaction_id": "pay_1", "event_type": "payment_lost"}',
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "WEBHOOK_EVENT_TYPE_UNKNOWN",
+        ),
+        ("local_wallet", b"[]", grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID"),
+        ("local_wallet", b"{}", grpc.StatusCode.INVALID_ARGUMENT, "FIELD_REQUIRED"),
+    ],
+)
+async def test_an_unsigned_webhook_is_refused_with_its_reason(
+    stub: Any, provider: str, body: bytes, code: Any, reason: str
+) -> None:
+    request = providers_pb2.ReadWebhookRequest(provider=provider, body=body, allow_unsigned=True)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.ReadWebhook(request)
+
+    assert refused.value.code() is code
+    info = error_details_pb2.ErrorInfo()
+    assert rpc_status.from_call(cast("grpc.Call", refused.value)).details[0].Unpack(info)
+    assert info.reason == reason
+
+
+async def test_providers_are_listed_with_what_they_can_do(stub: Any) -> None:
+    response = await stub.ListProviders(providers_pb2.ListProvidersRequest())
+
+    wallet, stripe = response.providers
+    assert (wallet.provider, stripe.provider) == ("local_wallet", "stripe")
+    assert list(stripe.kinds) == [providers_pb2.OperationKind.COLLECTION]
+    assert stripe.look_up == providers_pb2.LookUpStrength.EVENTUAL
+    assert (stripe.key_lifetime.seconds, stripe.look_up_lag.seconds) == (86_400, 60)
+    assert not stripe.event_is_evidence
+    assert list(wallet.kinds) == [providers_pb2.OperationKind.PAYOUT]
+    assert wallet.look_up == providers_pb2.LookUpStrength.STRONG
+    assert wallet.look_up_lag.seconds == 0
+    assert wallet.event_is_evidence
+
+
+@dataclass
+class Hanging:
+    """An onramp and offramp that never answers, and says when it is left alone."""
+
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    capabilities: Any = field(
+        default_factory=lambda: type(
+            "Everything", (), {"kinds": {case.kind for case in CASES.values()}}
+        )
+    )
+
+    async def start_collection(self, operation: Operation) -> OperationResult:
+        if operation.reference == "quick":
+            return OperationResult(key=operation.key, outcome=Outcome.SUCCEEDED)
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()
+        raise AssertionError
+
+    send_payout = start_collection
+    look_up = start_collection
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+async def test_a_caller_who_hangs_up_leaves_no_operation_running(read_first: bool) -> None:
+    hanging = Hanging()
+    adapters: dict[str, Adapter] = {"stripe": hanging, "local_wallet": hanging}
+    operations = [CASES["stripe"].operation(), CASES["stripe"].operation(reference="quick")]
+    async with serving("http://127.0.0.1:1", adapters) as stub:
+        call = stub.Execute(
+            providers_pb2.ExecuteRequest(operations=[message(one) for one in operations])
+        )
+        if read_first:
+            await call.read()
+        await hanging.started.wait()
+
+        call.cancel()
+
+        await asyncio.wait_for(hanging.left.wait(), 10)
+
+
+async def test_the_requests_own_time_limit_holds() -> None:
+    hanging = Hanging()
+    adapters: dict[str, Adapter] = {"stripe": hanging, "local_wallet": hanging}
+    request = providers_pb2.ExecuteRequest(
+        operations=[message(CASES["stripe"].operation())],
+        operation_timeout=duration_pb2.Duration(nanos=20_000_000),
+    )
+    async with serving("http://127.0.0.1:1", adapters) as stub:
+        [result] = [result async for result in stub.Execute(request)]
+
+    assert result.outcome == providers_pb2.Outcome.UNKNOWN
+    assert result.failure.code == "timeout"
