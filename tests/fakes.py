@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.domain.quote import Fees, RateTrail
-from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent
+from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent, RateQuery
 from services.shared.errors import DomainError, NotAuthenticated
 from tests.makers import CAPABILITIES, FEES, make_trail
 
@@ -30,9 +30,9 @@ class FixedRates:
         self.calls: list[list[str]] = []
         self._broken = broken or {}
 
-    async def get(self, corridor_ids: Sequence[str]) -> Sequence[RateTrail | DomainError]:
-        self.calls.append(list(corridor_ids))
-        return [self._broken.get(name) or make_trail() for name in corridor_ids]
+    async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
+        self.calls.append([query.corridor_id for query in queries])
+        return [self._broken.get(query.corridor_id) or make_trail() for query in queries]
 
 
 class BadSignature(NotAuthenticated):

@@ -145,6 +145,22 @@ def end_of(log: Path, size: int = 4096) -> str:
         return ""
 
 
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that is dead and not yet buried by its parent does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        # It ended between the two questions, or the system has no /proc to ask.
+        return not Path("/proc/self").exists()
+    return state != "Z"
+
+
 def describe_end(code: int) -> str:
     """An exit code in words."""
     if code >= 0:

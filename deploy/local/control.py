@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local import greeting, logs, placement, state, terminal
+from deploy.local.child import is_alive
 from deploy.local.paths import SUPERVISOR, DataDir
 from deploy.local.problem import Problem
 from deploy.local.state import MeshState
@@ -43,7 +44,7 @@ def _stop(mesh: MeshState, data_dir: DataDir) -> None:
     with suppress(ProcessLookupError):
         os.kill(mesh.supervisor_pid, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
-    while state.is_locked(data_dir):
+    while state.is_locked(data_dir) or is_alive(mesh.supervisor_pid):
         if time.monotonic() > deadline:
             raise Problem(f"the mesh is still stopping after {DOWN_SECONDS:.0f} s")
         time.sleep(0.05)

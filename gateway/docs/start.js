@@ -10,7 +10,6 @@ async function start() {
     dom_id: "#swagger-ui",
     deepLinking: true,
     displayRequestDuration: true,
-    tryItOutEnabled: true,
     validatorUrl: null,
   });
 }

@@ -31,6 +31,9 @@ class FeeCalculator:
         if len(queries) > QUERIES_MAX:
             raise field_invalid("queries", f"queries may hold at most {QUERIES_MAX} payments")
         today = self._clock.now().date()
+        log.get_logger().info(
+            "fees_asked", trace_ids=[query.trace_id for query in queries if query.trace_id]
+        )
         return [self._answer(query, today) for query in queries]
 
     def _answer(self, query: FeeQuery, today: date) -> Fees | DomainError:

@@ -14,7 +14,7 @@ from services.shared.money import format_rate
 
 def to_queries(request: fx_pb2.GetRatesRequest) -> list[RateQuery]:
     """The queries of a request, in its order."""
-    return [RateQuery(query.corridor_id, query.trace_id) for query in request.queries]
+    return [RateQuery(query.corridor_id, tuple(query.trace_ids)) for query in request.queries]
 
 
 def to_response(

@@ -26,10 +26,10 @@ class RateStale(Unavailable):
 
 @dataclass(frozen=True)
 class RateQuery:
-    """One rate wanted; trace_id is for the log alone."""
+    """One rate wanted; trace_ids, of the payments that want it, are for the log alone."""
 
     corridor_id: str
-    trace_id: str = ""
+    trace_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,13 @@ class Rates:
         corridor_ids = {query.corridor_id for query in queries}
         answers = {corridor_id: await self._answer(corridor_id) for corridor_id in corridor_ids}
         for query in queries:
-            if isinstance(refusal := answers[query.corridor_id], DomainError):
-                log.get_logger().info(
-                    "rate_refused",
-                    corridor_id=query.corridor_id,
-                    reason=refusal.error_reason,
-                    trace_id=query.trace_id,
-                )
+            answer = answers[query.corridor_id]
+            log.get_logger().info(
+                "rate_asked",
+                corridor_id=query.corridor_id,
+                reason=answer.error_reason if isinstance(answer, DomainError) else "",
+                trace_ids=query.trace_ids,
+            )
         return answers
 
     async def _answer(self, corridor_id: str) -> Rate | DomainError:

@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.domain.payment import Failure, Recipient
 from services.payments.domain.quote import FeeLine, Fees, RateLeg, RateTrail
-from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent
+from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent, RateQuery
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -63,10 +63,13 @@ class GrpcRates:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: fx_pb2_grpc.FxServiceAsyncStub = fx_pb2_grpc.FxServiceStub(channel)
 
-    async def get(self, corridor_ids: Sequence[str]) -> Sequence[RateTrail | DomainError]:
+    async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         """See Rates.get."""
         request = fx_pb2.GetRatesRequest(
-            queries=[fx_pb2.RateQuery(corridor_id=corridor_id) for corridor_id in corridor_ids]
+            queries=[
+                fx_pb2.RateQuery(corridor_id=query.corridor_id, trace_ids=query.trace_ids)
+                for query in queries
+            ]
         )
         async with refusals_as_errors("fx"):
             response = await self._stub.GetRates(

@@ -36,10 +36,18 @@ class FeeBook(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateQuery:
+    """A corridor whose rate is wanted, and the traces of the payments that want it."""
+
+    corridor_id: str
+    trace_ids: tuple[str, ...] = ()
+
+
 class Rates(Protocol):
     """The fx service."""
 
-    async def get(self, corridor_ids: Sequence[str]) -> Sequence[RateTrail | DomainError]:
+    async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         """The rate of each corridor, or why there is none, in order. Raises Unavailable."""
         ...
 

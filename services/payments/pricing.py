@@ -2,12 +2,13 @@
 limits, corridors and fees that leave nothing are refused here."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.payments.domain.quote import Fees, Quote, RateTrail, agree_terms
-from services.payments.ports import FeeBook, FeeQuery, Rates
+from services.payments.ports import FeeBook, FeeQuery, RateQuery, Rates
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
 from services.shared.ids import new_id
@@ -69,7 +70,7 @@ class Pricing:
         """Every corridor, with the rate one would get now where there is one."""
         corridors = sorted(self._corridors, key=lambda corridor: corridor.id)
         try:
-            rates = await self._rates.get([corridor.id for corridor in corridors])
+            rates = await self._rates.get([RateQuery(corridor_id=c.id) for c in corridors])
         except DomainError:
             return [(corridor, None) for corridor in corridors]
         return [
@@ -106,8 +107,14 @@ class Pricing:
     async def _ask_rates(
         self, offered: Sequence[tuple[QuoteOrder, Corridor]]
     ) -> dict[str, RateTrail | DomainError]:
-        names = sorted({corridor.id for _, corridor in offered})
-        return dict(zip(names, await self._rates.get(names), strict=True))
+        traces: dict[str, list[str]] = defaultdict(list)
+        for order, corridor in offered:
+            traces[corridor.id].append(order.trace_id)
+        queries = [
+            RateQuery(corridor_id=name, trace_ids=tuple(ids))
+            for name, ids in sorted(traces.items())
+        ]
+        return dict(zip(sorted(traces), await self._rates.get(queries), strict=True))
 
 
 def _quote(

@@ -38,18 +38,24 @@ class Settings(BaseModel):
     def load(cls, environment: Mapping[str, str]) -> Self:
         """Reads the variables of this class, NAME or NAME_FILE. Raises SettingsError."""
         values: dict[str, str] = {}
+        problems: dict[str, str] = {}
         for name in cls.model_fields:
             variable = name.upper()
-            file = environment.get(f"{variable}_FILE")
-            if file:
-                values[name] = Path(file).read_text().strip()
-            elif environment.get(variable):
-                values[name] = environment[variable]
+            value = environment.get(variable)
+            if file := environment.get(f"{variable}_FILE"):
+                try:
+                    value = Path(file).read_text().strip()
+                except (OSError, UnicodeError) as error:
+                    why = f"{file} cannot be read ({type(error).__name__})"
+                    problems[variable] = f"{variable}_FILE: {why}"
+            if value:
+                values[name] = value
         try:
-            return cls.model_validate(values)
+            config = cls.model_validate(values)
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg'].lower()}"
-                for item in error.errors(include_input=False)
-            )
-            raise SettingsError(f"the environment is incomplete: {problems}") from None
+            for item in error.errors(include_input=False):
+                variable = ".".join(map(str, item["loc"])).upper()
+                problems.setdefault(variable, f"{variable}: {item['msg'].lower()}")
+        if problems:
+            raise SettingsError(f"the environment is incomplete: {'; '.join(problems.values())}")
+        return config

@@ -22,6 +22,9 @@ _AWAY = {
     grpc.StatusCode.UNKNOWN,
 }
 
+# The largest of gRPC's integers stands for no limit.
+_NEVER = 2**31 - 1
+
 
 def open_channel(target: str, service: str, *, retry_unavailable: bool) -> grpc.aio.Channel:
     """A channel to every replica behind target ("host:port").
@@ -29,7 +32,7 @@ def open_channel(target: str, service: str, *, retry_unavailable: bool) -> grpc.
     retry_unavailable re-sends a call that was answered UNAVAILABLE up to three times; only for
     services whose every call may run twice.
     """
-    return grpc.aio.insecure_channel(
+    channel = grpc.aio.insecure_channel(
         f"dns:///{target}",
         options=[
             ("grpc.service_config", _service_config(service, retry_unavailable)),
@@ -39,8 +42,13 @@ def open_channel(target: str, service: str, *, retry_unavailable: bool) -> grpc.
             # After a replica dies the rest must be found again in less than a request's deadline.
             ("grpc.max_reconnect_backoff_ms", 1_000),
             ("grpc.dns_min_time_between_resolutions_ms", 500),
+            # A channel at rest would forget the replicas, and the next call fail with the lookup.
+            ("grpc.client_idle_timeout_ms", _NEVER),
         ],
     )
+    # Looks the replicas up now; with the first call, one lost DNS packet would fail that call.
+    channel.get_state(try_to_connect=True)
+    return channel
 
 
 def _service_config(service: str, retry_unavailable: bool) -> str:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import grpc
@@ -131,17 +131,18 @@ async def _call(method: str, context: Any) -> AsyncIterator[None]:
 
 
 async def _refuse(context: Any, error: DomainError) -> None:
-    request_id = request_id_var.get()
-    status: status_pb2.Status = grpc_status.to_status(error, request_id)
-    headers = []
+    status: status_pb2.Status = grpc_status.to_status(error, request_id_var.get())
     if http_status := HTTP_STATUS_OF_REASON.get(error.error_reason):
-        headers.append((HTTP_STATUS_HEADER, http_status))
+        # A status can be rewritten only as long as nothing of the answer has been sent.
+        with suppress(grpc.aio.UsageError):
+            await context.send_initial_metadata(((HTTP_STATUS_HEADER, http_status),))
+    answer = rpc_status.to_status(status)
+    trailers = [*answer.trailing_metadata]
     if error.retry_after_seconds is not None:
-        headers.append(("retry-after", str(error.retry_after_seconds)))
-    if headers:
-        # Only initial metadata become HTTP headers once a status has to be rewritten as well.
-        await context.send_initial_metadata(tuple(headers))
-    await context.abort_with_status(rpc_status.to_status(status))
+        # Not as initial metadata: an answer that has any is final for gRPC, which then never
+        # retries it. Where it has none, the gateway makes HTTP headers of the trailers.
+        trailers.append(("retry-after", str(error.retry_after_seconds)))
+    await context.abort(answer.code, answer.details, tuple(trailers))
 
 
 class GrpcServer:

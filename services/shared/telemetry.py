@@ -30,7 +30,8 @@ def new_trace_id() -> str:
 def read_traceparent(header: str | None) -> str:
     """The trace id of a caller's traceparent, or a new one where there is none that is valid."""
     match = _TRACEPARENT.fullmatch(header or "")
-    return match[1] if match and int(match[1], 16) else new_trace_id()
+    # All zeros is how the standard writes that there is none.
+    return match[1] if match and int(match[1], 16) and int(match[2], 16) else new_trace_id()
 
 
 def write_traceparent() -> str | None:

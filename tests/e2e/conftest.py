@@ -3,6 +3,7 @@ that `./caravel up` starts here, on free ports and in a folder of its own."""
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.polling import until
 
 CARAVEL = ROOT / "caravel"
 START_SECONDS = 120
+GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
 @dataclass(frozen=True)
@@ -125,3 +127,27 @@ async def rest(mesh: Mesh) -> AsyncIterator[Rest]:
     """A client of the mesh's gateway."""
     async with aiohttp.ClientSession(mesh.rest_url) as session:
         yield Rest(session)
+
+
+@pytest.fixture(scope="session")
+def grpcurl() -> Path:
+    """The real tool, built once by the Go toolchain where there is one."""
+    found = shutil.which("grpcurl")
+    if found:
+        return Path(found)
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("grpcurl is not installed, and there is no Go toolchain to build it with")
+    tools = ROOT / ".caravel" / "tools"
+    if not (tools / "grpcurl").exists():
+        built = subprocess.run(
+            [go, "install", GRPCURL],
+            env={**os.environ, "GOBIN": str(tools)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if built.returncode != 0:
+            pytest.skip(f"grpcurl could not be built: {built.stderr.strip()[-200:]}")
+    return tools / "grpcurl"

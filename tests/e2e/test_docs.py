@@ -50,12 +50,13 @@ async def test_the_root_leads_to_the_docs_and_health_answers(rest: Rest) -> None
     assert (await rest.get("/healthz")).status == 200
 
 
-async def test_execute_creates_a_payment_without_typing(mesh: Mesh, page: Page) -> None:
+async def test_try_it_out_creates_a_payment_without_typing(mesh: Mesh, page: Page) -> None:
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     await page.goto(f"{mesh.rest_url}/docs")
     operation = page.locator("#operations-PaymentService-CreatePayment")
     await operation.locator(".opblock-summary-control").click()
+    await operation.get_by_role("button", name="Try it out").click()
 
     async with page.expect_response(lambda r: r.request.method == "POST") as response:
         await operation.get_by_role("button", name="Execute").click()

@@ -2,23 +2,18 @@
 people debug with."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
 
 import grpc
-import pytest
 from caravel.payments.v1 import payments_pb2, payments_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.conftest import ROOT
 from tests.e2e.conftest import Mesh, Rest
 
 SERVICES = {"caravel.payments.v1.PaymentService", "caravel.payments.v1.WebhookService"}
-GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
 async def test_a_stub_and_the_rest_api_see_the_same_payment(mesh: Mesh, rest: Rest) -> None:
@@ -75,30 +70,6 @@ def test_buf_curl_lists_services_and_creates_a_payment(mesh: Mesh) -> None:
 
     assert set(listed.split()) >= SERVICES
     assert json.loads(created)["transactionId"].startswith("pay_")
-
-
-@pytest.fixture(scope="session")
-def grpcurl() -> Path:
-    """The real tool, built once by the Go toolchain where there is one."""
-    found = shutil.which("grpcurl")
-    if found:
-        return Path(found)
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("grpcurl is not installed, and there is no Go toolchain to build it with")
-    tools = ROOT / ".caravel" / "tools"
-    if not (tools / "grpcurl").exists():
-        built = subprocess.run(
-            [go, "install", GRPCURL],
-            env={**os.environ, "GOBIN": str(tools)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if built.returncode != 0:
-            pytest.skip(f"grpcurl could not be built: {built.stderr.strip()[-200:]}")
-    return tools / "grpcurl"
 
 
 def test_grpcurl_lists_describes_and_creates_a_payment(mesh: Mesh, grpcurl: Path) -> None:

@@ -40,7 +40,10 @@ def test_child_dies_with_a_parent_that_is_killed() -> None:
 def test_program_stands_in_the_folder_it_was_given(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; print(os.getcwd())"]
     done = subprocess.run(
-        launched(command, orphan_signal=9, folder=tmp_path), capture_output=True, text=True
+        launched(command, orphan_signal=9, folder=tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout.strip() == str(tmp_path.resolve())
@@ -51,7 +54,7 @@ def test_program_without_its_parent_is_not_started(tmp_path: Path) -> None:
     # As if the supervisor had died between the two.
     words[words.index(str(os.getpid()))] = "1"
 
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
     assert "is gone" in done.stderr

@@ -1,5 +1,5 @@
-"""The embedded PostgreSQL: durable, with a role that may do little, and repaired when its making was
-interrupted. The database ring runs on the same class."""
+"""The embedded PostgreSQL: durable, with a role that may do little, and repaired when its making
+was interrupted. The database ring runs on the same class."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -91,5 +91,5 @@ def test_failed_making_is_a_sentence(cluster: Cluster) -> None:
     (cluster.placement.home / "initdb").write_text("#!/bin/sh\necho no room left. >&2; exit 1\n")
     (cluster.placement.home / "initdb").chmod(0o755)
 
-    with pytest.raises(Problem, match="PostgreSQL's initdb failed: no room left$"):
+    with pytest.raises(Problem, match=r"PostgreSQL's initdb failed: no room left$"):
         replace(cluster, placement=placement).prepare()

@@ -17,7 +17,7 @@ from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
 from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.domain.payment import Recipient
 from services.payments.domain.quote import Fees, RateTrail
-from services.payments.ports import FeeQuery, ProviderCall
+from services.payments.ports import FeeQuery, ProviderCall, RateQuery
 from services.shared.corridors import CorridorUnsupported
 from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavailable
 from services.shared.grpc_server import GrpcServer
@@ -181,7 +181,9 @@ async def test_a_refused_fee_comes_back_as_a_value_with_its_reason() -> None:
 async def test_a_rate_keeps_every_digit_and_a_refused_one_its_kind() -> None:
     register = fx_pb2_grpc.add_FxServiceServicer_to_server
     async with _channel(register, FeesAndRates(), "caravel.fx.v1.FxService") as channel:
-        good, bad = await GrpcRates(channel).get(["us-in", "us-ng"])
+        good, bad = await GrpcRates(channel).get(
+            [RateQuery(corridor_id="us-in"), RateQuery(corridor_id="us-ng")]
+        )
 
     assert isinstance(good, RateTrail)
     assert good.rate == Decimal("94.48046902971715")

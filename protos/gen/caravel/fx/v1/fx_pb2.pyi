@@ -27,20 +27,22 @@ class RateQuery(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CORRIDOR_ID_FIELD_NUMBER: _builtins.int
-    TRACE_ID_FIELD_NUMBER: _builtins.int
+    TRACE_IDS_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id of the corridor, for example "us-in"; it names the pair, the sources and the markup. Required."""
-    trace_id: _builtins.str
-    """W3C trace id of the payment, 32 hexadecimal digits, for the log. Optional."""
+    @_builtins.property
+    def trace_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """W3C trace ids of the payments that want it, 32 hexadecimal digits each, for the log. Optional."""
+
     def __init__(
         self,
         *,
         corridor_id: _builtins.str = ...,
-        trace_id: _builtins.str = ...,
+        trace_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "trace_ids", b"trace_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,229 @@
+"""`./caravel` as a person uses it: up, status, a payment pasted from the screen, down; two meshes
+at once; and one clear sentence where it cannot be. On meshes and in folders of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from deploy.local import ports
+from deploy.local.child import is_alive
+
+CARAVEL = Path(__file__).resolve().parents[2] / "caravel"
+PATIENCE_SECONDS = 120
+PROCESSES = {
+    *("postgresql", "fees", "fx", "simulator", "providers", "payments", "worker", "gateway"),
+}
+pytestmark = pytest.mark.skipif(
+    "CARAVEL_REST_URL" in os.environ, reason="the ring runs against a mesh elsewhere"
+)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A data folder and two ports of its own, and what can be done with them."""
+
+    data_dir: Path
+    rest_port: int
+    grpc_port: int
+
+    def caravel(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs ./caravel to its end, about this sandbox."""
+        return subprocess.run(
+            [CARAVEL, command, *words, "--data-dir", self.data_dir],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    def up(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Starts it in the background."""
+        return self.caravel("up", "--detach", *self.listen, *words)
+
+    @property
+    def listen(self) -> tuple[str, ...]:
+        """The flags for its ports."""
+        return ("--port", str(self.rest_port), "--grpc-port", str(self.grpc_port))
+
+    @property
+    def status(self) -> Any:
+        """What `status --json` says."""
+        return json.loads(self.caravel("status", "--json").stdout)
+
+    @property
+    def pids(self) -> set[int]:
+        """All its processes that live, the supervisor too."""
+        status = self.status
+        return {status["supervisor_pid"], *(process["pid"] for process in status["processes"])}
+
+
+@contextmanager
+def new_sandbox() -> Iterator[Sandbox]:
+    """A sandbox where nothing runs yet, and nothing is left afterwards."""
+    picked = ports.pick(["rest", "grpc"])
+    # A path with a space, and one that PostgreSQL's user can pass through.
+    with TemporaryDirectory(prefix="caravel e2e ") as name:
+        Path(name).chmod(0o711)
+        sandbox = Sandbox(Path(name) / "data", picked["rest"], picked["grpc"])
+        try:
+            yield sandbox
+        finally:
+            sandbox.caravel("down", "--delete")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox of the test's own."""
+    with new_sandbox() as sandbox:
+        yield sandbox
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox whose mesh runs, and what was said when it started."""
+
+    sandbox: Sandbox
+    greeting: str
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """A mesh for tests that do not stop it."""
+    with new_sandbox() as sandbox:
+        up = sandbox.up()
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield Running(sandbox, up.stdout)
+
+
+def living(pids: set[int]) -> set[int]:
+    """Those of the processes that are still there."""
+    return {pid for pid in pids if is_alive(pid)}
+
+
+def test_status_tells_what_runs_and_where(running: Running) -> None:
+    status = running.sandbox.status
+
+    assert status["ready"] is True
+    assert {process["name"] for process in status["processes"]} == PROCESSES
+    assert status["urls"]["rest"] == f"http://127.0.0.1:{running.sandbox.rest_port}"
+    assert living(running.sandbox.pids) == running.sandbox.pids
+
+
+def test_pasted_curl_line_creates_a_new_payment_each_time(running: Running) -> None:
+    line = re.search(r"^curl .*?\n(?=\n|\Z)", running.greeting, re.MULTILINE | re.DOTALL)
+    assert line
+
+    answers = [
+        subprocess.run(line[0], shell=True, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+
+    assert len({json.loads(answer)["transaction_id"] for answer in answers}) == 2
+
+
+def test_second_mesh_runs_beside_the_first(running: Running, sandbox: Sandbox) -> None:
+    assert sandbox.up().returncode == 0
+    assert sandbox.status["ready"] is True
+    assert running.sandbox.status["ready"] is True
+
+
+@pytest.mark.parametrize("flags", [(), ("--fresh",)])
+def test_second_up_in_one_folder_is_refused(running: Running, flags: tuple[str, ...]) -> None:
+    second = running.sandbox.up(*flags)
+
+    assert second.returncode == 1
+    assert re.fullmatch(r"caravel: a mesh is running in .* already; .*\n", second.stderr)
+    assert running.sandbox.status["ready"] is True
+
+
+def test_port_in_use_is_one_sentence(running: Running, sandbox: Sandbox) -> None:
+    port = running.sandbox.rest_port
+
+    refused = replace(sandbox, rest_port=port).up()
+
+    assert refused.returncode == 1
+    assert refused.stdout + refused.stderr == (
+        f"caravel: port {port} is in use by another program; choose another with --port\n"
+    )
+
+
+def test_logs_show_every_process(running: Running) -> None:
+    shown = running.sandbox.caravel("logs").stdout
+
+    assert all(f" {name:<10} │ " in shown for name in PROCESSES - {"gateway"})
+
+
+def test_migrate_works_on_a_running_mesh(running: Running) -> None:
+    assert running.sandbox.caravel("migrate").stdout == "The database is up to date.\n"
+
+
+def test_down_leaves_no_process_and_fresh_no_payment(sandbox: Sandbox) -> None:
+    sandbox.up()
+    pids = sandbox.pids
+    before = (sandbox.data_dir / "credentials.json").read_text()
+
+    down = sandbox.caravel("down")
+    assert down.stdout == "Stopped. No process is left.\n"
+    assert living(pids) == set()
+    assert sandbox.status["running"] is False
+
+    sandbox.up("--fresh")
+    assert sandbox.status["ready"] is True
+    assert (sandbox.data_dir / "credentials.json").read_text() != before
+
+
+def test_death_of_one_ends_all_with_a_sentence(sandbox: Sandbox) -> None:
+    up = [CARAVEL, "up", *sandbox.listen, "--data-dir", sandbox.data_dir]
+    with subprocess.Popen(up, stdout=PIPE, stderr=STDOUT, text=True) as process:
+        _wait_until_ready(process)
+        pids = sandbox.pids
+        fees = next(each for each in sandbox.status["processes"] if each["name"] == "fees")
+        os.kill(fees["pid"], signal.SIGKILL)
+        rest = process.stdout.read() if process.stdout else ""
+
+    assert process.returncode == 1
+    assert "caravel: fees ended unexpectedly (SIGKILL)" in rest
+    assert living(pids) == set()
+    assert "fees ended unexpectedly" in sandbox.status["problem"]
+
+
+def test_ctrl_c_stops_everything(sandbox: Sandbox) -> None:
+    up = [CARAVEL, "up", *sandbox.listen, "--data-dir", sandbox.data_dir]
+    with subprocess.Popen(up, stdout=PIPE, stderr=STDOUT, text=True) as process:
+        _wait_until_ready(process)
+        pids = sandbox.pids
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read() if process.stdout else ""
+
+    assert process.returncode == 0
+    assert rest.endswith("Stopped. No process is left.\n")
+    assert living(pids) == set()
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout
+    # The last line of the example, which is the last thing said.
+    assert any("destination_currency" in line for line in process.stdout)
+
+
+def test_killed_supervisor_takes_everything_along(sandbox: Sandbox) -> None:
+    sandbox.up()
+    pids = sandbox.pids
+
+    os.kill(sandbox.status["supervisor_pid"], signal.SIGKILL)
+    again = sandbox.up()
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert living(pids) == set()

@@ -1,0 +1,35 @@
+"""What a process writes to its log, read as whoever runs it would: line by line, as JSON."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+import structlog
+
+from services.shared import log
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@contextmanager
+def logged(service: str = "fees", level: str = "info") -> Iterator[Lines]:
+    """Logs as a service does for the length of a block; yields what reads the lines so far."""
+    root, output = logging.getLogger(), io.StringIO()
+    structlog_before, handlers_before, level_before = (
+        structlog.get_config(),
+        root.handlers,
+        root.level,
+    )
+    # Its own list, because configuring closes and removes whatever is in the present one.
+    root.handlers = []
+    try:
+        with redirect_stdout(output):
+            log.configure(service, level)
+        yield lambda: [json.loads(line) for line in output.getvalue().splitlines()]
+    finally:
+        structlog.configure(**structlog_before)
+        root.handlers = handlers_before
+        root.setLevel(level_before)

@@ -1,0 +1,119 @@
+"""The executable: what it does before any package is there. It runs in a copy of its own, with a
+lock file of its own."""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CARAVEL = Path(__file__).resolve().parents[3] / "caravel"
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder, with a space in its name, that holds the executable and two locks."""
+    folder = tmp_path / "my code"
+    folder.mkdir()
+    shutil.copy(CARAVEL, folder / "caravel")
+    for name in LOCKS:
+        (folder / name).write_text(f"nothing-of-this-name==1.0 --hash=sha256:{'0' * 64}\n")
+    return folder
+
+
+def _run(checkout: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, checkout / "caravel", *words],
+        cwd="/",
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _install(checkout: Path, *locks: str) -> None:
+    """What a finished installation leaves; its Python tells how it was called."""
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    (checkout / ".venv" / "lib" / "python3.11" / "site-packages" / "pip").mkdir(parents=True)
+    digests = [hashlib.sha256((checkout / lock).read_bytes()).hexdigest() for lock in locks]
+    stamp = {"root": str(checkout), "python": str(python), "locks": digests}
+    (checkout / ".venv" / "caravel.json").write_text(json.dumps(stamp))
+
+
+def test_old_python_can_read_it() -> None:
+    ast.parse(CARAVEL.read_text(), feature_version=(3, 7))
+
+
+def test_second_start_installs_nothing(checkout: Path) -> None:
+    _install(checkout, *LOCKS)
+
+    done = _run(checkout, "up", "--port", "81")
+
+    assert done.stdout == "-P -m deploy.local up --port 81\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["test", "check", "protos"])
+def test_tests_need_more_than_a_start_does(checkout: Path, command: str) -> None:
+    _install(checkout, "requirements.lock")
+    (checkout / "requirements-dev.lock").write_text("another==1.0\n")
+
+    done = _run(checkout, command)
+
+    assert "Installing 1 packages (the requirements have changed)" in done.stderr
+    assert "requirements-dev.lock" in (checkout / ".venv" / "caravel-install.log").read_text()
+    assert done.stdout == f"-P -m deploy.local {command}\n"
+
+
+def test_what_is_installed_for_tests_is_enough_for_a_start(checkout: Path) -> None:
+    _install(checkout, "requirements.lock")
+    (checkout / "requirements-dev.lock").write_text("another==1.0\n")
+    _run(checkout, "test")
+
+    assert _run(checkout, "up").stderr == ""
+
+
+def test_checkout_and_messages_become_importable(checkout: Path) -> None:
+    _install(checkout)
+    _run(checkout, "up")
+
+    packages = checkout / ".venv" / "lib" / "python3.11" / "site-packages"
+    lines = (packages / "caravel.pth").read_text().splitlines()
+    assert [(packages / line).resolve() for line in lines] == [
+        checkout,
+        checkout / "protos" / "gen",
+    ]
+
+
+def test_checkout_that_was_moved_installs_anew(checkout: Path) -> None:
+    _install(checkout, *LOCKS)
+    moved = checkout.rename(checkout.with_name("moved"))
+
+    assert "first run only" in _run(moved, "status", PIP_NO_INDEX="1").stderr
+
+
+def test_interrupted_installation_starts_over(checkout: Path) -> None:
+    _install(checkout, *LOCKS)
+    (checkout / ".venv" / "caravel.unfinished").touch()
+
+    assert "first run only" in _run(checkout, "status", PIP_NO_INDEX="1").stderr
+
+
+def test_package_index_out_of_reach_is_one_sentence(checkout: Path) -> None:
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "1"}
+
+    done = _run(checkout, "up", **nowhere)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1].startswith("caravel: cannot reach the package index")
+    assert len(done.stderr.splitlines()) == 2

@@ -1,0 +1,99 @@
+"""The table of processes: who waits for whom, and what each is told."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local import mesh
+from deploy.local.child import Spec
+from deploy.local.credentials import load_or_make
+from deploy.local.database import Database
+from deploy.local.mesh import Plan
+from deploy.local.paths import DataDir
+from deploy.local.placement import Placement
+from deploy.local.postgres import Cluster
+
+DATABASE = Database(
+    migration_url="postgresql://owner@db/caravel", application_url="postgresql://db"
+)
+
+
+def _plan(folder: Path, *, embedded: bool = True) -> Plan:
+    data_dir = DataDir.at(folder)
+    credentials = load_or_make(data_dir.credentials)
+    placement = Placement(home=data_dir.postgres, binaries=folder / "bin")
+    return Plan(
+        data_dir=data_dir,
+        rest_port=8080,
+        grpc_port=9090,
+        ports={name: 20_000 + at for at, name in enumerate(mesh.PORT_NAMES)},
+        credentials=credentials,
+        database=DATABASE,
+        cluster=Cluster(placement, credentials) if embedded else None,
+    )
+
+
+def _processes(folder: Path, *, embedded: bool = True) -> dict[str, Spec]:
+    return {spec.name: spec for spec in mesh.processes(_plan(folder, embedded=embedded))}
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_everybody_waits_only_for_those_shown_before(tmp_path: Path, embedded: bool) -> None:
+    shown: set[str] = set()
+    for name, spec in _processes(tmp_path, embedded=embedded).items():
+        assert set(spec.after) <= shown
+        shown.add(name)
+
+
+def test_database_of_somebody_else_is_not_run(tmp_path: Path) -> None:
+    assert "postgresql" not in _processes(tmp_path, embedded=False)
+
+
+def test_database_outlives_those_who_use_it(tmp_path: Path) -> None:
+    processes = _processes(tmp_path)
+
+    assert all("postgresql" in processes[name].after for name in ("payments", "worker"))
+
+
+def test_only_migrations_know_the_owner(tmp_path: Path) -> None:
+    knowing = [
+        name
+        for name, spec in _processes(tmp_path).items()
+        if DATABASE.migration_url in spec.environment.values()
+    ]
+
+    assert knowing == ["migrations"]
+
+
+def test_all_of_it_is_a_sandbox_that_reaches_only_the_simulator(tmp_path: Path) -> None:
+    plan = _plan(tmp_path)
+    providers = _processes(tmp_path)["providers"].environment
+
+    assert providers["SANDBOX"] == "true"
+    assert providers["STRIPE_BASE_URL"] == plan.urls["simulator"]
+    assert providers["LOCAL_WALLET_BASE_URL"] == plan.urls["simulator"]
+
+
+def test_persons_own_variables_do_not_replace_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_live_of_a_person")
+    monkeypatch.setenv("STRIPE_API_KEY_FILE", "/run/secrets/stripe")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://production")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+
+    providers = _processes(tmp_path)["providers"].environment
+
+    assert providers["STRIPE_API_KEY"].startswith("sk_test_")
+    assert providers["LOG_LEVEL"] == "debug"
+    assert not {"STRIPE_API_KEY_FILE", "DATABASE_URL"} & providers.keys()
+
+
+def test_nobody_inside_the_mesh_is_behind_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "intranet")
+
+    assert _processes(tmp_path)["providers"].environment["no_proxy"] == (
+        "intranet,127.0.0.1,localhost"
+    )

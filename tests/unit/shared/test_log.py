@@ -1,0 +1,117 @@
+"""Every line is one JSON object that says where it belongs, and none says what is secret."""
+
+import json
+import logging
+
+import pytest
+from pydantic import SecretStr
+
+from services.shared.log import get_logger
+from services.shared.telemetry import request_id_var, trace_id_var
+from tests.logs import logged
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+
+
+def _pay(account: str) -> None:
+    raise ValueError("no such wallet")
+
+
+def test_a_line_says_what_happened_when_and_where() -> None:
+    with logged("fees") as lines:
+        get_logger().info("fees_calculated", corridor_id="us-mx")
+
+    [line] = lines()
+    assert (line["event"], line["corridor_id"]) == ("fees_calculated", "us-mx")
+    assert (line["service"], line["level"]) == ("fees", "info")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_line_belongs_to_the_trace_and_request_it_was_written_in() -> None:
+    trace, request = trace_id_var.set(TRACE_ID), request_id_var.set("req-1")
+    with logged() as lines:
+        get_logger().info("inside")
+        trace_id_var.reset(trace)
+        request_id_var.reset(request)
+        get_logger().info("outside")
+
+    inside, outside = lines()
+    assert (inside["trace_id"], inside["request_id"]) == (TRACE_ID, "req-1")
+    assert not {"trace_id", "request_id"} & outside.keys()
+
+
+def test_a_trace_that_the_writer_names_is_kept() -> None:
+    trace = trace_id_var.set(TRACE_ID)
+    with logged() as lines:
+        get_logger().info("carried_on", trace_id="a" * 32)
+    trace_id_var.reset(trace)
+
+    assert lines()[0]["trace_id"] == "a" * 32
+
+
+def test_text_of_many_lines_stays_on_one() -> None:
+    with logged() as lines:
+        get_logger().info("heard", details="first\nsecond\u2028third \N{SNOWMAN}")
+
+    [line] = lines()
+    assert line["details"] == "first\nsecond\u2028third \N{SNOWMAN}"
+
+
+def test_secrets_mask_themselves() -> None:
+    with logged() as lines:
+        get_logger().info("configured", api_key=SecretStr("swordfish"), all={"a": SecretStr("cod")})
+
+    written = json.dumps(lines())
+    assert "****" in written
+    assert "swordfish" not in written
+    assert "cod" not in written
+
+
+def test_an_exception_is_told_without_its_local_variables() -> None:
+    with logged() as lines:
+        try:
+            _pay("+52 55 1234 5678")
+        except ValueError:
+            get_logger().exception("call_failed")
+
+    [line] = lines()
+    [told] = line["exception"]
+    assert (told["exc_type"], told["exc_value"]) == ("ValueError", "no such wallet")
+    assert [frame["name"] for frame in told["frames"]][-1] == "_pay"
+    assert "1234" not in json.dumps(line)
+
+
+def test_libraries_write_the_same_lines_and_only_what_is_wrong() -> None:
+    trace = trace_id_var.set(TRACE_ID)
+    with logged("fx") as lines:
+        logging.getLogger("library").info("all is well")
+        try:
+            _pay("+52 55 1234 5678")
+        except ValueError:
+            logging.getLogger("library").exception("this is %s", "wrong")
+    trace_id_var.reset(trace)
+
+    [line] = lines()
+    assert (line["event"], line["service"], line["level"]) == ("this is wrong", "fx", "error")
+    assert line["trace_id"] == TRACE_ID
+    assert "1234" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("WARNING", ["warning", "error"]),
+        ("error", ["error"]),
+        ("loud", ["info", "warning", "error"]),
+    ],
+)
+def test_less_than_the_level_is_silent_and_an_unknown_level_is_info(
+    level: str, heard: list[str]
+) -> None:
+    with logged(level=level) as lines:
+        for name in ("debug", "info", "warning", "error"):
+            getattr(get_logger(), name)("spoken")
+
+    assert [line["level"] for line in lines()] == heard
