@@ -14,7 +14,6 @@ from services.providers.domain import (
     ProviderNotFound,
     Webhook,
     WebhookEvent,
-    failed,
     unknown,
 )
 from services.providers.ports import Adapter, Offramp, Onramp
@@ -118,10 +117,8 @@ class Providers:
         if operation.kind is Kind.PAYOUT and isinstance(adapter, Offramp):
             async with self._slots[operation.provider]:
                 return await adapter.send_payout(operation)
-        if operation.provider_reference:
-            # Somebody did send it once; that we no longer can proves nothing about it.
-            return unknown(operation.key, UNSUPPORTED, "sent before, now without an adapter")
-        return failed(operation.key, UNSUPPORTED, "no such provider for this kind of operation")
+        # Not a failure: the key may have been sent before its adapter was taken away.
+        return unknown(operation.key, UNSUPPORTED, "nobody here can send to this provider")
 
     async def _ask(self, operation: Operation) -> OperationResult:
         adapter = self.adapters.get(operation.provider)

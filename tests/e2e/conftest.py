@@ -47,7 +47,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     try:
         yield Mesh(f"http://127.0.0.1:{picked['rest']}", f"127.0.0.1:{picked['grpc']}", data_dir)
     finally:
-        subprocess.run([CARAVEL, "down", *folder], check=True, timeout=START_SECONDS)
+        subprocess.run([CARAVEL, "down", "--delete", *folder], check=True, timeout=START_SECONDS)
 
 
 @dataclass(frozen=True)

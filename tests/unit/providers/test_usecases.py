@@ -109,31 +109,20 @@ async def test_what_takes_too_long_is_unknown() -> None:
     assert result.failure.code == "timeout"
 
 
-@pytest.mark.parametrize("lost", [operation(provider="nobody"), operation(kind=Kind.PAYOUT)])
-async def test_what_no_adapter_takes_was_never_sent_and_failed(lost: Operation) -> None:
-    stream = Providers({"fake": FakeOnramp()}).execute([lost], None)
+@pytest.mark.parametrize("verb", ["execute", "look_up"])
+@pytest.mark.parametrize("reference", ["", "pi_1"])
+@pytest.mark.parametrize("wanted", [{"provider": "nobody"}, {"kind": Kind.PAYOUT}])
+async def test_what_no_adapter_takes_may_have_been_sent_before_and_is_unknown(
+    wanted: dict[str, object], reference: str, verb: str
+) -> None:
+    providers = Providers({"fake": FakeOnramp()})
+    lost = replace(operation(provider_reference=reference), **wanted)  # type: ignore[arg-type]
 
-    [result] = [result async for result in stream]
+    [result] = [result async for result in getattr(providers, verb)([lost], None)]
 
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.UNKNOWN
     assert result.failure
     assert result.failure.code == "provider_unsupported"
-
-
-async def test_what_was_sent_before_the_adapter_went_is_unknown() -> None:
-    lost = operation(provider="nobody", provider_reference="pi_1")
-
-    [result] = [result async for result in Providers({}).execute([lost], None)]
-
-    assert result.outcome is Outcome.UNKNOWN
-
-
-async def test_looking_up_at_an_unknown_provider_proves_nothing() -> None:
-    stream = Providers({}).look_up([operation()], None)
-
-    [result] = [result async for result in stream]
-
-    assert result.outcome is Outcome.UNKNOWN
 
 
 async def test_each_operation_is_logged_under_its_own_trace() -> None:
