@@ -1,0 +1,96 @@
+"""The containers keep what deploy/README.md says of them. Whether they work is seen by running the
+e2e ring against them."""
+
+import re
+from typing import Any
+
+import yaml
+
+from deploy.local import mesh
+from tests.house.places import ROOT, check
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+RUNS_ONCE = {"migrate"}
+KEEPS_STATE = {"postgres", "simulator"}
+SECRET = re.compile(r"PASSWORD|SECRET|KEY|_URL$")
+SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+)\}")
+
+
+def test_every_process_of_the_local_mesh_has_a_container() -> None:
+    wanted = {*mesh.SERVICES, "simulator", "postgres", "migrate", "gateway"}
+    assert set(SERVICES) == wanted
+
+
+def test_only_the_gateway_is_published_and_on_this_machine_only() -> None:
+    published = {name for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"gateway"}
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES["gateway"]["ports"])
+
+
+def test_containers_may_do_little() -> None:
+    check(
+        f"docker-compose.yml:1: {name} is not {setting}: {wanted}"
+        for name, service in SERVICES.items()
+        for setting, wanted in {
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],
+        }.items()
+        if service.get(setting) != wanted
+    )
+
+
+def test_everything_that_stays_has_a_healthcheck_and_starts_again() -> None:
+    staying = {name: service for name, service in SERVICES.items() if name not in RUNS_ONCE}
+    check(
+        f"docker-compose.yml:1: {name} needs a healthcheck and restart: unless-stopped"
+        for name, service in staying.items()
+        if not service["healthcheck"].get("test") or service["restart"] != "unless-stopped"
+    )
+
+
+def test_what_may_be_scaled_has_no_name_and_no_volume_of_its_own() -> None:
+    check(
+        f"docker-compose.yml:1: a second {name} would be refused"
+        for name, service in SERVICES.items()
+        if "container_name" in service or ("volumes" in service and name not in KEEPS_STATE)
+    )
+
+
+def test_secrets_are_the_sandbox_s_own_and_can_be_replaced() -> None:
+    check(
+        f"docker-compose.yml:1: {name} has a secret of its own in {variable}"
+        for name, service in SERVICES.items()
+        for variable, value in service.get("environment", {}).items()
+        if SECRET.search(variable) and not _is_plain_address(value)
+        if not SANDBOX_VALUE.search(value)
+    )
+
+
+def _is_plain_address(value: str) -> bool:
+    return value.startswith("http://") and "@" not in value
+
+
+def test_images_hold_no_secret_and_no_root() -> None:
+    assert not re.search(r"(?i)password|secret=|_key=|^ARG", DOCKERFILE, re.MULTILINE)
+    stages = re.split(r"^FROM .+ AS ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    final = {stage.split()[0]: stage for stage in stages if "ENTRYPOINT" in stage}
+    assert set(final) == {"services", "gateway"}
+    assert all(re.search(r"^USER 10001:10001$", stage, re.MULTILINE) for stage in final.values())
+    # Exec form: else a shell stands between SIGTERM and the process.
+    assert all(re.search(r"^ENTRYPOINT \[", stage, re.MULTILINE) for stage in final.values())
+
+
+def test_images_are_built_from_nothing_but_what_is_listed() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert next(line for line in lines if not line.startswith("#")) == "*"
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    check(
+        f".dockerignore:1: let {source} in, the Dockerfile copies it"
+        for sources in copied
+        for source in sources.split()
+        if not any(source == line.removeprefix("!") for line in lines)
+        and not any(source.startswith(line.removeprefix("!") + "/") for line in lines)
+    )
