@@ -16,6 +16,8 @@ from services.providers.adapters.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.standard_webhooks import StandardSecrets
 from services.providers.domain import (
     Capabilities,
+    DuplicateReference,
+    ErrorCaching,
     Failure,
     Kind,
     LookUpStrength,
@@ -23,6 +25,7 @@ from services.providers.domain import (
     OperationResult,
     Outcome,
     Webhook,
+    WebhookAuthentication,
     WebhookEvent,
     WebhookEventTypeUnknown,
     WebhookSignatureInvalid,
@@ -43,6 +46,7 @@ STATUSES = {
 DEFINITIVE_REFUSALS = {"amount_invalid", "currency_unsupported", "recipient_invalid"}
 # Why a payout failed; every other cause is "payout_failed".
 FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
+OTHER_FAILURE = "payout_failed"
 # Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
 AMBIGUOUS = {
     400: "request_refused",
@@ -74,6 +78,12 @@ class LocalWallet:
     capabilities = Capabilities(
         kinds=frozenset({Kind.PAYOUT}),
         key_lifetime=timedelta(days=30),
+        key_scope="account",
+        error_caching=ErrorCaching.ERRORS_NOT_CACHED,
+        duplicate_reference=DuplicateReference.RETURNS_ORIGINAL,
+        success_final_after=timedelta(),
+        webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+        definitive_failures=frozenset(DEFINITIVE_REFUSALS | FAILURES | {OTHER_FAILURE}),
         look_up=LookUpStrength.STRONG,
         look_up_lag=timedelta(),
         event_is_evidence=True,
@@ -204,7 +214,7 @@ def _refusal(answer: dict[str, Any]) -> Failure:
 def _failure(body: dict[str, Any]) -> Failure:
     code = text(body.get("failure_code"))
     return Failure(
-        code if code in FAILURES else "payout_failed", text(body.get("failure_message")) or code
+        code if code in FAILURES else OTHER_FAILURE, text(body.get("failure_message")) or code
     )
 
 

@@ -16,12 +16,15 @@ from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secr
 from services.providers.adapters.stripe import translate
 from services.providers.domain import (
     Capabilities,
+    DuplicateReference,
+    ErrorCaching,
     Kind,
     LookUpStrength,
     Operation,
     OperationResult,
     Outcome,
     Webhook,
+    WebhookAuthentication,
     WebhookEvent,
     WebhookSignatureInvalid,
     WebhookTimestampOutOfRange,
@@ -55,6 +58,15 @@ class Stripe:
     capabilities = Capabilities(
         kinds=frozenset({Kind.COLLECTION}),
         key_lifetime=timedelta(hours=24),
+        key_scope="account",
+        # Also a 500 is the key's answer from then on.
+        error_caching=ErrorCaching.ERRORS_CACHED,
+        # Stripe knows keys, not references: a forgotten key charges again.
+        duplicate_reference=DuplicateReference.CREATES_NEW,
+        # The longest time in which most card schemes let a payer dispute.
+        success_final_after=timedelta(days=120),
+        webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+        definitive_failures=translate.DEFINITIVE_FAILURES,
         # Searching by metadata lags; sending the same key again is the stronger question.
         look_up=LookUpStrength.EVENTUAL,
         look_up_lag=timedelta(seconds=60),

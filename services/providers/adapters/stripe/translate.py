@@ -50,6 +50,10 @@ DEFINITIVE_REFUSALS = {
     ("amount_too_large", "amount"): "amount_too_large",
     ("resource_missing", "payment_method"): "payment_method_unknown",
 }
+# All that a FAILED of ours can say about a collection.
+DEFINITIVE_FAILURES = frozenset(
+    DECLINES | set(DEFINITIVE_REFUSALS.values()) | {"card_declined", "canceled", "requires_action"}
+)
 # Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
 AMBIGUOUS = {
     400: "request_refused",
