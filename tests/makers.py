@@ -10,10 +10,11 @@ from services.payments.domain.attempt import (
     Attempt,
     AttemptState,
     Capabilities,
+    LookUp,
     Step,
     intend,
 )
-from services.payments.domain.payment import Payment, Recipient, State
+from services.payments.domain.payment import Payment, Recipient, Route, State
 from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
 from services.payments.steps import Work
 from services.shared.ids import new_id
@@ -70,6 +71,7 @@ def make_payment(**changes: Any) -> Payment:
         quote_id=new_id(),
         corridor_id="us-ng",
         terms=make_terms(),
+        route=Route(onramps=("stripe",), offramps=("local_wallet",)),
         onramp="stripe",
         offramp="local_wallet",
         recipient=Recipient(),
@@ -84,7 +86,8 @@ def make_payment(**changes: Any) -> Payment:
 
 def make_attempt(payment: Payment, step: Step, state: AttemptState, **changes: Any) -> Attempt:
     sent_at = None if state is AttemptState.INTENDED else NOW - timedelta(seconds=4)
-    return replace(intend(payment, step, 1), state=state, **{"sent_at": sent_at, **changes})
+    times = {"sent_at": sent_at, "last_sent_at": sent_at}
+    return replace(intend(payment, step, 1), state=state, **{**times, **changes})
 
 
 def make_work(state: State, attempt_state: AttemptState | None = None, **changes: Any) -> Work:
@@ -97,17 +100,26 @@ def make_work(state: State, attempt_state: AttemptState | None = None, **changes
     return replace(work, **changes)
 
 
-CAPABILITIES = {
-    "stripe": Capabilities(
-        provider="stripe",
+def make_capabilities(provider: str, **changes: Any) -> Capabilities:
+    capabilities = Capabilities(
+        provider=provider,
         key_lifetime=timedelta(hours=24),
-        can_look_up=True,
+        look_up=LookUp.STRONG,
+        look_up_lag=timedelta(0),
+        caches_errors=False,
+        repeats_forgotten=True,
         event_is_evidence=False,
+        definitive_failures=frozenset({"card_declined", "recipient_blocked"}),
+    )
+    return replace(capabilities, **changes)
+
+
+CAPABILITIES = {
+    "stripe": make_capabilities(
+        "stripe", look_up=LookUp.EVENTUAL, look_up_lag=timedelta(seconds=60), caches_errors=True
     ),
-    "local_wallet": Capabilities(
-        provider="local_wallet",
-        key_lifetime=timedelta(days=30),
-        can_look_up=True,
-        event_is_evidence=True,
+    "local_wallet": make_capabilities(
+        "local_wallet", repeats_forgotten=False, event_is_evidence=True
     ),
+    "bank": make_capabilities("bank", repeats_forgotten=False),
 }
