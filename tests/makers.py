@@ -16,7 +16,7 @@ from services.payments.domain.attempt import (
 )
 from services.payments.domain.payment import Payment, Recipient, Route, State
 from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
-from services.payments.steps import Work
+from services.payments.steps import STEP_OF_STATE, Work
 from services.shared.ids import new_id
 from services.shared.money import Money
 
@@ -93,8 +93,7 @@ def make_attempt(payment: Payment, step: Step, state: AttemptState, **changes: A
 def make_work(state: State, attempt_state: AttemptState | None = None, **changes: Any) -> Work:
     """Claimed work in this state, with an attempt of its step where a state is given for it."""
     payment = make_payment(state=state, version=5)
-    collecting = state in (State.CREATED, State.COLLECTING)
-    step = Step.COLLECTION if collecting else Step.PAYOUT
+    step = STEP_OF_STATE.get(state, Step.PAYOUT)
     attempt = make_attempt(payment, step, attempt_state) if attempt_state else None
     work = Work(payment=payment, attempt=attempt, news=(), lease_token=7, claimed_at=NOW)
     return replace(work, **changes)
@@ -110,6 +109,7 @@ def make_capabilities(provider: str, **changes: Any) -> Capabilities:
         repeats_forgotten=True,
         event_is_evidence=False,
         definitive_failures=frozenset({"card_declined", "recipient_blocked"}),
+        refunds=provider == "stripe",
     )
     return replace(capabilities, **changes)
 

@@ -28,7 +28,11 @@ WEBHOOK_TIMEOUT_SECONDS = 5.0
 OPERATION_TIMEOUT_SECONDS = 10
 CALL_TIMEOUT_SECONDS = 12.0
 
-_KINDS = {Step.COLLECTION: providers_pb2.COLLECTION, Step.PAYOUT: providers_pb2.PAYOUT}
+_KINDS = {
+    Step.COLLECTION: providers_pb2.COLLECTION,
+    Step.PAYOUT: providers_pb2.PAYOUT,
+    Step.REFUND: providers_pb2.REFUND,
+}
 _STEPS = {kind: step for step, kind in _KINDS.items()}
 
 
@@ -153,6 +157,7 @@ class GrpcProviders:
                 event_is_evidence=record.event_is_evidence
                 and record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
                 definitive_failures=frozenset(record.definitive_failures),
+                refunds=providers_pb2.REFUND in record.kinds,
             )
             for record in response.providers
         }
@@ -179,6 +184,7 @@ async def _answers(
 
 def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
     payment, attempt = call.payment, call.attempt
+    refunds = attempt.step is Step.REFUND
     return providers_pb2.Operation(
         provider=attempt.provider,
         kind=_KINDS[attempt.step],
@@ -190,6 +196,7 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         recipient=_write_recipient(payment.recipient),
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
+        collection_reference=payment.collection_reference if refunds else "",
     )
 
 

@@ -81,6 +81,7 @@ payments = Table(
     Column("route", JSONB, nullable=False),
     Column("onramp", Text, nullable=False),
     Column("offramp", Text, nullable=False),
+    Column("collection_reference", Text, nullable=False, server_default=text("''")),
     Column("recipient", JSONB, nullable=False),
     Column("payment_method", Text, nullable=False),
     Column("reference", Text, nullable=False),

@@ -15,6 +15,7 @@ class Step(StrEnum):
 
     COLLECTION = "collection"
     PAYOUT = "payout"
+    REFUND = "refund"
 
 
 class AttemptState(StrEnum):
@@ -108,20 +109,25 @@ class Attempt:
 
 def intend(payment: Payment, step: Step, number: int) -> Attempt:
     """The attempt that is about to be made, with its deterministic key."""
-    collecting = step is Step.COLLECTION
+    at_onramp = step is not Step.PAYOUT
     return Attempt(
         merchant_id=payment.merchant_id,
         payment_id=payment.id,
         step=step,
         number=number,
-        provider=payment.onramp if collecting else payment.offramp,
+        provider=payment.onramp if at_onramp else payment.offramp,
         key=f"{payment.transaction_id}-{step}-{number}",
-        amount=payment.terms.amount if collecting else payment.terms.payout,
+        amount=payment.terms.amount if at_onramp else payment.terms.payout,
     )
 
 
 def provider_after(payment: Payment, step: Step, provider: str) -> str | None:
-    """The next provider of the payment's route; None after its last."""
+    """The next provider of the payment's route; None after its last.
+
+    A refund has none: only who collected the money can give it back.
+    """
+    if step is Step.REFUND:
+        return None
     route = payment.route.onramps if step is Step.COLLECTION else payment.route.offramps
     rest = route[route.index(provider) + 1 :] if provider in route else ()
     return rest[0] if rest else None
@@ -159,6 +165,8 @@ class Capabilities:
     event_is_evidence: bool
     # The only failure codes that prove that nothing moved.
     definitive_failures: frozenset[str]
+    # True where it can give back what it has collected.
+    refunds: bool
 
     def absence_is_evidence(self, attempt: Attempt, now: datetime) -> bool:
         """Whether "absent" proves that the provider never had the operation."""

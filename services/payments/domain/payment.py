@@ -162,6 +162,8 @@ class Payment:
     sent_at: datetime | None = None
     hold_reason: str | None = None
     failure: Failure | None = None
+    # The onramp's id of the collection, once it has succeeded; a refund names it.
+    collection_reference: str = ""
 
     @property
     def transaction_id(self) -> str:

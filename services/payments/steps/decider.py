@@ -48,8 +48,9 @@ STEP_OF_STATE: Mapping[State, Step] = {
     State.COLLECTING: Step.COLLECTION,
     State.CONVERTED: Step.PAYOUT,
     State.PAYING_OUT: Step.PAYOUT,
+    State.REFUNDING: Step.REFUND,
 }
-# The states in which a step is about to begin, and where its intent leads.
+# Where the intent of a step leads, for the steps whose first attempt moves the payment.
 BEGINS: Mapping[State, State] = {
     State.CREATED: State.COLLECTING,
     State.CONVERTED: State.PAYING_OUT,
@@ -75,14 +76,15 @@ class Decider:
             return rest(work, release(work))
         if step is None:
             return rest(work, release(work, closed_news=ignored(work.news)))
-        if payment.state in BEGINS:
-            return begin(work, intend(payment, step, 1), BEGINS[payment.state])
-        return self._continue(work, step)
+        if work.attempt is None:
+            leads_to = BEGINS.get(payment.state, payment.state)
+            return begin(work, intend(payment, step, 1), leads_to)
+        return self._continue(work, work.attempt)
 
-    def _continue(self, work: Work, step: Step) -> Plan:
+    def _continue(self, work: Work, attempt: Attempt) -> Plan:
         """The next move of a step that has begun."""
-        payment, attempt = work.payment, work.attempt
-        if attempt is None or attempt.provider not in self._capabilities:
+        payment, step = work.payment, attempt.step
+        if attempt.provider not in self._capabilities:
             return rest(work, hold(work, "provider_unknown"))
         if attempt.state is AttemptState.FAILED:
             return begin(work, intend(payment, step, attempt.number + 1), payment.state)
@@ -120,7 +122,9 @@ class Decider:
         if outcome is Outcome.PENDING:
             return self._accept(work, attempt, answer, now)
         if outcome is Outcome.FAILED and capabilities.is_definitive(answer.failure):
-            return fail(work, attempt, answer, now)
+            refunds = self._capabilities.get(work.payment.onramp)
+            refundable = refunds is not None and refunds.refunds
+            return fail(work, attempt, answer, now, refundable=refundable)
         if outcome is Outcome.NOT_SENT and work.first_send:
             return self._not_sent(work, attempt, answer, now)
         if outcome is Outcome.ABSENT and self._is_worn_out(attempt, now):

@@ -18,6 +18,7 @@ from services.payments.domain.ledger import (
     collection_postings,
     exchange_postings,
     payout_postings,
+    refund_postings,
 )
 from services.payments.domain.payment import Failure, State
 from services.payments.steps.facts import Call, Change, ClosedNews, News, NewsFate, Plan, Work
@@ -41,58 +42,77 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
 
 
 def succeed(work: Work, attempt: Attempt, answer: Answer) -> Change:
-    """The step is done: funds are in and exchanged, or the recipient has the money."""
+    """The step is done; with the collection, the exchange at the locked rate is done as well."""
+    if attempt.step is Step.COLLECTION:
+        return _collected(work, attempt, answer)
+    refunded = attempt.step is Step.REFUND
     payment, event = work.payment.moved(
-        State.FUNDED if attempt.step is Step.COLLECTION else State.COMPLETED,
+        State.REFUNDED if refunded else State.COMPLETED,
         actor=answer.actor,
         cause=f"{attempt.step}_succeeded",
         **evidence_of(attempt, answer),
     )
-    done = replace(
+    return replace(
         release(work, closed_news=ignored(work.news)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),
-        postings=payout_postings(payment),
+        postings=refund_postings(payment) if refunded else payout_postings(payment),
     )
-    if attempt.step is Step.PAYOUT:
-        return done
-    payment, exchanged = payment.moved(
+
+
+def _collected(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    done = attempt.answered(AttemptState.SUCCEEDED, answer)
+    funded, event = work.payment.moved(
+        State.FUNDED,
+        actor=answer.actor,
+        cause="collection_succeeded",
+        **evidence_of(attempt, answer),
+    )
+    payment, exchanged = funded.moved(
         State.CONVERTED,
         actor="worker",
         cause="exchanged_at_locked_rate",
-        rate=str(payment.terms.rate),
-        payout=f"{payment.terms.payout} {payment.terms.payout.currency}",
+        rate=str(funded.terms.rate),
+        payout=f"{funded.terms.payout} {funded.terms.payout.currency}",
     )
+    # What is said about the payout is kept until there is one.
+    heard = ignored(news for news in work.news if news.step is Step.COLLECTION)
     return replace(
-        done,
-        payment=payment,
+        release(work, due_in=timedelta(0), closed_news=heard),
+        payment=replace(payment, collection_reference=done.provider_reference),
+        attempt=done,
         events=(event, exchanged),
         postings=(*collection_postings(payment), *exchange_postings(payment.terms)),
-        # What is said about the payout is kept until there is one.
-        closed_news=ignored(news for news in work.news if news.step is Step.COLLECTION),
-        due_in=timedelta(0),
     )
 
 
-def fail(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
+def fail(
+    work: Work, attempt: Attempt, answer: Answer, now: datetime, *, refundable: bool
+) -> Change:
     """A definitive no. Uncollected, the payment has failed: the payer was refused, not we.
 
-    Unpaid, it goes to the corridor's next offramp; after the last one a person must see to it.
+    Unpaid, it goes to the corridor's next offramp, and after the last one the sender gets the money
+    back. Where that cannot be, a person must see to it.
     """
     following = provider_after(work.payment, attempt.step, attempt.provider)
     if attempt.step is Step.PAYOUT and following is not None:
         return fail_over(work, attempt, answer, following, now)
-    evidence = evidence_of(attempt, answer)
+    evidence, actor = evidence_of(attempt, answer), answer.actor
+    cause = f"{attempt.step}_failed"
     if attempt.step is Step.COLLECTION:
-        payment, event = work.payment.moved(
-            State.FAILED, actor=answer.actor, cause="collection_failed", **evidence
-        )
+        payment, event = work.payment.moved(State.FAILED, actor=actor, cause=cause, **evidence)
+        change = release(work)
+    elif attempt.step is Step.PAYOUT and refundable:
+        payment, event = work.payment.moved(State.REFUNDING, actor=actor, cause=cause, **evidence)
+        change = next_attempt(work, attempt, answer, now)
     else:
-        payment, event = work.payment.held("payout_failed", actor=answer.actor, **evidence)
+        payment, event = work.payment.held(cause, actor=actor, **evidence)
+        change = release(work)
     return replace(
-        release(work, closed_news=ignored(work.news)),
-        payment=replace(payment, failure=answer.failure),
+        change,
+        closed_news=ignored(work.news),
+        payment=replace(payment, failure=payment.failure or answer.failure),
         attempt=attempt.answered(AttemptState.FAILED, answer),
         events=(event,),
     )
@@ -139,13 +159,17 @@ def is_about(news: News, attempt: Attempt) -> bool:
 
 
 def contradicts_a_failure(work: Work, attempt: Attempt) -> bool:
-    """Whether an event says that an earlier attempt succeeded, which we had recorded as failed."""
+    """Whether an event says that something succeeded which we had recorded as failed."""
     return any(
-        news.step is attempt.step
-        and news.answer.outcome is Outcome.SUCCEEDED
-        and not is_about(news, attempt)
+        news.answer.outcome is Outcome.SUCCEEDED and _failed_before(news, attempt)
         for news in work.news
     )
+
+
+def _failed_before(news: News, attempt: Attempt) -> bool:
+    if news.step is attempt.step:
+        return not is_about(news, attempt)
+    return news.step is Step.PAYOUT and attempt.step is Step.REFUND
 
 
 def hold(work: Work, reason: str, **evidence: str) -> Change:

@@ -101,6 +101,7 @@ def read_payment(row: Row[Any]) -> Payment:
         sent_at=row.sent_at,
         hold_reason=row.hold_reason,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
+        collection_reference=row.collection_reference,
     )
 
 

@@ -78,6 +78,7 @@ _WRITE_PAYMENTS = text(
     UPDATE payments p
        SET state = r.state, version = r.version, sent_at = r.sent_at,
            onramp = r.onramp, offramp = r.offramp,
+           collection_reference = r.collection_reference,
            hold_reason = r.hold_reason, failure_code = r.failure_code,
            failure_message = r.failure_message,
            updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
@@ -88,7 +89,7 @@ _WRITE_PAYMENTS = text(
                          ELSE now() + make_interval(secs => r.due_in_seconds) END
       FROM json_to_recordset(CAST(:rows AS json))
         AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
-             onramp text, offramp text,
+             onramp text, offramp text, collection_reference text,
              hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
              due_in_seconds double precision, expected_version integer, lease_token bigint)
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
@@ -268,6 +269,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
         "onramp": payment.onramp,
         "offramp": payment.offramp,
+        "collection_reference": payment.collection_reference,
         "hold_reason": payment.hold_reason,
         "failure_code": payment.failure.code if payment.failure else None,
         "failure_message": payment.failure.message if payment.failure else None,

@@ -266,3 +266,20 @@ async def test_what_was_never_sent_is_sent_once_the_provider_is_back(engine: Asy
     assert await _scalar(engine, "SELECT count(*) FROM attempts") == 2
     unsent = "SELECT count(*) FROM payment_events WHERE cause LIKE '%_not_sent'"
     assert await _scalar(engine, unsent) == 2
+
+
+async def test_a_payout_that_nobody_takes_is_refunded_and_leaves_nothing(
+    engine: AsyncEngine,
+) -> None:
+    (payment,) = await _create(engine)
+    providers = ScriptedProviders()
+    providers.execute_answers[Step.PAYOUT] = REFUSED
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, [payment], Status.REFUNDED)
+
+    refunded = await PostgresPayments(engine).get("sandbox", payment.id)
+    assert refunded.failure == REFUSED.failure
+    assert refunded.collection_reference == f"ref-{payment.transaction_id}-collection-1"
+    assert providers.executed[-1] == f"{payment.transaction_id}-refund-1"
+    assert await _scalar(engine, "SELECT count(*) FROM balances WHERE balance_minor <> 0") == 0

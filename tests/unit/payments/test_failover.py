@@ -58,15 +58,82 @@ def test_the_next_attempt_has_the_next_number_and_a_key_of_its_own() -> None:
     assert plan.change.payment.state is State.PAYING_OUT
 
 
-def test_the_last_offramps_refusal_waits_for_a_person() -> None:
-    work = _work()
-    last = replace(
+def _at_the_last(work: Work) -> Work:
+    return replace(
         work,
         payment=replace(work.payment, offramp="bank"),
         attempt=replace(_attempt(work), provider="bank"),
     )
 
-    assert DECIDER.settle(last, REFUSED, NOW).payment.hold_reason == "payout_failed"
+
+def test_the_last_offramps_refusal_gives_the_sender_the_money_back() -> None:
+    change = DECIDER.settle(_at_the_last(_work()), REFUSED, NOW)
+
+    assert change.payment.state is State.REFUNDING
+    assert change.payment.failure == REFUSED.failure
+    assert change.postings == ()
+    assert change.due_in == timedelta(0)
+
+
+def test_a_refund_waits_while_the_refused_payout_may_still_arrive() -> None:
+    late = _at_the_last(_work(AttemptState.ACCEPTED, first_send=False))
+
+    assert DECIDER.settle(late, REFUSED, NOW).due_in == timedelta(seconds=26)
+
+
+def test_where_the_onramp_cannot_refund_a_person_must_see_to_it() -> None:
+    final = {**CAPABILITIES, "stripe": replace(CAPABILITIES["stripe"], refunds=False)}
+
+    change = Decider(final, lambda: 0.0).settle(_at_the_last(_work()), REFUSED, NOW)
+
+    assert change.payment.state is State.PAYING_OUT
+    assert change.payment.hold_reason == "payout_failed"
+
+
+def test_a_refund_begins_at_the_onramp_with_a_key_of_its_own() -> None:
+    plan = DECIDER.plan(make_work(State.REFUNDING))
+
+    attempt = _attempt(plan.work)
+    assert plan.call is Call.SEND
+    assert (attempt.provider, str(attempt.amount)) == ("stripe", "100.00")
+    assert attempt.key.endswith("-refund-1")
+    assert [event.cause for event in plan.change.events] == ["refund_intended"]
+
+
+def test_a_refund_that_succeeded_ends_the_payment() -> None:
+    work = make_work(State.REFUNDING, AttemptState.SENT)
+
+    change = DECIDER.settle(work, Answer(outcome=Outcome.SUCCEEDED), NOW)
+
+    assert change.payment.state is State.REFUNDED
+    assert change.postings[-1].cause == "refund_funds_collected"
+    assert change.due_in is None
+
+
+def test_a_refused_refund_is_held_and_keeps_the_reason_of_the_payout() -> None:
+    work = make_work(State.REFUNDING, AttemptState.SENT)
+    why = Failure(code="recipient_blocked", message="blocked")
+    work = replace(work, payment=replace(work.payment, failure=why))
+    declined = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="no"))
+
+    change = DECIDER.settle(work, declined, NOW)
+
+    assert change.payment.hold_reason == "refund_failed"
+    assert change.payment.failure == why
+
+
+def test_news_of_a_payout_during_its_refund_is_a_hold() -> None:
+    news = News(
+        provider="local_wallet",
+        event_id="evt_1",
+        step=Step.PAYOUT,
+        answer=Answer(outcome=Outcome.SUCCEEDED),
+    )
+
+    plan = DECIDER.plan(make_work(State.REFUNDING, AttemptState.SENT, news=(news,)))
+
+    assert plan.call is None
+    assert plan.change.payment.hold_reason == "late_success"
 
 
 def test_the_next_attempt_waits_while_an_earlier_request_may_still_arrive() -> None:

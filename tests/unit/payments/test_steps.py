@@ -184,14 +184,6 @@ def test_a_declined_collection_fails_the_payment_and_posts_nothing() -> None:
     assert change.due_in is None
 
 
-def test_a_refused_payout_waits_for_a_person_with_the_money_accounted_for() -> None:
-    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.SENT), DECLINED, NOW)
-
-    assert change.payment.state is State.PAYING_OUT
-    assert change.payment.hold_reason == "payout_failed"
-    assert change.payment.failure == DECLINED.failure
-
-
 def test_an_event_that_is_evidence_settles_without_asking() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=(_news(Outcome.SUCCEEDED),))
 
