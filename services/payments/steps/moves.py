@@ -145,7 +145,10 @@ def retire(work: Work, attempt: Attempt, now: datetime) -> Change:
 def next_attempt(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
     """Ends an attempt so that the next one can begin, once nothing of this one can still arrive."""
     in_flight = timedelta(0)
-    if not work.first_send and attempt.last_sent_at is not None:
+    # Sent once and answered: there is no second request that could be under way.
+    sent_once = attempt.sent_at == attempt.last_sent_at
+    settled = work.first_send or (sent_once and attempt.state is AttemptState.ACCEPTED)
+    if attempt.last_sent_at is not None and not settled:
         in_flight = max(attempt.last_sent_at + SEND_DEADLINE - now, timedelta(0))
     return replace(
         release(work, due_in=in_flight),

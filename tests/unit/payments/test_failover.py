@@ -76,9 +76,15 @@ def test_the_last_offramps_refusal_gives_the_sender_the_money_back() -> None:
 
 
 def test_a_refund_waits_while_the_refused_payout_may_still_arrive() -> None:
-    late = _at_the_last(_work(AttemptState.ACCEPTED, first_send=False))
+    late = _at_the_last(_work(AttemptState.UNKNOWN, first_send=False))
 
     assert DECIDER.settle(late, REFUSED, NOW).due_in == timedelta(seconds=26)
+
+
+def test_a_refund_begins_at_once_where_the_payout_was_sent_once_and_answered() -> None:
+    answered = _at_the_last(_work(AttemptState.ACCEPTED, first_send=False))
+
+    assert DECIDER.settle(answered, REFUSED, NOW).due_in == timedelta(0)
 
 
 def test_where_the_onramp_cannot_refund_a_person_must_see_to_it() -> None:
