@@ -11,7 +11,14 @@ import aiohttp
 from pydantic import Field, SecretStr
 
 from services.providers.adapters import standard_webhooks
-from services.providers.adapters.http import Answer, AnswerInvalid, read_object, send, text
+from services.providers.adapters.http import (
+    Answer,
+    AnswerInvalid,
+    NotConnected,
+    read_object,
+    send,
+    text,
+)
 from services.providers.adapters.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.standard_webhooks import StandardSecrets
 from services.providers.domain import (
@@ -30,6 +37,7 @@ from services.providers.domain import (
     WebhookEventTypeUnknown,
     WebhookSignatureInvalid,
     failed,
+    not_sent,
     unknown,
 )
 from services.shared.clock import Clock
@@ -43,7 +51,12 @@ STATUSES = {
     "failed": Outcome.FAILED,
 }
 # The refusals of a request that prove that no payout was accepted.
-DEFINITIVE_REFUSALS = {"amount_invalid", "currency_unsupported", "recipient_invalid"}
+DEFINITIVE_REFUSALS = {
+    "amount_invalid",
+    "currency_unsupported",
+    "insufficient_balance",
+    "recipient_invalid",
+}
 # Why a payout failed; every other cause is "payout_failed".
 FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
 OTHER_FAILURE = "payout_failed"
@@ -108,6 +121,8 @@ class LocalWallet:
                 refusal = _refusal(read_object(answer.body))
                 if refusal.code in DEFINITIVE_REFUSALS:
                     return failed(operation.key, refusal.code, refusal.message)
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
         except (aiohttp.ClientError, AnswerInvalid) as error:
             return _not_understood(operation, error)
         return _ambiguous(operation, answer)
