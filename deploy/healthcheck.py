@@ -1,10 +1,11 @@
-"""Asks the process in the same container whether it can be relied on, for the container engine: ends
-with 0 if so. `python deploy/healthcheck.py grpc` asks gRPC's health service, `http` asks GET /healthz;
-both on 127.0.0.1 at PORT."""
+"""Asks the process in the same container whether it can be relied on, for the container engine:
+ends with 0 if so. `python deploy/healthcheck.py grpc` asks gRPC's health service, `http` asks
+GET /healthz; both on 127.0.0.1 at PORT."""
 
 import http.client
 import os
 import sys
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,9 +18,8 @@ def grpc_serving(port: int) -> bool:
     """Whether the gRPC server says that it is SERVING."""
     with grpc.insecure_channel(f"{HOST}:{port}") as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=ANSWER_SECONDS
-            )
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_SECONDS)
         except grpc.RpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -2,6 +2,7 @@
 packages is imported when it is called, so that help needs nothing installed."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         complain("interrupted")
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read us has seen enough.
-        sys.stderr.close()
+        # Whoever read us has seen enough; nor shall Python try to tell them more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
 
 

@@ -75,9 +75,11 @@ def place(wanted: Path, elsewhere: Path | None = None) -> Placement:
         return Placement(home=wanted, binaries=package / INSTALL / "bin")
     nobody = nobody_user()
     elsewhere = elsewhere or home_elsewhere(wanted)
+    binary = package / INSTALL / "bin" / "postgres"
     # A cluster that has been made stays where it is, whatever has happened to the folders since.
-    stays = (elsewhere / "cluster").exists()
-    if not stays and is_reachable(wanted) and is_reachable(package / INSTALL / "bin" / "postgres"):
+    if (wanted / "cluster").exists() or (
+        not (elsewhere / "cluster").exists() and is_reachable(wanted) and is_reachable(binary)
+    ):
         return Placement(home=wanted, binaries=package / INSTALL / "bin", run_as=nobody)
     binaries = elsewhere / "install" / PACKAGE / INSTALL / "bin"
     return Placement(home=elsewhere, binaries=binaries, run_as=nobody)

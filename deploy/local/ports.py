@@ -26,7 +26,9 @@ def is_free(port: int, host: str = HOST) -> bool:
 def pick(names: Iterable[str]) -> dict[str, int]:
     """A free port for every name, all different."""
     first, last = kernel_range()
-    candidates = [port for port in range(LOWEST, HIGHEST + 1) if not first <= port <= last]
+    ours = range(LOWEST, HIGHEST + 1)
+    # Where the kernel was given all of them, sharing is what is left.
+    candidates = [port for port in ours if not first <= port <= last] or list(ours)
     random.SystemRandom().shuffle(candidates)
     free = (port for port in candidates if is_free(port))
     return {name: next(free) for name in names}

@@ -2,6 +2,7 @@
 database `caravel`, its owner, and the role that the services log in as. Durable in all things;
 `./caravel up` runs it, and so may a test, with private_cluster()."""
 
+import os
 import signal
 import subprocess
 import tempfile
@@ -117,7 +118,13 @@ class Cluster:
             raise Problem(f"PostgreSQL's {name} failed: {last[0].strip().rstrip('.')}")
 
     def _check_ownership(self) -> None:
-        home = self.placement.home
+        home, run_as = self.placement.home, self.placement.run_as
+        owner = self.placement.cluster.stat().st_uid
+        if owner != (run_as.uid if run_as else os.geteuid()):
+            raise Problem(
+                f"{home} holds a database that was made by another user (id {owner}); run as that "
+                "user, or use a --data-dir of your own"
+            )
         if (home / INSTANCE_FILE).read_text().strip() != self.credentials.instance:
             raise Problem(
                 f"{home} holds the database of an earlier sandbox, whose passwords are gone; "

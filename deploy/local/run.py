@@ -13,7 +13,7 @@ from deploy.local import greeting, logs, mesh, state, terminal
 from deploy.local.child import Child
 from deploy.local.state import RunningProcess
 from deploy.local.supervisor import Supervisor
-from deploy.local.terminal import paint, say
+from deploy.local.terminal import paint, say, say_if_possible
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -38,9 +38,9 @@ async def run(plan: mesh.Plan, started: float, *, watched: bool) -> None:
             await _serve(stop, supervisor, watched=watched)
     finally:
         hint = paint(" (Ctrl-C again kills)", terminal.DIM) if watched else ""
-        say(f"\n  Stopping …{hint}")
+        say_if_possible(f"\n  Stopping …{hint}")
         await supervisor.stop()
-        say("  Stopped. No process is left.")
+        say_if_possible("  Stopped. No process is left.")
 
 
 def _on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:

@@ -27,10 +27,14 @@ def paint(text: str, *codes: str) -> str:
 
 def say(text: str = "") -> None:
     """A line, or several, for the person."""
-    # Nobody may be there any more to read it, and there are still processes to stop.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_if_possible(text: str) -> None:
+    """The same to a person who may have left: a terminal that is gone must not stop what we do."""
     with suppress(OSError):
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        say(text)
 
 
 def complain(text: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import MetaData, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -21,6 +21,9 @@ NAMES = {
 }
 # Each of these off means that a crash can lose a payment whose payout has been sent.
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
+# The SQLSTATE classes of a statement or data that are wrong, and stay so however often they are
+# sent: feature, cardinality, data, integrity, syntax or access, and what our triggers raise.
+MISTAKES = ("0A", "21", "22", "23", "42", "P0")
 
 
 class UnsafeDatabase(CannotStart):
@@ -46,6 +49,8 @@ def open_engine(url: str, *, pool_size: int, application: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
+        # What an error quotes ends up in a log, and parameters are people's names and accounts.
+        hide_parameters=True,
         connect_args={"server_settings": dict(settings), "timeout": 5, "command_timeout": 15},
     )
 
@@ -59,7 +64,9 @@ async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
                 for setting in DURABILITY
             }
     except (OSError, DBAPIError) as error:
-        raise CannotStart(f"the database cannot be reached: {error}") from error
+        # Without the lines that SQLAlchemy adds.
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise CannotStart(f"the database cannot be reached: {reason}") from error
     for setting, value in values.items():
         if value == "off":
             raise UnsafeDatabase(
@@ -77,7 +84,9 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with engine.connect() as connection:
             yield connection
-    except (DataError, IntegrityError, ProgrammingError):
-        raise
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except (PoolTimeout, OSError) as error:
+        raise Unavailable("the database cannot answer now") from error
+    except DBAPIError as error:
+        if (getattr(error.orig, "sqlstate", None) or "").startswith(MISTAKES):
+            raise
         raise Unavailable("the database cannot answer now") from error

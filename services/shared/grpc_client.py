@@ -41,6 +41,8 @@ def open_channel(target: str, service: str, *, retry_unavailable: bool) -> grpc.
             ("grpc.max_receive_message_length", 16 * 1024 * 1024),
             # After a replica dies the rest must be found again in less than a request's deadline.
             ("grpc.max_reconnect_backoff_ms", 1_000),
+            # How long a connection may take; the lookup that finds a new replica waits for it.
+            ("grpc.min_reconnect_backoff_ms", 1_000),
             ("grpc.dns_min_time_between_resolutions_ms", 500),
             # A channel at rest would forget the replicas, and the next call fail with the lookup.
             ("grpc.client_idle_timeout_ms", _NEVER),

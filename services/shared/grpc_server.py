@@ -224,8 +224,8 @@ async def _serve(name: str, config: Settings, assembled: Assembled) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with assembled as server:
-        await server.start(config.host, config.port)
         publish_metrics(config.host, config.metrics_port)
+        await server.start(config.host, config.port)
         await server.set_serving()
         log.get_logger().info("serving", name=name, port=server.port)
         await stop.wait()

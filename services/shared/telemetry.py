@@ -41,6 +41,12 @@ def write_traceparent() -> str | None:
 
 
 def publish_metrics(host: str, port: int) -> None:
-    """Serves /metrics for Prometheus on a thread of its own; port 0 means do not."""
+    """Serves /metrics for Prometheus on a thread of its own; port 0 means do not.
+
+    Raises OSError on a busy port.
+    """
     if port:
-        start_http_server(port, addr=host)
+        try:
+            start_http_server(port, addr=host)
+        except OSError as error:
+            raise OSError(f"cannot publish metrics on {host}:{port}: {error}") from error

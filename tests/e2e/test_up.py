@@ -169,6 +169,13 @@ def test_migrate_works_on_a_running_mesh(running: Running) -> None:
     assert running.sandbox.caravel("migrate").stdout == "The database is up to date.\n"
 
 
+def test_doctor_finds_nothing_wrong(running: Running) -> None:
+    doctor = running.sandbox.caravel("doctor")
+
+    assert doctor.returncode == 0, doctor.stdout
+    assert "All is well." in doctor.stdout
+
+
 def test_down_leaves_no_process_and_fresh_no_payment(sandbox: Sandbox) -> None:
     sandbox.up()
     pids = sandbox.pids

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local import postgres
 from deploy.local.credentials import load_or_make
-from deploy.local.placement import place
+from deploy.local.placement import RunAs, place
 from deploy.local.postgres import Cluster, RunningCluster, private_cluster
 from deploy.local.problem import Problem
 
@@ -82,6 +82,14 @@ def test_cluster_of_another_sandbox_is_not_touched(cluster: Cluster) -> None:
     stranger = replace(cluster, credentials=replace(cluster.credentials, instance="another"))
 
     with pytest.raises(Problem, match="--fresh"):
+        stranger.prepare()
+
+
+def test_cluster_of_another_user_is_not_touched(cluster: Cluster) -> None:
+    cluster.prepare()
+    stranger = replace(cluster, placement=replace(cluster.placement, run_as=RunAs(4242, 4242)))
+
+    with pytest.raises(Problem, match="another user"):
         stranger.prepare()
 
 

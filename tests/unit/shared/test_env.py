@@ -107,4 +107,4 @@ def test_settings_never_change() -> None:
     config = Config.load(GOOD)
 
     with pytest.raises(ValidationError):
-        config.port = 1  # type: ignore[misc]
+        config.port = 1

@@ -109,5 +109,6 @@ def test_a_busy_metrics_port_is_an_error() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
 
-        with pytest.raises(OSError, match="in use"):
-            publish_metrics("127.0.0.1", other.getsockname()[1])
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match=f"127.0.0.1:{port}: .* in use"):
+            publish_metrics("127.0.0.1", port)

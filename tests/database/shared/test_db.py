@@ -1,0 +1,251 @@
+"""PostgreSQL as it can be: unsafe, unreachable, too slow, or gone in the middle of our work."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.shared.db import (
+    DURABILITY,
+    UnsafeDatabase,
+    connected,
+    open_engine,
+    refuse_unsafe_durability,
+)
+from services.shared.errors import CannotStart, Unavailable
+from tests.conftest import Database
+
+
+@pytest.fixture
+async def owner(database: Database) -> AsyncIterator[AsyncEngine]:
+    """The owner's connections to the test's database."""
+    opened = open_engine(database.owner_url, pool_size=2, application="owner")
+    yield opened
+    await opened.dispose()
+
+
+async def run(engine: AsyncEngine, *statements: str) -> None:
+    async with connected(engine) as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+        await connection.commit()
+
+
+@pytest.fixture
+async def notes(owner: AsyncEngine) -> None:
+    """A table that the application may write."""
+    await run(
+        owner,
+        "CREATE TABLE note (words text PRIMARY KEY)",
+        "GRANT SELECT, INSERT ON note TO caravel_app",
+    )
+
+
+async def notes_in(engine: AsyncEngine) -> list[str]:
+    async with connected(engine) as connection:
+        return list((await connection.execute(text("SELECT words FROM note"))).scalars())
+
+
+async def write(connection: AsyncConnection, words: str) -> None:
+    await connection.execute(text("INSERT INTO note VALUES (:words)"), {"words": words})
+
+
+async def backend_of(connection: AsyncConnection) -> int:
+    return int((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+
+
+async def kill(owner: AsyncEngine, backend: int) -> None:
+    """Ends a session as a crash does; returns when it is gone."""
+    async with connected(owner) as connection:
+        killed = await connection.execute(
+            text("SELECT pg_terminate_backend(:backend, 10000)"), {"backend": backend}
+        )
+        assert killed.scalar_one()
+
+
+async def test_a_durable_server_is_accepted(engine: AsyncEngine) -> None:
+    await refuse_unsafe_durability(engine)
+
+
+@pytest.mark.parametrize(
+    "whose", ["DATABASE {database}", "ROLE caravel_app IN DATABASE {database}"]
+)
+async def test_a_server_that_may_forget_is_refused_by_name(
+    whose: str, database: Database, owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    subject = whose.format(database=make_url(database.url).database)
+    await run(owner, f"ALTER {subject} SET synchronous_commit = off")
+
+    with pytest.raises(UnsafeDatabase, match="synchronous_commit=off"):
+        await refuse_unsafe_durability(engine)
+
+
+async def test_everything_that_durability_hangs_on_is_a_setting_there(engine: AsyncEngine) -> None:
+    async with connected(engine) as connection:
+        rows = await connection.execute(
+            text("SELECT name, vartype FROM pg_settings WHERE name = ANY(:names)"),
+            {"names": list(DURABILITY)},
+        )
+        kinds = {row.name: row.vartype for row in rows}
+
+    assert kinds == {"fsync": "bool", "full_page_writes": "bool", "synchronous_commit": "enum"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"port": 1}, {"password": "wrong"}, {"database": "nobodys"}, {"host": "no.invalid"}]
+)
+async def test_a_database_without_an_answer_stops_the_start_and_is_unavailable_later(
+    changes: dict[str, object], database: Database
+) -> None:
+    url = make_url(database.url).set(**changes)  # type: ignore[arg-type]
+    engine = open_engine(url.render_as_string(hide_password=False), pool_size=1, application="test")
+
+    with pytest.raises(CannotStart, match="the database cannot be reached") as refused:
+        await refuse_unsafe_durability(engine)
+    with pytest.raises(Unavailable):
+        async with connected(engine):
+            pass
+    await engine.dispose()
+
+    assert "\n" not in str(refused.value)
+    assert str(make_url(database.url).password) not in str(refused.value)
+
+
+async def test_a_server_without_room_is_unavailable(
+    database: Database, owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    await run(owner, f"ALTER DATABASE {make_url(database.url).database} CONNECTION LIMIT 0")
+
+    with pytest.raises(Unavailable):
+        async with connected(engine):
+            pass
+
+
+@pytest.mark.usefixtures("notes")
+async def test_what_is_committed_stays_and_the_rest_is_undone(engine: AsyncEngine) -> None:
+    async with connected(engine) as connection:
+        await write(connection, "committed")
+        await connection.commit()
+        await write(connection, "left")
+    with pytest.raises(KeyError):
+        async with connected(engine) as connection:
+            await write(connection, "broken off")
+            raise KeyError
+
+    assert await notes_in(engine) == ["committed"]
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_session_that_dies_at_work_is_unavailable_and_its_work_undone(
+    owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    with pytest.raises(Unavailable):
+        async with connected(engine) as connection:
+            await write(connection, "one")
+            await kill(owner, await backend_of(connection))
+            await write(connection, "two")
+
+    assert await notes_in(engine) == []
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_session_that_dies_before_its_commit_is_unavailable_and_its_work_undone(
+    owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    with pytest.raises(Unavailable):
+        async with connected(engine) as connection:
+            await write(connection, "one")
+            await kill(owner, await backend_of(connection))
+            await connection.commit()
+
+    assert await notes_in(engine) == []
+
+
+async def test_a_session_that_dies_while_idle_is_replaced_unnoticed(
+    owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    async with connected(engine) as connection:
+        first = await backend_of(connection)
+    await kill(owner, first)
+
+    async with connected(engine) as connection:
+        assert await backend_of(connection) != first
+
+
+async def test_a_statement_that_takes_too_long_is_unavailable(engine: AsyncEngine) -> None:
+    with pytest.raises(Unavailable):
+        async with connected(engine) as connection:
+            await connection.execute(text("SET LOCAL statement_timeout = 10"))
+            await connection.execute(text("SELECT pg_sleep(60)"))
+
+
+async def test_every_wait_of_a_session_is_bounded(engine: AsyncEngine) -> None:
+    async with connected(engine) as connection:
+        waits = [
+            (await connection.execute(text(f"SHOW {setting}"))).scalar_one()
+            for setting in ("statement_timeout", "idle_in_transaction_session_timeout")
+        ]
+        name = (await connection.execute(text("SHOW application_name"))).scalar_one()
+
+    assert waits == ["10s", "10s"]
+    assert name == "test"
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_caller_who_goes_away_leaves_nothing_behind(
+    owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    written = asyncio.Event()
+
+    async def work() -> None:
+        async with connected(engine) as connection:
+            await write(connection, "half")
+            written.set()
+            await connection.execute(text("SELECT pg_sleep(60)"))
+
+    working = asyncio.create_task(work())
+    await written.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    # The same words again: they would wait for a transaction that was still open.
+    async with connected(engine) as connection:
+        await write(connection, "half")
+        await connection.commit()
+    assert await notes_in(owner) == ["half"]
+
+
+@pytest.mark.usefixtures("notes")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO note VALUES ('twice'), ('twice')",
+        "INSERT INTO note VALUES (NULL)",
+        "SELECT words FROM nobodys",
+        "DELETE FROM note",
+        "SELECT 1 / 0",
+        "SELECT 'many'::int",
+        "SELECT (SELECT generate_series(1, 2))",
+        "DO $$ BEGIN RAISE 'the book is append-only'; END $$",
+    ],
+)
+async def test_a_mistake_of_ours_is_not_called_unavailable(
+    statement: str, engine: AsyncEngine
+) -> None:
+    with pytest.raises(DBAPIError):
+        async with connected(engine) as connection:
+            await connection.execute(text(statement))
+
+
+@pytest.mark.usefixtures("notes")
+async def test_an_error_quotes_nobodys_data(engine: AsyncEngine) -> None:
+    with pytest.raises(DBAPIError) as broken:
+        async with connected(engine) as connection:
+            await connection.execute(
+                text("INSERT INTO nobodys VALUES (:words)"), {"words": "+52 55 1234 5678"}
+            )
+
+    assert "1234" not in str(broken.value)

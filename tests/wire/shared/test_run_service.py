@@ -1,0 +1,110 @@
+"""The whole life of a process, with fees as the example: it says when it serves, stops when it is
+told to, and says in one sentence why it cannot start."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.conftest import ROOT
+
+PATIENCE_SECONDS = 30
+GOOD = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors")}
+
+
+@asynccontextmanager
+async def process(**variables: str) -> AsyncIterator[Process]:
+    """The service as an operating system starts it; gone after the block."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.fees"),
+        env={"PYTHONPATH": path, **variables},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
+
+
+async def next_line(running: Process) -> dict[str, Any]:
+    """The next line of its log."""
+    assert running.stdout
+    line: dict[str, Any] = json.loads(await running.stdout.readline())
+    return line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_says_when_it_serves_and_ends_well_when_told_to(number: signal.Signals) -> None:
+    async with process(**GOOD, LOG_LEVEL="info") as running:
+        serving = await next_line(running)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{serving['port']}") as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
+
+        running.send_signal(number)
+        stopped = await next_line(running)
+        rest, complaints = await running.communicate()
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert (serving["event"], serving["service"]) == ("serving", "fees")
+    assert stopped["event"] == "stopped"
+    assert (running.returncode, rest, complaints) == (0, b"", b"")
+
+
+async def complaint(**variables: str) -> str:
+    """What it says on standard error while it refuses to start."""
+    async with process(**variables) as running:
+        output, complaints = await running.communicate()
+    assert (running.returncode, output) == (1, b"")
+    return complaints.decode()
+
+
+async def test_it_says_in_one_sentence_what_its_environment_lacks() -> None:
+    said = await complaint(PORT="many")
+
+    assert said.startswith("fees cannot start: the environment is incomplete: ")
+    assert "PORT: " in said
+    assert "CORRIDORS_DIR: field required" in said
+    assert said.count("\n") == 1
+
+
+async def test_it_says_in_one_sentence_that_its_port_is_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        said = await complaint(**GOOD, PORT=str(port))
+
+    # gRPC has written a line of its own before it.
+    assert said.splitlines()[-1] == (
+        f"fees cannot start: cannot listen on 127.0.0.1:{port}: the port is in use"
+    )
+    assert "Traceback" not in said
+
+
+async def test_it_says_in_one_sentence_that_the_port_of_its_metrics_is_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        said = await complaint(**GOOD, METRICS_PORT=str(port))
+
+    assert said.startswith(f"fees cannot start: cannot publish metrics on 127.0.0.1:{port}: ")
+    assert said.count("\n") == 1
