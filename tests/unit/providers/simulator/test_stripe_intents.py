@@ -1,8 +1,8 @@
 """An intent without a server: what a form asks for, what a card does, and what can be cancelled."""
 
 import pytest
-from services.providers.simulator.modes import CARDS
 
+from services.providers.simulator.cards import CARDS
 from services.providers.simulator.stripe_intents import (
     AMOUNT_MAX,
     AMOUNT_MIN,
