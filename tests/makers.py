@@ -10,12 +10,13 @@ from services.payments.domain.attempt import (
     Attempt,
     AttemptState,
     Capabilities,
+    LookUp,
     Step,
     intend,
 )
-from services.payments.domain.payment import Payment, Recipient, State
+from services.payments.domain.payment import Payment, Recipient, Route, State
 from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
-from services.payments.steps import Work
+from services.payments.steps import STEP_OF_STATE, Work
 from services.shared.ids import new_id
 from services.shared.money import Money
 
@@ -70,6 +71,7 @@ def make_payment(**changes: Any) -> Payment:
         quote_id=new_id(),
         corridor_id="us-ng",
         terms=make_terms(),
+        route=Route(onramps=("stripe",), offramps=("local_wallet",)),
         onramp="stripe",
         offramp="local_wallet",
         recipient=Recipient(),
@@ -84,30 +86,40 @@ def make_payment(**changes: Any) -> Payment:
 
 def make_attempt(payment: Payment, step: Step, state: AttemptState, **changes: Any) -> Attempt:
     sent_at = None if state is AttemptState.INTENDED else NOW - timedelta(seconds=4)
-    return replace(intend(payment, step, 1), state=state, **{"sent_at": sent_at, **changes})
+    times = {"sent_at": sent_at, "last_sent_at": sent_at}
+    return replace(intend(payment, step, 1), state=state, **{**times, **changes})
 
 
 def make_work(state: State, attempt_state: AttemptState | None = None, **changes: Any) -> Work:
     """Claimed work in this state, with an attempt of its step where a state is given for it."""
     payment = make_payment(state=state, version=5)
-    collecting = state in (State.CREATED, State.COLLECTING)
-    step = Step.COLLECTION if collecting else Step.PAYOUT
+    step = STEP_OF_STATE.get(state, Step.PAYOUT)
     attempt = make_attempt(payment, step, attempt_state) if attempt_state else None
     work = Work(payment=payment, attempt=attempt, news=(), lease_token=7, claimed_at=NOW)
     return replace(work, **changes)
 
 
-CAPABILITIES = {
-    "stripe": Capabilities(
-        provider="stripe",
+def make_capabilities(provider: str, **changes: Any) -> Capabilities:
+    capabilities = Capabilities(
+        provider=provider,
         key_lifetime=timedelta(hours=24),
-        can_look_up=True,
+        look_up=LookUp.STRONG,
+        look_up_lag=timedelta(0),
+        caches_errors=False,
+        repeats_forgotten=True,
         event_is_evidence=False,
+        definitive_failures=frozenset({"card_declined", "recipient_blocked"}),
+        refunds=provider == "stripe",
+    )
+    return replace(capabilities, **changes)
+
+
+CAPABILITIES = {
+    "stripe": make_capabilities(
+        "stripe", look_up=LookUp.EVENTUAL, look_up_lag=timedelta(seconds=60), caches_errors=True
     ),
-    "local_wallet": Capabilities(
-        provider="local_wallet",
-        key_lifetime=timedelta(days=30),
-        can_look_up=True,
-        event_is_evidence=True,
+    "local_wallet": make_capabilities(
+        "local_wallet", repeats_forgotten=False, event_is_evidence=True
     ),
+    "bank": make_capabilities("bank", repeats_forgotten=False),
 }

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from deploy.local.problem import Problem
 
+# What nobody could make a second time for a database that exists.
+_ITS_OWN = ("instance", "owner_password", "application_password")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
@@ -21,8 +24,11 @@ class Credentials:
     application_password: str
     stripe_api_key: str
     stripe_webhook_secret: str
+    flutterwave_api_key: str
+    flutterwave_webhook_secret: str
     local_wallet_api_key: str
     local_wallet_webhook_secret: str
+    paystack_api_key: str
 
 
 def load_or_make(path: Path) -> Credentials:
@@ -30,11 +36,17 @@ def load_or_make(path: Path) -> Credentials:
     if not path.exists():
         _write(path, _make())
     try:
-        return Credentials(**json.loads(path.read_text()))
+        known = json.loads(path.read_text())
+        # A sandbox may be older than some of the providers; never than its database.
+        made = {name: new for name, new in asdict(_make()).items() if name not in _ITS_OWN}
+        credentials = Credentials(**{**made, **known})
     except (ValueError, TypeError):
         raise Problem(
             f"{path} is damaged; start over with --fresh, which deletes the sandbox's payments"
         ) from None
+    if asdict(credentials) != known:
+        _write(path, credentials)
+    return credentials
 
 
 def _make() -> Credentials:
@@ -44,9 +56,12 @@ def _make() -> Credentials:
         application_password=secrets.token_hex(24),
         stripe_api_key=f"sk_test_{secrets.token_hex(24)}",
         stripe_webhook_secret=f"whsec_{secrets.token_hex(24)}",
+        flutterwave_api_key=f"FLWSECK_TEST-{secrets.token_hex(24)}-X",
+        flutterwave_webhook_secret=secrets.token_hex(24),
         local_wallet_api_key=f"wallet_test_{secrets.token_hex(24)}",
         # Standard Webhooks: the secret is base64 behind its prefix.
         local_wallet_webhook_secret=f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}",
+        paystack_api_key=f"sk_test_{secrets.token_hex(20)}",
     )
 
 

@@ -149,9 +149,15 @@ def _provider_access(plan: Plan) -> dict[str, str]:
         "STRIPE_BASE_URL": simulator,
         "STRIPE_API_KEY": credentials.stripe_api_key,
         "STRIPE_WEBHOOK_SECRETS": credentials.stripe_webhook_secret,
+        "FLUTTERWAVE_BASE_URL": f"{simulator}/v3",
+        "FLUTTERWAVE_API_KEY": credentials.flutterwave_api_key,
+        "FLUTTERWAVE_WEBHOOK_SECRETS": credentials.flutterwave_webhook_secret,
         "LOCAL_WALLET_BASE_URL": simulator,
         "LOCAL_WALLET_API_KEY": credentials.local_wallet_api_key,
         "LOCAL_WALLET_WEBHOOK_SECRETS": credentials.local_wallet_webhook_secret,
+        "PAYSTACK_BASE_URL": simulator,
+        "PAYSTACK_API_KEY": credentials.paystack_api_key,
+        "PAYSTACK_WEBHOOK_SECRETS": credentials.paystack_api_key,
     }
 
 
@@ -164,8 +170,11 @@ def _simulator(plan: Plan) -> Spec:
         "GATEWAY_URL": plan.urls["rest"],
         "STRIPE_API_KEY": credentials.stripe_api_key,
         "STRIPE_WEBHOOK_SECRET": credentials.stripe_webhook_secret,
+        "FLUTTERWAVE_API_KEY": credentials.flutterwave_api_key,
+        "FLUTTERWAVE_WEBHOOK_SECRET": credentials.flutterwave_webhook_secret,
         "LOCAL_WALLET_API_KEY": credentials.local_wallet_api_key,
         "LOCAL_WALLET_WEBHOOK_SECRET": credentials.local_wallet_webhook_secret,
+        "PAYSTACK_API_KEY": credentials.paystack_api_key,
     }
     return Spec(
         name="simulator",

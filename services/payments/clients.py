@@ -2,7 +2,7 @@
 a value; a provider call that breaks off leaves every key it did not answer for as UNKNOWN."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC
 from decimal import Decimal
 
 import grpc
@@ -12,7 +12,7 @@ from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
-from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
+from services.payments.domain.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.domain.payment import Failure, Recipient
 from services.payments.domain.quote import FeeLine, Fees, RateLeg, RateTrail
 from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent, RateQuery
@@ -28,7 +28,11 @@ WEBHOOK_TIMEOUT_SECONDS = 5.0
 OPERATION_TIMEOUT_SECONDS = 10
 CALL_TIMEOUT_SECONDS = 12.0
 
-_KINDS = {Step.COLLECTION: providers_pb2.COLLECTION, Step.PAYOUT: providers_pb2.PAYOUT}
+_KINDS = {
+    Step.COLLECTION: providers_pb2.COLLECTION,
+    Step.PAYOUT: providers_pb2.PAYOUT,
+    Step.REFUND: providers_pb2.REFUND,
+}
 _STEPS = {kind: step for step, kind in _KINDS.items()}
 
 
@@ -131,6 +135,7 @@ class GrpcProviders:
                 failure=_read_failure(event.failure) if event.HasField("failure") else None,
                 actor=f"provider:{provider}",
                 event_id=event.event_id,
+                key=event.key,
             ),
         )
 
@@ -143,9 +148,16 @@ class GrpcProviders:
         return {
             record.provider: Capabilities(
                 provider=record.provider,
-                key_lifetime=timedelta(seconds=record.key_lifetime.seconds),
-                can_look_up=record.look_up != providers_pb2.NONE,
-                event_is_evidence=record.event_is_evidence,
+                key_lifetime=record.key_lifetime.ToTimedelta(),
+                look_up=_read_look_up(record.look_up),
+                look_up_lag=record.look_up_lag.ToTimedelta(),
+                caches_errors=record.error_caching != providers_pb2.ERRORS_NOT_CACHED,
+                repeats_forgotten=record.duplicate_reference
+                not in (providers_pb2.REJECTS, providers_pb2.RETURNS_ORIGINAL),
+                event_is_evidence=record.event_is_evidence
+                and record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
+                definitive_failures=frozenset(record.definitive_failures),
+                refunds=providers_pb2.REFUND in record.kinds,
             )
             for record in response.providers
         }
@@ -172,6 +184,7 @@ async def _answers(
 
 def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
     payment, attempt = call.payment, call.attempt
+    refunds = attempt.step is Step.REFUND
     return providers_pb2.Operation(
         provider=attempt.provider,
         kind=_KINDS[attempt.step],
@@ -183,6 +196,7 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         recipient=_write_recipient(payment.recipient),
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
+        collection_reference=payment.collection_reference if refunds else "",
     )
 
 
@@ -207,6 +221,11 @@ def _read_result(result: providers_pb2.OperationResult) -> Answer:
 def _read_outcome(outcome: providers_pb2.Outcome.ValueType) -> Outcome:
     name = providers_pb2.Outcome.Name(outcome)
     return Outcome(name) if name in Outcome.__members__ else Outcome.UNKNOWN
+
+
+def _read_look_up(strength: providers_pb2.LookUpStrength.ValueType) -> LookUp:
+    name = providers_pb2.LookUpStrength.Name(strength)
+    return LookUp(name) if name in LookUp.__members__ else LookUp.NONE
 
 
 def _read_failure(failure: providers_pb2.Failure) -> Failure:

@@ -12,6 +12,7 @@ from services.payments.domain.payment import (
     PaymentNotFound,
     Recipient,
     RecordedEvent,
+    Route,
     read_transaction_id,
 )
 from services.payments.domain.quote import Quote, QuoteNotFound
@@ -133,6 +134,7 @@ class Creation:
             quote_id=quote.id,
             corridor_id=quote.corridor_id,
             terms=quote.terms,
+            route=Route(onramps=providers.onramps, offramps=providers.offramps),
             onramp=providers.onramps[0],
             offramp=providers.offramps[0],
             recipient=order.recipient,

@@ -1,14 +1,17 @@
 """The only place that picks concrete parts. Tests enter by the same door."""
 
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from caravel.providers.v1 import providers_pb2_grpc
 
 from services.providers.adapters import ADAPTERS
 from services.providers.adapters.http import open_session
+from services.providers.breaker import BreakerPolicy
 from services.providers.config import Config
 from services.providers.domain import Kind
+from services.providers.limits import CONCURRENCY_DEFAULT, Limits
 from services.providers.ports import Adapter
 from services.providers.servicer import ProviderServicer
 from services.providers.usecases import Providers
@@ -19,7 +22,7 @@ from services.shared.grpc_server import GrpcServer
 
 
 class AdapterMissing(CannotStart):
-    """A corridor names a provider that nobody here can speak to; the message says which."""
+    """A corridor or a limit names a provider that nobody here can speak to."""
 
 
 @asynccontextmanager
@@ -27,8 +30,12 @@ async def assemble(
     config: Config,
     clock: Clock | None = None,
     adapters: Mapping[str, Adapter] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[GrpcServer]:
-    """The service, ready to be started. Raises CorridorsError, AdapterMissing."""
+    """The service, ready to be started. Raises CorridorsError, AdapterMissing.
+
+    `monotonic` is the time that breakers and rate caps go by.
+    """
     corridors = load_corridors(config.corridors_dir)
     async with open_session() as session:
         if adapters is None:
@@ -37,13 +44,39 @@ async def assemble(
                 for name, open_adapter in ADAPTERS.items()
             }
         _refuse_unregistered(corridors, adapters)
+        providers = Providers(
+            adapters,
+            limits=_limits(config, adapters),
+            policy=_policy(config),
+            monotonic=monotonic,
+        )
         server = GrpcServer()
         server.add(
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
-            ProviderServicer(Providers(adapters)),
+            ProviderServicer(providers),
             "caravel.providers.v1.ProviderService",
         )
         yield server
+
+
+def _limits(config: Config, adapters: Mapping[str, Adapter]) -> Mapping[str, Limits]:
+    for name in {*config.provider_concurrency, *config.provider_rates} - set(adapters):
+        raise AdapterMissing(f"PROVIDER_CONCURRENCY or PROVIDER_RATES: no adapter is called {name}")
+    return {
+        name: Limits(
+            concurrency=config.provider_concurrency.get(name, CONCURRENCY_DEFAULT),
+            per_second=config.provider_rates.get(name),
+        )
+        for name in adapters
+    }
+
+
+def _policy(config: Config) -> BreakerPolicy:
+    return BreakerPolicy(
+        faults_in_a_row=config.breaker_faults_in_a_row,
+        fault_percent=config.breaker_fault_percent,
+        pause_seconds=float(config.breaker_pause_seconds),
+    )
 
 
 def _refuse_unregistered(corridors: Corridors, adapters: Mapping[str, Adapter]) -> None:

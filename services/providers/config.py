@@ -1,21 +1,41 @@
 """What this service reads from the environment, beside what every service reads, and its refusals:
-a sandbox reaches nothing but the simulator, and real providers are reached by TLS only. Each
-adapter declares its own variables in its own file."""
+a sandbox reaches nothing but the simulator, real providers are reached by TLS only, and live keys
+never meet test keys. Each adapter declares its own variables in its own file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
+from pydantic import BeforeValidator
+
 from services.providers.adapters import AdapterSettings
+from services.providers.secrets import SecretFiles
 from services.shared.env import Field, SecretStr, Settings
 from services.shared.errors import CannotStart
 
-LIVE_PREFIXES = ("sk_live_", "rk_live_")
+# How a key shows what it moves; a key of any other form shows nothing.
+LIVE_PREFIXES = ("sk_live_", "rk_live_", "FLWSECK-")
+TEST_PREFIXES = ("sk_test_", "rk_test_", "FLWSECK_TEST-")
 
 
 class UnsafeProviders(CannotStart):
     """Real and simulated money could meet; the message names every variable that is wrong."""
+
+
+def _pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",")]
+    if not all(name.strip() and number.strip() for name, _, number in pairs):
+        raise ValueError("must be of the form provider=number,provider=number")
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+Positive = Annotated[int, Field(ge=1)]
+# A number for each provider that is named.
+Caps = Annotated[Mapping[str, Positive], BeforeValidator(_pairs)]
 
 
 class Config(AdapterSettings, Settings):
@@ -25,10 +45,41 @@ class Config(AdapterSettings, Settings):
     simulator_url: str = Field(
         "", description="Address of the simulator: the only one that a sandbox may use."
     )
+    provider_concurrency: Caps = Field(
+        {}, description="Calls to a provider at once, stripe=64,local_wallet=16; 64 if not named."
+    )
+    provider_rates: Caps = Field(
+        {}, description="Calls to a provider per second, stripe=80; no limit if not named."
+    )
+    breaker_faults_in_a_row: Positive = Field(
+        5, description="So many faults of a provider in a row, and nothing is sent to it."
+    )
+    breaker_fault_percent: Positive = Field(
+        50, le=100, description="Or this share of its last 20 operations."
+    )
+    breaker_pause_seconds: Decimal = Field(
+        Decimal(5), gt=0, description="Until the first probe; doubled up to 60 s as it goes on."
+    )
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables. Raises SettingsError, UnsafeProviders."""
+        """Reads the variables; secrets from files follow them from then on.
+
+        Raises SettingsError, UnsafeProviders.
+        """
+        config = cls._read(environment)
+
+        def read_again(changed: Mapping[str, str]) -> Config:
+            again = cls._read(changed)
+            if again._modes() != config._modes():
+                raise UnsafeProviders("test and live keys change places at a start only")
+            return again
+
+        secrets = SecretFiles(config, environment, read_again)
+        return config.model_copy(update=secrets.handles())
+
+    @classmethod
+    def _read(cls, environment: Mapping[str, str]) -> Self:
         config = super().load(environment)
         if problems := list(config._problems()):
             raise UnsafeProviders("; ".join(problems))
@@ -42,12 +93,33 @@ class Config(AdapterSettings, Settings):
                     yield f"a sandbox needs {variable} to be under SIMULATOR_URL"
                 elif not self.sandbox and urlsplit(value).scheme != "https":
                     yield f"{variable} must be https:// outside a sandbox"
-            elif self.sandbox and name.endswith("_api_key") and _is_live(value):
-                yield f"{variable} is a live key, and this is a sandbox"
+        live, test = self._modes()
+        if live and self.sandbox:
+            yield f"{' and '.join(live)}: a live key, and this is a sandbox"
+        elif live and test:
+            yield f"{' and '.join(live)} live, {' and '.join(test)} test: use keys of one mode only"
+
+    def _modes(self) -> tuple[list[str], list[str]]:
+        """Which keys move real money, and which move none."""
+        return self._holding(LIVE_PREFIXES), self._holding(TEST_PREFIXES)
+
+    def _holding(self, prefixes: tuple[str, ...]) -> list[str]:
+        """The variables in which a secret begins like this; some providers sign with API keys."""
+        return [
+            name.upper()
+            for name in type(self).model_fields
+            if any(
+                secret.get_secret_value().strip().startswith(prefixes)
+                for secret in _secrets(getattr(self, name))
+            )
+        ]
 
 
-def _is_live(key: SecretStr) -> bool:
-    return key.get_secret_value().strip().startswith(LIVE_PREFIXES)
+def _secrets(value: object) -> Iterable[SecretStr]:
+    if isinstance(value, SecretStr):
+        return [value]
+    many = value if isinstance(value, Sequence) else ()
+    return [one for one in many if isinstance(one, SecretStr)]
 
 
 def _is_under(url: str, root: str) -> bool:

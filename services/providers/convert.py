@@ -26,6 +26,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _KINDS = {
     providers_pb2.OperationKind.COLLECTION: Kind.COLLECTION,
     providers_pb2.OperationKind.PAYOUT: Kind.PAYOUT,
+    providers_pb2.OperationKind.REFUND: Kind.REFUND,
 }
 
 
@@ -54,6 +55,8 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
     amount = Money(message.amount.amount_minor, message.amount.currency_code)
     if amount.amount_minor == 0:
         raise ValueError("amount must be positive")
+    if kind is Kind.REFUND and not message.collection_reference:
+        raise ValueError("collection_reference is required with a refund")
     recipient = None
     if message.HasField("recipient"):
         recipient = Recipient(
@@ -71,6 +74,7 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
         payment_method=message.payment_method,
         recipient=recipient,
         provider_reference=message.provider_reference,
+        collection_reference=message.collection_reference,
         trace_id=message.trace_id,
     )
 
@@ -133,6 +137,16 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
         look_up=providers_pb2.LookUpStrength.Value(capabilities.look_up.name),
         look_up_lag=_from_timedelta(capabilities.look_up_lag),
         event_is_evidence=capabilities.event_is_evidence,
+        key_scope=capabilities.key_scope,
+        error_caching=providers_pb2.ErrorCaching.Value(capabilities.error_caching.name),
+        duplicate_reference=providers_pb2.DuplicateReference.Value(
+            capabilities.duplicate_reference.name
+        ),
+        success_final_after=_from_timedelta(capabilities.success_final_after),
+        webhook_authentication=providers_pb2.WebhookAuthentication.Value(
+            capabilities.webhook_authentication.name
+        ),
+        definitive_failures=sorted(capabilities.definitive_failures),
     )
 
 

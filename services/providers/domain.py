@@ -39,6 +39,7 @@ class Kind(Enum):
 
     COLLECTION = "collection"
     PAYOUT = "payout"
+    REFUND = "refund"
 
 
 class Outcome(Enum):
@@ -51,6 +52,8 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
     # Look-up only: the provider says that it has no such operation.
     ABSENT = "absent"
+    # This try provably never left; says nothing about an earlier try of the same key.
+    NOT_SENT = "not_sent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,8 @@ class Operation:
     recipient: Recipient | None = None
     # The provider's own id, once it has told us; makes a look-up exact.
     provider_reference: str = ""
+    # The provider's id of the collection that a refund gives back.
+    collection_reference: str = ""
     trace_id: str = ""
 
 
@@ -118,6 +123,11 @@ def failed(key: str, code: str, message: str = "", reference: str = "") -> Opera
     )
 
 
+def not_sent(key: str, code: str, message: str = "") -> OperationResult:
+    """This try provably never left."""
+    return OperationResult(key=key, outcome=Outcome.NOT_SENT, failure=Failure(code, message))
+
+
 class LookUpStrength(Enum):
     """What "absent" proves: everything at once, everything after a lag, or nothing."""
 
@@ -126,18 +136,54 @@ class LookUpStrength(Enum):
     NONE = "none"
 
 
+class ErrorCaching(Enum):
+    """Whether an error is a key's answer for good."""
+
+    ERRORS_NOT_CACHED = "errors_not_cached"
+    ERRORS_CACHED = "errors_cached"
+
+
+class DuplicateReference(Enum):
+    """What becomes of a reference that was used before, once the key is forgotten."""
+
+    REJECTS = "rejects"
+    RETURNS_ORIGINAL = "returns_original"
+    CREATES_NEW = "creates_new"
+
+
+class WebhookAuthentication(Enum):
+    """How webhooks prove where they come from."""
+
+    BODY_SIGNATURE = "body_signature"
+    SHARED_VALUE = "shared_value"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What a provider can do and promise; the engine decides by nothing else."""
 
     kinds: frozenset[Kind]
-    # How long the provider remembers our key.
+    # How long the provider remembers our key, and within what it is unique.
     key_lifetime: timedelta
+    key_scope: str
+    error_caching: ErrorCaching
+    duplicate_reference: DuplicateReference
+    # How long after success the provider may still take it back.
+    success_final_after: timedelta
+    webhook_authentication: WebhookAuthentication
+    # The closed list of codes that a FAILED may have: each proves that nothing moved.
+    definitive_failures: frozenset[str]
     look_up: LookUpStrength
     # How long after a send "absent" still proves nothing; zero with STRONG.
     look_up_lag: timedelta
     # True when a verified event is itself the evidence; false when it is a hint to look up.
     event_is_evidence: bool
+
+    def __post_init__(self) -> None:
+        signed = self.webhook_authentication is WebhookAuthentication.BODY_SIGNATURE
+        if self.event_is_evidence and not signed:
+            raise ValueError("an event without a signature over its body is no evidence")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,3 +46,12 @@ class Offramp(Adapter, Protocol):
     async def send_payout(self, operation: Operation) -> OperationResult:
         """Pays the amount out under the operation's key; the same key never pays twice."""
         ...
+
+
+@runtime_checkable
+class Refunder(Adapter, Protocol):
+    """An onramp that gives collections back, in whole or in part."""
+
+    async def refund(self, operation: Operation) -> OperationResult:
+        """Gives the amount back under the operation's key; the same key never refunds twice."""
+        ...

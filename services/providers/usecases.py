@@ -1,12 +1,13 @@
 """The verbs of the service: carry operations to their providers, ask what became of them, read what
-providers tell us. One operation never fails another: whatever goes wrong with it is its result."""
+providers tell us. One operation never fails another: whatever goes wrong with it is its result.
+What protects each provider is in protection."""
 
 import asyncio
 import time
-import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from services.providers.breaker import Breaker, BreakerPolicy
 from services.providers.domain import (
     Kind,
     Operation,
@@ -16,25 +17,41 @@ from services.providers.domain import (
     WebhookEvent,
     unknown,
 )
-from services.providers.ports import Adapter, Offramp, Onramp
+from services.providers.limits import Gate, Limits
+from services.providers.ports import Adapter, Offramp, Onramp, Refunder
+from services.providers.protection import Call, Guard, Provider
 from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
 
-# More at once would only make a slow provider slower.
-CONCURRENCY_PER_PROVIDER = 64
 TIMEOUT_DEFAULT = timedelta(seconds=10)
 TIMEOUT_MAX = timedelta(seconds=30)
 UNSUPPORTED = "provider_unsupported"
 
-Work = Callable[[Operation], Awaitable[OperationResult]]
+Work = Callable[[Operation, float], Awaitable[OperationResult]]
 
 
 class Providers:
     """All registered providers behind one door."""
 
-    def __init__(self, adapters: Mapping[str, Adapter]) -> None:
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        *,
+        limits: Mapping[str, Limits] | None = None,
+        policy: BreakerPolicy | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`limits` are by provider; `monotonic` is the breakers' and rate caps' idea of time."""
         self.adapters = adapters
-        self._slots = {name: asyncio.Semaphore(CONCURRENCY_PER_PROVIDER) for name in adapters}
+        self._guards: dict[tuple[str, Kind], Guard] = {}
+        for name, adapter in adapters.items():
+            gate = Gate((limits or {}).get(name, Limits()), monotonic)
+            for kind, call in _methods(adapter):
+                self._guards[name, kind] = Guard(
+                    Provider(name, kind, call, adapter.look_up),
+                    Breaker(policy or BreakerPolicy(), monotonic),
+                    gate,
+                )
 
     def execute(
         self, operations: Sequence[Operation], allowed: timedelta | None
@@ -76,7 +93,7 @@ class Providers:
         self, operations: Sequence[Operation], work: Work, allowed: timedelta | None
     ) -> AsyncGenerator[OperationResult, None]:
         within = min(allowed or TIMEOUT_DEFAULT, TIMEOUT_MAX)
-        tasks = [asyncio.create_task(self._one(one, work, within)) for one in operations]
+        tasks = [asyncio.create_task(_one(one, work, within)) for one in operations]
         try:
             for next_done in asyncio.as_completed(tasks):
                 yield await next_done
@@ -86,49 +103,38 @@ class Providers:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _one(self, operation: Operation, work: Work, within: timedelta) -> OperationResult:
-        if operation.trace_id:
-            # Each operation is a task of its own, so this reaches its own log lines only.
-            trace_id_var.set(operation.trace_id)
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(within.total_seconds()):
-                result = await work(operation)
-        except TimeoutError:
-            result = unknown(operation.key, "timeout", "no answer in time")
-        except Exception as error:  # noqa: BLE001  Whatever an adapter did, money may have moved.
-            # The frames say where; an exception's own text may quote a request and its key.
-            get_logger().error(
-                "adapter_error",
-                provider=operation.provider,
-                key=operation.key,
-                error=type(error).__name__,
-                frames=traceback.format_tb(error.__traceback__),
-            )
-            result = unknown(operation.key, "adapter_error", "the adapter failed; see its log")
-        _log(operation, result, time.monotonic() - started)
-        return result
+    async def _send(self, operation: Operation, within_seconds: float) -> OperationResult:
+        guard = self._guards.get((operation.provider, operation.kind))
+        if guard is None:
+            # Somebody may have sent it once; that we no longer can proves nothing about it.
+            message = "no such provider for this kind of operation"
+            return unknown(operation.key, UNSUPPORTED, message)
+        return await guard.send(operation, within_seconds)
 
-    async def _send(self, operation: Operation) -> OperationResult:
-        adapter = self.adapters.get(operation.provider)
-        if operation.kind is Kind.COLLECTION and isinstance(adapter, Onramp):
-            async with self._slots[operation.provider]:
-                return await adapter.start_collection(operation)
-        if operation.kind is Kind.PAYOUT and isinstance(adapter, Offramp):
-            async with self._slots[operation.provider]:
-                return await adapter.send_payout(operation)
-        # Not a failure: the key may have been sent before its adapter was taken away.
-        return unknown(operation.key, UNSUPPORTED, "nobody here can send to this provider")
-
-    async def _ask(self, operation: Operation) -> OperationResult:
-        adapter = self.adapters.get(operation.provider)
-        if adapter is None or operation.kind not in adapter.capabilities.kinds:
+    async def _ask(self, operation: Operation, within_seconds: float) -> OperationResult:
+        guard = self._guards.get((operation.provider, operation.kind))
+        if guard is None:
             return unknown(operation.key, UNSUPPORTED, "nobody here can ask this provider")
-        async with self._slots[operation.provider]:
-            return await adapter.look_up(operation)
+        return await guard.ask(operation, within_seconds)
 
 
-def _log(operation: Operation, result: OperationResult, seconds: float) -> None:
+def _methods(adapter: Adapter) -> Iterator[tuple[Kind, Call]]:
+    """What the adapter takes, and by which method."""
+    kinds = adapter.capabilities.kinds
+    if Kind.COLLECTION in kinds and isinstance(adapter, Onramp):
+        yield Kind.COLLECTION, adapter.start_collection
+    if Kind.PAYOUT in kinds and isinstance(adapter, Offramp):
+        yield Kind.PAYOUT, adapter.send_payout
+    if Kind.REFUND in kinds and isinstance(adapter, Refunder):
+        yield Kind.REFUND, adapter.refund
+
+
+async def _one(operation: Operation, work: Work, within: timedelta) -> OperationResult:
+    if operation.trace_id:
+        # Each operation is a task of its own, so this reaches its own log lines only.
+        trace_id_var.set(operation.trace_id)
+    started = time.monotonic()
+    result = await work(operation, within.total_seconds())
     get_logger().info(
         "operation",
         provider=operation.provider,
@@ -138,5 +144,6 @@ def _log(operation: Operation, result: OperationResult, seconds: float) -> None:
         outcome=result.outcome.name,
         failure_code=result.failure.code if result.failure else "",
         provider_reference=result.provider_reference,
-        milliseconds=round(seconds * 1000, 2),
+        milliseconds=round((time.monotonic() - started) * 1000, 2),
     )
+    return result

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+from aiohttp import web
+
 from services.providers.domain import Kind, Operation, OperationResult
 from services.providers.ports import Adapter, Offramp, Onramp
 from services.shared.money import Money
@@ -26,13 +28,26 @@ class Case:
     refusal_code: str
     # The effect in the simulator's book that stands for the operation.
     effect: str
-    # The provider's answer to a success, for a test to spoil.
+    # The object in the provider's answer to a success, for a test to spoil.
     success: Callable[[Operation], Json]
     # A success answer with another amount or currency.
     amount_field: str
     other_currency: str
     # An error answer with this machine-readable code.
     error: Callable[[str], Json]
+    # Where the object has its id, and what the provider puts around it.
+    id_field: str = "id"
+    wrap: Callable[[Json], Json] = lambda bare: bare
+    # The same where the provider is asked for all that have our reference.
+    wrap_found: Callable[[Json], Json] | None = None
+    # What an amount needs more, to be of a form that the provider never gives it.
+    malformed_by: float = 0.0
+
+    def answer(self, bare: Json, request: web.Request) -> Json:
+        """The object as the provider's whole answer to the request."""
+        if self.wrap_found and "reference" in request.query:
+            return self.wrap_found(bare)
+        return self.wrap(bare)
 
     def operation(self, **changes: Any) -> Operation:
         """A fresh operation."""
@@ -84,6 +99,28 @@ def _payout(operation: Operation) -> Json:
     }
 
 
+def _transfer(operation: Operation) -> Json:
+    return {
+        "id": 14,
+        "transfer_code": "TRF_1",
+        "reference": operation.key,
+        "amount": operation.amount.amount_minor,
+        "currency": operation.amount.currency,
+        "status": "success",
+    }
+
+
+def _flutterwave_transfer(operation: Operation) -> Json:
+    return {
+        "id": 190_626,
+        "reference": operation.key,
+        "amount": float(operation.amount.decimal),
+        "currency": operation.amount.currency,
+        "status": "SUCCESSFUL",
+        "complete_message": "Transaction was successful",
+    }
+
+
 CASES = {
     "stripe": Case(
         provider="stripe",
@@ -115,5 +152,52 @@ CASES = {
         amount_field="amount_minor",
         other_currency="EUR",
         error=lambda code: {"error": {"code": code, "message": "No."}},
+    ),
+    "paystack": Case(
+        provider="paystack",
+        kind=Kind.PAYOUT,
+        amounts=(
+            Money(14_486_050, "NGN"),
+            Money(1, "ZAR"),
+            Money(10**12, "NGN"),
+            Money(99_999, "GHS"),
+            Money(250_000, "KES"),
+        ),
+        refused_by={"reference": "invoice 17 sim:payout_fails"},
+        refusal_code="payout_failed",
+        effect="payout_accepted",
+        success=_transfer,
+        amount_field="amount",
+        other_currency="EUR",
+        error=lambda code: {
+            "status": False,
+            "message": "No.",
+            "type": "validation_error",
+            "code": code,
+        },
+        id_field="transfer_code",
+        wrap=lambda transfer: {"status": True, "message": "Transfer retrieved", "data": transfer},
+    ),
+    "flutterwave": Case(
+        provider="flutterwave",
+        kind=Kind.PAYOUT,
+        amounts=(
+            Money(1_484_533, "NGN"),
+            Money(1, "KES"),
+            Money(14_486, "XAF"),
+            Money(99_999_999_999_999, "NGN"),
+            Money(30, "GHS"),
+        ),
+        refused_by={"reference": "invoice 17 sim:payout_fails"},
+        refusal_code="recipient_invalid",
+        effect="payout_accepted",
+        success=_flutterwave_transfer,
+        amount_field="amount",
+        other_currency="EUR",
+        error=lambda code: {"status": "error", "message": code, "data": None},
+        wrap=lambda transfer: {"status": "success", "message": "Fetched", "data": transfer},
+        wrap_found=lambda transfer: {"status": "success", "message": "Fetched", "data": [transfer]},
+        # A whole amount may well come as 100.0; only a part of the smallest unit may not.
+        malformed_by=0.001,
     ),
 }

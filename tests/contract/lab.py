@@ -24,7 +24,27 @@ STRIPE_KEY = "sk_test_contract_4f0e9a"
 STRIPE_SECRET = "whsec_contract_stripe_7d21"
 WALLET_KEY = "wallet_contract_91bc"
 WALLET_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-SECRETS = (STRIPE_KEY, STRIPE_SECRET, WALLET_KEY, WALLET_SECRET.removeprefix("whsec_"))
+FLUTTERWAVE_KEY = "FLWSECK_TEST-contract-5c10e8-X"
+FLUTTERWAVE_SECRET = "contract-flutterwave-hash-b3f2"
+PAYSTACK_KEY = "sk_test_contract_paystack_77a1"
+SECRETS = (
+    STRIPE_KEY,
+    STRIPE_SECRET,
+    WALLET_KEY,
+    WALLET_SECRET.removeprefix("whsec_"),
+    PAYSTACK_KEY,
+    FLUTTERWAVE_KEY,
+    FLUTTERWAVE_SECRET,
+)
+# What an adapter asks before its operation and what moves nothing: `answering` answers it well, so
+# that whatever a test wants answered is the operation itself.
+PREPARATIONS = {
+    "/transferrecipient": {
+        "status": True,
+        "message": "Transfer recipient created successfully",
+        "data": {"recipient_code": "RCP_1"},
+    },
+}
 
 
 def provider_environment(url: str) -> dict[str, str]:
@@ -39,6 +59,13 @@ def provider_environment(url: str) -> dict[str, str]:
         "LOCAL_WALLET_BASE_URL": url,
         "LOCAL_WALLET_API_KEY": WALLET_KEY,
         "LOCAL_WALLET_WEBHOOK_SECRETS": WALLET_SECRET,
+        "FLUTTERWAVE_BASE_URL": f"{url}/v3",
+        "FLUTTERWAVE_API_KEY": FLUTTERWAVE_KEY,
+        "FLUTTERWAVE_WEBHOOK_SECRETS": FLUTTERWAVE_SECRET,
+        "FLUTTERWAVE_WEBHOOK_SCHEME": "signature",
+        "PAYSTACK_BASE_URL": url,
+        "PAYSTACK_API_KEY": PAYSTACK_KEY,
+        "PAYSTACK_WEBHOOK_SECRETS": PAYSTACK_KEY,
     }
 
 
@@ -112,6 +139,9 @@ def simulator_config(gateway_url: str, book: Path, settle_seconds: str = "0") ->
             "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
             "LOCAL_WALLET_API_KEY": WALLET_KEY,
             "LOCAL_WALLET_WEBHOOK_SECRET": WALLET_SECRET,
+            "FLUTTERWAVE_API_KEY": FLUTTERWAVE_KEY,
+            "FLUTTERWAVE_WEBHOOK_SECRET": FLUTTERWAVE_SECRET,
+            "PAYSTACK_API_KEY": PAYSTACK_KEY,
             "SETTLE_SECONDS": settle_seconds,
         }
     )
@@ -133,6 +163,15 @@ async def answering(
 ) -> AsyncIterator[dict[str, Adapter]]:
     """The adapters in front of a server that answers everything in one way."""
     app = web.Application()
+    for path, body in PREPARATIONS.items():
+        app.router.add_post(path, _always(body))
     app.router.add_route("*", "/{path:.*}", answer)
     async with serving(app) as url, adapters_at(url) as adapters:
         yield adapters
+
+
+def _always(body: dict[str, Any]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(body)
+
+    return answer

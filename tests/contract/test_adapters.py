@@ -10,7 +10,7 @@ import pytest
 
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Kind, Operation, OperationResult, Outcome
-from services.providers.ports import Adapter, Offramp, Onramp
+from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from tests.contract.cases import CASES, Case, send
 from tests.contract.lab import (
     Lab,
@@ -47,6 +47,7 @@ async def test_kinds_are_those_of_its_methods(lab: Lab, case: Case) -> None:
 
     assert (Kind.COLLECTION in kinds) == isinstance(adapter, Onramp)
     assert (Kind.PAYOUT in kinds) == isinstance(adapter, Offramp)
+    assert (Kind.REFUND in kinds) == isinstance(adapter, Refunder)
 
 
 @every_adapter

@@ -59,13 +59,17 @@ async def test_an_answer_that_drips_is_unknown(case: Case) -> None:
 
 
 @every_adapter
-async def test_nobody_listening_is_unknown(case: Case) -> None:
+async def test_nobody_listening_is_not_sent_and_an_unanswered_question_unknown(case: Case) -> None:
+    operation = case.operation()
     async with adapters_at("http://127.0.0.1:1") as adapters:
-        result = await send(adapters[case.provider], case.operation())
+        adapter = adapters[case.provider]
+        sent, asked = await send(adapter, operation), await adapter.look_up(operation)
 
-    assert result.outcome is Outcome.UNKNOWN
-    assert result.failure is not None
-    assert result.failure.code == "connection_failed"
+    assert (sent.outcome, asked.outcome) == (Outcome.NOT_SENT, Outcome.UNKNOWN)
+    assert sent.failure is not None
+    assert sent.failure.code in ("not_connected", "connection_failed")
+    assert asked.failure is not None
+    assert asked.failure.code == "connection_failed"
 
 
 @every_adapter
@@ -84,25 +88,25 @@ async def test_an_error_with_an_unknown_code_is_unknown(case: Case, status: int)
 
 def spoilt(case: Case, operation: Operation) -> dict[str, dict[str, Any]]:
     """Success answers with one thing wrong each."""
-    good = case.success(operation)
-    amount = case.amount_field
-    return {
-        "unknown status": {**good, "status": "zebra"},
-        "no status": {**good, "status": None},
-        "no id": {**good, "id": ""},
-        "wrong currency": {**good, "currency": case.other_currency},
-        "unknown currency": {**good, "currency": "ZZZ"},
-        "amount plus one": {**good, amount: good[amount] + 1},
-        "amount minus one": {**good, amount: good[amount] - 1},
-        "negative amount": {**good, amount: -good[amount]},
-        "fractional amount": {**good, amount: good[amount] + 0.0},
-        "amount as text": {**good, amount: str(good[amount])},
-        "amount true": {**good, amount: True},
-        "no amount": {name: value for name, value in good.items() if name != amount},
-        "another key": {**good, "reference": "other", "metadata": {"operation_key": "other"}},
-        "half a surrogate pair": {**good, "id": "\ud800"},
-        "huge id": {**good, "id": "x" * 1000},
+    good, amount, name = case.success(operation), case.amount_field, case.id_field
+    flaws: dict[str, dict[str, Any]] = {
+        "unknown status": {"status": "zebra"},
+        "no status": {"status": None},
+        "no id": {name: ""},
+        "wrong currency": {"currency": case.other_currency},
+        "unknown currency": {"currency": "ZZZ"},
+        "amount plus one": {amount: good[amount] + 1},
+        "amount minus one": {amount: good[amount] - 1},
+        "negative amount": {amount: -good[amount]},
+        "fractional amount": {amount: good[amount] + case.malformed_by},
+        "amount as text": {amount: str(good[amount])},
+        "amount true": {amount: True},
+        "no amount": {amount: None},
+        "another key": {"reference": "other", "metadata": {"operation_key": "other"}},
+        "half a surrogate pair": {name: "\ud800"},
+        "huge id": {name: "x" * 1000},
     }
+    return {flaw: {**good, **changes} for flaw, changes in flaws.items()}
 
 
 @every_adapter
@@ -111,8 +115,8 @@ async def test_a_good_answer_is_believed_so_that_the_spoilt_ones_prove_something
 ) -> None:
     operation = case.operation()
 
-    async def succeed(_: web.Request) -> web.Response:
-        return web.json_response(case.success(operation))
+    async def succeed(request: web.Request) -> web.Response:
+        return web.json_response(case.answer(case.success(operation), request))
 
     async with answering(succeed) as adapters:
         adapter = adapters[case.provider]
@@ -126,8 +130,8 @@ async def test_a_good_answer_is_believed_so_that_the_spoilt_ones_prove_something
 async def test_a_spoilt_success_is_unknown(case: Case, flaw: str) -> None:
     operation = case.operation()
 
-    async def succeed(_: web.Request) -> web.Response:
-        return web.json_response(spoilt(case, operation)[flaw])
+    async def succeed(request: web.Request) -> web.Response:
+        return web.json_response(case.answer(spoilt(case, operation)[flaw], request))
 
     async with answering(succeed) as adapters:
         adapter = adapters[case.provider]
@@ -176,7 +180,7 @@ async def test_no_redirect_is_followed(case: Case, status: int) -> None:
     async def redirect(request: web.Request) -> web.Response:
         asked.append(request.path)
         if request.path == "/elsewhere":
-            return web.json_response(case.success(operation))
+            return web.json_response(case.answer(case.success(operation), request))
         return web.json_response({}, status=status, headers={"location": "/elsewhere"})
 
     async with answering(redirect) as adapters:
@@ -209,7 +213,7 @@ async def test_secrets_reach_no_log_no_result_and_no_repr(
         told = request.headers["authorization"]
         return web.json_response(
             {
-                **case.success(operation),
+                **case.answer(case.success(operation), request),
                 "error": {"type": "card_error", "code": "amount_invalid", "message": told},
                 "status": told,
             },

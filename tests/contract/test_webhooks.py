@@ -16,12 +16,29 @@ from services.providers.domain import (
     WebhookTimestampOutOfRange,
 )
 from services.providers.ports import Adapter
-from services.providers.simulator.webhooks import standard_headers, stripe_headers
+from services.providers.simulator.webhooks import (
+    flutterwave_headers,
+    paystack_headers,
+    standard_headers,
+    stripe_headers,
+)
 from services.shared.errors import Invalid
-from tests.contract.lab import STRIPE_SECRET, WALLET_SECRET, provider_environment
+from tests.contract.lab import (
+    FLUTTERWAVE_SECRET,
+    PAYSTACK_KEY,
+    STRIPE_SECRET,
+    WALLET_SECRET,
+    provider_environment,
+)
 
 STRIPE_VECTOR = "001ce3ef73e456cedaab328328720d3ad59defb8bbd0f1518f46c04ad4ac0bb7"
 STANDARD_VECTOR = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+PAYSTACK_BODY = b'{"event":"transfer.completed","data":{"id":1,"status":"SUCCESSFUL"}}'
+PAYSTACK_VECTOR = (
+    "3b3c4a98bbb882541c23057eb134059caa40c7fc031f54529e8849dce558e1b0"
+    "48b7ece743ebba5bec77caf5c6efc219555892a25bce276c255985f7749be6b1"
+)
+FLUTTERWAVE_VECTOR = "LudO1DR/wqAhIUS41bE1+qM1O5QaPMsnlXreA/7+uJE="
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -53,6 +70,8 @@ class Scheme:
     secret: str
     variable: str
     body: bytes
+    # Whether it signs the time too, so that an old event can be told from a new one.
+    timed: bool = True
 
 
 SCHEMES = {
@@ -68,8 +87,23 @@ SCHEMES = {
         variable="LOCAL_WALLET_WEBHOOK_SECRETS",
         body=b'{"transaction_id": "pay_1", "event_type": "payment_completed"}',
     ),
+    "flutterwave": Scheme(
+        sign=lambda body, secret, _: flutterwave_headers(body, secret),
+        secret=FLUTTERWAVE_SECRET,
+        variable="FLUTTERWAVE_WEBHOOK_SECRETS",
+        body=b'{"event": "transfer.completed", "data": {"id": 1, "status": "SUCCESSFUL"}}',
+        timed=False,
+    ),
+    "paystack": Scheme(
+        sign=lambda body, secret, _: paystack_headers(body, secret),
+        secret=PAYSTACK_KEY,
+        variable="PAYSTACK_WEBHOOK_SECRETS",
+        body=b'{"event": "transfer.success", "data": {"id": 1}}',
+        timed=False,
+    ),
 }
 every_scheme = pytest.mark.parametrize("name", list(ADAPTERS))
+every_timed_scheme = pytest.mark.parametrize("name", [n for n in SCHEMES if SCHEMES[n].timed])
 
 
 async def test_stripes_published_signature_is_accepted() -> None:
@@ -102,6 +136,26 @@ async def test_standard_webhooks_published_signature_is_accepted() -> None:
     assert refused.value.error_reason == "FIELD_REQUIRED"
 
 
+async def test_a_paystack_signature_made_with_openssl_is_accepted() -> None:
+    adapter = await adapter_at("paystack", NOW, PAYSTACK_WEBHOOK_SECRETS="sk_test_x")
+
+    event = adapter.read_webhook(
+        Webhook(headers={"x-paystack-signature": PAYSTACK_VECTOR}, body=PAYSTACK_BODY)
+    )
+
+    assert event.event_id == "transfer.completed:1"
+
+
+async def test_a_flutterwave_signature_made_with_openssl_is_accepted() -> None:
+    adapter = await adapter_at("flutterwave", NOW, FLUTTERWAVE_WEBHOOK_SECRETS="secret-hash")
+
+    event = adapter.read_webhook(
+        Webhook(headers={"flutterwave-signature": FLUTTERWAVE_VECTOR}, body=PAYSTACK_BODY)
+    )
+
+    assert event.event_id == "transfer.completed:1:SUCCESSFUL"
+
+
 def test_the_simulator_signs_as_published() -> None:
     stripe = stripe_headers(
         b'{"id":"evt_1","type":"payment_intent.succeeded"}', "whsec_test", 1700000000
@@ -112,9 +166,14 @@ def test_the_simulator_signs_as_published() -> None:
 
     assert stripe["stripe-signature"] == f"t=1700000000,v1={STRIPE_VECTOR}"
     assert standard["webhook-signature"] == STANDARD_VECTOR
+    assert flutterwave_headers(PAYSTACK_BODY, "secret-hash") == {
+        "verif-hash": "secret-hash",
+        "flutterwave-signature": FLUTTERWAVE_VECTOR,
+    }
+    assert paystack_headers(PAYSTACK_BODY, "sk_test_x") == {"x-paystack-signature": PAYSTACK_VECTOR}
 
 
-@every_scheme
+@every_timed_scheme
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
 async def test_five_minutes_of_skew_are_accepted(name: str, seconds: int) -> None:
     adapter, scheme = await adapter_at(name, NOW), SCHEMES[name]
@@ -123,7 +182,7 @@ async def test_five_minutes_of_skew_are_accepted(name: str, seconds: int) -> Non
     assert adapter.read_webhook(Webhook(headers=headers, body=scheme.body)).signed
 
 
-@every_scheme
+@every_timed_scheme
 @pytest.mark.parametrize("seconds", [-86_400, -301, 301, 86_400])
 async def test_more_skew_is_refused_both_ways(name: str, seconds: int) -> None:
     adapter, scheme = await adapter_at(name, NOW), SCHEMES[name]
@@ -131,6 +190,13 @@ async def test_more_skew_is_refused_both_ways(name: str, seconds: int) -> None:
 
     with pytest.raises(WebhookTimestampOutOfRange):
         adapter.read_webhook(Webhook(headers=headers, body=scheme.body))
+
+
+@every_scheme
+async def test_an_event_that_could_be_replayed_is_no_evidence(name: str) -> None:
+    adapter = await adapter_at(name, NOW)
+
+    assert SCHEMES[name].timed or not adapter.capabilities.event_is_evidence
 
 
 @every_scheme
@@ -164,7 +230,8 @@ async def test_bytes_that_are_no_text_are_refused_in_type(name: str) -> None:
     adapter, scheme = await adapter_at(name, NOW), SCHEMES[name]
     body = b"\xff\xfe\x00"
 
-    with pytest.raises(WebhookSignatureInvalid):
+    # A scheme that signs bytes finds no fault with them; then it is their JSON that is refused.
+    with pytest.raises((WebhookSignatureInvalid, Invalid)):
         headers = scheme.sign(body, scheme.secret, NOW)
         adapter.read_webhook(Webhook(headers=headers, body=body))
 
@@ -180,6 +247,9 @@ async def test_bytes_that_are_no_text_are_refused_in_type(name: str) -> None:
         {"stripe-signature": "t=1772366400,v1=ž"},
         {"stripe-signature": "t=1772366400,v0=00"},
         {"stripe-signature": f"t={'9' * 5000},v1=00"},
+        {"x-paystack-signature": ""},
+        {"x-paystack-signature": "ž"},
+        {"x-paystack-signature": "0" * 128},
         {"webhook-id": "msg_1"},
         {"webhook-signature": "v1,AAAA"},
         {"webhook-id": "msg_1", "webhook-timestamp": "nan", "webhook-signature": "v1,AA"},

@@ -3,7 +3,6 @@ that `./caravel up` starts here, on free ports and in a folder of its own."""
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pytest
 from deploy.local import ports
 from tests.conftest import ROOT
 from tests.polling import until
+from tests.tools import go_tool
 
 CARAVEL = ROOT / "caravel"
 START_SECONDS = 120
@@ -30,6 +30,7 @@ class Mesh:
     rest_url: str
     grpc_target: str
     data_dir: Path | None
+    simulator_url: str | None
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +38,23 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """The mesh of the run."""
     rest_url = os.environ.get("CARAVEL_REST_URL")
     if rest_url:
-        yield Mesh(rest_url, os.environ.get("CARAVEL_GRPC_TARGET", "127.0.0.1:9090"), None)
+        yield Mesh(rest_url, os.environ.get("CARAVEL_GRPC_TARGET", "127.0.0.1:9090"), None, None)
         return
     data_dir = tmp_path_factory.mktemp("mesh") / "data"
     picked = ports.pick(["rest", "grpc"])
     folder = ["--data-dir", str(data_dir)]
     listen = ["--port", str(picked["rest"]), "--grpc-port", str(picked["grpc"])]
     subprocess.run([CARAVEL, "up", "--detach", *folder, *listen], check=True, timeout=START_SECONDS)
+    status = subprocess.run(
+        [CARAVEL, "status", "--json", *folder], check=True, capture_output=True, text=True
+    )
     try:
-        yield Mesh(f"http://127.0.0.1:{picked['rest']}", f"127.0.0.1:{picked['grpc']}", data_dir)
+        yield Mesh(
+            rest_url=f"http://127.0.0.1:{picked['rest']}",
+            grpc_target=f"127.0.0.1:{picked['grpc']}",
+            data_dir=data_dir,
+            simulator_url=json.loads(status.stdout)["urls"]["simulator"],
+        )
     finally:
         subprocess.run([CARAVEL, "down", "--delete", *folder], check=True, timeout=START_SECONDS)
 
@@ -132,22 +141,4 @@ async def rest(mesh: Mesh) -> AsyncIterator[Rest]:
 @pytest.fixture(scope="session")
 def grpcurl() -> Path:
     """The real tool, built once by the Go toolchain where there is one."""
-    found = shutil.which("grpcurl")
-    if found:
-        return Path(found)
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("grpcurl is not installed, and there is no Go toolchain to build it with")
-    tools = ROOT / ".caravel" / "tools"
-    if not (tools / "grpcurl").exists():
-        built = subprocess.run(
-            [go, "install", GRPCURL],
-            env={**os.environ, "GOBIN": str(tools)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if built.returncode != 0:
-            pytest.skip(f"grpcurl could not be built: {built.stderr.strip()[-200:]}")
-    return tools / "grpcurl"
+    return go_tool(GRPCURL)

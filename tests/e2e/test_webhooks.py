@@ -31,14 +31,15 @@ async def test_payment_completed_completes_an_open_payout_once(rest: Rest) -> No
     assert await rest.events(transaction_id) == history
 
 
-async def test_payment_failed_holds_the_payment_for_a_person(rest: Rest) -> None:
+async def test_payment_failed_gives_the_sender_the_money_back(rest: Rest) -> None:
     transaction_id = await _held_open(rest)
 
     await rest.post(
         "/api/webhooks", {"transaction_id": transaction_id, "event_type": "payment_failed"}
     )
 
-    assert (await rest.wait(transaction_id, {"ON_HOLD"}))["hold"]["reason"] == "payout_failed"
+    refunded = await rest.wait(transaction_id, {"REFUNDED"})
+    assert refunded["failure"]["code"] == "payout_failed"
 
 
 @pytest.mark.parametrize(

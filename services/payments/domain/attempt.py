@@ -15,6 +15,7 @@ class Step(StrEnum):
 
     COLLECTION = "collection"
     PAYOUT = "payout"
+    REFUND = "refund"
 
 
 class AttemptState(StrEnum):
@@ -54,6 +55,8 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
     ABSENT = "ABSENT"
+    # This try provably never left; says nothing about an earlier try.
+    NOT_SENT = "NOT_SENT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,9 @@ class Answer:
     failure: Failure | None = None
     # "worker" for an answer we asked for, "provider:<name>" for an event.
     actor: str = "worker"
-    # Id of the webhook event, where one brought the answer.
+    # Id of the webhook event, where one brought the answer, and our key, where it repeats it.
     event_id: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,8 @@ class Attempt:
     provider_reference: str = ""
     # When a request may first have left; bounds how long the key can be used.
     sent_at: datetime | None = None
+    # When one may last have left; bounds how long one may still be on its way.
+    last_sent_at: datetime | None = None
     # How often in a row nothing definite was learned; drives the back-off.
     inconclusive_count: int = 0
     failure: Failure | None = None
@@ -103,16 +109,43 @@ class Attempt:
 
 def intend(payment: Payment, step: Step, number: int) -> Attempt:
     """The attempt that is about to be made, with its deterministic key."""
-    collecting = step is Step.COLLECTION
+    at_onramp = step is not Step.PAYOUT
     return Attempt(
         merchant_id=payment.merchant_id,
         payment_id=payment.id,
         step=step,
         number=number,
-        provider=payment.onramp if collecting else payment.offramp,
+        provider=payment.onramp if at_onramp else payment.offramp,
         key=f"{payment.transaction_id}-{step}-{number}",
-        amount=payment.terms.amount if collecting else payment.terms.payout,
+        amount=payment.terms.amount if at_onramp else payment.terms.payout,
     )
+
+
+def provider_after(payment: Payment, step: Step, provider: str) -> str | None:
+    """The next provider of the payment's route; None after its last.
+
+    A refund has none: only who collected the money can give it back.
+    """
+    if step is Step.REFUND:
+        return None
+    route = payment.route.onramps if step is Step.COLLECTION else payment.route.offramps
+    rest = route[route.index(provider) + 1 :] if provider in route else ()
+    return rest[0] if rest else None
+
+
+def served_by(payment: Payment, step: Step, provider: str) -> Payment:
+    """The payment with another provider for the step; what the last one acknowledged is void."""
+    if step is Step.COLLECTION:
+        return replace(payment, onramp=provider)
+    return replace(payment, offramp=provider, sent_at=None)
+
+
+class LookUp(StrEnum):
+    """What "absent" proves: everything at once, everything after a lag, or nothing."""
+
+    STRONG = "STRONG"
+    EVENTUAL = "EVENTUAL"
+    NONE = "NONE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +154,36 @@ class Capabilities:
 
     provider: str
     key_lifetime: timedelta
-    # False where the provider cannot be asked by our reference.
-    can_look_up: bool
+    look_up: LookUp
+    # How long after a send "absent" still proves nothing.
+    look_up_lag: timedelta
+    # True where an error is the key's answer for good.
+    caches_errors: bool
+    # True where a forgotten reference would be done again.
+    repeats_forgotten: bool
     # True where a verified event is itself the evidence, and not only a hint to look up.
     event_is_evidence: bool
+    # The only failure codes that prove that nothing moved.
+    definitive_failures: frozenset[str]
+    # True where it can give back what it has collected.
+    refunds: bool
+
+    def absence_is_evidence(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether "absent" proves that the provider never had the operation."""
+        if self.look_up is not LookUp.EVENTUAL:
+            return self.look_up is LookUp.STRONG
+        return attempt.last_sent_at is None or now - attempt.last_sent_at > self.look_up_lag
 
     def may_send_again(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether the same key still means the same operation: up to 80 % of its lifetime."""
-        return attempt.sent_at is None or now - attempt.sent_at < self.key_lifetime * 4 / 5
+        """Whether the same key cannot be a second operation.
+
+        It cannot for 80 % of the key's lifetime; and not after it either, where the provider is
+        known not to have the operation and recognises a reference that it has forgotten.
+        """
+        if attempt.sent_at is None or now - attempt.sent_at < self.key_lifetime * 4 / 5:
+            return True
+        return not self.repeats_forgotten and self.absence_is_evidence(attempt, now)
+
+    def is_definitive(self, failure: Failure | None) -> bool:
+        """Whether a failure is one that proves that nothing moved."""
+        return failure is not None and failure.code in self.definitive_failures

@@ -102,6 +102,24 @@ def exchange_postings(terms: Terms) -> tuple[Posting, ...]:
     return tuple(posting for posting in postings if posting.amount.amount_minor > 0)
 
 
+def refund_postings(payment: Payment) -> tuple[Posting, ...]:
+    """The refund: everything that the collection posted, the other way round.
+
+    The exchange is taken back at the locked rate and the fees are returned, so the sender gets back
+    what was paid, and nothing of the payment is left on any account of ours.
+    """
+    posted = (*collection_postings(payment), *exchange_postings(payment.terms))
+    return tuple(
+        Posting(
+            debit=posting.credit,
+            credit=posting.debit,
+            amount=posting.amount,
+            cause=f"refund_{posting.cause}",
+        )
+        for posting in reversed(posted)
+    )
+
+
 def payout_postings(payment: Payment) -> tuple[Posting, ...]:
     """The payout: what we owed the recipient, the offramp has paid."""
     payout = payment.terms.payout

@@ -99,6 +99,14 @@ class Recipient:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Route:
+    """The providers that may serve a payment, in order of preference, as they were at creation."""
+
+    onramps: tuple[str, ...]
+    offramps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why something failed: a machine name and a sentence."""
 
@@ -137,6 +145,8 @@ class Payment:
     quote_id: UUID
     corridor_id: str
     terms: Terms
+    route: Route
+    # The providers that serve it now.
     onramp: str
     offramp: str
     recipient: Recipient
@@ -152,6 +162,8 @@ class Payment:
     sent_at: datetime | None = None
     hold_reason: str | None = None
     failure: Failure | None = None
+    # The onramp's id of the collection, once it has succeeded; a refund names it.
+    collection_reference: str = ""
 
     @property
     def transaction_id(self) -> str:

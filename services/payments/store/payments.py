@@ -20,7 +20,8 @@ from services.shared.ids import encode_id
 _PAYMENT_COLUMNS = """
     merchant_id text, id uuid, user_id uuid, quote_id uuid, corridor_id text, amount_minor bigint,
     fee_minor bigint, net_minor bigint, fees jsonb, destination_currency text, payout_minor bigint,
-    rate numeric, mid_rate numeric, markup_basis_points smallint, onramp text, offramp text,
+    rate numeric, mid_rate numeric, markup_basis_points smallint, route jsonb,
+    onramp text, offramp text,
     recipient jsonb, payment_method text, reference text, trace_id text, state text,
     version integer, created_at timestamptz, updated_at timestamptz
 """

@@ -17,6 +17,7 @@ from services.payments.domain.payment import (
     Payment,
     Recipient,
     RecordedEvent,
+    Route,
     State,
 )
 from services.payments.domain.quote import FeeLine, Quote, RateLeg, RateTrail, Terms
@@ -46,6 +47,10 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "rate": str(terms.rate),
         "mid_rate": str(terms.mid_rate),
         "markup_basis_points": terms.markup_basis_points,
+        "route": {
+            "onramps": list(payment.route.onramps),
+            "offramps": list(payment.route.offramps),
+        },
         "onramp": payment.onramp,
         "offramp": payment.offramp,
         "recipient": {
@@ -82,6 +87,7 @@ def read_payment(row: Row[Any]) -> Payment:
             markup_basis_points=row.markup_basis_points,
             payout=Money(row.payout_minor, row.destination_currency),
         ),
+        route=Route(onramps=tuple(row.route["onramps"]), offramps=tuple(row.route["offramps"])),
         onramp=row.onramp,
         offramp=row.offramp,
         recipient=Recipient(**row.recipient),
@@ -95,6 +101,7 @@ def read_payment(row: Row[Any]) -> Payment:
         sent_at=row.sent_at,
         hold_reason=row.hold_reason,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
+        collection_reference=row.collection_reference,
     )
 
 
@@ -162,6 +169,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         state=AttemptState(row.state),
         provider_reference=row.provider_reference,
         sent_at=row.sent_at,
+        last_sent_at=row.last_sent_at,
         inconclusive_count=row.inconclusive_count,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
     )
@@ -178,6 +186,7 @@ def answer_json(answer: Answer) -> str:
         "failure_message": answer.failure.message if answer.failure else None,
         "actor": answer.actor,
         "event_id": answer.event_id,
+        "key": answer.key,
     }
     return json.dumps(kept)
 
@@ -195,6 +204,7 @@ def read_answer(kept: Mapping[str, Any]) -> Answer:
         ),
         actor=kept["actor"],
         event_id=kept["event_id"],
+        key=kept.get("key", ""),
     )
 
 

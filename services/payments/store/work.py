@@ -65,7 +65,7 @@ _MARK_SENT = text(
     )
     UPDATE attempts a
        SET state = CASE a.state WHEN 'INTENDED' THEN 'SENT' ELSE a.state END,
-           sent_at = coalesce(a.sent_at, now()), updated_at = now()
+           sent_at = coalesce(a.sent_at, now()), last_sent_at = now(), updated_at = now()
       FROM held h
      WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id
        AND a.step = h.step AND a.number = h.number
@@ -77,6 +77,8 @@ _WRITE_PAYMENTS = text(
     """
     UPDATE payments p
        SET state = r.state, version = r.version, sent_at = r.sent_at,
+           onramp = r.onramp, offramp = r.offramp,
+           collection_reference = r.collection_reference,
            hold_reason = r.hold_reason, failure_code = r.failure_code,
            failure_message = r.failure_message,
            updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
@@ -87,6 +89,7 @@ _WRITE_PAYMENTS = text(
                          ELSE now() + make_interval(secs => r.due_in_seconds) END
       FROM json_to_recordset(CAST(:rows AS json))
         AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
+             onramp text, offramp text, collection_reference text,
              hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
              due_in_seconds double precision, expected_version integer, lease_token bigint)
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
@@ -104,6 +107,8 @@ _WRITE_ATTEMPTS = text(
              inconclusive_count integer, failure_code text, failure_message text)
     ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
        SET state = excluded.state, provider_reference = excluded.provider_reference,
+           -- What is INTENDED again provably never left.
+           sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
            inconclusive_count = excluded.inconclusive_count, failure_code = excluded.failure_code,
            failure_message = excluded.failure_message, updated_at = now()
     """
@@ -211,7 +216,11 @@ class PostgresWorkTransaction:
         marked = await self._connection.execute(_MARK_SENT, {"rows": wanted})
         attempts = {row.payment_id: rows.read_attempt(row) for row in marked}
         return [
-            replace(item, attempt=attempts[item.payment.id])
+            replace(
+                item,
+                attempt=attempts[item.payment.id],
+                first_send=item.attempt is not None and item.attempt.sent_at is None,
+            )
             for item in work
             if item.payment.id in attempts
         ]
@@ -258,6 +267,9 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "state": payment.state,
         "version": payment.version,
         "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
+        "onramp": payment.onramp,
+        "offramp": payment.offramp,
+        "collection_reference": payment.collection_reference,
         "hold_reason": payment.hold_reason,
         "failure_code": payment.failure.code if payment.failure else None,
         "failure_message": payment.failure.message if payment.failure else None,

@@ -14,6 +14,10 @@ BODY_BYTES_MAX = 64 * 1024
 CONNECT_SECONDS = 5
 
 
+class NotConnected(aiohttp.ClientError):
+    """There was no connection, so nothing of the request has left. Only ever raised for a POST."""
+
+
 class AnswerInvalid(Exception):
     """The answer is not what the provider's API promises; what it did is unknown."""
 
@@ -54,19 +58,32 @@ async def send(
 ) -> Answer:
     """One request, sent once; an answer that repeats the secret goes no further than here.
 
-    Raises aiohttp.ClientError, AnswerInvalid.
+    Raises NotConnected, aiohttp.ClientError, AnswerInvalid.
     """
-    async with session.request(
-        method, url, headers=dict(headers), data=body, allow_redirects=False
-    ) as response:
-        received = bytearray()
-        async for chunk in response.content.iter_any():
-            received += chunk
-            if len(received) > BODY_BYTES_MAX:
-                raise AnswerInvalid(f"more than {BODY_BYTES_MAX} bytes")
-        if secret.get_secret_value().encode() in received:
-            raise AnswerInvalid("it repeats our key")
-        return Answer(response.status, response.headers, bytes(received))
+    # Held from here on: a key that is rotated meanwhile is still the one that was sent.
+    sent_secret = secret.get_secret_value().encode()
+    try:
+        async with session.request(
+            method, url, headers=dict(headers), data=body, allow_redirects=False
+        ) as response:
+            received = await _received(response)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        if method.upper() != "POST":
+            # The library itself repeats other methods on a new connection: one may have left.
+            raise
+        raise NotConnected(type(error).__name__) from None
+    if sent_secret in received:
+        raise AnswerInvalid("it repeats our key")
+    return Answer(response.status, response.headers, received)
+
+
+async def _received(response: aiohttp.ClientResponse) -> bytes:
+    received = bytearray()
+    async for chunk in response.content.iter_any():
+        received += chunk
+        if len(received) > BODY_BYTES_MAX:
+            raise AnswerInvalid(f"more than {BODY_BYTES_MAX} bytes")
+    return bytes(received)
 
 
 def read_object(body: bytes) -> dict[str, Any]:

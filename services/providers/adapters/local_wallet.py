@@ -11,11 +11,20 @@ import aiohttp
 from pydantic import Field, SecretStr
 
 from services.providers.adapters import standard_webhooks
-from services.providers.adapters.http import Answer, AnswerInvalid, read_object, send, text
+from services.providers.adapters.http import (
+    Answer,
+    AnswerInvalid,
+    NotConnected,
+    read_object,
+    send,
+    text,
+)
 from services.providers.adapters.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.standard_webhooks import StandardSecrets
 from services.providers.domain import (
     Capabilities,
+    DuplicateReference,
+    ErrorCaching,
     Failure,
     Kind,
     LookUpStrength,
@@ -23,10 +32,12 @@ from services.providers.domain import (
     OperationResult,
     Outcome,
     Webhook,
+    WebhookAuthentication,
     WebhookEvent,
     WebhookEventTypeUnknown,
     WebhookSignatureInvalid,
     failed,
+    not_sent,
     unknown,
 )
 from services.shared.clock import Clock
@@ -40,9 +51,15 @@ STATUSES = {
     "failed": Outcome.FAILED,
 }
 # The refusals of a request that prove that no payout was accepted.
-DEFINITIVE_REFUSALS = {"amount_invalid", "currency_unsupported", "recipient_invalid"}
+DEFINITIVE_REFUSALS = {
+    "amount_invalid",
+    "currency_unsupported",
+    "insufficient_balance",
+    "recipient_invalid",
+}
 # Why a payout failed; every other cause is "payout_failed".
 FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
+OTHER_FAILURE = "payout_failed"
 # Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
 AMBIGUOUS = {
     400: "request_refused",
@@ -74,6 +91,12 @@ class LocalWallet:
     capabilities = Capabilities(
         kinds=frozenset({Kind.PAYOUT}),
         key_lifetime=timedelta(days=30),
+        key_scope="account",
+        error_caching=ErrorCaching.ERRORS_NOT_CACHED,
+        duplicate_reference=DuplicateReference.RETURNS_ORIGINAL,
+        success_final_after=timedelta(),
+        webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+        definitive_failures=frozenset(DEFINITIVE_REFUSALS | FAILURES | {OTHER_FAILURE}),
         look_up=LookUpStrength.STRONG,
         look_up_lag=timedelta(),
         event_is_evidence=True,
@@ -98,6 +121,8 @@ class LocalWallet:
                 refusal = _refusal(read_object(answer.body))
                 if refusal.code in DEFINITIVE_REFUSALS:
                     return failed(operation.key, refusal.code, refusal.message)
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
         except (aiohttp.ClientError, AnswerInvalid) as error:
             return _not_understood(operation, error)
         return _ambiguous(operation, answer)
@@ -204,7 +229,7 @@ def _refusal(answer: dict[str, Any]) -> Failure:
 def _failure(body: dict[str, Any]) -> Failure:
     code = text(body.get("failure_code"))
     return Failure(
-        code if code in FAILURES else "payout_failed", text(body.get("failure_message")) or code
+        code if code in FAILURES else OTHER_FAILURE, text(body.get("failure_message")) or code
     )
 
 

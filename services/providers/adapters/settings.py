@@ -1,6 +1,7 @@
 """Words that every adapter's settings share. The names carry meaning that config checks for all of
 them: `<provider>_base_url`, `<provider>_api_key`, `<provider>_webhook_secrets`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
@@ -13,10 +14,10 @@ class ProviderSettings(BaseModel):
 
 
 def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
-def _not_empty(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+def _not_empty(secrets: Sequence[SecretStr]) -> Sequence[SecretStr]:
     # An empty secret would let anybody sign.
     if not secrets or not all(secret.get_secret_value() for secret in secrets):
         raise ValueError("an empty secret signs for anybody")
@@ -28,5 +29,5 @@ def _no_slash(url: str) -> str:
 
 
 # Comma-separated; any of them may have signed, so that a secret can be rotated.
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
+Secrets = Annotated[Sequence[SecretStr], BeforeValidator(_split), AfterValidator(_not_empty)]
 BaseUrl = Annotated[str, AfterValidator(_no_slash)]

@@ -3,6 +3,7 @@ lately? For every adapter whose provider signs this way."""
 
 import hmac
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -22,7 +23,7 @@ HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
 
 
-def _usable(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+def _usable(secrets: Sequence[SecretStr]) -> Sequence[SecretStr]:
     for secret in secrets:
         try:
             standardwebhooks.Webhook(secret.get_secret_value())
@@ -39,9 +40,7 @@ def is_signed(webhook: Webhook) -> bool:
     return any(name in webhook.headers for name in HEADERS)
 
 
-def verify(
-    webhook: Webhook, secrets: tuple[SecretStr, ...], now: datetime, *, provider: str
-) -> str:
+def verify(webhook: Webhook, secrets: Sequence[SecretStr], now: datetime, *, provider: str) -> str:
     """The event's id, once its signature is verified.
 
     Raises WebhookSignatureInvalid, WebhookTimestampOutOfRange.

@@ -1,34 +1,47 @@
-"""The simulator's one HTTP server: every provider's own API side by side, and two pages of its own,
-GET /healthz, and GET /book for whoever wants to know what really happened."""
+"""The simulator's one HTTP server: every provider's own API side by side, and pages of its own: GET
+/healthz, GET /book for whoever wants to know what really happened, and /control, where faults are
+turned on."""
 
 from aiohttp import web
 
 from services.providers.simulator.book import Book
 from services.providers.simulator.config import Config
+from services.providers.simulator.faults.control import Control
+from services.providers.simulator.faults.event_faults import UnreliableSender
+from services.providers.simulator.faults.http_faults import HttpFaults
+from services.providers.simulator.flutterwave_api import FlutterwaveApi
+from services.providers.simulator.paystack_api import PaystackApi
 from services.providers.simulator.stripe_api import StripeApi
 from services.providers.simulator.wallet_api import WalletApi
-from services.providers.simulator.webhooks import Sender
 
+APIS = (FlutterwaveApi, PaystackApi, StripeApi, WalletApi)
 REQUEST_BYTES_MAX = 64 * 1024
 
 
 async def create_app(config: Config) -> web.Application:
     """The application, going on where its book ends."""
     book = Book(config.book_file)
-    sender = Sender()
-    wallet = WalletApi(config, book, sender)
-    app = web.Application(client_max_size=REQUEST_BYTES_MAX)
-    app.add_routes(StripeApi(config, book, sender).routes())
-    app.add_routes(wallet.routes())
-    app.add_routes([web.get("/healthz", _health)])
+    control = Control(book)
+    sender = UnreliableSender(control)
+    apis = [api(config, book, sender, control) for api in APIS]
+    faults = HttpFaults(control, book, sender)
+    app = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[faults.middleware])
+    for api in apis:
+        control.add(api.wire())
+        app.add_routes(api.routes())
+    app.add_routes(control.routes())
 
-    async def tell_book(_: web.Request) -> web.Response:
-        return web.json_response([line.told() for line in book.lines])
+    async def tell_book(request: web.Request) -> web.Response:
+        since = request.query.get("since", "0")
+        if not since.isdecimal() or len(since) > 12:
+            raise web.HTTPBadRequest(text="since is the number of lines that you already have")
+        return web.json_response([line.told() for line in book.lines[int(since) :]])
 
-    app.add_routes([web.get("/book", tell_book)])
+    app.add_routes([web.get("/healthz", _health), web.get("/book", tell_book)])
 
     async def close(_: web.Application) -> None:
-        await wallet.close()
+        for api in apis:
+            await api.close()
         await sender.close()
         await book.close()
 

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+# The effect of a line that says no more than that the provider forgot the operation.
+FORGOTTEN = "forgotten"
+
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
@@ -47,10 +50,23 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.lines: list[Line] = list(_read(path))
+        self.lines: list[Line] = []
+        self._named: dict[tuple[str, str], list[Line]] = {}
+        self._add(list(_read(path)))
         self._file = path.open("ab")
         self._waiting: list[Line] = []
         self._flush: asyncio.Task[None] | None = None
+
+    def about(self, provider: str, name: str) -> list[Line]:
+        """The effects of the operations with this key or provider's id, oldest first."""
+        return self._named.get((provider, name), [])
+
+    def remembered(self, provider: str) -> list[Line]:
+        """What the provider still knows after a restart: all that it has not forgotten."""
+        forgotten = {line.id for line in self.lines if line.effect == FORGOTTEN}
+        return [
+            line for line in self.lines if line.provider == provider and line.id not in forgotten
+        ]
 
     async def write(self, *lines: Line) -> None:
         """Returns once the lines are on disk."""
@@ -76,9 +92,15 @@ class Book:
         lines, self._waiting = self._waiting, []
         try:
             await asyncio.to_thread(self._append, lines)
-            self.lines.extend(lines)
+            self._add(lines)
         finally:
             self._flush = None
+
+    def _add(self, lines: list[Line]) -> None:
+        self.lines.extend(lines)
+        for line in lines:
+            for name in {line.key, line.id} if line.effect != FORGOTTEN else ():
+                self._named.setdefault((line.provider, name), []).append(line)
 
     def _append(self, lines: list[Line]) -> None:
         text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)

@@ -1,5 +1,6 @@
-"""Stripe's HTTP, as its SDK sees it: the four PaymentIntent calls, keys that replay their first
-answer, test cards, and signed events. What happens to an intent is in stripe_intents."""
+"""Stripe's HTTP, as its SDK sees it: the calls about PaymentIntents and Refunds, keys that replay
+their first answer, test cards, and signed events. What happens to an intent is in stripe_intents,
+what to a refund in stripe_refunds."""
 
 import hashlib
 import hmac
@@ -16,7 +17,9 @@ from aiohttp import web
 
 from services.providers.simulator.book import Book, Line
 from services.providers.simulator.config import Config
-from services.providers.simulator.modes import Mode, modes_of
+from services.providers.simulator.faults.control import Control
+from services.providers.simulator.faults.modes import Mode, Step
+from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.stripe_intents import (
     Json,
     Refused,
@@ -25,10 +28,20 @@ from services.providers.simulator.stripe_intents import (
     invalid,
     new_intent,
 )
+from services.providers.simulator.stripe_refunds import charge_of, new_refund
 from services.providers.simulator.webhooks import Event, Sender, event_id
 
 API_VERSION = "2026-10-28.endive"
+MISMATCH = "was used before with other parameters"
 _SEARCH = re.compile(r"metadata\['([^']{1,40})'\]:'([^']{0,500})'")
+_ACCOUNTED = "Stripe's card payments end when they are made; later come disputes, not failures"
+_EXEMPT = {
+    Mode.HOLD: "a card is charged or declined at once",
+    Mode.PAYOUT_FAILS: "it pays nothing out",
+    Mode.NO_BALANCE: "it pays nothing out",
+    Mode.LATE_FAIL: _ACCOUNTED,
+    Mode.LATE_SUCCESS: _ACCOUNTED,
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +55,9 @@ class Saved:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a request came to: the intent after it, what to call that, and the answer."""
+    """What a request came to: the object after it, what to call that, and the answer."""
 
-    intent: Json
+    subject: Json
     name: str
     event_type: str
     status: int
@@ -54,18 +67,19 @@ class Effect:
 class StripeApi:
     """The server's state and its handlers."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender) -> None:
+    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
         self._key = config.stripe_api_key.get_secret_value()
         self._secret = config.stripe_webhook_secret
         self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks/stripe"
         self._book = book
         self._sender = sender
+        self._control = control
         self._intents: dict[str, Json] = {}
+        self._refunds: dict[str, Json] = {}
         self._saved: dict[str, Saved] = {}
         self._running: set[str] = set()
-        for line in book.lines:
-            if line.provider == "stripe":
-                self._remember(line)
+        for line in book.remembered("stripe"):
+            self._remember(line)
 
     def routes(self) -> list[web.RouteDef]:
         """The calls that it serves."""
@@ -75,7 +89,56 @@ class StripeApi:
             web.get(f"{intents}/search", self._answering(self._search)),
             web.get(f"{intents}/{{id}}", self._answering(self._retrieve)),
             web.post(f"{intents}/{{id}}/cancel", self._answering(self._cancel)),
+            web.post("/v1/refunds", self._answering(self._create_refund)),
+            web.get("/v1/refunds", self._answering(self._list_refunds)),
+            web.get("/v1/refunds/{id}", self._answering(self._retrieve_refund)),
         ]
+
+    def wire(self) -> Wire:
+        """What faults must know of it."""
+        intents, refunds = "/v1/payment_intents", "/v1/refunds"
+        key = At("header", "idempotency-key")
+        found = At("query", "query", r"metadata\['operation_key'\]:'([^']*)'")
+        words, amount = At("body", "description"), At("body", "amount")
+        by_path = At("path", "id")
+        by_id, searched = f"{intents}/{{id}}", f"{intents}/search"
+        return Wire(
+            provider="stripe",
+            calls=(
+                Call(
+                    method="POST",
+                    path=intents,
+                    step=Step.SEND,
+                    key=key,
+                    words=words,
+                    amount_minor=amount,
+                ),
+                Call(method="GET", path=by_id, step=Step.LOOK_UP, key=by_path),
+                Call(method="GET", path=searched, step=Step.LIST, key=found),
+                Call(method="POST", path=f"{by_id}/cancel", step=Step.CANCEL, key=by_path),
+                Call(method="POST", path=refunds, step=Step.SEND, key=key, amount_minor=amount),
+                Call(method="GET", path=refunds, step=Step.LIST, key=At("query", "payment_intent")),
+                Call(method="GET", path=f"{refunds}/{{id}}", step=Step.LOOK_UP, key=by_path),
+            ),
+            amount_fields=frozenset({"amount", "amount_received"}),
+            currency_field="currency",
+            status_field="status",
+            error=_fault,
+            mismatch=(400, _idempotency_error(400, "", MISMATCH).body),
+            replay_headers={"Idempotent-Replayed": "true"},
+            forget=self._forget,
+            forget_key=lambda key: self._saved.pop(key, None),
+            exempt=_EXEMPT,
+        )
+
+    def _forget(self, key: str) -> None:
+        for line in self._book.about("stripe", key):
+            self._intents.pop(line.id, None)
+            self._refunds.pop(line.id, None)
+        self._saved.pop(key, None)
+
+    async def close(self) -> None:
+        """Nothing of it goes on by itself."""
 
     def _answering(
         self, handler: Callable[[web.Request], Awaitable[web.Response]]
@@ -105,13 +168,13 @@ class StripeApi:
 
     async def _cancel(self, request: web.Request) -> web.Response:
         def cancel(form: dict[str, str]) -> Effect:
-            intent = cancelled(self._find(request), form)
+            intent = cancelled(self._find(request.match_info["id"]), form)
             return Effect(intent, "intent_canceled", "payment_intent.canceled", 200, intent)
 
         return await self._once(request, cancel)
 
     async def _retrieve(self, request: web.Request) -> web.Response:
-        return _answer(200, self._find(request))
+        return _answer(200, self._find(request.match_info["id"]))
 
     async def _search(self, request: web.Request) -> web.Response:
         match = _SEARCH.fullmatch(request.query.get("query", ""))
@@ -128,6 +191,45 @@ class StripeApi:
         }
         return _answer(200, body)
 
+    async def _create_refund(self, request: web.Request) -> web.Response:
+        def create(form: dict[str, str]) -> Effect:
+            intent = self._find(form.get("payment_intent", ""), "payment_intent")
+            subject = self._control.subject("stripe", intent["id"])
+            fails = Mode.REFUND_FAILS in self._control.active(subject, Step.SETTLE)
+            refund = new_refund(form, intent, self._refunds_of(intent["id"]), fails=fails)
+            # Counted from here on, so that no second one at the same time exceeds the charge.
+            self._refunds[refund["id"]] = refund
+            name = f"refund_{refund['status']}"
+            event = "refund.failed" if refund["status"] == "failed" else "refund.created"
+            return Effect(refund, name, event, 200, refund)
+
+        return await self._once(request, create)
+
+    async def _retrieve_refund(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["id"]
+        if wanted not in self._refunds:
+            message = f"No such refund: '{wanted[:80]}'"
+            raise invalid("resource_missing", "id", message, status=404)
+        return _answer(200, self._refunds[wanted])
+
+    async def _list_refunds(self, request: web.Request) -> web.Response:
+        # The newest may still be on its way to the disk.
+        await self._book.settled()
+        found = self._refunds_of(request.query.get("payment_intent", ""))[::-1]
+        limit = request.query.get("limit", "10")
+        if not re.fullmatch(r"[1-9][0-9]?|100", limit, re.ASCII):
+            raise invalid("parameter_invalid_integer", "limit", "Invalid integer: limit.")
+        body = {
+            "object": "list",
+            "url": "/v1/refunds",
+            "has_more": len(found) > int(limit),
+            "data": found[: int(limit)],
+        }
+        return _answer(200, body)
+
+    def _refunds_of(self, intent_id: str) -> list[Json]:
+        return [one for one in self._refunds.values() if one["payment_intent"] == intent_id]
+
     async def _once(
         self, request: web.Request, work: Callable[[dict[str, str]], Effect]
     ) -> web.Response:
@@ -139,7 +241,7 @@ class StripeApi:
             raise _idempotency_error(409, "idempotency_key_in_use", "is being used right now")
         if saved := self._saved.get(key):
             if saved.fingerprint != fingerprint:
-                raise _idempotency_error(400, "", "was used before with other parameters")
+                raise _idempotency_error(400, "", MISMATCH)
             return _answer(saved.status, saved.body, replayed=True)
         self._running.add(key)
         try:
@@ -155,19 +257,24 @@ class StripeApi:
     def _remember(self, line: Line) -> None:
         # Through JSON, so that no two of them share a part that one could change.
         state = json.loads(json.dumps(line.state))
-        self._intents[line.id] = state["intent"]
+        objects = self._refunds if "refund" in state else self._intents
+        objects[line.id] = state["refund" if "refund" in state else "intent"]
         self._saved[line.key] = Saved(state["fingerprint"], state["status"], state["body"])
 
-    def _find(self, request: web.Request) -> Json:
-        wanted = request.match_info["id"]
+    def _find(self, wanted: str, parameter: str = "intent") -> Json:
         if wanted not in self._intents:
             message = f"No such payment_intent: '{wanted[:80]}'"
-            raise invalid("resource_missing", "intent", message, status=404)
+            raise invalid("resource_missing", parameter, message, status=404)
         return self._intents[wanted]
 
     def _announce(self, effect: Effect, key: str) -> None:
-        if Mode.NO_WEBHOOK in modes_of(effect.intent["description"] or ""):
-            return
+        self._tell(effect.event_type, effect.subject, key)
+        if effect.name == "refund_succeeded":
+            intent_id = effect.subject["payment_intent"]
+            charge = charge_of(self._intents[intent_id], self._refunds_of(intent_id))
+            self._tell("charge.refunded", charge, key)
+
+    def _tell(self, event_type: str, subject: Json, key: str) -> None:
         new_id = event_id("evt")
         body = {
             "id": new_id,
@@ -177,11 +284,19 @@ class StripeApi:
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": key},
-            "type": effect.event_type,
-            "data": {"object": effect.intent},
+            "type": event_type,
+            "data": {"object": subject},
         }
         self._sender.send(
-            Event(url=self._url, id=new_id, scheme="stripe", secret=self._secret, body=body)
+            Event(
+                provider="stripe",
+                key=key,
+                url=self._url,
+                id=new_id,
+                scheme="stripe",
+                secret=self._secret,
+                body=body,
+            )
         )
 
     def _authenticate(self, request: web.Request) -> None:
@@ -192,18 +307,18 @@ class StripeApi:
 
 
 def _line(key: str, effect: Effect, saved: Saved) -> Line:
-    intent = effect.intent
+    subject = effect.subject
     return Line(
         provider="stripe",
         effect=effect.name,
         key=key,
-        id=intent["id"],
-        transaction_id=intent["metadata"].get("transaction_id", ""),
-        reference=intent["description"] or "",
-        amount_minor=intent["amount"],
-        currency=intent["currency"].upper(),
+        id=subject["id"],
+        transaction_id=subject["metadata"].get("transaction_id", ""),
+        reference=subject["description"] or "",
+        amount_minor=subject["amount"],
+        currency=subject["currency"].upper(),
         state={
-            "intent": intent,
+            "refund" if subject["object"] == "refund" else "intent": subject,
             "fingerprint": saved.fingerprint,
             "status": saved.status,
             "body": saved.body,
@@ -221,6 +336,11 @@ def _answer(status: int, body: Json, *, replayed: bool = False) -> web.Response:
 def _fingerprint(path: str, pairs: list[tuple[str, str]]) -> str:
     canonical: Any = [path, sorted(pairs)]
     return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()
+
+
+def _fault(status: int, message: str) -> Json:
+    error_type = "rate_limit_error" if status == 429 else "api_error"
+    return {"error": {"type": error_type, "message": message}}
 
 
 def _idempotency_error(status: int, code: str, what: str) -> Refused:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from services.providers.simulator.modes import CARDS, Card
+from services.providers.simulator.cards import CARDS, Card
 
 AMOUNT_MIN = 50
 AMOUNT_MAX = 99_999_999
@@ -66,13 +66,19 @@ def new_intent(form: Mapping[str, str]) -> Json:
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,
-        "metadata": _metadata(form),
+        "metadata": metadata(form),
         "next_action": None,
         "payment_method": method,
         "payment_method_types": ["card"],
         "processing": None,
         "status": "requires_confirmation" if method else "requires_payment_method",
     }
+
+
+def metadata(form: Mapping[str, str]) -> dict[str, str]:
+    """The form's metadata fields."""
+    found = ((_METADATA.fullmatch(name), value) for name, value in form.items())
+    return {match[1]: value for match, value in found if match}
 
 
 def charge(intent: Json) -> Json | None:
@@ -138,8 +144,3 @@ def _currency(form: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[a-z]{3}", currency, re.ASCII):
         raise invalid("parameter_missing", "currency", "Missing required param: currency.")
     return currency
-
-
-def _metadata(form: Mapping[str, str]) -> dict[str, str]:
-    found = ((_METADATA.fullmatch(name), value) for name, value in form.items())
-    return {match[1]: value for match, value in found if match}

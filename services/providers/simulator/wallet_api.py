@@ -14,7 +14,9 @@ from aiohttp import web
 from services.providers.simulator.background import Background
 from services.providers.simulator.book import Book, Line
 from services.providers.simulator.config import Config
-from services.providers.simulator.modes import Mode, modes_of
+from services.providers.simulator.faults.control import Control
+from services.providers.simulator.faults.modes import Mode, Step
+from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.webhooks import Event, Sender, event_id
 
 Json = dict[str, Any]
@@ -26,6 +28,14 @@ FAILURE = {
     "failure_code": "recipient_unreachable",
     "failure_message": "The recipient's wallet cannot be reached.",
 }
+COMPLETED = {"status": "completed"}
+FAILED = {"status": "failed", **FAILURE}
+NO_BALANCE = ("insufficient_balance", "the balance does not suffice for this payout")
+REUSED = ("reference_reused", "the reference has another payout")
+_EXEMPT = {
+    Mode.KEY_TTL: "the reference is the payout's own name, for ever",
+    Mode.REFUND_FAILS: "it refunds nothing",
+}
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
 
@@ -35,22 +45,23 @@ class Refused(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"code": code, "message": message}}
+        self.body = _error(code, message)
 
 
 class WalletApi:
     """The wallet's state and its handlers."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender) -> None:
+    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
         self._key = config.local_wallet_api_key.get_secret_value()
         self._secret = config.local_wallet_webhook_secret
         self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks"
         self._settle_seconds = config.settle_seconds
         self._book = book
         self._sender = sender
+        self._control = control
         self._settling = Background()
         self._payouts: dict[str, Json] = {
-            line.key: line.state for line in book.lines if line.provider == "local_wallet"
+            line.key: line.state for line in book.remembered("local_wallet")
         }
         for payout in self._payouts.values():
             self._settle_later(payout)
@@ -61,6 +72,32 @@ class WalletApi:
             web.post("/v1/payouts", self._answering(self._create)),
             web.get("/v1/payouts/{reference}", self._answering(self._read)),
         ]
+
+    def wire(self) -> Wire:
+        """What faults must know of it."""
+        body, path = At("body", "reference"), At("path", "reference")
+        return Wire(
+            provider="local_wallet",
+            calls=(
+                Call(
+                    method="POST",
+                    path="/v1/payouts",
+                    step=Step.SEND,
+                    key=body,
+                    words=At("body", "note"),
+                ),
+                Call(method="GET", path="/v1/payouts/{reference}", step=Step.LOOK_UP, key=path),
+            ),
+            amount_fields=frozenset({"amount_minor"}),
+            currency_field="currency",
+            status_field="status",
+            error=lambda status, message: _error(f"http_{status}", message),
+            mismatch=(409, _error(*REUSED)),
+            no_balance=(422, _error(*NO_BALANCE)),
+            forget=lambda key: self._payouts.pop(key, None),
+            turn=self._turn,
+            exempt=_EXEMPT,
+        )
 
     async def close(self) -> None:
         """Stops settling; what is still accepted settles after the next start."""
@@ -81,7 +118,7 @@ class WalletApi:
         reference = wanted["reference"]
         if known := self._payouts.get(reference):
             if any(known[name] != value for name, value in wanted.items()):
-                raise Refused(409, "reference_reused", "the reference has another payout")
+                raise Refused(409, *REUSED)
             # The first request may still be on its way to the disk.
             await self._book.settled()
             return web.json_response(self._payouts[reference], status=200)
@@ -99,20 +136,34 @@ class WalletApi:
         return web.json_response(payout)
 
     def _settle_later(self, payout: Json) -> None:
-        if payout["status"] == "accepted" and Mode.HOLD not in modes_of(payout["note"]):
+        if payout["status"] == "accepted":
             self._settling.start(self._settle(payout))
 
     async def _settle(self, accepted: Json) -> None:
-        await asyncio.sleep(float(self._settle_seconds))
-        modes = modes_of(accepted["note"])
-        fails = Mode.PAYOUT_FAILS in modes
-        payout = {**accepted, "status": "failed" if fails else "completed"}
-        if fails:
-            payout |= FAILURE
-        await self._book.write(_line(payout, f"payout_{payout['status']}"))
-        self._payouts[payout["reference"]] = payout
-        if Mode.NO_WEBHOOK not in modes:
-            self._announce(payout)
+        subject = self._control.subject("local_wallet", accepted["reference"])
+        modes = self._control.active(subject, Step.SETTLE)
+        if Mode.HOLD not in modes:
+            await asyncio.sleep(float(self._settle_seconds))
+            fails = Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
+            end = FAILED if fails else COMPLETED
+            await self._end(accepted, end, f"payout_{end['status']}")
+
+    async def _turn(self, reference: str) -> None:
+        ended = self._payouts.get(reference, {})
+        before = {name: value for name, value in ended.items() if name not in FAILURE}
+        if ended.get("status") == "completed":
+            await self._end(before, FAILED, "payout_returned")
+        elif ended:
+            await self._end(before, COMPLETED, "payout_completed")
+
+    async def _end(self, payout: Json, end: Json, effect: str) -> None:
+        ended = {**payout, **end}
+        if ended["reference"] not in self._payouts:
+            # Forgotten in the meantime: nobody is left to end it.
+            return
+        await self._book.write(_line(ended, effect))
+        self._payouts[ended["reference"]] = ended
+        self._announce(ended)
 
     def _announce(self, payout: Json) -> None:
         told = ("transaction_id", "reference", "amount_minor", "currency", *FAILURE)
@@ -120,6 +171,8 @@ class WalletApi:
         body |= {name: payout[name] for name in told if name in payout}
         self._sender.send(
             Event(
+                provider="local_wallet",
+                key=payout["reference"],
                 url=self._url,
                 id=event_id("msg"),
                 scheme="standard",
@@ -132,6 +185,10 @@ class WalletApi:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(errors="replace"), self._key.encode()):
             raise Refused(401, "unauthenticated", "the key is not known")
+
+
+def _error(code: str, message: str) -> Json:
+    return {"error": {"code": code, "message": message}}
 
 
 async def _body(request: web.Request) -> Json:

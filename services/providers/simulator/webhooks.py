@@ -26,13 +26,18 @@ ANSWER_SECONDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something to tell: where to, and the body."""
+    """Something to tell: about whose operation, where to, and the body."""
 
+    provider: str
+    # The operation's key, as the book has it.
+    key: str
     url: str
     id: str
     scheme: str
     secret: SecretStr = field(repr=False)
     body: dict[str, Any] = field(repr=False)
+    # How far the time in the signature is from now.
+    signed_seconds_off: int = 0
 
 
 def event_id(prefix: str) -> str:
@@ -55,6 +60,21 @@ def standard_headers(body: bytes, secret: str, timestamp: int, event: str) -> di
         "webhook-timestamp": str(timestamp),
         "webhook-signature": f"v1,{base64.b64encode(signed.digest()).decode()}",
     }
+
+
+def flutterwave_headers(body: bytes, secret: str) -> dict[str, str]:
+    """Flutterwave's two proofs: the secret as it is, and HMAC-SHA256 over the body alone by it."""
+    signed = hmac.digest(secret.encode(), body, hashlib.sha256)
+    return {
+        "verif-hash": secret,
+        "flutterwave-signature": base64.b64encode(signed).decode(),
+    }
+
+
+def paystack_headers(body: bytes, secret: str) -> dict[str, str]:
+    """Paystack's signature: HMAC-SHA512 over the body alone, keyed with the API key."""
+    signed = hmac.new(secret.encode(), body, hashlib.sha512)
+    return {"x-paystack-signature": signed.hexdigest()}
 
 
 class Sender:
@@ -90,9 +110,14 @@ class Sender:
     async def _attempt(self, event: Event) -> bool:
         body = json.dumps(event.body).encode()
         # Signed anew each time, or the last attempts would be too old to be believed.
-        now, secret = int(time.time()), event.secret.get_secret_value()
+        now = int(time.time()) + event.signed_seconds_off
+        secret = event.secret.get_secret_value()
         if event.scheme == "stripe":
             headers = stripe_headers(body, secret, now)
+        elif event.scheme == "flutterwave":
+            headers = flutterwave_headers(body, secret)
+        elif event.scheme == "paystack":
+            headers = paystack_headers(body, secret)
         else:
             headers = standard_headers(body, secret, now, event.id)
         headers["content-type"] = "application/json"

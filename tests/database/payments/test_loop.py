@@ -5,13 +5,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, Outcome, Step
-from services.payments.domain.payment import Payment, Status
+from services.payments.domain.payment import Failure, Payment, Route, Status
 from services.payments.ports import NewPayment, ProviderCall
 from services.payments.steps import Decider
 from services.payments.store import Alarm, PostgresPayments, PostgresWork
@@ -23,6 +24,10 @@ from tests.polling import until
 
 UNKNOWN = Answer(outcome=Outcome.UNKNOWN)
 ABSENT = Answer(outcome=Outcome.ABSENT)
+NOT_SENT = Answer(outcome=Outcome.NOT_SENT, failure=Failure(code="down", message="down"))
+REFUSED = Answer(
+    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
+)
 
 
 def _worker(
@@ -54,14 +59,14 @@ async def _running(worker: Worker) -> AsyncIterator[None]:
     await task
 
 
-async def _create(engine: AsyncEngine, count: int = 1) -> list[Payment]:
+async def _create(engine: AsyncEngine, count: int = 1, **changes: Any) -> list[Payment]:
     quotes = [make_quote() for _ in range(count)]
     new = [
         NewPayment(
             idempotency_key=uuid4().hex,
             fingerprint=b"",
             response=b"",
-            payment=make_payment(quote_id=quote.id),
+            payment=make_payment(quote_id=quote.id, **changes),
             quote=quote,
             quote_exists=False,
         )
@@ -220,3 +225,61 @@ async def test_a_creation_rings_the_alarm_and_so_does_every_reconnect(
                 )
             )
         await rings.get()
+
+
+async def test_a_refused_payout_is_paid_by_the_next_offramp(engine: AsyncEngine) -> None:
+    route = Route(onramps=("stripe",), offramps=("local_wallet", "bank"))
+    (payment,) = await _create(engine, route=route)
+
+    class WalletRefuses(ScriptedProviders):
+        async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+            by_wallet = {c.attempt.key for c in calls if c.attempt.provider == "local_wallet"}
+            async for key, answer in super().execute(calls):
+                yield key, REFUSED if key in by_wallet else answer
+
+    providers = WalletRefuses()
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, [payment], Status.COMPLETED)
+
+    done = await PostgresPayments(engine).get("sandbox", payment.id)
+    assert done.offramp == "bank"
+    states = "SELECT string_agg(provider || ' ' || state, ', ' ORDER BY number) FROM attempts"
+    paid = await _scalar(engine, f"{states} WHERE step = 'payout'")
+    assert paid == "local_wallet FAILED, bank SUCCEEDED"
+    account = "SELECT debit || ' ' || credit FROM postings WHERE cause = 'paid_out'"
+    assert await _scalar(engine, account) == "payments:NGN offramp:bank:NGN"
+
+
+async def test_what_was_never_sent_is_sent_once_the_provider_is_back(engine: AsyncEngine) -> None:
+    (payment,) = await _create(engine)
+
+    class DownAtFirst(ScriptedProviders):
+        async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+            async for key, answer in super().execute(calls):
+                yield key, NOT_SENT if self.executed.count(key) < 3 else answer
+
+    providers = DownAtFirst()
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, [payment], Status.COMPLETED)
+
+    assert providers.looked_up == []
+    assert await _scalar(engine, "SELECT count(*) FROM attempts") == 2
+    unsent = "SELECT count(*) FROM payment_events WHERE cause LIKE '%_not_sent'"
+    assert await _scalar(engine, unsent) == 2
+
+
+async def test_a_payout_that_nobody_takes_is_refunded_and_leaves_nothing(
+    engine: AsyncEngine,
+) -> None:
+    (payment,) = await _create(engine)
+    providers = ScriptedProviders()
+    providers.execute_answers[Step.PAYOUT] = REFUSED
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, [payment], Status.REFUNDED)
+
+    refunded = await PostgresPayments(engine).get("sandbox", payment.id)
+    assert refunded.failure == REFUSED.failure
+    assert refunded.collection_reference == f"ref-{payment.transaction_id}-collection-1"
+    assert providers.executed[-1] == f"{payment.transaction_id}-refund-1"
+    assert await _scalar(engine, "SELECT count(*) FROM balances WHERE balance_minor <> 0") == 0

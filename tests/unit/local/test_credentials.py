@@ -1,5 +1,6 @@
 """Credentials are made once, differ from sandbox to sandbox, and are nobody else's to read."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -28,11 +29,30 @@ def test_only_the_owner_may_read_them(tmp_path: Path) -> None:
 
 
 def test_no_key_could_move_real_money(tmp_path: Path) -> None:
-    assert load_or_make(tmp_path / "credentials.json").stripe_api_key.startswith("sk_test_")
+    credentials = load_or_make(tmp_path / "credentials.json")
+
+    assert credentials.stripe_api_key.startswith("sk_test_")
+    assert credentials.paystack_api_key.startswith("sk_test_")
 
 
-def test_damaged_file_is_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "credentials.json").write_text('{"instance": "half')
+def test_a_sandbox_from_before_a_provider_keeps_its_own_and_gets_the_providers(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "credentials.json"
+    first = load_or_make(path)
+    older = {name: value for name, value in vars(first).items() if not name.startswith("paystack")}
+    path.write_text(json.dumps(older))
+
+    now = load_or_make(path)
+
+    assert older.items() <= vars(now).items()
+    assert now.paystack_api_key
+    assert load_or_make(path) == now
+
+
+@pytest.mark.parametrize("text", ['{"instance": "half', "{}", "[]", '{"instance": "one"}'])
+def test_damaged_file_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "credentials.json").write_text(text)
 
     with pytest.raises(Problem, match="--fresh"):
         load_or_make(tmp_path / "credentials.json")

@@ -11,6 +11,7 @@ from services.payments.domain.ledger import (
     collection_postings,
     exchange_postings,
     payout_postings,
+    refund_postings,
 )
 from services.payments.domain.payment import Payment
 from tests.makers import make_payment, make_terms
@@ -70,6 +71,21 @@ def test_the_recipient_is_paid_the_promised_amount_whatever_rounding_costs() -> 
 
     assert balances["offramp:local_wallet:NGN", "NGN"] == -14_845_338
     assert balances["fx:position:NGN", "NGN"] + balances["fx:rounding:NGN", "NGN"] == 14_845_338
+
+
+@given(amount_minor=st.integers(min_value=300, max_value=10**8))
+def test_a_refunded_payment_leaves_nothing_on_any_account(amount_minor: int) -> None:
+    payment = make_payment(terms=make_terms(amount_minor))
+
+    balances = _balances(
+        [
+            *collection_postings(payment),
+            *exchange_postings(payment.terms),
+            *refund_postings(payment),
+        ]
+    )
+
+    assert set(balances.values()) == {0}
 
 
 def test_zero_amounts_are_not_posted() -> None:

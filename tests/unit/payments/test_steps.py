@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.domain.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.domain.payment import Failure, State
 from services.payments.steps import Call, Decider, News, NewsFate, Work
 from services.shared.money import Money
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.999)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -60,7 +60,7 @@ def test_what_may_have_been_sent_is_looked_up_first(state: AttemptState) -> None
 
 
 def test_a_provider_without_look_up_is_sent_the_same_key_again() -> None:
-    deaf = replace(CAPABILITIES["local_wallet"], can_look_up=False)
+    deaf = make_capabilities("local_wallet", look_up=LookUp.NONE)
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
 
     plan = Decider({"local_wallet": deaf}, lambda: 0.0).plan(work)
@@ -182,14 +182,6 @@ def test_a_declined_collection_fails_the_payment_and_posts_nothing() -> None:
     assert change.payment.failure == DECLINED.failure
     assert change.postings == ()
     assert change.due_in is None
-
-
-def test_a_refused_payout_waits_for_a_person_with_the_money_accounted_for() -> None:
-    change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.SENT), DECLINED, NOW)
-
-    assert change.payment.state is State.PAYING_OUT
-    assert change.payment.hold_reason == "payout_failed"
-    assert change.payment.failure == DECLINED.failure
 
 
 def test_an_event_that_is_evidence_settles_without_asking() -> None:

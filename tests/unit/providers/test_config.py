@@ -16,6 +16,17 @@ LIVE = {
     "STRIPE_API_KEY": "sk_live_1",
     "STRIPE_BASE_URL": "",
     "LOCAL_WALLET_BASE_URL": "https://wallet.example",
+    "FLUTTERWAVE_API_KEY": "FLWSECK-1-X",
+    "FLUTTERWAVE_BASE_URL": "",
+    "PAYSTACK_API_KEY": "sk_live_2",
+    "PAYSTACK_BASE_URL": "",
+    "PAYSTACK_WEBHOOK_SECRETS": "sk_live_2, sk_live_1",
+}
+TEST = {
+    "STRIPE_API_KEY": "rk_test_1",
+    "FLUTTERWAVE_API_KEY": "FLWSECK_TEST-1-X",
+    "PAYSTACK_API_KEY": "sk_test_2",
+    "PAYSTACK_WEBHOOK_SECRETS": "sk_test_2",
 }
 
 
@@ -37,6 +48,30 @@ def test_real_providers_by_tls_start_without_a_simulator() -> None:
 def test_a_live_key_in_a_sandbox_is_refused(key: str) -> None:
     with pytest.raises(CannotStart, match="live key"):
         load(STRIPE_API_KEY=key)
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("PAYSTACK_API_KEY", "sk_live_1"),
+        ("PAYSTACK_WEBHOOK_SECRETS", "sk_test_1, sk_live_1"),
+        ("FLUTTERWAVE_API_KEY", "FLWSECK-1-X"),
+    ],
+)
+def test_every_providers_live_keys_are_known_wherever_they_stand(variable: str, key: str) -> None:
+    with pytest.raises(CannotStart, match=f"{variable}: a live key"):
+        load(**{variable: key})
+
+
+@pytest.mark.parametrize("keys", [LIVE, LIVE | TEST])
+def test_keys_of_one_mode_start_outside_a_sandbox(keys: dict[str, str]) -> None:
+    assert not load(**keys).sandbox
+
+
+@pytest.mark.parametrize("variable", TEST)
+def test_a_test_key_among_live_ones_is_refused(variable: str) -> None:
+    with pytest.raises(CannotStart, match=f"live, {variable} test: use keys of one mode only"):
+        load(**(LIVE | {variable: TEST[variable]}))
 
 
 @pytest.mark.parametrize("variable", ["STRIPE_BASE_URL", "LOCAL_WALLET_BASE_URL"])

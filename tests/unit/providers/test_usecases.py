@@ -2,81 +2,31 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
+from services.providers.breaker import BreakerPolicy
 from services.providers.domain import (
-    Capabilities,
     Kind,
-    LookUpStrength,
     Operation,
     OperationResult,
     Outcome,
     ProviderNotFound,
     Webhook,
-    WebhookEvent,
+    unknown,
 )
-from services.providers.usecases import CONCURRENCY_PER_PROVIDER, Providers
-from services.shared.money import Money
+from services.providers.limits import CONCURRENCY_DEFAULT, Limits
+from services.providers.usecases import Providers
 from services.shared.telemetry import trace_id_var
-
-
-@dataclass
-class FakeOnramp:
-    """An onramp whose answers a test lets go one by one."""
-
-    gates: dict[str, asyncio.Event] = field(default_factory=dict)
-    error: Exception | None = None
-    traces: list[str] = field(default_factory=list)
-    running: int = 0
-    running_max: int = 0
-    capabilities: Capabilities = field(
-        default_factory=lambda: Capabilities(
-            kinds=frozenset({Kind.COLLECTION}),
-            key_lifetime=timedelta(hours=1),
-            look_up=LookUpStrength.STRONG,
-            look_up_lag=timedelta(),
-            event_is_evidence=False,
-        )
-    )
-
-    async def start_collection(self, operation: Operation) -> OperationResult:
-        self.traces.append(trace_id_var.get())
-        self.running += 1
-        self.running_max = max(self.running, self.running_max)
-        try:
-            if operation.key in self.gates:
-                await self.gates[operation.key].wait()
-            if self.error and operation.key == "bad":
-                raise self.error
-            await asyncio.sleep(0)
-        finally:
-            self.running -= 1
-        return OperationResult(key=operation.key, outcome=Outcome.SUCCEEDED)
-
-    async def look_up(self, operation: Operation) -> OperationResult:
-        return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
-
-    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
-        return WebhookEvent(event_id="evt", event_type="something")
-
-
-def operation(key: str = "one", **changes: object) -> Operation:
-    base = Operation(
-        provider="fake",
-        kind=Kind.COLLECTION,
-        key=key,
-        amount=Money(100, "USD"),
-        transaction_id="pay_1",
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
+from tests.unit.providers.makers import FakeOnramp, make_capabilities, make_operation
 
 
 async def test_results_come_in_order_of_completion() -> None:
     fake = FakeOnramp(gates={"slow": asyncio.Event()})
-    stream = Providers({"fake": fake}).execute([operation("slow"), operation("quick")], None)
+    stream = Providers({"fake": fake}).execute(
+        [make_operation("slow"), make_operation("quick")], None
+    )
 
     first = await anext(stream)
     fake.gates["slow"].set()
@@ -86,21 +36,20 @@ async def test_results_come_in_order_of_completion() -> None:
 
 
 async def test_an_adapters_exception_is_unknown_and_fails_no_other() -> None:
-    fake = FakeOnramp(error=RuntimeError("out of order"))
-    stream = Providers({"fake": fake}).execute([operation("bad"), operation("good")], None)
+    adapters = {"fake": FakeOnramp(), "broken": FakeOnramp(sends=RuntimeError("out of order"))}
+    operations = [make_operation("bad", provider="broken"), make_operation("good")]
 
-    results = {result.key: result async for result in stream}
+    results = {one.key: one async for one in Providers(adapters).execute(operations, None)}
 
     assert results["good"].outcome is Outcome.SUCCEEDED
     assert results["bad"].outcome is Outcome.UNKNOWN
     assert results["bad"].failure
     assert results["bad"].failure.code == "adapter_error"
-    assert "out of order" not in results["bad"].failure.message
 
 
 async def test_what_takes_too_long_is_unknown() -> None:
     fake = FakeOnramp(gates={"one": asyncio.Event()})
-    stream = Providers({"fake": fake}).execute([operation()], timedelta(milliseconds=10))
+    stream = Providers({"fake": fake}).execute([make_operation()], timedelta(milliseconds=10))
 
     [result] = [result async for result in stream]
 
@@ -109,25 +58,39 @@ async def test_what_takes_too_long_is_unknown() -> None:
     assert result.failure.code == "timeout"
 
 
-@pytest.mark.parametrize("verb", ["execute", "look_up"])
-@pytest.mark.parametrize("reference", ["", "pi_1"])
-@pytest.mark.parametrize("wanted", [{"provider": "nobody"}, {"kind": Kind.PAYOUT}])
-async def test_what_no_adapter_takes_may_have_been_sent_before_and_is_unknown(
-    wanted: dict[str, object], reference: str, verb: str
-) -> None:
+@pytest.mark.parametrize(
+    "lost",
+    [
+        make_operation(provider="nobody"),
+        make_operation(kind=Kind.PAYOUT),
+        make_operation(kind=Kind.REFUND),
+        make_operation(provider="nobody", provider_reference="pi_1"),
+    ],
+)
+async def test_what_no_adapter_takes_is_unknown(lost: Operation) -> None:
     providers = Providers({"fake": FakeOnramp()})
-    lost = replace(operation(provider_reference=reference), **wanted)  # type: ignore[arg-type]
 
-    [result] = [result async for result in getattr(providers, verb)([lost], None)]
+    for verb in (providers.execute, providers.look_up):
+        [result] = [result async for result in verb([lost], None)]
+        assert result.outcome is Outcome.UNKNOWN
+        assert result.failure
+        assert result.failure.code == "provider_unsupported"
+
+
+async def test_looking_up_at_an_unknown_provider_proves_nothing() -> None:
+    stream = Providers({}).look_up([make_operation()], None)
+
+    [result] = [result async for result in stream]
 
     assert result.outcome is Outcome.UNKNOWN
-    assert result.failure
-    assert result.failure.code == "provider_unsupported"
 
 
 async def test_each_operation_is_logged_under_its_own_trace() -> None:
     fake = FakeOnramp()
-    operations = [operation("one", trace_id="a" * 32), operation("two", trace_id="b" * 32)]
+    operations = [
+        make_operation("one", trace_id="a" * 32),
+        make_operation("two", trace_id="b" * 32),
+    ]
 
     _ = [result async for result in Providers({"fake": fake}).execute(operations, None)]
 
@@ -135,21 +98,47 @@ async def test_each_operation_is_logged_under_its_own_trace() -> None:
     assert trace_id_var.get() == ""
 
 
-async def test_no_more_than_the_limit_run_at_once() -> None:
+@pytest.mark.parametrize("limit", [CONCURRENCY_DEFAULT, 3])
+async def test_no_more_than_a_providers_limit_run_at_once(limit: int) -> None:
     fake = FakeOnramp()
-    operations = [operation(f"key-{n}") for n in range(3 * CONCURRENCY_PER_PROVIDER)]
+    limits = {} if limit == CONCURRENCY_DEFAULT else {"fake": Limits(concurrency=limit)}
+    operations = [make_operation(f"key-{n}") for n in range(3 * limit)]
 
-    results = [result async for result in Providers({"fake": fake}).execute(operations, None)]
+    stream = Providers({"fake": fake}, limits=limits).execute(operations, None)
+    results = [result async for result in stream]
 
     assert len(results) == len(operations)
-    assert fake.running_max == CONCURRENCY_PER_PROVIDER
+    assert fake.running_max == limit
+
+
+class FakeRefunder(FakeOnramp):
+    """An onramp whose refunds succeed."""
+
+    async def refund(self, operation: Operation) -> OperationResult:
+        return OperationResult(key=operation.key, outcome=Outcome.SUCCEEDED)
+
+
+async def test_a_provider_that_fails_at_one_kind_is_still_sent_the_other() -> None:
+    both = frozenset({Kind.COLLECTION, Kind.REFUND})
+    fake = FakeRefunder(
+        sends=unknown("", "provider_fault"), capabilities=make_capabilities(kinds=both)
+    )
+    providers = Providers({"fake": fake}, policy=BreakerPolicy(faults_in_a_row=1))
+    for outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT):
+        [result] = [r async for r in providers.execute([make_operation()], None)]
+        assert result.outcome is outcome
+
+    refund = make_operation(kind=Kind.REFUND)
+    [result] = [r async for r in providers.execute([refund], None)]
+
+    assert result.outcome is Outcome.SUCCEEDED
 
 
 async def test_a_caller_who_goes_away_leaves_nothing_running() -> None:
     fake = FakeOnramp(gates={"slow": asyncio.Event()})
 
     async with aclosing(
-        Providers({"fake": fake}).execute([operation("slow"), operation("quick")], None)
+        Providers({"fake": fake}).execute([make_operation("slow"), make_operation("quick")], None)
     ) as stream:
         await anext(stream)
         assert fake.running == 1

@@ -14,7 +14,7 @@ from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
-from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.domain.attempt import Answer, AttemptState, LookUp, Outcome, Step
 from services.payments.domain.payment import Recipient
 from services.payments.domain.quote import Fees, RateTrail
 from services.payments.ports import FeeQuery, ProviderCall, RateQuery
@@ -55,6 +55,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             look_up=providers_pb2.NONE,
             key_lifetime={"seconds": 3600},
             event_is_evidence=True,
+            webhook_authentication=providers_pb2.BODY_SIGNATURE,
         )
         return providers_pb2.ListProvidersResponse(providers=[record])
 
@@ -139,7 +140,7 @@ async def test_capabilities_and_refusals_cross_the_wire() -> None:
         with pytest.raises(NotFound) as caught:
             await providers.read_webhook("acme", {}, b"", allow_unsigned=False)
 
-    assert not deaf.can_look_up
+    assert deaf.look_up is LookUp.NONE
     assert deaf.event_is_evidence
     assert caught.value.metadata == {"provider": "acme"}
 

@@ -58,7 +58,7 @@ async def test_a_payment_is_created_with_figures_that_reproduce_by_hand(service:
         ("percentage", "1.50"),
     ]
     assert (payment.fx_rate, payment.payout_amount) == ("1522.59875", "148453.38")
-    assert (payment.onramp, payment.offramp) == ("stripe", "local_wallet")
+    assert (payment.onramp, payment.offramp) == ("stripe", "flutterwave")
 
 
 async def test_the_same_key_and_body_replays_the_first_answer(service: Service) -> None:

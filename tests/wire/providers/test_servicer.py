@@ -3,37 +3,23 @@ simulator behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import grpc
 import pytest
-from caravel.common.v1 import money_pb2
-from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import providers_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from services.providers.assembly import assemble
-from services.providers.config import Config
+from services.providers.adapters import ADAPTERS
 from services.providers.domain import Operation, OperationResult, Outcome, Webhook, WebhookEvent
 from services.providers.ports import Adapter
 from tests.contract.cases import CASES
-from tests.contract.lab import Lab, provider_environment, running_lab
-
-Stub = providers_pb2_grpc.ProviderServiceStub
-
-
-@asynccontextmanager
-async def serving(url: str, adapters: dict[str, Adapter] | None = None) -> AsyncIterator[Any]:
-    config = Config.load(provider_environment(url))
-    async with assemble(config, adapters=adapters) as server:
-        await server.start("127.0.0.1", 0)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield Stub(channel)
-        await server.stop(0)
+from tests.contract.lab import Lab, running_lab
+from tests.wire.providers.service import message, serving
 
 
 @pytest.fixture
@@ -46,20 +32,6 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 async def stub(lab: Lab) -> AsyncIterator[Any]:
     async with serving(lab.url) as stub:
         yield stub
-
-
-def message(operation: Operation) -> providers_pb2.Operation:
-    return providers_pb2.Operation(
-        provider=operation.provider,
-        kind=providers_pb2.OperationKind.Value(operation.kind.name),
-        key=operation.key,
-        amount=money_pb2.Money(
-            currency_code=operation.amount.currency, amount_minor=operation.amount.amount_minor
-        ),
-        transaction_id=operation.transaction_id,
-        reference=operation.reference,
-        payment_method=operation.payment_method,
-    )
 
 
 async def test_a_batch_for_two_providers_comes_back_item_by_item(stub: Any, lab: Lab) -> None:
@@ -167,9 +139,13 @@ async def test_an_unsigned_webhook_is_refused_with_its_reason(
 async def test_providers_are_listed_with_what_they_can_do(stub: Any) -> None:
     response = await stub.ListProviders(providers_pb2.ListProvidersRequest())
 
-    wallet, stripe = response.providers
-    assert (wallet.provider, stripe.provider) == ("local_wallet", "stripe")
-    assert list(stripe.kinds) == [providers_pb2.OperationKind.COLLECTION]
+    records = {record.provider: record for record in response.providers}
+    assert set(records) == set(ADAPTERS)
+    wallet, stripe = records["local_wallet"], records["stripe"]
+    assert list(stripe.kinds) == [
+        providers_pb2.OperationKind.COLLECTION,
+        providers_pb2.OperationKind.REFUND,
+    ]
     assert stripe.look_up == providers_pb2.LookUpStrength.EVENTUAL
     assert (stripe.key_lifetime.seconds, stripe.look_up_lag.seconds) == (86_400, 60)
     assert not stripe.event_is_evidence
@@ -211,7 +187,7 @@ class Hanging:
 @pytest.mark.parametrize("read_first", [False, True])
 async def test_a_caller_who_hangs_up_leaves_no_operation_running(read_first: bool) -> None:
     hanging = Hanging()
-    adapters: dict[str, Adapter] = {"stripe": hanging, "local_wallet": hanging}
+    adapters: dict[str, Adapter] = dict.fromkeys(ADAPTERS, hanging)
     operations = [CASES["stripe"].operation(), CASES["stripe"].operation(reference="quick")]
     async with serving("http://127.0.0.1:1", adapters) as stub:
         call = stub.Execute(
@@ -228,7 +204,7 @@ async def test_a_caller_who_hangs_up_leaves_no_operation_running(read_first: boo
 
 async def test_the_requests_own_time_limit_holds() -> None:
     hanging = Hanging()
-    adapters: dict[str, Adapter] = {"stripe": hanging, "local_wallet": hanging}
+    adapters: dict[str, Adapter] = dict.fromkeys(ADAPTERS, hanging)
     request = providers_pb2.ExecuteRequest(
         operations=[message(CASES["stripe"].operation())],
         operation_timeout=duration_pb2.Duration(nanos=20_000_000),

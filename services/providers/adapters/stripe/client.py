@@ -1,6 +1,6 @@
 """Speaks with Stripe through its own SDK: a collection is one PaymentIntent, created and confirmed
-in one call under our key. The SDK never retries, because the engine owns that. What the answers
-mean is in translate."""
+in one call under our key, and a refund is one Refund of it. The SDK never retries, because the
+engine owns that. What the answers mean is in translate and refunds."""
 
 import re
 from collections.abc import Mapping
@@ -11,26 +11,32 @@ import aiohttp
 import stripe
 from pydantic import Field, SecretStr
 
-from services.providers.adapters.http import AnswerInvalid, read_object, send, text
+from services.providers.adapters.http import AnswerInvalid, NotConnected, read_object, send, text
 from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
-from services.providers.adapters.stripe import translate
+from services.providers.adapters.stripe import refunds, translate
 from services.providers.domain import (
     Capabilities,
+    DuplicateReference,
+    ErrorCaching,
     Kind,
     LookUpStrength,
     Operation,
     OperationResult,
     Outcome,
     Webhook,
+    WebhookAuthentication,
     WebhookEvent,
     WebhookSignatureInvalid,
     WebhookTimestampOutOfRange,
     failed,
+    not_sent,
     unknown,
 )
 from services.shared.clock import Clock
 
 WEBHOOK_TOLERANCE_SECONDS = 300
+# The longest list that Stripe gives; no collection of ours has so many refunds.
+LIST_MAX = 100
 # Of Stripe's headers only this one is read, and only in this form.
 _REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
 # Whatever the SDK and the transport below raise when an answer is not a plain success.
@@ -53,9 +59,19 @@ class Stripe:
     """The adapter."""
 
     capabilities = Capabilities(
-        kinds=frozenset({Kind.COLLECTION}),
+        kinds=frozenset({Kind.COLLECTION, Kind.REFUND}),
         key_lifetime=timedelta(hours=24),
-        # Searching by metadata lags; sending the same key again is the stronger question.
+        key_scope="account",
+        # Also a 500 is the key's answer from then on.
+        error_caching=ErrorCaching.ERRORS_CACHED,
+        # Stripe knows keys, not references: a forgotten key charges again.
+        duplicate_reference=DuplicateReference.CREATES_NEW,
+        # The longest time in which most card schemes let a payer dispute.
+        success_final_after=timedelta(days=120),
+        webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+        definitive_failures=translate.DEFINITIVE_FAILURES | refunds.DEFINITIVE_FAILURES,
+        # Searching by metadata lags; sending the same key again is the stronger question. The list
+        # of a charge's refunds does not lag, so for refunds this says less than is true.
         look_up=LookUpStrength.EVENTUAL,
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
@@ -66,12 +82,15 @@ class Stripe:
     ) -> None:
         # Else the SDK tells Stripe about this machine and keeps an id file in its home folder.
         stripe.enable_telemetry = False
-        self._intents = stripe.StripeClient(
-            settings.stripe_api_key.get_secret_value(),
+        self._api_key = settings.stripe_api_key
+        api = stripe.StripeClient(
+            # Each request brings the key along, because it may be rotated.
+            "sk_none",
             base_addresses={"api": settings.stripe_base_url},
             http_client=_BoundedTransport(session, settings.stripe_api_key),
             max_network_retries=0,
-        ).v1.payment_intents
+        ).v1
+        self._intents, self._refunds = api.payment_intents, api.refunds
         self._webhook_secrets = settings.stripe_webhook_secrets
         self._clock = clock
 
@@ -79,29 +98,41 @@ class Stripe:
         """Creates and confirms an intent; cancels one that asks for a payer who is not there."""
         try:
             intent = await self._intents.create_async(
-                translate.create_params(operation), {"idempotency_key": operation.key}
+                translate.create_params(operation), self._options(operation.key)
             )
             result = translate.read_intent(operation, _plain(intent))
             if result.failure and result.failure.code == "requires_action":
                 return await self._give_up(operation, result)
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
         except ANSWER_ERRORS as error:
             return translate.read_error(operation, error)
         return result
 
-    async def look_up(self, operation: Operation) -> OperationResult:
-        """Retrieves by Stripe's id, else searches by our key in the metadata."""
-        reference = operation.provider_reference
+    async def refund(self, operation: Operation) -> OperationResult:
+        """Refunds that much of the collection; never more in all than it brought."""
         try:
-            if not reference:
-                found = await self._search(operation.key)
-                if not found:
-                    return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
-                if len(found) > 1:
-                    return unknown(operation.key, "duplicate", f"two intents: {', '.join(found)}")
-                reference = found[0]
-            # What a search returns may be old; the intent itself is not.
-            intent = await self._intents.retrieve_async(reference)
-            return translate.read_intent(operation, _plain(intent))
+            refund = await self._refunds.create_async(
+                refunds.create_params(operation), self._options(operation.key)
+            )
+            return refunds.read_refund(operation, _plain(refund))
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
+        except ANSWER_ERRORS as error:
+            if not refunds.refused_for_amount(error):
+                return translate.ambiguous(operation, error)
+        found = await self.look_up(operation)
+        if found.outcome is not Outcome.ABSENT:
+            return found
+        message = "Stripe has less of the collection left than that"
+        return failed(operation.key, refunds.EXCEEDS_COLLECTION, message)
+
+    async def look_up(self, operation: Operation) -> OperationResult:
+        """Retrieves by Stripe's id, else searches or lists by our key in the metadata."""
+        try:
+            if operation.kind is Kind.REFUND:
+                return await self._look_up_refund(operation)
+            return await self._look_up_intent(operation)
         except ANSWER_ERRORS as error:
             # A refused question is never the operation's refusal.
             return translate.ambiguous(operation, error)
@@ -123,7 +154,7 @@ class Stripe:
             intent = await self._intents.cancel_async(
                 asked.provider_reference,
                 {"cancellation_reason": "abandoned"},
-                {"idempotency_key": f"{operation.key}-cancel"},
+                self._options(f"{operation.key}-cancel"),
             )
             result = translate.read_intent(operation, _plain(intent))
         except ANSWER_ERRORS:
@@ -133,17 +164,54 @@ class Stripe:
         message = "the payer's bank asks the payer to authenticate; cancelled"
         return failed(operation.key, "requires_action", message, result.provider_reference)
 
+    async def _look_up_intent(self, operation: Operation) -> OperationResult:
+        reference = operation.provider_reference
+        if not reference:
+            found = await self._search(operation.key)
+            if not found:
+                return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
+            if len(found) > 1:
+                return unknown(operation.key, "duplicate", f"two intents: {', '.join(found)}")
+            reference = found[0]
+        # What a search returns may be old; the intent itself is not.
+        intent = await self._intents.retrieve_async(reference, None, self._options())
+        return translate.read_intent(operation, _plain(intent))
+
+    async def _look_up_refund(self, operation: Operation) -> OperationResult:
+        if operation.provider_reference:
+            refund = await self._refunds.retrieve_async(
+                operation.provider_reference, None, self._options()
+            )
+            return refunds.read_refund(operation, _plain(refund))
+        listed = _plain(
+            await self._refunds.list_async(
+                {"payment_intent": operation.collection_reference, "limit": LIST_MAX},
+                self._options(),
+            )
+        )
+        ours = [one for one in _objects(listed) if refunds.is_of(operation, one)]
+        if len(ours) > 1:
+            return unknown(operation.key, "duplicate", "more than one refund has this key")
+        if ours:
+            return refunds.read_refund(operation, ours[0])
+        if listed.get("has_more") is not False:
+            return unknown(operation.key, "list_incomplete", "too many refunds to see them all")
+        return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
+
     async def _search(self, key: str) -> list[str]:
         found = await self._intents.search_async(
-            {"query": f"metadata['operation_key']:'{key}'", "limit": 2}
+            {"query": f"metadata['operation_key']:'{key}'", "limit": 2}, self._options()
         )
-        intents = _plain(found).get("data")
-        if not isinstance(intents, list):
-            raise AnswerInvalid("a search result without a list")
-        references = [text(translate.as_object(intent).get("id")) for intent in intents]
+        references = [text(intent.get("id")) for intent in _objects(_plain(found))]
         if not all(references):
             raise AnswerInvalid("a search result without ids")
         return references
+
+    def _options(self, key: str | None = None) -> stripe.RequestOptions:
+        options: stripe.RequestOptions = {"api_key": self._api_key.get_secret_value()}
+        if key:
+            options["idempotency_key"] = key
+        return options
 
 
 class _BoundedTransport(stripe.AIOHTTPClient):
@@ -171,6 +239,13 @@ class _BoundedTransport(stripe.AIOHTTPClient):
         request_id = answer.headers.get("request-id", "")
         known = request_id if _REQUEST_ID.fullmatch(request_id) else ""
         return answer.body, answer.status, {"request-id": known}
+
+
+def _objects(listed: dict[str, Any]) -> list[dict[str, Any]]:
+    data = listed.get("data")
+    if not isinstance(data, list):
+        raise AnswerInvalid("a list without data")
+    return [translate.as_object(one) for one in data]
 
 
 def _plain(answer: stripe.StripeObject) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Stripe's words and our outcomes: the tables, and the few functions that read intents, errors and
-events by them. Whatever is not listed here is UNKNOWN, and every field is checked before it is
-believed."""
+events by them; refunds have tables of their own. Whatever is not listed is UNKNOWN, and every field
+is checked before it is believed."""
 
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import stripe
 
 from services.providers.adapters.http import AnswerInvalid, read_object, text
+from services.providers.adapters.stripe import refunds
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import (
     Failure,
@@ -50,6 +52,10 @@ DEFINITIVE_REFUSALS = {
     ("amount_too_large", "amount"): "amount_too_large",
     ("resource_missing", "payment_method"): "payment_method_unknown",
 }
+# All that a FAILED of ours can say about a collection.
+DEFINITIVE_FAILURES = frozenset(
+    DECLINES | set(DEFINITIVE_REFUSALS.values()) | {"card_declined", "canceled", "requires_action"}
+)
 # Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
 AMBIGUOUS = {
     400: "request_refused",
@@ -67,6 +73,8 @@ EVENTS = {
     "payment_intent.canceled": Outcome.FAILED,
     "payment_intent.payment_failed": Outcome.UNKNOWN,
 }
+# A charge has its intent's metadata: it says which payment was refunded, but not by which refund.
+CHARGE_REFUNDED = "charge.refunded"
 
 
 def create_params(operation: Operation) -> stripe.params.PaymentIntentCreateParams:
@@ -149,17 +157,26 @@ def read_event(body: bytes) -> WebhookEvent:
     event_id, event_type = text(event.get("id")), text(event.get("type"))
     if not event_id or not event_type:
         raise field_invalid("body", "body must be an event with id and type")
-    intent = as_object(as_object(event.get("data")).get("object"))
-    metadata = as_object(intent.get("metadata"))
+    subject = as_object(as_object(event.get("data")).get("object"))
+    metadata = as_object(subject.get("metadata"))
     key = text(metadata.get("operation_key"))
-    outcome = EVENTS.get(event_type)
-    if outcome is None or not key:
-        return WebhookEvent(event_id=event_id, event_type=event_type)
-    return WebhookEvent(
-        event_id=event_id,
-        event_type=event_type,
-        transaction_id=text(metadata.get("transaction_id")),
-        key=key,
+    read = WebhookEvent(event_id=event_id, event_type=event_type)
+    if not key:
+        return read
+    ours = replace(read, key=key, transaction_id=text(metadata.get("transaction_id")))
+    if event_type in EVENTS:
+        return _intent_event(ours, subject)
+    if event_type in refunds.EVENTS:
+        return refunds.read_event(ours, subject)
+    if event_type == CHARGE_REFUNDED:
+        return replace(ours, key="", kind=Kind.REFUND)
+    return read
+
+
+def _intent_event(event: WebhookEvent, intent: dict[str, Any]) -> WebhookEvent:
+    outcome = EVENTS[event.event_type]
+    return replace(
+        event,
         kind=Kind.COLLECTION,
         outcome=outcome,
         provider_reference=text(intent.get("id")),

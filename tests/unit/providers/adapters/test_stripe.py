@@ -179,7 +179,8 @@ def test_an_intents_event_names_the_operation(event_type: str, outcome: Outcome)
 @pytest.mark.parametrize(
     ("event_type", "subject"),
     [
-        ("charge.refunded", intent("succeeded")),
+        ("charge.succeeded", intent("succeeded")),
+        ("refund.failed", {**intent("failed"), "metadata": None}),
         ("payment_intent.succeeded", {**intent("succeeded"), "metadata": {}}),
         ("payment_intent.succeeded", {**intent("succeeded"), "metadata": {"operation_key": 7}}),
         ("payment_intent.succeeded", "not an object"),

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from services.providers.simulator.book import Book, Line
+from services.providers.simulator.faults.control import Control
 from services.providers.simulator.stripe_api import StripeApi
 from services.providers.simulator.webhooks import Sender
 from tests.contract.lab import Gateway, serving, simulator_config
@@ -106,7 +107,12 @@ class SlowBook(Book):
 async def slow(tmp_path: Path) -> AsyncIterator[tuple[Caller, SlowBook]]:
     """A Stripe on a slow book, and its caller."""
     book, sender = SlowBook(tmp_path / "book.jsonl"), Sender()
-    api = StripeApi(simulator_config("http://127.0.0.1:1", tmp_path / "book.jsonl"), book, sender)
+    api = StripeApi(
+        simulator_config("http://127.0.0.1:1", tmp_path / "book.jsonl"),
+        book,
+        sender,
+        Control(book),
+    )
     app = web.Application()
     app.add_routes(api.routes())
     async with serving(app) as url, ClientSession() as session:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.providers.simulator.modes import CARDS
+from services.providers.simulator.cards import CARDS
 from services.providers.simulator.stripe_intents import (
     AMOUNT_MAX,
     AMOUNT_MIN,

@@ -36,6 +36,8 @@ class _OperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operati
     """Take the sender's money (onramp)."""
     PAYOUT: _OperationKind.ValueType  # 2
     """Pay the recipient (offramp)."""
+    REFUND: _OperationKind.ValueType  # 3
+    """Give a collection back to the sender, in whole or in part (onramp)."""
 
 class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
     """What is asked of a provider."""
@@ -46,6 +48,8 @@ COLLECTION: OperationKind.ValueType  # 1
 """Take the sender's money (onramp)."""
 PAYOUT: OperationKind.ValueType  # 2
 """Pay the recipient (offramp)."""
+REFUND: OperationKind.ValueType  # 3
+"""Give a collection back to the sender, in whole or in part (onramp)."""
 Global___OperationKind: _TypeAlias = OperationKind  # noqa: Y015
 
 class _Outcome:
@@ -66,6 +70,10 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     """Nobody knows: a timeout, a fault, or an answer that is not classified. Never a failure."""
     ABSENT: _Outcome.ValueType  # 5
     """Look-up only: the provider has no such operation."""
+    NOT_SENT: _Outcome.ValueType  # 6
+    """Execute only: this try provably never left, because the provider is known to be down, is asked
+    too often, or could not be connected to. Says nothing about an earlier try of the same key.
+    """
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """What is known of an operation."""
@@ -82,6 +90,10 @@ UNKNOWN: Outcome.ValueType  # 4
 """Nobody knows: a timeout, a fault, or an answer that is not classified. Never a failure."""
 ABSENT: Outcome.ValueType  # 5
 """Look-up only: the provider has no such operation."""
+NOT_SENT: Outcome.ValueType  # 6
+"""Execute only: this try provably never left, because the provider is known to be down, is asked
+too often, or could not be connected to. Says nothing about an earlier try of the same key.
+"""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _LookUpStrength:
@@ -112,6 +124,86 @@ NONE: LookUpStrength.ValueType  # 3
 """There is no look-up by our reference."""
 Global___LookUpStrength: _TypeAlias = LookUpStrength  # noqa: Y015
 
+class _ErrorCaching:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ErrorCachingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCaching.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERROR_CACHING_UNSPECIFIED: _ErrorCaching.ValueType  # 0
+    """Never sent."""
+    ERRORS_NOT_CACHED: _ErrorCaching.ValueType  # 1
+    """A key that met an error is tried afresh the next time."""
+    ERRORS_CACHED: _ErrorCaching.ValueType  # 2
+    """The error is the key's answer for good; after it only a look-up or another key can help."""
+
+class ErrorCaching(_ErrorCaching, metaclass=_ErrorCachingEnumTypeWrapper):
+    """What a provider does with an error under a key."""
+
+ERROR_CACHING_UNSPECIFIED: ErrorCaching.ValueType  # 0
+"""Never sent."""
+ERRORS_NOT_CACHED: ErrorCaching.ValueType  # 1
+"""A key that met an error is tried afresh the next time."""
+ERRORS_CACHED: ErrorCaching.ValueType  # 2
+"""The error is the key's answer for good; after it only a look-up or another key can help."""
+Global___ErrorCaching: _TypeAlias = ErrorCaching  # noqa: Y015
+
+class _DuplicateReference:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DuplicateReferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DuplicateReference.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUPLICATE_REFERENCE_UNSPECIFIED: _DuplicateReference.ValueType  # 0
+    """Never sent."""
+    REJECTS: _DuplicateReference.ValueType  # 1
+    """Refuses it: a second fence behind the key."""
+    RETURNS_ORIGINAL: _DuplicateReference.ValueType  # 2
+    """Answers with the operation that exists: a second fence behind the key."""
+    CREATES_NEW: _DuplicateReference.ValueType  # 3
+    """Does it again: once the key is forgotten, nothing may be sent."""
+
+class DuplicateReference(_DuplicateReference, metaclass=_DuplicateReferenceEnumTypeWrapper):
+    """What a provider does with a reference it has seen, once the key is forgotten."""
+
+DUPLICATE_REFERENCE_UNSPECIFIED: DuplicateReference.ValueType  # 0
+"""Never sent."""
+REJECTS: DuplicateReference.ValueType  # 1
+"""Refuses it: a second fence behind the key."""
+RETURNS_ORIGINAL: DuplicateReference.ValueType  # 2
+"""Answers with the operation that exists: a second fence behind the key."""
+CREATES_NEW: DuplicateReference.ValueType  # 3
+"""Does it again: once the key is forgotten, nothing may be sent."""
+Global___DuplicateReference: _TypeAlias = DuplicateReference  # noqa: Y015
+
+class _WebhookAuthentication:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WebhookAuthenticationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookAuthentication.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEBHOOK_AUTHENTICATION_UNSPECIFIED: _WebhookAuthentication.ValueType  # 0
+    """Never sent."""
+    BODY_SIGNATURE: _WebhookAuthentication.ValueType  # 1
+    """A keyed hash or a signature over the raw bytes."""
+    SHARED_VALUE: _WebhookAuthentication.ValueType  # 2
+    """A shared value in a header, the same for every event: the content proves nothing."""
+    NOTHING: _WebhookAuthentication.ValueType  # 3
+    """Nothing: the content proves nothing."""
+
+class WebhookAuthentication(_WebhookAuthentication, metaclass=_WebhookAuthenticationEnumTypeWrapper):
+    """How a provider's webhooks prove where they come from."""
+
+WEBHOOK_AUTHENTICATION_UNSPECIFIED: WebhookAuthentication.ValueType  # 0
+"""Never sent."""
+BODY_SIGNATURE: WebhookAuthentication.ValueType  # 1
+"""A keyed hash or a signature over the raw bytes."""
+SHARED_VALUE: WebhookAuthentication.ValueType  # 2
+"""A shared value in a header, the same for every event: the content proves nothing."""
+NOTHING: WebhookAuthentication.ValueType  # 3
+"""Nothing: the content proves nothing."""
+Global___WebhookAuthentication: _TypeAlias = WebhookAuthentication  # noqa: Y015
+
 @_typing.final
 class Operation(_message.Message):
     """One attempt of one step of one payment."""
@@ -128,6 +220,7 @@ class Operation(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    COLLECTION_REFERENCE_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider, for example "stripe". Required."""
     kind: Global___OperationKind.ValueType
@@ -146,6 +239,8 @@ class Operation(_message.Message):
     """The provider's id of the operation, once it has told us; makes a look-up exact. Optional."""
     trace_id: _builtins.str
     """W3C trace id of the payment, 32 hexadecimal digits, for the log. Optional."""
+    collection_reference: _builtins.str
+    """The provider's id of the collection that is given back. Required with REFUND."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Exact amount to collect or to pay out. Required, positive."""
@@ -167,10 +262,11 @@ class Operation(_message.Message):
         recipient: _recipient_pb2.Recipient | None = ...,
         provider_reference: _builtins.str = ...,
         trace_id: _builtins.str = ...,
+        collection_reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "key", b"key", "kind", b"kind", "payment_method", b"payment_method", "provider", b"provider", "provider_reference", b"provider_reference", "recipient", b"recipient", "reference", b"reference", "trace_id", b"trace_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "collection_reference", b"collection_reference", "key", b"key", "kind", b"kind", "payment_method", b"payment_method", "provider", b"provider", "provider_reference", b"provider_reference", "recipient", b"recipient", "reference", b"reference", "trace_id", b"trace_id", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,7 +321,7 @@ class OperationResult(_message.Message):
 
     @_builtins.property
     def failure(self) -> Global___Failure:
-        """Why; present with FAILED and UNKNOWN."""
+        """Why; present with FAILED, UNKNOWN and NOT_SENT."""
 
     def __init__(
         self,
@@ -460,12 +556,28 @@ class Capabilities(_message.Message):
     LOOK_UP_FIELD_NUMBER: _builtins.int
     LOOK_UP_LAG_FIELD_NUMBER: _builtins.int
     EVENT_IS_EVIDENCE_FIELD_NUMBER: _builtins.int
+    KEY_SCOPE_FIELD_NUMBER: _builtins.int
+    ERROR_CACHING_FIELD_NUMBER: _builtins.int
+    DUPLICATE_REFERENCE_FIELD_NUMBER: _builtins.int
+    SUCCESS_FINAL_AFTER_FIELD_NUMBER: _builtins.int
+    WEBHOOK_AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    DEFINITIVE_FAILURES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
     """How far "absent" can be trusted."""
     event_is_evidence: _builtins.bool
-    """True when a verified event is itself the evidence; false when it is only a hint to look up."""
+    """True when a verified event is itself the evidence; false when it is only a hint to look up.
+    Never true without a BODY_SIGNATURE.
+    """
+    key_scope: _builtins.str
+    """Within what a key is unique, for people, for example "account and endpoint"."""
+    error_caching: Global___ErrorCaching.ValueType
+    """What becomes of an error under a key."""
+    duplicate_reference: Global___DuplicateReference.ValueType
+    """What becomes of a reference that was used before."""
+    webhook_authentication: Global___WebhookAuthentication.ValueType
+    """How webhooks prove where they come from."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___OperationKind.ValueType]:
         """The operations it takes."""
@@ -478,6 +590,16 @@ class Capabilities(_message.Message):
     def look_up_lag(self) -> _duration_pb2.Duration:
         """How long after a send "absent" still proves nothing; zero with STRONG."""
 
+    @_builtins.property
+    def success_final_after(self) -> _duration_pb2.Duration:
+        """How long after success the provider may still take it back."""
+
+    @_builtins.property
+    def definitive_failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The closed list of failure codes that prove that nothing moved, sorted; the engine takes a
+        FAILED with any other code as UNKNOWN.
+        """
+
     def __init__(
         self,
         *,
@@ -487,10 +609,16 @@ class Capabilities(_message.Message):
         look_up: Global___LookUpStrength.ValueType = ...,
         look_up_lag: _duration_pb2.Duration | None = ...,
         event_is_evidence: _builtins.bool = ...,
+        key_scope: _builtins.str = ...,
+        error_caching: Global___ErrorCaching.ValueType = ...,
+        duplicate_reference: Global___DuplicateReference.ValueType = ...,
+        success_final_after: _duration_pb2.Duration | None = ...,
+        webhook_authentication: Global___WebhookAuthentication.ValueType = ...,
+        definitive_failures: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_is_evidence", b"event_is_evidence", "key_lifetime", b"key_lifetime", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "provider", b"provider", "success_final_after", b"success_final_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

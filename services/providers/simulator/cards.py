@@ -1,22 +1,7 @@
-"""How the simulator misbehaves, as two tables: words in the merchant's reference, and Stripe's own
-test payment methods. A new mode is a new line here and the one place that asks for it."""
+"""Stripe's own test payment methods, and what each does. Words that make any provider misbehave are
+in faults/modes."""
 
 from dataclasses import dataclass
-from enum import Enum
-
-
-class Mode(Enum):
-    """A word that may stand anywhere in a payment's reference."""
-
-    HOLD = "sim:hold"
-    PAYOUT_FAILS = "sim:payout_fails"
-    NO_WEBHOOK = "sim:no_webhook"
-
-
-def modes_of(text: str) -> frozenset[Mode]:
-    """The modes that a reference asks for."""
-    words = set(text.split())
-    return frozenset(mode for mode in Mode if mode.value in words)
 
 
 @dataclass(frozen=True)

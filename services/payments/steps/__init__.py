@@ -1,0 +1,25 @@
+"""What to do next with a payment, and what an answer means for it: pure decisions from recorded
+facts. The worker carries them out; the table in domain.payment checks the moves."""
+
+from services.payments.steps.decider import STEP_OF_STATE, Decider
+from services.payments.steps.facts import (
+    Call,
+    Change,
+    ClosedNews,
+    News,
+    NewsFate,
+    Plan,
+    Work,
+)
+
+__all__ = [
+    "STEP_OF_STATE",
+    "Call",
+    "Change",
+    "ClosedNews",
+    "Decider",
+    "News",
+    "NewsFate",
+    "Plan",
+    "Work",
+]

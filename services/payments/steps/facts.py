@@ -1,0 +1,81 @@
+"""What the decisions of a step are made from and what they come to: the work as it was claimed, the
+change that one transaction writes, and the plan between them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+
+from services.payments.domain.attempt import Answer, Attempt, Step
+from services.payments.domain.ledger import Posting
+from services.payments.domain.payment import Event, Payment
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """A verified webhook event about one of our operations, as the inbox keeps it."""
+
+    provider: str
+    event_id: str
+    step: Step
+    answer: Answer
+
+
+class NewsFate(StrEnum):
+    """What became of an event in the inbox."""
+
+    APPLIED = "APPLIED"
+    IGNORED = "IGNORED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedNews:
+    """An event that needs no more attention."""
+
+    news: News
+    fate: NewsFate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A claimed payment with all that is known of its present step."""
+
+    payment: Payment
+    attempt: Attempt | None
+    news: tuple[News, ...]
+    lease_token: int
+    claimed_at: datetime
+    # True where nothing has left under the attempt's key before the send that is under way.
+    first_send: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What one transaction writes about one payment, guarded by its version and the lease."""
+
+    payment: Payment
+    expected_version: int
+    lease_token: int
+    attempt: Attempt | None = None
+    events: tuple[Event, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    closed_news: tuple[ClosedNews, ...] = ()
+    # True while the worker goes on with it; otherwise the lease ends with this change.
+    keeps_lease: bool = False
+    # When the payment is due again; None for never, unless a webhook or a person wakes it.
+    due_in: timedelta | None = None
+
+
+class Call(Enum):
+    """What to ask of the provider."""
+
+    SEND = "SEND"
+    LOOK_UP = "LOOK_UP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The change to commit before anything is asked, what to ask then, and the work it leaves."""
+
+    change: Change
+    call: Call | None
+    work: Work

@@ -1,0 +1,9 @@
+"""Flutterwave's v3 API as an offramp: `client` moves money, `inquiries` asks what it would cost and
+what is left, `translate` holds the tables from its words to our outcomes, `amounts` its numbers,
+and `api` the HTTP that they share."""
+
+from services.providers.adapters.flutterwave.client import Flutterwave
+from services.providers.adapters.flutterwave.inquiries import Inquiries
+from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
+
+__all__ = ["Flutterwave", "FlutterwaveSettings", "Inquiries"]

@@ -1,0 +1,181 @@
+"""Moves money through Flutterwave: a payout is one transfer under our key as its reference, which
+Flutterwave takes once. A failed transfer is never retried there (POST /transfers/{id}/retries would
+pay under an id that our key does not name); a new try is a new transfer of the engine's."""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import SecretStr
+
+from services.providers.adapters.flutterwave import translate
+from services.providers.adapters.flutterwave.amounts import is_supported, to_number
+from services.providers.adapters.flutterwave.api import Api
+from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
+from services.providers.adapters.http import AnswerInvalid, NotConnected
+from services.providers.domain import (
+    Capabilities,
+    DuplicateReference,
+    ErrorCaching,
+    Kind,
+    LookUpStrength,
+    Operation,
+    OperationResult,
+    Outcome,
+    Recipient,
+    Webhook,
+    WebhookAuthentication,
+    WebhookEvent,
+    WebhookSignatureInvalid,
+    failed,
+    not_sent,
+    unknown,
+)
+from services.shared.clock import Clock
+
+# Whatever the transport raises when there is no answer to read.
+ANSWER_ERRORS = (aiohttp.ClientError, AnswerInvalid)
+
+
+class Flutterwave:
+    """The adapter."""
+
+    capabilities = Capabilities(
+        kinds=frozenset({Kind.PAYOUT}),
+        # References are unique, but no document says for how long; a day is surely within it.
+        key_lifetime=timedelta(hours=24),
+        key_scope="account",
+        # A request that is refused leaves no transfer, and its reference free.
+        error_caching=ErrorCaching.ERRORS_NOT_CACHED,
+        duplicate_reference=DuplicateReference.REJECTS,
+        # A bank may return a transfer that was SUCCESSFUL, and nobody bounds when; a week is ours.
+        success_final_after=timedelta(days=7),
+        # The default scheme's; a signed body is said below.
+        webhook_authentication=WebhookAuthentication.SHARED_VALUE,
+        definitive_failures=translate.DEFINITIVE_FAILURES,
+        # Its front gives up after about 28 seconds with a 503 while the server works on: a transfer
+        # that the list does not show yet may still come.
+        look_up=LookUpStrength.EVENTUAL,
+        look_up_lag=timedelta(seconds=60),
+        event_is_evidence=False,
+    )
+
+    def __init__(
+        self,
+        settings: FlutterwaveSettings,
+        session: aiohttp.ClientSession,
+        _clock: Clock,
+    ) -> None:
+        self._api = Api(settings, session)
+        self._test_mode = settings.in_test_mode
+        self._webhook_secrets = settings.flutterwave_webhook_secrets
+        self._body_is_signed = settings.flutterwave_webhook_scheme == "signature"
+        if self._body_is_signed:
+            self.capabilities = replace(
+                type(self).capabilities,
+                webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+            )
+
+    async def send_payout(self, operation: Operation) -> OperationResult:
+        """Creates the transfer, or finds the one that an earlier try created."""
+        body = self._transfer_body(operation)
+        if isinstance(body, OperationResult):
+            return body
+        try:
+            return await self._create(operation, body)
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
+        except ANSWER_ERRORS as error:
+            return translate.not_understood(operation, error)
+
+    async def look_up(self, operation: Operation) -> OperationResult:
+        """Reads the transfer by Flutterwave's id, else finds that by our reference first."""
+        try:
+            if operation.provider_reference:
+                return await self._by_id(operation, operation.provider_reference)
+            return await self._by_reference(operation)
+        except ANSWER_ERRORS as error:
+            return translate.not_understood(operation, error)
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """Compares the hash, or verifies the signature by it, whichever the account uses."""
+        header = "flutterwave-signature" if self._body_is_signed else "verif-hash"
+        given = webhook.headers.get(header, "").encode()
+        proofs = [self._proof(webhook.body, secret) for secret in self._webhook_secrets]
+        if not any(hmac.compare_digest(proof, given) for proof in proofs):
+            raise WebhookSignatureInvalid(provider="flutterwave")
+        return translate.read_event(webhook.body)
+
+    def _proof(self, body: bytes, secret: SecretStr) -> bytes:
+        key = secret.get_secret_value().encode()
+        if not self._body_is_signed:
+            return key
+        return base64.b64encode(hmac.digest(key, body, hashlib.sha256))
+
+    def _transfer_body(self, operation: Operation) -> dict[str, Any] | OperationResult:
+        currency = operation.amount.currency
+        if not is_supported(currency):
+            message = f"no {currency} through Flutterwave"
+            return failed(operation.key, translate.CURRENCY_UNSUPPORTED, message)
+        amount = to_number(operation.amount)
+        if amount is None:
+            message = f"{currency} go out whole"
+            return failed(operation.key, translate.AMOUNT_UNSUPPORTED, message)
+        recipient = self._recipient(operation)
+        if recipient is None:
+            message = "the payment names nobody to pay"
+            return failed(operation.key, translate.RECIPIENT_MISSING, message)
+        return translate.transfer_body(operation, recipient, amount)
+
+    def _recipient(self, operation: Operation) -> Recipient | None:
+        if operation.recipient is None and self._test_mode:
+            return translate.sandbox_recipient(operation.amount.currency)
+        return operation.recipient
+
+    async def _create(self, operation: Operation, body: dict[str, Any]) -> OperationResult:
+        envelope = await self._api.post("/transfers", body)
+        if envelope.http_status == 400:
+            # A reference that is taken is refused in words that may change: ask for it instead.
+            found = await self._by_reference(operation)
+            absent = found.outcome is Outcome.ABSENT
+            return translate.refused(operation, envelope) if absent else found
+        if not envelope.succeeded:
+            return translate.refused(operation, envelope)
+        result = translate.read_transfer(operation, envelope.data)
+        if result.outcome is Outcome.FAILED:
+            # Only the transfer itself, read back, says that it failed.
+            return await self._by_id(operation, result.provider_reference)
+        return result
+
+    async def _by_reference(self, operation: Operation) -> OperationResult:
+        envelope = await self._api.get("/transfers", {"reference": operation.key})
+        if not envelope.succeeded:
+            return translate.refused(operation, envelope)
+        if not isinstance(envelope.data, list):
+            raise AnswerInvalid("a list of transfers that is none")
+        if not envelope.data:
+            return translate.absent(operation)
+        # The filter is believed where it finds nothing; what it finds is checked.
+        ours = [one for one in envelope.data if _reference(one) == operation.key]
+        if not ours:
+            return unknown(operation.key, "answer_invalid", "a list of other transfers")
+        ids = [translate.transfer_id(one) for one in ours]
+        if len(ids) > 1:
+            return unknown(operation.key, "duplicate", f"two transfers: {', '.join(ids)}")
+        # What a list shows may be old; the transfer itself is not.
+        return await self._by_id(operation, ids[0])
+
+    async def _by_id(self, operation: Operation, transfer_id: str) -> OperationResult:
+        envelope = await self._api.get(f"/transfers/{quote(transfer_id, safe='')}")
+        if not envelope.succeeded:
+            return translate.refused(operation, envelope)
+        return translate.read_transfer(operation, envelope.data)
+
+
+def _reference(transfer: object) -> object:
+    return transfer.get("reference") if isinstance(transfer, dict) else None

@@ -1,0 +1,33 @@
+"""Flutterwave's variables."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
+
+TEST_KEY_PREFIX = "FLWSECK_TEST-"
+
+
+class FlutterwaveSettings(ProviderSettings):
+    """What the adapter reads from the environment."""
+
+    flutterwave_api_key: SecretStr = Field(
+        description="Secret key, FLWSECK_TEST-…, or FLWSECK-… outside a sandbox."
+    )
+    flutterwave_base_url: BaseUrl = Field(
+        "https://api.flutterwave.com/v3",
+        description="Where its v3 API is; the simulator's /v3 in a sandbox.",
+    )
+    flutterwave_webhook_secrets: Secrets = Field(
+        description="Secret hashes of the webhook, comma-separated."
+    )
+    flutterwave_webhook_scheme: Literal["verif_hash", "signature"] = Field(
+        "verif_hash",
+        description="How its webhooks prove themselves: the hash itself, or an HMAC by it.",
+    )
+
+    @property
+    def in_test_mode(self) -> bool:
+        """True with a key that can move no money; a payout may then go to nobody in particular."""
+        return self.flutterwave_api_key.get_secret_value().startswith(TEST_KEY_PREFIX)

@@ -1,0 +1,193 @@
+"""Flutterwave's words and our outcomes: the tables, and the few functions that read transfers and
+events by them. Whatever is not listed here is UNKNOWN, and every field is checked before it is
+believed."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from services.providers.adapters.flutterwave.amounts import from_number
+from services.providers.adapters.flutterwave.api import Envelope, Json, as_object, read_exact
+from services.providers.adapters.http import AnswerInvalid, text
+from services.providers.domain import (
+    Failure,
+    Kind,
+    Operation,
+    OperationResult,
+    Outcome,
+    Recipient,
+    WebhookEvent,
+    unknown,
+)
+from services.shared.errors import field_invalid
+
+# What a transfer's status says; "FAILED" needs the closer look below.
+STATUSES = {
+    "NEW": Outcome.PENDING,
+    "PENDING": Outcome.PENDING,
+    "SUCCESSFUL": Outcome.SUCCEEDED,
+    "FAILED": Outcome.FAILED,
+}
+# Why a transfer failed, by its complete_message without "DISBURSE FAILED:". Flutterwave publishes
+# no list; any other cause is left to a person, because nobody has yet said what it proves.
+FAILURES = (
+    (re.compile(r"insufficient funds( in customer (wallet|balance))?"), "insufficient_balance"),
+    (re.compile(r"invalid account number"), "recipient_invalid"),
+    (re.compile(r"invalid transfer amount\b.*"), "amount_invalid"),
+    (re.compile(r"you can only spend [a-z]{3} [0-9.,]+ at once"), "limit_exceeded"),
+    (re.compile(r"you have exceeded your daily limit\b.*"), "limit_exceeded"),
+    (re.compile(r"transaction reversed"), "payout_returned"),
+)
+# What we never send, because it could not succeed: so nothing moved, and nothing will.
+AMOUNT_UNSUPPORTED = "amount_unsupported"
+CURRENCY_UNSUPPORTED = "currency_unsupported"
+RECIPIENT_MISSING = "recipient_missing"
+# All that a FAILED of ours can say about a payout.
+DEFINITIVE_FAILURES = frozenset(
+    {code for _, code in FAILURES} | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, RECIPIENT_MISSING}
+)
+# Answers that leave open what happened, by HTTP status; anything else, and a 503 above all, is a
+# provider_fault.
+AMBIGUOUS = {
+    200: "request_refused",
+    400: "request_refused",
+    401: "provider_unauthenticated",
+    403: "provider_forbidden",
+    404: "reference_unknown",
+    409: "reference_reused",
+    422: "request_refused",
+    429: "rate_limited",
+}
+TRANSFER_EVENT = "transfer.completed"
+NARRATION_LENGTH_MAX = 100
+_ADMITTED_PREFIX = "disburse failed:"
+
+# Flutterwave's own test account, and numbers of the same kind for mobile money: of nobody.
+_TEST_BANK = Recipient(account="0690000031", bank_code="044", name="Test Recipient")
+_TEST_MOBILE_MONEY = {
+    "GHS": Recipient(account="233500000000", bank_code="MTN", name="Test Recipient"),
+    "KES": Recipient(account="254700000000", bank_code="MPS", name="Test Recipient"),
+}
+
+
+def sandbox_recipient(currency: str) -> Recipient:
+    """Who is paid in a sandbox where nobody is named."""
+    return _TEST_MOBILE_MONEY.get(currency, _TEST_BANK)
+
+
+def transfer_body(operation: Operation, recipient: Recipient, amount: Decimal) -> Json:
+    """What is asked of Flutterwave. A bank's code, a mobile network's, or `flutterwave` for one of
+    its wallets stands in the same field: all three kinds of recipient are one request."""
+    currency = operation.amount.currency
+    body: Json = {
+        "account_bank": recipient.bank_code,
+        "account_number": recipient.account,
+        "amount": amount,
+        # Left out, either of the two would be naira.
+        "currency": currency,
+        "debit_currency": currency,
+        "reference": operation.key,
+        "narration": operation.reference[:NARRATION_LENGTH_MAX] or operation.transaction_id,
+        "meta": {"transaction_id": operation.transaction_id},
+    }
+    if recipient.name:
+        body["beneficiary_name"] = recipient.name
+    return body
+
+
+def transfer_id(transfer: Json) -> str:
+    """Flutterwave's id of a transfer. Raises AnswerInvalid where it has none."""
+    number = transfer.get("id")
+    if type(number) is not int or not 0 < number < 10**18:
+        raise AnswerInvalid("a transfer without its id")
+    return str(number)
+
+
+def read_transfer(operation: Operation, data: object) -> OperationResult:
+    """What a transfer says about the operation. Raises AnswerInvalid where it is none."""
+    transfer = as_object(data)
+    reference, status = transfer_id(transfer), text(transfer.get("status"))
+    if not status:
+        raise AnswerInvalid("a transfer without its status")
+    if transfer.get("reference") != operation.key:
+        return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
+    stated = from_number(transfer.get("amount"), transfer.get("currency"))
+    if stated != operation.amount:
+        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+    outcome, failure = _outcome(status, transfer)
+    return OperationResult(
+        key=operation.key,
+        outcome=outcome,
+        provider_reference=reference,
+        amount=stated if outcome is Outcome.SUCCEEDED else None,
+        failure=failure,
+    )
+
+
+def absent(operation: Operation) -> OperationResult:
+    """No transfer has our reference."""
+    return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
+
+
+def refused(operation: Operation, envelope: Envelope) -> OperationResult:
+    """UNKNOWN: an answer that is no transfer, with its own words for an operator."""
+    code = AMBIGUOUS.get(envelope.http_status, "provider_fault")
+    said = f": {envelope.message}" if envelope.message else ""
+    message = f"Flutterwave answered {envelope.http_status}{said}"
+    return unknown(operation.key, code, message[:255], operation.provider_reference)
+
+
+def not_understood(operation: Operation, error: Exception) -> OperationResult:
+    """UNKNOWN: no answer, or none that can be read."""
+    if isinstance(error, aiohttp.ClientError):
+        return unknown(operation.key, "connection_failed", type(error).__name__)
+    return unknown(operation.key, "answer_invalid", str(error))
+
+
+def read_event(body: bytes) -> WebhookEvent:
+    """What a webhook says: always a hint to look the transfer up. Raises Invalid."""
+    try:
+        event = read_exact(body)
+    except AnswerInvalid:
+        raise field_invalid("body", "body must be a JSON object") from None
+    event_type, data = text(event.get("event")), event.get("data")
+    if not event_type or not isinstance(data, dict) or type(data.get("id")) is not int:
+        raise field_invalid("body", "body must be an event with a type, and data with an id")
+    status = text(data.get("status"))
+    # It has no id of its own; one transfer says each status once.
+    event_id = f"{event_type}:{data['id']}:{status}"[:255]
+    key = text(data.get("reference"), 100)
+    if event_type != TRANSFER_EVENT or not key:
+        return WebhookEvent(event_id=event_id, event_type=event_type)
+    outcome, failure = _outcome(status, data)
+    return WebhookEvent(
+        event_id=event_id,
+        event_type=event_type,
+        transaction_id=_transaction_id(data.get("meta")),
+        key=key,
+        kind=Kind.PAYOUT,
+        outcome=outcome,
+        provider_reference=str(data["id"])[:255],
+        amount=from_number(data.get("amount"), data.get("currency")),
+        failure=failure if outcome is Outcome.FAILED else None,
+    )
+
+
+def _outcome(status: str, transfer: Json) -> tuple[Outcome, Failure | None]:
+    outcome = STATUSES.get(status, Outcome.UNKNOWN)
+    if outcome is Outcome.UNKNOWN:
+        return outcome, Failure("status_unknown", f"the transfer is {status}")
+    if outcome is not Outcome.FAILED:
+        return outcome, None
+    cause = text(transfer.get("complete_message"))
+    words = " ".join(cause.casefold().removeprefix(_ADMITTED_PREFIX).split()).rstrip(".")
+    for pattern, code in FAILURES:
+        if pattern.fullmatch(words):
+            return outcome, Failure(code, cause)
+    return Outcome.UNKNOWN, Failure("failure_unknown", cause or "failed, and no word why")
+
+
+def _transaction_id(meta: Any) -> str:
+    return text(meta.get("transaction_id"), 80) if isinstance(meta, dict) else ""

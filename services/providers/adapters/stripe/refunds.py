@@ -1,0 +1,113 @@
+"""Stripe's words about refunds and our outcomes: the tables, and the functions that read refunds,
+their events and their refusals by them. The rest of Stripe's words is in translate."""
+
+from dataclasses import replace
+from typing import Any
+
+import stripe
+
+from services.providers.adapters.http import AnswerInvalid, text
+from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
+from services.providers.domain import (
+    Failure,
+    Kind,
+    Operation,
+    OperationResult,
+    Outcome,
+    WebhookEvent,
+    unknown,
+)
+
+# What a refund's status says; anything else is UNKNOWN. A refund that asks the payer for a bank
+# account lives on, and fails by itself where nobody answers.
+STATUSES = {
+    "pending": Outcome.PENDING,
+    "requires_action": Outcome.PENDING,
+    "succeeded": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+    "canceled": Outcome.FAILED,
+}
+# A failed or cancelled refund came back to our balance, also where it had succeeded before.
+FAILED_CODES = {"failed": "refund_failed", "canceled": "refund_canceled"}
+# The refusals (code, and parameter where it must be one) of an amount that the charge no longer
+# has; some come without a code. What they prove is said in refused_for_amount.
+NOTHING_LEFT = {"charge_already_refunded": "", "amount_too_large": "amount", "": "amount"}
+EXCEEDS_COLLECTION = "refund_exceeds_collection"
+# All that a FAILED of ours can say about a refund.
+DEFINITIVE_FAILURES = frozenset({*FAILED_CODES.values(), EXCEEDS_COLLECTION})
+# Every event is a hint only.
+EVENTS = {"refund.created", "refund.updated", "refund.failed"}
+
+
+def create_params(operation: Operation) -> stripe.params.RefundCreateParams:
+    """What is asked of Stripe: to give back this much of the collection."""
+    return {
+        "payment_intent": operation.collection_reference,
+        "amount": to_stripe(operation.amount),
+        "metadata": {
+            "transaction_id": operation.transaction_id,
+            "operation_key": operation.key,
+        },
+    }
+
+
+def read_refund(operation: Operation, refund: dict[str, Any]) -> OperationResult:
+    """What a refund says about the operation. Raises AnswerInvalid where it is none."""
+    reference, status = text(refund.get("id")), text(refund.get("status"))
+    if not reference or not status:
+        raise AnswerInvalid("not a refund")
+    stated = from_stripe(refund.get("amount"), refund.get("currency"))
+    if stated != operation.amount:
+        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+    collection = refund.get("payment_intent")
+    if not is_of(operation, refund) or collection != operation.collection_reference:
+        return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
+    outcome = STATUSES.get(status, Outcome.UNKNOWN)
+    return OperationResult(
+        key=operation.key,
+        outcome=outcome,
+        provider_reference=reference,
+        amount=stated if outcome is Outcome.SUCCEEDED else None,
+        failure=_failure(refund),
+    )
+
+
+def read_event(event: WebhookEvent, refund: dict[str, Any]) -> WebhookEvent:
+    """What the event says of the refund that it carries."""
+    outcome = STATUSES.get(text(refund.get("status")), Outcome.UNKNOWN)
+    return replace(
+        event,
+        kind=Kind.REFUND,
+        outcome=outcome,
+        provider_reference=text(refund.get("id")),
+        amount=from_stripe(refund.get("amount"), refund.get("currency")),
+        failure=_failure(refund) if outcome is Outcome.FAILED else None,
+    )
+
+
+def is_of(operation: Operation, refund: dict[str, Any]) -> bool:
+    """Whether the refund carries the operation's key."""
+    metadata = refund.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("operation_key") == operation.key
+
+
+def refused_for_amount(error: Exception) -> bool:
+    """Whether Stripe refused because the charge has less left than is asked for.
+
+    That proves that nothing moved in this call only. Under a key that Stripe has forgotten, an
+    earlier try may be what took the amount; the list of the charge's refunds says so.
+    """
+    if not isinstance(error, stripe.InvalidRequestError) or error.http_status != 400:
+        return False
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    refusal = body.get("error")
+    refusal = refusal if isinstance(refusal, dict) else {}
+    code, parameter = text(refusal.get("code")), text(refusal.get("param"))
+    return code in NOTHING_LEFT and NOTHING_LEFT[code] in ("", parameter)
+
+
+def _failure(refund: dict[str, Any]) -> Failure | None:
+    status = text(refund.get("status"))
+    if code := FAILED_CODES.get(status):
+        return Failure(code, text(refund.get("failure_reason")))
+    return None if status in STATUSES else Failure("status_unknown", f"the refund is {status}")

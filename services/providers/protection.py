@@ -1,0 +1,165 @@
+"""What stands between one provider's operations of one kind and the provider: the breaker, the gate
+of its limits, the time limit, and the metrics. Whatever goes wrong here is a result and never an
+exception."""
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.providers.breaker import Breaker, State
+from services.providers.domain import (
+    Kind,
+    Operation,
+    OperationResult,
+    Outcome,
+    not_sent,
+    unknown,
+)
+from services.providers.limits import Gate
+from services.providers.metrics import observe, publish_state
+from services.shared.log import get_logger
+
+# The codes that say that the provider, and not the operation, is in trouble. Every adapter uses
+# these words; a definitive refusal is an answer, and so is anything else that is not listed.
+PROVIDER_FAULTS = frozenset(
+    {"timeout", "not_connected", "connection_failed", "provider_fault", "rate_limited"}
+)
+UNAVAILABLE = "provider_unavailable"
+CAPPED = "rate_capped"
+# While nothing is sent, look-ups go on; but no crowd of them may keep a provider down.
+PROBES_MAX = 4
+
+Call = Callable[[Operation], Awaitable[OperationResult]]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One kind of operation at one provider, and how to send it and to ask about it."""
+
+    name: str
+    kind: Kind
+    call: Call
+    look_up: Call
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The time that one operation may take, on the monotonic clock of the machine."""
+
+    ends: float
+    # Waiting takes at most half of the time: whatever is sent has the rest to be answered.
+    patience_ends: float
+
+    @classmethod
+    def within(cls, seconds: float) -> "Deadline":
+        """From now on."""
+        now = time.monotonic()
+        return cls(now + seconds, now + seconds / 2)
+
+
+class Guard:
+    """Guards one kind of operation at one provider; its gate is shared by all kinds."""
+
+    def __init__(self, provider: Provider, breaker: Breaker, gate: Gate) -> None:
+        self._provider = provider
+        self._breaker = breaker
+        self._gate = gate
+        self._asking = 0
+        self._healing = False
+        # What to ask about when the pause is over; its answer is worth having anyway.
+        self._last_fault: Operation | None = None
+        publish_state(provider.name, provider.kind, lambda: breaker.state.value)
+
+    async def send(self, operation: Operation, within_seconds: float) -> OperationResult:
+        """Sends the operation, or says at once that it cannot be sent now."""
+        with observe(self._provider.name, self._provider.kind, "execute") as note:
+            return note(await self._send(operation, Deadline.within(within_seconds)))
+
+    async def ask(self, operation: Operation, within_seconds: float) -> OperationResult:
+        """Looks the operation up; the answer may open the way for sends again."""
+        with observe(self._provider.name, self._provider.kind, "look_up") as note:
+            return note(await self._ask(operation, Deadline.within(within_seconds)))
+
+    async def _send(self, operation: Operation, deadline: Deadline) -> OperationResult:
+        if self._breaker.state is not State.CLOSED and not await self._healed(deadline):
+            return _unavailable(operation)
+        async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
+            if not entered:
+                return not_sent(operation.key, CAPPED, "our limits for the provider are used up")
+            # Asked again: much may have happened while this waited for its turn.
+            ticket = self._breaker.admit()
+            if ticket is None:
+                return _unavailable(operation)
+            result = await _answered(self._provider.call, operation, deadline.ends)
+        self._record(ticket, operation, fault=_is_fault(result))
+        return result
+
+    def _record(self, ticket: int, operation: Operation, *, fault: bool) -> None:
+        if fault and self._last_fault and self._last_fault.key == operation.key:
+            # Tried again and failed again: one operation alone must not close the door to all.
+            return
+        if fault:
+            self._last_fault = operation
+        if self._breaker.record(ticket, fault=fault):
+            self._log("breaker_opened")
+
+    async def _ask(self, operation: Operation, deadline: Deadline) -> OperationResult:
+        if self._breaker.state is not State.CLOSED and self._asking >= PROBES_MAX:
+            return unknown(operation.key, UNAVAILABLE, "the provider is down; ask later")
+        self._asking += 1
+        try:
+            async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
+                if not entered:
+                    message = "our limits for the provider are used up"
+                    return unknown(operation.key, CAPPED, message)
+                result = await _answered(self._provider.look_up, operation, deadline.ends)
+        finally:
+            self._asking -= 1
+        if self._breaker.learn(fault=_is_fault(result)):
+            self._log("breaker_closed")
+        return result
+
+    async def _healed(self, deadline: Deadline) -> bool:
+        """Whether the provider answers again, found out by a look-up of what last went wrong."""
+        if self._healing or self._last_fault is None or self._breaker.state is State.OPEN:
+            return False
+        self._healing = True
+        try:
+            patience = deadline.patience_ends - time.monotonic()
+            await self.ask(self._last_fault, patience)
+        finally:
+            self._healing = False
+        return self._breaker.state is State.CLOSED
+
+    def _log(self, event: str) -> None:
+        get_logger().warning(event, provider=self._provider.name, kind=self._provider.kind.name)
+
+
+async def _answered(call: Call, operation: Operation, ends: float) -> OperationResult:
+    try:
+        async with asyncio.timeout(ends - time.monotonic()):
+            return await call(operation)
+    except TimeoutError:
+        return unknown(operation.key, "timeout", "no answer in time")
+    except Exception as error:  # noqa: BLE001  Whatever an adapter did, money may have moved.
+        # The frames say where; an exception's own text may quote a request and its key.
+        get_logger().error(
+            "adapter_error",
+            provider=operation.provider,
+            key=operation.key,
+            error=type(error).__name__,
+            frames=traceback.format_tb(error.__traceback__),
+        )
+        return unknown(operation.key, "adapter_error", "the adapter failed; see its log")
+
+
+def _is_fault(result: OperationResult) -> bool:
+    # A definitive refusal never counts, whatever its code: somebody answered.
+    undecided = result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT)
+    return undecided and result.failure is not None and result.failure.code in PROVIDER_FAULTS
+
+
+def _unavailable(operation: Operation) -> OperationResult:
+    return not_sent(operation.key, UNAVAILABLE, "the provider has failed too often; tried later")

@@ -1,0 +1,131 @@
+"""Secrets that follow their files, so that a key is rotated without a restart: each use looks
+whether the file has changed, and a new content counts once it has passed every check that the
+settings passed at the start. Whoever holds such a secret cannot tell it from one that never
+changes."""
+
+import resource
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from pydantic import BaseModel, SecretStr
+
+from services.shared.errors import CannotStart
+from services.shared.log import get_logger
+
+# Reads variables into settings. Raises CannotStart, without a value in its message.
+Check = Callable[[Mapping[str, str]], BaseModel]
+Signature = tuple[int, int, int] | None
+
+
+def forbid_core_dumps() -> None:
+    """A crash leaves no image of the memory, in which every secret stands in the clear."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class SecretFiles:
+    """The files that a configuration's secrets came from, and what they say now."""
+
+    def __init__(self, settings: BaseModel, environment: Mapping[str, str], check: Check) -> None:
+        self._settings = settings
+        self._check = check
+        self._paths = {
+            name: Path(environment[f"{name.upper()}_FILE"])
+            for name in type(settings).model_fields
+            if _is_secret(getattr(settings, name)) and environment.get(f"{name.upper()}_FILE")
+        }
+        self._seen = {name: _signature(path) for name, path in self._paths.items()}
+        hidden = {f"{name.upper()}_FILE" for name in self._paths}
+        # With every secret's last good text, so that one broken file never hinders another.
+        self._variables = {name: text for name, text in environment.items() if name not in hidden}
+        for name, path in self._paths.items():
+            self._variables[name.upper()] = path.read_text().strip()
+
+    def handles(self) -> dict[str, Any]:
+        """For each secret that came from a file, what to hold in place of its value."""
+        return {name: self._handle(name) for name in self._paths}
+
+    def current(self, name: str) -> Any:
+        """The secret of this name, as its file has it; the last good one where that is none."""
+        seen = _signature(self._paths[name])
+        if seen != self._seen[name]:
+            # Remembered first: a file that is refused is spoken of once, and not at every use.
+            self._seen[name] = seen
+            self._read(name)
+        return getattr(self._settings, name)
+
+    def _read(self, name: str) -> None:
+        variable = name.upper()
+        try:
+            text = self._paths[name].read_text().strip()
+            variables = {**self._variables, variable: text}
+            self._settings = self._check(variables)
+        except (OSError, UnicodeError) as error:
+            why = type(error).__name__
+            get_logger().warning("secret_kept", variable=variable, reason=f"cannot be read ({why})")
+        except CannotStart as refused:
+            get_logger().warning("secret_kept", variable=variable, reason=str(refused))
+        else:
+            self._variables = variables
+            get_logger().info("secret_rotated", variable=variable)
+
+    def _handle(self, name: str) -> "LiveSecret | LiveSecrets":
+        if isinstance(getattr(self._settings, name), SecretStr):
+            return LiveSecret(lambda: self.current(name))
+        return LiveSecrets(lambda: self.current(name))
+
+
+class LiveSecret(SecretStr):
+    """One secret, read at each use."""
+
+    def __init__(self, read: Callable[[], SecretStr]) -> None:
+        # What the base class holds is only ever shown, and masked at that.
+        super().__init__("follows its file")
+        self._read = read
+
+    def get_secret_value(self) -> str:
+        """The secret as it is now."""
+        return self._read().get_secret_value()
+
+    def __len__(self) -> int:
+        return len(self.get_secret_value())
+
+
+class LiveSecrets(Sequence[SecretStr]):
+    """Several secrets that are all valid now; iterated anew at each use."""
+
+    def __init__(self, read: Callable[[], Sequence[SecretStr]]) -> None:
+        self._read = read
+
+    @overload
+    def __getitem__(self, index: int) -> SecretStr: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[SecretStr]: ...
+
+    def __getitem__(self, index: int | slice) -> SecretStr | Sequence[SecretStr]:
+        return self._read()[index]
+
+    def __iter__(self) -> Iterator[SecretStr]:
+        # One reading for the whole round, whatever happens to the file meanwhile.
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return f"LiveSecrets({list(self)!r})"
+
+
+def _is_secret(value: object) -> bool:
+    several = isinstance(value, Sequence) and any(isinstance(one, SecretStr) for one in value)
+    return several or isinstance(value, SecretStr)
+
+
+def _signature(path: Path) -> Signature:
+    """What changes when the file does; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,179 @@
+"""Flutterwave's v3 HTTP, as far as payouts need it: create, list and retrieve transfers, and ask
+for fees, rates and balances. What becomes of a transfer is in flutterwave_account, how it is
+written in flutterwave_transfers."""
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+
+from aiohttp import web
+
+from services.providers.simulator.book import Book
+from services.providers.simulator.config import Config
+from services.providers.simulator.faults.control import Control
+from services.providers.simulator.faults.modes import Mode, Step
+from services.providers.simulator.faults.wire import At, Call, Wire
+from services.providers.simulator.flutterwave_account import Account
+from services.providers.simulator.flutterwave_transfers import (
+    PROVIDER,
+    QUEUED,
+    Json,
+    Refused,
+    converted,
+    duplicate,
+    error,
+    fee_minor,
+    known_currency,
+    new_transfer,
+    number_of,
+    read_amount,
+    success,
+    told,
+)
+from services.providers.simulator.webhooks import Sender
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+TRANSFERS = "/v3/transfers"
+PAGE_LENGTH = 20
+EXEMPT = {
+    Mode.ERROR_CACHED: "it keeps no answers, only transfers",
+    Mode.KEY_TTL: "a reference is its transfer's own name, for ever",
+    Mode.NO_BALANCE: "a balance is looked at when a transfer is processed: FLUTTERWAVE_BALANCE",
+    Mode.REFUND_FAILS: "it refunds nothing",
+    Mode.OLD_TIMESTAMP: "its events hold no time",
+    Mode.FUTURE_TIMESTAMP: "its events hold no time",
+}
+
+
+class FlutterwaveApi:
+    """The server's handlers."""
+
+    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+        self._key = config.flutterwave_api_key.get_secret_value()
+        self._account = Account(config, book, sender, control)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The calls that it serves."""
+        return [
+            web.post(TRANSFERS, self._answering(self._create)),
+            web.get(TRANSFERS, self._answering(self._list)),
+            web.get(f"{TRANSFERS}/fee", self._answering(self._fee)),
+            web.get(f"{TRANSFERS}/rates", self._answering(self._rates)),
+            web.get(f"{TRANSFERS}/{{id}}", self._answering(self._retrieve)),
+            web.get("/v3/balances/{currency}", self._answering(self._balance)),
+        ]
+
+    def wire(self) -> Wire:
+        """What faults must know of it."""
+        sent, listed = At("body", "reference"), At("query", "reference")
+        words, number = At("body", "narration"), At("path", "id")
+        return Wire(
+            provider=PROVIDER,
+            calls=(
+                Call(method="POST", path=TRANSFERS, step=Step.SEND, key=sent, words=words),
+                Call(method="GET", path=TRANSFERS, step=Step.LIST, key=listed),
+                Call(method="GET", path=f"{TRANSFERS}/{{id}}", step=Step.LOOK_UP, key=number),
+            ),
+            amount_fields=frozenset({"amount"}),
+            currency_field="currency",
+            status_field="status",
+            error=lambda _, message: error(message),
+            mismatch=(400, error(duplicate("of another transfer"))),
+            forget=self._account.forget,
+            turn=self._account.turn,
+            exempt=EXEMPT,
+        )
+
+    async def close(self) -> None:
+        """Stops processing; what is still queued goes on after the next start."""
+        await self._account.close()
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def answered(request: web.Request) -> web.Response:
+            try:
+                self._authenticate(request)
+                return await handler(request)
+            except Refused as refused:
+                return web.json_response(refused.body, status=refused.status)
+
+        return answered
+
+    async def _create(self, request: web.Request) -> web.Response:
+        transfer = new_transfer(await _body(request), self._account.next_id())
+        if transfer["reference"] in self._account:
+            raise Refused(400, duplicate(transfer["reference"]))
+        await self._account.queue(transfer)
+        return web.json_response(success(QUEUED, told(transfer)))
+
+    async def _list(self, request: web.Request) -> web.Response:
+        # The first request with a reference may still be on its way to the disk.
+        await self._account.settled()
+        asked = {name: request.query.get(name) for name in ("reference", "status")}
+        found = [
+            told(transfer)
+            for transfer in self._account
+            if all(value in (None, transfer[name]) for name, value in asked.items())
+        ]
+        page = request.query.get("page", "1")
+        if not page.isdecimal() or len(page) > 9 or page == "0":
+            raise Refused(400, "page must be a positive number")
+        start = (int(page) - 1) * PAGE_LENGTH
+        info = {
+            "total": len(found),
+            "current_page": int(page),
+            "total_pages": -(-len(found) // PAGE_LENGTH),
+        }
+        shown = found[start : start + PAGE_LENGTH]
+        return web.json_response(success("Transfers fetched", shown, meta={"page_info": info}))
+
+    async def _retrieve(self, request: web.Request) -> web.Response:
+        transfer = self._account.find(request.match_info["id"])
+        if transfer is None:
+            raise Refused(404, "Transfer not found")
+        await self._account.settled()
+        return web.json_response(success("Transfer fetched", told(transfer)))
+
+    async def _fee(self, request: web.Request) -> web.Response:
+        currency = known_currency(request.query.get("currency"))
+        amount = read_amount(_number(request.query.get("amount")), currency)
+        fee = number_of(fee_minor(amount, currency), currency)
+        fees = [{"currency": currency, "fee_type": "value", "fee": fee}]
+        return web.json_response(success("Transfer fee fetched", fees))
+
+    async def _rates(self, request: web.Request) -> web.Response:
+        source = known_currency(request.query.get("source_currency"))
+        destination = known_currency(request.query.get("destination_currency"))
+        amount = _number(request.query.get("amount"))
+        read_amount(amount, destination)
+        rate = converted(amount, source, destination)
+        return web.json_response(success("Transfer amount fetched", rate))
+
+    async def _balance(self, request: web.Request) -> web.Response:
+        currency = known_currency(request.match_info["currency"])
+        balance = number_of(self._account.balance_minor(currency), currency)
+        data = {"currency": currency, "available_balance": balance, "ledger_balance": balance}
+        return web.json_response(success("Wallet balance fetched", data))
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(errors="replace"), self._key.encode()):
+            raise Refused(401, "Invalid authorization key")
+
+
+async def _body(request: web.Request) -> Json:
+    try:
+        body = json.loads(await request.text(), parse_float=Decimal)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refused(400, "the body must be a JSON object")
+    return body
+
+
+def _number(text: str | None) -> Decimal:
+    try:
+        return Decimal(text or "")
+    except InvalidOperation:
+        raise Refused(400, "amount must be a number") from None

@@ -1,0 +1,310 @@
+"""Paystack's HTTP, as far as payouts need it: recipients, transfers that are processed a moment
+later, asking by reference, and signed events. A reference is taken once, and refused ever after."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from services.providers.simulator.background import Background
+from services.providers.simulator.book import Book, Line
+from services.providers.simulator.config import Config
+from services.providers.simulator.faults.control import Control
+from services.providers.simulator.faults.modes import Mode, Step
+from services.providers.simulator.faults.wire import At, Call, Wire
+from services.providers.simulator.webhooks import Event, Sender, event_id
+
+Json = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+PROVIDER = "paystack"
+RECIPIENT_TYPES = {
+    ("ghipss", "GHS"),
+    ("kepss", "KES"),
+    ("mobile_money", "GHS"),
+    ("mobile_money", "KES"),
+    ("nuban", "NGN"),
+    ("basa", "ZAR"),
+}
+# No transfer empties it; one of more than this is refused.
+BALANCE_MINOR = 10**12
+# What a transfer's end is in the book.
+EFFECTS = {"success": "payout_completed", "failed": "payout_failed", "reversed": "payout_returned"}
+DUPLICATE = (
+    "duplicate_transfer_reference",
+    "Please provide a unique reference. Reference already exists on a transfer",
+)
+NO_BALANCE = (
+    "insufficient_balance",
+    "Your balance is not enough to fulfil this request",
+    "api_error",
+)
+_EXEMPT = {
+    Mode.KEY_TTL: "a reference is taken for ever",
+    Mode.REFUND_FAILS: "it refunds nothing",
+    Mode.OLD_TIMESTAMP: "it signs no time",
+    Mode.FUTURE_TIMESTAMP: "it signs no time",
+}
+_ACCOUNT = re.compile(r"\+?[0-9]{6,20}", re.ASCII)
+_REFERENCE = re.compile(r"[a-z0-9_-]{16,50}", re.ASCII)
+
+
+class Refused(Exception):
+    """A request that Paystack does not take."""
+
+    def __init__(
+        self, status: int, code: str, message: str, error_type: str = "validation_error"
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = _error(code, message, error_type)
+
+
+class PaystackApi:
+    """The server's state and its handlers."""
+
+    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+        self._key = config.paystack_api_key
+        self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks/paystack"
+        self._settle_seconds = config.settle_seconds
+        self._book = book
+        self._sender = sender
+        self._control = control
+        self._processing = Background()
+        mine = book.remembered(PROVIDER)
+        self._recipients = {line.id: line.state for line in mine if line.id.startswith("RCP_")}
+        self._transfers = {line.key: line.state for line in mine if line.id.startswith("TRF_")}
+        for transfer in self._transfers.values():
+            self._process_later(transfer)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The calls that it serves."""
+        return [
+            web.post("/transferrecipient", self._answering(self._create_recipient)),
+            web.post("/transfer", self._answering(self._create_transfer)),
+            web.get("/transfer/verify/{reference}", self._answering(self._verify)),
+        ]
+
+    def wire(self) -> Wire:
+        """What faults must know of it; a recipient is no operation, so none strikes it."""
+        verify = "/transfer/verify/{reference}"
+        return Wire(
+            provider=PROVIDER,
+            calls=(
+                Call(
+                    method="POST",
+                    path="/transfer",
+                    step=Step.SEND,
+                    key=At("body", "reference"),
+                    words=At("body", "reason"),
+                ),
+                Call(method="GET", path=verify, step=Step.LOOK_UP, key=At("path", "reference")),
+            ),
+            amount_fields=frozenset({"amount"}),
+            currency_field="currency",
+            status_field="status",
+            error=lambda status, message: _error(f"http_{status}", message, "api_error"),
+            mismatch=(400, _error(*DUPLICATE)),
+            no_balance=(400, _error(*NO_BALANCE)),
+            forget=lambda key: self._transfers.pop(key, None),
+            turn=self._turn,
+            exempt=_EXEMPT,
+        )
+
+    async def close(self) -> None:
+        """Stops processing; what is still pending goes on after the next start."""
+        await self._processing.close()
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def answered(request: web.Request) -> web.Response:
+            try:
+                self._authenticate(request)
+                return await handler(request)
+            except Refused as refused:
+                return web.json_response(refused.body, status=refused.status)
+
+        return answered
+
+    async def _create_recipient(self, request: web.Request) -> web.Response:
+        wanted = _recipient(await _body(request))
+        details = json.dumps(wanted, sort_keys=True).encode()
+        code = f"RCP_{hashlib.sha256(details).hexdigest()[:15]}"
+        if code not in self._recipients:
+            recipient = {"recipient_code": code, "id": _number(), "active": True, **wanted}
+            self._recipients[code] = recipient
+            await self._book.write(_recipient_line(recipient))
+        await self._book.settled()
+        message = "Transfer recipient created successfully"
+        return _success(201, message, self._recipients[code])
+
+    async def _create_transfer(self, request: web.Request) -> web.Response:
+        wanted = _transfer(await _body(request))
+        if wanted["reference"] in self._transfers:
+            raise Refused(400, *DUPLICATE)
+        recipient = self._recipients.get(wanted["recipient"])
+        if recipient is None or recipient["currency"] != wanted["currency"]:
+            raise Refused(404, "recipient_not_found", "Recipient not found")
+        if wanted["amount"] > BALANCE_MINOR:
+            raise Refused(400, *NO_BALANCE)
+        transfer = {
+            "id": _number(),
+            "transfer_code": f"TRF_{secrets.token_hex(8)}",
+            "domain": "test",
+            "status": "pending",
+            "failures": None,
+            "createdAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **wanted,
+        }
+        self._transfers[transfer["reference"]] = transfer
+        await self._book.write(_line(transfer, "payout_accepted"))
+        self._process_later(transfer)
+        return _success(200, "Transfer has been queued", transfer)
+
+    async def _verify(self, request: web.Request) -> web.Response:
+        transfer = self._transfers.get(request.match_info["reference"])
+        if transfer is None:
+            raise Refused(404, "transfer_not_found", "Transfer not found")
+        await self._book.settled()
+        return _success(200, "Transfer retrieved", self._told(transfer))
+
+    def _process_later(self, transfer: Json) -> None:
+        if transfer["status"] == "pending":
+            self._processing.start(self._process(transfer))
+
+    async def _process(self, pending: Json) -> None:
+        subject = self._control.subject(PROVIDER, pending["reference"])
+        modes = self._control.active(subject, Step.SETTLE)
+        if Mode.HOLD not in modes:
+            await asyncio.sleep(float(self._settle_seconds))
+            fails = Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
+            await self._end(pending, "failed" if fails else "success")
+
+    async def _turn(self, reference: str) -> None:
+        if ended := self._transfers.get(reference):
+            await self._end(ended, "reversed" if ended["status"] == "success" else "success")
+
+    async def _end(self, transfer: Json, status: str) -> None:
+        ended = {**transfer, "status": status}
+        if ended["reference"] not in self._transfers:
+            # Forgotten in the meantime: nobody is left to end it.
+            return
+        await self._book.write(_line(ended, EFFECTS[status]))
+        self._transfers[ended["reference"]] = ended
+        self._sender.send(
+            Event(
+                provider=PROVIDER,
+                key=ended["reference"],
+                url=self._url,
+                id=event_id("ps"),
+                scheme=PROVIDER,
+                secret=self._key,
+                body={"event": f"transfer.{status}", "data": self._told(ended)},
+            )
+        )
+
+    def _told(self, transfer: Json) -> Json:
+        """The transfer with its whole recipient, as events and look-ups have it."""
+        return {**transfer, "recipient": self._recipients[transfer["recipient"]]}
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(
+            given.encode(errors="replace"), self._key.get_secret_value().encode()
+        ):
+            raise Refused(401, "invalid_Key", "Invalid key")
+
+
+def _error(code: str, message: str, error_type: str = "validation_error") -> Json:
+    return {
+        "status": False,
+        "message": message,
+        "meta": {"nextStep": "See the API's reference."},
+        "type": error_type,
+        "code": code,
+    }
+
+
+async def _body(request: web.Request) -> Json:
+    try:
+        body = json.loads(await request.text())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refused(400, "invalid_params", "Invalid request body")
+    return body
+
+
+def _recipient(body: Json) -> Json:
+    """What is asked for, every field checked. Raises Refused."""
+    if (body.get("type"), body.get("currency")) not in RECIPIENT_TYPES:
+        raise Refused(400, "invalid_params", "Type is not available for this currency")
+    if not _ACCOUNT.fullmatch(str(body.get("account_number"))):
+        raise Refused(400, "invalid_params", "Account number is invalid")
+    if not body.get("bank_code"):
+        raise Refused(400, "invalid_bank_code", "Bank code is invalid")
+    if not body.get("name"):
+        raise Refused(400, "invalid_params", "Name is required")
+    names = ("type", "name", "currency", "account_number", "bank_code")
+    return {name: str(body[name]) for name in names}
+
+
+def _transfer(body: Json) -> Json:
+    """What is asked for, every field checked. Raises Refused."""
+    if body.get("source") != "balance":
+        raise Refused(400, "invalid_params", "Source must be balance")
+    if type(body.get("amount")) is not int or body["amount"] <= 0:
+        raise Refused(400, "invalid_params", "Amount must be a positive integer")
+    if not _REFERENCE.fullmatch(str(body.get("reference"))):
+        raise Refused(400, "invalid_params", "Your reference contains illegal special characters")
+    return {
+        "source": "balance",
+        "amount": body["amount"],
+        "currency": str(body.get("currency", "NGN")),
+        "recipient": str(body.get("recipient")),
+        "reference": body["reference"],
+        "reason": str(body.get("reason") or ""),
+    }
+
+
+def _number() -> int:
+    return secrets.randbelow(10**9)
+
+
+def _success(status: int, message: str, data: Json) -> web.Response:
+    return web.json_response({"status": True, "message": message, "data": data}, status=status)
+
+
+def _recipient_line(recipient: Json) -> Line:
+    return Line(
+        provider=PROVIDER,
+        effect="recipient_created",
+        key=recipient["recipient_code"],
+        id=recipient["recipient_code"],
+        transaction_id="",
+        reference="",
+        amount_minor=0,
+        currency=recipient["currency"],
+        state=recipient,
+    )
+
+
+def _line(transfer: Json, effect: str) -> Line:
+    return Line(
+        provider=PROVIDER,
+        effect=effect,
+        key=transfer["reference"],
+        id=transfer["transfer_code"],
+        # A transfer knows nothing of the payment but our reference, which begins with its id.
+        transaction_id=transfer["reference"].partition("-")[0],
+        reference=transfer["reason"],
+        amount_minor=transfer["amount"],
+        currency=transfer["currency"],
+        state=transfer,
+    )

@@ -1,0 +1,217 @@
+"""Every fault of requests and answers, at every step that it can strike, against every registered
+adapter: what the adapter says then, what the book says, and that healing finds exactly one effect.
+What cannot happen at a provider is skipped with the reason that its own declaration gives. Events
+and ends are in test_fault_events."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.providers.domain import DuplicateReference, Operation, OperationResult, Outcome
+from services.providers.simulator.faults.modes import SPECS, Mode, Step
+from services.providers.usecases import Providers
+from tests.contract.cases import Case, send
+from tests.contract.faults import Trial, cut_off, every_adapter, honest, named, strike
+
+UNKNOWN = {Outcome.UNKNOWN}
+TAKEN = {Outcome.PENDING, Outcome.SUCCEEDED}
+
+
+def modes_at(step: Step) -> pytest.MarkDecorator:
+    """All modes of the table that strike a step."""
+    modes = [mode for mode, spec in SPECS.items() if step in spec.steps]
+    return pytest.mark.parametrize("mode", modes, ids=[mode.value for mode in modes])
+
+
+async def first_try(trial: Trial, case: Case, mode: Mode, operation: Operation) -> OperationResult:
+    """What comes of sending, where an answer that never comes ends with the time allowed."""
+    adapter = trial.adapters[case.provider]
+    if mode is Mode.ACCEPT_THEN_HANG:
+        return await cut_off(trial, adapter, operation, case.effect)
+    return await send(adapter, operation)
+
+
+# What the struck try may come to, and how many effects the book then has.
+SENT = {
+    Mode.ACCEPT_THEN_HANG: (UNKNOWN, 1),
+    Mode.DROP_BEFORE_ACCEPT: (UNKNOWN, 0),
+    Mode.ERROR_BEFORE: (UNKNOWN, 0),
+    Mode.ERROR_AFTER: (UNKNOWN, 1),
+    Mode.ERROR_CACHED: (UNKNOWN, 0),
+    Mode.KEY_TTL: (TAKEN, 1),
+    Mode.KEY_MISMATCH: (TAKEN, 1),
+    Mode.AMNESIA: (TAKEN, 1),
+    Mode.RATE_LIMIT: (UNKNOWN, 0),
+    Mode.BROWNOUT: (UNKNOWN, 0),
+    Mode.NO_BALANCE: ({Outcome.FAILED}, 0),
+    Mode.AMOUNT_PLUS: (UNKNOWN, 1),
+    Mode.AMOUNT_MINUS: (UNKNOWN, 1),
+    Mode.CURRENCY_SWAP: (UNKNOWN, 1),
+    Mode.NET_OF_FEE: (UNKNOWN, 1),
+    Mode.UNKNOWN_STATUS: (UNKNOWN, 1),
+    Mode.EXTRA_FIELDS: (TAKEN, 1),
+    Mode.HUGE_BODY: (UNKNOWN, 1),
+    Mode.INVALID_UTF8: (UNKNOWN, 1),
+    Mode.WEBHOOK_FIRST: (TAKEN, 1),
+}
+# After these the operation is not as if nothing had been: they have tests of their own below.
+LASTING = {Mode.ERROR_CACHED, Mode.AMNESIA, Mode.KEY_TTL}
+
+
+@every_adapter
+@modes_at(Step.SEND)
+async def test_a_struck_send_is_told_honestly_and_heals(
+    trial: Trial, case: Case, mode: Mode
+) -> None:
+    await strike(trial, case, mode, Step.SEND)
+    operation, (outcomes, effects) = case.operation(), SENT[mode]
+
+    result = await first_try(trial, case, mode, operation)
+
+    book = await trial.lines(operation.key)
+    assert result.outcome in outcomes
+    assert [line.effect for line in book].count(case.effect) == effects
+    honest(case, operation, result, book)
+    if mode not in LASTING:
+        await trial.heal(case.provider)
+        after = await trial.settled(operation)
+        assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)
+        honest(case, operation, after, await trial.lines(operation.key))
+
+
+@every_adapter
+async def test_an_error_that_is_kept_answers_the_key_even_after_healing(
+    trial: Trial, case: Case
+) -> None:
+    await strike(trial, case, Mode.ERROR_CACHED, Step.SEND)
+    adapter, operation = trial.adapters[case.provider], case.operation()
+    await send(adapter, operation)
+    await trial.heal(case.provider)
+
+    again, asked = await send(adapter, operation), await adapter.look_up(operation)
+
+    assert (again.outcome, asked.outcome) == (Outcome.UNKNOWN, Outcome.ABSENT)
+    assert await trial.lines(operation.key) == []
+
+
+@every_adapter
+async def test_what_a_provider_forgot_is_never_taken_for_unsent(trial: Trial, case: Case) -> None:
+    await strike(trial, case, Mode.AMNESIA, Step.SEND)
+    adapter, operation = trial.adapters[case.provider], case.operation()
+    sent = await send(adapter, operation)
+
+    known = replace(operation, provider_reference=sent.provider_reference)
+    asked = await adapter.look_up(known)
+
+    assert asked.outcome is Outcome.UNKNOWN
+    assert [line.effect for line in await trial.lines(operation.key)] == [case.effect, "forgotten"]
+
+
+@every_adapter
+async def test_a_key_that_ran_out_does_what_the_adapter_declares(trial: Trial, case: Case) -> None:
+    await strike(trial, case, Mode.KEY_TTL, Step.SEND)
+    adapter, operation = trial.adapters[case.provider], case.operation()
+    await send(adapter, operation)
+
+    await send(adapter, operation)
+
+    again = adapter.capabilities.duplicate_reference is DuplicateReference.CREATES_NEW
+    effects = [line.effect for line in await trial.lines(operation.key)]
+    assert effects.count(case.effect) == (2 if again else 1)
+
+
+@every_adapter
+async def test_a_key_refused_as_reused_is_no_failure(trial: Trial, case: Case) -> None:
+    adapter, operation = trial.adapters[case.provider], case.operation()
+    await send(adapter, operation)
+    await strike(trial, case, Mode.KEY_MISMATCH, Step.SEND)
+
+    result = await send(adapter, operation)
+
+    assert result.outcome in {*UNKNOWN, *TAKEN}
+    honest(case, operation, result, await trial.lines(operation.key))
+
+
+# A charge that stops at the payer, whom nobody can ask: the adapter cancels it.
+STOPPED = {"payment_method": "pm_card_authenticationRequired"}
+
+
+@every_adapter
+@modes_at(Step.CANCEL)
+async def test_a_struck_cancel_is_told_honestly_and_heals(
+    trial: Trial, case: Case, mode: Mode
+) -> None:
+    await strike(trial, case, mode, Step.CANCEL)
+    adapter, operation = trial.adapters[case.provider], case.operation(**STOPPED)
+
+    if mode is Mode.ACCEPT_THEN_HANG:
+        result = await cut_off(trial, adapter, operation, "intent_canceled")
+    else:
+        result = await send(adapter, operation)
+
+    assert result.outcome in ({Outcome.FAILED} if mode is Mode.EXTRA_FIELDS else UNKNOWN)
+    honest(case, operation, result, await trial.lines(operation.key))
+    await trial.heal(case.provider)
+    assert (await trial.settled(operation)).outcome is Outcome.FAILED
+    assert case.effect not in [line.effect for line in await trial.lines(operation.key)]
+
+
+# What a struck question may come to; a list is only asked for ids, so lies in it may do nothing.
+ASKED = {
+    Mode.LOOK_UP_LAG: {Outcome.ABSENT, Outcome.UNKNOWN},
+    Mode.LIST_LAG: {Outcome.ABSENT, Outcome.UNKNOWN},
+    Mode.EXTRA_FIELDS: {Outcome.SUCCEEDED},
+}
+ID_ONLY = {Mode.AMOUNT_PLUS, Mode.AMOUNT_MINUS, Mode.CURRENCY_SWAP, Mode.NET_OF_FEE}
+ID_ONLY |= {Mode.UNKNOWN_STATUS}
+QUESTIONS = [
+    (step, mode)
+    for step in (Step.LOOK_UP, Step.LIST)
+    for mode, spec in SPECS.items()
+    if step in spec.steps
+]
+
+
+@every_adapter
+@pytest.mark.parametrize(("step", "mode"), QUESTIONS, ids=named)
+async def test_a_struck_question_is_told_honestly_and_heals(
+    trial: Trial, case: Case, step: Step, mode: Mode
+) -> None:
+    operation = case.operation()
+    done = await trial.done(operation)
+    await strike(trial, case, mode, step)
+    asked = operation if step is Step.LIST else replace(operation, provider_reference=done.id)
+    within = timedelta(milliseconds=100) if mode is Mode.SLOW_LOOK_UP else None
+
+    [result] = [one async for one in Providers(trial.adapters).look_up([asked], within)]
+
+    allowed = ASKED.get(mode, UNKNOWN)
+    if step is Step.LIST and mode in ID_ONLY:
+        allowed = allowed | {Outcome.SUCCEEDED}
+    assert result.outcome in allowed
+    honest(case, operation, result, await trial.lines(operation.key))
+    await trial.heal(case.provider)
+    after = await trial.adapters[case.provider].look_up(asked)
+    assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)
+
+
+@every_adapter
+@pytest.mark.parametrize("step", [Step.LOOK_UP, Step.LIST], ids=named)
+async def test_sending_again_while_look_ups_lag_is_one_operation(
+    trial: Trial, case: Case, step: Step
+) -> None:
+    operation = case.operation()
+    await trial.done(operation)
+    await strike(trial, case, Mode.LOOK_UP_LAG, step)
+
+    result = await send(trial.adapters[case.provider], operation)
+
+    assert result.outcome in {*UNKNOWN, *TAKEN}
+    effects = [line.effect for line in await trial.lines(operation.key)]
+    assert effects.count(case.effect) == 1
+
+
+def test_every_mode_that_strikes_a_request_has_its_expectation() -> None:
+    assert {mode for mode, spec in SPECS.items() if Step.SEND in spec.steps} == set(SENT)
+    assert set(SPECS) == set(Mode)

@@ -1,0 +1,241 @@
+"""What only Flutterwave does, in front of the real simulator: questions that move no money,
+balances that run out, references that are taken once, answers that lie, and money that returns."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, web
+
+from services.providers.adapters.flutterwave import Flutterwave, Inquiries
+from services.providers.adapters.http import AnswerInvalid, open_session
+from services.providers.config import Config
+from services.providers.domain import Operation, OperationResult, Outcome, Recipient
+from services.providers.simulator.app import create_app
+from services.shared.money import Money
+from tests.contract.cases import CASES
+from tests.contract.lab import (
+    Gateway,
+    Lab,
+    adapters_at,
+    answering,
+    provider_environment,
+    running_lab,
+    serving,
+    simulator_config,
+)
+
+CASE = CASES["flutterwave"]
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with running_lab(tmp_path / "book.jsonl") as lab:
+        yield lab
+
+
+def flutterwave(lab: Lab) -> Flutterwave:
+    adapter = lab.adapters["flutterwave"]
+    assert isinstance(adapter, Flutterwave)
+    return adapter
+
+
+@asynccontextmanager
+async def asking(url: str) -> AsyncIterator[Inquiries]:
+    async with open_session() as session:
+        yield Inquiries(Config.load(provider_environment(url)), session)
+
+
+async def ended(lab: Lab, operation: Operation) -> OperationResult:
+    """The operation's end, once its next event has come."""
+    await lab.gateway.next()
+    return await flutterwave(lab).look_up(operation)
+
+
+async def test_a_balance_falls_by_the_payout_and_its_fee(lab: Lab) -> None:
+    operation = CASE.operation(amount=Money(14_845_338, "NGN"))
+    async with asking(lab.url) as inquiries:
+        before, fee = await inquiries.balance("NGN"), await inquiries.fee(operation.amount)
+        await flutterwave(lab).send_payout(operation)
+        assert (await ended(lab, operation)).outcome is Outcome.SUCCEEDED
+        after = await inquiries.balance("NGN")
+
+    assert fee == Money(5_375, "NGN")
+    assert before - after == operation.amount + fee
+
+
+async def test_a_rate_is_turned_the_right_way_round(lab: Lab) -> None:
+    async with asking(lab.url) as inquiries:
+        dollars_in_naira = await inquiries.rate("NGN", Money(100_000, "USD"))
+        naira_in_dollars = await inquiries.rate("USD", Money(100_000, "NGN"))
+
+    # One naira is a small part of a dollar, and a dollar is many naira.
+    assert abs(1 / dollars_in_naira - Decimal("1530.25")) < Decimal("0.01")
+    assert abs(naira_in_dollars - Decimal("1530.25")) < Decimal("0.01")
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 503])
+async def test_a_question_without_a_good_answer_raises(status: int) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"status": "error", "message": "No.", "data": None}, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    async with serving(app) as url, asking(url) as inquiries:
+        for question in (
+            inquiries.balance("NGN"),
+            inquiries.fee(Money(1, "NGN")),
+            inquiries.rate("USD", Money(1, "NGN")),
+        ):
+            with pytest.raises(AnswerInvalid):
+                await question
+
+
+async def test_nobody_to_ask_raises() -> None:
+    async with asking("http://127.0.0.1:1") as inquiries:
+        with pytest.raises(ClientError):
+            await inquiries.balance("NGN")
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        Recipient(account="0690000031", bank_code="044", name="Ada Obi"),
+        Recipient(account="254709929220", bank_code="MPS", name="Wanjiru Kamau"),
+        Recipient(account="37782", bank_code="flutterwave", name=""),
+    ],
+)
+async def test_every_kind_of_recipient_is_paid(lab: Lab, recipient: Recipient) -> None:
+    operation = CASE.operation(amount=Money(12_345, "KES"), recipient=recipient)
+
+    await flutterwave(lab).send_payout(operation)
+
+    assert (await ended(lab, operation)).outcome is Outcome.SUCCEEDED
+
+
+async def test_a_balance_that_runs_out_fails_the_payout(tmp_path: Path) -> None:
+    first, second = (CASE.operation(amount=Money(80_00, "NGN")) for _ in range(2))
+    gateway = Gateway()
+    async with serving(gateway.app()) as gateway_url:
+        config = simulator_config(gateway_url, tmp_path / "book.jsonl")
+        small = config.model_copy(update={"flutterwave_balance": 100})
+        app = await create_app(small)
+        async with serving(app) as url, adapters_at(url) as adapters:
+            lab = Lab(url, adapters, gateway)
+            ends = []
+            for operation in (first, second):
+                await flutterwave(lab).send_payout(operation)
+                ends.append(await ended(lab, operation))
+
+    assert [end.outcome for end in ends] == [Outcome.SUCCEEDED, Outcome.FAILED]
+    assert ends[1].failure
+    assert ends[1].failure.code == "insufficient_balance"
+
+
+async def test_a_failed_transfer_keeps_its_reference(lab: Lab) -> None:
+    operation = CASE.operation(reference="sim:payout_fails")
+    await flutterwave(lab).send_payout(operation)
+    failed = await ended(lab, operation)
+
+    again = await flutterwave(lab).send_payout(operation)
+
+    assert again == failed
+    assert failed.outcome is Outcome.FAILED
+    assert [line["effect"] for line in await lab.book(operation.key)] == [
+        "payout_accepted",
+        "payout_failed",
+    ]
+
+
+@pytest.mark.parametrize("word", ["sim:500_after", "sim:brownout"])
+async def test_an_answer_of_5xx_is_unknown_and_asking_finds_out(lab: Lab, word: str) -> None:
+    operation = CASE.operation(reference=word)
+
+    sent = await flutterwave(lab).send_payout(operation)
+
+    assert sent.outcome is Outcome.UNKNOWN
+    if word == "sim:500_after":
+        assert (await ended(lab, operation)).outcome is Outcome.SUCCEEDED
+    else:
+        await flutterwave(lab).look_up(operation)
+        assert (await flutterwave(lab).look_up(operation)).outcome is Outcome.ABSENT
+
+
+async def test_a_503_with_a_body_of_success_is_unknown() -> None:
+    operation = CASE.operation()
+
+    async def lie(request: web.Request) -> web.Response:
+        return web.json_response(CASE.answer(CASE.success(operation), request), status=503)
+
+    async with answering(lie) as adapters:
+        adapter = adapters["flutterwave"]
+        assert isinstance(adapter, Flutterwave)
+        results = [await adapter.send_payout(operation), await adapter.look_up(operation)]
+
+    assert [result.outcome for result in results] == [Outcome.UNKNOWN, Outcome.UNKNOWN]
+
+
+async def test_a_failure_in_the_first_answer_is_read_back_before_it_counts() -> None:
+    operation = CASE.operation()
+    asked: list[str] = []
+    failed = {"status": "FAILED", "complete_message": "DISBURSE FAILED: Invalid account number"}
+
+    async def hasty(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path}")
+        bare = CASE.success(operation)
+        return web.json_response(CASE.wrap(bare | failed if request.method == "POST" else bare))
+
+    async with answering(hasty) as adapters:
+        adapter = adapters["flutterwave"]
+        assert isinstance(adapter, Flutterwave)
+        result = await adapter.send_payout(operation)
+
+    assert result.outcome is Outcome.SUCCEEDED
+    assert asked == ["POST /v3/transfers", "GET /v3/transfers/190626"]
+
+
+@pytest.mark.parametrize(
+    ("others", "code"),
+    [
+        ([{"id": 7, "reference": "of somebody else"}], "answer_invalid"),
+        ([{"id": 7}, "nonsense"], "answer_invalid"),
+        (None, "duplicate"),
+    ],
+)
+async def test_a_list_is_believed_only_where_it_is_about_our_reference(
+    others: list[object] | None, code: str
+) -> None:
+    operation = CASE.operation()
+    found = others or [{"id": number, "reference": operation.key} for number in (7, 8)]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"status": "success", "message": "Fetched", "data": found})
+
+    async with answering(answer) as adapters:
+        result = await adapters["flutterwave"].look_up(operation)
+
+    assert result.outcome is Outcome.UNKNOWN
+    assert result.failure
+    assert result.failure.code == code
+
+
+async def test_a_returned_payout_is_a_failure_that_says_so(lab: Lab) -> None:
+    operation = CASE.operation(reference="sim:late_fail=0")
+    async with asking(lab.url) as inquiries:
+        before = await inquiries.balance("NGN")
+        await flutterwave(lab).send_payout(operation)
+        await lab.gateway.next()
+        returned = await ended(lab, operation)
+        after = await inquiries.balance("NGN")
+
+    assert returned.outcome is Outcome.FAILED
+    assert returned.failure
+    assert returned.failure.code == "payout_returned"
+    assert after == before
+    assert [line["effect"] for line in await lab.book(operation.key)] == [
+        "payout_accepted",
+        "payout_completed",
+        "payout_returned",
+    ]

@@ -1,0 +1,20 @@
+"""Stripe's test payment methods, and the documentation of each."""
+
+from pathlib import Path
+
+import pytest
+
+from services.providers.simulator.cards import CARDS
+
+README = Path(__file__).parents[4] / "services" / "providers" / "simulator" / "README.md"
+
+
+@pytest.mark.parametrize("method", CARDS)
+def test_every_payment_method_is_in_the_readme(method: str) -> None:
+    assert f"`{method}`" in README.read_text()
+
+
+def test_a_card_succeeds_unless_it_is_told_otherwise() -> None:
+    succeeding = {method for method, card in CARDS.items() if not card.declines}
+
+    assert succeeding == {"pm_card_visa", "pm_card_mastercard", "pm_card_authenticationRequired"}

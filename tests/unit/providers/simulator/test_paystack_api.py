@@ -1,0 +1,111 @@
+"""The simulator's Paystack: recipients that outlive a restart, and what it refuses. What the
+adapter makes of its answers is in tests/contract."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from services.providers.adapters.paystack import Paystack
+from services.providers.domain import Operation, OperationResult, Outcome, Recipient
+from services.shared.money import Money
+from tests.contract.cases import CASES
+from tests.contract.lab import PAYSTACK_KEY, Lab, running_lab
+
+CASE = CASES["paystack"]
+ADA = Recipient(account="0690000031", bank_code="044", name="Ada Obi")
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with running_lab(tmp_path / "book.jsonl") as lab:
+        yield lab
+
+
+async def paid_out(lab: Lab, operation: Operation) -> OperationResult:
+    paystack = lab.adapters["paystack"]
+    assert isinstance(paystack, Paystack)
+    return await paystack.send_payout(operation)
+
+
+async def everything(lab: Lab) -> list[dict[str, Any]]:
+    async with ClientSession() as session, session.get(f"{lab.url}/book") as answer:
+        lines: list[dict[str, Any]] = await answer.json()
+        return lines
+
+
+async def test_the_same_account_is_one_recipient_also_after_a_restart(tmp_path: Path) -> None:
+    book = tmp_path / "book.jsonl"
+    for _ in range(2):
+        async with running_lab(book) as lab:
+            await paid_out(lab, CASE.operation(recipient=ADA))
+            effects = [line["effect"] for line in await everything(lab)]
+
+    assert effects.count("recipient_created") == 1
+    assert effects.count("payout_accepted") == 2
+
+
+async def test_the_simulators_balance_can_run_out(lab: Lab) -> None:
+    result = await paid_out(lab, CASE.operation(amount=Money(10**12 + 1, "NGN")))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure
+    assert result.failure.code == "insufficient_balance"
+
+
+async def test_the_simulator_makes_no_recipient_of_nonsense(lab: Lab) -> None:
+    nobody = Recipient(account="not a number", bank_code="044", name="Ada Obi")
+
+    result = await paid_out(lab, CASE.operation(recipient=nobody))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.failure
+    assert result.failure.code == "recipient_invalid"
+
+
+async def test_the_simulator_refuses_another_key(lab: Lab) -> None:
+    headers = {"authorization": "Bearer sk_test_nobody"}
+
+    async with (
+        ClientSession() as session,
+        session.get(f"{lab.url}/transfer/verify/{'x' * 16}", headers=headers) as answer,
+    ):
+        assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/transferrecipient", {"type": "nuban", "currency": "ZAR"}, "Type is not available"),
+        ("/transfer", {"source": "card"}, "Source must be"),
+        ("/transfer", {"source": "balance", "amount": 1.5}, "Amount must be"),
+        ("/transfer", {"source": "balance", "amount": 1, "reference": "SHORT"}, "Your reference"),
+        ("/transfer", {"source": "balance", "amount": 1, "reference": "x" * 51}, "Your reference"),
+    ],
+)
+async def test_it_refuses_what_paystack_refuses(
+    lab: Lab, path: str, body: dict[str, Any], message: str
+) -> None:
+    headers = {"authorization": f"Bearer {PAYSTACK_KEY}"}
+
+    async with (
+        ClientSession() as session,
+        session.post(f"{lab.url}{path}", json=body, headers=headers) as answer,
+    ):
+        told = await answer.json()
+
+    assert (answer.status, told["status"], told["type"]) == (400, False, "validation_error")
+    assert told["message"].startswith(message)
+
+
+async def test_a_transfer_to_nobody_is_refused(lab: Lab) -> None:
+    headers = {"authorization": f"Bearer {PAYSTACK_KEY}"}
+    body = {"source": "balance", "amount": 1, "reference": "x" * 16, "recipient": "RCP_nobody"}
+
+    async with (
+        ClientSession() as session,
+        session.post(f"{lab.url}/transfer", json=body, headers=headers) as answer,
+    ):
+        assert answer.status == 404
