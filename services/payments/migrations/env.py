@@ -1,12 +1,14 @@
 """Runs the migrations over asyncpg in one transaction, under a lock so that two starts at once are
-safe. Settings come from the environment: MIGRATION_DATABASE_URL, else DATABASE_URL."""
+safe. The address comes from MIGRATION_DATABASE_URL, else DATABASE_URL; either may be …_FILE."""
 
 import asyncio
 import os
+from pathlib import Path
 
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -26,17 +28,28 @@ def _migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+def _address() -> str:
+    for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
+        if file := os.environ.get(f"{name}_FILE"):
+            return Path(file).read_text().strip()
+        if url := os.environ.get(name):
+            return url
+    raise SystemExit("set MIGRATION_DATABASE_URL or DATABASE_URL to migrate")
+
+
 async def _main() -> None:
-    url = os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL")
-    if not url:
-        raise SystemExit("set MIGRATION_DATABASE_URL or DATABASE_URL to migrate")
-    engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool
-    )
-    async with engine.connect() as connection:
+    url = make_url(_address()).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        connection = await engine.connect()
+    except (OSError, DBAPIError) as error:
+        raise SystemExit(f"the database cannot be reached: {error}") from None
+    try:
         await connection.run_sync(_migrate)
         await connection.commit()
-    await engine.dispose()
+    finally:
+        await connection.close()
+        await engine.dispose()
 
 
 asyncio.run(_main())
