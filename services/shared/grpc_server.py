@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import grpc
 import uvloop
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -20,7 +21,7 @@ from grpc_status import rpc_status
 
 from services.shared import grpc_status, log
 from services.shared.env import Settings
-from services.shared.errors import CannotStart, DomainError
+from services.shared.errors import CannotStart, DomainError, Invalid
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
@@ -66,36 +67,45 @@ class ContextInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or method.startswith("/grpc."):
             return handler
+        # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
+        # be read with the exception's own words.
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                _unary(handler.unary_unary, method),
-                handler.request_deserializer,
-                handler.response_serializer,
+                _unary(handler, method), None, handler.response_serializer
             )
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream, method),
-                handler.request_deserializer,
-                handler.response_serializer,
+                _stream(handler, method), None, handler.response_serializer
             )
         return handler
 
 
-def _unary(call: Handler, method: str) -> Handler:
-    async def wrapped(request: Any, context: Any) -> Any:
+class RequestUnreadable(Invalid):
+    """The request is not of the contract's form: a text in it is not UTF-8, or it is cut off."""
+
+
+def _unary(handler: Any, method: str) -> Handler:
+    async def wrapped(request: bytes, context: Any) -> Any:
         async with _call(method, context):
-            return await call(request, context)
+            return await handler.unary_unary(_read(handler, request), context)
 
     return wrapped
 
 
-def _stream(call: Handler, method: str) -> Handler:
-    async def wrapped(request: Any, context: Any) -> AsyncIterator[Any]:
+def _stream(handler: Any, method: str) -> Handler:
+    async def wrapped(request: bytes, context: Any) -> AsyncIterator[Any]:
         async with _call(method, context):
-            async for response in call(request, context):
+            async for response in handler.unary_stream(_read(handler, request), context):
                 yield response
 
     return wrapped
+
+
+def _read(handler: Any, request: bytes) -> Any:
+    try:
+        return handler.request_deserializer(request)
+    except DecodeError:
+        raise RequestUnreadable from None
 
 
 @asynccontextmanager

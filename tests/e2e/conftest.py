@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from deploy.local import ports
 from tests.conftest import ROOT
@@ -87,7 +88,13 @@ class Rest:
         self._session = session
 
     async def send(
-        self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str
+        self,
+        method: str,
+        path: str | URL,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        **headers: str,
     ) -> Answer:
         """Sends a request; a body that is text or bytes goes out as it is."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -99,7 +106,7 @@ class Rest:
         async with self._session.request(method, path, data=body, headers=sent) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    async def get(self, path: str, **headers: str) -> Answer:
+    async def get(self, path: str | URL, **headers: str) -> Answer:
         """GET."""
         return await self.send("GET", path, **headers)
 

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from yarl import URL
 
 from tests.e2e.conftest import Rest
 
@@ -72,6 +73,12 @@ async def test_what_does_not_exist_is_404_in_our_shape(rest: Rest, path: str) ->
 
     assert answer.status in ((404,) if "%00" not in path else (400, 404))
     assert set(answer.json) == {"code", "message", "details"}
+
+
+async def test_text_that_is_not_utf8_is_refused_without_a_word_of_our_own(rest: Rest) -> None:
+    answer = await rest.get(URL("/api/payments/%ff", encoded=True))
+
+    assert (answer.status, answer.reason) == (400, "FIELD_INVALID")
 
 
 async def test_a_body_that_is_too_large_is_413(rest: Rest) -> None:

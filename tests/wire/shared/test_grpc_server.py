@@ -151,6 +151,24 @@ async def test_what_nobody_expected_is_internal_without_a_word_of_it(
     assert failed["exception"][0]["frames"][-1]["name"] == "_take"
 
 
+@pytest.mark.parametrize("unreadable", [b"\x0a\x02\xff\xfe", b"\x0a\x7f", b"\xff" * 9])
+@pytest.mark.parametrize("method", ["ReadWebhook", "Execute"])
+async def test_a_request_that_cannot_be_read_is_the_callers_fault(
+    channel: grpc.aio.Channel, method: str, unreadable: bytes
+) -> None:
+    path = f"/{NAME}/{method}"
+    call: Any = channel.unary_stream(path) if method == "Execute" else channel.unary_unary(path)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        if method == "Execute":
+            [_ async for _ in call(unreadable)]
+        else:
+            await call(unreadable)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Error" not in (caught.value.details() or "")
+
+
 @both_ways
 async def test_a_fault_fails_no_later_call(
     call: Call, servicer: Scripted, channel: grpc.aio.Channel
