@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from services.shared.errors import Overloaded
+from services.shared.errors import Overloaded, Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,8 +57,12 @@ class Batcher(Generic[Item, Result]):
         self._start()
 
     async def _run(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        results: Sequence[Result | Exception]
         try:
             results = await self._work([item for item, _ in batch])
+        except Unavailable as error:
+            # Nobody's item is to blame, and trying each alone would only take longer.
+            results = [error] * len(batch)
         except Exception as error:  # noqa: BLE001 - every waiting caller must get an answer
             if len(batch) > 1:
                 # One bad item must not fail its neighbours: each is tried again alone.

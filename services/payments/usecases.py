@@ -29,7 +29,7 @@ from services.payments.ports import (
     StoredAnswer,
 )
 from services.payments.pricing import Pricing, QuoteOrder
-from services.shared.errors import Conflict, DomainError, NotAllowedNow
+from services.shared.errors import Conflict, DomainError, NotAllowedNow, Unavailable
 from services.shared.ids import decode_id, encode_id, new_id
 
 # Whose events arrive at POST /api/webhooks, without a provider in the path.
@@ -117,13 +117,22 @@ class Creation:
     ) -> Sequence[Quote | DomainError]:
         """Each order's quote: its own, checked, or a new one."""
         bare = [order.quote for order in orders if order.quote_id is None]
-        made = iter(await self._pricing.quotes(bare, now) if bare else ())
+        made = iter(await self._price(bare, now) if bare else ())
         brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
         known = (await self._store.quotes(brought))[1] if brought else {}
         return [
             next(made) if order.quote_id is None else _check(order, order.quote_id, known, now)
             for order in orders
         ]
+
+    async def _price(
+        self, orders: Sequence[QuoteOrder], now: datetime
+    ) -> Sequence[Quote | DomainError]:
+        """Where fees or fx are away, only those who need them are refused."""
+        try:
+            return await self._pricing.quotes(orders, now)
+        except Unavailable as error:
+            return [error] * len(orders)
 
     def _new(self, order: PaymentOrder, quote: Quote, now: datetime) -> NewPayment:
         providers = self._pricing.corridor(quote.corridor_id).providers

@@ -1,6 +1,7 @@
 """Creation in batches: duplicates inside one batch behave as the idempotency table says, and a
 refusal changes nothing for its neighbours."""
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.convert import encode_payment
 from services.payments.domain.payment import PaymentNotFound, Recipient
-from services.payments.domain.quote import QuoteNotFound
-from services.payments.ports import PaymentFilter
+from services.payments.domain.quote import QuoteNotFound, RateTrail
+from services.payments.ports import PaymentFilter, RateQuery
 from services.payments.pricing import Pricing, QuoteOrder
 from services.payments.store import PostgresPayments
 from services.payments.usecases import (
@@ -21,6 +22,7 @@ from services.payments.usecases import (
     Reading,
 )
 from services.shared.corridors import CorridorUnsupported, load_corridors
+from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
@@ -119,6 +121,28 @@ async def test_a_replay_needs_neither_fees_nor_rates(store: PostgresPayments) ->
     assert isinstance(again, Created)
     assert again.replayed
     assert (len(fees.calls), len(rates.calls)) == (1, 1)
+
+
+async def test_while_rates_are_away_only_those_who_need_them_are_refused(
+    store: PostgresPayments,
+) -> None:
+    class RatesAway(FixedRates):
+        async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
+            raise Unavailable("fx cannot answer now")
+
+    fees, rates = FixedFees(), FixedRates()
+    quote, _ = await Reading(Pricing(CORRIDORS, fees, rates), store).create_quote(_order().quote)
+    await Creation(Pricing(CORRIDORS, fees, rates), store, encode_payment).create([_order("k")])
+
+    stranded = Creation(Pricing(CORRIDORS, fees, RatesAway()), store, encode_payment)
+    replayed, priced, refused = await stranded.create(
+        [_order("k"), _order(quote_id=quote.id), _order()]
+    )
+
+    assert isinstance(replayed, Created)
+    assert replayed.replayed
+    assert isinstance(priced, Created)
+    assert isinstance(refused, Unavailable)
 
 
 async def test_another_merchants_quote_and_payment_are_not_found(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from services.payments.batcher import Batcher
-from services.shared.errors import Overloaded
+from services.shared.errors import Overloaded, Unavailable
 
 
 class Gate:
@@ -78,6 +78,22 @@ async def test_a_batch_that_breaks_is_tried_again_item_by_item() -> None:
 
     assert [r for r in results if not isinstance(r, RuntimeError)] == [0, 12, 14]
     assert [13] in tried
+
+
+async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
+    tried: list[list[int]] = []
+
+    async def work(items: Sequence[int]) -> Sequence[int | Exception]:
+        tried.append(list(items))
+        raise Unavailable("the database cannot answer now")
+
+    batcher = Batcher[int, int](work, largest_batch=10, parallel=1, waiting_max=10)
+    results = await asyncio.gather(
+        *(batcher.submit(item) for item in range(4)), return_exceptions=True
+    )
+
+    assert {type(result) for result in results} == {Unavailable}
+    assert tried == [[0], [1, 2, 3]]
 
 
 async def test_too_many_waiting_items_are_refused_and_room_is_found_again() -> None:
