@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("service", nargs="?", help="fees, fx, providers, payments, worker, …")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
+    _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     test = _add(commands, "test", _test, "run the tests: unit wire database contract house e2e")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
@@ -150,6 +151,12 @@ def _migrate(parsed: argparse.Namespace) -> int:
     from deploy.local import migrate  # noqa: PLC0415
 
     return migrate.migrate(DataDir.at(parsed.data_dir))
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from deploy.local import migrate  # noqa: PLC0415
+
+    return migrate.verify(DataDir.at(parsed.data_dir))
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

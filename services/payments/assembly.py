@@ -14,14 +14,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.auth import AuthInterceptor
 from services.payments.batcher import Batcher
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
-from services.payments.config import MeshSettings, ServiceSettings, WorkerSettings
+from services.payments.config import (
+    AuditSettings,
+    DatabaseSettings,
+    MeshSettings,
+    ServiceSettings,
+    WorkerSettings,
+)
 from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Capabilities
 from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates
 from services.payments.pricing import Pricing
 from services.payments.servicer import PaymentServicer, WebhookServicer
 from services.payments.steps import Decider
-from services.payments.store import Alarm, PostgresInbox, PostgresPayments, PostgresWork
+from services.payments.store import (
+    Alarm,
+    PostgresAudit,
+    PostgresInbox,
+    PostgresPayments,
+    PostgresWork,
+)
 from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
 from services.payments.worker import Worker
 from services.shared.corridors import Corridors, load_corridors
@@ -118,8 +130,15 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
 
 
 @asynccontextmanager
+async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
+    """The audit as it runs."""
+    async with _database(config, "caravel-audit", pool_size=1) as engine:
+        yield PostgresAudit(engine, overdue_seconds=config.overdue_seconds)
+
+
+@asynccontextmanager
 async def _database(
-    config: MeshSettings, application: str, *, pool_size: int
+    config: DatabaseSettings, application: str, *, pool_size: int
 ) -> AsyncIterator[AsyncEngine]:
     url = config.database_url.get_secret_value()
     engine = open_engine(url, pool_size=pool_size, application=application)

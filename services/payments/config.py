@@ -5,12 +5,25 @@ from pathlib import Path
 from services.shared.env import Field, SecretStr, Settings
 
 
-class MeshSettings(Settings):
-    """What the service and the worker share."""
+class DatabaseSettings(Settings):
+    """What every process of payments reads."""
 
     database_url: SecretStr = Field(
         description="postgresql:// address of the application role, with its password."
     )
+
+
+class AuditSettings(DatabaseSettings):
+    """What `python -m services.payments.verify` reads."""
+
+    overdue_seconds: float = Field(
+        default=120.0, gt=0, description="When a payment that is due counts as forgotten."
+    )
+
+
+class MeshSettings(DatabaseSettings):
+    """What the service and the worker share."""
+
     providers_target: str = Field(description="host:port of providers; a name may hide many.")
 
 
