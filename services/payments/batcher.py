@@ -39,11 +39,6 @@ class Batcher(Generic[Item, Result]):
         self._start()
         return await future
 
-    async def drain(self) -> None:
-        """Waits until nothing is waiting or running."""
-        while self._running:
-            await asyncio.wait(self._running)
-
     def _start(self) -> None:
         while self._waiting and len(self._running) < self._parallel:
             size = min(len(self._waiting), self._largest_batch)

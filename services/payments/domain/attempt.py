@@ -35,18 +35,6 @@ class AttemptState(StrEnum):
     REVERSED = "REVERSED"
 
 
-# While one of these stands, no other attempt of the step may exist: a unique index says the same.
-LIVE = frozenset(
-    {
-        AttemptState.INTENDED,
-        AttemptState.SENT,
-        AttemptState.ACCEPTED,
-        AttemptState.SUCCEEDED,
-        AttemptState.UNKNOWN,
-    }
-)
-
-
 class Outcome(StrEnum):
     """What a provider's answer, event or look-up says."""
 

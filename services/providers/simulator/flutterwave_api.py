@@ -2,13 +2,12 @@
 for fees, rates and balances. What becomes of a transfer is in flutterwave_account, how it is
 written in flutterwave_transfers."""
 
-import hmac
 import json
-from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 
 from aiohttp import web
 
+from services.providers.simulator.bearer import Handler, answering
 from services.providers.simulator.book import Book
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
@@ -32,8 +31,6 @@ from services.providers.simulator.flutterwave_transfers import (
     told,
 )
 from services.providers.simulator.webhooks import Sender
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 TRANSFERS = "/v3/transfers"
 PAGE_LENGTH = 20
@@ -91,14 +88,7 @@ class FlutterwaveApi:
         await self._account.close()
 
     def _answering(self, handler: Handler) -> Handler:
-        async def answered(request: web.Request) -> web.Response:
-            try:
-                self._authenticate(request)
-                return await handler(request)
-            except Refused as refused:
-                return web.json_response(refused.body, status=refused.status)
-
-        return answered
+        return answering(handler, key=self._key, unknown=Refused(401, "Invalid authorization key"))
 
     async def _create(self, request: web.Request) -> web.Response:
         transfer = new_transfer(await _body(request), self._account.next_id())
@@ -155,11 +145,6 @@ class FlutterwaveApi:
         balance = number_of(self._account.balance_minor(currency), currency)
         data = {"currency": currency, "available_balance": balance, "ledger_balance": balance}
         return web.json_response(success("Wallet balance fetched", data))
-
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(errors="replace"), self._key.encode()):
-            raise Refused(401, "Invalid authorization key")
 
 
 async def _body(request: web.Request) -> Json:

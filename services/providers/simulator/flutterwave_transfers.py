@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from services.providers.simulator.bearer import Refusal
 from services.providers.simulator.book import Line
 
 Json = dict[str, Any]
@@ -36,13 +37,11 @@ _NAIRA_FEE_MAX = 5_375
 _FEE = {"GHS": 1_000, "KES": 10_000, "UGX": 500, "USD": 4_000, "XAF": 500}
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """A request that Flutterwave does not take."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = error(message)
+        super().__init__(status, message, error(message))
 
 
 def error(message: str) -> Json:

@@ -3,17 +3,16 @@ later, asking by reference, and signed events. A reference is taken once, and re
 
 import asyncio
 import hashlib
-import hmac
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from services.providers.simulator.background import Background
+from services.providers.simulator.bearer import Handler, Refusal, answering
 from services.providers.simulator.book import Book, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
@@ -22,7 +21,6 @@ from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.webhooks import Event, Sender, event_id
 
 Json = dict[str, Any]
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 PROVIDER = "paystack"
 RECIPIENT_TYPES = {
@@ -56,15 +54,13 @@ _ACCOUNT = re.compile(r"\+?[0-9]{6,20}", re.ASCII)
 _REFERENCE = re.compile(r"[a-z0-9_-]{16,50}", re.ASCII)
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """A request that Paystack does not take."""
 
     def __init__(
         self, status: int, code: str, message: str, error_type: str = "validation_error"
     ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = _error(code, message, error_type)
+        super().__init__(status, message, _error(code, message, error_type))
 
 
 class PaystackApi:
@@ -123,14 +119,11 @@ class PaystackApi:
         await self._processing.close()
 
     def _answering(self, handler: Handler) -> Handler:
-        async def answered(request: web.Request) -> web.Response:
-            try:
-                self._authenticate(request)
-                return await handler(request)
-            except Refused as refused:
-                return web.json_response(refused.body, status=refused.status)
-
-        return answered
+        return answering(
+            handler,
+            key=self._key.get_secret_value(),
+            unknown=Refused(401, "invalid_Key", "Invalid key"),
+        )
 
     async def _create_recipient(self, request: web.Request) -> web.Response:
         wanted = _recipient(await _body(request))
@@ -212,13 +205,6 @@ class PaystackApi:
     def _told(self, transfer: Json) -> Json:
         """The transfer with its whole recipient, as events and look-ups have it."""
         return {**transfer, "recipient": self._recipients[transfer["recipient"]]}
-
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(
-            given.encode(errors="replace"), self._key.get_secret_value().encode()
-        ):
-            raise Refused(401, "invalid_Key", "Invalid key")
 
 
 def _error(code: str, message: str, error_type: str = "validation_error") -> Json:

@@ -2,16 +2,15 @@
 event tells of its completion. The same reference is the same payout, for ever."""
 
 import asyncio
-import hmac
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from services.providers.simulator.background import Background
+from services.providers.simulator.bearer import Handler, Refusal, answering
 from services.providers.simulator.book import Book, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
@@ -20,7 +19,6 @@ from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.webhooks import Event, Sender, event_id
 
 Json = dict[str, Any]
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 # A payout without a recipient goes to a wallet of our own: this is a simulator.
 TEST_RECIPIENT = {"account": "test-wallet", "bank_code": "", "name": "Test Recipient"}
@@ -39,13 +37,11 @@ _EXEMPT = {
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """A request that the wallet does not take."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = _error(code, message)
+        super().__init__(status, message, _error(code, message))
 
 
 class WalletApi:
@@ -104,14 +100,9 @@ class WalletApi:
         await self._settling.close()
 
     def _answering(self, handler: Handler) -> Handler:
-        async def answered(request: web.Request) -> web.Response:
-            try:
-                self._authenticate(request)
-                return await handler(request)
-            except Refused as refused:
-                return web.json_response(refused.body, status=refused.status)
-
-        return answered
+        return answering(
+            handler, key=self._key, unknown=Refused(401, "unauthenticated", "the key is not known")
+        )
 
     async def _create(self, request: web.Request) -> web.Response:
         wanted = _payout(await _body(request))
@@ -180,11 +171,6 @@ class WalletApi:
                 body=body,
             )
         )
-
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(errors="replace"), self._key.encode()):
-            raise Refused(401, "unauthenticated", "the key is not known")
 
 
 def _error(code: str, message: str) -> Json:
