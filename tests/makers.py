@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from services.payments.domain.attempt import (
     Attempt,
@@ -16,6 +16,7 @@ from services.payments.domain.attempt import (
 )
 from services.payments.domain.payment import Payment, Recipient, Route, State
 from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
+from services.payments.ports import NewPayment
 from services.payments.steps import STEP_OF_STATE, Work
 from services.shared.ids import new_id
 from services.shared.money import Money
@@ -82,6 +83,21 @@ def make_payment(**changes: Any) -> Payment:
         updated_at=NOW,
     )
     return replace(payment, **changes)
+
+
+def make_new_payment(
+    *, key: str = "", quote: Quote | None = None, quote_exists: bool = False, **changes: Any
+) -> NewPayment:
+    """All that one creation writes; the answer's bytes are of this creation alone."""
+    quote, key = quote or make_quote(), key or uuid4().hex
+    return NewPayment(
+        idempotency_key=key,
+        fingerprint=b"f-" + key.encode(),
+        response=uuid4().bytes,
+        payment=make_payment(quote_id=quote.id, terms=quote.terms, **changes),
+        quote=quote,
+        quote_exists=quote_exists,
+    )
 
 
 def make_attempt(payment: Payment, step: Step, state: AttemptState, **changes: Any) -> Attempt:

@@ -2,23 +2,20 @@
 for: a check that cannot fail proves nothing."""
 
 from collections.abc import Sequence
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Answer, Outcome, Step
-from services.payments.domain.payment import Failure, Payment
-from services.payments.ports import NewPayment
+from services.payments.domain.payment import Failure
 from services.payments.steps import Decider
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
 from services.payments.store.audit import INVARIANTS, Finding
 from services.payments.verify import render
 from services.shared.db import open_engine
 from tests.conftest import Database
-from tests.makers import CAPABILITIES, make_payment, make_quote
+from tests.makers import CAPABILITIES, make_new_payment
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -59,22 +56,8 @@ DAMAGE = {
 }
 
 
-async def _create(engine: AsyncEngine) -> Payment:
-    quote = make_quote()
-    payment = make_payment(quote_id=quote.id)
-    await PostgresPayments(engine).create(
-        [
-            NewPayment(
-                idempotency_key=uuid4().hex,
-                fingerprint=b"",
-                response=encode_payment(payment),
-                payment=payment,
-                quote=quote,
-                quote_exists=False,
-            )
-        ]
-    )
-    return payment
+async def _create(engine: AsyncEngine) -> None:
+    await PostgresPayments(engine).create([make_new_payment()])
 
 
 async def _carry(engine: AsyncEngine, payout: Answer) -> None:

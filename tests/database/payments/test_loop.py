@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, Outcome, Step
 from services.payments.domain.payment import Failure, Payment, Route, Status
-from services.payments.ports import NewPayment, ProviderCall
+from services.payments.ports import ProviderCall
 from services.payments.steps import Decider
 from services.payments.store import Alarm, PostgresPayments, PostgresWork
 from services.payments.worker import Worker
 from tests.conftest import Database
 from tests.fakes import ScriptedProviders
-from tests.makers import CAPABILITIES, make_payment, make_quote
+from tests.makers import CAPABILITIES, make_new_payment
 from tests.polling import until
 
 UNKNOWN = Answer(outcome=Outcome.UNKNOWN)
@@ -60,18 +60,7 @@ async def _running(worker: Worker) -> AsyncIterator[None]:
 
 
 async def _create(engine: AsyncEngine, count: int = 1, **changes: Any) -> list[Payment]:
-    quotes = [make_quote() for _ in range(count)]
-    new = [
-        NewPayment(
-            idempotency_key=uuid4().hex,
-            fingerprint=b"",
-            response=b"",
-            payment=make_payment(quote_id=quote.id, **changes),
-            quote=quote,
-            quote_exists=False,
-        )
-        for quote in quotes
-    ]
+    new = [make_new_payment(**changes) for _ in range(count)]
     await PostgresPayments(engine).create(new)
     return [item.payment for item in new]
 

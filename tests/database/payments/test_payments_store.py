@@ -16,26 +16,13 @@ from services.payments.ports import NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import PostgresPayments
 from services.shared.db import open_engine
 from tests.conftest import Database
-from tests.makers import make_payment, make_quote
+from tests.makers import make_new_payment, make_quote
 
 
 async def _now_quote(store: PostgresPayments, **changes: timedelta) -> Quote:
     now, _ = await store.answers([])
     lifetime = changes.get("lifetime", timedelta(seconds=60))
     return make_quote(created_at=now, expires_at=now + lifetime)
-
-
-def _new(quote: Quote | None = None, *, key: str = "", exists: bool = False) -> NewPayment:
-    quote = quote or make_quote()
-    key = key or uuid4().hex
-    return NewPayment(
-        idempotency_key=key,
-        fingerprint=b"f-" + key.encode(),
-        response=uuid4().bytes,
-        payment=make_payment(quote_id=quote.id, terms=quote.terms),
-        quote=quote,
-        quote_exists=exists,
-    )
 
 
 async def _count(engine: AsyncEngine, table: str) -> int:
@@ -45,7 +32,7 @@ async def _count(engine: AsyncEngine, table: str) -> int:
 
 async def test_a_created_payment_reads_back_whole(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
-    new = _new()
+    new = make_new_payment()
 
     (answer,) = await store.create([new])
 
@@ -58,7 +45,7 @@ async def test_a_created_payment_reads_back_whole(engine: AsyncEngine) -> None:
 
 async def test_another_merchants_payment_is_not_found(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
-    new = _new()
+    new = make_new_payment()
     await store.create([new])
 
     with pytest.raises(PaymentNotFound):
@@ -70,7 +57,7 @@ async def test_another_merchants_payment_is_not_found(engine: AsyncEngine) -> No
 
 async def test_a_key_keeps_its_first_answer(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
-    first, second = _new(key="same"), _new(key="same")
+    first, second = make_new_payment(key="same"), make_new_payment(key="same")
     await store.create([first])
 
     (answer,) = await store.create([second])
@@ -84,7 +71,9 @@ async def test_a_key_keeps_its_first_answer(engine: AsyncEngine) -> None:
 async def test_one_key_at_many_connections_makes_one_payment(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
 
-    answers = await asyncio.gather(*(store.create([_new(key="race"), _new()]) for _ in range(8)))
+    answers = await asyncio.gather(
+        *(store.create([make_new_payment(key="race"), make_new_payment()]) for _ in range(8))
+    )
 
     assert len({answer[0].response for answer in answers}) == 1  # type: ignore[union-attr]
     assert await _count(engine, "payments") == 9
@@ -97,7 +86,7 @@ async def test_batches_with_the_same_keys_in_any_order_do_not_deadlock(
     keys = [f"key-{number}" for number in range(30)]
 
     def batch(*, backwards: bool) -> list[NewPayment]:
-        return [_new(key=key) for key in sorted(keys, reverse=backwards)]
+        return [make_new_payment(key=key) for key in sorted(keys, reverse=backwards)]
 
     await asyncio.gather(*(store.create(batch(backwards=n % 2 == 1)) for n in range(6)))
 
@@ -110,8 +99,13 @@ async def test_an_open_quote_is_consumed_by_one_payment_only(engine: AsyncEngine
     await store.add_quote(quote)
 
     results = await asyncio.gather(
-        *(store.create([_new(quote, exists=True)]) for _ in range(5)),
-        store.create([_new(quote, exists=True), _new(quote, exists=True)]),
+        *(store.create([make_new_payment(quote=quote, quote_exists=True)]) for _ in range(5)),
+        store.create(
+            [
+                make_new_payment(quote=quote, quote_exists=True),
+                make_new_payment(quote=quote, quote_exists=True),
+            ]
+        ),
     )
 
     flat = [result for batch in results for result in batch]
@@ -129,7 +123,9 @@ async def test_a_quote_that_expired_meanwhile_is_refused_and_its_neighbour_creat
     late = await _now_quote(store, lifetime=timedelta(microseconds=-1))
     await store.add_quote(late)
 
-    refused, created = await store.create([_new(late, exists=True), _new()])
+    refused, created = await store.create(
+        [make_new_payment(quote=late, quote_exists=True), make_new_payment()]
+    )
 
     assert isinstance(refused, QuoteExpired)
     assert isinstance(created, StoredAnswer)
@@ -148,7 +144,7 @@ async def test_a_quote_reads_back_with_its_whole_trail(engine: AsyncEngine) -> N
 
 async def test_pages_are_newest_first_and_filters_hold(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
-    made = [_new() for _ in range(5)]
+    made = [make_new_payment() for _ in range(5)]
     await store.create(made)
     newest_first = sorted((new.payment.id for new in made), reverse=True)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step, intend
 from services.payments.domain.payment import Payment, State
-from services.payments.ports import NewPayment, ProviderEvent, Receipt
+from services.payments.ports import ProviderEvent, Receipt
 from services.payments.steps import Change, Decider, Work
 from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
-from tests.makers import CAPABILITIES, make_payment, make_quote
+from tests.makers import CAPABILITIES, make_new_payment, make_payment
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -24,18 +24,7 @@ PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
 
 
 async def _create(engine: AsyncEngine, count: int = 1) -> list[Payment]:
-    quotes = [make_quote() for _ in range(count)]
-    new = [
-        NewPayment(
-            idempotency_key=uuid4().hex,
-            fingerprint=b"",
-            response=b"",
-            payment=make_payment(quote_id=quote.id),
-            quote=quote,
-            quote_exists=False,
-        )
-        for quote in quotes
-    ]
+    new = [make_new_payment() for _ in range(count)]
     await PostgresPayments(engine).create(new)
     return [item.payment for item in new]
 
