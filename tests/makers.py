@@ -14,7 +14,7 @@ from services.payments.domain.attempt import (
     Step,
     intend,
 )
-from services.payments.domain.payment import Payment, Recipient, Route, State
+from services.payments.domain.payment import LateFunds, Payment, Recipient, Route, State
 from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
 from services.payments.ports import NewPayment
 from services.payments.steps import STEP_OF_STATE, Work
@@ -79,6 +79,8 @@ def make_payment(**changes: Any) -> Payment:
         payment_method="",
         reference="",
         trace_id="0af7651916cd43dd8448eb211c80319c",
+        quote_expires_at=NOW + timedelta(seconds=60),
+        late_funds=LateFunds(grace=timedelta(seconds=300), tolerance_basis_points=100),
         created_at=NOW,
         updated_at=NOW,
     )

@@ -92,6 +92,15 @@ payments = Table(
     Column("hold_reason", Text),
     Column("failure_code", Text),
     Column("failure_message", Text),
+    # The payer shall not be charged any more, or shall have the money back.
+    _instant("cancel_requested_at", nullable=True),
+    Column("refunded_minor", BigInteger, nullable=False, server_default=text("0")),
+    # Until when the locked rate binds us, and what the corridor does with money that comes later.
+    _instant("quote_expires_at"),
+    Column("late_funds", JSONB, nullable=False),
+    # How often in a row its step has broken down on our side; it is set aside after some.
+    Column("step_failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
     _instant("created_at"),
     _instant("updated_at"),
     # When the worker should look again; empty when nothing is left to do.
@@ -104,6 +113,7 @@ payments = Table(
     ForeignKeyConstraint(["merchant_id", "quote_id"], ["quotes.merchant_id", "quotes.id"]),
     CheckConstraint("amount_minor > 0 AND payout_minor > 0", name="positive"),
     CheckConstraint("net_minor = amount_minor - fee_minor AND fee_minor >= 0", name="sum"),
+    CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
     Index("payments_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     # Webhooks name a payment and not its merchant.
     Index("payments_id_idx", "id"),
@@ -119,6 +129,8 @@ idempotency_keys = Table(
     Column("response", LargeBinary, nullable=False),
     Column("payment_id", Uuid, nullable=False),
     _instant("created_at", default=True),
+    # The RPC that the key was used for.
+    Column("operation", Text, nullable=False, server_default=text("'CreatePayment'")),
 )
 
 # One row an attempt; the unique index is the database's own "never two at once".
@@ -149,7 +161,20 @@ attempts = Table(
         "payment_id",
         "step",
         unique=True,
-        postgresql_where=text("state IN ('INTENDED', 'SENT', 'ACCEPTED', 'UNKNOWN', 'SUCCEEDED')"),
+        postgresql_where=text(
+            "step <> 'refund' AND state IN ('INTENDED', 'SENT', 'ACCEPTED', 'UNKNOWN', 'SUCCEEDED')"
+        ),
+    ),
+    # A payment may be refunded in parts: one at a time, and each succeeded one stays.
+    Index(
+        "attempts_one_live_refund_idx",
+        "merchant_id",
+        "payment_id",
+        "step",
+        unique=True,
+        postgresql_where=text(
+            "step = 'refund' AND state IN ('INTENDED', 'SENT', 'ACCEPTED', 'UNKNOWN')"
+        ),
     ),
 )
 
@@ -211,13 +236,66 @@ webhook_inbox = Table(
     Column("step", Text),
     Column("answer", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    # PENDING, APPLIED, IGNORED, or UNMATCHED where no payment of ours is meant.
+    # PENDING, APPLIED, IGNORED, UNMATCHED where no payment of ours is meant, SET_ASIDE where it
+    # cannot be processed, DISCARDED where an operator has given it up.
     Column("state", Text, nullable=False),
     _instant("received_at", default=True),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
     Index(
         "webhook_inbox_pending_idx",
         "merchant_id",
         "payment_id",
         postgresql_where=text("state = 'PENDING'"),
     ),
+)
+
+# Where merchants want to hear of their payments; the secret signs what is sent there.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("merchant_id", Text, ForeignKey("merchants.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    _instant("created_at", default=True),
+    _instant("disabled_at", nullable=True),
+    Column("disabled_reason", Text),
+)
+
+# What is to be told to merchants: one row an event and endpoint, written with the event itself.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("endpoint_id", Uuid, primary_key=True),
+    Column("event_type", Text, nullable=False),
+    # The bytes as they are sent, the same at every try.
+    Column("body", LargeBinary, nullable=False),
+    # PENDING, DELIVERED, SET_ASIDE where the endpoint never took it, or DISCARDED by an operator.
+    Column("state", Text, nullable=False, server_default=text("'PENDING'")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+    _instant("due_at", default=True),
+    _instant("lease_until", nullable=True),
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
+    _instant("created_at", default=True),
+    _instant("delivered_at", nullable=True),
+    Index("outbox_due_at_idx", "due_at", postgresql_where=text("state = 'PENDING'")),
+)
+
+# What operators did by hand, and why; rows are added and never touched again.
+operator_actions = Table(
+    "operator_actions",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    # Of what, for example a payment's public id.
+    Column("subject", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    _instant("acted_at", default=True),
 )

@@ -4,10 +4,11 @@ the worker's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.payments.domain.payment import (
+    LateFunds,
     Payment,
     PaymentNotFound,
     Recipient,
@@ -135,7 +136,8 @@ class Creation:
             return [error] * len(orders)
 
     def _new(self, order: PaymentOrder, quote: Quote, now: datetime) -> NewPayment:
-        providers = self._pricing.corridor(quote.corridor_id).providers
+        corridor = self._pricing.corridor(quote.corridor_id)
+        providers, late_funds = corridor.providers, corridor.late_funds
         payment = Payment(
             merchant_id=quote.merchant_id,
             id=new_id(),
@@ -150,6 +152,11 @@ class Creation:
             payment_method=order.payment_method,
             reference=order.reference,
             trace_id=order.quote.trace_id,
+            quote_expires_at=quote.expires_at,
+            late_funds=LateFunds(
+                grace=timedelta(seconds=late_funds.grace_seconds),
+                tolerance_basis_points=late_funds.tolerance_basis_points,
+            ),
             created_at=now,
             updated_at=now,
         )

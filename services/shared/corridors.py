@@ -91,6 +91,16 @@ class QuoteTerms(_Section):
     lifetime_seconds: int = Field(gt=0, le=1800)
 
 
+class LateFunds(_Section):
+    """What is done with money that comes after the offer has expired."""
+
+    # So long after it the locked rate is honoured all the same.
+    grace_seconds: int = Field(ge=0, le=86_400)
+    # Later the payment is priced anew, and goes on by itself where the rate has become worse by no
+    # more than that; else a person decides.
+    tolerance_basis_points: int = Field(ge=0, le=1000)
+
+
 class FeeTerms(_Section):
     """A price: a flat part and a percentage of the amount, the latter within bounds."""
 
@@ -129,6 +139,7 @@ class Corridor(_Section):
     providers: Providers
     fx: FxTerms
     quote: QuoteTerms
+    late_funds: LateFunds
     fees: tuple[FeeSchedule, ...] = Field(min_length=1)
 
 

@@ -3,13 +3,16 @@ What an attempt at a step may do is in attempt; what a move does to the book is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from services.payments.domain.quote import Terms
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import decode_id, encode_id
+from services.shared.money import Money
+
+NOTHING_USD = Money(0, "USD")
 
 
 class PaymentNotFound(NotFound):
@@ -107,6 +110,18 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LateFunds:
+    """What is done with money that comes after the quote has expired, as it was at creation.
+
+    Within the grace the locked rate is honoured. Later the payment is priced anew, and goes on by
+    itself where the new rate is worse by no more than the tolerance; else a person decides.
+    """
+
+    grace: timedelta
+    tolerance_basis_points: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why something failed: a machine name and a sentence."""
 
@@ -153,6 +168,9 @@ class Payment:
     payment_method: str
     reference: str
     trace_id: str
+    # Until when the locked rate binds us.
+    quote_expires_at: datetime
+    late_funds: LateFunds
     created_at: datetime
     updated_at: datetime
     state: State = State.CREATED
@@ -164,6 +182,10 @@ class Payment:
     failure: Failure | None = None
     # The onramp's id of the collection, once it has succeeded; a refund names it.
     collection_reference: str = ""
+    # When the merchant asked that nothing be taken, or that what was taken go back.
+    cancel_requested_at: datetime | None = None
+    # What the payer has got back so far.
+    refunded: Money = NOTHING_USD
 
     @property
     def transaction_id(self) -> str:

@@ -23,7 +23,8 @@ _PAYMENT_COLUMNS = """
     rate numeric, mid_rate numeric, markup_basis_points smallint, route jsonb,
     onramp text, offramp text,
     recipient jsonb, payment_method text, reference text, trace_id text, state text,
-    version integer, created_at timestamptz, updated_at timestamptz
+    version integer, quote_expires_at timestamptz, late_funds jsonb,
+    created_at timestamptz, updated_at timestamptz
 """
 _QUOTE_COLUMNS = """
     merchant_id text, id uuid, corridor_id text, terms jsonb, trail jsonb,

@@ -3,7 +3,7 @@ json_to_recordset unfolds with the types written in the statement."""
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outc
 from services.payments.domain.payment import (
     Event,
     Failure,
+    LateFunds,
     Payment,
     Recipient,
     RecordedEvent,
@@ -63,6 +64,11 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "trace_id": payment.trace_id,
         "state": payment.state,
         "version": payment.version,
+        "quote_expires_at": payment.quote_expires_at.isoformat(),
+        "late_funds": {
+            "grace_seconds": int(payment.late_funds.grace.total_seconds()),
+            "tolerance_basis_points": payment.late_funds.tolerance_basis_points,
+        },
         "created_at": payment.created_at.isoformat(),
         "updated_at": payment.updated_at.isoformat(),
     }
@@ -102,6 +108,13 @@ def read_payment(row: Row[Any]) -> Payment:
         hold_reason=row.hold_reason,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
         collection_reference=row.collection_reference,
+        quote_expires_at=row.quote_expires_at,
+        late_funds=LateFunds(
+            grace=timedelta(seconds=row.late_funds["grace_seconds"]),
+            tolerance_basis_points=row.late_funds["tolerance_basis_points"],
+        ),
+        cancel_requested_at=row.cancel_requested_at,
+        refunded=Money(row.refunded_minor, "USD"),
     )
 
 

@@ -122,6 +122,7 @@ def corridor(*starts: date) -> Corridor:
             "providers": {"onramps": ["stripe"], "offramps": ["local_wallet"]},
             "fx": {"sources": ["ecb"], "markup_basis_points": 50},
             "quote": {"lifetime_seconds": 60},
+            "late_funds": {"grace_seconds": 300, "tolerance_basis_points": 100},
             "fees": [{"version": str(start), "effective_from": start} for start in starts],
         }
     )

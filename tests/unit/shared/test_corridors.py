@@ -16,6 +16,7 @@ limits = { minimum_usd = "1.00", maximum_usd = "10000.00" }
 providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["ecb"], markup_basis_points = 50 }
 quote = { lifetime_seconds = 60 }
+late_funds = { grace_seconds = 300, tolerance_basis_points = 100 }
 [[fees]]
 version = "1"
 effective_from = 2026-01-01
