@@ -36,8 +36,9 @@ from services.payments.store import (
 )
 from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
 from services.payments.worker import Worker
+from services.payments.worker.auditor import METRICS, Auditor
 from services.shared.corridors import Corridors, load_corridors
-from services.shared.db import open_engine, refuse_unsafe_durability
+from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
 from services.shared.errors import Unavailable
 from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
@@ -46,6 +47,8 @@ from services.shared.log import get_logger
 # Two batches at once: one is committed while the next is being priced.
 CREATION_BATCHES = 2
 RETRY_SECONDS = 0.5
+# Most time that one statement of an audit may take: beside the work, and on its own.
+AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 30, 3600
 
 
 def build_server(
@@ -121,7 +124,7 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
         )
         alarm = Alarm(config.database_url.get_secret_value(), worker.wake)
         stopping = asyncio.Event()
-        async with alarm.listening():
+        async with alarm.listening(), _auditing(config):
             running = asyncio.create_task(worker.run(stopping))
             yield GrpcServer()
             stopping.set()
@@ -132,16 +135,46 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
 @asynccontextmanager
 async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
     """The audit as it runs."""
-    async with _database(config, "caravel-audit", pool_size=1) as engine:
+    async with _database(
+        config, "caravel-audit", pool_size=1, statement_seconds=VERIFY_STATEMENT_SECONDS
+    ) as engine:
         yield PostgresAudit(engine, overdue_seconds=config.overdue_seconds)
 
 
 @asynccontextmanager
+async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
+    """The audit beside the work, on a connection of its own."""
+    if not config.audit_seconds:
+        yield
+        return
+    async with _database(
+        config, "caravel-auditor", pool_size=1, statement_seconds=AUDIT_STATEMENT_SECONDS
+    ) as engine:
+        auditor = Auditor(
+            PostgresAudit(engine, overdue_seconds=config.overdue_seconds),
+            METRICS,
+            every_seconds=config.audit_seconds,
+        )
+        task = asyncio.create_task(auditor.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
 async def _database(
-    config: DatabaseSettings, application: str, *, pool_size: int
+    config: DatabaseSettings,
+    application: str,
+    *,
+    pool_size: int,
+    statement_seconds: int = STATEMENT_SECONDS,
 ) -> AsyncIterator[AsyncEngine]:
     url = config.database_url.get_secret_value()
-    engine = open_engine(url, pool_size=pool_size, application=application)
+    engine = open_engine(
+        url, pool_size=pool_size, application=application, statement_seconds=statement_seconds
+    )
     try:
         await refuse_unsafe_durability(engine)
         yield engine
