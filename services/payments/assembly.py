@@ -5,8 +5,9 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,7 +23,6 @@ from services.payments.config import (
     WorkerSettings,
 )
 from services.payments.convert import encode_payment
-from services.payments.domain.attempt import Capabilities
 from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates
 from services.payments.pricing import Pricing
 from services.payments.servicer import PaymentServicer, WebhookServicer
@@ -39,7 +39,7 @@ from services.payments.worker import Worker
 from services.payments.worker.auditor import METRICS, Auditor
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
-from services.shared.errors import Unavailable
+from services.shared.errors import CannotStart, Unavailable
 from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
@@ -49,6 +49,12 @@ CREATION_BATCHES = 2
 RETRY_SECONDS = 0.5
 # Most time that one statement of an audit may take: beside the work, and on its own.
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 30, 3600
+
+Answered = TypeVar("Answered")
+
+
+class MixedSandbox(CannotStart):
+    """Calls without a key could move real money, or a merchant's payments none."""
 
 
 def build_server(
@@ -94,6 +100,9 @@ async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
         _providers_channel(config) as providers,
     ):
+        if config.sandbox:
+            # Outside a sandbox nobody calls without a key, and reading needs no providers.
+            await _refuse_mixed(providers, config)
         yield build_server(
             config,
             corridors=corridors,
@@ -112,11 +121,12 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
         _database(config, "caravel-worker", pool_size=6) as engine,
         _providers_channel(config) as providers,
     ):
+        await _refuse_mixed(providers, config)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=PostgresWork(engine),
             providers=providers,
-            decider=Decider(await _capabilities(providers), random.random),
+            decider=Decider(await _answered(providers.capabilities), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
             lease_seconds=config.lease_seconds,
@@ -191,10 +201,19 @@ async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProvider
         yield GrpcProviders(channel)
 
 
-async def _capabilities(providers: Providers) -> Mapping[str, Capabilities]:
+async def _refuse_mixed(providers: Providers, config: MeshSettings) -> None:
+    """Raises MixedSandbox unless providers is what this process was told that all of it is."""
+    if await _answered(providers.is_sandbox) != config.sandbox:
+        ours, theirs = ("a", "none") if config.sandbox else ("none", "a")
+        raise MixedSandbox(
+            f"SANDBOX: this process was told that it is {ours} sandbox, and providers is {theirs}"
+        )
+
+
+async def _answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
     while True:
         try:
-            return await providers.capabilities()
+            return await ask()
         except Unavailable as error:
             get_logger().warning("waiting_for_providers", reason=str(error))
             await asyncio.sleep(RETRY_SECONDS)
