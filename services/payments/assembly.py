@@ -48,7 +48,7 @@ from services.shared.log import get_logger
 CREATION_BATCHES = 2
 RETRY_SECONDS = 0.5
 # Most time that one statement of an audit may take: beside the work, and on its own.
-AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 30, 3600
+AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
 
 Answered = TypeVar("Answered")
 

@@ -27,7 +27,8 @@ BOOK = {
          WHERE e.sequence IS NULL
     """,
     "every posting is between accounts of the book, in their currency": """
-        SELECT payment_id || ' ' || debit || ' ' || credit || ' ' || currency FROM postings
+        WITH kinds AS MATERIALIZED (SELECT DISTINCT debit, credit, currency FROM postings)
+        SELECT debit || ' ' || credit || ' ' || currency FROM kinds
          WHERE NOT (debit ~ :accounts AND credit ~ :accounts
                     AND right(debit, 3) = currency AND right(credit, 3) = currency)
     """,

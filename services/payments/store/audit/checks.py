@@ -71,6 +71,8 @@ class PostgresAudit:
             await connection.execute(
                 text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             )
+            # Enough for what a statement sorts and joins to stay in memory.
+            await connection.execute(text("SET LOCAL work_mem = '64MB'"))
             yield connection
 
     async def _report(self, connection: AsyncConnection) -> Report:

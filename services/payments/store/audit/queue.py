@@ -33,24 +33,23 @@ QUEUE = {
          WHERE e.sequence IS NULL OR n.id IS NULL
     """,
     "every change of a status is told to each endpoint that was there": """
-        SELECT c.payment_id || ' ' || c.last || ' ' || n.id
-          FROM (SELECT merchant_id, payment_id, min(sequence) AS first, max(sequence) AS last,
-                       (array_agg(from_state ORDER BY sequence))[1] AS start,
-                       (array_agg(to_state ORDER BY sequence DESC))[1] AS goal, occurred_at
-                  FROM payment_events
-                 WHERE merchant_id IN (SELECT merchant_id FROM webhook_endpoints)
-                 -- What one transaction wrote has one time.
-                 GROUP BY merchant_id, payment_id, occurred_at) AS c
+        SELECT e.payment_id || ' ' || e.sequence || ' ' || n.id
+          FROM payment_events e
           -- A transaction that had begun before the endpoint was there need not know of it.
           JOIN webhook_endpoints n
-            ON n.merchant_id = c.merchant_id AND n.disabled_at IS NULL
-           AND n.created_at < c.occurred_at - interval '10 seconds'
-         WHERE CAST(:statuses AS json) ->> c.start
-               IS DISTINCT FROM CAST(:statuses AS json) ->> c.goal
-           AND NOT EXISTS (
-               SELECT FROM outbox o
-                WHERE o.merchant_id = c.merchant_id AND o.payment_id = c.payment_id
-                  AND o.sequence BETWEEN c.first AND c.last AND o.endpoint_id = n.id)
+            ON n.merchant_id = e.merchant_id AND n.disabled_at IS NULL
+           AND n.created_at < e.occurred_at - interval '10 seconds'
+          JOIN json_each_text(CAST(:statuses AS json)) AS now(state, status)
+            ON now.state = e.to_state
+          LEFT JOIN json_each_text(CAST(:statuses AS json)) AS before(state, status)
+            ON before.state = e.from_state
+          -- What one transaction wrote has one time, and is told at once.
+          LEFT JOIN (SELECT o.merchant_id, o.payment_id, o.endpoint_id, t.occurred_at
+                       FROM outbox o
+                       JOIN payment_events t USING (merchant_id, payment_id, sequence)) AS told
+            ON told.merchant_id = e.merchant_id AND told.payment_id = e.payment_id
+           AND told.endpoint_id = n.id AND told.occurred_at = e.occurred_at
+         WHERE before.status IS DISTINCT FROM now.status AND told.payment_id IS NULL
     """,
     "the database forgets nothing that it has acknowledged": """
         SELECT name || '=' || setting FROM pg_settings
