@@ -1,6 +1,9 @@
 """The audit finds nothing where all is well, and each invariant catches the very damage it is there
 for: a check that cannot fail proves nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,6 +13,7 @@ from services.payments.domain.payment import Failure
 from services.payments.steps import Decider
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
 from services.payments.store.audit import INVARIANTS, Report
+from services.payments.store.audit.checks import LOCK
 from services.payments.verify import render
 from services.shared.money import Money
 from tests.conftest import Database
@@ -112,3 +116,49 @@ async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
 
     assert {finding.invariant for finding in report.broken} == set(broken)
     assert f"{len(broken)} of {len(INVARIANTS)} do not hold." in render(report, [])
+
+
+async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_waits(
+    books: AsyncEngine, database: Database
+) -> None:
+    await _run(
+        database,
+        "INSERT INTO webhook_inbox (provider, event_id, event_type, answer, body, state, "
+        "merchant_id, payment_id) SELECT 'x', 'e', 'paid', '{}', '', 'SET_ASIDE', merchant_id, id "
+        "FROM payments LIMIT 1",
+    )
+    audit = PostgresAudit(books, overdue_seconds=60)
+
+    shown = render(await audit.report(), await audit.flows()).splitlines()
+
+    # Three payments have collected 100 dollars each, and one of them has been refunded.
+    onramp = shown.index(next(line for line in shown if "onramp:stripe:USD" in line))
+    assert shown[onramp].split()[-2:] == ["200.00", "USD"]
+    assert shown[onramp + 1].split() == ["funds_collected", "3", "300.00", "USD"]
+    assert shown[onramp + 2].split()[1:] == ["1", "-100.00", "USD"]
+    assert any("fx:rounding:NGN" in line for line in shown)
+    assert "  1 held: amount_mismatch, the oldest for 0 s" in shown
+    assert "  1 set aside: inbox" in shown
+    assert max(map(len, shown)) <= 100
+
+
+async def test_one_audit_runs_at_a_time_and_verify_waits_for_none(
+    books: AsyncEngine, database: Database
+) -> None:
+    audit = PostgresAudit(books, overdue_seconds=60)
+
+    async with other_audit(database):
+        assert await audit.report_unless_running() is None
+        assert (await audit.report()).findings
+
+    assert await audit.report_unless_running() is not None
+
+
+@asynccontextmanager
+async def other_audit(database: Database) -> AsyncIterator[None]:
+    """Another process in the middle of its audit."""
+    other = await asyncpg.connect(database.url)
+    async with other.transaction():
+        await other.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        yield
+    await other.close()

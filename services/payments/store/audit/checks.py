@@ -27,8 +27,9 @@ ACCOUNTS = (
     r"^(onramp:[a-z0-9_]+:USD|offramp:[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
     r"|revenue:(fees|fx):USD|fx:(position|rounding):[A-Z]{3})$"
 )
-# Any number that nobody else takes for a lock in this database.
-_ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(7251990001)")
+# Whoever holds it audits; any number that is no other lock's in this database.
+LOCK = 7251990001
+_ONE_AT_A_TIME = text(f"SELECT pg_try_advisory_xact_lock({LOCK})")
 
 
 class PostgresAudit:
