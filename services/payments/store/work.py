@@ -13,8 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.domain.attempt import Step
+from services.payments.ports import Encode
 from services.payments.steps import STEP_OF_STATE, Change, News, Work
 from services.payments.store import rows
+from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import INSERT_EVENTS
 from services.shared.db import connected
 
@@ -145,21 +147,23 @@ _CLOSE_NEWS = text(
 class PostgresWork:
     """The port WorkStore on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
         self._engine = engine
+        self._merchants = MerchantNews(encode_event)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostgresWorkTransaction"]:
         """See WorkStore.begin."""
         async with connected(self._engine) as connection:
-            yield PostgresWorkTransaction(connection)
+            yield PostgresWorkTransaction(connection, self._merchants)
 
 
 class PostgresWorkTransaction:
     """The port WorkTransaction on one connection."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, merchants: MerchantNews) -> None:
         self._connection = connection
+        self._merchants = merchants
 
     async def commit(self) -> None:
         """See WorkTransaction.commit."""
@@ -229,6 +233,8 @@ class PostgresWorkTransaction:
         """See WorkTransaction.write."""
         if not changes:
             return ()
+        told = [change.payment for change in changes if change.events]
+        watched = await self._merchants.watch(self._connection, told)
         updated = await self._connection.execute(
             _WRITE_PAYMENTS, {"rows": rows.as_json(map(_payment_change, changes))}
         )
@@ -243,6 +249,7 @@ class PostgresWorkTransaction:
         ):
             if batch:
                 await self._connection.execute(statement, {"rows": rows.as_json(batch)})
+        await self._merchants.written(self._connection, watched, written)
         return written
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:
