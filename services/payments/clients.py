@@ -2,7 +2,7 @@
 a value; a provider call that breaks off leaves every key it did not answer for as UNKNOWN."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from decimal import Decimal
 
 import grpc
@@ -141,10 +141,7 @@ class GrpcProviders:
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         """See Providers.capabilities."""
-        async with refusals_as_errors("providers"):
-            response = await self._stub.ListProviders(
-                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
-            )
+        response = await self._list()
         return {
             record.provider: Capabilities(
                 provider=record.provider,
@@ -158,9 +155,25 @@ class GrpcProviders:
                 and record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
                 definitive_failures=frozenset(record.definitive_failures),
                 refunds=providers_pb2.REFUND in record.kinds,
+                signs_events=record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
+                success_final_after=(
+                    record.success_final_after.ToTimedelta()
+                    if providers_pb2.PAYOUT in record.kinds
+                    else timedelta(0)
+                ),
             )
             for record in response.providers
         }
+
+    async def is_sandbox(self) -> bool:
+        """See Providers.is_sandbox."""
+        return (await self._list()).sandbox
+
+    async def _list(self) -> providers_pb2.ListProvidersResponse:
+        async with refusals_as_errors("providers"):
+            return await self._stub.ListProviders(
+                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
+            )
 
 
 async def _answers(

@@ -10,8 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.config import ServiceSettings
-from services.payments.convert_endpoints import encode_event
-from services.payments.store import PostgresEndpoints, PostgresInbox, PostgresPayments
+from services.payments.convert import encode_event
+from services.payments.store import (
+    PostgresEndpoints,
+    PostgresInbox,
+    PostgresPayments,
+    PostgresWork,
+)
 from services.shared.corridors import load_corridors
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, ScriptedProviders
@@ -49,6 +54,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         rates=rates,
         providers=ScriptedProviders(),
         store=PostgresPayments(engine, encode_event),
+        work=PostgresWork(engine, encode_event),
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
     )
