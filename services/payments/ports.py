@@ -12,6 +12,7 @@ from uuid import UUID
 from services.payments.domain.attempt import Answer, Attempt, Capabilities, Step
 from services.payments.domain.payment import Payment, RecordedEvent, State
 from services.payments.domain.quote import Fees, Quote, RateTrail
+from services.payments.failures import Lease, NewsFailure, StepFailure
 from services.payments.steps import Change, Work
 from services.shared.errors import DomainError
 from services.shared.money import Money
@@ -208,7 +209,48 @@ class WorkTransaction(Protocol):
         ...
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
-        """Takes due payments that nobody holds, oldest first, each under a new lease token."""
+        """Takes due payments that nobody holds, oldest first, each under a new lease token.
+
+        Whose row cannot be read fails at once, and is not among them; nor is what failed before.
+        """
+        ...
+
+    async def suspect(
+        self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
+    ) -> Sequence[Lease]:
+        """Claims, and counts a failure against each, to be committed before it is read.
+
+        Takes payments whose step has broken down before, or those whose step has not.
+        """
+        ...
+
+    async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
+        """The work of suspected payments; with this transaction, the suspicion is taken back."""
+        ...
+
+    async def let_go(self, leases: Sequence[Lease], *, acquitted: bool) -> None:
+        """Ends the leases of suspected payments, which are due at once; keeps the count or not."""
+        ...
+
+    async def count(self, failures: Sequence[StepFailure]) -> None:
+        """Counts a failure against each payment, and leaves its lease to run out."""
+        ...
+
+    async def fail(
+        self, failures: Sequence[StepFailure], *, counted: bool = False
+    ) -> Collection[UUID]:
+        """Counts a failure against each payment, unless that is done, and lets it rest.
+
+        What has failed too often in a row is set aside; gives those payments' ids.
+        """
+        ...
+
+    async def set_aside(self) -> Collection[UUID]:
+        """Sets aside what has failed too often and could not be by whoever it failed."""
+        ...
+
+    async def fail_news(self, failures: Sequence[NewsFailure]) -> None:
+        """Counts a failure against each event; what has failed too often is set aside."""
         ...
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:

@@ -9,21 +9,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Step
+from services.payments.failures import Lease, NewsFailure, Patience, StepFailure
 from services.payments.steps import STEP_OF_STATE, Change, News, Work
 from services.payments.store import rows
+from services.payments.store.failures import Failures, lease_of, read_each
 from services.payments.store.payments import INSERT_EVENTS
 from services.shared.db import connected
 
-# A row that another worker is claiming is skipped, and one that is held is not due.
+# A row that another worker is claiming is skipped, and one that is held is not due. What has failed
+# before is taken alone (failures).
 _CLAIM = text(
     """
     WITH due AS (
         SELECT merchant_id, id FROM payments
          WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+           AND (step_failures = 0 OR hold_reason IS NOT NULL)
          ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE payments
@@ -82,6 +86,10 @@ _WRITE_PAYMENTS = text(
            hold_reason = r.hold_reason, failure_code = r.failure_code,
            failure_message = r.failure_message,
            updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
+           step_failures = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
+                                THEN p.step_failures ELSE 0 END,
+           last_error = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
+                             THEN p.last_error END,
            lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
            lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
            due_at = CASE WHEN r.keeps_lease THEN p.due_at
@@ -145,21 +153,19 @@ _CLOSE_NEWS = text(
 class PostgresWork:
     """The port WorkStore on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, patience: Patience | None = None) -> None:
         self._engine = engine
+        self._patience = patience or Patience()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostgresWorkTransaction"]:
         """See WorkStore.begin."""
         async with connected(self._engine) as connection:
-            yield PostgresWorkTransaction(connection)
+            yield PostgresWorkTransaction(connection, self._patience)
 
 
-class PostgresWorkTransaction:
-    """The port WorkTransaction on one connection."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+class PostgresWorkTransaction(Failures):
+    """The port WorkTransaction on one connection; what breaks down is counted by Failures."""
 
     async def commit(self) -> None:
         """See WorkTransaction.commit."""
@@ -175,29 +181,46 @@ class PostgresWorkTransaction:
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
-        payments = [(rows.read_payment(row), row) for row in claimed]
+        return await self._read(claimed.all())
+
+    async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
+        """See WorkTransaction.take_up."""
+        return await self._read(await self.acquit(leases))
+
+    async def _read(self, claimed: Sequence[Row[Any]]) -> list[Work]:
+        """The work of the claimed rows; what cannot be read fails here, and alone."""
+        payments, unreadable = read_each(claimed, rows.read_payment)
         wanted = rows.as_json(
             {
                 "merchant_id": payment.merchant_id,
                 "payment_id": payment.id,
                 "step": STEP_OF_STATE.get(payment.state),
             }
-            for payment, _ in payments
+            for _, payment in payments
         )
-        attempts = {
-            row.payment_id: rows.read_attempt(row)
-            for row in await self._connection.execute(_ATTEMPTS, {"rows": wanted})
-        }
+        found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
+        attempts, unreadable_attempts = read_each(found.all(), rows.read_attempt)
         news = await self._news(wanted)
+        errors = {row.id: error for row, error in unreadable}
+        errors |= {row.payment_id: error for row, error in unreadable_attempts}
+        await self.fail(
+            [
+                StepFailure(lease=lease_of(row), error=errors[row.id])
+                for row in claimed
+                if row.id in errors
+            ]
+        )
+        attempt_of = {row.payment_id: attempt for row, attempt in attempts}
         return [
             Work(
                 payment=payment,
-                attempt=attempts.get(payment.id),
+                attempt=attempt_of.get(payment.id),
                 news=tuple(news[payment.id]),
                 lease_token=row.lease_token,
                 claimed_at=row.claimed_at,
             )
-            for payment, row in payments
+            for row, payment in payments
+            if row.id not in errors
         ]
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
@@ -246,17 +269,27 @@ class PostgresWorkTransaction:
         return written
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:
+        found = await self._connection.execute(_NEWS, {"rows": wanted})
+        told, unreadable = read_each(found.all(), _read_news)
+        await self.fail_news(
+            [
+                NewsFailure(provider=row.provider, event_id=row.event_id, error=error)
+                for row, error in unreadable
+            ]
+        )
         news: dict[UUID, list[News]] = defaultdict(list)
-        for row in await self._connection.execute(_NEWS, {"rows": wanted}):
-            news[row.payment_id].append(
-                News(
-                    provider=row.provider,
-                    event_id=row.event_id,
-                    step=Step(row.step),
-                    answer=rows.read_answer(row.answer),
-                )
-            )
+        for row, item in told:
+            news[row.payment_id].append(item)
         return news
+
+
+def _read_news(row: Row[Any]) -> News:
+    return News(
+        provider=row.provider,
+        event_id=row.event_id,
+        step=Step(row.step),
+        answer=rows.read_answer(row.answer),
+    )
 
 
 def _payment_change(change: Change) -> dict[str, Any]:
