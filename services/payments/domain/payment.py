@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.payments.domain.quote import Terms
-from services.shared.errors import NotAllowedNow, NotFound
+from services.shared.errors import Conflict, NotAllowedNow, NotFound
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import Money
 
@@ -19,6 +19,12 @@ class PaymentNotFound(NotFound):
     """There is no such payment."""
 
     reason = "PAYMENT_NOT_FOUND"
+
+
+class PaymentBusy(Conflict):
+    """Something is being done with the payment at this moment; retry."""
+
+    reason = "PAYMENT_BUSY"
 
 
 class IllegalMove(NotAllowedNow):

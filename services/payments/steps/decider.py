@@ -121,7 +121,8 @@ class Decider:
             return self._succeed(work, attempt, answer)
         if outcome is Outcome.PENDING:
             return self._accept(work, attempt, answer, now)
-        if outcome is Outcome.FAILED and capabilities.is_definitive(answer.failure):
+        definitive = answer.is_a_persons or capabilities.is_definitive(answer.failure)
+        if outcome is Outcome.FAILED and definitive:
             refunds = self._capabilities.get(work.payment.onramp)
             refundable = refunds is not None and refunds.refunds
             return fail(work, attempt, answer, now, refundable=refundable)

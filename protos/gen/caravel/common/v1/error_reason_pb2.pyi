@@ -156,6 +156,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
     Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
     """
+    PAYMENT_BUSY: _ErrorReason.ValueType  # 33
+    """Something is being done with the payment at this moment; retry. ABORTED, 409.
+    Example: {"reason": "PAYMENT_BUSY", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 60
+    """Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
+    Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
+    """
+    PAYMENT_NOT_ON_HOLD: _ErrorReason.ValueType  # 61
+    """The payment does not wait for a person, or not any more. FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    ATTEMPT_NOT_OPEN: _ErrorReason.ValueType  # 62
+    """The payment has no attempt whose outcome is open. FAILED_PRECONDITION, 400.
+    Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    PAYMENT_UNREADABLE: _ErrorReason.ValueType  # 63
+    """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -291,5 +311,25 @@ Example: {"reason": "REQUEST_TOO_LARGE", "metadata": {"max_bytes": "262144"}}
 REQUEST_TOO_SLOW: ErrorReason.ValueType  # 32
 """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
 Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
+"""
+PAYMENT_BUSY: ErrorReason.ValueType  # 33
+"""Something is being done with the payment at this moment; retry. ABORTED, 409.
+Example: {"reason": "PAYMENT_BUSY", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 60
+"""Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
+Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
+"""
+PAYMENT_NOT_ON_HOLD: ErrorReason.ValueType  # 61
+"""The payment does not wait for a person, or not any more. FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+ATTEMPT_NOT_OPEN: ErrorReason.ValueType  # 62
+"""The payment has no attempt whose outcome is open. FAILED_PRECONDITION, 400.
+Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
+"""A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
