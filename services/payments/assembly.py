@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
+from caravel.payments.v1 import admin_pb2_grpc, payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.auth import AuthInterceptor
@@ -23,14 +23,25 @@ from services.payments.config import (
 )
 from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Capabilities
-from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates
+from services.payments.operating import Operating
+from services.payments.ports import (
+    FeeBook,
+    Inbox,
+    Operations,
+    PaymentStore,
+    Providers,
+    Rates,
+    WorkStore,
+)
 from services.payments.pricing import Pricing
-from services.payments.servicer import PaymentServicer, WebhookServicer
+from services.payments.servicer import AdminServicer, PaymentServicer, WebhookServicer
+from services.payments.steering import Steering
 from services.payments.steps import Decider
 from services.payments.store import (
     Alarm,
     PostgresAudit,
     PostgresInbox,
+    PostgresOperations,
     PostgresPayments,
     PostgresWork,
 )
@@ -56,7 +67,9 @@ def build_server(
     rates: Rates,
     providers: Providers,
     store: PaymentStore,
+    work: WorkStore,
     inbox: Inbox,
+    operations: Operations,
 ) -> GrpcServer:
     """The service over any ports."""
     pricing = Pricing(corridors, fees, rates)
@@ -70,13 +83,18 @@ def build_server(
     server = GrpcServer([AuthInterceptor(sandbox=config.sandbox)])
     server.add(
         payments_pb2_grpc.add_PaymentServiceServicer_to_server,
-        PaymentServicer(batcher, Reading(pricing, store), pricing),
+        PaymentServicer(batcher, Reading(pricing, store), Steering(work, encode_payment), pricing),
         "caravel.payments.v1.PaymentService",
     )
     server.add(
         webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
         WebhookServicer(Webhooks(providers, inbox, sandbox=config.sandbox)),
         "caravel.payments.v1.WebhookService",
+    )
+    server.add(
+        admin_pb2_grpc.add_AdminServiceServicer_to_server,
+        AdminServicer(Operating(operations, providers, random.random)),
+        "caravel.payments.v1.AdminService",
     )
     return server
 
@@ -98,7 +116,9 @@ async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
             rates=GrpcRates(b),
             providers=providers,
             store=PostgresPayments(engine),
+            work=PostgresWork(engine),
             inbox=PostgresInbox(engine),
+            operations=PostgresOperations(engine),
         )
 
 
@@ -107,12 +127,14 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone."""
     async with (
         _database(config, "caravel-worker", pool_size=6) as engine,
+        open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
     ):
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=PostgresWork(engine),
             providers=providers,
+            rates=GrpcRates(fx),
             decider=Decider(await _capabilities(providers), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,

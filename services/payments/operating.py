@@ -1,5 +1,5 @@
-"""The operators' verbs: look at what is set aside, have it tried again or give it up, end a hold, and
-state how an attempt ended. Each is one transaction with its entry in the log of actions."""
+"""The operators' verbs: look at what is set aside, have it tried again or give it up, end a hold,
+and state how an attempt ended. Each is one transaction with its entry in the log of actions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -88,7 +88,7 @@ class Operating:
         """Ends a hold. Raises PaymentNotFound, PaymentNotOnHold, PaymentBusy, …Unreadable."""
         payment_id = read_transaction_id(transaction_id)
         async with self._operations.begin() as transaction:
-            work = await transaction.claim_one(merchant_id, payment_id, operator.actor)
+            work = await transaction.claim_one(merchant_id, payment_id)
             payment = await _write(transaction, end_hold(work, operator))
             await _log(transaction, merchant_id, operator, Action.RELEASE_HOLD, transaction_id)
         return replace(payment, updated_at=work.claimed_at)
@@ -110,7 +110,7 @@ class Operating:
         capabilities = await self._providers.capabilities()
         decider = Decider(capabilities, self._spread)
         async with self._operations.begin() as transaction:
-            work = await transaction.claim_one(merchant_id, payment_id, operator.actor)
+            work = await transaction.claim_one(merchant_id, payment_id)
             if open_attempt(work).provider not in capabilities:
                 raise AttemptNotOpen(
                     "The attempt's provider is not in this deployment, so what follows from its "
@@ -138,7 +138,7 @@ class Operating:
             raise missing from None
         if not await transaction.is_set_aside(merchant_id, payment_id):
             raise missing
-        work = await transaction.claim_one(merchant_id, payment_id, operator.actor)
+        work = await transaction.claim_one(merchant_id, payment_id)
         if work.payment.hold_reason != STEP_FAILED:
             raise missing
         change = take_over(work, operator) if discard else end_hold(work, operator, "step_requeued")

@@ -4,16 +4,26 @@ interceptors; what a call means is in usecases."""
 from typing import Any
 
 import grpc
-from caravel.payments.v1 import payments_pb2, payments_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
+from caravel.payments.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    payments_pb2,
+    payments_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
+)
 
 from services.payments import convert
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
+from services.payments.operating import Operating
 from services.payments.pricing import Pricing
+from services.payments.steering import Steering
 from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
 from services.shared.grpc_server import HTTP_STATUS_HEADER
 from services.shared.telemetry import trace_id_var
 
+REPLAYED = ("idempotent-replayed", "true")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -21,9 +31,14 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
     """caravel.payments.v1.PaymentService."""
 
     def __init__(
-        self, creation: Batcher[PaymentOrder, Created], reading: Reading, pricing: Pricing
+        self,
+        creation: Batcher[PaymentOrder, Created],
+        reading: Reading,
+        steering: Steering,
+        pricing: Pricing,
     ) -> None:
         self._creation = creation
+        self._steering = steering
         self._reading = reading
         self._pricing = pricing
 
@@ -40,7 +55,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         created = await self._creation.submit(order)
         headers = [(HTTP_STATUS_HEADER, "201")]
         if created.replayed:
-            headers.append(("idempotent-replayed", "true"))
+            headers.append(REPLAYED)
         await context.send_initial_metadata(tuple(headers))
         return payments_pb2.Payment.FromString(created.response)
 
@@ -72,6 +87,27 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         return payments_pb2.ListPaymentEventsResponse(
             events=[convert.write_event(event) for event in events]
         )
+
+    async def CancelPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CancelPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        payment = await self._steering.cancel(merchant_id_var.get(), request.transaction_id)
+        return convert.write_payment(payment)
+
+    async def RefundPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.RefundPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        order = convert.read_refund_order(
+            request,
+            key=convert.read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+        )
+        refunded = await self._steering.refund(order)
+        if refunded.replayed:
+            await context.send_initial_metadata((REPLAYED,))
+        return payments_pb2.Payment.FromString(refunded.response)
 
     async def CreateQuote(  # noqa: N802 - the contract's name
         self, request: payments_pb2.CreateQuoteRequest, context: Context
@@ -126,3 +162,71 @@ class WebhookServicer(webhooks_pb2_grpc.WebhookServiceServicer):
             request.body.data,
         )
         return convert.write_receipt(receipt, event)
+
+
+class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
+    """caravel.payments.v1.AdminService."""
+
+    def __init__(self, operating: Operating) -> None:
+        self._operating = operating
+
+    async def ListDeadLetters(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListDeadLettersRequest, context: Context
+    ) -> admin_pb2.ListDeadLettersResponse:
+        """See admin.proto."""
+        wanted, limit = convert.read_letters_request(request)
+        page, last = await self._operating.dead_letters(merchant_id_var.get(), wanted, limit=limit)
+        return admin_pb2.ListDeadLettersResponse(
+            dead_letters=[convert.write_letter(letter) for letter in page],
+            next_page_token=convert.write_letters_token(wanted, last),
+        )
+
+    async def RequeueDeadLetter(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.RequeueDeadLetterRequest, context: Context
+    ) -> admin_pb2.OperatorAction:
+        """See admin.proto."""
+        action = await self._operating.requeue(
+            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+        )
+        return convert.write_action(action)
+
+    async def DiscardDeadLetter(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.DiscardDeadLetterRequest, context: Context
+    ) -> admin_pb2.OperatorAction:
+        """See admin.proto."""
+        action = await self._operating.discard(
+            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+        )
+        return convert.write_action(action)
+
+    async def ReleaseHold(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ReleaseHoldRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See admin.proto."""
+        payment = await self._operating.release(
+            merchant_id_var.get(), request.transaction_id, convert.read_operator(request)
+        )
+        return convert.write_payment(payment)
+
+    async def ResolveAttempt(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ResolveAttemptRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See admin.proto."""
+        operator, answer, evidence = convert.read_resolution(request)
+        payment = await self._operating.resolve(
+            merchant_id_var.get(), request.transaction_id, operator, answer, evidence=evidence
+        )
+        return convert.write_payment(payment)
+
+    async def ListOperatorActions(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListOperatorActionsRequest, context: Context
+    ) -> admin_pb2.ListOperatorActionsResponse:
+        """See admin.proto."""
+        before, limit = convert.read_actions_request(request)
+        page, last = await self._operating.actions(
+            merchant_id_var.get(), before=before, limit=limit
+        )
+        return admin_pb2.ListOperatorActionsResponse(
+            actions=[convert.write_action(action) for action in page],
+            next_page_token=convert.write_actions_token(last),
+        )

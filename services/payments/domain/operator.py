@@ -13,7 +13,7 @@ from services.shared.ids import encode_id
 
 
 class DeadLetterNotFound(NotFound):
-    """Nothing is set aside under this id, or not any more; the log of actions says who saw to it."""
+    """Nothing is set aside under this id, or not any more; the log of actions says who acted."""
 
     reason = "DEAD_LETTER_NOT_FOUND"
 

@@ -9,7 +9,7 @@ from services.payments.domain.operator import AttemptNotOpen, Operator, PaymentN
 from services.payments.domain.payment import Event, Payment
 from services.payments.steps.decider import Decider
 from services.payments.steps.facts import Change, Work
-from services.payments.steps.moves import release
+from services.payments.steps.waiting import release
 
 STEP_FAILED = "step_failed"
 DISCARDED = "discarded_by_operator"
@@ -45,9 +45,7 @@ def resolve(
         work, operator, "attempt_resolved", outcome=answer.outcome, evidence=evidence
     )
     change = decider.settle(replace(work, payment=payment), answer, work.claimed_at)
-    return replace(
-        change, expected_version=work.payment.version, events=(event, *change.events)
-    )
+    return replace(change, expected_version=work.payment.version, events=(event, *change.events))
 
 
 def _without_hold(

@@ -15,16 +15,13 @@ from services.payments.domain.operator import (
     LetterKey,
     Operator,
     OperatorAction,
-    PaymentUnreadable,
 )
-from services.payments.domain.payment import PaymentBusy, PaymentNotFound
 from services.payments.failures import Patience
 from services.payments.ports import LetterFilter
-from services.payments.steps import Work
 from services.payments.store import wake
 from services.payments.store.work import PostgresWorkTransaction
 from services.shared.db import connected
-from services.shared.ids import encode_id, new_id
+from services.shared.ids import new_id
 
 # The outbox does not say when a row was set aside; its last turn is when it was.
 _DEAD_LETTERS = text(
@@ -70,18 +67,6 @@ _IS_SET_ASIDE = text(
      WHERE merchant_id = :merchant_id AND id = :id AND hold_reason = 'step_failed'
     """
 )
-# Waits for a worker that is claiming the payment, and then finds its lease.
-_CLAIM_ONE = text(
-    """
-    UPDATE payments
-       SET lease_owner = :owner, lease_token = lease_token + 1,
-           lease_until = now() + interval '10 s'
-     WHERE merchant_id = :merchant_id AND id = :id
-       AND (lease_until IS NULL OR lease_until < now())
-    RETURNING payments.*, now() AS claimed_at
-    """
-)
-_EXISTS = text("SELECT 1 FROM payments WHERE merchant_id = :merchant_id AND id = :id")
 _REQUEUE_NEWS = text(
     """
     WITH moved AS (
@@ -174,19 +159,6 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         """See OperatorTransaction.is_set_aside."""
         wanted = {"merchant_id": merchant_id, "id": payment_id}
         return (await self._connection.execute(_IS_SET_ASIDE, wanted)).first() is not None
-
-    async def claim_one(self, merchant_id: str, payment_id: UUID, owner: str) -> Work:
-        """See OperatorTransaction.claim_one."""
-        wanted = {"merchant_id": merchant_id, "id": payment_id}
-        transaction_id = encode_id("pay", payment_id)
-        claimed = (await self._connection.execute(_CLAIM_ONE, {**wanted, "owner": owner})).all()
-        if not claimed:
-            known = (await self._connection.execute(_EXISTS, wanted)).first()
-            raise (PaymentBusy if known else PaymentNotFound)(transaction_id=transaction_id)
-        work = await self._read(claimed)
-        if not work:
-            raise PaymentUnreadable(transaction_id=transaction_id)
-        return work[0]
 
     async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
         """See OperatorTransaction.requeue."""

@@ -23,7 +23,7 @@ from services.payments.worker.claims import Claims
 from services.shared.db import open_engine
 from services.shared.errors import Unavailable
 from tests.conftest import Database
-from tests.fakes import ScriptedProviders
+from tests.fakes import FixedRates, ScriptedProviders
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.polling import until
 
@@ -62,6 +62,7 @@ async def _working(engine: AsyncEngine, decider: Decider | None = None) -> Async
         owner=uuid4().hex,
         store=PostgresWork(engine, SOON),
         providers=ScriptedProviders(),
+        rates=FixedRates(),
         decider=decider or Decider(CAPABILITIES, spread=lambda: 0.0),
         claim_max=16,
         under_way_max=64,

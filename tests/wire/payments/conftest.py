@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
+from caravel.payments.v1 import admin_pb2_grpc, payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.config import ServiceSettings
-from services.payments.store import PostgresInbox, PostgresPayments
+from services.payments.store import (
+    PostgresInbox,
+    PostgresOperations,
+    PostgresPayments,
+    PostgresWork,
+)
 from services.shared.corridors import load_corridors
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, ScriptedProviders
@@ -24,6 +29,7 @@ class Service:
 
     payments: "payments_pb2_grpc.PaymentServiceAsyncStub"
     webhooks: "webhooks_pb2_grpc.WebhookServiceAsyncStub"
+    admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
 
@@ -47,13 +53,16 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         rates=rates,
         providers=ScriptedProviders(),
         store=PostgresPayments(engine),
+        work=PostgresWork(engine),
         inbox=PostgresInbox(engine),
+        operations=PostgresOperations(engine),
     )
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield Service(
             payments=payments_pb2_grpc.PaymentServiceStub(channel),
             webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
+            admin=admin_pb2_grpc.AdminServiceStub(channel),
             fees=fees,
             rates=rates,
         )

@@ -156,9 +156,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
     Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
     """
-    PAYMENT_BUSY: _ErrorReason.ValueType  # 33
-    """Something is being done with the payment at this moment; retry. ABORTED, 409.
-    Example: {"reason": "PAYMENT_BUSY", "metadata": {"transaction_id": "pay_01j…"}}
+    PAYMENT_NOT_CANCELLABLE: _ErrorReason.ValueType  # 33
+    """The payout has begun, or the payment is over. FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
+    """
+    PAYMENT_NOT_REFUNDABLE: _ErrorReason.ValueType  # 34
+    """Nothing can be given back now: not collected yet, being paid out, or paid out already.
+    FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
+    """
+    REFUND_TOO_LARGE: _ErrorReason.ValueType  # 35
+    """The refund is more than what the payer has not got back yet. OUT_OF_RANGE, 400.
+    Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
+    """
+    PAYMENT_BUSY: _ErrorReason.ValueType  # 36
+    """Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
+    Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
     """
     DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 60
     """Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
@@ -312,9 +325,22 @@ REQUEST_TOO_SLOW: ErrorReason.ValueType  # 32
 """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
 Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
 """
-PAYMENT_BUSY: ErrorReason.ValueType  # 33
-"""Something is being done with the payment at this moment; retry. ABORTED, 409.
-Example: {"reason": "PAYMENT_BUSY", "metadata": {"transaction_id": "pay_01j…"}}
+PAYMENT_NOT_CANCELLABLE: ErrorReason.ValueType  # 33
+"""The payout has begun, or the payment is over. FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
+"""
+PAYMENT_NOT_REFUNDABLE: ErrorReason.ValueType  # 34
+"""Nothing can be given back now: not collected yet, being paid out, or paid out already.
+FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
+"""
+REFUND_TOO_LARGE: ErrorReason.ValueType  # 35
+"""The refund is more than what the payer has not got back yet. OUT_OF_RANGE, 400.
+Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
+"""
+PAYMENT_BUSY: ErrorReason.ValueType  # 36
+"""Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
+Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
 """
 DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 60
 """Nothing is set aside under this id, or not any more. NOT_FOUND, 404.

@@ -1,0 +1,53 @@
+"""Wire to domain in reading, domain to wire in writing; both ways for operators in admin."""
+
+from services.payments.convert.admin import (
+    read_actions_request,
+    read_letters_request,
+    read_operator,
+    read_resolution,
+    write_action,
+    write_actions_token,
+    write_letter,
+    write_letters_token,
+)
+from services.payments.convert.reading import (
+    read_headers,
+    read_idempotency_key,
+    read_list_request,
+    read_payment_order,
+    read_quote_order,
+    read_refund_order,
+    write_page_token,
+)
+from services.payments.convert.writing import (
+    encode_payment,
+    write_corridor,
+    write_event,
+    write_payment,
+    write_quote,
+    write_receipt,
+)
+
+__all__ = [
+    "encode_payment",
+    "read_actions_request",
+    "read_headers",
+    "read_idempotency_key",
+    "read_letters_request",
+    "read_list_request",
+    "read_operator",
+    "read_payment_order",
+    "read_quote_order",
+    "read_refund_order",
+    "read_resolution",
+    "write_action",
+    "write_actions_token",
+    "write_corridor",
+    "write_event",
+    "write_letter",
+    "write_letters_token",
+    "write_page_token",
+    "write_payment",
+    "write_quote",
+    "write_receipt",
+]
