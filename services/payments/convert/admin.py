@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -35,6 +35,10 @@ REFERENCE_MAX = 255
 # The code of a failure that a person has stated.
 STATED = "stated_by_operator"
 
+_OUTCOMES: Mapping[int, Outcome] = {
+    admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,
+    admin_pb2.ResolveAttemptRequest.FAILED: Outcome.FAILED,
+}
 Place = TypeVar("Place")
 _Verb = (
     admin_pb2.RequeueDeadLetterRequest
@@ -60,8 +64,7 @@ def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator,
     reference = problems.read(
         limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
     )
-    name = admin_pb2.ResolveAttemptRequest.Outcome.Name(request.outcome)
-    outcome = problems.read(_read_outcome, name, Outcome.UNKNOWN)
+    outcome = problems.read(_read_outcome, str(request.outcome), Outcome.UNKNOWN)
     problems.raise_any()
     failure = Failure(code=STATED, message=evidence) if outcome is Outcome.FAILED else None
     answer = Answer(
@@ -72,7 +75,7 @@ def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator,
 
 def read_letters_request(request: admin_pb2.ListDeadLettersRequest) -> tuple[LetterFilter, int]:
     """Which dead letters, and how many. Raises Invalid."""
-    kind = Kind(admin_pb2.DeadLetter.Kind.Name(request.kind)) if request.kind else None
+    kind = _read_kind(request.kind)
     after = None
     if request.page_token:
         after = _read_token(request.page_token, lambda words: _read_place(kind, words))
@@ -145,10 +148,19 @@ def _required(field: str, longest: int) -> Callable[[str], str]:
     return read
 
 
-def _read_outcome(name: str) -> Outcome:
-    if name == "OUTCOME_UNSPECIFIED":
-        raise field_invalid("outcome", "outcome must be SUCCEEDED or FAILED", "FIELD_REQUIRED")
-    return Outcome(name)
+def _read_outcome(number: str) -> Outcome:
+    outcome = _OUTCOMES.get(int(number))
+    if outcome is None:
+        reason = "FIELD_INVALID" if int(number) else "FIELD_REQUIRED"
+        raise field_invalid("outcome", "outcome must be SUCCEEDED or FAILED", reason)
+    return outcome
+
+
+def _read_kind(number: int) -> Kind | None:
+    try:
+        return Kind(admin_pb2.DeadLetter.Kind.Name(number)) if number else None
+    except ValueError:
+        raise field_invalid("kind", "kind must be STEP, INBOX or OUTBOX") from None
 
 
 def _read_size(page_size: int) -> int:

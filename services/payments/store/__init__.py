@@ -1,6 +1,5 @@
-"""PostgreSQL behind the ports: payments and quotes, the worker's and the operators' transactions, the
-inbox, and the wake-up between processes. Statements are set-based, because batches make the mesh
-fast."""
+"""PostgreSQL behind the ports: payments and quotes, the transactions of workers and operators, the
+inbox, and the wake-up between processes. Statements are set-based, because batches are fast."""
 
 from services.payments.store.audit import PostgresAudit
 from services.payments.store.inbox import PostgresInbox

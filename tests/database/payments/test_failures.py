@@ -4,30 +4,23 @@ cannot be read, decisions that raise, changes that are refused, payments that ki
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.domain.attempt import Answer, Outcome, Step
+from services.payments.domain.attempt import Answer
 from services.payments.domain.payment import Payment, State
-from services.payments.failures import Patience
-from services.payments.ports import ProviderEvent
 from services.payments.steps import Change, Decider, Plan, Work
-from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
+from services.payments.store import PostgresPayments, PostgresWork
 from services.payments.worker import Worker
-from services.payments.worker.claims import Claims
 from services.shared.db import open_engine
-from services.shared.errors import Unavailable
 from tests.conftest import Database
 from tests.fakes import FixedRates, ScriptedProviders
 from tests.makers import CAPABILITIES, make_new_payment
+from tests.poison import SOON, rows, run, tell
 from tests.polling import until
-
-SOON = Patience(first_rest=timedelta(milliseconds=1), factor=1)
 
 
 class Choosy(Decider):
@@ -83,20 +76,9 @@ async def _create(engine: AsyncEngine, count: int) -> list[Payment]:
     return [item.payment for item in new]
 
 
-async def _run(engine: AsyncEngine, *statements: str, **values: Any) -> None:
-    async with engine.begin() as connection:
-        for statement in statements:
-            await connection.execute(text(statement), values)
-
-
-async def _rows(engine: AsyncEngine, query: str, **values: Any) -> list[tuple[Any, ...]]:
-    async with engine.connect() as connection:
-        return [tuple(row) for row in await connection.execute(text(query), values)]
-
-
 async def _completed(engine: AsyncEngine, count: int) -> None:
     query = "SELECT count(*) FROM payments WHERE state = 'COMPLETED'"
-    await until(lambda: _rows(engine, query), lambda found: found == [(count,)])
+    await until(lambda: rows(engine, query), lambda found: found == [(count,)])
 
 
 async def _set_aside(engine: AsyncEngine, poison: UUID) -> tuple[Any, ...]:
@@ -107,7 +89,7 @@ async def _set_aside(engine: AsyncEngine, poison: UUID) -> tuple[Any, ...]:
          WHERE id = :id
     """
     found = await until(
-        lambda: _rows(engine, query, id=poison), lambda rows: rows[0][0] == "step_failed"
+        lambda: rows(engine, query, id=poison), lambda found: found[0][0] == "step_failed"
     )
     return found[0][1:]
 
@@ -117,7 +99,7 @@ async def test_a_row_that_cannot_be_read_is_set_aside_and_twenty_others_complete
 ) -> None:
     payments = await _create(engine, 21)
     poison = payments[10].id
-    await _run(engine, "UPDATE payments SET route = '{}' WHERE id = :id", id=poison)
+    await run(engine, "UPDATE payments SET route = '{}' WHERE id = :id", id=poison)
 
     async with _working(engine):
         await _completed(engine, 20)
@@ -130,7 +112,7 @@ async def test_a_row_that_cannot_be_read_is_set_aside_and_twenty_others_complete
 async def test_an_attempt_that_cannot_be_read_fails_alone(engine: AsyncEngine) -> None:
     payments = await _create(engine, 21)
     poison = payments[10]
-    await _run(
+    await run(
         engine,
         "UPDATE payments SET state = 'COLLECTING' WHERE id = :id",
         """
@@ -169,7 +151,7 @@ async def test_a_change_that_the_database_refuses_fails_alone(
 ) -> None:
     payments = await _create(engine, 21)
     poison = payments[10].id
-    await _run(
+    await run(
         engine,
         """
         INSERT INTO payment_events (merchant_id, payment_id, sequence, from_state, to_state, actor,
@@ -191,7 +173,7 @@ async def test_a_result_that_the_database_refuses_fails_alone(
 ) -> None:
     payments = await _create(engine, 21)
     poison = payments[10].id
-    await _run(
+    await run(
         owner,
         f"ALTER TABLE postings ADD CONSTRAINT no_luck CHECK (payment_id <> '{poison}')",
     )
@@ -201,21 +183,9 @@ async def test_a_result_that_the_database_refuses_fails_alone(
         _, error, *_ = await _set_aside(engine, poison)
 
     assert error == "IntegrityError: SQLSTATE 23514 no_luck"
-    assert await _rows(engine, "SELECT state FROM attempts WHERE payment_id = :id", id=poison) == [
+    assert await rows(engine, "SELECT state FROM attempts WHERE payment_id = :id", id=poison) == [
         ("SENT",)
     ]
-
-
-async def _told(engine: AsyncEngine, payment: Payment, event_id: str) -> None:
-    event = ProviderEvent(
-        provider="local_wallet",
-        event_id=event_id,
-        event_type="payment_completed",
-        transaction_id=payment.transaction_id,
-        step=Step.PAYOUT,
-        answer=Answer(outcome=Outcome.SUCCEEDED, actor="provider:local_wallet", event_id=event_id),
-    )
-    await PostgresInbox(engine).receive(event, payment.id, b"{}")
 
 
 INBOX = "SELECT event_id, state, failures, set_aside_at IS NOT NULL FROM webhook_inbox ORDER BY 1"
@@ -225,17 +195,17 @@ async def test_an_event_that_cannot_be_read_is_set_aside_and_its_payment_goes_on
     engine: AsyncEngine,
 ) -> None:
     (payment,) = await _create(engine, 1)
-    await _told(engine, payment, "bad")
-    await _told(engine, payment, "good")
-    await _run(engine, "UPDATE webhook_inbox SET answer = '{\"outcome\": 7}' WHERE event_id='bad'")
+    await tell(engine, payment.id, "bad")
+    await tell(engine, payment.id, "good")
+    await run(engine, "UPDATE webhook_inbox SET answer = '{\"outcome\": 7}' WHERE event_id='bad'")
 
     async with _working(engine):
         await _completed(engine, 1)
-        inbox = await until(lambda: _rows(engine, INBOX), lambda rows: rows[0][1] == "SET_ASIDE")
+        inbox = await until(lambda: rows(engine, INBOX), lambda found: found[0][1] == "SET_ASIDE")
 
     assert inbox[0][1:] == ("SET_ASIDE", 5, True)
     assert inbox[1][1] in ("APPLIED", "IGNORED")
-    assert await _rows(engine, "SELECT step_failures FROM payments") == [(0,)]
+    assert await rows(engine, "SELECT step_failures FROM payments") == [(0,)]
 
 
 class CannotHear(Decider):
@@ -254,116 +224,23 @@ async def test_an_event_whose_application_raises_is_set_aside_and_its_neighbour_
     engine: AsyncEngine,
 ) -> None:
     (payment,) = await _create(engine, 1)
-    await _told(engine, payment, "bad")
-    await _told(engine, payment, "good")
+    await tell(engine, payment.id, "bad")
+    await tell(engine, payment.id, "good")
 
     async with _working(engine, CannotHear()):
         await _completed(engine, 1)
-        inbox = await until(lambda: _rows(engine, INBOX), lambda rows: rows[0][1] == "SET_ASIDE")
+        inbox = await until(lambda: rows(engine, INBOX), lambda found: found[0][1] == "SET_ASIDE")
 
     assert inbox[0][1:] == ("SET_ASIDE", 5, True)
     assert inbox[1][1] in ("APPLIED", "IGNORED")
 
 
-class Dies(BaseException):
-    """Stands for the death of the process: nothing of ours catches it."""
-
-
-class Deadly(Choosy):
-    """A decider that kills its worker over one payment."""
-
-    def plan(self, work: Work) -> Plan:
-        if work.payment.id == self._poison:
-            raise Dies
-        return super().plan(work)
-
-
-def _claims(engine: AsyncEngine, decider: Decider) -> Claims:
-    """A worker's claims, as they are when its process has just started."""
-    return Claims(
-        PostgresWork(engine, SOON), decider, owner=uuid4().hex, lease_seconds=30, poll_seconds=0
-    )
-
-
-async def test_a_payment_that_kills_every_worker_is_set_aside(engine: AsyncEngine) -> None:
-    payments = await _create(engine, 5)
-    poison = payments[2].id
-    deaths = 0
-
-    for _ in range(40):
-        claims = _claims(engine, Deadly(poison))
-        try:
-            await claims.take(16)
-            await claims.take_failed()
-        except Dies:
-            deaths += 1
-        await _run(engine, "UPDATE payments SET lease_until = now() - interval '1 s'")
-
-    attempts, error, *_ = await _set_aside(engine, poison)
-    assert deaths == attempts == 5
-    assert error == "the worker did not come back from this step"
-    innocent = "SELECT count(*) FROM payments WHERE state = 'COLLECTING' AND hold_reason IS NULL"
-    assert await _rows(engine, innocent) == [(4,)]
-
-
-async def test_a_database_that_goes_away_counts_against_nobody(engine: AsyncEngine) -> None:
-    await _create(engine, 3)
-
-    class Away(PostgresWork):
-        gone = False
-
-        @asynccontextmanager
-        async def begin(self) -> AsyncIterator[Any]:
-            async with super().begin() as transaction:
-                if self.gone:
-                    raise Unavailable
-                yield transaction
-                self.gone = True
-
-    store = Away(engine, SOON)
-    claims = Claims(
-        store,
-        Decider(CAPABILITIES, spread=lambda: 0.0),
-        owner="test",
-        lease_seconds=30,
-        poll_seconds=0,
-    )
-    with pytest.raises(Unavailable):
-        await claims.take(16)
-    counted = "SELECT DISTINCT step_failures, lease_until IS NULL FROM payments"
-    assert await _rows(engine, counted) == [(1, False)]
-
-    store.gone = False
-    with pytest.raises(Unavailable):
-        await claims.take(16)
-
-    assert await _rows(engine, counted) == [(0, True)]
-
-
 async def test_success_resets_the_count(engine: AsyncEngine) -> None:
     (payment,) = await _create(engine, 1)
-    await _run(engine, "UPDATE payments SET step_failures = 4, last_error = 'x'")
+    await run(engine, "UPDATE payments SET step_failures = 4, last_error = 'x'")
 
     async with _working(engine):
         await _completed(engine, 1)
 
-    assert await _rows(engine, "SELECT step_failures, last_error FROM payments") == [(0, None)]
+    assert await rows(engine, "SELECT step_failures, last_error FROM payments") == [(0, None)]
     assert (await PostgresPayments(engine).get("sandbox", payment.id)).state is State.COMPLETED
-
-
-async def test_what_failed_rests_longer_each_time(engine: AsyncEngine) -> None:
-    (payment,) = await _create(engine, 1)
-    store = PostgresWork(engine)
-    claims = Claims(
-        store, Choosy(payment.id, plans=True), owner="t", lease_seconds=30, poll_seconds=0
-    )
-    await claims.take(16)
-    rest = "SELECT extract(epoch FROM due_at - now())::int FROM payments"
-    rests = []
-    for _ in range(4):
-        rests += await _rows(engine, rest)
-        await _run(engine, "UPDATE payments SET due_at = now()")
-        await claims.take_failed()
-
-    assert [rest for (rest,) in rests] == [2, 8, 32, 128]
-    assert (await _set_aside(engine, payment.id))[0] == 5
