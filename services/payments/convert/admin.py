@@ -156,7 +156,7 @@ def _read_outcome(number: str) -> Outcome:
     return outcome
 
 
-def _read_kind(number: int) -> Kind | None:
+def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
     try:
         return Kind(admin_pb2.DeadLetter.Kind.Name(number)) if number else None
     except ValueError:
