@@ -82,6 +82,7 @@ async def set_aside_event(engine: AsyncEngine, payment_id: UUID, event_id: str =
     for _ in range(SOON.limit):
         await run(engine, due, id=payment_id)
         await worker.take(16)
+    await run(engine, due, id=payment_id)
     await run(engine, answer.format("CAST(:kept AS jsonb)"), kept=kept, event_id=event_id)
 
 
