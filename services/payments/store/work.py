@@ -1,6 +1,7 @@
 """The worker's transactions: claim, mark as sent, write. A lease whose token only grows guards
 every write, so that a worker that slept past its lease changes nothing any more."""
 
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -172,6 +173,8 @@ class PostgresWorkTransaction:
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         """See WorkTransaction.claim."""
+        # Read before the database starts counting, so that ours never ends later than its lease.
+        lease_ends = time.monotonic() + lease_seconds
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
@@ -196,6 +199,7 @@ class PostgresWorkTransaction:
                 news=tuple(news[payment.id]),
                 lease_token=row.lease_token,
                 claimed_at=row.claimed_at,
+                lease_ends=lease_ends,
             )
             for payment, row in payments
         ]
