@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import asyncpg
 
 from tests.chaos.cases import Outcome
@@ -87,11 +88,13 @@ async def read_payments(url: str) -> dict[str, list[asyncpg.Record]]:
     return _grouped(await _fetch(url, _PAYMENTS), "reference")
 
 
-async def read_books(url: str, effects: Sequence[dict[str, Any]]) -> Books:
-    """Our book, beside the lines of the simulator's."""
+async def read_books(database_url: str, simulator_url: str) -> Books:
+    """Our book, and the simulator's."""
+    async with aiohttp.ClientSession(simulator_url) as session, session.get("/book") as answer:
+        effects: list[dict[str, Any]] = await answer.json()
     return Books(
-        payments=await read_payments(url),
-        attempts=_grouped(await _fetch(url, _ATTEMPTS), "payment_id"),
+        payments=await read_payments(database_url),
+        attempts=_grouped(await _fetch(database_url, _ATTEMPTS), "payment_id"),
         effects=_grouped(effects, "key"),
     )
 

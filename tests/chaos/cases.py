@@ -31,9 +31,11 @@ POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "H3": ("webhook answered, not processed", ("inbox",)),
     "H4": ("webhook applied, not committed", ("inbox",)),
 }
+# A first send that never arrives is looked up, and absent.
+WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
 # Words for the simulator: a payout that fails for good is refunded, and where look-ups say nothing
 # only the webhook can finish a payment.
-WORDS = {"refund": "sim:payout_fails", "inbox": "sim:webhook_only@local_wallet"}
+WORDS_OF_STEP = {"refund": "sim:payout_fails", "inbox": "sim:webhook_only@local_wallet"}
 # A refund's points have names of their own in the table.
 REFUND_NAMES = {"W1": "R1", "W2": "R2", "W3": "R3", "W4": "R4", "W5": "R5"}
 
@@ -70,7 +72,8 @@ def every_case() -> Iterator[Case]:
 
 def reference_of(case: Case) -> str:
     """What a payment's reference must say to be this case."""
-    return f"fp:{case.name} {WORDS.get(case.step, '')}".strip()
+    words = (WORDS_OF_POINT.get(case.point), WORDS_OF_STEP.get(case.step))
+    return " ".join((f"fp:{case.name}", *filter(None, words)))
 
 
 def outcome_of(case: Case) -> Outcome:

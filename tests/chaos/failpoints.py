@@ -87,6 +87,10 @@ class Failpoints:
         """Strikes another process of the mesh."""
         os.kill(int((self._folder / f"pid-{name}").read_text()), number)
 
+    def stop_together(self, count: int) -> None:
+        """Says how many payments must stand at their points before a process stops itself."""
+        (self._folder / "stop-together").write_text(str(count))
+
     def fired(self) -> set[str]:
         """The names of all cases that have fired."""
         return {path.name.removeprefix("fired-") for path in self._folder.glob("fired-*")}
@@ -122,8 +126,8 @@ class Failpoints:
         raise FailpointRaised(case.name)
 
     async def _stop_together(self, case: Case) -> None:
-        """Waits until as many payments of this process stand at their points as a file says, and
-        then stops the process itself, so that each of them is found in the middle of its step."""
+        """Waits until enough payments of this process stand at their points, and then stops the
+        process, so that each of them is found in the middle of its step."""
         self._stopping.append(case.name)
         needed = int((self._folder / "stop-together").read_text())
         if len(self._stopping) == needed:

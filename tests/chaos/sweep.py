@@ -32,7 +32,7 @@ from tests.chaos.mesh import ChaosMesh
 
 SWEPT = ("services.payments", "services.payments.worker", "services.providers")
 STRUCK = ("gateway", "fees", "fx")
-SETTINGS = {"worker": {"LEASE_SECONDS": "20", "CLAIM_MAX": "2", "UNDER_WAY_MAX": "16"}}
+LEASE_SECONDS = 20
 # Long enough for several leases in a row; what takes longer has been lost.
 DRAIN_SECONDS = 180.0
 ANSWER_SECONDS = 8.0
@@ -69,8 +69,11 @@ def launched_by(folder: Path) -> Callable[[Spec], Spec]:
 
 
 @asynccontextmanager
-async def swept_mesh(folder: Path, *, workers: int) -> AsyncIterator[tuple[ChaosMesh, Failpoints]]:
+async def swept_mesh(
+    folder: Path, *, workers: int, claim_max: int = 2
+) -> AsyncIterator[tuple[ChaosMesh, Failpoints]]:
     """A mesh with failpoints, gone afterwards with all its files but the logs."""
+    worker = {"LEASE_SECONDS": LEASE_SECONDS, "CLAIM_MAX": claim_max, "UNDER_WAY_MAX": 16}
     fired = folder / "failpoints"
     fired.mkdir()
     mesh = ChaosMesh(
@@ -78,7 +81,7 @@ async def swept_mesh(folder: Path, *, workers: int) -> AsyncIterator[tuple[Chaos
         payments=2,
         workers=workers,
         launch=launched_by(fired),
-        settings=SETTINGS,
+        settings={"worker": {name: str(value) for name, value in worker.items()}},
         proxied=False,
     )
     async with mesh:
@@ -133,30 +136,9 @@ class Sweep:
                 await asyncio.sleep(0.3)
             patience = HANG_UP_SECONDS if hang_up and not attempt else ANSWER_SECONDS
             with suppress(aiohttp.ClientError, TimeoutError):
-                if answer := await self._ask(session, case, patience):
+                if answer := await ask(session, self._failpoints, case, patience):
                     self._answers[case] = answer
                     return
-
-    async def _ask(self, session: aiohttp.ClientSession, case: Case, patience: float) -> str:
-        """The payment's id, or nothing where the mesh could not answer now."""
-        reference = reference_of(case)
-        trace_id = hashlib.md5(reference.encode(), usedforsecurity=False).hexdigest()
-        self._failpoints.call(trace_id, reference)
-        body = {
-            "user_id": str(uuid5(NAMESPACE_URL, case.name)),
-            "amount_usd": "100.00",
-            "destination_currency": "INR",
-            "reference": reference,
-        }
-        headers = {
-            "idempotency-key": case.name,
-            "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",
-        }
-        timeout = aiohttp.ClientTimeout(total=patience)
-        async with session.post(
-            "/api/payments", json=body, headers=headers, timeout=timeout
-        ) as answer:
-            return str((await answer.json())["transaction_id"]) if answer.status == 201 else ""
 
     async def _drain(self, cases: Sequence[Case], started: float) -> None:
         """Waits until every case has fired and its payment is where it stays."""
@@ -181,12 +163,7 @@ class Sweep:
         return max(self._failpoints.fired_at(), default=0.0)
 
     async def _audit(self, cases: Sequence[Case]) -> list[Verdict]:
-        async with (
-            aiohttp.ClientSession(self._mesh.simulator_url) as session,
-            session.get("/book") as answer,
-        ):
-            effects = await answer.json()
-        books = await read_books(self._mesh.owner_url, effects)
+        books = await read_books(self._mesh.owner_url, self._mesh.simulator_url)
         async with aiohttp.ClientSession(self._mesh.rest_url) as session:
             replayed = await asyncio.gather(*(self._replay(session, case) for case in cases))
         fired = self._failpoints.fired()
@@ -197,7 +174,7 @@ class Sweep:
 
     async def _replay(self, session: aiohttp.ClientSession, case: Case) -> str:
         """What the same key gives now that all is over."""
-        return await self._ask(session, case, ANSWER_SECONDS)
+        return await ask(session, self._failpoints, case, ANSWER_SECONDS)
 
     def _verdict(self, case: Case, books: Books, fired: set[str], replayed: str) -> Verdict:
         reference = reference_of(case)
@@ -219,6 +196,29 @@ class Sweep:
             for name in STRUCK:
                 self._failpoints.name_process(name, self._mesh.children[name].pid)
             await asyncio.sleep(0.1)
+
+
+async def ask(
+    session: aiohttp.ClientSession, failpoints: Failpoints, case: Case, patience: float
+) -> str:
+    """Asks for the case's payment; its id, or nothing where the mesh could not answer now."""
+    reference = reference_of(case)
+    # By its trace the payment is known where its reference is not.
+    trace_id = hashlib.md5(reference.encode(), usedforsecurity=False).hexdigest()
+    failpoints.call(trace_id, reference)
+    body = {
+        "user_id": str(uuid5(NAMESPACE_URL, case.name)),
+        "amount_usd": "100.00",
+        "destination_currency": "INR",
+        "reference": reference,
+    }
+    headers = {
+        "idempotency-key": case.name,
+        "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",
+    }
+    timeout = aiohttp.ClientTimeout(total=patience)
+    async with session.post("/api/payments", json=body, headers=headers, timeout=timeout) as answer:
+        return str((await answer.json())["transaction_id"]) if answer.status == 201 else ""
 
 
 def table(verdicts: Sequence[Verdict]) -> str:

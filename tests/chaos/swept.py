@@ -266,7 +266,7 @@ class SweptTransaction(Swept):
 
 
 class SweptProviders(Swept):
-    """S1: the attempt is marked as sent, and its first byte has not left; and answers in hand."""
+    """S1: marked as sent, and the first byte has not left. K1: a look-up has been answered."""
 
     _inner: Providers
 
@@ -277,5 +277,8 @@ class SweptProviders(Swept):
             yield answered
 
     async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
-        async for answered in self._inner.look_up(calls):
-            yield answered
+        of_key = {call.attempt.key: call for call in calls}
+        async for key, answer in self._inner.look_up(calls):
+            call = of_key[key]
+            await self._failpoints.hit("K1", call.attempt.step, [call.payment.reference])
+            yield key, answer
