@@ -24,9 +24,10 @@ from services.payments.config import (
 )
 from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Capabilities
-from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates
+from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates, WorkStore
 from services.payments.pricing import Pricing
 from services.payments.servicer import PaymentServicer, WebhookServicer
+from services.payments.steering import Steering
 from services.payments.steps import Decider
 from services.payments.store import (
     Alarm,
@@ -63,6 +64,7 @@ def build_server(
     rates: Rates,
     providers: Providers,
     store: PaymentStore,
+    work: WorkStore,
     inbox: Inbox,
 ) -> GrpcServer:
     """The service over any ports."""
@@ -77,7 +79,7 @@ def build_server(
     server = GrpcServer([AuthInterceptor(sandbox=config.sandbox)])
     server.add(
         payments_pb2_grpc.add_PaymentServiceServicer_to_server,
-        PaymentServicer(batcher, Reading(pricing, store), pricing),
+        PaymentServicer(batcher, Reading(pricing, store), Steering(work, encode_payment), pricing),
         "caravel.payments.v1.PaymentService",
     )
     server.add(
@@ -105,6 +107,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             rates=wrap(GrpcRates(b)),
             providers=wrap(providers),
             store=wrap(PostgresPayments(engine)),
+            work=wrap(PostgresWork(engine)),
             inbox=wrap(PostgresInbox(engine)),
         )
 
@@ -116,12 +119,14 @@ async def assemble_worker(
     """The worker as it runs, with a server for its health alone."""
     async with (
         _database(config, "caravel-worker", pool_size=6) as engine,
+        open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
     ):
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine)),
             providers=wrap(providers),
+            rates=wrap(GrpcRates(fx)),
             decider=Decider(await _capabilities(providers), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,

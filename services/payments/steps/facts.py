@@ -5,10 +5,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
+from uuid import UUID
 
 from services.payments.domain.attempt import Answer, Attempt, Step
 from services.payments.domain.ledger import Posting
 from services.payments.domain.payment import Event, Payment
+from services.payments.domain.quote import RateTrail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,20 @@ class Work:
     claimed_at: datetime
     # When the lease has ended for certain, on the monotonic clock of the worker's machine.
     lease_ends: float = math.inf
+    # The payment's other attempts, where the news may be about one of them.
+    earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repricing:
+    """The rate that has taken the place of one whose quote had expired."""
+
+    quote_id: UUID
+    replaces: UUID
+    trail: RateTrail
+    priced_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +76,7 @@ class Change:
     events: tuple[Event, ...] = ()
     postings: tuple[Posting, ...] = ()
     closed_news: tuple[ClosedNews, ...] = ()
+    repricing: Repricing | None = None
     # True while the worker goes on with it; otherwise the lease ends with this change.
     keeps_lease: bool = False
     # When the payment is due again; None for never, unless a webhook or a person wakes it.
@@ -69,10 +84,13 @@ class Change:
 
 
 class Call(Enum):
-    """What to ask of the provider."""
+    """What to ask, before more can be decided."""
 
+    # Of the provider.
     SEND = "SEND"
     LOOK_UP = "LOOK_UP"
+    # Of fx: a rate in place of the locked one.
+    PRICE = "PRICE"
 
 
 @dataclass(frozen=True, kw_only=True)
