@@ -17,8 +17,8 @@ from tests.chaos.mesh import ChaosMesh
 from tests.chaos.sweep import LEASE_SECONDS, ask, swept_mesh, verify
 
 PATIENCE_SECONDS = 60.0
-# Where the first worker is stopped, at all of them in the same instant: before the mark, between the
-# mark and the first byte, with a look-up's answer in hand, with a result in hand.
+# Where the first worker is stopped, at all of them in the same instant: before the mark, between
+# the mark and the first byte, with a look-up's answer in hand, with a result in hand.
 STOPPED = [
     *(Case("W2a", step, "stop") for step in ("collection", "payout", "refund")),
     *(Case("S1", step, "stop") for step in ("collection", "payout", "refund")),
