@@ -34,6 +34,8 @@ class Nemesis:
     def __init__(self, mesh: ChaosMesh, schedule: Schedule, file: Path) -> None:
         # How often each kind was done.
         self.done: Counter[str] = Counter()
+        # And how often each process was killed.
+        self.killed: Counter[str] = Counter()
         self._mesh = mesh
         self._schedule = schedule
         self._file = file
@@ -97,6 +99,7 @@ class Nemesis:
             self._note(action, missed="not alive")
             return
         self._note(action)
+        self.killed[name] += 1
         self._mesh.hold_down(name)
         await asyncio.sleep(action.parameters["down_seconds"])
         self._mesh.let_up(name)
