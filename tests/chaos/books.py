@@ -1,6 +1,7 @@
 """The other two books: the simulator's, which says what really happened at the providers, and our
 own database, read by its owner as plain rows. Nothing of our services is used to read them."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -307,7 +308,7 @@ async def let_time_pass(owner_url: str) -> None:
 async def simulator_book(where: str | Path) -> Sequence[BookLine]:
     """The simulator's book, from its file or its address."""
     if isinstance(where, Path):
-        whole = where.read_bytes()
+        whole = await asyncio.to_thread(where.read_bytes)
         lines = [json.loads(line) for line in whole[: whole.rfind(b"\n") + 1].splitlines()]
     else:
         async with aiohttp.ClientSession() as session, session.get(f"{where}/book") as answer:
