@@ -1,5 +1,5 @@
-"""Holds: I20 every hold is explained by a lie or a fault that was put there, and every lie that must
-lead to one did."""
+"""Holds: I20 every hold is explained by a lie or a fault that was put there, and every lie that
+must lead to one did."""
 
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for

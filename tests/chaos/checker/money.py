@@ -1,9 +1,10 @@
-"""Where the money is: I3 one charge, I4 one payout, I5 the amounts, I9 the providers' books and ours.
-What counts is the order of the effects in the simulator's book."""
+"""Where the money is: I3 one charge, I4 one payout, I5 the amounts, I9 the providers' books and
+ours. What counts is the order of the effects in the simulator's book."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.chaos.books import BookLine
 from tests.chaos.checker.evidence import Case, Facts
@@ -94,7 +95,7 @@ def i3(facts: Facts) -> Finding:
 def _forgotten_between(case: Case, charges: Sequence[BookLine]) -> bool:
     """Whether every charge but the last was forgotten before the next one was made."""
     lines = list(case.lines)
-    for first, second in zip(charges, charges[1:], strict=False):
+    for first, second in pairwise(charges):
         between = lines[lines.index(first) : lines.index(second)]
         if not any(line.effect == "forgotten" and line.id == first.id for line in between):
             return False

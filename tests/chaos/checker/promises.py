@@ -2,10 +2,11 @@
 effect of what was refused, I17 the codes that may be seen."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tests.chaos.books import public_id
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.report import Finding
 from tests.chaos.history import FAIL, INFO, OK, Operation
@@ -15,44 +16,43 @@ FORBIDDEN_CODES = {2, 13, 15}
 # What a mesh in trouble may answer: UNAVAILABLE and DEADLINE_EXCEEDED.
 TROUBLE = {503, 504}
 LOUD = "load"
+ABOUT_A_PAYMENT = ("create", "refund", "cancel", "get", "events")
 
 
 def i1(facts: Facts) -> Finding:
     """What a client was told of stays, as it was told."""
     found = Finding("I1", "what was acknowledged exists, as it was acknowledged")
-    quotes = {str(_quote_id(row.id)) for row in facts.ledger.quotes}
+    quotes = {public_id("quo", row.id) for row in facts.ledger.quotes}
     keys = {row.key for row in facts.ledger.keys}
     for op in facts.operations:
         if op.end is None or op.type != OK:
             continue
-        told, case = op.end.answer, facts.case_of.get(op.end.payment_id)
-        if op.invoke.f in ("create", "refund", "cancel", "get", "events"):
-            if not found.expect(case is not None, f"{op.end.payment_id} was told and is gone"):
-                continue
-        if case is None:
-            if op.invoke.f == "quote":
-                known = told["quote_id"] in quotes
-                found.expect(known, f"quote {told['quote_id']} was told and is gone")
-            continue
-        if op.invoke.f == "create":
-            _same_as_asked(found, case, op.invoke.request)
-        if op.invoke.f in ("create", "get", "refund", "cancel") and told:
-            _same_as_told(found, case, told)
-        if op.invoke.f == "refund":
-            known = op.invoke.idem_key in keys
-            found.expect(known, f"{case.id}: refund {op.invoke.idem_key} is gone")
-        if op.invoke.f == "cancel":
-            wished = case.payment.cancel_requested_at is not None
-            found.expect(wished, f"{case.id}: a cancellation was acknowledged and is gone")
-        if op.invoke.f == "events" and told:
-            _history_stays(found, case, told.get("events", ()))
+        case = facts.case_of.get(op.end.payment_id)
+        if case is not None:
+            _as_it_was(found, case, op, op.end.answer, keys)
+        elif op.invoke.f == "quote":
+            quote_id = op.end.answer["quote_id"]
+            found.expect(quote_id in quotes, f"quote {quote_id} was told and is gone")
+        else:
+            gone = op.invoke.f in ABOUT_A_PAYMENT
+            found.expect(not gone, f"{op.end.payment_id} was told and is gone")
     return found
 
 
-def _quote_id(value: Any) -> str:
-    from tests.chaos.books import public_id
-
-    return public_id("quo", value)
+def _as_it_was(found: Finding, case: Case, op: Operation, told: Any, keys: Collection[str]) -> None:
+    asked_for = op.invoke.f
+    if asked_for == "create":
+        _same_as_asked(found, case, op.invoke.request)
+    if asked_for == "events" and told:
+        _history_stays(found, case, told.get("events", ()))
+    elif asked_for in ABOUT_A_PAYMENT and told:
+        _same_as_told(found, case, told)
+    if asked_for == "refund":
+        known = op.invoke.idem_key in keys
+        found.expect(known, f"{case.id}: refund {op.invoke.idem_key} is gone")
+    if asked_for == "cancel":
+        wished = case.payment.cancel_requested_at is not None
+        found.expect(wished, f"{case.id}: a cancellation was acknowledged and is gone")
 
 
 def _same_as_asked(found: Finding, case: Case, asked: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def _same_as_told(found: Finding, case: Case, told: Mapping[str, Any]) -> None:
     wanted = (_cents(told["amount_usd"]), _cents(told["fee_usd"]), told["user_id"])
     kept = (row.amount_minor, row.fee_minor, str(row.user_id))
     found.expect(wanted == kept, f"{case.id}: told {wanted}, kept {kept}")
-    if told["quote_id"] == _quote_id(row.quote_id):
+    if told["quote_id"] == public_id("quo", row.quote_id):
         wanted_terms = (Decimal(told["fx_rate"]), Decimal(told["payout_amount"]))
         kept_terms = (row.rate, Decimal(row.payout_minor).scaleb(-2))
         same = wanted_terms == kept_terms

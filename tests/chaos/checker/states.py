@@ -1,5 +1,5 @@
-"""Where a payment may go: I10 the table of states and the history, I16 nothing that a worker without
-a lease has done, IE expiry and late funds. The table of design.md §4, written again."""
+"""Where a payment may go: I10 the table of states and the history, I16 nothing that a worker
+without a lease has done, IE expiry and late funds. The table of design.md §4, written again."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

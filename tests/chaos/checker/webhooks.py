@@ -47,7 +47,7 @@ def i13(facts: Facts) -> Finding:
 
 
 def i14(facts: Facts) -> Finding:
-    """What is told to merchants was committed, is signed, the same each time, and leaves no end out."""
+    """What merchants are told was committed, is signed, stays the same, and leaves no end out."""
     found = Finding("I14", "each end is told to the merchant; delivered means received; all signed")
     secrets = [endpoint.secret for endpoint in facts.ledger.endpoints]
     rows = {_event_id(row): row for row in facts.ledger.outbox}
