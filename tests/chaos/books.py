@@ -295,12 +295,14 @@ async def inbox_events(owner_url: str) -> Sequence[InboxEvent]:
 
 
 async def let_time_pass(owner_url: str) -> None:
-    """Lets the days pass after which a completed payout is looked up for the last time."""
+    """Lets the days pass after which a completed payout is looked up for the last time, and in
+    which a merchant's endpoint is tried again."""
     connection = await _connect(owner_url)
     try:
-        await connection.execute(
-            "UPDATE payments SET due_at = now() WHERE state = 'COMPLETED' AND due_at > now()"
-        )
+        for table, state in (("payments", "COMPLETED"), ("outbox", "PENDING")):
+            await connection.execute(
+                f"UPDATE {table} SET due_at = now() WHERE state = '{state}' AND due_at > now()"
+            )
     finally:
         await connection.close()
 

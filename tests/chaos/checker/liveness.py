@@ -30,8 +30,11 @@ def i15(facts: Facts) -> Finding:
         waiting = [row.event_id for row in case.inbox if row.state == "PENDING"]
         found.expect(not waiting, f"{what}, and has not read {waiting}")
     for row in facts.ledger.outbox:
-        told = row.state != "PENDING"
-        found.expect(told, f"{row.payment_id} #{row.sequence} is not yet told to the merchant")
+        what = f"{row.payment_id} #{row.sequence} is not yet told to the merchant"
+        if row.state == "PENDING" and (row.due_at > now or (row.lease_until or now) > now):
+            found.explained.append(f"{what}, who did not take it: later")
+        else:
+            found.expect(row.state != "PENDING", what)
     return found
 
 
