@@ -21,8 +21,11 @@ MONEY = frozenset(
 # The holds of payments of which a provider knows more than our book.
 IN_DOUBT = frozenset(
     {"late_success", "outcome_unknown", "amount_mismatch", "provider_contradicts_itself",
-     "step_failed", "refund_failed", "payout_failed"}
+     "step_failed", "refund_failed", "payout_failed", "payout_reversed", "refund_reversed",
+     "collection_reversed"}
 )  # fmt: skip
+# Attempts of which we know that the provider may know more.
+IN_FLIGHT = frozenset({"SENT", "ACCEPTED", "UNKNOWN"})
 # Providers that promise that a success is for good; that one of them takes it back is its lie.
 FINAL_AT_ONCE = frozenset({"local_wallet"})
 
@@ -257,6 +260,8 @@ def _is_explained(case: Case, account: str, difference: int) -> bool:
     operations = [attempt.amount_minor for attempt in case.attempts if attempt.provider == provider]
     is_whole = abs(difference) in {0, *operations, sum(operations)}
     if case.payment.hold_reason in IN_DOUBT and is_whole:
+        return True
+    if abs(difference) in {a.amount_minor for a in case.attempts if a.state in IN_FLIGHT}:
         return True
     if case.of("forgotten") and is_whole:
         return True

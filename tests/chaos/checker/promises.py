@@ -51,7 +51,8 @@ def _as_it_was(found: Finding, case: Case, op: Operation, told: Any, keys: Colle
         known = op.invoke.idem_key in keys
         found.expect(known, f"{case.id}: refund {op.invoke.idem_key} is gone")
     if asked_for == "cancel":
-        wished = case.payment.cancel_requested_at is not None
+        row = case.payment
+        wished = row.cancel_requested_at is not None or row.state == "CANCELLED"
         found.expect(wished, f"{case.id}: a cancellation was acknowledged and is gone")
 
 

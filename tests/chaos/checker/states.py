@@ -10,7 +10,7 @@ from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.report import Finding
 
 TABLE: Mapping[str, frozenset[str]] = {
-    "CREATED": frozenset({"COLLECTING", "FAILED", "CANCELLED", "EXPIRED"}),
+    "CREATED": frozenset({"COLLECTING", "CANCELLED", "EXPIRED"}),
     "COLLECTING": frozenset({"FUNDED", "FAILED", "CANCELLED", "EXPIRED"}),
     "FUNDED": frozenset({"CONVERTED", "REFUNDING"}),
     "CONVERTED": frozenset({"PAYING_OUT", "REFUNDING"}),
