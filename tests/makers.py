@@ -92,6 +92,8 @@ def make_new_payment(
 ) -> NewPayment:
     """All that one creation writes; the answer's bytes are of this creation alone."""
     quote, key = quote or make_quote(), key or uuid4().hex
+    # The database's clock is the real one; whoever tests expiry says when.
+    changes.setdefault("quote_expires_at", datetime(2126, 1, 1, tzinfo=UTC))
     return NewPayment(
         idempotency_key=key,
         fingerprint=b"f-" + key.encode(),
@@ -128,6 +130,8 @@ def make_capabilities(provider: str, **changes: Any) -> Capabilities:
         event_is_evidence=False,
         definitive_failures=frozenset({"card_declined", "recipient_blocked"}),
         refunds=provider == "stripe",
+        signs_events=True,
+        success_final_after=timedelta(0),
     )
     return replace(capabilities, **changes)
 

@@ -23,9 +23,10 @@ from services.payments.config import (
 )
 from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Capabilities
-from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates
+from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates, WorkStore
 from services.payments.pricing import Pricing
 from services.payments.servicer import PaymentServicer, WebhookServicer
+from services.payments.steering import Steering
 from services.payments.steps import Decider
 from services.payments.store import (
     Alarm,
@@ -56,6 +57,7 @@ def build_server(
     rates: Rates,
     providers: Providers,
     store: PaymentStore,
+    work: WorkStore,
     inbox: Inbox,
 ) -> GrpcServer:
     """The service over any ports."""
@@ -70,7 +72,7 @@ def build_server(
     server = GrpcServer([AuthInterceptor(sandbox=config.sandbox)])
     server.add(
         payments_pb2_grpc.add_PaymentServiceServicer_to_server,
-        PaymentServicer(batcher, Reading(pricing, store), pricing),
+        PaymentServicer(batcher, Reading(pricing, store), Steering(work, encode_payment), pricing),
         "caravel.payments.v1.PaymentService",
     )
     server.add(
@@ -98,6 +100,7 @@ async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
             rates=GrpcRates(b),
             providers=providers,
             store=PostgresPayments(engine),
+            work=PostgresWork(engine),
             inbox=PostgresInbox(engine),
         )
 
@@ -107,12 +110,14 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone."""
     async with (
         _database(config, "caravel-worker", pool_size=6) as engine,
+        open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
     ):
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=PostgresWork(engine),
             providers=providers,
+            rates=GrpcRates(fx),
             decider=Decider(await _capabilities(providers), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,

@@ -2,7 +2,7 @@
 a value; a provider call that breaks off leaves every key it did not answer for as UNKNOWN."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from decimal import Decimal
 
 import grpc
@@ -158,6 +158,12 @@ class GrpcProviders:
                 and record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
                 definitive_failures=frozenset(record.definitive_failures),
                 refunds=providers_pb2.REFUND in record.kinds,
+                signs_events=record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
+                success_final_after=(
+                    record.success_final_after.ToTimedelta()
+                    if providers_pb2.PAYOUT in record.kinds
+                    else timedelta(0)
+                ),
             )
             for record in response.providers
         }

@@ -44,6 +44,7 @@ class ServiceSettings(MeshSettings):
 class WorkerSettings(MeshSettings):
     """What `python -m services.payments.worker` reads."""
 
+    fx_target: str = Field(description="host:port of fx, for money that came late.")
     lease_seconds: int = Field(
         default=30, ge=20, description="How long a claim lasts; longer than a provider call may."
     )

@@ -211,6 +211,32 @@ class WorkTransaction(Protocol):
         """Takes due payments that nobody holds, oldest first, each under a new lease token."""
         ...
 
+    async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
+        """One payment, which nobody changes until this transaction ends, and whether a worker has
+        it under a lease. Raises PaymentNotFound."""
+        ...
+
+    async def request_cancel(self, payment: Payment) -> Payment:
+        """Notes the merchant's wish and makes the payment due; gives it as it is then."""
+        ...
+
+    async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
+        """The first answer that was given under a key."""
+        ...
+
+    async def keep_answer(
+        self, key: IdempotencyKey, answer: StoredAnswer, payment_id: UUID, *, operation: str
+    ) -> StoredAnswer:
+        """Keeps an answer under a key; gives the one that is kept, which may be another's."""
+        ...
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """Takes one payment for the length of this transaction, whether it is due or not.
+
+        Raises PaymentNotFound, or PaymentBusy while somebody else has it.
+        """
+        ...
+
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """Records that requests are about to leave; gives those whose lease still stands."""
         ...

@@ -10,10 +10,12 @@ from services.payments import convert
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
 from services.payments.pricing import Pricing
+from services.payments.steering import Steering
 from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
 from services.shared.grpc_server import HTTP_STATUS_HEADER
 from services.shared.telemetry import trace_id_var
 
+REPLAYED = ("idempotent-replayed", "true")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -21,9 +23,14 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
     """caravel.payments.v1.PaymentService."""
 
     def __init__(
-        self, creation: Batcher[PaymentOrder, Created], reading: Reading, pricing: Pricing
+        self,
+        creation: Batcher[PaymentOrder, Created],
+        reading: Reading,
+        steering: Steering,
+        pricing: Pricing,
     ) -> None:
         self._creation = creation
+        self._steering = steering
         self._reading = reading
         self._pricing = pricing
 
@@ -40,7 +47,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         created = await self._creation.submit(order)
         headers = [(HTTP_STATUS_HEADER, "201")]
         if created.replayed:
-            headers.append(("idempotent-replayed", "true"))
+            headers.append(REPLAYED)
         await context.send_initial_metadata(tuple(headers))
         return payments_pb2.Payment.FromString(created.response)
 
@@ -72,6 +79,27 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         return payments_pb2.ListPaymentEventsResponse(
             events=[convert.write_event(event) for event in events]
         )
+
+    async def CancelPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CancelPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        payment = await self._steering.cancel(merchant_id_var.get(), request.transaction_id)
+        return convert.write_payment(payment)
+
+    async def RefundPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.RefundPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        order = convert.read_refund_order(
+            request,
+            key=convert.read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+        )
+        refunded = await self._steering.refund(order)
+        if refunded.replayed:
+            await context.send_initial_metadata((REPLAYED,))
+        return payments_pb2.Payment.FromString(refunded.response)
 
     async def CreateQuote(  # noqa: N802 - the contract's name
         self, request: payments_pb2.CreateQuoteRequest, context: Context

@@ -1,6 +1,7 @@
 """The other two books: the simulator's, which says what really happened at the providers, and our
 own database, read by its owner as plain rows. Nothing of our services is used to read them."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -294,12 +295,14 @@ async def inbox_events(owner_url: str) -> Sequence[InboxEvent]:
 
 
 async def let_time_pass(owner_url: str) -> None:
-    """Lets the days pass after which a completed payout is looked up for the last time."""
+    """Lets the days pass after which a completed payout is looked up for the last time, and in
+    which a merchant's endpoint is tried again."""
     connection = await _connect(owner_url)
     try:
-        await connection.execute(
-            "UPDATE payments SET due_at = now() WHERE state = 'COMPLETED' AND due_at > now()"
-        )
+        for table, state in (("payments", "COMPLETED"), ("outbox", "PENDING")):
+            await connection.execute(
+                f"UPDATE {table} SET due_at = now() WHERE state = '{state}' AND due_at > now()"
+            )
     finally:
         await connection.close()
 
@@ -307,7 +310,7 @@ async def let_time_pass(owner_url: str) -> None:
 async def simulator_book(where: str | Path) -> Sequence[BookLine]:
     """The simulator's book, from its file or its address."""
     if isinstance(where, Path):
-        whole = where.read_bytes()
+        whole = await asyncio.to_thread(where.read_bytes)
         lines = [json.loads(line) for line in whole[: whole.rfind(b"\n") + 1].splitlines()]
     else:
         async with aiohttp.ClientSession() as session, session.get(f"{where}/book") as answer:

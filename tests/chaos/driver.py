@@ -60,6 +60,7 @@ class Driver:
         rng: Random,
         receiver_url: str,
         rate_per_second: float,
+        *,
         webhook_secrets: Mapping[str, str],
     ) -> None:
         self._rest_url = rest_url

@@ -86,7 +86,8 @@ class Hostile:
         proof = {} if kind == "unsigned" else headers(
             provider, body, self._secret(provider, kind), event_id, at
         )  # fmt: skip
-        return _call(provider, body, proof, event_id, subject, {"forged": kind})
+        meta = {"forged": kind}
+        return _call(provider, body, proof, event_id, payment_id=subject.payment_id, meta=meta)
 
     def hint(self, subject: Subject) -> Call:
         """A true event with an id of its own, which says no more than that one try has failed:
@@ -101,8 +102,7 @@ class Hostile:
     ) -> Call:
         """A body with the provider's own proof, made now."""
         proof = headers(provider, body, self._secrets[provider], event_id, int(time.time()))
-        subject = Subject(payment_id, 0, "", 0)
-        return _call(provider, body, proof, event_id, subject, meta)
+        return _call(provider, body, proof, event_id, payment_id=payment_id, meta=meta)
 
     def _secret(self, provider: str, kind: str) -> str:
         if kind == "empty_secret":
@@ -117,7 +117,8 @@ def _call(
     body: bytes,
     proof: Mapping[str, str],
     event_id: str,
-    subject: Subject,
+    *,
+    payment_id: str,
     meta: Mapping[str, Any],
 ) -> Call:
     return Call(
@@ -127,7 +128,7 @@ def _call(
         body=body,
         key=event_id,
         headers=proof,
-        payment_id=subject.payment_id,
+        payment_id=payment_id,
         meta={**meta, "provider": provider},
     )
 

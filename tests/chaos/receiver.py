@@ -1,5 +1,5 @@
-"""The merchant's own endpoint: it writes down what it is sent, and only then answers as badly as the
-seed wants it to. Whether a signature is good, by the Standard Webhooks documents, is judged later."""
+"""The merchant's own endpoint: it writes down what it is sent, and only then answers, as badly as
+the seed wants it to. Whether a signature is good by the Standard Webhooks is judged later."""
 
 import asyncio
 import base64

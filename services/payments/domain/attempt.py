@@ -35,6 +35,12 @@ class AttemptState(StrEnum):
     REVERSED = "REVERSED"
 
 
+# One of these may still move money, or may have moved it without our knowing.
+LIVE = frozenset(
+    {AttemptState.INTENDED, AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN}
+)
+
+
 class Outcome(StrEnum):
     """What a provider's answer, event or look-up says."""
 
@@ -83,6 +89,11 @@ class Attempt:
     inconclusive_count: int = 0
     failure: Failure | None = None
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still move money."""
+        return self.state in LIVE
+
     def answered(self, state: AttemptState, answer: Answer) -> "Attempt":
         """The attempt after an answer; a provider's reference, once known, is kept."""
         conclusive = state is not AttemptState.UNKNOWN
@@ -95,9 +106,15 @@ class Attempt:
         )
 
 
-def intend(payment: Payment, step: Step, number: int) -> Attempt:
-    """The attempt that is about to be made, with its deterministic key."""
+def intend(payment: Payment, step: Step, number: int, amount: Money | None = None) -> Attempt:
+    """The attempt that is about to be made, with its deterministic key.
+
+    A refund that is given no amount gives back all that the payer has not got back yet.
+    """
     at_onramp = step is not Step.PAYOUT
+    if amount is None:
+        amounts = {Step.PAYOUT: payment.terms.payout, Step.REFUND: payment.refundable}
+        amount = amounts.get(step, payment.terms.amount)
     return Attempt(
         merchant_id=payment.merchant_id,
         payment_id=payment.id,
@@ -105,7 +122,7 @@ def intend(payment: Payment, step: Step, number: int) -> Attempt:
         number=number,
         provider=payment.onramp if at_onramp else payment.offramp,
         key=f"{payment.transaction_id}-{step}-{number}",
-        amount=payment.terms.amount if at_onramp else payment.terms.payout,
+        amount=amount,
     )
 
 
@@ -155,6 +172,10 @@ class Capabilities:
     definitive_failures: frozenset[str]
     # True where it can give back what it has collected.
     refunds: bool
+    # True where a signature covers each event's own bytes, so that nobody else can have said it.
+    signs_events: bool
+    # How long after its success a payout may still come back.
+    success_final_after: timedelta
 
     def absence_is_evidence(self, attempt: Attempt, now: datetime) -> bool:
         """Whether "absent" proves that the provider never had the operation."""

@@ -4,7 +4,7 @@ so it balances by construction. Which accounts there are, and what each move of 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.payments.domain.payment import Payment
+from services.payments.domain.payment import Payment, State
 from services.payments.domain.quote import Terms
 from services.shared.money import EXACT, Money, round_half_even, round_half_up
 
@@ -102,21 +102,27 @@ def exchange_postings(terms: Terms) -> tuple[Posting, ...]:
     return tuple(posting for posting in postings if posting.amount.amount_minor > 0)
 
 
-def refund_postings(payment: Payment) -> tuple[Posting, ...]:
-    """The refund: everything that the collection posted, the other way round.
+def unwinding_postings(payment: Payment) -> tuple[Posting, ...]:
+    """The payment taken back to the dollars that came in: fees, and the exchange if there was one.
 
-    The exchange is taken back at the locked rate and the fees are returned, so the sender gets back
-    what was paid, and nothing of the payment is left on any account of ours.
+    Both are taken back as they were posted, the exchange at the payment's own locked rate, so that
+    we owe the payer all that was paid, and nothing of the payment is left on any account of ours.
     """
-    posted = (*collection_postings(payment), *exchange_postings(payment.terms))
-    return tuple(
+    _, *fees = collection_postings(payment)
+    exchanged = payment.state is not State.FUNDED
+    posted = (*fees, *(exchange_postings(payment.terms) if exchanged else ()))
+    return tuple(_taken_back(posting, f"refund_{posting.cause}") for posting in reversed(posted))
+
+
+def refund_postings(payment: Payment, amount: Money) -> tuple[Posting, ...]:
+    """A refund: so much of what we owe the payer, the onramp has given back."""
+    return (
         Posting(
-            debit=posting.credit,
-            credit=posting.debit,
-            amount=posting.amount,
-            cause=f"refund_{posting.cause}",
-        )
-        for posting in reversed(posted)
+            debit=payments_account("USD"),
+            credit=onramp_account(payment.onramp),
+            amount=amount,
+            cause="refunded",
+        ),
     )
 
 
@@ -131,3 +137,13 @@ def payout_postings(payment: Payment) -> tuple[Posting, ...]:
             cause="paid_out",
         ),
     )
+
+
+def return_postings(payment: Payment) -> tuple[Posting, ...]:
+    """The return of a payout: we owe again what the offramp had paid."""
+    (paid,) = payout_postings(payment)
+    return (_taken_back(paid, "payout_returned"),)
+
+
+def _taken_back(posting: Posting, cause: str) -> Posting:
+    return Posting(debit=posting.credit, credit=posting.debit, amount=posting.amount, cause=cause)

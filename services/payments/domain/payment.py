@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.payments.domain.quote import Terms
-from services.shared.errors import NotAllowedNow, NotFound
+from services.shared.errors import Conflict, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import Money
 
@@ -19,6 +19,30 @@ class PaymentNotFound(NotFound):
     """There is no such payment."""
 
     reason = "PAYMENT_NOT_FOUND"
+
+
+class PaymentNotCancellable(NotAllowedNow):
+    """The payout has begun or the payment is over; it cannot be cancelled any more."""
+
+    reason = "PAYMENT_NOT_CANCELLABLE"
+
+
+class PaymentNotRefundable(NotAllowedNow):
+    """Nothing can be given back now: not collected yet, being paid out, or paid out already."""
+
+    reason = "PAYMENT_NOT_REFUNDABLE"
+
+
+class RefundTooLarge(OutOfRange):
+    """The amount is more than what the payer has not got back yet."""
+
+    reason = "REFUND_TOO_LARGE"
+
+
+class PaymentBusy(Conflict):
+    """Something is being done with the payment at this moment; retry."""
+
+    reason = "PAYMENT_BUSY"
 
 
 class IllegalMove(NotAllowedNow):
@@ -43,7 +67,7 @@ class State(StrEnum):
 
 
 ALLOWED: Mapping[State, frozenset[State]] = {
-    State.CREATED: frozenset({State.COLLECTING, State.FAILED, State.CANCELLED, State.EXPIRED}),
+    State.CREATED: frozenset({State.COLLECTING, State.CANCELLED, State.EXPIRED}),
     State.COLLECTING: frozenset({State.FUNDED, State.FAILED, State.CANCELLED, State.EXPIRED}),
     State.FUNDED: frozenset({State.CONVERTED, State.REFUNDING}),
     State.CONVERTED: frozenset({State.PAYING_OUT, State.REFUNDING}),
@@ -56,8 +80,12 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
 }
+# Nothing moves a payment out of these.
+ENDED = frozenset(state for state, goals in ALLOWED.items() if not goals)
 # The worker has nothing left to do here, although COMPLETED may still come back as RETURNED.
-SETTLED = frozenset({State.COMPLETED, State.REFUNDED, State.FAILED, State.CANCELLED, State.EXPIRED})
+SETTLED = ENDED | {State.COMPLETED}
+# The payout has not begun: the merchant may still have it all called off.
+CANCELLABLE = frozenset({State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED})
 
 
 class Status(StrEnum):
@@ -191,6 +219,16 @@ class Payment:
     def transaction_id(self) -> str:
         """The public id."""
         return encode_id("pay", self.id)
+
+    @property
+    def refundable(self) -> Money:
+        """What the payer has not got back yet."""
+        return self.terms.amount - self.refunded
+
+    @property
+    def last_moment(self) -> datetime:
+        """Until when the locked rate is honoured; a payment that is unpaid then expires."""
+        return self.quote_expires_at + self.late_funds.grace
 
     @property
     def status(self) -> Status:

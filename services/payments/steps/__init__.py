@@ -9,8 +9,11 @@ from services.payments.steps.facts import (
     News,
     NewsFate,
     Plan,
+    Repricing,
     Work,
 )
+from services.payments.steps.news import speaks_of_others
+from services.payments.steps.ways_back import call_off, refund_on_request
 
 __all__ = [
     "STEP_OF_STATE",
@@ -21,5 +24,9 @@ __all__ = [
     "News",
     "NewsFate",
     "Plan",
+    "Repricing",
     "Work",
+    "call_off",
+    "refund_on_request",
+    "speaks_of_others",
 ]

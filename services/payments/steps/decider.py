@@ -16,23 +16,31 @@ from services.payments.domain.attempt import (
     intend,
     provider_after,
 )
-from services.payments.domain.payment import State
-from services.payments.steps.facts import Call, Change, ClosedNews, News, NewsFate, Plan, Work
+from services.payments.domain.payment import ENDED, State
+from services.payments.domain.quote import RateTrail
+from services.payments.steps.facts import Call, Change, Plan, Work
+from services.payments.steps.late_funds import price_anew
 from services.payments.steps.moves import (
+    SEND_DEADLINE,
     begin,
-    contradicts_a_failure,
-    evidence_of,
     fail,
     fail_over,
-    hold,
-    ignored,
-    is_about,
-    live,
-    release,
-    rest,
     retire,
     succeed,
 )
+from services.payments.steps.news import (
+    closed,
+    contradicts_a_failure,
+    evidence,
+    heard,
+    ignored,
+    outdated,
+    signed_word,
+    takes_back,
+)
+from services.payments.steps.waiting import evidence_of, hold, live, release, rest
+from services.payments.steps.ways_back import back_to_the_payer, call_off, come_back
+from services.shared.errors import DomainError
 
 # An unknown outcome is looked into again after 0.5 s, 1 s, 2 s … and then every minute.
 FIRST_RETRY = timedelta(seconds=0.5)
@@ -48,7 +56,10 @@ STEP_OF_STATE: Mapping[State, Step] = {
     State.COLLECTING: Step.COLLECTION,
     State.CONVERTED: Step.PAYOUT,
     State.PAYING_OUT: Step.PAYOUT,
+    State.COMPLETED: Step.PAYOUT,
+    State.RETURNED: Step.PAYOUT,
     State.REFUNDING: Step.REFUND,
+    State.REFUNDED: Step.REFUND,
 }
 # Where the intent of a step leads, for the steps whose first attempt moves the payment.
 BEGINS: Mapping[State, State] = {
@@ -70,33 +81,93 @@ class Decider:
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
         payment = work.payment
-        step = STEP_OF_STATE.get(payment.state)
         if payment.hold_reason is not None:
             # What is heard meanwhile stays in the inbox for whoever ends the hold.
             return rest(work, release(work))
-        if step is None:
+        if contradicts_a_failure(work):
+            return rest(work, hold(work, "late_success"))
+        stale = outdated(work)
+        work = replace(work, news=tuple(news for news in work.news if news not in stale))
+        plan = self._next(work)
+        change = plan.change
+        return replace(
+            plan, change=replace(change, closed_news=(*change.closed_news, *ignored(stale)))
+        )
+
+    def _next(self, work: Work) -> Plan:
+        payment = work.payment
+        if payment.state is State.COMPLETED or payment.state in ENDED:
+            return self._watch_over(work)
+        if payment.state is State.RETURNED:
+            # What becomes of the money is for the merchant to say.
             return rest(work, release(work, closed_news=ignored(work.news)))
+        if self._is_unwanted(work, work.claimed_at) and _is_untouched(work):
+            return rest(work, call_off(work))
+        return self._forward(work)
+
+    def _forward(self, work: Work) -> Plan:
+        """The next move of a payment whose money is still to be collected or paid out."""
+        payment = work.payment
+        if payment.cancel_requested_at and payment.state in (State.FUNDED, State.CONVERTED):
+            change = replace(release(work), due_in=timedelta(0))
+            cause = "cancelled_before_payout"
+            return rest(work, back_to_the_payer(change, actor="merchant", cause=cause))
+        if payment.state is State.FUNDED:
+            return Plan(change=replace(release(work), keeps_lease=True), call=Call.PRICE, work=work)
         if work.attempt is None:
             leads_to = BEGINS.get(payment.state, payment.state)
-            return begin(work, intend(payment, step, 1), leads_to)
+            return begin(work, intend(payment, STEP_OF_STATE[payment.state], 1), leads_to)
         return self._continue(work, work.attempt)
 
     def _continue(self, work: Work, attempt: Attempt) -> Plan:
         """The next move of a step that has begun."""
-        payment, step = work.payment, attempt.step
-        if attempt.provider not in self._capabilities:
+        capabilities = self._capabilities.get(attempt.provider)
+        if capabilities is None:
             return rest(work, hold(work, "provider_unknown"))
         if attempt.state is AttemptState.FAILED:
-            return begin(work, intend(payment, step, attempt.number + 1), payment.state)
-        if contradicts_a_failure(work, attempt):
-            return rest(work, hold(work, "late_success"))
-        evidence = self._evidence(work, attempt)
-        if evidence is None:
-            return self._go_on(work, attempt)
-        fact, others = evidence
-        change = self.settle(replace(work, news=others), fact.answer, work.claimed_at)
-        applied = ClosedNews(news=fact, fate=NewsFate.APPLIED)
-        return rest(work, replace(change, closed_news=(*change.closed_news, applied)))
+            amount = attempt.amount if attempt.step is Step.REFUND else None
+            following = intend(work.payment, attempt.step, attempt.number + 1, amount)
+            return begin(work, following, work.payment.state)
+        if attempt.state is AttemptState.SUCCEEDED:
+            # A part has been refunded, and nobody has asked for more yet.
+            return self._watch_over(work)
+        answer = evidence(work, attempt, capabilities)
+        if answer is not None:
+            return rest(work, self.settle(work, answer, work.claimed_at))
+        return self._go_on(work, attempt)
+
+    def _watch_over(self, work: Work) -> Plan:
+        """What has succeeded is asked about when it is said to have failed, and once at the end of
+        the time in which it may still come back."""
+        attempt = work.attempt
+        capabilities = self._capabilities.get(attempt.provider) if attempt else None
+        if not attempt or not capabilities or attempt.state is not AttemptState.SUCCEEDED:
+            return rest(work, release(work, closed_news=ignored(work.news)))
+        doubted = takes_back(work, attempt)
+        answer = evidence(work, attempt, capabilities)
+        if doubted and answer is not None and answer.outcome is Outcome.FAILED:
+            return rest(work, self.settle(work, answer, work.claimed_at))
+        final_in = self._final_in(work, attempt)
+        if doubted or final_in == timedelta(0):
+            change = replace(release(work), keeps_lease=True)
+            return Plan(change=change, call=Call.LOOK_UP, work=work)
+        return rest(work, release(work, due_in=final_in, closed_news=ignored(work.news)))
+
+    def _final_in(self, work: Work, attempt: Attempt) -> timedelta | None:
+        """How long a completed payment's payout may still come back; None where it cannot."""
+        if work.payment.state is not State.COMPLETED:
+            return None
+        window = self._capabilities[attempt.provider].success_final_after
+        if window == timedelta(0):
+            return None
+        return max(work.payment.updated_at + window - work.claimed_at, timedelta(0))
+
+    def _is_unwanted(self, work: Work, now: datetime) -> bool:
+        """Whether nothing shall be taken any more: it was called off, or the quote has expired."""
+        payment = work.payment
+        if payment.state not in (State.CREATED, State.COLLECTING):
+            return False
+        return payment.cancel_requested_at is not None or now > payment.last_moment
 
     def may_send_after(self, work: Work, answer: Answer) -> bool:
         """Whether the same key may be sent after this look-up: absent, and the key still counts.
@@ -107,28 +178,70 @@ class Decider:
         attempt = live(work)
         return (
             answer.outcome is Outcome.ABSENT
+            and attempt.state is not AttemptState.SUCCEEDED
             and not attempt.provider_reference
+            and not self._is_unwanted(work, work.claimed_at)
             and not self._is_worn_out(attempt, work.claimed_at)
             and self._capabilities[attempt.provider].may_send_again(attempt, work.claimed_at)
         )
+
+    def price(self, work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
+        """What a new rate means for money that came after its quote had expired."""
+        return price_anew(work, trail, now)
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """What an answer means: the change to record, whatever the outcome."""
         attempt = live(work)
         capabilities = self._capabilities[attempt.provider]
+        if answer.outcome is Outcome.UNKNOWN:
+            answer = signed_word(work, attempt, capabilities) or answer
         outcome = answer.outcome
+        definitive = outcome is Outcome.FAILED and capabilities.is_definitive(answer.failure)
+        if attempt.state is AttemptState.SUCCEEDED:
+            return self._watched(work, attempt, answer, definitive=definitive)
         if outcome is Outcome.SUCCEEDED:
-            return self._succeed(work, attempt, answer)
+            return self._succeed(work, attempt, answer, now)
         if outcome is Outcome.PENDING:
             return self._accept(work, attempt, answer, now)
-        if outcome is Outcome.FAILED and capabilities.is_definitive(answer.failure):
+        if definitive:
             refunds = self._capabilities.get(work.payment.onramp)
             refundable = refunds is not None and refunds.refunds
             return fail(work, attempt, answer, now, refundable=refundable)
-        if outcome is Outcome.NOT_SENT and work.first_send:
+        return self._settle_nothing(work, attempt, answer, now)
+
+    def _settle_nothing(
+        self, work: Work, attempt: Attempt, answer: Answer, now: datetime
+    ) -> Change:
+        """What it means that nothing was sent, found or learned."""
+        if answer.outcome is Outcome.NOT_SENT and work.first_send:
             return self._not_sent(work, attempt, answer, now)
-        if outcome is Outcome.ABSENT and self._is_worn_out(attempt, now):
+        if answer.outcome is Outcome.ABSENT and self._is_unwanted(work, now):
+            return self._let_go(work, attempt, answer, now)
+        if answer.outcome is Outcome.ABSENT and self._is_worn_out(attempt, now):
             return retire(work, attempt, now)
+        return self._wonder(work, attempt, answer, now)
+
+    def _watched(self, work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
+        """What an answer means for an attempt that had succeeded."""
+        if answer.outcome is Outcome.ABSENT:
+            return hold(work, "provider_contradicts_itself")
+        if definitive and work.payment.state is State.COMPLETED:
+            return come_back(work, attempt, answer)
+        if definitive:
+            change = hold(work, f"{attempt.step}_reversed", **evidence_of(attempt, answer))
+            return replace(change, attempt=attempt.answered(AttemptState.REVERSED, answer))
+        if answer.outcome is Outcome.SUCCEEDED:
+            # What remains of the time in which it may come back; at its end this was the last time.
+            remaining = self._final_in(work, attempt) or None
+            return release(work, due_in=remaining, closed_news=closed(work, attempt))
+        return release(work, due_in=LONGEST_RETRY)
+
+    def _let_go(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
+        """The provider has nothing, and nothing that was sent can still reach it: the end."""
+        proven = self._capabilities[attempt.provider].absence_is_evidence(attempt, now)
+        landed = attempt.last_sent_at is None or now > attempt.last_sent_at + SEND_DEADLINE
+        if proven and landed and not attempt.provider_reference:
+            return call_off(work)
         return self._wonder(work, attempt, answer, now)
 
     def _go_on(self, work: Work, attempt: Attempt) -> Plan:
@@ -138,31 +251,11 @@ class Decider:
         asks = capabilities.look_up is not LookUp.NONE and not unsent
         if not asks and not capabilities.may_send_again(attempt, work.claimed_at):
             return rest(work, hold(work, "outcome_unknown"))
-        # A look-up is all that a hint asks for.
-        heeded = tuple(news for news in work.news if asks and news.step is attempt.step)
-        change = replace(
-            release(work),
-            closed_news=tuple(ClosedNews(news=news, fate=NewsFate.APPLIED) for news in heeded),
-            keeps_lease=True,
-        )
         return Plan(
-            change=change,
+            change=replace(release(work), keeps_lease=True),
             call=Call.LOOK_UP if asks else Call.SEND,
-            work=replace(work, news=tuple(news for news in work.news if news not in heeded)),
+            work=work,
         )
-
-    def _evidence(self, work: Work, attempt: Attempt) -> tuple[News, tuple[News, ...]] | None:
-        """The first event that settles the step by itself, and the others."""
-        # An event can be evidence only about what the provider is known to have.
-        if attempt.state not in (AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.SENT):
-            return None
-        if not self._capabilities[attempt.provider].event_is_evidence:
-            return None
-        for news in work.news:
-            decides = news.answer.outcome in (Outcome.SUCCEEDED, Outcome.FAILED)
-            if decides and news.provider == attempt.provider and is_about(news, attempt):
-                return news, tuple(other for other in work.news if other is not news)
-        return None
 
     def _is_worn_out(self, attempt: Attempt, now: datetime) -> bool:
         """Whether the key is of no more use: its cached error is the provider's answer for good,
@@ -202,15 +295,16 @@ class Decider:
     def _accept(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         age = now - attempt.sent_at if attempt.sent_at else FIRST_POLL
         due_in = min(max(age / 4, FIRST_POLL), LONGEST_POLL)
+        used = heard(work, attempt)
         if attempt.state is AttemptState.ACCEPTED:
-            return release(work, due_in=due_in)
+            return release(work, due_in=due_in, closed_news=used)
         payment, event = work.payment.noted(
             actor=answer.actor, cause=f"{attempt.step}_accepted", **evidence_of(attempt, answer)
         )
         if attempt.step is Step.PAYOUT:
             payment = replace(payment, sent_at=payment.sent_at or now)
         return replace(
-            release(work, due_in=due_in),
+            release(work, due_in=due_in, closed_news=used),
             payment=payment,
             attempt=attempt.answered(AttemptState.ACCEPTED, answer),
             events=(event,),
@@ -233,9 +327,13 @@ class Decider:
         )
         return replace(change, payment=payment, events=(event,))
 
-    def _succeed(self, work: Work, attempt: Attempt, answer: Answer) -> Change:
+    def _succeed(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         if answer.amount in (None, attempt.amount):
-            return succeed(work, attempt, answer)
+            change = succeed(work, attempt, answer, now)
+            if change.payment.state is not State.COMPLETED:
+                return change
+            window = self._capabilities[attempt.provider].success_final_after
+            return replace(change, due_in=window or None)
         change = hold(
             work,
             "amount_mismatch",
@@ -243,3 +341,9 @@ class Decider:
             stated=f"{answer.amount} {answer.amount.currency}" if answer.amount else "",
         )
         return replace(change, attempt=attempt.answered(AttemptState.UNKNOWN, answer))
+
+
+def _is_untouched(work: Work) -> bool:
+    """Whether nothing was taken: nothing has left us, or what did has come to nothing."""
+    attempt = work.attempt
+    return attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)

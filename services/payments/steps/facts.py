@@ -4,10 +4,12 @@ change that one transaction writes, and the plan between them."""
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
+from uuid import UUID
 
 from services.payments.domain.attempt import Answer, Attempt, Step
 from services.payments.domain.ledger import Posting
 from services.payments.domain.payment import Event, Payment
+from services.payments.domain.quote import RateTrail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,20 @@ class Work:
     news: tuple[News, ...]
     lease_token: int
     claimed_at: datetime
+    # The payment's other attempts, where the news may be about one of them.
+    earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repricing:
+    """The rate that has taken the place of one whose quote had expired."""
+
+    quote_id: UUID
+    replaces: UUID
+    trail: RateTrail
+    priced_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +73,7 @@ class Change:
     events: tuple[Event, ...] = ()
     postings: tuple[Posting, ...] = ()
     closed_news: tuple[ClosedNews, ...] = ()
+    repricing: Repricing | None = None
     # True while the worker goes on with it; otherwise the lease ends with this change.
     keeps_lease: bool = False
     # When the payment is due again; None for never, unless a webhook or a person wakes it.
@@ -66,10 +81,13 @@ class Change:
 
 
 class Call(Enum):
-    """What to ask of the provider."""
+    """What to ask, before more can be decided."""
 
+    # Of the provider.
     SEND = "SEND"
     LOOK_UP = "LOOK_UP"
+    # Of fx: a rate in place of the locked one.
+    PRICE = "PRICE"
 
 
 @dataclass(frozen=True, kw_only=True)

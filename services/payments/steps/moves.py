@@ -1,7 +1,7 @@
-"""The moves of a payment, one function each: what is written where an attempt begins, succeeds or
-fails, and where a payment waits. Which of them is due is decided in decider."""
+"""The moves of a payment forward, one function each: what is written where an attempt begins,
+succeeds or fails. The ways back are in ways_back, the pauses in waiting; which move is due is
+decided in decider."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,8 +20,11 @@ from services.payments.domain.ledger import (
     payout_postings,
     refund_postings,
 )
-from services.payments.domain.payment import Failure, State
-from services.payments.steps.facts import Call, Change, ClosedNews, News, NewsFate, Plan, Work
+from services.payments.domain.payment import Event, Failure, Payment, State
+from services.payments.steps.facts import Call, Change, Plan, Work
+from services.payments.steps.news import closed, heard
+from services.payments.steps.waiting import evidence_of, release
+from services.payments.steps.ways_back import back_to_the_payer
 
 # No request is still on its way so long after it was sent: a lease, and all timeouts in it.
 SEND_DEADLINE = timedelta(seconds=30)
@@ -41,49 +44,88 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
     return Plan(change=change, call=Call.SEND, work=replace(work, payment=payment, attempt=attempt))
 
 
-def succeed(work: Work, attempt: Attempt, answer: Answer) -> Change:
-    """The step is done; with the collection, the exchange at the locked rate is done as well."""
+def succeed(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
+    """The step is done. With the collection, the exchange at the locked rate is done as well."""
     if attempt.step is Step.COLLECTION:
-        return _collected(work, attempt, answer)
-    refunded = attempt.step is Step.REFUND
+        return _collected(work, attempt, answer, now)
+    if attempt.step is Step.REFUND:
+        return _refunded(work, attempt, answer)
     payment, event = work.payment.moved(
-        State.REFUNDED if refunded else State.COMPLETED,
+        State.COMPLETED,
         actor=answer.actor,
-        cause=f"{attempt.step}_succeeded",
+        cause="payout_succeeded",
         **evidence_of(attempt, answer),
     )
     return replace(
-        release(work, closed_news=ignored(work.news)),
+        release(work, closed_news=closed(work, attempt)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),
-        postings=refund_postings(payment) if refunded else payout_postings(payment),
+        postings=payout_postings(payment),
     )
 
 
-def _collected(work: Work, attempt: Attempt, answer: Answer) -> Change:
-    done = attempt.answered(AttemptState.SUCCEEDED, answer)
-    funded, event = work.payment.moved(
+def _collected(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
+    """The money is here: exchanged, or kept in dollars where the offer has expired, or returned
+    where the merchant has called it off meanwhile."""
+    payment, event = work.payment.moved(
         State.FUNDED,
         actor=answer.actor,
         cause="collection_succeeded",
         **evidence_of(attempt, answer),
     )
-    payment, exchanged = funded.moved(
+    # What is said about the payout is kept until there is one.
+    used = tuple(c for c in closed(work, attempt) if c.news.step is Step.COLLECTION)
+    change = replace(
+        release(work, due_in=timedelta(0), closed_news=used),
+        payment=replace(payment, collection_reference=answer.provider_reference),
+        attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
+        events=(event,),
+        postings=collection_postings(payment),
+    )
+    if payment.cancel_requested_at is not None:
+        return back_to_the_payer(change, actor="merchant", cause="cancelled_after_collection")
+    if now <= payment.last_moment:
+        return exchange(change, cause="exchanged_at_locked_rate")
+    return change
+
+
+def exchange(change: Change, *, cause: str) -> Change:
+    """The change, with the exchange at the payment's rate as its next move."""
+    terms = change.payment.terms
+    payment, event = change.payment.moved(
         State.CONVERTED,
         actor="worker",
-        cause="exchanged_at_locked_rate",
-        rate=str(funded.terms.rate),
-        payout=f"{funded.terms.payout} {funded.terms.payout.currency}",
+        cause=cause,
+        rate=str(terms.rate),
+        payout=f"{terms.payout} {terms.payout.currency}",
     )
-    # What is said about the payout is kept until there is one.
-    heard = ignored(news for news in work.news if news.step is Step.COLLECTION)
     return replace(
-        release(work, due_in=timedelta(0), closed_news=heard),
-        payment=replace(payment, collection_reference=done.provider_reference),
-        attempt=done,
-        events=(event, exchanged),
-        postings=(*collection_postings(payment), *exchange_postings(payment.terms)),
+        change,
+        payment=payment,
+        events=(*change.events, event),
+        postings=(*change.postings, *exchange_postings(terms)),
+    )
+
+
+def _refunded(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    """A refund has reached the payer; the last one ends the payment, any other leaves it open."""
+    facts = evidence_of(attempt, answer) | {"amount_usd": str(attempt.amount)}
+    before = replace(work.payment, refunded=work.payment.refunded + attempt.amount)
+    payment: Payment
+    event: Event
+    if before.refundable.amount_minor == 0:
+        payment, event = before.moved(
+            State.REFUNDED, actor=answer.actor, cause="refund_succeeded", **facts
+        )
+    else:
+        payment, event = before.noted(actor=answer.actor, cause="refund_succeeded", **facts)
+    return replace(
+        release(work, closed_news=closed(work, attempt)),
+        payment=payment,
+        attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
+        events=(event,),
+        postings=refund_postings(payment, attempt.amount),
     )
 
 
@@ -98,24 +140,20 @@ def fail(
     following = provider_after(work.payment, attempt.step, attempt.provider)
     if attempt.step is Step.PAYOUT and following is not None:
         return fail_over(work, attempt, answer, following, now)
-    evidence, actor = evidence_of(attempt, answer), answer.actor
+    facts, actor = evidence_of(attempt, answer), answer.actor
     cause = f"{attempt.step}_failed"
-    if attempt.step is Step.COLLECTION:
-        payment, event = work.payment.moved(State.FAILED, actor=actor, cause=cause, **evidence)
-        change = release(work)
-    elif attempt.step is Step.PAYOUT and refundable:
-        payment, event = work.payment.moved(State.REFUNDING, actor=actor, cause=cause, **evidence)
-        change = next_attempt(work, attempt, answer, now)
-    else:
-        payment, event = work.payment.held(cause, actor=actor, **evidence)
-        change = release(work)
-    return replace(
-        change,
-        closed_news=ignored(work.news),
-        payment=replace(payment, failure=payment.failure or answer.failure),
-        attempt=attempt.answered(AttemptState.FAILED, answer),
-        events=(event,),
+    change = replace(
+        next_attempt(work, attempt, answer, now),
+        payment=replace(work.payment, failure=work.payment.failure or answer.failure),
+        closed_news=closed(work, attempt),
     )
+    if attempt.step is Step.PAYOUT and refundable:
+        return back_to_the_payer(change, actor=actor, cause=cause, **facts)
+    if attempt.step is Step.COLLECTION:
+        payment, event = change.payment.moved(State.FAILED, actor=actor, cause=cause, **facts)
+    else:
+        payment, event = change.payment.held(cause, actor=actor, **facts)
+    return replace(change, payment=payment, events=(event,), due_in=None)
 
 
 def fail_over(
@@ -129,6 +167,7 @@ def fail_over(
         next_attempt(work, attempt, answer, now),
         payment=served_by(payment, attempt.step, following),
         events=(event,),
+        closed_news=heard(work, attempt),
     )
 
 
@@ -154,74 +193,3 @@ def next_attempt(work: Work, attempt: Attempt, answer: Answer, now: datetime) ->
         release(work, due_in=in_flight),
         attempt=attempt.answered(AttemptState.FAILED, answer),
     )
-
-
-def is_about(news: News, attempt: Attempt) -> bool:
-    """Whether an event is about this very attempt, as far as it says."""
-    return news.step is attempt.step and news.answer.key in ("", attempt.key)
-
-
-def contradicts_a_failure(work: Work, attempt: Attempt) -> bool:
-    """Whether an event says that something succeeded which we had recorded as failed."""
-    return any(
-        news.answer.outcome is Outcome.SUCCEEDED and _failed_before(news, attempt)
-        for news in work.news
-    )
-
-
-def _failed_before(news: News, attempt: Attempt) -> bool:
-    if news.step is attempt.step:
-        return not is_about(news, attempt)
-    return news.step is Step.PAYOUT and attempt.step is Step.REFUND
-
-
-def hold(work: Work, reason: str, **evidence: str) -> Change:
-    """The payment waits for a person."""
-    payment, event = work.payment.held(reason, actor="worker", **evidence)
-    return replace(release(work), payment=payment, events=(event,))
-
-
-def release(
-    work: Work,
-    *,
-    due_in: timedelta | None = None,
-    closed_news: tuple[ClosedNews, ...] = (),
-) -> Change:
-    """No move: the lease ends, and the payment is due again when it is said to be."""
-    return Change(
-        payment=work.payment,
-        expected_version=work.payment.version,
-        lease_token=work.lease_token,
-        closed_news=closed_news,
-        due_in=due_in,
-    )
-
-
-def rest(work: Work, change: Change) -> Plan:
-    """A plan that asks nobody."""
-    return Plan(change=change, call=None, work=work)
-
-
-def ignored(news: Iterable[News]) -> tuple[ClosedNews, ...]:
-    """The events, as needing no more attention."""
-    return tuple(ClosedNews(news=item, fate=NewsFate.IGNORED) for item in news)
-
-
-def evidence_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
-    """What an event of the history rests on."""
-    facts = {
-        "provider": attempt.provider,
-        "key": attempt.key,
-        "provider_reference": answer.provider_reference or attempt.provider_reference,
-        "event_id": answer.event_id,
-    }
-    if answer.failure is not None:
-        facts |= {"failure_code": answer.failure.code, "failure_message": answer.failure.message}
-    return facts
-
-
-def live(work: Work) -> Attempt:
-    """The work's attempt. Raises ValueError where there is none, which no recorded state allows."""
-    if work.attempt is None:
-        raise ValueError(f"{work.payment.transaction_id} has no attempt to settle")
-    return work.attempt

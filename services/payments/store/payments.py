@@ -112,7 +112,7 @@ class PostgresPayments:
         """See PaymentStore.answers."""
         async with connected(self._engine) as connection:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
-            return now, await _answers(connection, keys)
+            return now, await read_answers(connection, keys)
 
     async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
         """See PaymentStore.create."""
@@ -123,7 +123,7 @@ class PostgresPayments:
             won = await _insert_keys(connection, usable)
             winners = [item for item in usable if _key(item) in won]
             lost = [_key(item) for item in new if _key(item) not in won]
-            stored = await _answers(connection, lost) if lost else {}
+            stored = await read_answers(connection, lost) if lost else {}
             if winners:
                 await _insert(connection, winners)
                 await connection.execute(wake.CALL)
@@ -208,9 +208,10 @@ def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
     return [condition() for value, condition in compare if value is not None]
 
 
-async def _answers(
+async def read_answers(
     connection: AsyncConnection, keys: Sequence[IdempotencyKey]
 ) -> dict[IdempotencyKey, StoredAnswer]:
+    """The first answers of those keys that have one."""
     wanted = rows.as_json({"merchant_id": merchant, "key": key} for merchant, key in keys)
     found = await connection.execute(_SELECT_KEYS, {"rows": wanted})
     return {

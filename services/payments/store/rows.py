@@ -22,6 +22,7 @@ from services.payments.domain.payment import (
     State,
 )
 from services.payments.domain.quote import FeeLine, Quote, RateLeg, RateTrail, Terms
+from services.payments.steps import Repricing
 from services.shared.money import Money
 
 
@@ -223,40 +224,30 @@ def read_answer(kept: Mapping[str, Any]) -> Answer:
 
 def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
     """A row of `quotes`; terms and trail are kept whole, as they were promised."""
-    terms, trail = quote.terms, quote.trail
     return {
         "merchant_id": quote.merchant_id,
         "id": quote.id,
         "corridor_id": quote.corridor_id,
-        "terms": {
-            "amount_minor": terms.amount.amount_minor,
-            "fees": _fee_rows(terms.fees),
-            "fee_minor": terms.fee.amount_minor,
-            "net_minor": terms.net.amount_minor,
-            "payout_minor": terms.payout.amount_minor,
-            "destination_currency": terms.payout.currency,
-        },
-        "trail": {
-            "rate": str(trail.rate),
-            "mid_rate": str(trail.mid_rate),
-            "markup_basis_points": trail.markup_basis_points,
-            "source": trail.source,
-            "synthetic": trail.synthetic,
-            "observed_at": trail.observed_at.isoformat(),
-            "fetched_at": trail.fetched_at.isoformat(),
-            "legs": [
-                {
-                    "base_currency": leg.base_currency,
-                    "quote_currency": leg.quote_currency,
-                    "rate": str(leg.rate),
-                }
-                for leg in trail.legs
-            ],
-        },
+        "terms": _terms_row(quote.terms),
+        "trail": _trail_row(quote.trail),
         "fee_schedule_version": quote.fee_schedule_version,
         "payment_id": payment_id,
         "created_at": quote.created_at.isoformat(),
         "expires_at": quote.expires_at.isoformat(),
+    }
+
+
+def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
+    """The row of `quotes` that a payment is priced by anew, but for the schedule of its fees."""
+    return {
+        "merchant_id": payment.merchant_id,
+        "id": repricing.quote_id,
+        "replaces": repricing.replaces,
+        "corridor_id": payment.corridor_id,
+        "terms": _terms_row(payment.terms),
+        "trail": _trail_row(repricing.trail),
+        "payment_id": payment.id,
+        "created_at": repricing.priced_at.isoformat(),
     }
 
 
@@ -293,6 +284,37 @@ def read_quote(row: Row[Any]) -> Quote:
         expires_at=row.expires_at,
         payment_id=row.payment_id,
     )
+
+
+def _terms_row(terms: Terms) -> dict[str, Any]:
+    return {
+        "amount_minor": terms.amount.amount_minor,
+        "fees": _fee_rows(terms.fees),
+        "fee_minor": terms.fee.amount_minor,
+        "net_minor": terms.net.amount_minor,
+        "payout_minor": terms.payout.amount_minor,
+        "destination_currency": terms.payout.currency,
+    }
+
+
+def _trail_row(trail: RateTrail) -> dict[str, Any]:
+    return {
+        "rate": str(trail.rate),
+        "mid_rate": str(trail.mid_rate),
+        "markup_basis_points": trail.markup_basis_points,
+        "source": trail.source,
+        "synthetic": trail.synthetic,
+        "observed_at": trail.observed_at.isoformat(),
+        "fetched_at": trail.fetched_at.isoformat(),
+        "legs": [
+            {
+                "base_currency": leg.base_currency,
+                "quote_currency": leg.quote_currency,
+                "rate": str(leg.rate),
+            }
+            for leg in trail.legs
+        ],
+    }
 
 
 def _fee_rows(fees: Iterable[FeeLine]) -> list[dict[str, Any]]:

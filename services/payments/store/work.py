@@ -1,22 +1,27 @@
-"""The worker's transactions: claim, mark as sent, write. A lease whose token only grows guards
-every write, so that a worker that slept past its lease changes nothing any more."""
+"""The worker's transactions: claim, mark as sent, write, and what a merchant steers. A lease whose
+token only grows guards every write, so that a worker that slept past its lease changes nothing any
+more. The writing itself is in writing."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.payments.domain.attempt import Step
-from services.payments.steps import STEP_OF_STATE, Change, News, Work
+from services.payments.domain.attempt import Attempt, Step
+from services.payments.domain.payment import Payment, PaymentBusy, PaymentNotFound
+from services.payments.ports import IdempotencyKey, StoredAnswer
+from services.payments.steps import STEP_OF_STATE, Change, News, Work, speaks_of_others
 from services.payments.store import rows
-from services.payments.store.payments import INSERT_EVENTS
+from services.payments.store.payments import read_answers
+from services.payments.store.writing import write_changes
 from services.shared.db import connected
+from services.shared.ids import encode_id
 
 # A row that another worker is claiming is skipped, and one that is held is not due.
 _CLAIM = text(
@@ -33,6 +38,37 @@ _CLAIM = text(
     RETURNING payments.*, now() AS claimed_at
     """
 )
+_LOCK = text(
+    """
+    SELECT payments.*, coalesce(lease_until > now(), false) AS is_leased FROM payments
+     WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE
+    """
+)
+# It adds no event, and so disturbs no worker that is busy with the payment: who acts on it says so.
+_REQUEST_CANCEL = text(
+    """
+    UPDATE payments SET cancel_requested_at = now(), due_at = now(), nudged = true
+     WHERE merchant_id = :merchant_id AND id = :id
+    RETURNING payments.*
+    """
+)
+_KEEP_ANSWER = text(
+    """
+    INSERT INTO idempotency_keys (merchant_id, key, fingerprint, response, payment_id, operation)
+    VALUES (:merchant_id, :key, :fingerprint, :response, :payment_id, :operation)
+    ON CONFLICT DO NOTHING
+    """
+)
+# For the length of this transaction the row's lock is the lease.
+_CLAIM_ONE = text(
+    """
+    UPDATE payments SET lease_token = lease_token + 1
+     WHERE merchant_id = :merchant_id AND id = :id
+       AND (lease_until IS NULL OR lease_until < now())
+    RETURNING payments.*, now() AS claimed_at
+    """
+)
+_EXISTS = text("SELECT EXISTS (SELECT FROM payments WHERE merchant_id = :merchant_id AND id = :id)")
 _ATTEMPTS = text(
     """
     SELECT DISTINCT ON (a.merchant_id, a.payment_id) a.*
@@ -40,6 +76,14 @@ _ATTEMPTS = text(
       JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid, step text)
      USING (merchant_id, payment_id, step)
      ORDER BY a.merchant_id, a.payment_id, a.number DESC
+    """
+)
+_ALL_ATTEMPTS = text(
+    """
+    SELECT a.* FROM attempts a
+      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+     USING (merchant_id, payment_id)
+     ORDER BY a.step, a.number
     """
 )
 _NEWS = text(
@@ -71,73 +115,6 @@ _MARK_SENT = text(
        AND a.step = h.step AND a.number = h.number
        AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')
     RETURNING a.*
-    """
-)
-_WRITE_PAYMENTS = text(
-    """
-    UPDATE payments p
-       SET state = r.state, version = r.version, sent_at = r.sent_at,
-           onramp = r.onramp, offramp = r.offramp,
-           collection_reference = r.collection_reference,
-           hold_reason = r.hold_reason, failure_code = r.failure_code,
-           failure_message = r.failure_message,
-           updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
-           lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
-           lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
-           due_at = CASE WHEN r.keeps_lease THEN p.due_at
-                         WHEN p.nudged THEN now()
-                         ELSE now() + make_interval(secs => r.due_in_seconds) END
-      FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
-             onramp text, offramp text, collection_reference text,
-             hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
-             due_in_seconds double precision, expected_version integer, lease_token bigint)
-     WHERE p.merchant_id = r.merchant_id AND p.id = r.id
-       AND p.version = r.expected_version AND p.lease_token = r.lease_token
-    RETURNING p.id
-    """
-)
-_WRITE_ATTEMPTS = text(
-    """
-    INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor,
-           currency, state, provider_reference, inconclusive_count, failure_code, failure_message)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, payment_id uuid, step text, number smallint, provider text,
-             key text, amount_minor bigint, currency text, state text, provider_reference text,
-             inconclusive_count integer, failure_code text, failure_message text)
-    ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
-       SET state = excluded.state, provider_reference = excluded.provider_reference,
-           -- What is INTENDED again provably never left.
-           sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
-           inconclusive_count = excluded.inconclusive_count, failure_code = excluded.failure_code,
-           failure_message = excluded.failure_message, updated_at = now()
-    """
-)
-_INSERT_POSTINGS = text(
-    """
-    INSERT INTO postings (merchant_id, payment_id, sequence, position, debit, credit, currency,
-           amount_minor, cause)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, payment_id uuid, sequence integer, position smallint, debit text,
-             credit text, currency text, amount_minor bigint, cause text)
-    """
-)
-# Accounts are changed in order, so that two batches wait for each other and never deadlock.
-_ADD_TO_BALANCES = text(
-    """
-    INSERT INTO balances (merchant_id, account, currency, balance_minor)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, account text, currency text, balance_minor bigint)
-     ORDER BY merchant_id, account, currency
-    ON CONFLICT (merchant_id, account, currency) DO UPDATE
-       SET balance_minor = balances.balance_minor + excluded.balance_minor, updated_at = now()
-    """
-)
-_CLOSE_NEWS = text(
-    """
-    UPDATE webhook_inbox w SET state = r.state
-      FROM json_to_recordset(CAST(:rows AS json)) AS r(provider text, event_id text, state text)
-     WHERE w.provider = r.provider AND w.event_id = r.event_id AND w.state = 'PENDING'
     """
 )
 
@@ -175,6 +152,60 @@ class PostgresWorkTransaction:
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
+        return await self._work(claimed)
+
+    async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
+        """See WorkTransaction.lock."""
+        named = {"merchant_id": merchant_id, "id": payment_id}
+        row = (await self._connection.execute(_LOCK, named)).one_or_none()
+        if row is None:
+            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+        return rows.read_payment(row), row.is_leased
+
+    async def request_cancel(self, payment: Payment) -> Payment:
+        """See WorkTransaction.request_cancel."""
+        named = {"merchant_id": payment.merchant_id, "id": payment.id}
+        return rows.read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
+
+    async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
+        """See WorkTransaction.answer."""
+        return (await read_answers(self._connection, [key])).get(key)
+
+    async def keep_answer(
+        self, key: IdempotencyKey, answer: StoredAnswer, payment_id: UUID, *, operation: str
+    ) -> StoredAnswer:
+        """See WorkTransaction.keep_answer."""
+        named = {"merchant_id": key[0], "key": key[1]}
+        kept = await self._connection.execute(
+            _KEEP_ANSWER,
+            {
+                **named,
+                "fingerprint": answer.fingerprint,
+                "response": answer.response,
+                "payment_id": payment_id,
+                "operation": operation,
+            },
+        )
+        if kept.rowcount == 1:
+            return answer
+        return (await read_answers(self._connection, [key]))[key]
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """See WorkTransaction.claim_one."""
+        named = {"merchant_id": merchant_id, "id": payment_id}
+        claimed = (await self._connection.execute(_CLAIM_ONE, named)).all()
+        if not claimed:
+            found = (await self._connection.execute(_EXISTS, named)).scalar_one()
+            raise (
+                PaymentBusy
+                if found
+                else PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+            )
+        (work,) = await self._work(claimed)
+        return work
+
+    async def _work(self, claimed: Iterable[Row[Any]]) -> Sequence[Work]:
+        """Claimed rows with what is known of their steps."""
         payments = [(rows.read_payment(row), row) for row in claimed]
         wanted = rows.as_json(
             {
@@ -189,7 +220,7 @@ class PostgresWorkTransaction:
             for row in await self._connection.execute(_ATTEMPTS, {"rows": wanted})
         }
         news = await self._news(wanted)
-        return [
+        work = [
             Work(
                 payment=payment,
                 attempt=attempts.get(payment.id),
@@ -198,6 +229,25 @@ class PostgresWorkTransaction:
                 claimed_at=row.claimed_at,
             )
             for payment, row in payments
+        ]
+        return await self._with_earlier(work)
+
+    async def _with_earlier(self, work: Sequence[Work]) -> Sequence[Work]:
+        """Adds the other attempts of those payments whose news may be about one of them."""
+        asked = {item.payment.id for item in work if speaks_of_others(item)}
+        if not asked:
+            return work
+        wanted = rows.as_json(
+            {"merchant_id": item.payment.merchant_id, "payment_id": item.payment.id}
+            for item in work
+            if item.payment.id in asked
+        )
+        found: dict[UUID, list[Attempt]] = defaultdict(list)
+        for row in await self._connection.execute(_ALL_ATTEMPTS, {"rows": wanted}):
+            found[row.payment_id].append(rows.read_attempt(row))
+        return [
+            replace(item, earlier=tuple(a for a in found[item.payment.id] if a != item.attempt))
+            for item in work
         ]
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
@@ -227,23 +277,7 @@ class PostgresWorkTransaction:
 
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
-        if not changes:
-            return ()
-        updated = await self._connection.execute(
-            _WRITE_PAYMENTS, {"rows": rows.as_json(map(_payment_change, changes))}
-        )
-        written = {row.id for row in updated}
-        standing = [change for change in changes if change.payment.id in written]
-        for statement, batch in (
-            (_WRITE_ATTEMPTS, [rows.attempt_row(c.attempt) for c in standing if c.attempt]),
-            (INSERT_EVENTS, [rows.event_row(c.payment, e) for c in standing for e in c.events]),
-            (_INSERT_POSTINGS, [row for c in standing for row in _posting_rows(c)]),
-            (_ADD_TO_BALANCES, _balance_rows(standing)),
-            (_CLOSE_NEWS, [row for c in standing for row in _news_rows(c)]),
-        ):
-            if batch:
-                await self._connection.execute(statement, {"rows": rows.as_json(batch)})
-        return written
+        return await write_changes(self._connection, changes)
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:
         news: dict[UUID, list[News]] = defaultdict(list)
@@ -257,62 +291,3 @@ class PostgresWorkTransaction:
                 )
             )
         return news
-
-
-def _payment_change(change: Change) -> dict[str, Any]:
-    payment = change.payment
-    return {
-        "merchant_id": payment.merchant_id,
-        "id": payment.id,
-        "state": payment.state,
-        "version": payment.version,
-        "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
-        "onramp": payment.onramp,
-        "offramp": payment.offramp,
-        "collection_reference": payment.collection_reference,
-        "hold_reason": payment.hold_reason,
-        "failure_code": payment.failure.code if payment.failure else None,
-        "failure_message": payment.failure.message if payment.failure else None,
-        "keeps_lease": change.keeps_lease,
-        "due_in_seconds": None if change.due_in is None else change.due_in.total_seconds(),
-        "expected_version": change.expected_version,
-        "lease_token": change.lease_token,
-    }
-
-
-def _posting_rows(change: Change) -> list[dict[str, Any]]:
-    return [
-        {
-            "merchant_id": change.payment.merchant_id,
-            "payment_id": change.payment.id,
-            "sequence": change.payment.version,
-            "position": position,
-            "debit": posting.debit,
-            "credit": posting.credit,
-            "currency": posting.amount.currency,
-            "amount_minor": posting.amount.amount_minor,
-            "cause": posting.cause,
-        }
-        for position, posting in enumerate(change.postings)
-    ]
-
-
-def _balance_rows(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    sums: dict[tuple[str, str, str], int] = defaultdict(int)
-    for change in changes:
-        merchant = change.payment.merchant_id
-        for posting in change.postings:
-            currency, amount = posting.amount.currency, posting.amount.amount_minor
-            sums[merchant, posting.debit, currency] += amount
-            sums[merchant, posting.credit, currency] -= amount
-    return [
-        {"merchant_id": merchant, "account": account, "currency": currency, "balance_minor": delta}
-        for (merchant, account, currency), delta in sorted(sums.items())
-    ]
-
-
-def _news_rows(change: Change) -> list[dict[str, Any]]:
-    return [
-        {"provider": c.news.provider, "event_id": c.news.event_id, "state": c.fate}
-        for c in change.closed_news
-    ]

@@ -3,13 +3,16 @@ what they say. What to do is decided in steps; leases and keys see to it that it
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import datetime
 
 from prometheus_client import Counter, Gauge
 
 from services.payments.batcher import Batcher
 from services.payments.domain.attempt import Answer
-from services.payments.ports import ProviderCall, Providers, WorkStore
+from services.payments.domain.quote import RateTrail
+from services.payments.ports import ProviderCall, Providers, RateQuery, Rates, WorkStore
 from services.payments.steps import Call, Change, Decider, Plan, Work
+from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 
 CLAIMED = Counter("caravel_worker_claimed_total", "Payments claimed.")
@@ -19,6 +22,8 @@ HELD = Counter("caravel_worker_held_total", "Payments put on hold.", ["reason"])
 UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
 RECORD_BATCH_MAX = 256
 
+# What was asked for and came back: a provider's answer, or a rate.
+Heard = Answer | RateTrail | DomainError
 Ask = Callable[[Sequence[ProviderCall]], AsyncIterator[tuple[str, Answer]]]
 
 
@@ -31,6 +36,7 @@ class Worker:
         owner: str,
         store: WorkStore,
         providers: Providers,
+        rates: Rates,
         decider: Decider,
         claim_max: int,
         under_way_max: int,
@@ -40,6 +46,7 @@ class Worker:
         self._owner = owner
         self._store = store
         self._providers = providers
+        self._rates = rates
         self._decider = decider
         self._claim_max = claim_max
         self._under_way_max = under_way_max
@@ -48,7 +55,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._under_way = 0
         self._batches: set[asyncio.Task[None]] = set()
-        self._recorder = Batcher[tuple[Work, Answer], bool](
+        self._recorder = Batcher[tuple[Work, Heard], bool](
             self._record, largest_batch=RECORD_BATCH_MAX, parallel=2, waiting_max=1_000_000
         )
 
@@ -107,7 +114,8 @@ class Worker:
         try:
             looking = [plan.work for plan in plans if plan.call is Call.LOOK_UP]
             sending = [plan.work for plan in plans if plan.call is Call.SEND]
-            await asyncio.gather(self._look_up(looking), self._send(sending))
+            pricing = [plan.work for plan in plans if plan.call is Call.PRICE]
+            await asyncio.gather(self._look_up(looking), self._send(sending), self._price(pricing))
         except Exception:  # noqa: BLE001 - the leases run out and the payments are found again
             get_logger().exception("batch_failed", size=len(plans))
         finally:
@@ -139,25 +147,50 @@ class Worker:
                     group.create_task(self._settle(item, answer))
         await self._send(absent)
 
+    async def _price(self, work: Sequence[Work]) -> None:
+        """Asks fx once for the rates of all whose quote had expired before the money came."""
+        if not work:
+            return
+        traces: dict[str, list[str]] = {}
+        for item in work:
+            traces.setdefault(item.payment.corridor_id, []).append(item.payment.trace_id)
+        queries = [RateQuery(corridor_id=c, trace_ids=tuple(t)) for c, t in traces.items()]
+        try:
+            rates: Sequence[RateTrail | DomainError] = await self._rates.get(queries)
+        except Unavailable as error:
+            rates = [error] * len(queries)
+        rate_of = dict(zip(traces, rates, strict=True))
+        async with asyncio.TaskGroup() as group:
+            for item in work:
+                group.create_task(self._keep(item, rate_of[item.payment.corridor_id]))
+
     async def _settle(self, work: Work, answer: Answer) -> None:
         provider = work.attempt.provider if work.attempt else ""
         ANSWERS.labels(provider, answer.outcome).inc()
+        await self._keep(work, answer)
+
+    async def _keep(self, work: Work, heard: Heard) -> None:
         try:
-            await self._recorder.submit((work, answer))
+            await self._recorder.submit((work, heard))
         except Exception:  # noqa: BLE001 - the lease runs out and the payment is found again
             get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
 
-    async def _record(self, answered: Sequence[tuple[Work, Answer]]) -> Sequence[bool]:
+    async def _record(self, answered: Sequence[tuple[Work, Heard]]) -> Sequence[bool]:
         """One transaction for all answers that came in together."""
         async with self._store.begin() as transaction:
             now = await transaction.now()
-            changes = [self._decider.settle(work, answer, now) for work, answer in answered]
+            changes = [self._change(work, heard, now) for work, heard in answered]
             written = await transaction.write(changes)
             await transaction.commit()
         FENCED.inc(len(changes) - len(written))
         _report(change for change in changes if change.payment.id in written)
         self.wake()
         return [change.payment.id in written for change in changes]
+
+    def _change(self, work: Work, heard: Heard, now: datetime) -> Change:
+        if isinstance(heard, Answer):
+            return self._decider.settle(work, heard, now)
+        return self._decider.price(work, heard, now)
 
     def _count(self, difference: int) -> None:
         self._under_way += difference

@@ -18,7 +18,7 @@ from services.payments.steps import Decider
 from services.payments.store import Alarm, PostgresPayments, PostgresWork
 from services.payments.worker import Worker
 from tests.conftest import Database
-from tests.fakes import ScriptedProviders
+from tests.fakes import FixedRates, ScriptedProviders
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.polling import until
 
@@ -41,6 +41,7 @@ def _worker(
         owner=uuid4().hex,
         store=PostgresWork(engine),
         providers=providers,
+        rates=FixedRates(),
         decider=Decider(CAPABILITIES, spread=lambda: 0.0),
         claim_max=16,
         under_way_max=under_way_max,

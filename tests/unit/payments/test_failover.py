@@ -71,7 +71,7 @@ def test_the_last_offramps_refusal_gives_the_sender_the_money_back() -> None:
 
     assert change.payment.state is State.REFUNDING
     assert change.payment.failure == REFUSED.failure
-    assert change.postings == ()
+    assert {posting.cause for posting in change.postings} >= {"refund_exchange_bought"}
     assert change.due_in == timedelta(0)
 
 
@@ -112,7 +112,8 @@ def test_a_refund_that_succeeded_ends_the_payment() -> None:
     change = DECIDER.settle(work, Answer(outcome=Outcome.SUCCEEDED), NOW)
 
     assert change.payment.state is State.REFUNDED
-    assert change.postings[-1].cause == "refund_funds_collected"
+    assert [posting.cause for posting in change.postings] == ["refunded"]
+    assert change.payment.refundable.amount_minor == 0
     assert change.due_in is None
 
 
@@ -136,7 +137,9 @@ def test_news_of_a_payout_during_its_refund_is_a_hold() -> None:
         answer=Answer(outcome=Outcome.SUCCEEDED),
     )
 
-    plan = DECIDER.plan(make_work(State.REFUNDING, AttemptState.SENT, news=(news,)))
+    work = make_work(State.REFUNDING, AttemptState.SENT, news=(news,))
+    failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
+    plan = DECIDER.plan(replace(work, earlier=(failed,)))
 
     assert plan.call is None
     assert plan.change.payment.hold_reason == "late_success"
@@ -279,7 +282,8 @@ def test_a_late_success_of_a_failed_attempt_is_a_hold() -> None:
         answer=Answer(outcome=Outcome.SUCCEEDED, key=_attempt(work).key),
     )
 
-    plan = DECIDER.plan(replace(work, attempt=second, news=(late,)))
+    first = replace(_attempt(work), state=AttemptState.FAILED)
+    plan = DECIDER.plan(replace(work, attempt=second, earlier=(first,), news=(late,)))
 
     assert plan.call is None
     assert plan.change.payment.hold_reason == "late_success"

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from services.payments.domain.ledger import (
     exchange_postings,
     payout_postings,
     refund_postings,
+    unwinding_postings,
 )
-from services.payments.domain.payment import Payment
+from services.payments.domain.payment import Payment, State
 from tests.makers import make_payment, make_terms
 
 
@@ -81,7 +83,8 @@ def test_a_refunded_payment_leaves_nothing_on_any_account(amount_minor: int) -> 
         [
             *collection_postings(payment),
             *exchange_postings(payment.terms),
-            *refund_postings(payment),
+            *unwinding_postings(replace(payment, state=State.CONVERTED)),
+            *refund_postings(payment, payment.terms.amount),
         ]
     )
 

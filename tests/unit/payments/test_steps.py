@@ -203,7 +203,9 @@ def test_an_event_that_is_only_a_hint_leads_to_a_look_up() -> None:
 
     assert plan.call is Call.LOOK_UP
     assert plan.change.payment.state is State.COLLECTING
-    assert [closed.news for closed in plan.change.closed_news] == [hint]
+    assert plan.change.closed_news == ()
+    answered = DECIDER.settle(plan.work, SUCCEEDED, NOW)
+    assert [closed.news for closed in answered.closed_news] == [hint]
 
 
 def test_an_event_from_another_provider_than_the_attempts_is_no_evidence() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.config import ServiceSettings
-from services.payments.store import PostgresInbox, PostgresPayments
+from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
 from services.shared.corridors import load_corridors
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, ScriptedProviders
@@ -47,6 +47,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         rates=rates,
         providers=ScriptedProviders(),
         store=PostgresPayments(engine),
+        work=PostgresWork(engine),
         inbox=PostgresInbox(engine),
     )
     await server.start("127.0.0.1", 0)

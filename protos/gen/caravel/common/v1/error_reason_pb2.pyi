@@ -156,6 +156,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
     Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
     """
+    PAYMENT_NOT_CANCELLABLE: _ErrorReason.ValueType  # 33
+    """The payout has begun, or the payment is over. FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
+    """
+    PAYMENT_NOT_REFUNDABLE: _ErrorReason.ValueType  # 34
+    """Nothing can be given back now: not collected yet, being paid out, or paid out already.
+    FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
+    """
+    REFUND_TOO_LARGE: _ErrorReason.ValueType  # 35
+    """The refund is more than what the payer has not got back yet. OUT_OF_RANGE, 400.
+    Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
+    """
+    PAYMENT_BUSY: _ErrorReason.ValueType  # 36
+    """Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
+    Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -291,5 +308,22 @@ Example: {"reason": "REQUEST_TOO_LARGE", "metadata": {"max_bytes": "262144"}}
 REQUEST_TOO_SLOW: ErrorReason.ValueType  # 32
 """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
 Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
+"""
+PAYMENT_NOT_CANCELLABLE: ErrorReason.ValueType  # 33
+"""The payout has begun, or the payment is over. FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
+"""
+PAYMENT_NOT_REFUNDABLE: ErrorReason.ValueType  # 34
+"""Nothing can be given back now: not collected yet, being paid out, or paid out already.
+FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
+"""
+REFUND_TOO_LARGE: ErrorReason.ValueType  # 35
+"""The refund is more than what the payer has not got back yet. OUT_OF_RANGE, 400.
+Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
+"""
+PAYMENT_BUSY: ErrorReason.ValueType  # 36
+"""Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
+Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -104,6 +104,8 @@ class Payment(_message.Message):
     HOLD_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    REFUNDED_USD_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -132,6 +134,10 @@ class Payment(_message.Message):
     """The provider that pays out."""
     reference: _builtins.str
     """The merchant's own reference, as given."""
+    cancel_requested: _builtins.bool
+    """True once the merchant has asked to call it off."""
+    refunded_usd: _builtins.str
+    """What the payer has got back so far, decimal text in US dollars."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -173,10 +179,12 @@ class Payment(_message.Message):
         hold: Global___PaymentHold | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        cancel_requested: _builtins.bool = ...,
+        refunded_usd: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refunded_usd", b"refunded_usd", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -642,6 +650,56 @@ class CreatePaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreatePaymentRequest: _TypeAlias = CreatePaymentRequest  # noqa: Y015
+
+@_typing.final
+class CancelPaymentRequest(_message.Message):
+    """Request of CancelPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.str
+    """Id of the payment."""
+    def __init__(
+        self,
+        *,
+        transaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
+
+@_typing.final
+class RefundPaymentRequest(_message.Message):
+    """Request of RefundPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_USD_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.str
+    """Id of the payment."""
+    amount_usd: _builtins.str
+    """How much in US dollars: positive, at most 2 decimals, at most what the payer has not got back
+    yet. Absent, all of that.
+    """
+    def __init__(
+        self,
+        *,
+        transaction_id: _builtins.str = ...,
+        amount_usd: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundPaymentRequest: _TypeAlias = RefundPaymentRequest  # noqa: Y015
 
 @_typing.final
 class GetPaymentRequest(_message.Message):

@@ -57,6 +57,16 @@ class PaymentServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.FromString,
                 _registered_method=True)
+        self.CancelPayment = channel.unary_unary(
+                '/caravel.payments.v1.PaymentService/CancelPayment',
+                request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.RefundPayment = channel.unary_unary(
+                '/caravel.payments.v1.PaymentService/RefundPayment',
+                request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.RefundPaymentRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
         self.CreateQuote = channel.unary_unary(
                 '/caravel.payments.v1.PaymentService/CreateQuote',
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.CreateQuoteRequest.SerializeToString,
@@ -117,6 +127,29 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelPayment(self, request, context):
+        """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
+        collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
+        Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
+        it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefundPayment(self, request, context):
+        """Gives the payer money back: everything, or a part at a time. Possible while the dollars are here
+        and no payout may still move them: before the payout, after it has failed for good, and after it
+        came back. Fees and exchange are taken back at the payment's own locked rate, so the parts add
+        up to the dollars that were paid. Needs the metadata (header) `idempotency-key` and is safe to
+        retry with it. Refuses with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
+        PAYMENT_BUSY, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateQuote(self, request, context):
         """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
         idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
@@ -166,6 +199,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListPaymentEvents,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.SerializeToString,
+            ),
+            'CancelPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPayment,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.CancelPaymentRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'RefundPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefundPayment,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.RefundPaymentRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
             'CreateQuote': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateQuote,
@@ -294,6 +337,60 @@ class PaymentService:
             '/caravel.payments.v1.PaymentService/ListPaymentEvents',
             caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.PaymentService/CancelPayment',
+            caravel_dot_payments_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefundPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.PaymentService/RefundPayment',
+            caravel_dot_payments_dot_v1_dot_payments__pb2.RefundPaymentRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,21 @@ class PaymentServiceStub:
     """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
     PAYMENT_NOT_FOUND.
     """
+    CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]
+    """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
+    collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
+    Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
+    it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+    """
+    RefundPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]
+    """Gives the payer money back: everything, or a part at a time. Possible while the dollars are here
+    and no payout may still move them: before the payout, after it has failed for good, and after it
+    came back. Fees and exchange are taken back at the payment's own locked rate, so the parts add
+    up to the dollars that were paid. Needs the metadata (header) `idempotency-key` and is safe to
+    retry with it. Refuses with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
+    PAYMENT_BUSY, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+    """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
     idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
@@ -99,6 +114,21 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
     """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
     PAYMENT_NOT_FOUND.
+    """
+    CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
+    collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
+    Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
+    it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+    """
+    RefundPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """Gives the payer money back: everything, or a part at a time. Possible while the dollars are here
+    and no payout may still move them: before the payout, after it has failed for good, and after it
+    came back. Fees and exchange are taken back at the payment's own locked rate, so the parts add
+    up to the dollars that were paid. Needs the metadata (header) `idempotency-key` and is safe to
+    retry with it. Refuses with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
+    PAYMENT_BUSY, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
@@ -164,6 +194,33 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.ListPaymentEventsResponse, _abc.Awaitable[_payments_pb2.ListPaymentEventsResponse]]:
         """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
         PAYMENT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelPayment(
+        self,
+        request: _payments_pb2.CancelPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
+        collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
+        Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
+        it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RefundPayment(
+        self,
+        request: _payments_pb2.RefundPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """Gives the payer money back: everything, or a part at a time. Possible while the dollars are here
+        and no payout may still move them: before the payout, after it has failed for good, and after it
+        came back. Fees and exchange are taken back at the payment's own locked rate, so the parts add
+        up to the dollars that were paid. Needs the metadata (header) `idempotency-key` and is safe to
+        retry with it. Refuses with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
+        PAYMENT_BUSY, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,110 @@
+"""What providers have said by webhook: which attempt an event is about, whether it settles it by
+itself, and whether it contradicts what is recorded. What then happens is decided in decider."""
+
+from collections.abc import Iterable
+
+from services.payments.domain.attempt import (
+    Answer,
+    Attempt,
+    AttemptState,
+    Capabilities,
+    Outcome,
+)
+from services.payments.steps.facts import ClosedNews, News, NewsFate, Work
+
+_DECISIVE = (Outcome.SUCCEEDED, Outcome.FAILED)
+
+
+def is_about(news: News, attempt: Attempt) -> bool:
+    """Whether an event is about this very attempt, as far as it says."""
+    return (
+        news.step is attempt.step
+        and news.provider == attempt.provider
+        and news.answer.key in ("", attempt.key)
+    )
+
+
+def speaks_of_others(work: Work) -> bool:
+    """Whether an event may be about another attempt than the present one."""
+    return any(work.attempt is None or not is_about(news, work.attempt) for news in work.news)
+
+
+def contradicts_a_failure(work: Work) -> bool:
+    """Whether an event says that something succeeded which we have recorded as failed."""
+    return any(
+        news.answer.outcome is Outcome.SUCCEEDED
+        and (meant := _attempts_meant(work, news))
+        and all(attempt.state is AttemptState.FAILED for attempt in meant)
+        for news in work.news
+    )
+
+
+def takes_back(work: Work, attempt: Attempt) -> bool:
+    """Whether an event says that an attempt which has succeeded has failed after all."""
+    return any(
+        news.answer.outcome is Outcome.FAILED and is_about(news, attempt) for news in work.news
+    )
+
+
+def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:
+    """What the first event says that settles the attempt without asking anybody."""
+    # An event can be evidence only about what the provider is known to have.
+    if attempt.state in (AttemptState.INTENDED, AttemptState.FAILED, AttemptState.REVERSED):
+        return None
+    return _word(work, attempt) if capabilities.event_is_evidence else None
+
+
+def signed_word(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:
+    """What an event says that nobody but the provider can have sent; for when asking fails."""
+    return _word(work, attempt) if capabilities.signs_events else None
+
+
+def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedNews, ...]:
+    """All events as dealt with: applied where they are about the attempt, ignored otherwise."""
+    return tuple(
+        ClosedNews(
+            news=news,
+            fate=NewsFate.APPLIED if attempt and is_about(news, attempt) else NewsFate.IGNORED,
+        )
+        for news in work.news
+    )
+
+
+def heard(work: Work, attempt: Attempt) -> tuple[ClosedNews, ...]:
+    """The same for the events about attempts that exist; others stay for one that is to come."""
+    existing = known(work)
+    return tuple(item for item in closed(work, attempt) if item.news in existing)
+
+
+def ignored(news: Iterable[News]) -> tuple[ClosedNews, ...]:
+    """The events, as needing no more attention."""
+    return tuple(ClosedNews(news=item, fate=NewsFate.IGNORED) for item in news)
+
+
+def known(work: Work) -> tuple[News, ...]:
+    """Events about attempts that exist; others may be about one that is still to come."""
+    return tuple(news for news in work.news if _attempts_meant(work, news))
+
+
+def outdated(work: Work) -> tuple[News, ...]:
+    """Events about other attempts than the present one, which are over: they tell nothing new."""
+    return tuple(
+        news
+        for news in known(work)
+        if not any(a is work.attempt or a.is_live for a in _attempts_meant(work, news))
+    )
+
+
+def _attempts_meant(work: Work, news: News) -> list[Attempt]:
+    known = (*((work.attempt,) if work.attempt else ()), *work.earlier)
+    return [attempt for attempt in known if is_about(news, attempt)]
+
+
+def _word(work: Work, attempt: Attempt) -> Answer | None:
+    """The one thing that the events say of the attempt; nothing where they disagree."""
+    words = [
+        news.answer
+        for news in work.news
+        if news.answer.outcome in _DECISIVE and is_about(news, attempt)
+    ]
+    return words[0] if len({word.outcome for word in words}) == 1 else None

@@ -1,0 +1,125 @@
+"""The ways back, one function each: called off before anything was taken, expired, come back after
+its completion, and given back to the payer, in one piece or in parts."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from services.payments.domain.attempt import (
+    Answer,
+    Attempt,
+    AttemptState,
+    Outcome,
+    Step,
+    intend,
+)
+from services.payments.domain.ledger import return_postings, unwinding_postings
+from services.payments.domain.payment import (
+    Failure,
+    Payment,
+    PaymentNotRefundable,
+    RefundTooLarge,
+    State,
+)
+from services.payments.steps.facts import Change, Work
+from services.payments.steps.news import closed
+from services.payments.steps.waiting import evidence_of, release
+from services.shared.money import Money
+
+# The payout has not begun, came back, or has failed for good: what we hold is the payer's again.
+_HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.RETURNED})
+# Holds that a refund answers; any other must be looked into first.
+_ANSWERED_BY_A_REFUND = frozenset({None, "late_funds", "payout_failed", "refund_failed"})
+CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
+EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
+
+
+def call_off(work: Work) -> Change:
+    """Nothing was taken and nothing will be: cancelled at the merchant's wish, or else expired."""
+    payment = work.payment
+    wished = payment.cancel_requested_at is not None
+    failure = CANCELLED if wished else EXPIRED
+    payment, event = payment.moved(
+        State.CANCELLED if wished else State.EXPIRED,
+        actor="merchant" if wished else "worker",
+        cause="cancelled" if wished else "expired",
+    )
+    attempt = work.attempt
+    if attempt is not None and attempt.is_live:
+        answer = Answer(outcome=Outcome.FAILED, failure=failure)
+        attempt = attempt.answered(AttemptState.FAILED, answer)
+    return replace(
+        release(work, closed_news=closed(work, attempt)),
+        payment=payment if wished else replace(payment, failure=failure),
+        attempt=attempt,
+        events=(event,),
+    )
+
+
+def come_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    """A payout that had succeeded is returned: we owe again, and the merchant says what to do."""
+    payment, event = work.payment.moved(
+        State.RETURNED, actor=answer.actor, cause="payout_returned", **evidence_of(attempt, answer)
+    )
+    return replace(
+        release(work, closed_news=closed(work, attempt)),
+        payment=replace(payment, failure=answer.failure),
+        attempt=attempt.answered(AttemptState.REVERSED, answer),
+        events=(event,),
+        postings=return_postings(payment),
+    )
+
+
+def back_to_the_payer(change: Change, *, actor: str, cause: str, **facts: str) -> Change:
+    """The change, with the payment's move towards a refund as its next one.
+
+    Fees and exchange are taken back as they were posted, at the payment's own locked rate.
+    """
+    before = change.payment
+    payment, event = before.moved(
+        State.REFUNDING, actor=actor, cause=cause, refund_rate=str(before.terms.rate), **facts
+    )
+    return replace(
+        change,
+        payment=payment,
+        events=(*change.events, event),
+        postings=(*change.postings, *unwinding_postings(before)),
+        due_in=change.due_in if change.due_in is not None else timedelta(0),
+    )
+
+
+def refund_on_request(work: Work, amount: Money | None) -> Change:
+    """A refund that the merchant asks for, of so much or of all that is left.
+
+    Raises PaymentNotRefundable or RefundTooLarge.
+    """
+    number = _next_refund(work)
+    attempt = intend(work.payment, Step.REFUND, number, amount)
+    if attempt.amount > work.payment.refundable:
+        raise RefundTooLarge(refundable_usd=str(work.payment.refundable))
+    facts = {"amount_usd": str(attempt.amount), "key": attempt.key}
+    change = replace(release(work, due_in=timedelta(0)), attempt=attempt)
+    change = replace(change, payment=replace(work.payment, hold_reason=None))
+    if work.payment.state is not State.REFUNDING:
+        return back_to_the_payer(change, actor="merchant", cause="refund_requested", **facts)
+    payment, event = change.payment.noted(actor="merchant", cause="refund_requested", **facts)
+    return replace(change, payment=payment, events=(event,))
+
+
+def _next_refund(work: Work) -> int:
+    """The number of the refund that may begin now. Raises PaymentNotRefundable."""
+    payment, attempt = work.payment, work.attempt
+    if payment.hold_reason not in _ANSWERED_BY_A_REFUND:
+        raise _not_refundable(payment)
+    if payment.state is State.REFUNDING and attempt is not None and not attempt.is_live:
+        return attempt.number + 1
+    if payment.state not in _HOLDING:
+        raise _not_refundable(payment)
+    if payment.state is State.PAYING_OUT and (
+        attempt is None or attempt.state is not AttemptState.FAILED
+    ):
+        raise _not_refundable(payment)
+    return 1
+
+
+def _not_refundable(payment: Payment) -> PaymentNotRefundable:
+    return PaymentNotRefundable(status=payment.status)

@@ -1,0 +1,195 @@
+"""Writes what was decided, for all payments at once: payments, attempts, events, postings, the
+balances they add up to, and the inbox. A change whose lease or version has moved on is left out
+whole."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.steps import Change
+from services.payments.store import rows
+from services.payments.store.payments import INSERT_EVENTS
+
+_WRITE_PAYMENTS = text(
+    """
+    UPDATE payments p
+       SET state = r.state, version = r.version, sent_at = r.sent_at,
+           rate = r.rate, mid_rate = r.mid_rate,
+           markup_basis_points = r.markup_basis_points, payout_minor = r.payout_minor,
+           refunded_minor = r.refunded_minor,
+           onramp = r.onramp, offramp = r.offramp,
+           collection_reference = r.collection_reference,
+           hold_reason = r.hold_reason, failure_code = r.failure_code,
+           failure_message = r.failure_message,
+           updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
+           lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
+           lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
+           due_at = CASE WHEN r.keeps_lease THEN p.due_at
+                         WHEN p.nudged THEN now()
+                         ELSE now() + make_interval(secs => r.due_in_seconds) END
+      FROM json_to_recordset(CAST(:rows AS json))
+        AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
+             rate numeric, mid_rate numeric, markup_basis_points smallint,
+             payout_minor bigint, refunded_minor bigint,
+             onramp text, offramp text, collection_reference text,
+             hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
+             due_in_seconds double precision, expected_version integer, lease_token bigint)
+     WHERE p.merchant_id = r.merchant_id AND p.id = r.id
+       AND p.version = r.expected_version AND p.lease_token = r.lease_token
+    RETURNING p.id
+    """
+)
+_WRITE_ATTEMPTS = text(
+    """
+    INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor,
+           currency, state, provider_reference, inconclusive_count, failure_code, failure_message)
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS r(merchant_id text, payment_id uuid, step text, number smallint, provider text,
+             key text, amount_minor bigint, currency text, state text, provider_reference text,
+             inconclusive_count integer, failure_code text, failure_message text)
+    ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
+       SET state = excluded.state, provider_reference = excluded.provider_reference,
+           -- What is INTENDED again provably never left.
+           sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
+           inconclusive_count = excluded.inconclusive_count, failure_code = excluded.failure_code,
+           failure_message = excluded.failure_message, updated_at = now()
+    """
+)
+# The fees stay as they were agreed, and so does the schedule that they came from.
+_REPRICE = text(
+    """
+    WITH made AS (
+        INSERT INTO quotes (merchant_id, id, corridor_id, terms, trail, fee_schedule_version,
+               payment_id, created_at, expires_at)
+        SELECT r.merchant_id, r.id, r.corridor_id, r.terms, r.trail, q.fee_schedule_version,
+               r.payment_id, r.created_at, r.created_at
+          FROM json_to_recordset(CAST(:rows AS json))
+            AS r(merchant_id text, id uuid, replaces uuid, corridor_id text, terms jsonb,
+                 trail jsonb, payment_id uuid, created_at timestamptz)
+          JOIN quotes q ON q.merchant_id = r.merchant_id AND q.id = r.replaces
+        RETURNING merchant_id, id, payment_id
+    )
+    UPDATE payments p SET quote_id = made.id FROM made
+     WHERE p.merchant_id = made.merchant_id AND p.id = made.payment_id
+    """
+)
+_INSERT_POSTINGS = text(
+    """
+    INSERT INTO postings (merchant_id, payment_id, sequence, position, debit, credit, currency,
+           amount_minor, cause)
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS r(merchant_id text, payment_id uuid, sequence integer, position smallint, debit text,
+             credit text, currency text, amount_minor bigint, cause text)
+    """
+)
+# Accounts are changed in order, so that two batches wait for each other and never deadlock.
+_ADD_TO_BALANCES = text(
+    """
+    INSERT INTO balances (merchant_id, account, currency, balance_minor)
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS r(merchant_id text, account text, currency text, balance_minor bigint)
+     ORDER BY merchant_id, account, currency
+    ON CONFLICT (merchant_id, account, currency) DO UPDATE
+       SET balance_minor = balances.balance_minor + excluded.balance_minor, updated_at = now()
+    """
+)
+_CLOSE_NEWS = text(
+    """
+    UPDATE webhook_inbox w SET state = r.state
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(provider text, event_id text, state text)
+     WHERE w.provider = r.provider AND w.event_id = r.event_id AND w.state = 'PENDING'
+    """
+)
+
+
+async def write_changes(connection: AsyncConnection, changes: Sequence[Change]) -> Collection[UUID]:
+    """Writes each change whose lease and version still stand; gives those payments' ids."""
+    if not changes:
+        return ()
+    updated = await connection.execute(
+        _WRITE_PAYMENTS, {"rows": rows.as_json(map(_payment_change, changes))}
+    )
+    written = {row.id for row in updated}
+    standing = [change for change in changes if change.payment.id in written]
+    for statement, batch in (
+        (_WRITE_ATTEMPTS, [rows.attempt_row(c.attempt) for c in standing if c.attempt]),
+        (INSERT_EVENTS, [rows.event_row(c.payment, e) for c in standing for e in c.events]),
+        (
+            _REPRICE,
+            [rows.repricing_row(c.payment, c.repricing) for c in standing if c.repricing],
+        ),
+        (_INSERT_POSTINGS, [row for c in standing for row in _posting_rows(c)]),
+        (_ADD_TO_BALANCES, _balance_rows(standing)),
+        (_CLOSE_NEWS, [row for c in standing for row in _news_rows(c)]),
+    ):
+        if batch:
+            await connection.execute(statement, {"rows": rows.as_json(batch)})
+    return written
+
+
+def _payment_change(change: Change) -> dict[str, Any]:
+    payment = change.payment
+    return {
+        "merchant_id": payment.merchant_id,
+        "id": payment.id,
+        "state": payment.state,
+        "version": payment.version,
+        "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
+        "rate": str(payment.terms.rate),
+        "mid_rate": str(payment.terms.mid_rate),
+        "markup_basis_points": payment.terms.markup_basis_points,
+        "payout_minor": payment.terms.payout.amount_minor,
+        "refunded_minor": payment.refunded.amount_minor,
+        "onramp": payment.onramp,
+        "offramp": payment.offramp,
+        "collection_reference": payment.collection_reference,
+        "hold_reason": payment.hold_reason,
+        "failure_code": payment.failure.code if payment.failure else None,
+        "failure_message": payment.failure.message if payment.failure else None,
+        "keeps_lease": change.keeps_lease,
+        "due_in_seconds": None if change.due_in is None else change.due_in.total_seconds(),
+        "expected_version": change.expected_version,
+        "lease_token": change.lease_token,
+    }
+
+
+def _posting_rows(change: Change) -> list[dict[str, Any]]:
+    return [
+        {
+            "merchant_id": change.payment.merchant_id,
+            "payment_id": change.payment.id,
+            "sequence": change.payment.version,
+            "position": position,
+            "debit": posting.debit,
+            "credit": posting.credit,
+            "currency": posting.amount.currency,
+            "amount_minor": posting.amount.amount_minor,
+            "cause": posting.cause,
+        }
+        for position, posting in enumerate(change.postings)
+    ]
+
+
+def _balance_rows(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    sums: dict[tuple[str, str, str], int] = defaultdict(int)
+    for change in changes:
+        merchant = change.payment.merchant_id
+        for posting in change.postings:
+            currency, amount = posting.amount.currency, posting.amount.amount_minor
+            sums[merchant, posting.debit, currency] += amount
+            sums[merchant, posting.credit, currency] -= amount
+    return [
+        {"merchant_id": merchant, "account": account, "currency": currency, "balance_minor": delta}
+        for (merchant, account, currency), delta in sorted(sums.items())
+    ]
+
+
+def _news_rows(change: Change) -> list[dict[str, Any]]:
+    return [
+        {"provider": c.news.provider, "event_id": c.news.event_id, "state": c.fate}
+        for c in change.closed_news
+    ]
