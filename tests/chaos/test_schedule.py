@@ -73,8 +73,8 @@ async def test_simulator_refuses_what_is_impossible_and_nothing_else(
             assert refused == lies.IMPOSSIBLE[provider], provider
 
 
-def test_every_lie_is_told_but_one() -> None:
-    assert {mode.value for mode in Mode} - set(lies.MODES) == {"key_ttl"}
+def test_every_lie_is_told_but_two() -> None:
+    assert {mode.value for mode in Mode} - set(lies.MODES) == {"cache_500", "key_ttl"}
 
 
 def test_meshes_side_by_side_have_ports_of_their_own() -> None:
