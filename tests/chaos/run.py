@@ -117,7 +117,7 @@ async def _everything(
             random.Random(f"driver {seed}"),
             receiver.url,
             options.rate_per_second,
-            _webhook_secrets(mesh.plan.credentials),
+            webhook_secrets=_webhook_secrets(mesh.plan.credentials),
         )
         yield _Run(
             options=options,
@@ -173,8 +173,6 @@ async def _tell_progress(run: _Run, stop: asyncio.Event) -> None:
     began, indefinite = time.monotonic(), 0
     tail = Tail(run.history.path, from_start=True)
     while not stop.is_set():
-        if run.driver.endpoint and not run.receiver.secrets:
-            run.receiver.secrets.append(run.driver.endpoint[1])
         indefinite += sum('"type": "info"' in line for line in tail.new_lines())
         run.result.indefinite = indefinite
         known = await watch.progress(run.mesh.owner_url)
@@ -238,10 +236,9 @@ async def _count(run: _Run) -> None:
     cuts: Counter[str] = Counter()
     for link in mesh.links.values():
         cuts += link.struck
-    result.cuts = cuts
-    result.own_ends = Counter(
-        f"{death.name} {describe_end(death.code)}" for death in mesh.deaths if not death.is_killed
-    )
+    result.cuts = dict(cuts)
+    ends = [death for death in mesh.deaths if not death.is_killed]
+    result.own_ends = dict(Counter(f"{one.name} {describe_end(one.code)}" for one in ends))
     if await watch.progress(mesh.owner_url):
         result.states, result.held = await watch.tally(mesh.owner_url)
         result.payments = sum(result.states.values())
