@@ -7,7 +7,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from caravel.payments.v1 import (
     admin_pb2_grpc,
@@ -78,6 +78,12 @@ RETRY_SECONDS = 0.5
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
 
 Answered = TypeVar("Answered")
+# Takes a port and gives one of the same kind; tests put their own in front of the real ones.
+Wrap = Callable[[Any], Any]
+
+
+def _as_it_is(port: Any) -> Any:
+    return port
 
 
 class MixedSandbox(CannotStart):
@@ -131,7 +137,7 @@ def build_server(
 
 
 @asynccontextmanager
-async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
+async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
     corridors = load_corridors(config.corridors_dir)
     async with (
@@ -146,19 +152,21 @@ async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
         yield build_server(
             config,
             corridors=corridors,
-            fees=GrpcFees(a),
-            rates=GrpcRates(b),
-            providers=providers,
-            store=PostgresPayments(engine, encode_event),
-            work=PostgresWork(engine, encode_event),
-            inbox=PostgresInbox(engine),
+            fees=wrap(GrpcFees(a)),
+            rates=wrap(GrpcRates(b)),
+            providers=wrap(providers),
+            store=wrap(PostgresPayments(engine, encode_event)),
+            work=wrap(PostgresWork(engine, encode_event)),
+            inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
             operations=PostgresOperations(engine, encode_event),
         )
 
 
 @asynccontextmanager
-async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
+async def assemble_worker(
+    config: WorkerSettings, wrap: Wrap = _as_it_is
+) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone."""
     async with (
         _database(config, "caravel-worker", pool_size=8) as engine,
@@ -169,9 +177,9 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
         await _refuse_mixed(providers, config)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
-            store=PostgresWork(engine, encode_event),
-            providers=providers,
-            rates=GrpcRates(fx),
+            store=wrap(PostgresWork(engine, encode_event)),
+            providers=wrap(providers),
+            rates=wrap(GrpcRates(fx)),
             decider=Decider(await _answered(providers.capabilities), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
@@ -180,7 +188,7 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
         )
         deliverer = Deliverer(
             outbox=PostgresOutbox(engine),
-            sender=sender,
+            sender=wrap(sender),
             spread=random.random,
             lease_seconds=config.lease_seconds,
             send_seconds=SEND_SECONDS,

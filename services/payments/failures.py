@@ -2,6 +2,7 @@
 and how patient we are with it. Where it is counted is store.failures; what the world refuses is no
 failure of ours, and neither is a database that cannot answer."""
 
+import math
 import traceback
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,8 @@ class Lease:
     merchant_id: str
     payment_id: UUID
     token: int
+    # When it has ended for certain, on the monotonic clock of the worker's machine.
+    ends: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)

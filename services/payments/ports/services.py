@@ -1,5 +1,6 @@
 """The other services as payments sees them: fees, fx and providers."""
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -50,6 +51,9 @@ class ProviderCall:
 
     payment: Payment
     attempt: Attempt
+    # From when on it must not be sent any more, on the monotonic clock: a worker that was stopped
+    # between the mark and the send finds out here that the payment may be somebody else's.
+    send_before: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,8 @@ class Providers(Protocol):
     def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """Sends each attempt under its key; yields (key, answer) as each is known, every key once.
 
-        Never raises for a provider or for the mesh: what is not known is UNKNOWN.
+        Never raises for a provider or for the mesh: what is not known is UNKNOWN, and so is what
+        was not sent because its time was over.
         """
         ...
 

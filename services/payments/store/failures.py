@@ -1,7 +1,9 @@
 """Counts what breaks down on our side, and sets aside what keeps doing so. The count of a step
 stands on its payment, under the guard of the lease; that of an event stands in the inbox."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -149,11 +151,12 @@ class Failures:
         self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
     ) -> Sequence[Lease]:
         """See WorkTransaction.suspect."""
+        ends = time.monotonic() + lease_seconds
         taken = await self._connection.execute(
             _SUSPECT_AGAIN if failed_before else _SUSPECT_FIRST,
             {"owner": owner, "limit": limit, "lease_seconds": lease_seconds, "died": DIED},
         )
-        return [lease_of(row) for row in taken]
+        return [replace(lease_of(row), ends=ends) for row in taken]
 
     async def acquit(self, leases: Sequence[Lease]) -> Sequence[Row[Any]]:
         """Takes the suspicion back from those that are still leased; gives their rows."""

@@ -2,6 +2,7 @@
 token only grows guards every write, so that a worker that slept past its lease changes nothing any
 more. The writing itself is in writing."""
 
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -165,14 +166,19 @@ class PostgresWorkTransaction(Failures):
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         """See WorkTransaction.claim."""
+        # Read before the database starts counting, so that ours never ends later than its lease.
+        lease_ends = time.monotonic() + lease_seconds
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
-        return await self._work(claimed.all())
+        work = await self._work(claimed.all())
+        return [replace(item, lease_ends=lease_ends) for item in work]
 
     async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
         """See WorkTransaction.take_up."""
-        return await self._work(await self.acquit(leases))
+        ends = {lease.payment_id: lease.ends for lease in leases}
+        work = await self._work(await self.acquit(leases))
+        return [replace(item, lease_ends=ends[item.payment.id]) for item in work]
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
         """See WorkTransaction.lock."""

@@ -1,0 +1,139 @@
+"""The phases of the load: clients that come at a given rate, last questions until everything is
+known, and every webhook once more. What the clients do is in clients; nothing is judged here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.books import InboxEvent
+from tests.chaos.client import TIMEOUT_SECONDS, Client
+from tests.chaos.clients import Clients, Keyed, Known, events_call
+from tests.chaos.history import INFO, History
+
+CLIENTS = 24
+# So often is a question asked again until it is answered for good.
+FINAL_TRIES = 20
+# What was begun only at the end comes to its end in so long.
+SETTLE_SECONDS = 5
+ENDS = {"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED", "RETURNED", "ON_HOLD"}
+
+
+class Driver:
+    """All load of one run."""
+
+    def __init__(
+        self,
+        rest_url: str,
+        history: History,
+        rng: Random,
+        receiver_url: str,
+        rate_per_second: float,
+        *,
+        webhook_secrets: Mapping[str, str],
+    ) -> None:
+        self._rest_url = rest_url
+        self._history = history
+        self._rng = rng
+        self._rate = rate_per_second
+        self._clients = Clients(rng, receiver_url, webhook_secrets)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def endpoint(self) -> tuple[str, str] | None:
+        """The merchant's endpoint, once it is registered: its id and its secret."""
+        return self._clients.endpoint
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Loads the mesh until told to stop, then waits for what is under way."""
+        async with self._connected():
+            await self._clients.register("merchant")
+            while not stop.is_set():
+                if len(self._tasks) < CLIENTS:
+                    task = asyncio.create_task(self._clients.act())
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                await _pause(stop, self._rng.expovariate(self._rate))
+            await asyncio.gather(*self._tasks)
+
+    async def final_reads(self) -> None:
+        """Asks what nobody knows until it is known, then every key and payment once more."""
+        self._history.epoch = "final"
+        clients = self._clients
+        async with self._connected():
+            if clients.endpoint is None:
+                await clients.register("final")
+            await _spread(self._ask_again, [*clients.keyed.values(), *clients.hints.values()])
+            await self._settled([k for k in clients.payments.values() if k.status not in ENDS])
+            await _spread(self._last_look, list(clients.payments.values()))
+
+    async def replay_webhooks(self, rng: Random, inbox: Sequence[InboxEvent] = ()) -> None:
+        """Sends every event of the inbox, and every hint, twice more in random order."""
+        self._history.epoch = "replay"
+        calls = [keyed.call for keyed in self._clients.hints.values()]
+        calls += [self._clients.again(event) for event in inbox]
+        twice = calls * 2
+        rng.shuffle(twice)
+        async with self._connected():
+            await _spread(self._clients.send_signed_anew, twice)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession(
+            self._rest_url,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+            connector=aiohttp.TCPConnector(limit=0),
+        ) as session:
+            self._clients.http = Client(session, self._history)
+            yield
+
+    async def _ask_again(self, keyed: Keyed) -> None:
+        """Until an answer is definite; for a key that was answered, once more."""
+        call = keyed.call
+        for _ in range(FINAL_TRIES):
+            if call.f == "webhook":
+                answered = await self._clients.send_signed_anew(call)
+            elif call.f == "refund" and keyed.answered:
+                # Refused then, it might be taken now, and be a new refund.
+                return
+            else:
+                answered = await self._clients.send_keyed("final", call)
+            if answered.type != INFO:
+                return
+            await asyncio.sleep(0.5)
+
+    async def _settled(self, waiting: Sequence[Known]) -> None:
+        """Waits as long as payments come to their ends: some may have been made only now."""
+        before = len(waiting) + 1
+        while waiting and len(waiting) < before:
+            before = len(waiting)
+            await asyncio.sleep(SETTLE_SECONDS)
+            await _spread(lambda known: self._clients.look("final", known), waiting)
+            now = (self._clients.payments[known.payment_id] for known in waiting)
+            waiting = [known for known in now if known.status not in ENDS]
+
+    async def _last_look(self, known: Known) -> None:
+        await self._clients.look("final", known)
+        await self._clients.http.send(events_call(known.payment_id), "final")
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+async def _spread(action: Callable[[Any], Awaitable[Any]], items: Sequence[Any]) -> None:
+    """The action on every item, some at once."""
+    places = asyncio.Semaphore(CLIENTS)
+
+    async def one(item: Any) -> None:
+        async with places:
+            await action(item)
+
+    await asyncio.gather(*(one(item) for item in items))
