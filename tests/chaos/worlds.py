@@ -1,6 +1,7 @@
 """Small evidence, made by hand: payments whose three books agree, for the tests of the checker to
 spoil in one place each. Figures are worked out here once and for all, not by any code of ours."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -243,6 +244,15 @@ class Story:
             )
         )  # fmt: skip
 
+    def asked(self, f: str, status: int, **fields: Any) -> Record:
+        """A client's operation about it."""
+        return self.world.asked(f, status, payment_id=self.public_id, **fields)
+
+    @property
+    def answer(self) -> str:
+        """The text in which a client is told of it at first."""
+        return json.dumps(self.told())
+
     def told(self, **changes: Any) -> Mapping[str, Any]:
         """What a client is told of it at first."""
         return {
@@ -276,3 +286,4 @@ class Story:
         if reference:
             body["reference"] = reference
         self.request = body
+        self.asked("create", 201, idem_key=self.key, request=body, response=self.answer)

@@ -147,11 +147,12 @@ def _one_at_a_time(found: Finding, case: Case) -> None:
 def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool) -> None:
     what = f"{case.id}: {len(live)} live payouts{' beside a refund' if refunded else ''}"
     late = [one for one in live if one.came_late]
-    # All but one may be a success after the provider's own failure, and that calls a person.
-    is_late = len(live) - len(late) <= (0 if refunded else 1)
+    allowed = 0 if refunded else 1
+    # All others may be successes after the provider's own failure, and that calls a person.
+    is_late = len(live) - len(late) <= allowed
     if is_late and (case.payment.hold_reason == "late_success" or not _was_told(case, late)):
         found.explained.append(what)
-    elif _forgot_all_but_last(case, live):
+    elif _not_forgotten(case, live) <= allowed:
         found.explained.append(f"{what}: the offramp forgot one")
     else:
         found.expect(False, f"{what} {[(one.provider, one.key, one.effects) for one in live]}")
@@ -166,9 +167,9 @@ def _was_told(case: Case, late: Sequence[Payout]) -> bool:
     )
 
 
-def _forgot_all_but_last(case: Case, live: Sequence[Payout]) -> bool:
+def _not_forgotten(case: Case, live: Sequence[Payout]) -> int:
     forgotten = {(line.provider, line.key) for line in case.of("forgotten")}
-    return sum((one.provider, one.key) not in forgotten for one in live) <= 1
+    return sum((one.provider, one.key) not in forgotten for one in live)
 
 
 def i5(facts: Facts) -> Finding:
