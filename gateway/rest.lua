@@ -3,6 +3,7 @@
 -- The JSON numbers that may stand where the API has decimal text, by path. Nothing else is touched,
 -- least of all a webhook, whose signature covers its bytes.
 local DECIMALS = { ["/api/payments"] = "amount_usd", ["/api/quotes"] = "amount_usd" }
+local REFUND = "^/api/payments/[^/]+:refund$"
 
 -- The statuses a service may put in place of the transcoder's own, by the header x-http-status.
 local REWRITES = { ["200"] = { ["201"] = true }, ["400"] = { ["422"] = true } }
@@ -33,7 +34,8 @@ function envoy_on_request(handle)
   end
   handle:streamInfo():dynamicMetadata():set("caravel", "trace_id", trace_id)
 
-  local decimal = DECIMALS[string.match(headers:get(":path"), "^[^?]*")]
+  local path = string.match(headers:get(":path"), "^[^?]*")
+  local decimal = DECIMALS[path] or string.match(path, REFUND) and "amount_usd"
   if decimal and headers:get(":method") == "POST" then quote_decimal(handle, decimal) end
 end
 

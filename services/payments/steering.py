@@ -62,8 +62,7 @@ class Steering:
         if change is None:
             # The worker asks the provider first; request_cancel has made it due.
             return payment
-        await transaction.write([change])
-        return change.payment
+        return await _written(transaction, change)
 
     async def refund(self, order: RefundOrder) -> Created:
         """Begins a refund, once for its idempotency key.
@@ -79,18 +78,22 @@ class Steering:
             stored = await transaction.answer(key)
             if stored is None:
                 work = await transaction.claim_one(order.merchant_id, payment_id)
-                change = refund_on_request(work, order.amount)
-                own = StoredAnswer(
-                    fingerprint=order.fingerprint, response=self._encode(change.payment)
-                )
+                payment = await _written(transaction, refund_on_request(work, order.amount))
+                own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
                 stored = await transaction.keep_answer(key, own, payment_id, operation=REFUND)
                 if stored is own:
-                    await transaction.write([change])
                     await transaction.commit()
                     return Created(response=own.response, replayed=False)
         if stored.fingerprint != order.fingerprint:
             raise IdempotencyKeyReused
         return Created(response=stored.response, replayed=True)
+
+
+async def _written(transaction: WorkTransaction, change: Change) -> Payment:
+    """The payment as it stands once the change is written."""
+    await transaction.write([change])
+    payment, _ = await transaction.lock(change.payment.merchant_id, change.payment.id)
+    return payment
 
 
 def _cancelling(work: Work) -> Change | None:

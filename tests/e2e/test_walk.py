@@ -26,6 +26,8 @@ FIELDS = {
     "reference",
     "created_at",
     "updated_at",
+    "cancel_requested",
+    "refunded_usd",
 }
 
 

@@ -3,52 +3,20 @@ webhooks."""
 
 import asyncio
 import json
-from typing import Any
-from uuid import uuid4
 
 import grpc
 import pytest
 from caravel.payments.v1 import payments_pb2, webhooks_pb2
 from google.api import httpbody_pb2
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from services.shared.ids import encode_id, new_id
 from tests.makers import USER
+from tests.wire.payments.calls import new_key, order, refusal
 from tests.wire.payments.conftest import Service
 
 
-def _request(**changes: Any) -> payments_pb2.CreatePaymentRequest:
-    fields = {"user_id": str(USER), "amount_usd": "100.00", "destination_currency": "NGN"}
-    return payments_pb2.CreatePaymentRequest(**{**fields, **changes})
-
-
-def _key(value: str = "") -> tuple[tuple[str, str], ...]:
-    return (("idempotency-key", value or uuid4().hex),)
-
-
-async def _refusal(call: Any) -> tuple[grpc.StatusCode, str, dict[str, str], list[str]]:
-    """Code, reason, metadata and the fields of a refused call."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]
-    assert status is not None
-    info, fields = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    infos = [detail for detail in status.details if detail.Unpack(info)]
-    assert len(infos) == 1
-    assert info.domain == "caravel.dev"
-    for detail in status.details:
-        detail.Unpack(fields)
-    return (
-        caught.value.code(),
-        info.reason,
-        dict(info.metadata),
-        [violation.field for violation in fields.field_violations],
-    )
-
-
 async def test_a_payment_is_created_with_figures_that_reproduce_by_hand(service: Service) -> None:
-    payment = await service.payments.CreatePayment(_request(), metadata=_key())
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
 
     assert payment.transaction_id.startswith("pay_")
     assert payment.status == payments_pb2.Payment.PENDING
@@ -62,10 +30,10 @@ async def test_a_payment_is_created_with_figures_that_reproduce_by_hand(service:
 
 
 async def test_the_same_key_and_body_replays_the_first_answer(service: Service) -> None:
-    key = _key()
-    first = await service.payments.CreatePayment(_request(), metadata=key)
+    key = new_key()
+    first = await service.payments.CreatePayment(order(), metadata=key)
 
-    call = service.payments.CreatePayment(_request(amount_usd="1e2"), metadata=key)
+    call = service.payments.CreatePayment(order(amount_usd="1e2"), metadata=key)
 
     assert await call == first
     headers = dict(await call.initial_metadata())
@@ -73,14 +41,14 @@ async def test_the_same_key_and_body_replays_the_first_answer(service: Service) 
 
 
 async def test_quotes_around_a_key_do_not_make_it_another_key(service: Service) -> None:
-    first = await service.payments.CreatePayment(_request(), metadata=_key("k-1"))
+    first = await service.payments.CreatePayment(order(), metadata=new_key("k-1"))
 
-    assert await service.payments.CreatePayment(_request(), metadata=_key('"k-1"')) == first
+    assert await service.payments.CreatePayment(order(), metadata=new_key('"k-1"')) == first
 
 
 async def test_fifty_requests_with_one_key_make_one_payment(service: Service) -> None:
-    key = _key()
-    calls = [service.payments.CreatePayment(_request(), metadata=key) for _ in range(50)]
+    key = new_key()
+    calls = [service.payments.CreatePayment(order(), metadata=key) for _ in range(50)]
 
     payments = await asyncio.gather(*calls)
 
@@ -93,7 +61,7 @@ async def test_fifty_requests_with_one_key_make_one_payment(service: Service) ->
 
 async def test_payments_that_arrive_together_are_priced_together(service: Service) -> None:
     await asyncio.gather(
-        *(service.payments.CreatePayment(_request(), metadata=_key()) for _ in range(40))
+        *(service.payments.CreatePayment(order(), metadata=new_key()) for _ in range(40))
     )
 
     assert sum(service.fees.calls) == 40
@@ -101,21 +69,21 @@ async def test_payments_that_arrive_together_are_priced_together(service: Servic
 
 
 async def test_the_same_key_with_another_body_is_refused(service: Service) -> None:
-    key = _key()
-    await service.payments.CreatePayment(_request(), metadata=key)
+    key = new_key()
+    await service.payments.CreatePayment(order(), metadata=key)
 
-    call = service.payments.CreatePayment(_request(amount_usd="100.01"), metadata=key)
-    code, reason, _, _ = await _refusal(call)
+    call = service.payments.CreatePayment(order(amount_usd="100.01"), metadata=key)
+    code, reason, _, _ = await refusal(call)
 
     assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "IDEMPOTENCY_KEY_REUSED")
     assert dict(await call.initial_metadata())["x-http-status"] == "422"
 
 
 async def test_a_refused_body_leaves_its_key_free(service: Service) -> None:
-    key = _key()
-    await _refusal(service.payments.CreatePayment(_request(amount_usd="0.50"), metadata=key))
+    key = new_key()
+    await refusal(service.payments.CreatePayment(order(amount_usd="0.50"), metadata=key))
 
-    assert await service.payments.CreatePayment(_request(), metadata=key)
+    assert await service.payments.CreatePayment(order(), metadata=key)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +100,9 @@ async def test_a_refused_body_leaves_its_key_free(service: Service) -> None:
 async def test_a_key_must_be_given_once_and_well_formed(
     service: Service, metadata: tuple[tuple[str, str], ...], reason: str
 ) -> None:
-    call = service.payments.CreatePayment(_request(), metadata=metadata)
+    call = service.payments.CreatePayment(order(), metadata=metadata)
 
-    assert (await _refusal(call))[:2] == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert (await refusal(call))[:2] == (grpc.StatusCode.INVALID_ARGUMENT, reason)
 
 
 @pytest.mark.parametrize(
@@ -161,9 +129,9 @@ async def test_a_key_must_be_given_once_and_well_formed(
 async def test_a_malformed_field_is_named(
     service: Service, changes: dict[str, str], reason: str, field: str
 ) -> None:
-    call = service.payments.CreatePayment(_request(**changes), metadata=_key())
+    call = service.payments.CreatePayment(order(**changes), metadata=new_key())
 
-    assert await _refusal(call) == (
+    assert await refusal(call) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         reason,
         {"field": field}
@@ -174,9 +142,9 @@ async def test_a_malformed_field_is_named(
 
 
 async def test_every_malformed_field_is_named_at_once(service: Service) -> None:
-    call = service.payments.CreatePayment(payments_pb2.CreatePaymentRequest(), metadata=_key())
+    call = service.payments.CreatePayment(payments_pb2.CreatePaymentRequest(), metadata=new_key())
 
-    assert (await _refusal(call))[3] == ["user_id", "amount_usd", "destination_currency"]
+    assert (await refusal(call))[3] == ["user_id", "amount_usd", "destination_currency"]
 
 
 @pytest.mark.parametrize(
@@ -205,22 +173,22 @@ async def test_every_malformed_field_is_named_at_once(service: Service) -> None:
 async def test_what_is_not_offered_is_refused(
     service: Service, changes: dict[str, str], code: grpc.StatusCode, reason: str
 ) -> None:
-    call = service.payments.CreatePayment(_request(**changes), metadata=_key())
+    call = service.payments.CreatePayment(order(**changes), metadata=new_key())
 
-    assert (await _refusal(call))[:2] == (code, reason)
+    assert (await refusal(call))[:2] == (code, reason)
 
 
 async def test_a_quote_is_kept_and_serves_one_payment(service: Service) -> None:
     quote = await service.payments.CreateQuote(
         payments_pb2.CreateQuoteRequest(amount_usd="100", destination_currency="NGN")
     )
-    with_quote = _request(quote_id=quote.quote_id)
+    with_quote = order(quote_id=quote.quote_id)
 
-    payment = await service.payments.CreatePayment(with_quote, metadata=_key())
-    again = service.payments.CreatePayment(with_quote, metadata=_key())
+    payment = await service.payments.CreatePayment(with_quote, metadata=new_key())
+    again = service.payments.CreatePayment(with_quote, metadata=new_key())
 
     assert (payment.quote_id, payment.fx_rate) == (quote.quote_id, quote.fx_rate)
-    assert (await _refusal(again))[1] == "QUOTE_ALREADY_USED"
+    assert (await refusal(again))[1] == "QUOTE_ALREADY_USED"
     shown = await service.payments.GetQuote(payments_pb2.GetQuoteRequest(quote_id=quote.quote_id))
     assert shown.state == payments_pb2.Quote.USED
     assert shown.transaction_id == payment.transaction_id
@@ -232,10 +200,10 @@ async def test_a_quote_for_another_amount_is_refused(service: Service) -> None:
     )
 
     call = service.payments.CreatePayment(
-        _request(quote_id=quote.quote_id, amount_usd="101"), metadata=_key()
+        order(quote_id=quote.quote_id, amount_usd="101"), metadata=new_key()
     )
 
-    assert (await _refusal(call))[1:3] == ("QUOTE_MISMATCH", {"field": "amount_usd"})
+    assert (await refusal(call))[1:3] == ("QUOTE_MISMATCH", {"field": "amount_usd"})
 
 
 @pytest.mark.parametrize("transaction_id", [encode_id("pay", new_id()), "nonsense", "", "x" * 5000])
@@ -248,12 +216,12 @@ async def test_an_unknown_and_a_malformed_id_answer_alike(
     )
 
     for call in (get, events):
-        assert (await _refusal(call))[:2] == (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
+        assert (await refusal(call))[:2] == (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
 
 
 async def test_pages_follow_each_other_without_gap_or_overlap(service: Service) -> None:
     created = [
-        (await service.payments.CreatePayment(_request(), metadata=_key())).transaction_id
+        (await service.payments.CreatePayment(order(), metadata=new_key())).transaction_id
         for _ in range(5)
     ]
     seen: list[str] = []
@@ -281,14 +249,14 @@ async def test_pages_follow_each_other_without_gap_or_overlap(service: Service) 
 async def test_a_malformed_list_request_is_refused(
     service: Service, request_: payments_pb2.ListPaymentsRequest
 ) -> None:
-    code, _, _, _ = await _refusal(service.payments.ListPayments(request_))
+    code, _, _, _ = await refusal(service.payments.ListPayments(request_))
 
     assert code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_page_token_is_good_for_its_own_filters_only(service: Service) -> None:
     for _ in range(2):
-        await service.payments.CreatePayment(_request(), metadata=_key())
+        await service.payments.CreatePayment(order(), metadata=new_key())
     page = await service.payments.ListPayments(payments_pb2.ListPaymentsRequest(page_size=1))
 
     call = service.payments.ListPayments(
@@ -297,7 +265,7 @@ async def test_a_page_token_is_good_for_its_own_filters_only(service: Service) -
         )
     )
 
-    assert (await _refusal(call))[3] == ["page_token"]
+    assert (await refusal(call))[3] == ["page_token"]
 
 
 async def test_corridors_show_limits_and_an_indicative_rate(service: Service) -> None:
@@ -315,7 +283,7 @@ def _event(**fields: str) -> webhooks_pb2.ReceiveEventRequest:
 
 
 async def test_an_event_is_accepted_once(service: Service) -> None:
-    payment = await service.payments.CreatePayment(_request(), metadata=_key())
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
     event = _event(transaction_id=payment.transaction_id, event_type="payment_completed")
 
     first = await service.webhooks.ReceiveEvent(event)
@@ -333,7 +301,7 @@ async def test_an_event_of_an_unknown_payment_is_refused(
         _event(transaction_id=transaction_id, event_type="payment_completed")
     )
 
-    assert (await _refusal(call))[:2] == (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
+    assert (await refusal(call))[:2] == (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
 
 
 async def test_a_providers_event_needs_its_signature_even_in_a_sandbox(service: Service) -> None:
@@ -344,5 +312,5 @@ async def test_a_providers_event_needs_its_signature_even_in_a_sandbox(service: 
     unsigned = service.webhooks.ReceiveProviderEvent(request)
     signed = service.webhooks.ReceiveProviderEvent(request, metadata=(("x-signature", "good"),))
 
-    assert (await _refusal(unsigned))[0] is grpc.StatusCode.UNAUTHENTICATED
+    assert (await refusal(unsigned))[0] is grpc.StatusCode.UNAUTHENTICATED
     assert (await signed).result == webhooks_pb2.WebhookReceipt.IGNORED

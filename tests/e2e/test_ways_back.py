@@ -1,0 +1,70 @@
+"""Cancel and refund as a merchant meets them, through the gateway."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.conftest import Mesh, Rest
+from tests.polling import until
+
+
+@pytest.fixture(autouse=True)
+def _simulated(mesh: Mesh) -> None:
+    if mesh.simulator_url is None:
+        pytest.skip("needs the words of the simulator's own mesh")
+
+
+async def test_a_payout_that_came_back_is_refunded_in_parts(rest: Rest) -> None:
+    payment = await rest.create(destination_currency="MXN", reference="sim:late_fail")
+    path = f"/api/payments/{payment['transaction_id']}:refund"
+    await rest.wait(payment["transaction_id"], {"RETURNED"})
+
+    # A number keeps its digits on the way, as it does at the creation.
+    part = await rest.post(path, '{"amount_usd": 40.10}', key=uuid4().hex)
+    assert part.status == 200, part.body
+    assert part.json["status"] == "REFUNDING"
+    await _refunded(rest, payment["transaction_id"], "40.10")
+    too_much = await rest.post(path, {"amount_usd": "59.91"}, key=uuid4().hex)
+    assert (too_much.status, too_much.reason) == (400, "REFUND_TOO_LARGE")
+    key = uuid4().hex
+    answers = [await rest.post(path, {}, key=key) for _ in range(2)]
+    assert answers[0].body == answers[1].body
+    assert answers[1].headers["idempotent-replayed"] == "true"
+
+    done = await rest.wait(payment["transaction_id"], {"REFUNDED", "ON_HOLD"})
+    assert (done["status"], done["refunded_usd"]) == ("REFUNDED", "100.00")
+
+
+async def _refunded(rest: Rest, transaction_id: str, amount: str) -> None:
+    async def look() -> str:
+        shown = (await rest.get(f"/api/payments/{transaction_id}")).json
+        return str(shown["refunded_usd"])
+
+    await until(look, lambda refunded: refunded == amount)
+
+
+async def test_a_cancelled_payment_ends_without_a_payout(rest: Rest) -> None:
+    # The collection hangs for a while, so that there is something to call off.
+    payment = await rest.create(reference="sim:accept_then_hang@stripe")
+    transaction_id = payment["transaction_id"]
+
+    answer = await rest.post(f"/api/payments/{transaction_id}:cancel", {})
+
+    assert answer.status == 200, answer.body
+    assert answer.json["cancel_requested"] is True
+    done = await rest.wait(transaction_id, {"CANCELLED", "REFUNDED"})
+    causes = [event["cause"] for event in await rest.events(transaction_id)]
+    assert "payout_intended" not in causes
+    assert done["refunded_usd"] == ("100.00" if done["status"] == "REFUNDED" else "0.00")
+
+
+async def test_what_was_paid_out_is_neither_cancelled_nor_refunded(rest: Rest) -> None:
+    payment = await rest.create(destination_currency="MXN")
+    path = f"/api/payments/{payment['transaction_id']}"
+    await rest.wait(payment["transaction_id"], {"COMPLETED"})
+
+    cancel = await rest.post(f"{path}:cancel", {})
+    refund = await rest.post(f"{path}:refund", {}, key=uuid4().hex)
+
+    assert (cancel.status, cancel.reason) == (400, "PAYMENT_NOT_CANCELLABLE")
+    assert (refund.status, refund.reason) == (400, "PAYMENT_NOT_REFUNDABLE")

@@ -1,0 +1,107 @@
+"""CancelPayment and RefundPayment as a gRPC client meets them, with every refusal."""
+
+import grpc
+import pytest
+from caravel.payments.v1 import payments_pb2
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.wire.payments.calls import new_key, order, refusal
+from tests.wire.payments.conftest import Service
+
+
+async def test_a_new_payment_is_called_off_and_stays_so(service: Service) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    asked = payments_pb2.CancelPaymentRequest(transaction_id=payment.transaction_id)
+
+    cancelled = [await service.payments.CancelPayment(asked) for _ in range(2)]
+
+    assert {answer.status for answer in cancelled} == {payments_pb2.Payment.CANCELLED}
+    assert cancelled[0] == cancelled[1]
+    assert cancelled[0].cancel_requested
+
+
+async def test_what_was_never_collected_is_not_refunded(service: Service) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id)
+
+    refused = await refusal(service.payments.RefundPayment(asked, metadata=new_key()))
+
+    assert refused == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "PAYMENT_NOT_REFUNDABLE",
+        {"status": "PENDING"},
+        [],
+    )
+
+
+async def test_an_ended_payment_is_not_called_off(service: Service, engine: AsyncEngine) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE payments SET state = 'COMPLETED'"))
+    asked = payments_pb2.CancelPaymentRequest(transaction_id=payment.transaction_id)
+
+    code, reason, metadata, _ = await refusal(service.payments.CancelPayment(asked))
+
+    assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_NOT_CANCELLABLE")
+    assert metadata == {"status": "COMPLETED"}
+
+
+async def test_a_refund_begins_once_and_says_what_is_left(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE payments SET state = 'RETURNED'"))
+    asked = payments_pb2.RefundPaymentRequest(
+        transaction_id=payment.transaction_id, amount_usd="40.00"
+    )
+    header = new_key()
+
+    first = await service.payments.RefundPayment(asked, metadata=header)
+    again = service.payments.RefundPayment(asked, metadata=header)
+    second = await again
+    asked.amount_usd = "41.00"
+    reused = await refusal(service.payments.RefundPayment(asked, metadata=header))
+
+    assert first.status == payments_pb2.Payment.REFUNDING
+    assert first == second
+    assert ("idempotent-replayed", "true") in tuple(await again.initial_metadata())
+    assert reused[1] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_a_refund_beyond_the_payment_is_refused_with_what_is_left(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE payments SET state = 'RETURNED'"))
+    asked = payments_pb2.RefundPaymentRequest(
+        transaction_id=payment.transaction_id, amount_usd="100.01"
+    )
+
+    refused = await refusal(service.payments.RefundPayment(asked, metadata=new_key()))
+
+    assert refused[:2] == (grpc.StatusCode.OUT_OF_RANGE, "REFUND_TOO_LARGE")
+    assert refused[2] == {"refundable_usd": "100.00"}
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1.001", "abc", "NaN"])
+async def test_a_malformed_refund_amount_is_named(service: Service, amount: str) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    asked = payments_pb2.RefundPaymentRequest(
+        transaction_id=payment.transaction_id, amount_usd=amount
+    )
+
+    code, _, _, fields = await refusal(service.payments.RefundPayment(asked, metadata=new_key()))
+
+    assert (code, fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["amount_usd"])
+
+
+async def test_a_refund_needs_its_key(service: Service) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id)
+
+    refused = await refusal(service.payments.RefundPayment(asked))
+
+    assert refused[1] == "IDEMPOTENCY_KEY_REQUIRED"
