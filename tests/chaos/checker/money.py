@@ -117,14 +117,20 @@ def i4(facts: Facts) -> Finding:
         _one_at_a_time(found, case)
         if case.payment.state == "COMPLETED" and case.payment.hold_reason is None:
             paid = [one for one in payouts(case.lines) if one.paid]
-            lied = any(one.provider in FINAL_AT_ONCE for one in payouts(case.lines))
-            if not paid and lied and case.of("payout_returned"):
-                found.explained.append(f"{case.id}: the wallet took back what it calls final")
+            if not paid and case.of("payout_returned") and _cannot_know(case):
+                found.explained.append(f"{case.id}: taken back, and we cannot know it yet")
             else:
                 found.expect(bool(paid), f"{case.id} is COMPLETED and nobody was paid")
         if case.id in cancelled:
             found.expect(not case.of("payout_accepted"), f"{case.id} was cancelled and paid out")
     return found
+
+
+def _cannot_know(case: Case) -> bool:
+    """Whether a payout may be taken back without our hearing of it: by a provider that calls its
+    success final, or before the last time that we ask."""
+    lied = any(one.provider in FINAL_AT_ONCE for one in payouts(case.lines))
+    return lied or case.payment.due_at is not None
 
 
 def _one_at_a_time(found: Finding, case: Case) -> None:
@@ -266,7 +272,7 @@ def _is_explained(case: Case, account: str, difference: int) -> bool:
         return True
     if case.of("forgotten") and is_whole:
         return True
-    taken_back = case.of("payout_returned") and provider in FINAL_AT_ONCE
+    taken_back = case.of("payout_returned") and _cannot_know(case)
     unheard = [one for one in payouts(case.lines) if one.came_late and one.provider == provider]
     return bool((taken_back or unheard) and is_whole and not _was_told(case, unheard))
 
