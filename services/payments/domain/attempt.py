@@ -53,6 +53,15 @@ class Outcome(StrEnum):
     NOT_SENT = "NOT_SENT"
 
 
+# Codes of an UNKNOWN that say more than that nobody knows.
+# The provider shows an operation under our key that is not ours.
+MISMATCHES = frozenset({"amount_mismatch", "reference_mismatch"})
+# It does not know the id that it gave us.
+DENIAL = "reference_unknown"
+# It answered, with an error.
+FAULT = "provider_fault"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What became known about an attempt, and from where."""
@@ -72,6 +81,16 @@ class Answer:
     def is_a_persons(self) -> bool:
         """Whether an operator states it, who has seen what no provider says."""
         return self.actor.startswith("operator:")
+
+    @property
+    def code(self) -> str:
+        """The failure's code; empty where there is none."""
+        return self.failure.code if self.failure else ""
+
+    def denies(self, attempt: "Attempt") -> bool:
+        """Whether the provider says that it has no such operation, although it gave us its id."""
+        says_no = self.outcome is Outcome.ABSENT or self.code == DENIAL
+        return says_no and attempt.provider_reference != ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +127,8 @@ class Attempt:
             state=state,
             provider_reference=answer.provider_reference or self.provider_reference,
             inconclusive_count=0 if conclusive else self.inconclusive_count + 1,
-            failure=answer.failure,
+            # That nothing was found says nothing of why nothing was known before.
+            failure=self.failure if answer.outcome is Outcome.ABSENT else answer.failure,
         )
 
 

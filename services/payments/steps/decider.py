@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.domain.attempt import (
+    FAULT,
+    MISMATCHES,
     Answer,
     Attempt,
     AttemptState,
@@ -181,7 +183,7 @@ class Decider:
             and attempt.state is not AttemptState.SUCCEEDED
             and not attempt.provider_reference
             and not self._is_unwanted(work, work.claimed_at)
-            and not self._is_worn_out(attempt, work.claimed_at)
+            and not self._is_spent(attempt)
             and self._capabilities[attempt.provider].may_send_again(attempt, work.claimed_at)
         )
 
@@ -225,8 +227,8 @@ class Decider:
 
     def _watched(self, work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
         """What an answer means for an attempt that had succeeded."""
-        if answer.outcome is Outcome.ABSENT:
-            return hold(work, "provider_contradicts_itself")
+        if answer.denies(attempt) or answer.outcome is Outcome.ABSENT:
+            return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
         if definitive and work.payment.state is State.COMPLETED:
             return come_back(work, attempt, answer)
         if definitive:
@@ -259,16 +261,20 @@ class Decider:
             work=work,
         )
 
-    def _is_worn_out(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether the key is of no more use: its cached error is the provider's answer for good,
-        and the provider has nothing under it."""
-        capabilities = self._capabilities[attempt.provider]
+    def _is_spent(self, attempt: Attempt) -> bool:
+        """Whether sending the key again is of no more use: an error is its answer for good."""
         return (
-            capabilities.caches_errors
+            self._capabilities[attempt.provider].caches_errors
             and not attempt.provider_reference
             and attempt.inconclusive_count >= CACHED_ERRORS
-            and capabilities.absence_is_evidence(attempt, now)
+            and attempt.failure is not None
+            and attempt.failure.code == FAULT
         )
+
+    def _is_worn_out(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether the key is spent, and the provider certainly has nothing under it."""
+        capabilities = self._capabilities[attempt.provider]
+        return self._is_spent(attempt) and capabilities.absence_is_evidence(attempt, now)
 
     def _not_sent(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         """Nothing left: the next provider, or the same key a little later."""
@@ -314,9 +320,12 @@ class Decider:
 
     def _wonder(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         """UNKNOWN, or ABSENT where nothing may be sent: ask again later, or call a person."""
-        if answer.outcome is Outcome.ABSENT and attempt.provider_reference:
-            return hold(work, "provider_contradicts_itself")
-        if not self._capabilities[attempt.provider].may_send_again(attempt, now):
+        if answer.code in MISMATCHES:
+            return self._mismatch(work, attempt, answer)
+        capabilities = self._capabilities[attempt.provider]
+        if answer.denies(attempt) and capabilities.absence_is_evidence(attempt, now):
+            return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
+        if not capabilities.may_send_again(attempt, now):
             return hold(work, "outcome_unknown")
         change = replace(
             release(work, due_in=self._retry_in(attempt)),
@@ -336,11 +345,16 @@ class Decider:
                 return change
             window = self._capabilities[attempt.provider].success_final_after
             return replace(change, due_in=window or None)
+        return self._mismatch(work, attempt, answer)
+
+    def _mismatch(self, work: Work, attempt: Attempt, answer: Answer) -> Change:
+        """The provider shows something else than what was asked of it: never taken as done."""
         change = hold(
             work,
             "amount_mismatch",
             expected=f"{attempt.amount} {attempt.amount.currency}",
             stated=f"{answer.amount} {answer.amount.currency}" if answer.amount else "",
+            **evidence_of(attempt, answer),
         )
         return replace(change, attempt=attempt.answered(AttemptState.UNKNOWN, answer))
 

@@ -214,7 +214,7 @@ def test_a_declined_card_is_the_payers_and_no_reason_for_another_onramp() -> Non
     assert change.payment.state is State.FAILED
 
 
-def _cached(seconds_ago: int, count: int) -> Work:
+def _cached(seconds_ago: int, count: int, code: str = "provider_fault") -> Work:
     work = make_work(State.COLLECTING)
     sent = NOW - timedelta(seconds=seconds_ago)
     attempt = make_attempt(
@@ -224,6 +224,7 @@ def _cached(seconds_ago: int, count: int) -> Work:
         sent_at=sent,
         last_sent_at=sent,
         inconclusive_count=count,
+        failure=Failure(code=code, message="Stripe answered 500"),
     )
     return replace(work, attempt=attempt)
 
@@ -242,13 +243,21 @@ def test_a_key_whose_error_is_cached_is_retired_once_absence_is_evidence() -> No
     assert _attempt(DECIDER.plan(retired).work).number == 2
 
 
-@pytest.mark.parametrize(("seconds_ago", "count"), [(59, 5), (61, 4)])
-def test_a_key_is_not_retired_before_absence_is_evidence_or_too_soon(
-    seconds_ago: int, count: int
-) -> None:
-    work = _cached(seconds_ago, count)
+def test_a_spent_key_is_neither_sent_nor_retired_before_absence_is_evidence() -> None:
+    work = _cached(seconds_ago=59, count=5)
 
-    assert DECIDER.may_send_after(work, ABSENT)
+    assert not DECIDER.may_send_after(work, ABSENT)
+    change = DECIDER.settle(work, ABSENT, NOW)
+    assert change.attempt is not None
+    assert change.attempt.state is AttemptState.UNKNOWN
+    # What the provider said last is still known, so that the key stays spent.
+    assert not DECIDER.may_send_after(replace(work, attempt=change.attempt), ABSENT)
+
+
+@pytest.mark.parametrize(("count", "code"), [(4, "provider_fault"), (9, "no_answer")])
+def test_a_key_is_sent_again_while_its_error_may_pass(count: int, code: str) -> None:
+    """Nobody's answer is no cached error, however often it came."""
+    assert DECIDER.may_send_after(_cached(61, count, code), ABSENT)
 
 
 def test_after_its_lifetime_a_key_is_sent_only_where_the_reference_is_a_second_fence() -> None:

@@ -19,6 +19,9 @@ UNKNOWN = Answer(
     outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="no answer in 10 s")
 )
 ABSENT = Answer(outcome=Outcome.ABSENT)
+DENIED = Answer(
+    outcome=Outcome.UNKNOWN, failure=Failure(code="reference_unknown", message="no such id")
+)
 DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
 
 
@@ -88,6 +91,25 @@ def test_an_absent_operation_that_the_provider_once_named_is_a_hold() -> None:
     change = DECIDER.settle(named, ABSENT, NOW)
     assert change.payment.hold_reason == "provider_contradicts_itself"
     assert change.due_in is None
+
+
+@pytest.mark.parametrize("answer", [ABSENT, DENIED])
+def test_a_denial_within_the_lag_is_no_contradiction_yet(answer: Answer) -> None:
+    work = make_work(State.COLLECTING, AttemptState.ACCEPTED)
+    named = replace(work, attempt=replace(_attempt(work), provider_reference="pi_1"))
+
+    assert DECIDER.settle(named, answer, NOW).payment.hold_reason is None
+    late = DECIDER.settle(named, answer, NOW + timedelta(minutes=2))
+    assert late.payment.hold_reason == "provider_contradicts_itself"
+
+
+@pytest.mark.parametrize("code", ["amount_mismatch", "reference_mismatch"])
+def test_what_is_not_what_we_asked_for_is_a_hold_also_while_it_is_open(code: str) -> None:
+    other = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code=code, message="see pi_1"))
+
+    change = DECIDER.settle(make_work(State.COLLECTING, AttemptState.SENT), other, NOW)
+
+    assert change.payment.hold_reason == "amount_mismatch"
 
 
 def test_a_key_past_its_lifetime_is_never_sent_and_held() -> None:

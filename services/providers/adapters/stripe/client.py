@@ -128,7 +128,10 @@ class Stripe:
         return failed(operation.key, refunds.EXCEEDS_COLLECTION, message)
 
     async def look_up(self, operation: Operation) -> OperationResult:
-        """Retrieves by Stripe's id, else searches or lists by our key in the metadata."""
+        """Retrieves by Stripe's id, else searches or lists by our key in the metadata.
+
+        An intent that asks for the payer is cancelled here as it is at the send.
+        """
         try:
             if operation.kind is Kind.REFUND:
                 return await self._look_up_refund(operation)
@@ -175,7 +178,11 @@ class Stripe:
             reference = found[0]
         # What a search returns may be old; the intent itself is not.
         intent = await self._intents.retrieve_async(reference, None, self._options())
-        return translate.read_intent(operation, _plain(intent))
+        result = translate.read_intent(operation, _plain(intent))
+        if result.failure and result.failure.code == "requires_action":
+            # The answer to the send was lost, and with it the chance to end it there.
+            return await self._give_up(operation, result)
+        return result
 
     async def _look_up_refund(self, operation: Operation) -> OperationResult:
         if operation.provider_reference:

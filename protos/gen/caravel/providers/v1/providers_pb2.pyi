@@ -281,7 +281,11 @@ class Failure(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Stable lower-case code of ours, for example "card_declined"."""
+    """Stable lower-case code of ours, for example "card_declined". With UNKNOWN, four of them say
+    more than that nobody knows: amount_mismatch and reference_mismatch (the provider shows
+    something else under our key), reference_unknown (it does not know the id it gave us), and
+    provider_fault (it answered with an error).
+    """
     message: _builtins.str
     """The provider's words, safe to show to an operator; no secret in it."""
     def __init__(
