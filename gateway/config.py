@@ -20,8 +20,9 @@ LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 class GatewayConfig:
     """Where the gateway listens, whom it serves for, and where its files lie.
 
-    payments_host is one name or address with every replica behind it. files is the folder as Envoy
-    will see it. allowed_origins is the regular expression of web origins that may call the API.
+    payments_host is one name or address with every replica behind it, each on one of payments_ports.
+    files is the folder as Envoy will see it. allowed_origins is the regular expression of web
+    origins that may call the API.
     """
 
     files: Path
@@ -31,7 +32,7 @@ class GatewayConfig:
     admin_host: str = "127.0.0.1"
     admin_port: int = 9901
     payments_host: str = "127.0.0.1"
-    payments_port: int = 50051
+    payments_ports: tuple[int, ...] = (50051,)
     allowed_origins: str = LOCAL_ORIGINS
 
 
@@ -45,19 +46,24 @@ COMPOSE = GatewayConfig(
 
 def render(config: GatewayConfig) -> str:
     """The text of Envoy's configuration. Every value is put in as JSON, which YAML understands."""
-    values: dict[str, str | int] = {
+    values: dict[str, object] = {
         "HOST": config.host,
         "REST_PORT": config.rest_port,
         "GRPC_PORT": config.grpc_port,
         "ADMIN_HOST": config.admin_host,
         "ADMIN_PORT": config.admin_port,
-        "PAYMENTS_HOST": config.payments_host,
-        "PAYMENTS_PORT": config.payments_port,
+        "PAYMENTS_ENDPOINTS": [
+            _endpoint(config.payments_host, port) for port in config.payments_ports
+        ],
         "ALLOWED_ORIGINS": config.allowed_origins,
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
     template = Template((HERE / CONFIG_FILE).read_text())
     return template.substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def _endpoint(host: str, port: int) -> dict[str, object]:
+    return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
 
 
 def write(config: GatewayConfig, folder: Path) -> Path:

@@ -194,7 +194,7 @@ def _gateway(plan: Plan) -> Spec:
         grpc_port=plan.grpc_port,
         admin_port=admin_port,
         payments_host=HOST,
-        payments_port=plan.ports["payments"],
+        payments_ports=(plan.ports["payments"],),
     )
     arguments = gateway.arguments(gateway.write(config, plan.data_dir.gateway))
     return Spec(

@@ -96,6 +96,11 @@ def forget_elsewhere(wanted: Path) -> None:
         shutil.rmtree(home_elsewhere(wanted), ignore_errors=True)
 
 
+def forget(placement: Placement) -> None:
+    """Deletes a cluster, wherever it was placed."""
+    shutil.rmtree(placement.home, ignore_errors=True)
+
+
 def installed_package() -> Path:
     """The folder of the package with PostgreSQL's binaries. Raises Problem."""
     # Found and not imported: importing it does more than we need.

@@ -5,8 +5,9 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -47,6 +48,12 @@ from services.shared.log import get_logger
 # Two batches at once: one is committed while the next is being priced.
 CREATION_BATCHES = 2
 RETRY_SECONDS = 0.5
+# Takes a port and gives one of the same kind; tests put their own in front of the real ones.
+Wrap = Callable[[Any], Any]
+
+
+def _as_it_is(port: Any) -> Any:
+    return port
 
 
 def build_server(
@@ -84,7 +91,7 @@ def build_server(
 
 
 @asynccontextmanager
-async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
+async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
     corridors = load_corridors(config.corridors_dir)
     async with (
@@ -96,17 +103,19 @@ async def assemble(config: ServiceSettings) -> AsyncIterator[GrpcServer]:
         yield build_server(
             config,
             corridors=corridors,
-            fees=GrpcFees(a),
-            rates=GrpcRates(b),
-            providers=providers,
-            store=PostgresPayments(engine),
-            work=PostgresWork(engine),
-            inbox=PostgresInbox(engine),
+            fees=wrap(GrpcFees(a)),
+            rates=wrap(GrpcRates(b)),
+            providers=wrap(providers),
+            store=wrap(PostgresPayments(engine)),
+            work=wrap(PostgresWork(engine)),
+            inbox=wrap(PostgresInbox(engine)),
         )
 
 
 @asynccontextmanager
-async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
+async def assemble_worker(
+    config: WorkerSettings, wrap: Wrap = _as_it_is
+) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone."""
     async with (
         _database(config, "caravel-worker", pool_size=6) as engine,
@@ -115,9 +124,9 @@ async def assemble_worker(config: WorkerSettings) -> AsyncIterator[GrpcServer]:
     ):
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
-            store=PostgresWork(engine),
-            providers=providers,
-            rates=GrpcRates(fx),
+            store=wrap(PostgresWork(engine)),
+            providers=wrap(providers),
+            rates=wrap(GrpcRates(fx)),
             decider=Decider(await _capabilities(providers), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,

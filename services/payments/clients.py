@@ -1,6 +1,7 @@
 """fees, fx and providers behind the ports: convert, call, convert. An item's refusal comes back as
 a value; a provider call that breaks off leaves every key it did not answer for as UNKNOWN."""
 
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import UTC, timedelta
 from decimal import Decimal
@@ -96,7 +97,14 @@ class GrpcProviders:
             operations=[_write_operation(call) for call in calls],
             operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
         )
-        stream = self._stub.Execute(request, timeout=CALL_TIMEOUT_SECONDS, metadata=call_metadata())
+        remaining = min((call.send_before for call in calls), default=0) - time.monotonic()
+        if remaining <= 0:
+            for call in calls:
+                yield call.attempt.key, _no_answer("the lease was over before it was sent")
+            return
+        # The deadline travels with the call: also what is held up on the way is not sent later.
+        timeout = min(CALL_TIMEOUT_SECONDS, remaining)
+        stream = self._stub.Execute(request, timeout=timeout, metadata=call_metadata())
         async for answer in _answers(calls, stream):
             yield answer
 
@@ -184,8 +192,11 @@ async def _answers(
         cause = f"the call to providers broke off: {error.code().name}"
         get_logger().warning("provider_call_broken", code=error.code().name, open=len(waiting))
     for key in waiting:
-        failure = Failure(code="no_answer", message=cause)
-        yield key, Answer(outcome=Outcome.UNKNOWN, failure=failure)
+        yield key, _no_answer(cause)
+
+
+def _no_answer(cause: str) -> Answer:
+    return Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="no_answer", message=cause))
 
 
 def _write_operation(call: ProviderCall) -> providers_pb2.Operation:

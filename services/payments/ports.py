@@ -1,6 +1,7 @@
 """What the verbs and the worker need from outside, as Protocols. The store, the clients and the
 tests' fakes implement them; nothing here says how."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -58,6 +59,9 @@ class ProviderCall:
 
     payment: Payment
     attempt: Attempt
+    # From when on it must not be sent any more, on the monotonic clock: a worker that was stopped
+    # between the mark and the send finds out here that the payment may be somebody else's.
+    send_before: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,8 @@ class Providers(Protocol):
     def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """Sends each attempt under its key; yields (key, answer) as each is known, every key once.
 
-        Never raises for a provider or for the mesh: what is not known is UNKNOWN.
+        Never raises for a provider or for the mesh: what is not known is UNKNOWN, and so is what
+        was not sent because its time was over.
         """
         ...
 

@@ -1,6 +1,7 @@
 """What the decisions of a step are made from and what they come to: the work as it was claimed, the
 change that one transaction writes, and the plan between them."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -46,6 +47,8 @@ class Work:
     news: tuple[News, ...]
     lease_token: int
     claimed_at: datetime
+    # When the lease has ended for certain, on the monotonic clock of the worker's machine.
+    lease_ends: float = math.inf
     # The payment's other attempts, where the news may be about one of them.
     earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.

@@ -2,6 +2,7 @@
 token only grows guards every write, so that a worker that slept past its lease changes nothing any
 more. The writing itself is in writing."""
 
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -149,10 +150,12 @@ class PostgresWorkTransaction:
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         """See WorkTransaction.claim."""
+        # Read before the database starts counting, so that ours never ends later than its lease.
+        lease_ends = time.monotonic() + lease_seconds
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
-        return await self._work(claimed)
+        return [replace(work, lease_ends=lease_ends) for work in await self._work(claimed)]
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
         """See WorkTransaction.lock."""

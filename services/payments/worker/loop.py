@@ -201,7 +201,7 @@ async def _answered(work: Sequence[Work], ask: Ask) -> AsyncIterator[tuple[Work,
     """Asks about each work's attempt; gives each with its answer as it comes in."""
     of_key = {item.attempt.key: item for item in work if item.attempt is not None}
     calls = [
-        ProviderCall(payment=item.payment, attempt=item.attempt)
+        ProviderCall(payment=item.payment, attempt=item.attempt, send_before=item.lease_ends)
         for item in work
         if item.attempt is not None
     ]

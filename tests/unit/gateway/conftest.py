@@ -157,7 +157,7 @@ async def run_envoy(folder: Path, payments_port: int, backend: Backend) -> Async
         rest_port=rest_port,
         grpc_port=grpc_port,
         admin_port=admin_port,
-        payments_port=payments_port,
+        payments_ports=(payments_port,),
     )
     process = await asyncio.create_subprocess_exec(
         ENVOY,

@@ -46,7 +46,7 @@ def test_containers_publish_the_ports_but_not_the_admin_page() -> None:
     assert '{ address: "0.0.0.0", port_value: 8080 }' in text
     assert '{ address: "0.0.0.0", port_value: 9090 }' in text
     assert '{ address: "127.0.0.1", port_value: 9901 }' in text
-    assert '{ address: "payments", port_value: 50051 }' in text
+    assert '{"address": "payments", "port_value": 50051}' in text
 
 
 def test_every_file_that_the_configuration_names_is_written(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The clients over real sockets: whatever happens to a provider call, every key gets an answer, and
 what nobody knows is UNKNOWN."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -89,6 +91,17 @@ async def _execute(providers: GrpcProviders, calls: list[ProviderCall]) -> dict[
     pairs = [pair async for pair in providers.execute(calls)]
     assert len(pairs) == len({key for key, _ in pairs})
     return dict(pairs)
+
+
+async def test_a_call_whose_lease_is_over_is_never_sent() -> None:
+    servicer = Providers()
+    calls = [replace(call, send_before=time.monotonic()) for call in _calls(2)]
+    async with _providers(servicer) as providers:
+        answers = await _execute(providers, calls)
+
+    assert servicer.requests == []
+    assert {answer.outcome for answer in answers.values()} == {Outcome.UNKNOWN}
+    assert set(answers) == {call.attempt.key for call in calls}
 
 
 async def test_an_answer_comes_back_whole() -> None:

@@ -1,0 +1,58 @@
+"""PostgreSQL's own processes, by what it says of them: one session's, or one of its servants'.
+Killing any of them makes the server end every session and recover from its log."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from tests.chaos.members import send
+
+ANSWER_SECONDS = 3.0
+# What one hears where the server is away, or goes away while it is asked.
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+SESSION = "client backend"
+
+
+@dataclass(frozen=True)
+class Backends:
+    """The server at an owner's address. Methods raise one of AWAY where it does not answer."""
+
+    owner_url: str
+
+    async def pids(self, kind: str = SESSION) -> list[int]:
+        """The processes of one kind, as pg_stat_activity names it, but for our own; by age."""
+        async with self._connected() as connection:
+            rows = await connection.fetch(
+                "SELECT pid FROM pg_stat_activity "
+                "WHERE backend_type = $1 AND pid <> pg_backend_pid() ORDER BY backend_start, pid",
+                kind,
+            )
+        return [row["pid"] for row in rows]
+
+    async def signal_one(self, kind: str, number: int, rng: random.Random) -> int | None:
+        """Sends a signal to one of them; gives its process id, or None where there is none."""
+        pids = await self.pids(kind)
+        chosen = rng.choice(pids) if pids else None
+        return chosen if chosen and send(chosen, number) else None
+
+    async def terminate(self, share: float, rng: random.Random) -> int:
+        """Ends a share of all sessions by SQL; gives their number."""
+        pids = [pid for pid in await self.pids() if rng.random() < share]
+        async with self._connected() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids
+            )
+        return len(pids)
+
+    @asynccontextmanager
+    async def _connected(self) -> "AsyncIterator[asyncpg.Connection]":
+        async with asyncio.timeout(ANSWER_SECONDS):
+            connection = await asyncpg.connect(self.owner_url, timeout=ANSWER_SECONDS)
+            try:
+                yield connection
+            finally:
+                connection.terminate()

@@ -1,0 +1,137 @@
+"""What became of each case, told by two books: our database and the simulator's. A complaint is a
+sentence; a case without one has passed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from tests.chaos.cases import Outcome
+
+_PAYMENTS = """
+    SELECT p.id::text, p.reference, p.state, p.hold_reason, p.version, p.amount_minor,
+           p.payout_minor, p.destination_currency, p.lease_until > now() AS leased, p.due_at,
+           (SELECT count(*) FROM payment_events e
+             WHERE (e.merchant_id, e.payment_id) = (p.merchant_id, p.id)) AS events,
+           (SELECT count(*) FROM idempotency_keys k
+             WHERE (k.merchant_id, k.payment_id) = (p.merchant_id, p.id)) AS keys,
+           (SELECT count(*) FROM webhook_inbox w
+             WHERE w.payment_id = p.id AND w.state = 'PENDING') AS news,
+           (SELECT coalesce(max(abs(rest)), 0) FROM (
+                SELECT sum(CASE WHEN debit LIKE 'payments:%' THEN amount_minor ELSE 0 END
+                         - CASE WHEN credit LIKE 'payments:%' THEN amount_minor ELSE 0 END) AS rest
+                  FROM postings o WHERE (o.merchant_id, o.payment_id) = (p.merchant_id, p.id)
+                 GROUP BY currency) AS owed) AS rest
+      FROM payments p WHERE p.reference LIKE 'fp:%'
+"""
+_ATTEMPTS = "SELECT payment_id::text, step, number, state, key FROM attempts"
+_SETTLED = ("COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Both books at one moment."""
+
+    payments: dict[str, list[asyncpg.Record]]
+    attempts: dict[str, list[asyncpg.Record]]
+    effects: dict[str, list[dict[str, Any]]]
+
+    def complaints(self, reference: str, expected: Outcome) -> Iterator[str]:
+        """All that is not as it must be about the payment with this reference."""
+        found = self.payments.get(reference, [])
+        if len(found) != 1:
+            yield f"{len(found)} payments for one key"
+            return
+        payment = found[0]
+        yield from _rows(payment, expected)
+        yield from _tries(self.attempts.get(payment["id"], []), expected)
+        yield from self._effects(payment, expected)
+
+    def outcome(self, reference: str) -> str:
+        """The state, and how many requests it took to get there, in words."""
+        found = self.payments.get(reference, [])
+        if not found:
+            return "no payment"
+        payment = found[0]
+        held = f", held: {payment['hold_reason']}" if payment["hold_reason"] else ""
+        return f"{payment['state']}{held}, {payment['events']} events"
+
+    def _effects(self, payment: asyncpg.Record, expected: Outcome) -> Iterator[str]:
+        keys = {attempt["key"] for attempt in self.attempts.get(payment["id"], [])}
+        lines = [line for key in keys for line in self.effects.get(key, [])]
+        counted = Counter(line["effect"] for line in lines)
+        for effect, times in expected.effects.items():
+            if counted[effect] != times:
+                yield f"{effect} {counted[effect]} times in the simulator's book, not {times}"
+        usd = (payment["amount_minor"], "USD")
+        ours = {
+            "charge_succeeded": usd,
+            "refund_succeeded": usd,
+            "payout_completed": (payment["payout_minor"], payment["destination_currency"]),
+        }
+        for line in lines:
+            theirs = (line["amount_minor"], line["currency"].upper())
+            if line["effect"] in ours and ours[line["effect"]] != theirs:
+                yield f"{line['effect']}: they have {theirs}, we have {ours[line['effect']]}"
+
+
+def is_settled(payment: asyncpg.Record) -> bool:
+    """Whether nothing more will happen by itself."""
+    return payment["hold_reason"] is not None or payment["state"] in _SETTLED
+
+
+async def read_payments(url: str) -> dict[str, list[asyncpg.Record]]:
+    """Our payments by reference."""
+    return _grouped(await _fetch(url, _PAYMENTS), "reference")
+
+
+async def read_books(database_url: str, simulator_url: str) -> Books:
+    """Our book, and the simulator's."""
+    async with aiohttp.ClientSession(simulator_url) as session, session.get("/book") as answer:
+        effects: list[dict[str, Any]] = await answer.json()
+    return Books(
+        payments=await read_payments(database_url),
+        attempts=_grouped(await _fetch(database_url, _ATTEMPTS), "payment_id"),
+        effects=_grouped(effects, "key"),
+    )
+
+
+def _rows(payment: asyncpg.Record, expected: Outcome) -> Iterator[str]:
+    if payment["state"] != expected.state or payment["hold_reason"]:
+        yield f"{payment['state']} ({payment['hold_reason'] or 'no hold'}), not {expected.state}"
+    if payment["keys"] != 1:
+        yield f"{payment['keys']} idempotency keys"
+    if payment["version"] != payment["events"]:
+        yield f"version {payment['version']} after {payment['events']} events"
+    if payment["rest"]:
+        yield f"{payment['rest']} left on its account"
+    if payment["leased"]:
+        yield "still leased"
+    if payment["news"]:
+        yield f"{payment['news']} webhooks left pending"
+
+
+def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[str]:
+    states = {a["step"]: a["state"] for a in sorted(attempts, key=lambda a: int(a["number"]))}
+    if states != expected.attempts:
+        yield f"attempts {states}, not {dict(expected.attempts)}"
+    if again := [a["key"] for a in attempts if a["number"] > 1]:
+        yield f"a second key without a definitive failure: {', '.join(again)}"
+
+
+async def _fetch(url: str, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return list(await connection.fetch(query))
+    finally:
+        await connection.close()
+
+
+def _grouped(rows: Sequence[Any], name: str) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row[name]].append(row)
+    return grouped

@@ -1,0 +1,86 @@
+"""Every case of the crash-point sweep: the points of the table of crash points, the steps at which
+each can be reached, and what a payment must have come to once all is healed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tests.chaos.failpoints import Case
+
+ACTIONS = ("raise", "exit", "hang")
+MOVES = ("collection", "payout", "refund")
+# What each point is, in the order of a payment's life.
+POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "F1": ("a call to fees or fx is outstanding", ("fees", "fx", "with_fees", "with_fx")),
+    "A1": ("before the creation's commit", ("create",)),
+    "A2": ("created, not answered", ("create",)),
+    "A3": ("answered, and the answer lost at the gateway", ("create",)),
+    "W1": ("claimed, no intent yet", MOVES),
+    "W2": ("intent committed, not marked", MOVES),
+    "W2a": ("about to mark as sent", MOVES),
+    "W2b": ("marked, nothing sent", MOVES),
+    "W3": ("half of the request is out", MOVES),
+    "W4": ("the provider has it, the answer is lost", MOVES),
+    "W5": ("answer read, nothing written", MOVES),
+    "L1": ("between postings and balances", MOVES),
+    "W5b": ("all written, not committed", MOVES),
+    "W6": ("result committed", MOVES),
+    "W7": ("after the result's transaction", MOVES),
+    "H1": ("webhook read, not kept", ("inbox",)),
+    "H1b": ("webhook written, not committed", ("inbox",)),
+    "H2": ("webhook kept, not answered", ("inbox",)),
+    "H3": ("webhook answered, not processed", ("inbox",)),
+    "H4": ("webhook applied, not committed", ("inbox",)),
+}
+# A first send that never arrives is looked up, and absent.
+WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
+# Words for the simulator: a payout that fails for good is refunded, and where look-ups say nothing
+# only the webhook can finish a payment.
+WORDS_OF_STEP = {"refund": "sim:payout_fails", "inbox": "sim:webhook_only@local_wallet"}
+# A refund's points have names of their own in the table.
+REFUND_NAMES = {"W1": "R1", "W2": "R2", "W3": "R3", "W4": "R4", "W5": "R5"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What must be true of a case at the end."""
+
+    state: str
+    # How often each effect may and must stand in the simulator's book.
+    effects: Mapping[str, int]
+    attempts: Mapping[str, str]
+
+
+PAID = Outcome(
+    state="COMPLETED",
+    effects={"charge_succeeded": 1, "payout_completed": 1, "refund_succeeded": 0},
+    attempts={"collection": "SUCCEEDED", "payout": "SUCCEEDED"},
+)
+REFUNDED = Outcome(
+    state="REFUNDED",
+    effects={"charge_succeeded": 1, "payout_completed": 0, "refund_succeeded": 1},
+    attempts={"collection": "SUCCEEDED", "payout": "FAILED", "refund": "SUCCEEDED"},
+)
+
+
+def every_case() -> Iterator[Case]:
+    """All of them, in the order of the table."""
+    for point, (_, steps) in POINTS.items():
+        for step in steps:
+            for action in ACTIONS:
+                yield Case(point, step, action)
+
+
+def reference_of(case: Case) -> str:
+    """What a payment's reference must say to be this case."""
+    words = (WORDS_OF_POINT.get(case.point), WORDS_OF_STEP.get(case.step))
+    return " ".join((f"fp:{case.name}", *filter(None, words)))
+
+
+def outcome_of(case: Case) -> Outcome:
+    """What the case must come to, whatever happened on the way."""
+    return REFUNDED if case.step == "refund" else PAID
+
+
+def shown_point(case: Case) -> str:
+    """The point's name as the table of crash points has it."""
+    return REFUND_NAMES.get(case.point, case.point) if case.step == "refund" else case.point

@@ -1,0 +1,136 @@
+"""Named failpoints: a payment carries its case in its reference (`fp:W5-payout-exit`), and at that
+point of that step this process dies, hangs or raises, once, whichever process comes there first.
+Where the points are is in swept and swept_providers."""
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER_VARIABLE = "CARAVEL_FAILPOINTS"
+# Longer than a lease of 20 seconds, and than any timeout below it.
+HANG_SECONDS = 22.0
+EXIT_CODE = 77
+_CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)")
+
+
+class FailpointRaised(Exception):
+    """What a failpoint raises; no code of ours knows it."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One crash point at one step, and what happens there."""
+
+    point: str
+    step: str
+    action: str
+
+    @property
+    def name(self) -> str:
+        """As it stands in the payment's reference, after `fp:`."""
+        return f"{self.point}-{self.step}-{self.action}"
+
+    @classmethod
+    def armed_by(cls, reference: str) -> "Case | None":
+        """The case that a reference names."""
+        match = _CASE.search(reference)
+        return cls(*match.groups()) if match else None
+
+
+class Failpoints:
+    """The failpoints of one process. The folder is shared by all, and outlives each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stopping: list[str] = []
+        self._continued = asyncio.Event()
+
+    @classmethod
+    def of_environment(cls) -> "Failpoints":
+        """Those of the folder that FOLDER_VARIABLE names."""
+        return cls(Path(os.environ[FOLDER_VARIABLE]))
+
+    async def hit(self, point: str, step: str, references: Iterable[str]) -> None:
+        """Acts where one of these payments is armed here and has not fired."""
+        for reference in references:
+            if case := self.armed(point, step, reference):
+                self._mark(case)
+                await self._act(case)
+
+    def armed(self, point: str, step: str, reference: str) -> Case | None:
+        """The case that would fire here."""
+        case = Case.armed_by(reference)
+        if case is None or (case.point, case.step) != (point, step):
+            return None
+        return None if self._marker(case).exists() else case
+
+    def call(self, alias: str, reference: str) -> None:
+        """Remembers the payment's reference under a name by which others know it."""
+        (self._folder / f"alias-{alias}").write_text(reference)
+
+    def called(self, alias: str) -> str:
+        """The reference behind a name; empty where there is none."""
+        with suppress(FileNotFoundError):
+            return (self._folder / f"alias-{alias}").read_text()
+        return ""
+
+    def name_process(self, name: str, pid: int) -> None:
+        """Says which process another failpoint may strike under this name."""
+        (self._folder / f"pid-{name}").write_text(str(pid))
+
+    def signal_process(self, name: str, number: signal.Signals) -> None:
+        """Strikes another process of the mesh."""
+        os.kill(int((self._folder / f"pid-{name}").read_text()), number)
+
+    def stop_together(self, count: int) -> None:
+        """Says how many payments must stand at their points before a process stops itself."""
+        (self._folder / "stop-together").write_text(str(count))
+
+    def fired(self) -> set[str]:
+        """The names of all cases that have fired."""
+        return {path.name.removeprefix("fired-") for path in self._folder.glob("fired-*")}
+
+    def fired_at(self) -> list[float]:
+        """When each of them fired, in seconds since the epoch."""
+        return [path.stat().st_mtime for path in self._folder.glob("fired-*")]
+
+    def take(self, point: str, step: str, reference: str) -> Case | None:
+        """The case that fires here, marked as fired, for a caller that acts itself."""
+        case = self.armed(point, step, reference)
+        if case:
+            self._mark(case)
+        return case
+
+    def _marker(self, case: Case) -> Path:
+        return self._folder / f"fired-{case.name}"
+
+    def _mark(self, case: Case) -> None:
+        # Whoever creates the file is the one that acts; on disk before anything happens.
+        descriptor = os.open(self._marker(case), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        os.close(descriptor)
+
+    async def _act(self, case: Case) -> None:
+        if case.action == "exit":
+            os._exit(EXIT_CODE)
+        if case.action == "stop":
+            await self._stop_together(case)
+            return
+        if case.action == "hang":
+            await asyncio.sleep(HANG_SECONDS)
+        raise FailpointRaised(case.name)
+
+    async def _stop_together(self, case: Case) -> None:
+        """Waits until enough payments of this process stand at their points, and then stops the
+        process, so that each of them is found in the middle of its step."""
+        self._stopping.append(case.name)
+        needed = int((self._folder / "stop-together").read_text())
+        if len(self._stopping) == needed:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self._continued.set()
+        await self._continued.wait()

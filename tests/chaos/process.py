@@ -1,0 +1,43 @@
+"""Starts a service of the mesh by its own door, with failpoints around its ports:
+`python -m tests.chaos.process services.payments`."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.payments import assembly as payments
+from services.payments.config import ServiceSettings, WorkerSettings
+from services.providers import assembly as providers
+from services.providers.adapters.http import open_session
+from services.providers.config import Config
+from services.shared.grpc_server import GrpcServer, run_service
+from tests.chaos.failpoints import Failpoints
+from tests.chaos.swept import sweep_port
+from tests.chaos.swept_providers import swept_adapters
+
+FAILPOINTS = Failpoints.of_environment()
+
+
+@asynccontextmanager
+async def _providers(config: Config) -> AsyncIterator[GrpcServer]:
+    async with open_session() as session:
+        adapters = swept_adapters(config, session, FAILPOINTS)
+        async with providers.assemble(config, adapters=adapters) as server:
+            yield server
+
+
+def main(module: str) -> None:
+    """Becomes the service."""
+    wrap = sweep_port(FAILPOINTS)
+    if module == "services.payments":
+        run_service("payments", ServiceSettings, lambda config: payments.assemble(config, wrap))
+    elif module == "services.payments.worker":
+        run_service("worker", WorkerSettings, lambda config: payments.assemble_worker(config, wrap))
+    elif module == "services.providers":
+        run_service("providers", Config, _providers)
+    else:
+        sys.exit(f"{module} has no failpoints")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,211 @@
+"""A TCP proxy between two processes of the mesh, which can do to their connections what networks
+do: delay, silence, cuts, and above all the loss of an answer whose effect has happened. Where in a
+stream an answer is, wires knows."""
+
+import asyncio
+import random
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from deploy.local.ports import HOST
+from tests.chaos.wires import Wire
+
+CHUNK_BYTES = 64 * 1024
+# Closed like this, the other end hears of a reset and not of an end.
+RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toxic:
+    """What befalls every connection of a link for as long as it is set."""
+
+    latency_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    # Open connections are reset, and new ones at once.
+    down: bool = False
+    # Nothing passes and nothing ends; what waited passes when the toxic is gone.
+    silent: bool = False
+    # A connection is reset when it has carried so many bytes, in the middle of what they say.
+    reset_after_bytes: int | None = None
+    # Pieces of this size, each a moment after the one before it.
+    slice_bytes: int | None = None
+    slice_seconds: float = 0.01
+    # How likely an answer is lost after the request has had its effect; then both ends are reset.
+    lose_reply: float = 0.0
+    # The same for a database's answer to COMMIT alone.
+    lose_commit_reply: float = 0.0
+
+
+HARMLESS = Toxic()
+
+
+class Link:
+    """One listening port, and the one place behind it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        port: int,
+        target_port: int,
+        wire: Callable[[], Wire],
+        rng: random.Random,
+    ) -> None:
+        self.name = name
+        self.port = port
+        # How often each thing befell a connection.
+        self.struck: Counter[str] = Counter()
+        self._target_port = target_port
+        self._wire = wire
+        self._rng = rng
+        self._toxic = HARMLESS
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._open: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def toxic(self) -> Toxic:
+        """What befalls connections now."""
+        return self._toxic
+
+    async def open(self) -> None:
+        """Listens."""
+        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+
+    async def close(self) -> None:
+        """Stops listening and resets what is open."""
+        if self._server:
+            self._server.close()
+        self.cut()
+        self._passing.set()
+
+    def set(self, toxic: Toxic) -> None:
+        """Makes this, and nothing else, befall connections from now on."""
+        self._toxic = toxic
+        for connection in self._open:
+            connection.carried = 0
+        if toxic.silent:
+            self._passing.clear()
+        else:
+            self._passing.set()
+        if toxic.down:
+            self.cut()
+
+    def heal(self) -> None:
+        """Lets everything pass."""
+        self.set(HARMLESS)
+
+    def cut(self) -> None:
+        """Resets every open connection."""
+        for connection in tuple(self._open):
+            self.strike(connection, "cut")
+
+    def strike(self, connection: "_Connection", what: str) -> None:
+        """Resets one connection, and counts why."""
+        self.struck[what] += 1
+        connection.reset()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._passing.wait()
+        if self._toxic.down:
+            self.struck["refused"] += 1
+            _reset(writer)
+            return
+        try:
+            there = await asyncio.open_connection(HOST, self._target_port)
+        except OSError:
+            _reset(writer)
+            return
+        connection = _Connection(client=writer, server=there[1])
+        self._open.add(connection)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(connection, reader, there[1], None))
+                group.create_task(self._pump(connection, there[0], writer, self._wire()))
+        except* OSError:
+            connection.reset()
+        finally:
+            self._open.discard(connection)
+            await connection.close()
+
+    async def _pump(
+        self,
+        connection: "_Connection",
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        wire: Wire | None,
+    ) -> None:
+        """Carries bytes one way; a wire is given on the way back, and finds the answers."""
+        while chunk := await source.read(CHUNK_BYTES):
+            await self._delay()
+            if wire and (loss := self._lost(wire, chunk)):
+                self.strike(connection, loss)
+                return
+            allowed = self._allowed(connection, len(chunk))
+            await self._write(sink, chunk[:allowed])
+            if allowed < len(chunk):
+                self.strike(connection, "reset_after_bytes")
+                return
+        if not connection.is_reset and sink.can_write_eof():
+            sink.write_eof()
+
+    async def _delay(self) -> None:
+        await self._passing.wait()
+        seconds = self._toxic.latency_seconds + self._rng.random() * self._toxic.jitter_seconds
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    def _lost(self, wire: Wire, chunk: bytes) -> str | None:
+        """Why the answer in the chunk is lost; None where it is not."""
+        found = wire.feed(chunk)
+        if found.is_commit and self._rng.random() < self._toxic.lose_commit_reply:
+            return "commit_reply_lost"
+        if found.is_reply and self._rng.random() < self._toxic.lose_reply:
+            return "reply_lost"
+        return None
+
+    def _allowed(self, connection: "_Connection", size: int) -> int:
+        limit = self._toxic.reset_after_bytes
+        before, connection.carried = connection.carried, connection.carried + size
+        return size if limit is None else max(0, min(size, limit - before))
+
+    async def _write(self, sink: asyncio.StreamWriter, data: bytes) -> None:
+        size = self._toxic.slice_bytes or max(1, len(data))
+        for at in range(0, len(data), size):
+            sink.write(data[at : at + size])
+            await sink.drain()
+            if self._toxic.slice_bytes:
+                await asyncio.sleep(self._toxic.slice_seconds)
+
+
+@dataclass(eq=False)
+class _Connection:
+    """The two halves of one connection, and the bytes it has carried since the toxic was set."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    carried: int = 0
+    is_reset: bool = False
+
+    def reset(self) -> None:
+        self.is_reset = True
+        for writer in (self.client, self.server):
+            _reset(writer)
+
+    async def close(self) -> None:
+        for writer in (self.client, self.server):
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    opened = writer.get_extra_info("socket")
+    with suppress(OSError):
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()

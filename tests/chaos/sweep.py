@@ -1,0 +1,287 @@
+"""The crash-point sweep: every case is a payment of one real mesh, many side by side; then all is
+healed and drained, and both books are asked. `python -m tests.chaos.sweep --only 'W4-*'`."""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from itertools import groupby
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import aiohttp
+
+from deploy.local.child import Spec
+from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
+from tests.chaos.cases import (
+    POINTS,
+    every_case,
+    outcome_of,
+    reference_of,
+    shown_point,
+)
+from tests.chaos.failpoints import FOLDER_VARIABLE, HANG_SECONDS, Case, Failpoints
+from tests.chaos.mesh import ChaosMesh
+
+SWEPT = ("services.payments", "services.payments.worker", "services.providers")
+STRUCK = ("gateway", "fees", "fx")
+LEASE_SECONDS = 20
+# Long enough for several leases in a row; what takes longer has been lost.
+DRAIN_SECONDS = 180.0
+ANSWER_SECONDS = 8.0
+# Shorter than the gateway's failpoint keeps the answer from a client that is to hang up.
+HANG_UP_SECONDS = 1.0
+# What raises or hangs kills nobody, so both can go on at once; exits take their neighbours along.
+WAVES = (("raise", "hang"), ("exit",))
+WORKERS = 4
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of one case."""
+
+    case: Case
+    seconds: float
+    outcome: str
+    complaints: tuple[str, ...]
+
+
+def launched_by(folder: Path) -> Callable[[Spec], Spec]:
+    """Starts the swept services through tests.chaos.process."""
+
+    def launch(spec: Spec) -> Spec:
+        if spec.command[-1] not in SWEPT:
+            return spec
+        command = (*spec.command[:-1], "tests.chaos.process", spec.command[-1])
+        environment = {**spec.environment, FOLDER_VARIABLE: str(folder)}
+        return replace(spec, command=command, environment=environment)
+
+    return launch
+
+
+@asynccontextmanager
+async def swept_mesh(
+    folder: Path, *, workers: int, claim_max: int = 2
+) -> AsyncIterator[tuple[ChaosMesh, Failpoints]]:
+    """A mesh with failpoints, gone afterwards with all its files but the logs."""
+    worker = {"LEASE_SECONDS": LEASE_SECONDS, "CLAIM_MAX": claim_max, "UNDER_WAY_MAX": 16}
+    fired = folder / "failpoints"
+    fired.mkdir()
+    mesh = ChaosMesh(
+        data_dir=folder / "data",
+        payments=2,
+        workers=workers,
+        launch=launched_by(fired),
+        settings={"worker": {name: str(value) for name, value in worker.items()}},
+        proxied=False,
+    )
+    async with mesh:
+        yield mesh, Failpoints(fired)
+    mesh.forget_database()
+
+
+class Sweep:
+    """Runs cases on a mesh."""
+
+    def __init__(self, mesh: ChaosMesh, failpoints: Failpoints, say: Say) -> None:
+        self._mesh = mesh
+        self._failpoints = failpoints
+        self._say = say
+        self._began: dict[Case, float] = {}
+        self._settled: dict[Case, float] = {}
+        self._answers: dict[Case, str] = {}
+
+    async def run(self, cases: Sequence[Case]) -> list[Verdict]:
+        """All waves, then the audit."""
+        naming = asyncio.create_task(self._name_processes())
+        try:
+            for actions in WAVES:
+                if wave := [case for case in cases if case.action in actions]:
+                    await self._wave(wave)
+            await self._mesh.healthy()
+            return await self._audit(cases)
+        finally:
+            naming.cancel()
+
+    async def _wave(self, cases: Sequence[Case]) -> None:
+        started = time.monotonic()
+        self._say(f"{len(cases)} cases: {' and '.join(sorted({c.action for c in cases}))}")
+        async with aiohttp.ClientSession(self._mesh.rest_url) as session:
+            # What keeps the creation itself busy comes when everything else has been created.
+            ahead = [case for case in cases if case.point[0] not in "AF"]
+            await asyncio.gather(*(self._create(session, case) for case in ahead))
+            others = [case for case in cases if case.point[0] in "AF"]
+            creating = asyncio.gather(*(self._create(session, case) for case in others))
+            await asyncio.gather(creating, self._drain(cases, started))
+        if any(case.action == "hang" for case in cases):
+            # What still hangs has to come back before anything is judged.
+            await asyncio.sleep(max(0.0, self._last_firing() + HANG_SECONDS + 1 - time.time()))
+        self._say(f"drained after {time.monotonic() - started:.0f} s")
+
+    async def _create(self, session: aiohttp.ClientSession, case: Case) -> None:
+        """Asks with the same key until there is an answer, as a client must."""
+        self._began[case] = time.monotonic()
+        hang_up = case.point == "A3" and case.action == "raise"
+        for attempt in range(100):
+            if attempt:
+                await asyncio.sleep(0.3)
+            patience = HANG_UP_SECONDS if hang_up and not attempt else ANSWER_SECONDS
+            with suppress(aiohttp.ClientError, TimeoutError):
+                if answer := await ask(session, self._failpoints, case, patience):
+                    self._answers[case] = answer
+                    return
+
+    async def _drain(self, cases: Sequence[Case], started: float) -> None:
+        """Waits until every case has fired and its payment is where it stays."""
+        told = time.monotonic()
+        while time.monotonic() - started < DRAIN_SECONDS:
+            await asyncio.sleep(0.5)
+            payments = await read_payments(self._mesh.owner_url)
+            fired = self._failpoints.fired()
+            for case in cases:
+                found = payments.get(reference_of(case), [])
+                if case.name in fired and found and all(map(is_settled, found)):
+                    self._settled.setdefault(case, time.monotonic())
+            missing = [case.name for case in cases if case not in self._settled]
+            if not missing:
+                return
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                few = ", ".join(missing[:4])
+                self._say(f"{told - started:4.0f} s: {len(missing)} to go: {few}")
+
+    def _last_firing(self) -> float:
+        return max(self._failpoints.fired_at(), default=0.0)
+
+    async def _audit(self, cases: Sequence[Case]) -> list[Verdict]:
+        books = await read_books(self._mesh.owner_url, self._mesh.simulator_url)
+        async with aiohttp.ClientSession(self._mesh.rest_url) as session:
+            replayed = await asyncio.gather(*(self._replay(session, case) for case in cases))
+        fired = self._failpoints.fired()
+        return [
+            self._verdict(case, books, fired, again)
+            for case, again in zip(cases, replayed, strict=True)
+        ]
+
+    async def _replay(self, session: aiohttp.ClientSession, case: Case) -> str:
+        """What the same key gives now that all is over."""
+        return await ask(session, self._failpoints, case, ANSWER_SECONDS)
+
+    def _verdict(self, case: Case, books: Books, fired: set[str], replayed: str) -> Verdict:
+        reference = reference_of(case)
+        complaints = list(books.complaints(reference, outcome_of(case)))
+        if case.name not in fired:
+            complaints.append("the failpoint never fired")
+        if self._answers.get(case) != replayed:
+            complaints.append(f"answered {self._answers.get(case)}, and {replayed} when replayed")
+        return Verdict(
+            case=case,
+            seconds=self._settled.get(case, time.monotonic()) - self._began[case],
+            outcome=books.outcome(reference),
+            complaints=tuple(complaints),
+        )
+
+    async def _name_processes(self) -> None:
+        """Tells the failpoints which processes they may strike, whenever one is started again."""
+        while True:
+            for name in STRUCK:
+                self._failpoints.name_process(name, self._mesh.children[name].pid)
+            await asyncio.sleep(0.1)
+
+
+async def ask(
+    session: aiohttp.ClientSession, failpoints: Failpoints, case: Case, patience: float
+) -> str:
+    """Asks for the case's payment; its id, or nothing where the mesh could not answer now."""
+    reference = reference_of(case)
+    # By its trace the payment is known where its reference is not.
+    trace_id = hashlib.md5(reference.encode(), usedforsecurity=False).hexdigest()
+    failpoints.call(trace_id, reference)
+    body = {
+        "user_id": str(uuid5(NAMESPACE_URL, case.name)),
+        "amount_usd": "100.00",
+        "destination_currency": "INR",
+        "reference": reference,
+    }
+    headers = {
+        "idempotency-key": case.name,
+        "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",
+    }
+    timeout = aiohttp.ClientTimeout(total=patience)
+    async with session.post("/api/payments", json=body, headers=headers, timeout=timeout) as answer:
+        return str((await answer.json())["transaction_id"]) if answer.status == 201 else ""
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """One line a point and step: how long each action took, and what is wrong where it is."""
+    lines = [f"  {'point':<6}{'step':<12}{'raise':>8}{'exit':>8}{'hang':>8}   what happens there"]
+    by_row = groupby(verdicts, key=lambda v: (v.case.point, v.case.step))
+    for (point, step), row in by_row:
+        found = {verdict.case.action: verdict for verdict in row}
+        cells = "".join(f"{_cell(found.get(action)):>8}" for action in ("raise", "exit", "hang"))
+        some = next(iter(found.values()))
+        outcomes = ", ".join(sorted({verdict.outcome.split(",")[0] for verdict in found.values()}))
+        shown = shown_point(some.case)
+        lines.append(f"  {shown:<6}{step:<12}{cells}   {POINTS[point][0]}: {outcomes}")
+        lines += [
+            f"        ✗ {verdict.case.name}: {complaint}"
+            for verdict in found.values()
+            for complaint in verdict.complaints
+        ]
+    failed = sum(1 for verdict in verdicts if verdict.complaints)
+    lines.append(f"\n  {len(verdicts) - failed} of {len(verdicts)} cases passed.")
+    return "\n".join(lines)
+
+
+def _cell(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    return f"{'✗' if verdict.complaints else '✓'} {verdict.seconds:4.0f}s"
+
+
+async def verify(mesh: ChaosMesh) -> tuple[int, str]:
+    """`./caravel verify` on the mesh's database: its exit code, and its table."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.payments.verify",
+        env={**os.environ, "DATABASE_URL": mesh.application_url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+def say(line: str) -> None:
+    """To the terminal, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def main(pattern: str) -> int:
+    """Runs the cases that the pattern names; 1 where one has not passed."""
+    cases = [case for case in every_case() if fnmatch(case.name, pattern)]
+    folder = tempfile.mkdtemp(prefix="caravel-sweep-")
+    say(f"logs: {folder}/data/logs")
+    async with swept_mesh(Path(folder), workers=WORKERS) as (mesh, failpoints):
+        verdicts = await Sweep(mesh, failpoints, say).run(cases)
+        code, verified = await verify(mesh)
+    say(table(verdicts))
+    say(verified)
+    return 1 if code or any(verdict.complaints for verdict in verdicts) else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.sweep")
+    parser.add_argument("--only", default="*", help="which cases, for example 'W4-*-exit'")
+    sys.exit(asyncio.run(main(parser.parse_args().only)))

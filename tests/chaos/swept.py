@@ -1,0 +1,284 @@
+"""The ports of payments and its worker with failpoints around them. Each wrapper does what the port
+does, and at its named points hits a failpoint; decisions and statements stay the real ones."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.util import await_only
+
+from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
+from services.payments.domain.attempt import Answer, AttemptState
+from services.payments.ports import (
+    FeeBook,
+    FeeQuery,
+    Inbox,
+    NewPayment,
+    PaymentStore,
+    ProviderCall,
+    ProviderEvent,
+    Providers,
+    RateQuery,
+    Rates,
+    Receipt,
+    StoredAnswer,
+    WorkStore,
+    WorkTransaction,
+)
+from services.payments.steps import STEP_OF_STATE, Change, Work
+from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
+from services.shared.errors import DomainError
+from tests.chaos.failpoints import Failpoints
+
+Hook = Callable[[], Awaitable[None]]
+# How long Envoy is stopped for, or an answer kept from a client that hangs up meanwhile.
+GATEWAY_SECONDS = 3.0
+_AT_COMMIT: ContextVar[Hook | None] = ContextVar("at_commit", default=None)
+_AT_BALANCES: ContextVar[Hook | None] = ContextVar("at_balances", default=None)
+
+
+@event.listens_for(Engine, "commit")
+def _before_commit(_: Any) -> None:
+    if hook := _AT_COMMIT.get():
+        await_only(hook())
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _before_balances(_: Any, __: Any, statement: str, *___: Any) -> None:
+    if "INSERT INTO balances" in statement and (hook := _AT_BALANCES.get()):
+        await_only(hook())
+
+
+def sweep_port(failpoints: Failpoints) -> Callable[[Any], Any]:
+    """Wraps whichever port it is given; one that has no failpoints stays as it is."""
+    wrappers: dict[type, Callable[[Any, Failpoints], Any]] = {
+        GrpcFees: SweptFees,
+        GrpcRates: SweptRates,
+        GrpcProviders: SweptProviders,
+        PostgresPayments: SweptPayments,
+        PostgresInbox: SweptInbox,
+        PostgresWork: SweptWork,
+    }
+
+    def wrap(port: Any) -> Any:
+        wrapper = wrappers.get(type(port))
+        return wrapper(port, failpoints) if wrapper else port
+
+    return wrap
+
+
+class Swept:
+    """Passes on whatever is not swept."""
+
+    def __init__(self, inner: Any, failpoints: Failpoints) -> None:
+        self._inner = inner
+        self._failpoints = failpoints
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class SweptFees(Swept):
+    """F1: the call to fees is outstanding."""
+
+    _inner: FeeBook
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Any:
+        traces = [query.trace_id for query in queries]
+        return await _outstanding(self._failpoints, "fees", traces, self._inner.calculate(queries))
+
+
+class SweptRates(Swept):
+    """F1: the call to fx is outstanding."""
+
+    _inner: Rates
+
+    async def get(self, queries: Sequence[RateQuery]) -> Any:
+        traces = [trace for query in queries for trace in query.trace_ids]
+        return await _outstanding(self._failpoints, "fx", traces, self._inner.get(queries))
+
+
+async def _outstanding(
+    failpoints: Failpoints, service: str, traces: Iterable[str], call: Awaitable[Any]
+) -> Any:
+    """The call is under way; then the service dies, or we do, or the call hangs or fails."""
+    outstanding = asyncio.ensure_future(call)
+    await asyncio.sleep(0)
+    for reference in map(failpoints.called, traces):
+        case = failpoints.armed("F1", service, reference)
+        if case and case.action == "exit":
+            failpoints.take("F1", service, reference)
+            failpoints.signal_process(service, signal.SIGKILL)
+        await failpoints.hit("F1", service, [reference])
+        await failpoints.hit("F1", f"with_{service}", [reference])
+    return await outstanding
+
+
+class SweptPayments(Swept):
+    """A1 to A3: around the one commit of a creation."""
+
+    _inner: PaymentStore
+
+    async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
+        references = [item.payment.reference for item in new]
+        for item in new:
+            if item.payment.reference.startswith("fp:"):
+                self._failpoints.call(str(item.payment.id), item.payment.reference)
+
+        async def before_commit() -> None:
+            await self._failpoints.hit("A1", "create", references)
+
+        token = _AT_COMMIT.set(before_commit)
+        try:
+            created = await self._inner.create(new)
+        finally:
+            _AT_COMMIT.reset(token)
+        await self._failpoints.hit("A2", "create", references)
+        await self._strike_gateway(references)
+        return created
+
+    async def _strike_gateway(self, references: Iterable[str]) -> None:
+        for reference in references:
+            case = self._failpoints.take("A3", "create", reference)
+            if case is None:
+                continue
+            if case.action == "exit":
+                self._failpoints.signal_process("gateway", signal.SIGKILL)
+            if case.action == "hang":
+                self._failpoints.signal_process("gateway", signal.SIGSTOP)
+            # Where it is to raise, the client hangs up meanwhile.
+            await asyncio.sleep(GATEWAY_SECONDS)
+            if case.action == "hang":
+                self._failpoints.signal_process("gateway", signal.SIGCONT)
+
+
+class SweptInbox(Swept):
+    """H1 and H2: around the commit that keeps a webhook."""
+
+    _inner: Inbox
+
+    async def receive(self, event: ProviderEvent, payment_id: UUID | None, body: bytes) -> Receipt:
+        reference = self._failpoints.called(str(payment_id)) if event.step == "payout" else ""
+        await self._failpoints.hit("H1", "inbox", [reference])
+
+        async def before_commit() -> None:
+            await self._failpoints.hit("H1b", "inbox", [reference])
+
+        token = _AT_COMMIT.set(before_commit)
+        try:
+            receipt = await self._inner.receive(event, payment_id, body)
+        finally:
+            _AT_COMMIT.reset(token)
+        await self._failpoints.hit("H2", "inbox", [reference])
+        return receipt
+
+
+class SweptWork(Swept):
+    """The worker's transactions, and the moment after each."""
+
+    _inner: WorkStore
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["SweptTransaction"]:
+        async with self._inner.begin() as transaction:
+            swept = SweptTransaction(transaction, self._failpoints)
+            yield swept
+        await swept.after()
+
+
+class SweptTransaction(Swept):
+    """W1, W2, W5 to W7, L1, H3 and H4: in the worker's transactions."""
+
+    _inner: WorkTransaction
+
+    def __init__(self, inner: WorkTransaction, failpoints: Failpoints) -> None:
+        super().__init__(inner, failpoints)
+        self._claims = False
+        self._intended: list[Change] = []
+        self._answered: list[Change] = []
+        self._marked: list[Work] = []
+
+    async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
+        self._claims = True
+        claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
+        for work in claimed:
+            step, reference = STEP_OF_STATE.get(work.payment.state), work.payment.reference
+            if step and (work.attempt is None or work.attempt.state is AttemptState.FAILED):
+                await self._failpoints.hit("W1", step, [reference])
+            if any(news.step == "payout" for news in work.news):
+                await self._failpoints.hit("H3", "inbox", [reference])
+        return claimed
+
+    async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
+        for item in work:
+            if item.attempt:
+                await self._failpoints.hit("W2a", item.attempt.step, [item.payment.reference])
+        self._marked = list(await self._inner.mark_sent(work))
+        return self._marked
+
+    async def now(self) -> datetime:
+        return await self._inner.now()
+
+    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
+        if not self._claims:
+            self._answered = [change for change in changes if change.attempt]
+            await self._hit_each("W5", self._answered)
+        posting = [change for change in changes if change.postings]
+
+        async def between_legs() -> None:
+            await self._hit_each("L1", posting)
+
+        token = _AT_BALANCES.set(between_legs)
+        try:
+            written = await self._inner.write(changes)
+        finally:
+            _AT_BALANCES.reset(token)
+        await self._hit_each("W5b", self._answered)
+        if self._claims:
+            self._intended = [c for c in changes if c.attempt and c.keeps_lease]
+            heard = [c.payment.reference for c in changes if c.closed_news]
+            await self._failpoints.hit("H4", "inbox", heard)
+        return written
+
+    async def commit(self) -> None:
+        await self._inner.commit()
+        await self._hit_each("W2", self._intended)
+        await self._hit_each("W6", self._answered)
+
+    async def after(self) -> None:
+        """The connection has been given back; nothing else has happened yet."""
+        await self._hit_each("W7", self._answered)
+        for item in self._marked:
+            if item.attempt:
+                await self._failpoints.hit("W2b", item.attempt.step, [item.payment.reference])
+
+    async def _hit_each(self, point: str, changes: Iterable[Change]) -> None:
+        for change in changes:
+            step = change.attempt.step if change.attempt else ""
+            await self._failpoints.hit(point, step, [change.payment.reference])
+
+
+class SweptProviders(Swept):
+    """S1: marked as sent, and the first byte has not left. K1: a look-up has been answered."""
+
+    _inner: Providers
+
+    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        for call in calls:
+            await self._failpoints.hit("S1", call.attempt.step, [call.payment.reference])
+        async for answered in self._inner.execute(calls):
+            yield answered
+
+    async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        of_key = {call.attempt.key: call for call in calls}
+        async for key, answer in self._inner.look_up(calls):
+            call = of_key[key]
+            await self._failpoints.hit("K1", call.attempt.step, [call.payment.reference])
+            yield key, answer

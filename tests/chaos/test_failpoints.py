@@ -1,0 +1,96 @@
+"""The sweep's own parts: a failpoint strikes once and nobody else, and whatever is wrong with a
+case at the end is said."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.case_audit import Books
+from tests.chaos.cases import PAID, every_case, reference_of
+from tests.chaos.failpoints import Case, FailpointRaised, Failpoints
+
+CASE = Case("W5", "payout", "raise")
+REFERENCE = reference_of(CASE)
+
+
+async def test_a_failpoint_strikes_once_also_across_restarts(tmp_path: Path) -> None:
+    with pytest.raises(FailpointRaised):
+        await Failpoints(tmp_path).hit("W5", "payout", [REFERENCE])
+
+    await Failpoints(tmp_path).hit("W5", "payout", [REFERENCE])
+
+    assert Failpoints(tmp_path).fired() == {CASE.name}
+
+
+async def test_a_failpoint_strikes_only_its_own_payment_at_its_own_point(tmp_path: Path) -> None:
+    failpoints = Failpoints(tmp_path)
+
+    await failpoints.hit("W5", "payout", ["order 7", reference_of(replace(CASE, step="refund"))])
+    await failpoints.hit("W5", "refund", [REFERENCE])
+    await failpoints.hit("W5b", "payout", [REFERENCE])
+
+    assert failpoints.fired() == set()
+
+
+def test_every_case_is_armed_by_its_reference() -> None:
+    assert all(Case.armed_by(reference_of(case)) == case for case in every_case())
+    assert len({reference_of(case) for case in every_case()}) == len(list(every_case()))
+
+
+def test_a_case_that_came_out_well_has_no_complaints() -> None:
+    assert list(_books().complaints(REFERENCE, PAID)) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        ({"payments": {}}, "0 payments"),
+        ({"payment": {"state": "PAYING_OUT"}}, "not COMPLETED"),
+        ({"payment": {"hold_reason": "late_success"}}, "late_success"),
+        ({"payment": {"rest": 5}}, "5 left on its account"),
+        ({"payment": {"keys": 2}}, "2 idempotency keys"),
+        ({"payment": {"news": 1}}, "1 webhooks left pending"),
+        ({"payment": {"events": 6}}, "version 7 after 6 events"),
+        ({"effects": {"k1": 1, "k2": 2}}, "payout_completed 2 times"),
+        ({"effects": {"k1": 1, "k2": 0}}, "payout_completed 0 times"),
+        ({"payment": {"payout_minor": 1}}, "they have (2, 'INR'), we have (1, 'INR')"),
+        ({"number": 2}, "a second key"),
+    ],
+)
+def test_whatever_is_wrong_is_said(damage: Mapping[str, Any], complaint: str) -> None:
+    complaints = list(_books(**damage).complaints(REFERENCE, PAID))
+    assert any(complaint in one for one in complaints), complaints
+
+
+def _books(
+    *,
+    payments: Mapping[str, Any] | None = None,
+    payment: Mapping[str, Any] | None = None,
+    effects: Mapping[str, int] | None = None,
+    number: int = 1,
+) -> Books:
+    """Books in which the case came out well, but for what is passed."""
+    good: dict[str, Any] = {
+        "id": "p", "state": "COMPLETED", "hold_reason": None, "version": 7, "events": 7,
+        "amount_minor": 1, "payout_minor": 2, "destination_currency": "INR", "leased": None,
+        "keys": 1, "news": 0, "rest": 0,
+    }  # fmt: skip
+    attempts = [
+        {"step": "collection", "number": 1, "state": "SUCCEEDED", "key": "k1"},
+        {"step": "payout", "number": number, "state": "SUCCEEDED", "key": "k2"},
+    ]
+    lines = {
+        "k1": {"effect": "charge_succeeded", "amount_minor": 1, "currency": "usd"},
+        "k2": {"effect": "payout_completed", "amount_minor": 2, "currency": "INR"},
+    }
+    times = effects or {"k1": 1, "k2": 1}
+    found: Any = {REFERENCE: [good | dict(payment or {})]} if payments is None else payments
+    tried: Any = {"p": attempts}
+    return Books(
+        payments=found,
+        attempts=tried,
+        effects={key: [line] * times[key] for key, line in lines.items()},
+    )

@@ -1,0 +1,20 @@
+"""Every crash point at every step, with every way to be struck there: on a real mesh, against the
+simulator's own book."""
+
+from pathlib import Path
+
+from tests.chaos.cases import every_case
+from tests.chaos.sweep import WORKERS, Sweep, say, swept_mesh, table, verify
+
+
+async def test_no_crash_point_loses_or_doubles_anything(tmp_path: Path) -> None:
+    cases = list(every_case())
+
+    async with swept_mesh(tmp_path, workers=WORKERS) as (mesh, failpoints):
+        verdicts = await Sweep(mesh, failpoints, say).run(cases)
+        code, verified = await verify(mesh)
+
+    say(f"\n{table(verdicts)}\n")
+    assert {verdict.case: verdict.complaints for verdict in verdicts if verdict.complaints} == {}
+    assert len(verdicts) == len(cases)
+    assert code == 0, verified
