@@ -20,7 +20,7 @@ LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 class GatewayConfig:
     """Where the gateway listens, whom it serves for, and where its files lie.
 
-    payments_host is one name or address with every replica behind it, each on one of payments_ports.
+    payments_host is one name or address with every replica behind it, each on one of these ports.
     files is the folder as Envoy will see it. allowed_origins is the regular expression of web
     origins that may call the API.
     """

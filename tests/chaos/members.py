@@ -145,7 +145,7 @@ class Member:
             self._failures = 0
             return self._delay()
         self._failures += 1
-        return min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (self._failures - 1))
+        return min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** (self._failures - 1))
 
 
 def children_of(pid: int) -> list[int]:

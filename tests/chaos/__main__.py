@@ -1,0 +1,54 @@
+"""`python -m tests.chaos`, which `./caravel chaos` becomes: one seed, or several in a row."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from deploy.local.paths import DEFAULT_DATA_DIR
+from deploy.local.terminal import BOLD, command, complain, paint, say
+from tests.chaos import result
+from tests.chaos.run import Options, run
+
+
+def main() -> int:
+    """Returns 1 where any verdict of any seed is bad."""
+    parsed = _parser().parse_args()
+    results = []
+    for seed in range(parsed.seed, parsed.seed + parsed.seeds):
+        folder = parsed.data_dir.resolve() / "chaos" / str(seed)
+        say(paint(f"\n  chaos, seed {seed}", BOLD) + f": {parsed.minutes:g} minutes of faults")
+        options = Options(
+            seed=seed,
+            minutes=parsed.minutes,
+            folder=folder,
+            rate_per_second=parsed.rate,
+            keep=parsed.keep,
+        )
+        found = asyncio.run(run(options, say))
+        result.write(found, folder)
+        again = command("chaos", "--seed", str(seed), "--minutes", f"{parsed.minutes:g}")
+        say(f"\n{result.render(found, again)}\n\n  evidence: {folder}")
+        results.append(found)
+    if len(results) > 1:
+        say("\n" + "\n".join([*map(result.summary, results), result.totals(results)]))
+    return 0 if all(one.passed for one in results) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="caravel chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=8.0)
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)

@@ -1,0 +1,337 @@
+"""The other two books: the simulator's, which says what really happened at the providers, and our
+own database, read by its owner as plain rows. Nothing of our services is used to read them."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookLine:
+    """One effect at a provider, in the order in which they happened."""
+
+    provider: str
+    effect: str
+    key: str
+    id: str
+    transaction_id: str
+    reference: str
+    amount_minor: int
+    currency: str
+    at: str
+
+    @property
+    def time(self) -> datetime:
+        """When it happened."""
+        return datetime.fromisoformat(self.at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxEvent:
+    """A webhook that we have taken, with the bytes that came."""
+
+    provider: str
+    event_id: str
+    payment_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRow:
+    """A payment as it stands."""
+
+    merchant_id: str
+    id: UUID
+    user_id: UUID
+    quote_id: UUID
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    fees: Any
+    destination_currency: str
+    payout_minor: int
+    rate: Decimal
+    mid_rate: Decimal
+    markup_basis_points: int
+    onramp: str
+    offramp: str
+    recipient: Any
+    payment_method: str
+    reference: str
+    state: str
+    version: int
+    hold_reason: str | None
+    cancel_requested_at: datetime | None
+    refunded_minor: int
+    quote_expires_at: datetime
+    late_funds: Any
+    created_at: datetime
+    due_at: datetime | None
+    lease_until: datetime | None
+
+    @property
+    def public_id(self) -> str:
+        """The id that clients know."""
+        return public_id("pay", self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRow:
+    """An attempt at a step."""
+
+    payment_id: UUID
+    step: str
+    number: int
+    provider: str
+    key: str
+    amount_minor: int
+    currency: str
+    state: str
+    provider_reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """One thing of a payment's history."""
+
+    payment_id: UUID
+    sequence: int
+    from_state: str | None
+    to_state: str
+    actor: str
+    cause: str
+    evidence: Any
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostingRow:
+    """One posting."""
+
+    merchant_id: str
+    payment_id: UUID
+    sequence: int
+    debit: str
+    credit: str
+    currency: str
+    amount_minor: int
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceRow:
+    """A kept balance."""
+
+    merchant_id: str
+    account: str
+    currency: str
+    balance_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRow:
+    """An idempotency key."""
+
+    key: str
+    payment_id: UUID
+    operation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteRow:
+    """A quote."""
+
+    id: UUID
+    payment_id: UUID | None
+    created_at: datetime
+    expires_at: datetime
+    terms: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxRow:
+    """A webhook as the inbox has it."""
+
+    provider: str
+    event_id: str
+    payment_id: UUID | None
+    event_type: str
+    step: str | None
+    answer: Any
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxRow:
+    """Something that is to be told to a merchant."""
+
+    payment_id: UUID
+    sequence: int
+    endpoint_id: UUID
+    event_type: str
+    body: bytes
+    state: str
+    due_at: datetime
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointRow:
+    """Where a merchant wants to hear."""
+
+    id: UUID
+    url: str
+    secret: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """Our whole database, of one moment."""
+
+    now: datetime
+    payments: Sequence[PaymentRow] = ()
+    attempts: Sequence[AttemptRow] = ()
+    events: Sequence[EventRow] = ()
+    postings: Sequence[PostingRow] = ()
+    balances: Sequence[BalanceRow] = ()
+    keys: Sequence[KeyRow] = ()
+    quotes: Sequence[QuoteRow] = ()
+    inbox: Sequence[InboxRow] = ()
+    outbox: Sequence[OutboxRow] = ()
+    endpoints: Sequence[EndpointRow] = ()
+
+
+TABLES: Mapping[str, tuple[str, type[Any], str]] = {
+    "payments": ("payments", PaymentRow, "id"),
+    "attempts": ("attempts", AttemptRow, "payment_id, step, number"),
+    "events": ("payment_events", EventRow, "payment_id, sequence"),
+    "postings": ("postings", PostingRow, "payment_id, sequence, position"),
+    "balances": ("balances", BalanceRow, "merchant_id, account, currency"),
+    "keys": ("idempotency_keys", KeyRow, "key"),
+    "quotes": ("quotes", QuoteRow, "created_at, id"),
+    "inbox": ("webhook_inbox", InboxRow, "received_at"),
+    "outbox": ("outbox", OutboxRow, "payment_id, sequence"),
+    "endpoints": ("webhook_endpoints", EndpointRow, "created_at"),
+}
+# The business of a table, without what a second look at it may change; and its order.
+BUSINESS = {
+    "payments": "id, state, version, hold_reason, refunded_minor, payout_minor, quote_id, onramp, "
+    "offramp, cancel_requested_at, failure_code",
+    "attempts": "payment_id, step, number, key, provider, amount_minor, currency, state",
+    "payment_events": "payment_id, sequence, from_state, to_state, cause, occurred_at",
+    "postings": "payment_id, sequence, position, debit, credit, currency, amount_minor",
+    "balances": "merchant_id, account, currency, balance_minor",
+    "idempotency_keys": "key, payment_id, fingerprint, response",
+}
+
+
+def public_id(prefix: str, value: UUID) -> str:
+    """The id as clients know it."""
+    digits = [_BASE32[value.int >> shift & 31] for shift in range(125, -1, -5)]
+    return f"{prefix}_{''.join(digits)}"
+
+
+async def read_ledger(owner_url: str) -> Ledger:
+    """All of it, of one moment."""
+    connection = await _connect(owner_url)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            tables: dict[str, Any] = {
+                name: await _rows(connection, *where) for name, where in TABLES.items()
+            }
+            return Ledger(now=await connection.fetchval("SELECT now()"), **tables)
+    finally:
+        await connection.close()
+
+
+async def digests(owner_url: str) -> Mapping[str, str]:
+    """A digest of the business of each table: equal before and after what must change nothing."""
+    connection = await _connect(owner_url)
+    try:
+        return {
+            table: hashlib.sha256(
+                repr([tuple(row) for row in await connection.fetch(_ordered(table, of))]).encode()
+            ).hexdigest()
+            for table, of in BUSINESS.items()
+        }
+    finally:
+        await connection.close()
+
+
+async def inbox_events(owner_url: str) -> Sequence[InboxEvent]:
+    """Every event that names one of our payments, for sending it again."""
+    connection = await _connect(owner_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT provider, event_id, payment_id, body FROM webhook_inbox "
+            "WHERE payment_id IS NOT NULL ORDER BY received_at"
+        )
+    finally:
+        await connection.close()
+    return [
+        InboxEvent(
+            provider=row["provider"],
+            event_id=row["event_id"],
+            payment_id=public_id("pay", row["payment_id"]),
+            body=row["body"],
+        )
+        for row in rows
+    ]
+
+
+async def let_time_pass(owner_url: str) -> None:
+    """Lets the days pass after which a completed payout is looked up for the last time, and in
+    which a merchant's endpoint is tried again."""
+    connection = await _connect(owner_url)
+    try:
+        for table, state in (("payments", "COMPLETED"), ("outbox", "PENDING")):
+            await connection.execute(
+                f"UPDATE {table} SET due_at = now() WHERE state = '{state}' AND due_at > now()"
+            )
+    finally:
+        await connection.close()
+
+
+async def simulator_book(where: str | Path) -> Sequence[BookLine]:
+    """The simulator's book, from its file or its address."""
+    if isinstance(where, Path):
+        whole = await asyncio.to_thread(where.read_bytes)
+        lines = [json.loads(line) for line in whole[: whole.rfind(b"\n") + 1].splitlines()]
+    else:
+        async with aiohttp.ClientSession() as session, session.get(f"{where}/book") as answer:
+            lines = await answer.json()
+    names = [one.name for one in fields(BookLine)]
+    return [BookLine(**{name: line[name] for name in names}) for line in lines]
+
+
+async def _connect(url: str) -> Any:
+    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://"))
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+    )
+    return connection
+
+
+async def _rows(connection: Any, table: str, row: type[Row], order: str) -> Sequence[Row]:
+    names = [one.name for one in fields(row)]  # type: ignore[arg-type]
+    found = await connection.fetch(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}")
+    return [row(**dict(one)) for one in found]
+
+
+def _ordered(table: str, columns: str) -> str:
+    return f"SELECT {columns} FROM {table} ORDER BY {columns}"

@@ -1,0 +1,28 @@
+"""The audit: all invariants, over all books, in one report."""
+
+from collections.abc import Callable, Sequence
+
+from tests.chaos.checker.evidence import Evidence, Facts, gather
+from tests.chaos.checker.holds import i20
+from tests.chaos.checker.ledger import i6, i7, i8
+from tests.chaos.checker.liveness import i15
+from tests.chaos.checker.logs import i21
+from tests.chaos.checker.money import i3, i4, i5, i9
+from tests.chaos.checker.promises import i1, i2, i11, i12, i17
+from tests.chaos.checker.report import Finding, Report
+from tests.chaos.checker.states import i10, i16, ie
+from tests.chaos.checker.webhooks import i13, i14, iw
+
+INVARIANTS: Sequence[Callable[[Facts], Finding]] = (
+    i1, i2, i3, i4, i5, i6, i7, i8, i9, i10, i11, i12, i13, i14, i15, i16, i17, i20, i21, ie, iw,
+)  # fmt: skip
+
+
+async def audit(evidence: Evidence) -> Report:
+    """Reads the books and judges them."""
+    return judge(await gather(evidence))
+
+
+def judge(facts: Facts) -> Report:
+    """The verdict on every invariant."""
+    return Report(facts.phase, [invariant(facts) for invariant in INVARIANTS])

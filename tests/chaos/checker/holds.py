@@ -1,0 +1,63 @@
+"""Holds: I20 every hold is explained by a lie or a fault that was put there, and every lie that
+must lead to one did."""
+
+from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for
+from tests.chaos.checker.money import FUNDED, payouts
+from tests.chaos.checker.report import Finding
+
+# Modes any of which may lead to a hold for this reason.
+CAUSES = {
+    "amount_mismatch": AMOUNT_LIES,
+    "provider_contradicts_itself": frozenset({"amnesia", "lookup_lag", "eventual_list"}),
+    "outcome_unknown": frozenset(
+        {"amnesia", "key_mismatch_error", "cache_500", "key_ttl", "unknown_status"}
+    ),
+}
+
+
+def i20(facts: Facts) -> Finding:
+    """A hold has its lie, and a lie that calls for a person has its hold."""
+    found = Finding("I20", "each hold is explained, and each lie that must hold did")
+    for case in facts.cases:
+        reason = case.payment.hold_reason
+        if reason is not None:
+            if found.expect(_is_explained(facts, case, reason), f"{case.id}: no cause of {reason}"):
+                found.explained.append(f"{case.id}: {reason}")
+        else:
+            _nothing_hidden(found, case)
+    return found
+
+
+def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
+    if reason in CAUSES:
+        return bool(CAUSES[reason] & anywhere(facts, case)) or (
+            reason != "amount_mismatch" and bool(case.of("forgotten"))
+        )
+    if reason == "late_success":
+        return any(one.came_late for one in payouts(case.lines))
+    if reason == "refund_failed":
+        return bool(case.of("refund_failed"))
+    if reason == "late_funds":
+        funded = case.when("FUNDED")
+        return funded is not None and funded.occurred_at > case.payment.quote_expires_at
+    return any(reason in entry.get("explains", ()) for entry in facts.nemesis)
+
+
+def _nothing_hidden(found: Finding, case: Case) -> None:
+    """A payment that goes on by itself, although somebody should have looked at it."""
+    if AMOUNT_LIES & asked_for(case, ONRAMP):
+        passed = case.payment.state in FUNDED
+        found.expect(not passed, f"{case.id}: the onramp lied about the amount, and was believed")
+    if case.payment.state == "COMPLETED":
+        lied = AMOUNT_LIES & asked_for(case, case.payment.offramp)
+        found.expect(not lied, f"{case.id}: the offramp lied about the amount, and was believed")
+    last = [line.effect for line in case.of("refund_succeeded", "refund_failed")][-1:]
+    found.expect(last != ["refund_failed"], f"{case.id}: a refund failed, and nobody was called")
+    failed = {attempt.key for attempt in case.attempts if attempt.state == "FAILED"}
+    heard = [
+        row.event_id
+        for row in case.inbox
+        if row.answer.get("outcome") == "SUCCEEDED" and row.answer.get("key") in failed
+    ]
+    found.expect(not heard, f"{case.id}: a late success was heard ({heard}), and nobody was called")

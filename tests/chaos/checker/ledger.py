@@ -1,0 +1,119 @@
+"""Our own book: I6 every account of a payment is what its history says, I7 balances are the sums of
+postings, I8 nothing is left of a payment that is over. The rules of design.md §5, written again."""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+
+from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.report import Finding
+
+OVER = frozenset({"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED"})
+EXACT = Context(prec=60)
+WITHOUT_DIGITS = frozenset({"JPY", "UGX", "XAF"})
+# What an account must never be: its debits less its credits.
+NEVER_NEGATIVE = ("onramp:",)
+NEVER_POSITIVE = ("offramp:", "payments:", "revenue:")
+
+
+def i6(facts: Facts) -> Finding:
+    """Each payment's postings add up to what its history says has happened."""
+    found = Finding("I6", "the postings of a payment are those that its history asks for")
+    for case in facts.cases:
+        for posting in case.postings:
+            well_formed = posting.amount_minor > 0 and posting.debit != posting.credit
+            currencies = {posting.debit.rsplit(":")[-1], posting.credit.rsplit(":")[-1]}
+            same = currencies == {posting.currency}
+            found.expect(well_formed and same, f"{case.id}: a posting that cannot be: {posting}")
+            known = posting.sequence <= case.payment.version
+            found.expect(known, f"{case.id}: a posting of no event: {posting}")
+        wanted, kept = _expected(case), _actual(case)
+        for account in {*wanted, *kept}:
+            what = f"{case.id} ({case.payment.state}) {account}: "
+            same = wanted[account] == kept[account]
+            found.expect(same, f"{what}{kept[account]}, should be {wanted[account]}")
+    return found
+
+
+def i7(facts: Facts) -> Finding:
+    """The kept balances are the sums of the postings, and none has a sign that it must not have."""
+    found = Finding("I7", "every balance is the sum of its postings, none with a forbidden sign")
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for posting in facts.ledger.postings:
+        sums[posting.merchant_id, posting.debit, posting.currency] += posting.amount_minor
+        sums[posting.merchant_id, posting.credit, posting.currency] -= posting.amount_minor
+    kept = {(b.merchant_id, b.account, b.currency): b.balance_minor for b in facts.ledger.balances}
+    for account in {*sums, *kept}:
+        balance = kept.get(account, 0)
+        found.expect(balance == sums[account], f"{account}: {balance}, sum {sums[account]}")
+        wrong = (balance < 0 and account[1].startswith(NEVER_NEGATIVE)) or (
+            balance > 0 and account[1].startswith(NEVER_POSITIVE)
+        )
+        found.expect(not wrong, f"{account} has {balance}")
+    return found
+
+
+def i8(facts: Facts) -> Finding:
+    """What we owe for a payment is nothing once it is over."""
+    found = Finding("I8", "nothing is left on the account of a payment that is over")
+    for case in facts.cases:
+        if case.payment.state in OVER and case.payment.hold_reason is None:
+            left = {a: b for a, b in _actual(case).items() if a.startswith("payments:") and b}
+            found.expect(not left, f"{case.id} ({case.payment.state}) has left {left}")
+    return found
+
+
+def _actual(case: Case) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for posting in case.postings:
+        sums[posting.debit] += posting.amount_minor
+        sums[posting.credit] -= posting.amount_minor
+    return sums
+
+
+def _expected(case: Case) -> Counter[str]:
+    payment, sums = case.payment, Counter[str]()
+    if case.when("FUNDED"):
+        _move(sums, f"onramp:{payment.onramp}:USD", "payments:USD", payment.amount_minor)
+    is_open = case.when("FUNDED") and not case.when("REFUNDING")
+    if is_open:
+        _move(sums, "payments:USD", "revenue:fees:USD", payment.fee_minor)
+    if is_open and case.when("CONVERTED"):
+        _exchange(sums, case)
+    if case.when("COMPLETED") and not case.when("RETURNED"):
+        currency = payment.destination_currency
+        account = f"offramp:{payment.offramp}:{currency}"
+        _move(sums, f"payments:{currency}", account, payment.payout_minor)
+    _move(sums, "payments:USD", f"onramp:{payment.onramp}:USD", payment.refunded_minor)
+    return sums
+
+
+def _exchange(sums: Counter[str], case: Case) -> None:
+    """Two legs at the middle of the market, the markup apart, and what rounding leaves."""
+    payment, currency = case.payment, case.payment.destination_currency
+    net = Decimal(payment.net_minor).scaleb(-2)
+    share = Decimal(payment.markup_basis_points).scaleb(-4)
+    markup = _minor(EXACT.multiply(net, share), "USD", ROUND_HALF_UP)
+    sold = payment.net_minor - markup
+    at_middle = EXACT.multiply(Decimal(sold).scaleb(-2), payment.mid_rate)
+    bought = _minor(at_middle, currency, ROUND_HALF_EVEN)
+    _move(sums, "payments:USD", "revenue:fx:USD", markup)
+    _move(sums, "payments:USD", "fx:position:USD", sold)
+    _move(sums, f"fx:position:{currency}", f"payments:{currency}", bought)
+    rest = bought - payment.payout_minor
+    _move(sums, f"payments:{currency}", f"fx:rounding:{currency}", rest)
+
+
+def _minor(amount: Decimal, currency: str, rounding: str) -> int:
+    digits = 0 if currency in WITHOUT_DIGITS else 2
+    return int(amount.scaleb(digits, EXACT).quantize(Decimal(1), rounding, EXACT))
+
+
+def _move(sums: Counter[str], debit: str, credit: str, amount: int) -> None:
+    sums[debit] += amount
+    sums[credit] -= amount
+
+
+def balances_of(case: Case) -> Mapping[str, int]:
+    """What a payment's postings leave on each account."""
+    return _actual(case)

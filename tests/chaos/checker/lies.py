@@ -1,0 +1,44 @@
+"""Which lies were told about a payment: by words in its reference, by its amount, or by what was on
+for a whole provider. From the simulator's documents."""
+
+import re
+
+from tests.chaos.checker.evidence import Case, Facts
+
+_WORD = re.compile(r"sim:([a-z0-9_]+(?:[+-]1)?)(?:@([a-z_]+))?(?:=([0-9]{1,7}))?", re.ASCII)
+ONRAMP = "stripe"
+AMOUNT_LIES = frozenset({"amount+1", "amount-1", "currency_swap", "net_of_fee"})
+# What never comes to an end by itself.
+ENDLESS = frozenset({"hold", "unknown_status", "webhook_only"})
+# The amounts in cents that ask the onramp for a mode.
+MAGIC = {
+    66_601: "accept_then_hang",
+    66_602: "drop_before_accept",
+    66_603: "500_before",
+    66_604: "500_after",
+    66_605: "cache_500",
+    66_606: "lookup_lag",
+    66_607: "unknown_status",
+    66_608: "amount+1",
+    66_609: "rate_limit",
+    66_610: "brownout",
+}
+
+
+def asked_for(case: Case, provider: str) -> frozenset[str]:
+    """The modes that the payment itself asks a provider for."""
+    found = (_WORD.fullmatch(word) for word in case.payment.reference.split())
+    words = {m[1] for m in found if m and m[2] in (None, provider)}
+    magic = MAGIC.get(case.payment.amount_minor) if provider == ONRAMP else None
+    return frozenset(words | {magic} if magic else words)
+
+
+def possible(facts: Facts, case: Case, provider: str) -> frozenset[str]:
+    """The modes that may have struck the payment at a provider."""
+    return asked_for(case, provider) | facts.modes_on(provider)
+
+
+def anywhere(facts: Facts, case: Case) -> frozenset[str]:
+    """The modes that may have struck the payment at any provider that it has been at."""
+    providers = {attempt.provider for attempt in case.attempts} | {case.payment.onramp}
+    return frozenset[str]().union(*(possible(facts, case, one) for one in providers))

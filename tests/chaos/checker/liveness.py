@@ -1,0 +1,48 @@
+"""I15, liveness: a while after everything was healed, everything has come to its end. A verdict of
+its own: a payment that waits has lost no money."""
+
+from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.lies import ENDLESS, anywhere
+from tests.chaos.checker.report import Finding
+from tests.chaos.checker.states import LAST
+
+ENDS = LAST | {"COMPLETED"}
+
+
+def i15(facts: Facts) -> Finding:
+    """No payment, event or delivery waits for the machine."""
+    found = Finding("I15", "everything has come to its end, and nobody holds a lease", True)
+    now = facts.ledger.now
+    for case in facts.cases:
+        payment = case.payment
+        what = f"{case.id} is {payment.state}"
+        leased = payment.lease_until is not None and payment.lease_until < now
+        found.expect(not leased, f"{what} under a lease that has run out")
+        if payment.hold_reason is not None:
+            continue
+        if ENDLESS & anywhere(facts, case) and payment.state not in ENDS:
+            found.explained.append(f"{what}: its provider never says how it ended")
+            continue
+        done = payment.state in ENDS or _waits_for_merchant(case)
+        found.expect(done, f"{what} and not over, {case.payment.reference!r}")
+        due = payment.due_at is not None and payment.due_at <= now
+        found.expect(not due, f"{what} and has been due since {payment.due_at}")
+        waiting = [row.event_id for row in case.inbox if row.state == "PENDING"]
+        found.expect(not waiting, f"{what}, and has not read {waiting}")
+    for row in facts.ledger.outbox:
+        what = f"{row.payment_id} #{row.sequence} is not yet told to the merchant"
+        if row.state == "PENDING" and (row.due_at > now or (row.lease_until or now) > now):
+            found.explained.append(f"{what}, who did not take it: later")
+        else:
+            found.expect(row.state != "PENDING", what)
+    return found
+
+
+def _waits_for_merchant(case: Case) -> bool:
+    """Whether only the merchant can say how it goes on: money that came back, or a part of it."""
+    payment = case.payment
+    if payment.due_at is not None:
+        return False
+    return payment.state == "RETURNED" or (
+        payment.state == "REFUNDING" and 0 < payment.refunded_minor < payment.amount_minor
+    )

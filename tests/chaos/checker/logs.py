@@ -1,0 +1,55 @@
+"""I21: no log of the run holds a secret, a card number or a whole account number."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.chaos.checker.evidence import Facts
+from tests.chaos.checker.report import Finding
+
+# Shorter ones would be found everywhere.
+SECRET_LENGTH_MIN = 8
+ACCOUNT_LENGTH_MIN = 8
+_CARD = re.compile(r"(?<![0-9A-Za-z_.-])[3-6][0-9]{12,18}(?![0-9A-Za-z_.-])", re.ASCII)
+
+
+def i21(facts: Facts) -> Finding:
+    """Reads every line of every log."""
+    found = Finding("I21", "no log holds a secret, a card's number or an account's")
+    hidden = {value: name for name, value in facts.secrets.items() if _is_long(value)}
+    hidden |= {row.secret: "endpoint secret" for row in facts.ledger.endpoints}
+    hidden |= dict.fromkeys(_accounts(facts), "account")
+    wanted = re.compile("|".join(map(re.escape, hidden)) or "(?!)")
+    for path in facts.logs:
+        for number, line in enumerate(_lines(path), 1):
+            seen = wanted.search(line)
+            where = f"{path.name}:{number}"
+            found.expect(seen is None, f"{where}: {hidden[seen[0]] if seen else ''}")
+            cards = [digits for digits in _CARD.findall(line) if is_luhn(digits)]
+            found.expect(not cards, f"{where}: a number like a card's")
+    return found
+
+
+def is_luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _is_long(value: str) -> bool:
+    return len(value) >= SECRET_LENGTH_MIN
+
+
+def _accounts(facts: Facts) -> Iterable[str]:
+    for case in facts.cases:
+        account = (case.payment.recipient or {}).get("account", "")
+        if len(account) >= ACCOUNT_LENGTH_MIN:
+            yield account
+
+
+def _lines(path: Path) -> Iterable[str]:
+    with path.open(errors="replace") as file:
+        yield from file

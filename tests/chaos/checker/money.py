@@ -1,0 +1,292 @@
+"""Where the money is: I3 one charge, I4 one payout, I5 the amounts, I9 the providers' books and
+ours. What counts is the order of the effects in the simulator's book."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tests.chaos.books import BookLine
+from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.report import Finding
+
+FUNDED = frozenset(
+    {"FUNDED", "CONVERTED", "PAYING_OUT", "COMPLETED", "RETURNED", "REFUNDING", "REFUNDED"}
+)
+UNPAID = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
+MONEY = frozenset(
+    {"charge_succeeded", "payout_accepted", "payout_completed", "payout_failed",
+     "payout_returned", "refund_succeeded", "refund_failed"}
+)  # fmt: skip
+# The holds of payments of which a provider knows more than our book.
+IN_DOUBT = frozenset(
+    {"late_success", "outcome_unknown", "amount_mismatch", "provider_contradicts_itself",
+     "step_failed", "refund_failed", "payout_failed", "payout_reversed", "refund_reversed",
+     "collection_reversed"}
+)  # fmt: skip
+# Attempts of which we know that the provider may know more.
+IN_FLIGHT = frozenset({"SENT", "ACCEPTED", "UNKNOWN"})
+# Providers that promise that a success is for good; that one of them takes it back is its lie.
+FINAL_AT_ONCE = frozenset({"local_wallet"})
+
+
+@dataclass
+class Payout:
+    """One payout at a provider, as far as the book has come."""
+
+    provider: str
+    key: str
+    amount_minor: int
+    effects: list[str] = field(default_factory=list)
+
+    @property
+    def live(self) -> bool:
+        """Whether the recipient has the money, or may get it."""
+        return self.effects[-1] in ("payout_accepted", "payout_completed")
+
+    @property
+    def paid(self) -> bool:
+        """Whether the recipient has the money."""
+        return self.effects[-1] == "payout_completed"
+
+    @property
+    def came_late(self) -> bool:
+        """Whether it succeeded after the provider had said that it failed."""
+        return "payout_failed" in self.effects and self.paid
+
+
+def payouts(lines: Sequence[BookLine]) -> Sequence[Payout]:
+    """The payouts of a payment and how they ended."""
+    found: dict[tuple[str, str], Payout] = {}
+    for _ in _replayed(lines, found):
+        pass
+    return list(found.values())
+
+
+def _replayed(
+    lines: Sequence[BookLine], found: dict[tuple[str, str], Payout]
+) -> Iterator[BookLine]:
+    """Brings the payouts up to date line by line."""
+    for line in lines:
+        if line.effect in MONEY and line.effect.startswith("payout_"):
+            name = (line.provider, line.id)
+            payout = found.setdefault(name, Payout(line.provider, line.key, line.amount_minor))
+            payout.effects.append(line.effect)
+        yield line
+
+
+def i3(facts: Facts) -> Finding:
+    """The payer is charged once, and for a payment that goes on."""
+    found = Finding("I3", "a funded payment has one charge, and no payment has ever two")
+    for case in facts.cases:
+        charges = case.of("charge_succeeded")
+        state, hold = case.payment.state, case.payment.hold_reason
+        if len(charges) > 1 and _forgotten_between(case, charges):
+            found.explained.append(f"{case.id}: charged again after the onramp forgot it")
+        else:
+            found.expect(len(charges) <= 1, f"{case.id} ({state}) was charged {len(charges)} times")
+        if state in FUNDED:
+            found.expect(bool(charges), f"{case.id} is {state} and was never charged")
+        elif state in UNPAID and charges:
+            back = sum(line.amount_minor for line in case.of("refund_succeeded"))
+            taken = sum(line.amount_minor for line in charges)
+            kept = taken > back and hold is None
+            found.expect(not kept, f"{case.id} is {state}, and the payer was charged")
+    return found
+
+
+def _forgotten_between(case: Case, charges: Sequence[BookLine]) -> bool:
+    """Whether every charge but the last was forgotten before the next one was made."""
+    lines = list(case.lines)
+    for first, second in pairwise(charges):
+        between = lines[lines.index(first) : lines.index(second)]
+        if not any(line.effect == "forgotten" and line.id == first.id for line in between):
+            return False
+    return True
+
+
+def i4(facts: Facts) -> Finding:
+    """The recipient is paid once, with money that is there."""
+    found = Finding("I4", "never two live payouts; none without a charge, none beside a refund")
+    cancelled = {
+        op.end.payment_id
+        for op in facts.operations
+        if op.invoke.f == "cancel" and op.type == "ok" and op.end
+    }
+    for case in facts.cases:
+        _one_at_a_time(found, case)
+        if case.payment.state == "COMPLETED" and case.payment.hold_reason is None:
+            paid = [one for one in payouts(case.lines) if one.paid]
+            lied = any(one.provider in FINAL_AT_ONCE for one in payouts(case.lines))
+            if not paid and lied and case.of("payout_returned"):
+                found.explained.append(f"{case.id}: the wallet took back what it calls final")
+            else:
+                found.expect(bool(paid), f"{case.id} is COMPLETED and nobody was paid")
+        if case.id in cancelled:
+            found.expect(not case.of("payout_accepted"), f"{case.id} was cancelled and paid out")
+    return found
+
+
+def _one_at_a_time(found: Finding, case: Case) -> None:
+    state: dict[tuple[str, str], Payout] = {}
+    charged = refunded = False
+    for line in _replayed(case.lines, state):
+        charged = charged or line.effect == "charge_succeeded"
+        if line.effect == "payout_accepted":
+            found.expect(charged, f"{case.id}: paid out before it was charged")
+            found.expect(not refunded, f"{case.id}: paid out after it was refunded")
+        if line.effect == "refund_succeeded":
+            refunded = True
+        live = [one for one in state.values() if one.live]
+        if len(live) > 1 or (refunded and live):
+            _explain(found, case, live, refunded)
+            return
+    found.checked += 1
+
+
+def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool) -> None:
+    what = f"{case.id}: {len(live)} live payouts{' beside a refund' if refunded else ''}"
+    late = [one for one in live if one.came_late]
+    # All but one may be a success after the provider's own failure, and that calls a person.
+    is_late = len(live) - len(late) <= (0 if refunded else 1)
+    if is_late and (case.payment.hold_reason == "late_success" or not _was_told(case, late)):
+        found.explained.append(what)
+    elif _forgot_all_but_last(case, live):
+        found.explained.append(f"{what}: the offramp forgot one")
+    else:
+        found.expect(False, f"{what} {[(one.provider, one.key, one.effects) for one in live]}")
+
+
+def _was_told(case: Case, late: Sequence[Payout]) -> bool:
+    """Whether we have heard of one of the late successes."""
+    keys = {one.key for one in late}
+    return any(
+        row.answer.get("outcome") == "SUCCEEDED" and row.answer.get("key") in keys
+        for row in case.inbox
+    )
+
+
+def _forgot_all_but_last(case: Case, live: Sequence[Payout]) -> bool:
+    forgotten = {(line.provider, line.key) for line in case.of("forgotten")}
+    return sum((one.provider, one.key) not in forgotten for one in live) <= 1
+
+
+def i5(facts: Facts) -> Finding:
+    """To the minor unit, and nothing of which we had not written the intent."""
+    found = Finding("I5", "the amounts at the providers are ours; refunds never exceed the charge")
+    known = {attempt.key: attempt for attempt in facts.ledger.attempts}
+    for line in facts.book:
+        if line.effect not in MONEY:
+            continue
+        attempt = known.get(line.key)
+        what = f"{line.provider} {line.effect} {line.key}"
+        if not found.expect(attempt is not None, f"{what}: there is no such attempt"):
+            continue
+        assert attempt is not None
+        wanted = (attempt.provider, attempt.amount_minor, attempt.currency)
+        stated = (line.provider, line.amount_minor, line.currency)
+        found.expect(wanted == stated, f"{what}: {stated}, intended {wanted}")
+    for case in facts.cases:
+        _amounts(found, case)
+    return found
+
+
+def _amounts(found: Finding, case: Case) -> None:
+    payment = case.payment
+    for attempt in case.attempts:
+        if attempt.step == "collection":
+            wanted = (payment.amount_minor, "USD")
+        elif attempt.step == "payout":
+            wanted = (payment.payout_minor, payment.destination_currency)
+        else:
+            wanted = (min(attempt.amount_minor, payment.amount_minor), "USD")
+        stated = (attempt.amount_minor, attempt.currency)
+        found.expect(stated == wanted, f"{attempt.key}: {stated}, agreed {wanted}")
+    taken = sum(line.amount_minor for line in case.of("charge_succeeded"))
+    back = sum(line.amount_minor for line in case.of("refund_succeeded"))
+    found.expect(back <= taken, f"{case.id}: {back} given back of {taken}")
+    found.expect(payment.refunded_minor <= back, f"{case.id}: refunds that nobody has made")
+
+
+def i9(facts: Facts) -> Finding:
+    """Provider by provider and currency by currency, and every difference by its payment."""
+    found = Finding("I9", "the providers' books and our accounts of them agree")
+    total: Counter[str] = Counter()
+    explained: Counter[str] = Counter()
+    for case in facts.cases:
+        theirs, ours = _theirs(case), _ours(case)
+        for account in {*theirs, *ours}:
+            difference = theirs[account] - ours[account]
+            total[account] += difference
+            if difference and _is_explained(case, account, difference):
+                explained[account] += difference
+                found.explained.append(f"{case.id} {account} {difference:+}")
+            else:
+                hold = case.payment.hold_reason or case.payment.state
+                what = f"{case.id} ({hold}) {account}: theirs is {difference:+} more"
+                found.expect(difference == 0, what)
+    for account, difference in _by_account(facts).items():
+        rest = difference - explained[account]
+        found.expect(rest == 0, f"{account}: a difference of {rest:+} that no payment explains")
+    return found
+
+
+def _theirs(case: Case) -> Counter[str]:
+    """Debits less credits of the provider accounts, if our book said what theirs say."""
+    sums: Counter[str] = Counter()
+    for line in case.of("charge_succeeded"):
+        sums[f"onramp:{line.provider}:USD"] += line.amount_minor
+    for line in case.of("refund_succeeded"):
+        sums[f"onramp:{line.provider}:USD"] -= line.amount_minor
+    for payout in payouts(case.lines):
+        if payout.paid:
+            currency = case.payment.destination_currency
+            sums[f"offramp:{payout.provider}:{currency}"] -= payout.amount_minor
+    return sums
+
+
+def _ours(case: Case) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for posting in case.postings:
+        for account, sign in ((posting.debit, 1), (posting.credit, -1)):
+            if account.startswith(("onramp:", "offramp:")):
+                sums[account] += sign * posting.amount_minor
+    return sums
+
+
+def _is_explained(case: Case, account: str, difference: int) -> bool:
+    """A held payment's difference is that of whole operations, none of which we made up."""
+    provider = account.split(":")[1]
+    operations = [attempt.amount_minor for attempt in case.attempts if attempt.provider == provider]
+    is_whole = abs(difference) in {0, *operations, sum(operations)}
+    if case.payment.hold_reason in IN_DOUBT and is_whole:
+        return True
+    if abs(difference) in {a.amount_minor for a in case.attempts if a.state in IN_FLIGHT}:
+        return True
+    if case.of("forgotten") and is_whole:
+        return True
+    taken_back = case.of("payout_returned") and provider in FINAL_AT_ONCE
+    unheard = [one for one in payouts(case.lines) if one.came_late and one.provider == provider]
+    return bool((taken_back or unheard) and is_whole and not _was_told(case, unheard))
+
+
+def _by_account(facts: Facts) -> Counter[str]:
+    """Theirs less ours, from the whole books and no payment's share of them."""
+    sums: Counter[str] = Counter()
+    latest: dict[tuple[str, str], BookLine] = {}
+    for line in facts.book:
+        if line.effect in ("charge_succeeded", "refund_succeeded"):
+            sign = 1 if line.effect == "charge_succeeded" else -1
+            sums[f"onramp:{line.provider}:USD"] += sign * line.amount_minor
+        elif line.effect in MONEY:
+            latest[line.provider, line.id] = line
+    for line in latest.values():
+        if line.effect == "payout_completed":
+            sums[f"offramp:{line.provider}:{line.currency}"] -= line.amount_minor
+    kept: defaultdict[str, int] = defaultdict(int)
+    for row in facts.ledger.balances:
+        if row.account.startswith(("onramp:", "offramp:")):
+            kept[row.account] += row.balance_minor
+    for account, balance in kept.items():
+        sums[account] -= balance
+    return sums

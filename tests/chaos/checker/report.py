@@ -1,0 +1,71 @@
+"""What the checker says: one finding an invariant, and the table that shows them all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+EXAMPLES = 3
+
+
+@dataclass
+class Finding:
+    """One invariant: how much was looked at, and what was wrong."""
+
+    invariant: str
+    statement: str
+    # Liveness is a verdict of its own: nothing is wrong with the money.
+    is_liveness: bool = False
+    checked: int = 0
+    violations: list[str] = field(default_factory=list)
+    # What would be a violation, had not a lie or a fault that we put there explained it.
+    explained: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, violation: str) -> bool:
+        """Counts one look; what does not hold is a violation."""
+        self.checked += 1
+        if not holds:
+            self.violations.append(violation)
+        return holds
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings of one audit."""
+
+    phase: str
+    findings: Sequence[Finding]
+
+    @property
+    def safe(self) -> bool:
+        """Whether nothing is wrong with the money and the promises."""
+        return not any(self._broken(liveness=False))
+
+    @property
+    def live(self) -> bool:
+        """Whether everything has come to its end."""
+        return not any(self._broken(liveness=True))
+
+    def finding(self, invariant: str) -> Finding:
+        """The finding of an invariant, for example "I3"."""
+        return next(one for one in self.findings if one.invariant == invariant)
+
+    @property
+    def broken(self) -> Sequence[str]:
+        """The invariants that do not hold."""
+        return [one.invariant for one in self.findings if one.violations]
+
+    def _broken(self, *, liveness: bool) -> Iterator[Finding]:
+        return (f for f in self.findings if f.violations and f.is_liveness is liveness)
+
+
+def render(report: Report) -> str:
+    """The table, and the first examples of whatever is wrong."""
+    lines = [f"audit: {report.phase}", f"{'':5} {'checked':>8} {'broken':>7} {'explained':>9}"]
+    for one in report.findings:
+        counts = f"{one.checked:>8} {len(one.violations):>7} {len(one.explained):>9}"
+        lines.append(f"{one.invariant:5} {counts}  {one.statement}")
+    for one in report.findings:
+        lines.extend(f"{one.invariant}: {violation}" for violation in one.violations[:EXAMPLES])
+        if len(one.violations) > EXAMPLES:
+            lines.append(f"{one.invariant}: … and {len(one.violations) - EXAMPLES} more")
+    verdicts = ("safe" if report.safe else "NOT SAFE", "live" if report.live else "NOT LIVE")
+    return "\n".join([*lines, f"verdict: {verdicts[0]}, {verdicts[1]}"])

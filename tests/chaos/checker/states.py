@@ -1,0 +1,148 @@
+"""Where a payment may go: I10 the table of states and the history, I16 nothing that a worker
+without a lease has done, IE expiry and late funds. The table of design.md §4, written again."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from tests.chaos.books import AttemptRow, QuoteRow
+from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.report import Finding
+
+TABLE: Mapping[str, frozenset[str]] = {
+    "CREATED": frozenset({"COLLECTING", "CANCELLED", "EXPIRED"}),
+    "COLLECTING": frozenset({"FUNDED", "FAILED", "CANCELLED", "EXPIRED"}),
+    "FUNDED": frozenset({"CONVERTED", "REFUNDING"}),
+    "CONVERTED": frozenset({"PAYING_OUT", "REFUNDING"}),
+    "PAYING_OUT": frozenset({"COMPLETED", "REFUNDING"}),
+    "COMPLETED": frozenset({"RETURNED"}),
+    "RETURNED": frozenset({"REFUNDING"}),
+    "REFUNDING": frozenset({"REFUNDED"}),
+}
+# What a collection, payout or refund begins with at a provider.
+BEGINNINGS = ("charge_succeeded", "payout_accepted", "refund_succeeded")
+# After which nothing new is sent.
+LAST = frozenset({"FAILED", "CANCELLED", "EXPIRED", "REFUNDED"})
+# A decision is made a little before it is recorded.
+SLACK = timedelta(seconds=60)
+
+
+def i10(facts: Facts) -> Finding:
+    """Every move is allowed, and the history is whole and leads to where the payment stands."""
+    found = Finding("I10", "every move is in the table, and the history leads to the present")
+    for case in facts.cases:
+        sequences = [event.sequence for event in case.events]
+        whole = sequences == list(range(1, case.payment.version + 1))
+        found.expect(whole, f"{case.id}: version {case.payment.version}, history {sequences}")
+        before: str | None = None
+        for event in case.events:
+            stays = event.to_state == event.from_state
+            first = event.from_state is None and event.to_state == "CREATED"
+            allowed = first or stays or event.to_state in TABLE.get(event.from_state or "", ())
+            what = f"{case.id} #{event.sequence} {event.from_state} -> {event.to_state}"
+            found.expect(event.from_state == before, f"{what}, before it was {before}")
+            found.expect(allowed, f"{what} is no move of the table")
+            before = event.to_state
+        found.expect(before == case.payment.state, f"{case.id} is {case.payment.state}")
+        _attempts(found, case)
+        _hold(found, case)
+    return found
+
+
+def _attempts(found: Finding, case: Case) -> None:
+    steps: defaultdict[str, list[AttemptRow]] = defaultdict(list)
+    for attempt in case.attempts:
+        steps[attempt.step].append(attempt)
+    for step, tries in steps.items():
+        numbers = [one.number for one in tries]
+        found.expect(numbers == list(range(1, len(tries) + 1)), f"{case.id} {step}: {numbers}")
+        over = {"FAILED", "SUCCEEDED"} if step == "refund" else {"FAILED"}
+        for earlier in tries[:-1]:
+            found.expect(earlier.state in over, f"{earlier.key} is {earlier.state}, not the last")
+    done = Counter(f"{one.step} {one.state}" for one in case.attempts)
+    state, succeeded = case.payment.state, done["payout SUCCEEDED"]
+    funded = case.when("FUNDED") is not None
+    what = f"{case.id} is {state}, with {dict(done)}"
+    found.expect((done["collection SUCCEEDED"] == 1) == funded, what)
+    found.expect((succeeded == 1) == (state == "COMPLETED") and succeeded <= 1, what)
+    found.expect((done["payout REVERSED"] == 1) == (case.when("RETURNED") is not None), what)
+    refunds = (a for a in case.attempts if (a.step, a.state) == ("refund", "SUCCEEDED"))
+    refunded = sum(one.amount_minor for one in refunds)
+    found.expect(refunded == case.payment.refunded_minor, f"{what}, refunded {refunded}")
+    whole = refunded == case.payment.amount_minor
+    found.expect(whole == (state == "REFUNDED"), f"{what}, refunded {refunded}")
+
+
+def _hold(found: Finding, case: Case) -> None:
+    held = [event.cause for event in case.events if event.cause.startswith("held_")]
+    reason = case.payment.hold_reason
+    told = f"held_{reason}" in held if reason else not held
+    found.expect(told, f"{case.id}: hold {reason}, history {held}")
+
+
+def i16(facts: Facts) -> Finding:
+    """No worker did anything about a payment that was no longer its own."""
+    found = Finding("I16", "nothing was written or sent by a worker without a lease")
+    for case in facts.cases:
+        intents = Counter(
+            event.evidence.get("key", "")
+            for event in case.events
+            if event.cause.endswith("_intended")
+        )
+        for key, count in intents.items():
+            found.expect(count == 1, f"{key} was intended {count} times")
+        _no_zombie(found, case)
+    return found
+
+
+def _no_zombie(found: Finding, case: Case) -> None:
+    intended = {
+        event.evidence.get("key"): event.occurred_at
+        for event in case.events
+        if event.cause.endswith("_intended")
+    }
+    end = next((event for event in case.events if event.to_state in LAST), None)
+    for line in case.of(*BEGINNINGS):
+        stem, _, number = line.key.rpartition("-")
+        following = intended.get(f"{stem}-{int(number) + 1}") if number.isdecimal() else None
+        in_time = following is None or line.time <= following
+        found.expect(in_time, f"{line.key} was sent after its successor was intended")
+        began = intended.get(line.key)
+        early = began is not None and line.time < began - SLACK
+        found.expect(not early, f"{line.key} was sent before it was intended")
+        late = end is not None and line.time > end.occurred_at
+        found.expect(not late, f"{line.key} was sent after {case.id} was {case.payment.state}")
+
+
+def ie(facts: Facts) -> Finding:
+    """Nothing expires early, and money that comes late is exchanged by the late-funds rule only."""
+    found = Finding("IE", "no expiry before its time, no late exchange but by the late-funds rule")
+    quotes: defaultdict[object, list[QuoteRow]] = defaultdict(list)
+    for quote in facts.ledger.quotes:
+        quotes[quote.payment_id].append(quote)
+    for case in facts.cases:
+        offers = quotes[case.payment.id]
+        if not found.expect(bool(offers), f"{case.id} has no quote"):
+            continue
+        binding = offers[0].expires_at + timedelta(seconds=case.payment.late_funds["grace_seconds"])
+        expired, funded = case.when("EXPIRED"), case.when("FUNDED")
+        if expired:
+            early = expired.occurred_at < binding
+            found.expect(not early, f"{case.id} expired {binding - expired.occurred_at} too early")
+        if funded and case.when("CONVERTED"):
+            is_first = case.payment.quote_id == offers[0].id
+            if funded.occurred_at <= binding - SLACK:
+                found.expect(is_first, f"{case.id}: paid in time, and priced anew")
+            elif funded.occurred_at > binding + SLACK:
+                found.expect(not is_first, f"{case.id}: paid late, exchanged at the old rate")
+            if not is_first:
+                _within_tolerance(found, case, offers)
+    return found
+
+
+def _within_tolerance(found: Finding, case: Case, offers: Sequence[QuoteRow]) -> None:
+    promised = int(offers[0].terms["payout_minor"])
+    tolerance = case.payment.late_funds["tolerance_basis_points"]
+    least = promised * (10_000 - tolerance) // 10_000
+    given = case.payment.payout_minor
+    found.expect(given >= least, f"{case.id}: {given} of {promised} promised, least {least}")

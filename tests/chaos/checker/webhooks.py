@@ -1,0 +1,98 @@
+"""Events in and out: IW what was taken is kept and what was forged is not, I13 a replay changes
+nothing, I14 every merchant hears of every end."""
+
+import json
+from collections import defaultdict
+from datetime import timedelta
+from uuid import UUID
+
+from tests.chaos.books import OutboxRow
+from tests.chaos.checker.evidence import Facts
+from tests.chaos.checker.report import Finding
+from tests.chaos.history import FAIL, OK
+from tests.chaos.receiver import Receipt, is_genuine
+
+TERMINAL = frozenset({"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED", "RETURNED"})
+# How a forged event may be refused.
+REFUSALS = {401, 404}
+# An endpoint that is being made need not hear of what happens meanwhile.
+HEARS_AFTER = timedelta(seconds=5)
+
+
+def iw(facts: Facts) -> Finding:
+    """An acknowledged event is in the inbox; a forged one is refused and is not."""
+    found = Finding("IW", "an acknowledged webhook is kept, a forged one is refused")
+    kept = {(row.provider, row.event_id) for row in facts.ledger.inbox}
+    for op in facts.operations:
+        if op.invoke.f != "webhook" or op.end is None:
+            continue
+        meta, end = op.invoke.meta, op.end
+        name = (str(meta["provider"]), op.invoke.idem_key)
+        what = f"{name} ({meta.get('forged', 'genuine')}): {end.status} {end.reason}"
+        if "forged" in meta:
+            found.expect(op.type != OK, f"{what}, taken")
+            found.expect(op.type != FAIL or end.status in REFUSALS, what)
+            found.expect(name not in kept, f"{what}, in the inbox")
+            continue
+        found.expect(op.type != FAIL, f"{what}, refused")
+        if op.type == OK and (end.answer or {}).get("result") != "IGNORED":
+            found.expect(name in kept, f"{what}, acknowledged and lost")
+    return found
+
+
+def i13(facts: Facts) -> Finding:
+    """Webhooks sent again have changed no row of the business."""
+    found = Finding("I13", "webhooks that are sent again change nothing")
+    if facts.digests_before is not None and facts.digests_after is not None:
+        for table, digest in facts.digests_before.items():
+            same = facts.digests_after.get(table) == digest
+            found.expect(same, f"{table} is not what it was before the webhooks were sent again")
+    return found
+
+
+def i14(facts: Facts) -> Finding:
+    """What merchants are told was committed, is signed, stays the same, and leaves no end out."""
+    found = Finding("I14", "each end is told to the merchant; delivered means received; all signed")
+    secrets = [endpoint.secret for endpoint in facts.ledger.endpoints]
+    rows = {_event_id(row): row for row in facts.ledger.outbox}
+    received: defaultdict[str, list[Receipt]] = defaultdict(list)
+    for receipt in facts.receipts:
+        received[receipt.event_id].append(receipt)
+        found.expect(is_genuine(receipt, secrets), f"{receipt.event_id}: the signature is wrong")
+    for event_id, receipts in received.items():
+        row = rows.get(event_id)
+        found.expect(row is not None, f"{event_id} was sent, and nothing of it is in the outbox")
+        same = len({receipt.body_sha256 for receipt in receipts}) == 1
+        found.expect(same, f"{event_id} was sent with different bodies")
+    for event_id, row in rows.items():
+        if row.state == "DELIVERED":
+            taken = any(receipt.answered == "200" for receipt in received[event_id])
+            found.expect(taken, f"{event_id} counts as delivered, and was never received")
+    _every_end_is_told(found, facts)
+    return found
+
+
+def _event_id(row: OutboxRow) -> str:
+    """The id under which a row is sent, which its body repeats."""
+    try:
+        return str(json.loads(row.body)["id"])
+    except (ValueError, KeyError):
+        return ""
+
+
+def _every_end_is_told(found: Finding, facts: Facts) -> None:
+    """What is told is the status after a whole transaction, under the number of its last event."""
+    told: defaultdict[tuple[UUID, UUID, str], int] = defaultdict(int)
+    for row in facts.ledger.outbox:
+        name = (row.payment_id, row.endpoint_id, row.event_type)
+        told[name] = max(told[name], row.sequence)
+    for endpoint in facts.ledger.endpoints:
+        if endpoint.disabled_at is not None:
+            continue
+        for case in facts.cases:
+            for event in case.events:
+                ends = event.to_state in TERMINAL and event.from_state != event.to_state
+                if ends and event.occurred_at > endpoint.created_at + HEARS_AFTER:
+                    name = (case.payment.id, endpoint.id, f"payment.{event.to_state.lower()}")
+                    what = f"{case.id} #{event.sequence} {event.to_state} is told to nobody"
+                    found.expect(told[name] >= event.sequence, what)

@@ -1,0 +1,282 @@
+"""One chaos run: load under faults, heal, come to rest, last questions, and three audits: of what
+is there, after every event was sent again, and after everything was killed once more."""
+
+import asyncio
+import random
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.local import placement
+from deploy.local.child import Spec, describe_end
+from deploy.local.credentials import Credentials
+from deploy.local.logs import Tail
+from deploy.local.paths import ROOT, DataDir
+from deploy.local.problem import Problem
+from tests.chaos import books, checker, corridors, schedule, watch
+from tests.chaos.driver import Driver
+from tests.chaos.history import History
+from tests.chaos.mesh import ChaosMesh, unchanged
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.receiver import Receiver
+from tests.chaos.result import Result, Violation
+from tests.chaos.topology import Topology
+
+PROGRESS_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was asked for."""
+
+    seed: int
+    minutes: float
+    # Holds everything that the run leaves behind.
+    folder: Path
+    rate_per_second: float = 8.0
+    # Multiplies the rates of all faults, for a run that is short.
+    intensity: float = 1.0
+    # Leaves the database behind also where nothing is wrong.
+    keep: bool = False
+    # Rewrites what a process is started with.
+    launch: Callable[[Spec], Spec] = unchanged
+    liveness_seconds: float = watch.LIVENESS_SECONDS
+    topology: Topology = field(default_factory=Topology)
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """The parts of a run that is under way."""
+
+    options: Options
+    plan: schedule.Schedule
+    mesh: ChaosMesh
+    receiver: Receiver
+    history: History
+    driver: Driver
+    nemesis: Nemesis
+    result: Result
+    say: Callable[[str], None]
+
+
+async def run(options: Options, say: Callable[[str], None]) -> Result:
+    """Runs one seed; everything it found is in the result, and in the folder."""
+    began = time.monotonic()
+    forget(options.folder)
+    options.folder.mkdir(parents=True)
+    result = Result(seed=options.seed, minutes=options.minutes, commit=_commit())
+    async with _everything(options, result, say) as parts:
+        try:
+            await _phases(parts)
+        except Problem as problem:
+            result.problem = str(problem)
+        finally:
+            await _count(parts)
+        result.seconds = time.monotonic() - began
+    if result.passed and not options.keep:
+        parts.mesh.forget_database()
+    return result
+
+
+def forget(folder: Path) -> None:
+    """Deletes what an earlier run of the seed has left behind."""
+    placement.forget_elsewhere(DataDir.at(folder / "mesh").postgres)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _everything(
+    options: Options, result: Result, say: Callable[[str], None]
+) -> AsyncIterator[_Run]:
+    """The mesh, its clients and its merchant, for the length of a block."""
+    seed, folder, topology = options.seed, options.folder, options.topology
+    plan = schedule.make(seed, options.minutes * 60, topology, options.intensity)
+    mesh = ChaosMesh(
+        data_dir=folder / "mesh",
+        payments=topology.payments,
+        workers=topology.workers,
+        proxied=topology.proxied,
+        launch=options.launch,
+        settings=plan.settings,
+        corridors_dir=(
+            corridors.write_short(folder / "corridors") if plan.has_short_quotes else None
+        ),
+        rng=random.Random(f"proxies {seed}"),
+    )
+    history = History(folder)
+    async with Receiver(folder, random.Random(f"receiver {seed}")) as receiver, mesh:
+        driver = Driver(
+            mesh.rest_url,
+            history,
+            random.Random(f"driver {seed}"),
+            receiver.url,
+            options.rate_per_second,
+            _webhook_secrets(mesh.plan.credentials),
+        )
+        yield _Run(
+            options=options,
+            plan=plan,
+            mesh=mesh,
+            receiver=receiver,
+            history=history,
+            driver=driver,
+            nemesis=Nemesis(mesh, plan, folder / "nemesis.jsonl"),
+            result=result,
+            say=say,
+        )
+    history.close()
+
+
+async def _phases(run: _Run) -> None:
+    await _load(run)
+    run.say("  healing …")
+    run.receiver.misbehaves = 0
+    run.history.epoch = "heal"
+    await run.nemesis.heal()
+    run.history.epoch = "quiet"
+    await _rest(run, "heal")
+    # What a provider may take back for days is looked up for the last time now.
+    await books.let_time_pass(run.mesh.owner_url)
+    await run.driver.final_reads()
+    await _rest(run, "final reads")
+    await _audit(run, "after healing")
+    before = await books.digests(run.mesh.owner_url)
+    events = await books.inbox_events(run.mesh.owner_url)
+    await run.driver.replay_webhooks(random.Random(f"replay {run.options.seed}"), events)
+    await _rest(run, "replayed webhooks")
+    await _audit(run, "after the replay", before)
+    run.say("  killing everything once more …")
+    await run.mesh.restart_all()
+    await _rest(run, "killed")
+    await _audit(run, "after killing everything", before)
+
+
+async def _load(run: _Run) -> None:
+    """Load and faults together; the faults end the phase."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run.driver.run(stop))
+        group.create_task(_tell_progress(run, stop))
+        try:
+            await run.nemesis.run()
+        finally:
+            stop.set()
+
+
+async def _tell_progress(run: _Run, stop: asyncio.Event) -> None:
+    began, indefinite = time.monotonic(), 0
+    tail = Tail(run.history.path, from_start=True)
+    while not stop.is_set():
+        if run.driver.endpoint and not run.receiver.secrets:
+            run.receiver.secrets.append(run.driver.endpoint[1])
+        indefinite += sum('"type": "info"' in line for line in tail.new_lines())
+        run.result.indefinite = indefinite
+        known = await watch.progress(run.mesh.owner_url)
+        payments, completed = known or ("?", "?")
+        done = run.nemesis.done
+        run.say(
+            f"  {time.monotonic() - began:5.0f} s  {payments:>6} payments  {completed:>6} completed"
+            f"  {done['kill']:>4} kills  {done['pause'] + done['pause_session']:>4} pauses"
+            f"  {_crashes(run.nemesis):>4} database crashes  {indefinite:>5} indefinite"
+        )
+        try:
+            async with asyncio.timeout(PROGRESS_SECONDS):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def _rest(run: _Run, phase: str) -> None:
+    owner_url = run.mesh.owner_url
+    stuck = [payment_id for rest in run.result.rests for payment_id in rest.stuck]
+    rest = await watch.until_rest(owner_url, phase, stuck, run.options.liveness_seconds)
+    run.result.rests.append(rest)
+    run.say(f"  {phase}: {'at rest' if rest.is_reached else 'NO REST'} after {rest.seconds:.0f} s")
+
+
+async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
+    secrets = {n: v for n, v in asdict(run.mesh.plan.credentials).items() if n != "instance"}
+    endpoint = run.driver.endpoint
+    evidence = checker.Evidence(
+        history=run.options.folder,
+        simulator_book=run.mesh.simulator_url,
+        database_url=run.mesh.owner_url,
+        receiver_log=run.options.folder,
+        logs=run.mesh.logs(),
+        nemesis=_lies(run.plan),
+        phase=phase,
+        secrets={**secrets, **({"endpoint_secret": endpoint[1]} if endpoint else {})},
+        digests_before=digests_before,
+    )
+    report = await checker.audit(evidence)
+    with (run.options.folder / "audits.txt").open("a") as file:
+        file.write(checker.render(report) + "\n\n")
+    run.result.violations += [
+        Violation(
+            phase=phase,
+            invariant=finding.invariant,
+            detail=detail,
+            is_liveness=finding.is_liveness,
+        )
+        for finding in report.findings
+        for detail in finding.violations
+    ]
+    broken = f"broken: {', '.join(report.broken)}" if report.broken else "all invariants hold"
+    run.say(f"  audit {phase}: {broken}")
+
+
+async def _count(run: _Run) -> None:
+    """What the report says of the run beside its verdicts."""
+    result, mesh = run.result, run.mesh
+    result.faults = {**run.nemesis.done, "database crash": _crashes(run.nemesis)}
+    cuts: Counter[str] = Counter()
+    for link in mesh.links.values():
+        cuts += link.struck
+    result.cuts = cuts
+    result.own_ends = Counter(
+        f"{death.name} {describe_end(death.code)}" for death in mesh.deaths if not death.is_killed
+    )
+    if await watch.progress(mesh.owner_url):
+        result.states, result.held = await watch.tally(mesh.owner_url)
+        result.payments = sum(result.states.values())
+
+
+def _crashes(nemesis: Nemesis) -> int:
+    """How often the database had to recover: killed itself, or one of its processes."""
+    return nemesis.done["kill_session"] + nemesis.killed["postgresql"]
+
+
+def _lies(plan: schedule.Schedule) -> list[dict[str, Any]]:
+    """What the providers were told to do, as the checker reads it."""
+    return [
+        {"provider": provider, "modes": regime["modes"]}
+        for action in plan.actions
+        if action.kind == "lies"
+        for provider, regime in action.parameters.items()
+    ]
+
+
+def _webhook_secrets(credentials: Credentials) -> dict[str, str]:
+    return {
+        "stripe": credentials.stripe_webhook_secret,
+        "flutterwave": credentials.flutterwave_webhook_secret,
+        "local_wallet": credentials.local_wallet_webhook_secret,
+        "paystack": credentials.paystack_api_key,
+    }
+
+
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or "unknown"

@@ -1,0 +1,143 @@
+"""What the database says of a run while it goes on: how far it is, what is still open, and when
+nothing moves any more."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import asyncpg
+
+# Twice the same, and so far apart, is rest.
+LOOK_SECONDS = 1.0
+# Backoffs reach a minute; three of them, and a little.
+LIVENESS_SECONDS = 200.0
+ANSWER_SECONDS = 10.0
+# A payout may be looked at once more after days; that is no work that is waiting now.
+OPEN = "due_at < now() + interval '1 hour' AND hold_reason IS NULL"
+# But for what was stuck before, which is told once and not waited for again.
+COUNTS = f"""
+    SELECT (SELECT count(*) FROM payment_events) AS events,
+           (SELECT count(*) FROM payments
+             WHERE {OPEN} AND id <> ALL($1::uuid[])) AS open,
+           (SELECT count(*) FROM webhook_inbox
+             WHERE state = 'PENDING' AND payment_id <> ALL($1::uuid[])) AS inbox,
+           (SELECT count(*) FROM outbox
+             WHERE state = 'PENDING' AND payment_id <> ALL($1::uuid[])) AS outbox
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """How much has happened, and how much is waiting."""
+
+    events: int
+    open: int
+    inbox: int
+    outbox: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is waiting."""
+        return not (self.open or self.inbox or self.outbox)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """How the mesh came to rest after something was done to it."""
+
+    phase: str
+    seconds: float
+    last: Snapshot
+    # What was still open at the end: payments with their states, by id.
+    stuck: Mapping[str, str] = field(default_factory=dict)
+    # How long each payment took that was open in the beginning.
+    healing_seconds: tuple[float, ...] = field(default=())
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it did within the limit."""
+        return self.last.is_empty
+
+
+async def until_rest(
+    owner_url: str, phase: str, stuck: Collection[str] = (), limit_seconds: float = LIVENESS_SECONDS
+) -> Rest:
+    """Waits until two looks in a row are equal and nothing waits, or the limit is reached.
+
+    stuck are payments that nobody waits for any more.
+    """
+    began = time.monotonic()
+    connection = await asyncpg.connect(owner_url, timeout=ANSWER_SECONDS)
+    try:
+        waiting = await _open(connection)
+        healed: list[float] = []
+        before: Snapshot | None = None
+        while True:
+            now = Snapshot(**await connection.fetchrow(COUNTS, list(stuck)))
+            seconds = time.monotonic() - began
+            still = waiting & await _open(connection)
+            healed += [seconds] * (len(waiting) - len(still))
+            waiting = still
+            if (now == before and now.is_empty) or seconds > limit_seconds:
+                break
+            before = now
+            await asyncio.sleep(LOOK_SECONDS)
+        return Rest(
+            phase=phase,
+            seconds=seconds,
+            last=now,
+            stuck={} if now.is_empty else await _stuck(connection),
+            healing_seconds=tuple(healed),
+        )
+    finally:
+        await connection.close()
+
+
+async def progress(owner_url: str) -> tuple[int, int] | None:
+    """How many payments there are, and how many are completed; None where nobody answers."""
+    try:
+        async with asyncio.timeout(1):
+            connection = await asyncpg.connect(owner_url, timeout=1)
+            try:
+                row = await connection.fetchrow(
+                    "SELECT count(*), count(*) FILTER (WHERE state = 'COMPLETED') FROM payments"
+                )
+            finally:
+                connection.terminate()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return None
+    return row[0], row[1]
+
+
+async def tally(owner_url: str) -> tuple[dict[str, int], dict[str, int]]:
+    """The payments by state, and those on hold by reason."""
+    connection = await asyncpg.connect(owner_url, timeout=ANSWER_SECONDS)
+    try:
+        states = await connection.fetch(
+            "SELECT state, count(*) FROM payments GROUP BY 1 ORDER BY 1"
+        )
+        held = await connection.fetch(
+            "SELECT hold_reason, count(*) FROM payments WHERE hold_reason IS NOT NULL "
+            "GROUP BY 1 ORDER BY 1"
+        )
+    finally:
+        await connection.close()
+    return dict(map(tuple, states)), dict(map(tuple, held))
+
+
+async def _open(connection: asyncpg.Connection) -> set[str]:
+    rows = await connection.fetch(f"SELECT id::text FROM payments WHERE {OPEN}")
+    return {row[0] for row in rows}
+
+
+async def _stuck(connection: asyncpg.Connection) -> dict[str, str]:
+    rows = await connection.fetch(
+        "SELECT id::text, state, last_error, due_at - now() AS due "
+        f"FROM payments WHERE {OPEN} ORDER BY due_at"
+    )
+    return {
+        row["id"]: f"{row['state']}, due in {row['due'].total_seconds():.0f} s"
+        f"{', last error: ' + row['last_error'] if row['last_error'] else ''}"
+        for row in rows
+    }
