@@ -307,6 +307,24 @@ async def let_time_pass(owner_url: str) -> None:
         await connection.close()
 
 
+async def let_keys_expire(owner_url: str) -> None:
+    """Lets the weeks pass after which nothing of an unknown outcome may be sent again: whatever
+    nobody has found out by now is for a person. To be called when all else has come to its end."""
+    connection = await _connect(owner_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "UPDATE payments SET due_at = now() WHERE hold_reason IS NULL AND id IN "
+                "(SELECT payment_id FROM attempts WHERE state = 'UNKNOWN')"
+            )
+            await connection.execute(
+                "UPDATE attempts SET sent_at = sent_at - interval '40 days', "
+                "last_sent_at = last_sent_at - interval '40 days' WHERE state = 'UNKNOWN'"
+            )
+    finally:
+        await connection.close()
+
+
 async def simulator_book(where: str | Path) -> Sequence[BookLine]:
     """The simulator's book, from its file or its address."""
     if isinstance(where, Path):

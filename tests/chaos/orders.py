@@ -110,6 +110,10 @@ class Orders:
         part = self.rng.randint(1, max(1, cents - 1))
         return f"{part // 100}.{part % 100:02}"
 
+    def plain_amount(self) -> str:
+        """An amount that asks for nothing."""
+        return f"{self.rng.randint(3, 599)}.{self.rng.randint(0, 99):02}"
+
     def _amount(self) -> str | int:
         rng = self.rng
         if rng.random() < 0.06:

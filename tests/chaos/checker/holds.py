@@ -11,9 +11,20 @@ CAUSES = {
     "amount_mismatch": AMOUNT_LIES,
     "provider_contradicts_itself": frozenset({"amnesia", "lookup_lag", "eventual_list"}),
     "outcome_unknown": frozenset(
-        {"amnesia", "key_mismatch_error", "cache_500", "key_ttl", "unknown_status"}
+        {"amnesia", "key_mismatch_error", "cache_500", "key_ttl", "unknown_status"} | AMOUNT_LIES
     ),
 }
+
+
+# Effects any of which leads to a hold for this reason.
+EFFECTS = {
+    "refund_failed": ("refund_failed",),
+    "payout_reversed": ("payout_returned", "forgotten"),
+    "outcome_unknown": ("forgotten",),
+    "provider_contradicts_itself": ("forgotten",),
+}
+# A card that waits for its payer, who never comes.
+ASKS_PAYER = "pm_card_authenticationRequired"
 
 
 def i20(facts: Facts) -> Finding:
@@ -30,18 +41,18 @@ def i20(facts: Facts) -> Finding:
 
 
 def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
-    if reason in CAUSES:
-        return bool(CAUSES[reason] & anywhere(facts, case)) or (
-            reason != "amount_mismatch" and bool(case.of("forgotten"))
-        )
+    if reason in CAUSES and CAUSES[reason] & anywhere(facts, case):
+        return True
     if reason == "late_success":
         return any(one.came_late for one in payouts(case.lines))
-    if reason == "refund_failed":
-        return bool(case.of("refund_failed"))
     if reason == "late_funds":
         funded = case.when("FUNDED")
         return funded is not None and funded.occurred_at > case.payment.quote_expires_at
-    return any(reason in entry.get("explains", ()) for entry in facts.nemesis)
+    if reason == "outcome_unknown" and case.payment.payment_method == ASKS_PAYER:
+        return True
+    return bool(case.of(*EFFECTS.get(reason, ()))) or any(
+        reason in entry.get("explains", ()) for entry in facts.nemesis
+    )
 
 
 def _nothing_hidden(found: Finding, case: Case) -> None:

@@ -2,7 +2,7 @@
 its own: a payment that waits has lost no money."""
 
 from tests.chaos.checker.evidence import Case, Facts
-from tests.chaos.checker.lies import ENDLESS, anywhere
+from tests.chaos.checker.lies import ENDLESS, anywhere, asked_for
 from tests.chaos.checker.report import Finding
 from tests.chaos.checker.states import LAST
 
@@ -20,7 +20,7 @@ def i15(facts: Facts) -> Finding:
         found.expect(not leased, f"{what} under a lease that has run out")
         if payment.hold_reason is not None:
             continue
-        if ENDLESS & anywhere(facts, case) and payment.state not in ENDS:
+        if _never_ends(facts, case) and payment.state not in ENDS:
             found.explained.append(f"{what}: its provider never says how it ended")
             continue
         done = payment.state in ENDS or _waits_for_merchant(case)
@@ -36,6 +36,13 @@ def i15(facts: Facts) -> Finding:
         else:
             found.expect(row.state != "PENDING", what)
     return found
+
+
+def _never_ends(facts: Facts, case: Case) -> bool:
+    """Whether a provider will not say how it ended, also now that everything was healed."""
+    providers = {attempt.provider for attempt in case.attempts} | {case.payment.onramp}
+    asked = frozenset[str]().union(*(asked_for(case, provider) for provider in providers))
+    return bool(ENDLESS & asked) or "hold" in anywhere(facts, case)
 
 
 def _waits_for_merchant(case: Case) -> bool:
