@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +54,18 @@ class Failpoints:
         """Those of the folder that FOLDER_VARIABLE names."""
         return cls(Path(os.environ[FOLDER_VARIABLE]))
 
-    async def hit(self, point: str, step: str, references: Iterable[str]) -> None:
-        """Acts where one of these payments is armed here and has not fired."""
-        for reference in references:
-            if case := self.armed(point, step, reference):
-                self._mark(case)
-                await self._act(case)
+    async def hit(self, point: str, *passing: tuple[str, str]) -> None:
+        """Acts where one of these payments, each a step and a reference, is armed here.
+
+        Of several that are struck together each has its own action, and all are awaited.
+        """
+        struck = [
+            case for step, reference in passing if (case := self.take(point, step, reference))
+        ]
+        ends = await asyncio.gather(*map(self._act, struck), return_exceptions=True)
+        for end in ends:
+            if end is not None:
+                raise end
 
     def armed(self, point: str, step: str, reference: str) -> Case | None:
         """The case that would fire here."""

@@ -116,8 +116,7 @@ async def _outstanding(
         if case and case.action == "exit":
             failpoints.take("F1", service, reference)
             failpoints.signal_process(service, signal.SIGKILL)
-        await failpoints.hit("F1", service, [reference])
-        await failpoints.hit("F1", f"with_{service}", [reference])
+        await failpoints.hit("F1", (service, reference), (f"with_{service}", reference))
     return await outstanding
 
 
@@ -127,21 +126,21 @@ class SweptPayments(Swept):
     _inner: PaymentStore
 
     async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
-        references = [item.payment.reference for item in new]
+        creating = [("create", item.payment.reference) for item in new]
         for item in new:
             if item.payment.reference.startswith("fp:"):
                 self._failpoints.call(str(item.payment.id), item.payment.reference)
 
         async def before_commit() -> None:
-            await self._failpoints.hit("A1", "create", references)
+            await self._failpoints.hit("A1", *creating)
 
         token = _AT_COMMIT.set(before_commit)
         try:
             created = await self._inner.create(new)
         finally:
             _AT_COMMIT.reset(token)
-        await self._failpoints.hit("A2", "create", references)
-        await self._strike_gateway(references)
+        await self._failpoints.hit("A2", *creating)
+        await self._strike_gateway(item.payment.reference for item in new)
         return created
 
     async def _strike_gateway(self, references: Iterable[str]) -> None:
@@ -166,17 +165,17 @@ class SweptInbox(Swept):
 
     async def receive(self, event: ProviderEvent, payment_id: UUID | None, body: bytes) -> Receipt:
         reference = self._failpoints.called(str(payment_id)) if event.step == "payout" else ""
-        await self._failpoints.hit("H1", "inbox", [reference])
+        await self._failpoints.hit("H1", ("inbox", reference))
 
         async def before_commit() -> None:
-            await self._failpoints.hit("H1b", "inbox", [reference])
+            await self._failpoints.hit("H1b", ("inbox", reference))
 
         token = _AT_COMMIT.set(before_commit)
         try:
             receipt = await self._inner.receive(event, payment_id, body)
         finally:
             _AT_COMMIT.reset(token)
-        await self._failpoints.hit("H2", "inbox", [reference])
+        await self._failpoints.hit("H2", ("inbox", reference))
         return receipt
 
 
@@ -208,18 +207,15 @@ class SweptTransaction(Swept):
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         self._claims = True
         claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
-        for work in claimed:
-            step, reference = STEP_OF_STATE.get(work.payment.state), work.payment.reference
-            if step and (work.attempt is None or work.attempt.state is AttemptState.FAILED):
-                await self._failpoints.hit("W1", step, [reference])
-            if any(news.step == "payout" for news in work.news):
-                await self._failpoints.hit("H3", "inbox", [reference])
+        due = [(STEP_OF_STATE.get(work.payment.state, ""), work) for work in claimed]
+        begins = [(step, work.payment.reference) for step, work in due if _begins(work)]
+        heard = [work for work in claimed if any(news.step == "payout" for news in work.news)]
+        await self._failpoints.hit("W1", *begins)
+        await self._failpoints.hit("H3", *(("inbox", work.payment.reference) for work in heard))
         return claimed
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
-        for item in work:
-            if item.attempt:
-                await self._failpoints.hit("W2a", item.attempt.step, [item.payment.reference])
+        await self._failpoints.hit("W2a", *map(_attempted, work))
         self._marked = list(await self._inner.mark_sent(work))
         return self._marked
 
@@ -243,8 +239,8 @@ class SweptTransaction(Swept):
         await self._hit_each("W5b", self._answered)
         if self._claims:
             self._intended = [c for c in changes if c.attempt and c.keeps_lease]
-            heard = [c.payment.reference for c in changes if c.closed_news]
-            await self._failpoints.hit("H4", "inbox", heard)
+            heard = [("inbox", c.payment.reference) for c in changes if c.closed_news]
+            await self._failpoints.hit("H4", *heard)
         return written
 
     async def commit(self) -> None:
@@ -255,14 +251,18 @@ class SweptTransaction(Swept):
     async def after(self) -> None:
         """The connection has been given back; nothing else has happened yet."""
         await self._hit_each("W7", self._answered)
-        for item in self._marked:
-            if item.attempt:
-                await self._failpoints.hit("W2b", item.attempt.step, [item.payment.reference])
+        await self._failpoints.hit("W2b", *map(_attempted, self._marked))
 
     async def _hit_each(self, point: str, changes: Iterable[Change]) -> None:
-        for change in changes:
-            step = change.attempt.step if change.attempt else ""
-            await self._failpoints.hit(point, step, [change.payment.reference])
+        await self._failpoints.hit(point, *map(_attempted, changes))
+
+
+def _begins(work: Work) -> bool:
+    return work.attempt is None or work.attempt.state is AttemptState.FAILED
+
+
+def _attempted(what: Work | Change) -> tuple[str, str]:
+    return (what.attempt.step if what.attempt else "", what.payment.reference)
 
 
 class SweptProviders(Swept):
@@ -271,8 +271,8 @@ class SweptProviders(Swept):
     _inner: Providers
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
-        for call in calls:
-            await self._failpoints.hit("S1", call.attempt.step, [call.payment.reference])
+        sending = [(call.attempt.step, call.payment.reference) for call in calls]
+        await self._failpoints.hit("S1", *sending)
         async for answered in self._inner.execute(calls):
             yield answered
 
@@ -280,5 +280,5 @@ class SweptProviders(Swept):
         of_key = {call.attempt.key: call for call in calls}
         async for key, answer in self._inner.look_up(calls):
             call = of_key[key]
-            await self._failpoints.hit("K1", call.attempt.step, [call.payment.reference])
+            await self._failpoints.hit("K1", (call.attempt.step, call.payment.reference))
             yield key, answer

@@ -55,7 +55,7 @@ class SweptAdapter:
             result = await call(operation)
         finally:
             _SENDING.reset(token)
-        await self._failpoints.hit("W4", step_of(operation), [operation.reference])
+        await self._failpoints.hit("W4", (step_of(operation), operation.reference))
         return result
 
 
@@ -81,7 +81,7 @@ class TornSession:
     async def _halves(self, body: bytes, step: str, reference: str) -> AsyncIterator[bytes]:
         middle = len(body) // 2
         yield body[:middle]
-        await self._failpoints.hit("W3", step, [reference])
+        await self._failpoints.hit("W3", (step, reference))
         yield body[middle:]
 
 

@@ -18,9 +18,9 @@ REFERENCE = reference_of(CASE)
 
 async def test_a_failpoint_strikes_once_also_across_restarts(tmp_path: Path) -> None:
     with pytest.raises(FailpointRaised):
-        await Failpoints(tmp_path).hit("W5", "payout", [REFERENCE])
+        await Failpoints(tmp_path).hit("W5", ("payout", REFERENCE))
 
-    await Failpoints(tmp_path).hit("W5", "payout", [REFERENCE])
+    await Failpoints(tmp_path).hit("W5", ("payout", REFERENCE))
 
     assert Failpoints(tmp_path).fired() == {CASE.name}
 
@@ -28,9 +28,9 @@ async def test_a_failpoint_strikes_once_also_across_restarts(tmp_path: Path) -> 
 async def test_a_failpoint_strikes_only_its_own_payment_at_its_own_point(tmp_path: Path) -> None:
     failpoints = Failpoints(tmp_path)
 
-    await failpoints.hit("W5", "payout", ["order 7", reference_of(replace(CASE, step="refund"))])
-    await failpoints.hit("W5", "refund", [REFERENCE])
-    await failpoints.hit("W5b", "payout", [REFERENCE])
+    await failpoints.hit("W5", ("payout", "order 7"), ("refund", REFERENCE))
+    await failpoints.hit("W5", ("payout", reference_of(replace(CASE, step="refund"))))
+    await failpoints.hit("W5b", ("payout", REFERENCE))
 
     assert failpoints.fired() == set()
 
