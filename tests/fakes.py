@@ -80,6 +80,9 @@ class ScriptedProviders:
     async def capabilities(self) -> Mapping[str, Capabilities]:
         return CAPABILITIES
 
+    async def is_sandbox(self) -> bool:
+        return True
+
     def _answer(self, call: ProviderCall, answers: Mapping[Step, Answer]) -> Answer:
         done = Answer(
             outcome=Outcome.SUCCEEDED,

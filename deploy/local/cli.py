@@ -64,12 +64,24 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
-    test = _add(commands, "test", _test, "run the tests: unit wire database contract house e2e")
+    _add_chaos(commands, data)
+    test = _add(commands, "test", _test, f"run the tests: {' '.join(rings.RINGS)}")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
     test.add_argument("rings", nargs="*", metavar="ring", help=f"one of {', '.join(rings.RINGS)}")
     _add(commands, "check", _check, "lint, types, imports, protos, generated files")
     _add(commands, "protos", _protos, "generate everything that is made from the .proto files")
     return parser
+
+
+def _add_chaos(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", data: argparse.ArgumentParser
+) -> None:
+    chaos = _add(commands, "chaos", _chaos, "break a mesh at random and compare the books", data)
+    chaos.add_argument("--seed", type=int, required=True, help="decides all that is done")
+    chaos.add_argument("--minutes", type=_positive, required=True, help="how long it is broken")
+    chaos.add_argument("--seeds", type=int, default=1, help="so many seeds, one after another")
+    chaos.add_argument("--rate", type=_positive, default=8.0, help="requests a second (8)")
+    chaos.add_argument("--keep", action="store_true", help="leave the database also if all is well")
 
 
 class _Help(argparse.HelpFormatter):
@@ -95,6 +107,16 @@ def _port_arguments() -> argparse.ArgumentParser:
     parent.add_argument("--port", type=_port, default=8080, help="REST and docs (default: 8080)")
     parent.add_argument("--grpc-port", type=_port, default=9090, help="gRPC (default: 9090)")
     return parent
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return number
 
 
 def _port(text: str) -> int:
@@ -163,6 +185,13 @@ def _doctor(parsed: argparse.Namespace) -> int:
     from deploy.local import doctor  # noqa: PLC0415
 
     return doctor.doctor(DataDir.at(parsed.data_dir), parsed.port, parsed.grpc_port)
+
+
+def _chaos(parsed: argparse.Namespace) -> int:
+    data_dir = DataDir.at(parsed.data_dir)
+    words = [f"--{name}={getattr(parsed, name)}" for name in ("seed", "minutes", "seeds", "rate")]
+    keep = ["--keep"] if parsed.keep else []
+    return rings.chaos([*words, *keep, f"--data-dir={data_dir.root}"])
 
 
 def _test(parsed: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""`./caravel test`: the rings of tests, from the quickest to the one that starts the whole mesh."""
+"""`./caravel test`: the rings of tests, from the quickest to the one that breaks the whole mesh;
+and `./caravel chaos`, which breaks it for as long as one likes."""
 
 import os
 import sys
@@ -8,7 +9,7 @@ from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
 
 # In this order: what is cheap and near the code fails first.
-RINGS = ("unit", "wire", "database", "contract", "house", "e2e")
+RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "chaos")
 
 
 def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
@@ -16,6 +17,12 @@ def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", "--durations=10", *pytest_arguments, *folders(names)]
     os.chdir(ROOT)
     os.execv(sys.executable, command)  # noqa: S606
+
+
+def chaos(arguments: Sequence[str]) -> int:
+    """Becomes a chaos run."""
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "tests.chaos", *arguments])  # noqa: S606
 
 
 def folders(names: Sequence[str]) -> list[str]:

@@ -5,9 +5,9 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,7 +23,6 @@ from services.payments.config import (
     WorkerSettings,
 )
 from services.payments.convert import encode_payment
-from services.payments.domain.attempt import Capabilities
 from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates, WorkStore
 from services.payments.pricing import Pricing
 from services.payments.servicer import PaymentServicer, WebhookServicer
@@ -38,9 +37,10 @@ from services.payments.store import (
 )
 from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
 from services.payments.worker import Worker
+from services.payments.worker.auditor import METRICS, Auditor
 from services.shared.corridors import Corridors, load_corridors
-from services.shared.db import open_engine, refuse_unsafe_durability
-from services.shared.errors import Unavailable
+from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
+from services.shared.errors import CannotStart, Unavailable
 from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
@@ -50,6 +50,14 @@ CREATION_BATCHES = 2
 RETRY_SECONDS = 0.5
 # Takes a port and gives one of the same kind; tests put their own in front of the real ones.
 Wrap = Callable[[Any], Any]
+# Most time that one statement of an audit may take: beside the work, and on its own.
+AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
+
+Answered = TypeVar("Answered")
+
+
+class MixedSandbox(CannotStart):
+    """Calls without a key could move real money, or a merchant's payments none."""
 
 
 def _as_it_is(port: Any) -> Any:
@@ -100,6 +108,9 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
         _providers_channel(config) as providers,
     ):
+        if config.sandbox:
+            # Outside a sandbox nobody calls without a key, and reading needs no providers.
+            await _refuse_mixed(providers, config)
         yield build_server(
             config,
             corridors=corridors,
@@ -122,12 +133,13 @@ async def assemble_worker(
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
     ):
+        await _refuse_mixed(providers, config)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine)),
             providers=wrap(providers),
             rates=wrap(GrpcRates(fx)),
-            decider=Decider(await _capabilities(providers), random.random),
+            decider=Decider(await _answered(providers.capabilities), random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
             lease_seconds=config.lease_seconds,
@@ -135,7 +147,7 @@ async def assemble_worker(
         )
         alarm = Alarm(config.database_url.get_secret_value(), worker.wake)
         stopping = asyncio.Event()
-        async with alarm.listening():
+        async with alarm.listening(), _auditing(config):
             running = asyncio.create_task(worker.run(stopping))
             yield GrpcServer()
             stopping.set()
@@ -146,16 +158,46 @@ async def assemble_worker(
 @asynccontextmanager
 async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
     """The audit as it runs."""
-    async with _database(config, "caravel-audit", pool_size=1) as engine:
+    async with _database(
+        config, "caravel-audit", pool_size=1, statement_seconds=VERIFY_STATEMENT_SECONDS
+    ) as engine:
         yield PostgresAudit(engine, overdue_seconds=config.overdue_seconds)
 
 
 @asynccontextmanager
+async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
+    """The audit beside the work, on a connection of its own."""
+    if not config.audit_seconds:
+        yield
+        return
+    async with _database(
+        config, "caravel-auditor", pool_size=1, statement_seconds=AUDIT_STATEMENT_SECONDS
+    ) as engine:
+        auditor = Auditor(
+            PostgresAudit(engine, overdue_seconds=config.overdue_seconds),
+            METRICS,
+            every_seconds=config.audit_seconds,
+        )
+        task = asyncio.create_task(auditor.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
 async def _database(
-    config: DatabaseSettings, application: str, *, pool_size: int
+    config: DatabaseSettings,
+    application: str,
+    *,
+    pool_size: int,
+    statement_seconds: int = STATEMENT_SECONDS,
 ) -> AsyncIterator[AsyncEngine]:
     url = config.database_url.get_secret_value()
-    engine = open_engine(url, pool_size=pool_size, application=application)
+    engine = open_engine(
+        url, pool_size=pool_size, application=application, statement_seconds=statement_seconds
+    )
     try:
         await refuse_unsafe_durability(engine)
         yield engine
@@ -172,10 +214,19 @@ async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProvider
         yield GrpcProviders(channel)
 
 
-async def _capabilities(providers: Providers) -> Mapping[str, Capabilities]:
+async def _refuse_mixed(providers: Providers, config: MeshSettings) -> None:
+    """Raises MixedSandbox unless providers is what this process was told that all of it is."""
+    if await _answered(providers.is_sandbox) != config.sandbox:
+        ours, theirs = ("a", "none") if config.sandbox else ("none", "a")
+        raise MixedSandbox(
+            f"SANDBOX: this process was told that it is {ours} sandbox, and providers is {theirs}"
+        )
+
+
+async def _answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
     while True:
         try:
-            return await providers.capabilities()
+            return await ask()
         except Unavailable as error:
             get_logger().warning("waiting_for_providers", reason=str(error))
             await asyncio.sleep(RETRY_SECONDS)

@@ -149,10 +149,7 @@ class GrpcProviders:
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         """See Providers.capabilities."""
-        async with refusals_as_errors("providers"):
-            response = await self._stub.ListProviders(
-                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
-            )
+        response = await self._list()
         return {
             record.provider: Capabilities(
                 provider=record.provider,
@@ -175,6 +172,16 @@ class GrpcProviders:
             )
             for record in response.providers
         }
+
+    async def is_sandbox(self) -> bool:
+        """See Providers.is_sandbox."""
+        return (await self._list()).sandbox
+
+    async def _list(self) -> providers_pb2.ListProvidersResponse:
+        async with refusals_as_errors("providers"):
+            return await self._stub.ListProviders(
+                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
+            )
 
 
 async def _answers(

@@ -14,7 +14,7 @@ class DatabaseSettings(Settings):
 
 
 class AuditSettings(DatabaseSettings):
-    """What `python -m services.payments.verify` reads."""
+    """What `python -m services.payments.verify` reads, and the worker, which audits as it runs."""
 
     overdue_seconds: float = Field(
         default=120.0, gt=0, description="When a payment that is due counts as forgotten."
@@ -41,7 +41,7 @@ class ServiceSettings(MeshSettings):
     )
 
 
-class WorkerSettings(MeshSettings):
+class WorkerSettings(MeshSettings, AuditSettings):
     """What `python -m services.payments.worker` reads."""
 
     fx_target: str = Field(description="host:port of fx, for money that came late.")
@@ -54,4 +54,9 @@ class WorkerSettings(MeshSettings):
     )
     poll_seconds: float = Field(
         default=1.0, gt=0, description="How often to look for due payments when nobody calls."
+    )
+    audit_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How often the worker verifies the database; 0 switches it off.",
     )

@@ -102,6 +102,10 @@ class Providers(Protocol):
         """What each provider has declared, by name. Raises Unavailable."""
         ...
 
+    async def is_sandbox(self) -> bool:
+        """Whether no provider can move real money. Raises Unavailable."""
+        ...
+
 
 IdempotencyKey = tuple[str, str]
 

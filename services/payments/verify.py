@@ -1,36 +1,92 @@
-"""`python -m services.payments.verify`: recomputes what must be true of the database and prints
-what is not, as a table. Ends with 1 on any violation and changes nothing."""
+"""`python -m services.payments.verify`: recomputes what must be true of the database, prints what
+is not, and explains what lies on the accounts. Ends with 1 on any violation and changes nothing."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.payments.assembly import assemble_audit
 from services.payments.config import AuditSettings
-from services.payments.store.audit import Finding
+from services.payments.store.audit import Balance, Finding, Flow, Report
 from services.shared.errors import CannotStart, Unavailable
+from services.shared.money import exponent
+
+# Wide enough for the longest account and a hundred million of the smallest currency.
+ACCOUNT_WIDTH, PAYMENTS_WIDTH, AMOUNT_WIDTH = 40, 10, 24
+AGES = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
-def render(findings: Sequence[Finding]) -> str:
-    """The table as a person reads it, one invariant a line."""
-    lines = [f"  {'✗' if f.violations else '✓'} {f.invariant}{_where(f)}" for f in findings]
-    broken = sum(1 for finding in findings if finding.violations)
-    verdict = f"{broken} of {len(findings)} do not hold." if broken else "All hold."
-    return "\n".join([*lines, "", f"  {verdict}"])
+def render(report: Report, flows: Sequence[Flow]) -> str:
+    """All of it as a person reads it; the verdict stands last."""
+    blocks = [
+        "\n".join(_invariant(finding) for finding in report.findings),
+        "\n".join(_accounts(report.balances, flows)),
+        "\n".join(_people(report)),
+        _verdict(report),
+    ]
+    return "\n\n".join(block for block in blocks if block)
 
 
-def _where(finding: Finding) -> str:
+def _invariant(finding: Finding) -> str:
     if not finding.violations:
-        return ""
-    return f": {finding.violations} ({', '.join(finding.examples)})"
+        return f"  ✓ {finding.invariant}"
+    examples = "".join(f"\n      {example}" for example in finding.examples)
+    return f"  ✗ {finding.invariant}: {finding.violations}{examples}"
+
+
+def _accounts(balances: Sequence[Balance], flows: Sequence[Flow]) -> Iterator[str]:
+    """Each account's balance; below those at providers, what they consist of."""
+    if balances:
+        yield _line("account, debits less credits", "payments", "balance")
+    for balance in balances:
+        yield _line(balance.account, "", _amount(balance.balance_minor, balance.currency))
+        for flow in flows:
+            if (flow.account, flow.currency) == (balance.account, balance.currency):
+                amount = _amount(flow.amount_minor, flow.currency)
+                yield _line(f"    {flow.cause}", f"{flow.payments:,}", amount)
+
+
+def _line(name: str, payments: str, amount: str) -> str:
+    return f"  {name:<{ACCOUNT_WIDTH}}{payments:>{PAYMENTS_WIDTH}}{amount:>{AMOUNT_WIDTH}}"
+
+
+def _amount(minor: int, currency: str) -> str:
+    whole, part = divmod(abs(minor), 10 ** exponent(currency))
+    digits = f".{part:0{exponent(currency)}}" if exponent(currency) else ""
+    return f"{'-' if minor < 0 else ''}{whole:,}{digits} {currency}"
+
+
+def _people(report: Report) -> Iterator[str]:
+    """What waits, and for whom."""
+    for held in report.held:
+        yield f"  {held.payments} held: {held.reason}, the oldest for {_age(held.oldest_seconds)}"
+    for kind, count in report.set_aside.items():
+        if count:
+            yield f"  {count} set aside: {kind}"
+    backlog = report.backlog
+    if backlog.payments:
+        yield f"  {backlog.payments} due, the oldest for {_age(backlog.oldest_seconds)}"
+
+
+def _age(seconds: float) -> str:
+    for unit, size in AGES:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _verdict(report: Report) -> str:
+    if report.broken:
+        return f"  {len(report.broken)} of {len(report.findings)} do not hold."
+    return f"  All hold. {len(report.findings)} invariants, each over all payments."
 
 
 async def _verify() -> int:
     async with assemble_audit(AuditSettings.load(os.environ)) as audit:
-        findings = await audit.findings()
-    sys.stdout.write(f"{render(findings)}\n")
-    return 1 if any(finding.violations for finding in findings) else 0
+        report, flows = await audit.report(), await audit.flows()
+    sys.stdout.write(f"{render(report, flows)}\n")
+    return 1 if report.broken else 0
 
 
 if __name__ == "__main__":

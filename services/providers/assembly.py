@@ -46,6 +46,7 @@ async def assemble(
         _refuse_unregistered(corridors, adapters)
         providers = Providers(
             adapters,
+            sandbox=config.sandbox,
             limits=_limits(config, adapters),
             policy=_policy(config),
             monotonic=monotonic,

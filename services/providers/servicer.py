@@ -48,7 +48,8 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             providers=[
                 convert.from_capabilities(name, adapter.capabilities)
                 for name, adapter in sorted(self._providers.adapters.items())
-            ]
+            ],
+            sandbox=self._providers.sandbox,
         )
 
 

@@ -21,6 +21,8 @@ NAMES = {
 }
 # Each of these off means that a crash can lose a payment whose payout has been sent.
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
+# How long one statement may take.
+STATEMENT_SECONDS = 10
 # The SQLSTATE classes of a statement or data that are wrong, and stay so however often they are
 # sent: feature, cardinality, data, integrity, syntax or access, and what our triggers raise.
 MISTAKES = ("0A", "21", "22", "23", "42", "P0")
@@ -35,11 +37,13 @@ def new_metadata() -> MetaData:
     return MetaData(naming_convention=NAMES)
 
 
-def open_engine(url: str, *, pool_size: int, application: str) -> AsyncEngine:
+def open_engine(
+    url: str, *, pool_size: int, application: str, statement_seconds: int = STATEMENT_SECONDS
+) -> AsyncEngine:
     """An engine for a postgresql:// URL. Opens nothing yet; every wait is bounded."""
     settings: Mapping[str, str] = {
         "application_name": application,
-        "statement_timeout": "10000",
+        "statement_timeout": f"{statement_seconds * 1000}",
         "idle_in_transaction_session_timeout": "10000",
         "jit": "off",
     }
@@ -51,7 +55,12 @@ def open_engine(url: str, *, pool_size: int, application: str) -> AsyncEngine:
         pool_pre_ping=True,
         # What an error quotes ends up in a log, and parameters are people's names and accounts.
         hide_parameters=True,
-        connect_args={"server_settings": dict(settings), "timeout": 5, "command_timeout": 15},
+        connect_args={
+            "server_settings": dict(settings),
+            "timeout": 5,
+            # The server is the first to give up.
+            "command_timeout": statement_seconds + 5,
+        },
     )
 
 

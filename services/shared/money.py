@@ -16,7 +16,7 @@ _DECIMAL_TEXT = re.compile(
     r"(?P<whole>0|[1-9][0-9]{0,14})(?:\.(?P<fraction>[0-9]{1,30}))?(?:[eE](?P<exponent>[+-]?[0-9]{1,2}))?",
     re.ASCII,
 )
-_EXPONENTS: dict[str, int] = {
+EXPONENTS: dict[str, int] = {
     currency.code: currency.exponent
     for currency in IsoCurrency
     # Codes without an exponent are metals, funds and tests; nobody is paid in them.
@@ -33,7 +33,7 @@ class CurrencyUnknown(Invalid):
 def exponent(currency: str) -> int:
     """Number of digits after the decimal point, by ISO 4217. Raises CurrencyUnknown."""
     try:
-        return _EXPONENTS[currency]
+        return EXPONENTS[currency]
     except KeyError:
         raise CurrencyUnknown(currency=currency[:8]) from None
 

@@ -66,7 +66,7 @@ class ChaosMesh:
         self._launch = launch
         self._settings = settings or {}
         self._corridors_dir = corridors_dir
-        self._rng = rng or random.Random(0)
+        self.rng = rng or random.Random(0)
         self._held = ExitStack()
         self._plan: Plan | None = None
 
@@ -132,7 +132,7 @@ class ChaosMesh:
         """Makes what is missing and starts everything; returns when all of it is healthy."""
         self._data.make()
         self._plan = self._prepare()
-        self.links = self.topology.make_links(self.plan.ports, self._rng)
+        self.links = self.topology.make_links(self.plan.ports, self.rng)
         for link in self.links.values():
             await link.open()
         healthy: dict[str, asyncio.Event] = {}

@@ -117,7 +117,7 @@ async def _everything(
             random.Random(f"driver {seed}"),
             receiver.url,
             options.rate_per_second,
-            _webhook_secrets(mesh.plan.credentials),
+            webhook_secrets=_webhook_secrets(mesh.plan.credentials),
         )
         yield _Run(
             options=options,
@@ -173,8 +173,6 @@ async def _tell_progress(run: _Run, stop: asyncio.Event) -> None:
     began, indefinite = time.monotonic(), 0
     tail = Tail(run.history.path, from_start=True)
     while not stop.is_set():
-        if run.driver.endpoint and not run.receiver.secrets:
-            run.receiver.secrets.append(run.driver.endpoint[1])
         indefinite += sum('"type": "info"' in line for line in tail.new_lines())
         run.result.indefinite = indefinite
         known = await watch.progress(run.mesh.owner_url)

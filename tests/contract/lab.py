@@ -69,6 +69,21 @@ def provider_environment(url: str) -> dict[str, str]:
     }
 
 
+# What makes a deployment of these variables one with real money.
+LIVE = {
+    "SANDBOX": "false",
+    "SIMULATOR_URL": "",
+    "STRIPE_API_KEY": "sk_live_1",
+    "STRIPE_BASE_URL": "",
+    "LOCAL_WALLET_BASE_URL": "https://wallet.example",
+    "FLUTTERWAVE_API_KEY": "FLWSECK-1-X",
+    "FLUTTERWAVE_BASE_URL": "",
+    "PAYSTACK_API_KEY": "sk_live_2",
+    "PAYSTACK_BASE_URL": "",
+    "PAYSTACK_WEBHOOK_SECRETS": "sk_live_2, sk_live_1",
+}
+
+
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[str]:
     """The app on a free port; yields its address."""

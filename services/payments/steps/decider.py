@@ -228,8 +228,8 @@ class Decider:
         if definitive and work.payment.state is State.COMPLETED:
             return come_back(work, attempt, answer)
         if definitive:
-            change = hold(work, f"{attempt.step}_reversed", **evidence_of(attempt, answer))
-            return replace(change, attempt=attempt.answered(AttemptState.REVERSED, answer))
+            # A refund that did not reach the payer after all: how to pay it is for a person to say.
+            return hold(work, f"{attempt.step}_reversed", **evidence_of(attempt, answer))
         if answer.outcome is Outcome.SUCCEEDED:
             # What remains of the time in which it may come back; at its end this was the last time.
             remaining = self._final_in(work, attempt) or None

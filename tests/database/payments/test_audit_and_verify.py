@@ -1,129 +1,164 @@
 """The audit finds nothing where all is well, and each invariant catches the very damage it is there
 for: a check that cannot fail proves nothing."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, Outcome, Step
 from services.payments.domain.payment import Failure
 from services.payments.steps import Decider
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
-from services.payments.store.audit import INVARIANTS, Finding
+from services.payments.store.audit import INVARIANTS, Report
+from services.payments.store.audit.checks import LOCK
 from services.payments.verify import render
-from services.shared.db import open_engine
+from services.shared.money import Money
 from tests.conftest import Database
+from tests.database.payments.damage import DAMAGE
 from tests.makers import CAPABILITIES, make_new_payment
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
+PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
 REFUSED = Answer(
     outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
 )
 
-DAMAGE = {
-    "every balance is the sum of its postings": (
-        "UPDATE balances SET balance_minor = balance_minor + 1 WHERE account = 'revenue:fees:USD'"
-    ),
-    "a settled payment has nothing left on its account": (
-        "INSERT INTO postings SELECT merchant_id, id, 99, 0, 'payments:NGN', 'fx:rounding:NGN', "
-        "'NGN', 5, 'planted', now() FROM payments WHERE state = 'COMPLETED'"
-    ),
-    "a history has no gap and ends where its payment stands": (
-        "DELETE FROM payment_events WHERE sequence = 1"
-    ),
-    "every move is one that the table allows": (
-        "UPDATE payment_events SET from_state = 'CREATED' WHERE to_state = 'COMPLETED'"
-    ),
-    "what is funded was collected, once": (
-        "UPDATE attempts SET state = 'FAILED' WHERE step = 'collection'"
-    ),
-    "what is completed was paid out, once, and nothing else was": (
-        "UPDATE attempts SET state = 'SUCCEEDED' WHERE step = 'payout'"
-    ),
-    "what is refunded was refunded, once, and nothing else was": (
-        "UPDATE attempts SET state = 'UNKNOWN' WHERE step = 'refund'"
-    ),
-    "every payment has one idempotency key, and every key a payment": (
-        "DELETE FROM idempotency_keys"
-    ),
-    "a payment and its quote name each other": "UPDATE quotes SET payment_id = NULL",
-    "no payment that should go on has been forgotten": (
-        "UPDATE payments SET due_at = NULL WHERE state = 'CREATED'"
-    ),
-}
+
+TOO_LITTLE = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
 
 
 async def _create(engine: AsyncEngine) -> None:
     await PostgresPayments(engine).create([make_new_payment()])
 
 
-async def _carry(engine: AsyncEngine, payout: Answer) -> None:
-    """Takes every payment as far as it goes, with this answer to its payout."""
+async def _carry(engine: AsyncEngine, **answers: Answer) -> None:
+    """Takes every payment as far as it goes, with these answers to its steps, or success."""
     while True:
         async with PostgresWork(engine).begin() as transaction:
             claimed = await transaction.claim("test", limit=10, lease_seconds=30)
             plans = [DECIDER.plan(work) for work in claimed]
             await transaction.write([plan.change for plan in plans])
             await transaction.commit()
+        asking = [plan.work for plan in plans if plan.call]
         if not plans:
             return
         async with PostgresWork(engine).begin() as transaction:
-            sent = await transaction.mark_sent([plan.work for plan in plans])
+            sent = await transaction.mark_sent(asking)
             now = await transaction.now()
-            answers = [
-                payout if w.attempt and w.attempt.step is Step.PAYOUT else SUCCEEDED for w in sent
+            changes = [
+                DECIDER.settle(work, answers.get(work.attempt.step, SUCCEEDED), now)
+                for work in sent
+                if work.attempt
             ]
-            settled = [DECIDER.settle(w, a, now) for w, a in zip(sent, answers, strict=True)]
-            await transaction.write(settled)
+            await transaction.write(changes)
             await transaction.commit()
 
 
+async def _run(database: Database, statements: str) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    # Only a superuser can get past the triggers, and only like this.
+    await owner.execute(f"SET session_replication_role = replica; {statements}")
+    await owner.close()
+
+
 @pytest.fixture
-async def books(engine: AsyncEngine) -> AsyncEngine:
-    """A database with a payment that is completed, one that is refunded, and one just created."""
+async def books(engine: AsyncEngine, database: Database) -> AsyncEngine:
+    """A database with payments that are completed, refunded, failed, held, being paid out, and just
+    created."""
+    for answers in (
+        {},
+        {Step.PAYOUT: REFUSED},
+        {Step.COLLECTION: REFUSED},
+        {Step.COLLECTION: TOO_LITTLE},
+        {Step.PAYOUT: PENDING},
+    ):
+        await _create(engine)
+        await _carry(engine, **answers)
     await _create(engine)
-    await _carry(engine, SUCCEEDED)
-    await _create(engine)
-    await _carry(engine, REFUSED)
-    await _create(engine)
+    await _run(
+        database, "UPDATE payments SET refunded_minor = amount_minor WHERE state = 'REFUNDED'"
+    )
     return engine
 
 
-async def _findings(engine: AsyncEngine) -> Sequence[Finding]:
-    return await PostgresAudit(engine, overdue_seconds=60).findings()
+async def _report(engine: AsyncEngine) -> Report:
+    # What was changed about the database is seen by new sessions.
+    await engine.dispose()
+    return await PostgresAudit(engine, overdue_seconds=60).report()
 
 
 def test_every_invariant_has_a_damage_that_proves_it() -> None:
-    assert set(DAMAGE) == set(INVARIANTS)
+    assert {broken[0] for _, broken in DAMAGE} == set(INVARIANTS)
 
 
 async def test_sound_books_have_no_finding(books: AsyncEngine) -> None:
-    findings = await _findings(books)
-
-    assert {finding.violations for finding in findings} == {0}
-    assert "All hold." in render(findings)
+    assert [*(await _report(books)).broken] == []
 
 
 async def test_an_empty_database_has_no_finding(engine: AsyncEngine) -> None:
-    assert {finding.violations for finding in await _findings(engine)} == {0}
+    report = await _report(engine)
+
+    assert [*report.broken] == []
+    assert "All hold." in render(report, [])
 
 
-@pytest.mark.parametrize("invariant", DAMAGE)
-async def test_damage_is_found_by_the_invariant_it_breaks(
-    books: AsyncEngine, database: Database, invariant: str
+@pytest.mark.parametrize(("statements", "broken"), DAMAGE, ids=[broken[0] for _, broken in DAMAGE])
+async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
+    books: AsyncEngine, database: Database, statements: str, broken: tuple[str, ...]
 ) -> None:
-    owner = open_engine(database.owner_url, pool_size=1, application="test")
-    async with owner.begin() as connection:
-        # Only a superuser can get past the triggers, and only like this.
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text(DAMAGE[invariant]))
-    await owner.dispose()
+    await _run(database, statements)
 
-    findings = await _findings(books)
+    report = await _report(books)
 
-    broken = {finding.invariant for finding in findings if finding.violations}
-    assert invariant in broken
-    assert "do not hold" in render(findings)
+    assert {finding.invariant for finding in report.broken} == set(broken)
+    assert f"{len(broken)} of {len(INVARIANTS)} do not hold." in render(report, [])
+
+
+async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_waits(
+    books: AsyncEngine, database: Database
+) -> None:
+    await _run(
+        database,
+        "INSERT INTO webhook_inbox (provider, event_id, event_type, answer, body, state, "
+        "merchant_id, payment_id) SELECT 'x', 'e', 'paid', '{}', '', 'SET_ASIDE', merchant_id, id "
+        "FROM payments LIMIT 1",
+    )
+    audit = PostgresAudit(books, overdue_seconds=60)
+
+    shown = render(await audit.report(), await audit.flows()).splitlines()
+
+    # Three payments have collected 100 dollars each, and one of them has been refunded.
+    onramp = shown.index(next(line for line in shown if "onramp:stripe:USD" in line))
+    assert shown[onramp].split()[-2:] == ["200.00", "USD"]
+    assert shown[onramp + 1].split() == ["funds_collected", "3", "300.00", "USD"]
+    assert shown[onramp + 2].split()[1:] == ["1", "-100.00", "USD"]
+    assert any("fx:rounding:NGN" in line for line in shown)
+    assert "  1 held: amount_mismatch, the oldest for 0 s" in shown
+    assert "  1 set aside: inbox" in shown
+    assert max(map(len, shown)) <= 100
+
+
+async def test_one_audit_runs_at_a_time_and_verify_waits_for_none(
+    books: AsyncEngine, database: Database
+) -> None:
+    audit = PostgresAudit(books, overdue_seconds=60)
+
+    async with other_audit(database):
+        assert await audit.report_unless_running() is None
+        assert (await audit.report()).findings
+
+    assert await audit.report_unless_running() is not None
+
+
+@asynccontextmanager
+async def other_audit(database: Database) -> AsyncIterator[None]:
+    """Another process in the middle of its audit."""
+    other = await asyncpg.connect(database.url)
+    async with other.transaction():
+        await other.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        yield
+    await other.close()

@@ -7,15 +7,12 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.payment import PaymentNotFound, State
 from services.payments.domain.quote import Quote, QuoteAlreadyUsed, QuoteExpired, QuoteNotFound
 from services.payments.ports import NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import PostgresPayments
-from services.shared.db import open_engine
-from tests.conftest import Database
 from tests.makers import make_new_payment, make_quote
 
 
@@ -155,23 +152,3 @@ async def test_pages_are_newest_first_and_filters_hold(engine: AsyncEngine) -> N
 
     assert [payment.id for payment in (*page, *rest)] == newest_first
     assert none == held == []
-
-
-@pytest.mark.parametrize("table", ["postings", "payment_events"])
-@pytest.mark.parametrize(
-    "statement", ["UPDATE {} SET cause = 'x'", "DELETE FROM {}", "TRUNCATE {}"]
-)
-@pytest.mark.parametrize("role", ["application", "owner"])
-async def test_history_and_book_refuse_every_change(
-    database: Database, table: str, statement: str, role: str
-) -> None:
-    engine = open_engine(
-        database.url if role == "application" else database.owner_url,
-        pool_size=1,
-        application="test",
-    )
-
-    async with engine.connect() as connection:
-        with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
-            await connection.execute(text(statement.format(table)))
-    await engine.dispose()

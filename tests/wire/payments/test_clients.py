@@ -31,7 +31,10 @@ from tests.makers import make_attempt, make_payment
 class Providers(providers_pb2_grpc.ProviderServiceServicer):
     """Answers the first operations, then does what a test wants."""
 
-    def __init__(self, answered: int = 100, error: Exception | None = None) -> None:
+    def __init__(
+        self, answered: int = 100, error: Exception | None = None, *, sandbox: bool = False
+    ) -> None:
+        self._sandbox = sandbox
         self.requests: list[Any] = []
         self._answered = answered
         self._error = error
@@ -59,7 +62,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             event_is_evidence=True,
             webhook_authentication=providers_pb2.BODY_SIGNATURE,
         )
-        return providers_pb2.ListProvidersResponse(providers=[record])
+        return providers_pb2.ListProvidersResponse(providers=[record], sandbox=self._sandbox)
 
 
 @asynccontextmanager
@@ -156,6 +159,12 @@ async def test_capabilities_and_refusals_cross_the_wire() -> None:
     assert deaf.look_up is LookUp.NONE
     assert deaf.event_is_evidence
     assert caught.value.metadata == {"provider": "acme"}
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+async def test_whether_real_money_can_move_crosses_the_wire(sandbox: bool) -> None:
+    async with _providers(Providers(sandbox=sandbox)) as providers:
+        assert await providers.is_sandbox() is sandbox
 
 
 class FeesAndRates(fees_pb2_grpc.FeeServiceServicer, fx_pb2_grpc.FxServiceServicer):

@@ -18,7 +18,7 @@ from services.providers.adapters import ADAPTERS
 from services.providers.domain import Operation, OperationResult, Outcome, Webhook, WebhookEvent
 from services.providers.ports import Adapter
 from tests.contract.cases import CASES
-from tests.contract.lab import Lab, running_lab
+from tests.contract.lab import LIVE, Lab, running_lab
 from tests.wire.providers.service import message, serving
 
 
@@ -134,6 +134,33 @@ async def test_an_unsigned_webhook_is_refused_with_its_reason(
     info = error_details_pb2.ErrorInfo()
     assert rpc_status.from_call(cast("grpc.Call", refused.value)).details[0].Unpack(info)
     assert info.reason == reason
+
+
+WALLET_EVENT = b'{"transaction_id": "pay_1", "event_type": "payment_completed"}'
+
+
+async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_it_is_told_to(
+    stub: Any,
+) -> None:
+    request = providers_pb2.ReadWebhookRequest(
+        provider="local_wallet", body=WALLET_EVENT, allow_unsigned=True
+    )
+
+    assert (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
+    assert not (await stub.ReadWebhook(request)).signed
+
+
+async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_believes() -> None:
+    request = providers_pb2.ReadWebhookRequest(
+        provider="local_wallet", body=WALLET_EVENT, allow_unsigned=True
+    )
+
+    async with serving("", variables=LIVE) as stub:
+        assert not (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.ReadWebhook(request)
+
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_providers_are_listed_with_what_they_can_do(stub: Any) -> None:

@@ -436,7 +436,7 @@ class ReadWebhookRequest(_message.Message):
     """The body, byte for byte."""
     allow_unsigned: _builtins.bool
     """True where the deployment is a sandbox and an unsigned event may pass, which only the
-    providers without an API of their own allow.
+    providers without an API of their own allow. Without effect where this service is no sandbox.
     """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -648,6 +648,11 @@ class ListProvidersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROVIDERS_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    sandbox: _builtins.bool
+    """True where every provider is the simulator, so that no real money can move. Payments serves
+    only where it was told the same.
+    """
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capabilities]:
         """One record per provider, sorted by name."""
@@ -656,10 +661,11 @@ class ListProvidersResponse(_message.Message):
         self,
         *,
         providers: _abc.Iterable[Global___Capabilities] | None = ...,
+        sandbox: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers", "sandbox", b"sandbox"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

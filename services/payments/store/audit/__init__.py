@@ -1,0 +1,24 @@
+"""The audit: what must be true of the database at every moment, as statements that find whatever is
+not, and the figures that explain it. The statements recompute from what was recorded first and
+trust nothing that was derived from it."""
+
+from services.payments.store.audit.checks import INVARIANTS, PostgresAudit
+from services.payments.store.audit.report import (
+    Backlog,
+    Balance,
+    Finding,
+    Flow,
+    Held,
+    Report,
+)
+
+__all__ = [
+    "INVARIANTS",
+    "Backlog",
+    "Balance",
+    "Finding",
+    "Flow",
+    "Held",
+    "PostgresAudit",
+    "Report",
+]

@@ -1,0 +1,69 @@
+"""What was tried at providers, against what the payments say of it. Each statement gives one row a
+violation, whose only column says where."""
+
+# Something may be under way at the provider, or may have been.
+OUT = "('SENT', 'ACCEPTED', 'UNKNOWN')"
+UNCOLLECTED = "('CREATED', 'COLLECTING', 'FAILED', 'CANCELLED', 'EXPIRED')"
+
+ATTEMPTS = {
+    "attempts are numbered without a gap": """
+        SELECT payment_id || ' ' || step FROM attempts
+         GROUP BY merchant_id, payment_id, step
+        HAVING min(number) <> 1 OR max(number) <> count(*)
+    """,
+    "a next attempt follows only one that is over, so that one at a time is live": """
+        SELECT n.key FROM attempts n
+          JOIN attempts a USING (merchant_id, payment_id, step)
+         WHERE n.number = a.number + 1
+           AND a.state NOT IN ('FAILED', 'REVERSED')
+           AND NOT (step = 'refund' AND a.state = 'SUCCEEDED')
+    """,
+    "no two attempts share a key": """
+        SELECT key FROM attempts GROUP BY key HAVING count(*) > 1
+    """,
+    "an attempt moves its payment's money at a provider of its route": """
+        SELECT a.key FROM attempts a
+          LEFT JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
+         WHERE CASE a.step
+               WHEN 'payout' THEN (a.amount_minor, a.currency)
+                    = (p.payout_minor, p.destination_currency) AND p.route->'offramps' ? a.provider
+               WHEN 'collection' THEN (a.amount_minor, a.currency) = (p.amount_minor, 'USD')
+                    AND p.route->'onramps' ? a.provider
+               ELSE a.amount_minor BETWEEN 1 AND p.amount_minor AND a.currency = 'USD'
+                    AND a.provider = p.onramp END IS NOT TRUE
+    """,
+    "what may have been sent has the time when it was": f"""
+        SELECT key FROM attempts
+         WHERE state IN {OUT} AND (sent_at IS NULL OR last_sent_at < sent_at)
+    """,
+    "what is funded was collected, once, and nothing else was": f"""
+        SELECT p.id::text FROM payments p
+          LEFT JOIN (SELECT merchant_id, payment_id, count(*) AS times FROM attempts
+                      WHERE step = 'collection' AND state = 'SUCCEEDED' GROUP BY 1, 2) AS done
+            ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
+         WHERE coalesce(times, 0) <> CASE WHEN p.state IN {UNCOLLECTED} THEN 0 ELSE 1 END
+    """,
+    "what is completed was paid out, once, and nothing else was": """
+        SELECT p.id::text FROM payments p
+          LEFT JOIN (SELECT merchant_id, payment_id, count(*) AS times FROM attempts
+                      WHERE step = 'payout' AND state = 'SUCCEEDED' GROUP BY 1, 2) AS done
+            ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
+         WHERE coalesce(times, 0) <> CASE WHEN p.state = 'COMPLETED' THEN 1 ELSE 0 END
+    """,
+    "what is refunded is the sum of the refunds that succeeded": """
+        SELECT p.id::text FROM payments p
+          LEFT JOIN (SELECT merchant_id, payment_id, sum(amount_minor) AS given FROM attempts
+                      WHERE step = 'refund' AND state = 'SUCCEEDED' GROUP BY 1, 2) AS done
+            ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
+         WHERE coalesce(given, 0) <> p.refunded_minor
+            OR (p.state = 'REFUNDED') <> (p.refunded_minor = p.amount_minor)
+            OR p.refunded_minor > 0 AND p.state NOT IN ('REFUNDING', 'REFUNDED')
+    """,
+    "nothing is out for a payment that has ended, and no payout for one that turns back": f"""
+        SELECT a.key FROM attempts a
+          JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
+         WHERE a.state IN {OUT}
+           AND (p.state = ANY(:settled)
+                OR a.step = 'payout' AND p.state IN ('RETURNED', 'REFUNDING'))
+    """,
+}

@@ -1,0 +1,138 @@
+"""The book against itself, and against the attempts and the terms that its postings stand for. What
+an account of a payment must hold follows from them alone; by which cause it was posted does not
+matter. Each statement gives one row a violation, whose only column says where."""
+
+# What every posting did to each of its two accounts.
+SIDES = """
+    SELECT merchant_id, payment_id, debit AS account, currency, amount_minor AS amount
+      FROM postings
+     UNION ALL
+    SELECT merchant_id, payment_id, credit, currency, -amount_minor FROM postings
+"""
+# Where the exchange of a payment stands in the book: done, and not taken back.
+EXCHANGED = "state IN ('CONVERTED', 'PAYING_OUT', 'COMPLETED', 'RETURNED')"
+EARNED = f"({EXCHANGED} OR state = 'FUNDED')"
+
+BOOK = {
+    "every balance is the sum of its postings": f"""
+        SELECT account || ' ' || currency
+          FROM (SELECT merchant_id, account, currency, sum(amount) AS total
+                  FROM ({SIDES}) AS sides GROUP BY 1, 2, 3) AS summed
+          FULL JOIN balances USING (merchant_id, account, currency)
+         WHERE total IS DISTINCT FROM balance_minor
+    """,
+    "every posting belongs to an event of its payment": """
+        SELECT t.payment_id || ' ' || t.sequence || ' ' || t.cause FROM postings t
+          LEFT JOIN payment_events e USING (merchant_id, payment_id, sequence)
+         WHERE e.sequence IS NULL
+    """,
+    "every posting is between accounts of the book, in their currency": """
+        WITH kinds AS MATERIALIZED (SELECT DISTINCT debit, credit, currency FROM postings)
+        SELECT debit || ' ' || credit || ' ' || currency FROM kinds
+         WHERE NOT (debit ~ :accounts AND credit ~ :accounts
+                    AND right(debit, 3) = currency AND right(credit, 3) = currency)
+    """,
+    "an onramp holds what it collected less what it gave back": f"""
+        SELECT payment_id || ' ' || account
+          FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
+                  FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'onramp'
+                 GROUP BY 1, 2, 3) AS posted
+          FULL JOIN (SELECT merchant_id, payment_id,
+                            concat_ws(':', 'onramp', provider, 'USD') AS account,
+                            sum(CASE step WHEN 'collection' THEN amount_minor
+                                          ELSE -amount_minor END) AS moved
+                       FROM attempts WHERE step <> 'payout' AND state = 'SUCCEEDED'
+                      GROUP BY 1, 2, 3) AS done
+         USING (merchant_id, payment_id, account)
+         WHERE coalesce(held, 0) <> coalesce(moved, 0)
+    """,
+    "an offramp holds what it paid out less what came back": f"""
+        SELECT payment_id || ' ' || account
+          FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
+                  FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'offramp'
+                 GROUP BY 1, 2, 3) AS posted
+          FULL JOIN (SELECT merchant_id, payment_id,
+                            concat_ws(':', 'offramp', provider, currency) AS account,
+                            -sum(amount_minor) AS moved
+                       FROM attempts WHERE step = 'payout' AND state = 'SUCCEEDED'
+                      GROUP BY 1, 2, 3) AS done
+         USING (merchant_id, payment_id, account)
+         WHERE coalesce(held, 0) <> coalesce(moved, 0)
+    """,
+    "what happened at a provider is posted once": """
+        SELECT payment_id || ' ' || account || ' ' || direction
+          FROM (SELECT merchant_id, payment_id, debit AS account, 'in' AS direction,
+                       count(*) AS postings
+                  FROM postings WHERE split_part(debit, ':', 1) IN ('onramp', 'offramp')
+                 GROUP BY 1, 2, 3
+                 UNION ALL
+                SELECT merchant_id, payment_id, credit, 'out', count(*)
+                  FROM postings WHERE split_part(credit, ':', 1) IN ('onramp', 'offramp')
+                 GROUP BY 1, 2, 3) AS posted
+          FULL JOIN (SELECT merchant_id, payment_id, concat_ws(':', CASE step
+                                WHEN 'payout' THEN 'offramp' ELSE 'onramp' END, provider, currency)
+                                AS account,
+                            unnest(CASE WHEN step = 'collection' THEN ARRAY['in']
+                                        WHEN state = 'REVERSED' THEN ARRAY['in', 'out']
+                                        ELSE ARRAY['out'] END) AS direction,
+                            count(*) AS times
+                       FROM attempts WHERE state IN ('SUCCEEDED', 'REVERSED')
+                      GROUP BY 1, 2, 3, 4) AS done
+         USING (merchant_id, payment_id, account, direction)
+         WHERE postings IS DISTINCT FROM times
+    """,
+    "fees are earned once, and only while the money is not on its way back": f"""
+        SELECT p.id::text FROM payments p
+          LEFT JOIN (SELECT merchant_id, payment_id, sum(amount) AS earned
+                       FROM ({SIDES}) AS sides
+                      WHERE split_part(account, ':', 1) = 'revenue'
+                        AND split_part(account, ':', 2) = 'fees' GROUP BY 1, 2) AS fees
+            ON fees.merchant_id = p.merchant_id AND fees.payment_id = p.id
+         WHERE coalesce(earned, 0) <> CASE WHEN {EARNED} THEN -fee_minor ELSE 0 END
+    """,
+    "an exchange has both its legs at the locked rate, and its rounding": f"""
+        SELECT p.id::text
+          FROM (SELECT *, round(net_minor * markup_basis_points / 10000.0) AS markup,
+                       {EXCHANGED} AS exchanged
+                  FROM payments) AS p
+          JOIN json_each_text(CAST(:digits AS json)) AS d(code, digits)
+            ON d.code = p.destination_currency
+          LEFT JOIN (SELECT merchant_id, payment_id,
+                            sum(amount) FILTER (WHERE kind = 'revenue') AS revenue,
+                            sum(amount) FILTER (WHERE part = 'position' AND currency = 'USD')
+                                AS sold,
+                            sum(amount) FILTER (WHERE part = 'position' AND currency <> 'USD')
+                                AS bought,
+                            sum(amount) FILTER (WHERE part = 'rounding') AS rounding
+                       FROM (SELECT *, split_part(account, ':', 1) AS kind,
+                                    split_part(account, ':', 2) AS part
+                               FROM ({SIDES}) AS sides) AS parts
+                      WHERE part IN ('fx', 'position', 'rounding') GROUP BY 1, 2) AS x
+            ON x.merchant_id = p.merchant_id AND x.payment_id = p.id
+         WHERE coalesce(revenue, 0) <> CASE WHEN exchanged THEN -markup ELSE 0 END
+            OR coalesce(sold, 0) <> CASE WHEN exchanged THEN markup - net_minor ELSE 0 END
+            OR coalesce(bought, 0) + coalesce(rounding, 0)
+               <> CASE WHEN exchanged THEN payout_minor ELSE 0 END
+            OR exchanged AND abs(bought - (net_minor - markup) * mid_rate
+                                 * power(10::numeric, digits::int - 2)) > 0.5
+            OR NOT exchanged AND coalesce(bought, 0) <> 0
+    """,
+    "we owe for every payment exactly what its state says": f"""
+        SELECT payment_id || ' ' || currency
+          FROM (SELECT merchant_id, payment_id, currency, sum(amount) AS owed
+                  FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'payments'
+                 GROUP BY 1, 2, 3) AS posted
+          FULL JOIN (SELECT merchant_id, id AS payment_id, 'USD' AS currency,
+                            CASE WHEN state = 'FUNDED' THEN -net_minor
+                                 WHEN state IN ('REFUNDING', 'REFUNDED')
+                                 THEN refunded_minor - amount_minor ELSE 0 END AS promised
+                       FROM payments
+                      UNION ALL
+                     SELECT merchant_id, id, destination_currency,
+                            CASE WHEN state IN ('CONVERTED', 'PAYING_OUT', 'RETURNED')
+                                 THEN -payout_minor ELSE 0 END
+                       FROM payments) AS states
+         USING (merchant_id, payment_id, currency)
+         WHERE coalesce(owed, 0) <> coalesce(promised, 0)
+    """,
+}

@@ -1,0 +1,102 @@
+"""Runs the audit: every invariant and every figure, all of the same moment, changing nothing."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.payments.domain.payment import ALLOWED, SETTLED, STATUS_OF
+from services.payments.store import rows
+from services.payments.store.audit import figures
+from services.payments.store.audit.attempts import ATTEMPTS
+from services.payments.store.audit.book import BOOK
+from services.payments.store.audit.history import HISTORY
+from services.payments.store.audit.queue import QUEUE
+from services.payments.store.audit.report import Finding, Flow, Report
+from services.payments.store.audit.terms import TERMS
+from services.shared.db import DURABILITY, connected
+from services.shared.money import EXPONENTS
+
+INVARIANTS: Mapping[str, str] = {**BOOK, **HISTORY, **ATTEMPTS, **TERMS, **QUEUE}
+SAMPLE = 3
+# The kinds of account that there are; what follows the last colon is the currency.
+ACCOUNTS = (
+    r"^(onramp:[a-z0-9_]+:USD|offramp:[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
+    r"|revenue:(fees|fx):USD|fx:(position|rounding):[A-Z]{3})$"
+)
+# Whoever holds it audits; any number that is no other lock's in this database.
+LOCK = 7251990001
+_ONE_AT_A_TIME = text(f"SELECT pg_try_advisory_xact_lock({LOCK})")
+
+
+class PostgresAudit:
+    """Checks every invariant, each over all payments."""
+
+    def __init__(self, engine: AsyncEngine, *, overdue_seconds: float) -> None:
+        """A payment is forgotten when it has been due, unclaimed, for longer than that."""
+        self._engine = engine
+        self._parameters: Mapping[str, Any] = {
+            "settled": sorted(SETTLED),
+            "allowed": rows.as_json(
+                {"start": start, "goal": goal} for start, goals in ALLOWED.items() for goal in goals
+            ),
+            "statuses": json.dumps(STATUS_OF),
+            "digits": json.dumps(EXPONENTS),
+            "accounts": ACCOUNTS,
+            "durability": list(DURABILITY),
+            "overdue": overdue_seconds,
+        }
+
+    async def report(self) -> Report:
+        """Everything, all of the same moment."""
+        async with self._snapshot() as connection:
+            return await self._report(connection)
+
+    async def report_unless_running(self) -> Report | None:
+        """Everything; None where another process is at it."""
+        async with self._snapshot() as connection:
+            alone = (await connection.execute(_ONE_AT_A_TIME)).scalar_one()
+            return await self._report(connection) if alone else None
+
+    async def flows(self) -> Sequence[Flow]:
+        """What the accounts at providers consist of."""
+        async with self._snapshot() as connection:
+            return await figures.read_flows(connection)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
+        async with connected(self._engine) as connection:
+            await connection.execute(
+                text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            )
+            # Enough for what a statement sorts and joins to stay in memory.
+            await connection.execute(text("SET LOCAL work_mem = '64MB'"))
+            yield connection
+
+    async def _report(self, connection: AsyncConnection) -> Report:
+        return Report(
+            findings=[
+                await self._find(connection, invariant, statement)
+                for invariant, statement in INVARIANTS.items()
+            ],
+            balances=await figures.read_balances(connection),
+            held=await figures.read_held(connection),
+            set_aside=await figures.read_set_aside(connection),
+            backlog=await figures.read_backlog(connection),
+        )
+
+    async def _find(self, connection: AsyncConnection, invariant: str, statement: str) -> Finding:
+        counted = text(
+            f"SELECT count(*) AS violations, (array_agg(subject))[1:{SAMPLE}] AS examples "
+            f"FROM ({statement}) AS found(subject)"
+        )
+        needed = {n: v for n, v in self._parameters.items() if f":{n}" in statement}
+        row = (await connection.execute(counted, needed)).one()
+        return Finding(
+            invariant=invariant,
+            violations=row.violations,
+            examples=tuple(row.examples or ()),
+        )

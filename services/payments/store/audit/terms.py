@@ -1,0 +1,42 @@
+"""What was promised: quotes, the terms that payments took from them, and the keys under which they
+were asked for. Each statement gives one row a violation, whose only column says where."""
+
+TERMS = {
+    "a payment goes by the newest quote that names it": """
+        SELECT coalesce(p.id, q.payment_id)::text FROM payments p
+          FULL JOIN (SELECT DISTINCT ON (merchant_id, payment_id) merchant_id, payment_id, id
+                       FROM quotes WHERE payment_id IS NOT NULL
+                      ORDER BY merchant_id, payment_id, created_at DESC, id DESC) AS q
+            ON q.merchant_id = p.merchant_id AND q.payment_id = p.id
+         WHERE q.id IS DISTINCT FROM p.quote_id
+    """,
+    "a payment's terms are those of its quote": """
+        SELECT p.id::text FROM payments p
+          JOIN quotes q ON q.merchant_id = p.merchant_id AND q.id = p.quote_id
+         WHERE (p.amount_minor::text, p.fee_minor::text, p.net_minor::text, p.payout_minor::text,
+                p.destination_currency, p.fees, p.corridor_id)
+               IS DISTINCT FROM
+               (q.terms->>'amount_minor', q.terms->>'fee_minor', q.terms->>'net_minor',
+                q.terms->>'payout_minor', q.terms->>'destination_currency', q.terms->'fees',
+                q.corridor_id)
+            OR (p.rate, p.mid_rate) IS DISTINCT FROM
+               ((q.trail->>'rate')::numeric, (q.trail->>'mid_rate')::numeric)
+    """,
+    "a payment's terms add up": """
+        SELECT p.id::text FROM payments p
+          LEFT JOIN json_each_text(CAST(:digits AS json)) AS d(code, digits)
+            ON d.code = p.destination_currency
+         WHERE p.fee_minor <> (SELECT coalesce(sum((line->>'amount_minor')::bigint), 0)
+                                 FROM jsonb_array_elements(p.fees) AS line)
+            OR (abs(p.payout_minor - p.net_minor * p.rate * power(10::numeric, digits::int - 2))
+                <= 0.5) IS NOT TRUE
+    """,
+    "every payment has one key that created it, and every key a payment": """
+        SELECT coalesce(p.id, k.payment_id)::text FROM payments p
+          FULL JOIN (SELECT merchant_id, payment_id,
+                            count(*) FILTER (WHERE operation = 'CreatePayment') AS creations
+                       FROM idempotency_keys GROUP BY 1, 2) AS k
+            ON k.merchant_id = p.merchant_id AND k.payment_id = p.id
+         WHERE p.id IS NULL OR k.creations IS DISTINCT FROM 1
+    """,
+}

@@ -1,0 +1,90 @@
+"""What is done to a mesh is decided by the seed alone."""
+
+import random
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from deploy.local.credentials import load_or_make
+from services.providers.simulator.app import create_app
+from services.providers.simulator.config import Config
+from services.providers.simulator.faults.modes import Mode
+from tests.chaos import lies, ports, schedule
+from tests.chaos.corridors import GRACE_SECONDS, LIFETIME_SECONDS, write_short
+from tests.chaos.proxy import Toxic
+from tests.chaos.topology import Topology
+
+TOPOLOGY = Topology()
+
+
+def test_seed_decides_everything() -> None:
+    assert schedule.make(7, 600, TOPOLOGY) == schedule.make(7, 600, TOPOLOGY)
+    assert schedule.make(7, 600, TOPOLOGY) != schedule.make(8, 600, TOPOLOGY)
+
+
+def test_seeds_draw_different_faults() -> None:
+    kinds = {
+        frozenset(action.kind for action in schedule.make(seed, 600, TOPOLOGY).actions)
+        for seed in range(20)
+    }
+    assert len(kinds) > 5
+
+
+def test_seeds_together_do_everything() -> None:
+    actions = [a for seed in range(40) for a in schedule.make(seed, 600, TOPOLOGY).actions]
+    killed = {action.target for action in actions if action.kind == "kill"}
+    assert killed == set(TOPOLOGY.processes)
+    assert {action.kind for action in actions} == {
+        *("kill", "kill_session", "pause", "pause_session", "terminate_sessions"),
+        *("toxic", "lies"),
+    }
+    assert {action.target for action in actions if action.kind == "toxic"} == set(TOPOLOGY.links)
+    told = [regime for a in actions if a.kind == "lies" for regime in a.parameters.values()]
+    assert {mode for regime in told for mode in regime["modes"]} == set(lies.MODES)
+
+
+def test_every_toxic_is_one() -> None:
+    for seed in range(20):
+        for action in schedule.make(seed, 600, TOPOLOGY).actions:
+            if action.kind == "toxic":
+                assert Toxic(**action.parameters["toxic"]) != Toxic()
+
+
+@pytest.fixture
+def simulator_config(tmp_path: Path) -> Config:
+    known = load_or_make(tmp_path / "credentials.json")
+    names = Config.model_fields.keys() & vars(known).keys()
+    values = {name: getattr(known, name) for name in names}
+    return Config(book_file=tmp_path / "book.jsonl", gateway_url="http://127.0.0.1:1", **values)
+
+
+async def test_simulator_refuses_what_is_impossible_and_nothing_else(
+    simulator_config: Config,
+) -> None:
+    async with TestClient(TestServer(await create_app(simulator_config))) as client:
+        for provider in lies.PROVIDERS:
+            refused = set()
+            for mode in lies.MODES:
+                setting = lies._setting(random.Random(1), mode)
+                answer = await client.put(f"/control/{provider}", json={"modes": {mode: setting}})
+                if answer.status != 200:
+                    refused.add(mode)
+            assert refused == lies.IMPOSSIBLE[provider], provider
+
+
+def test_every_lie_is_told_but_two() -> None:
+    assert {mode.value for mode in Mode} - set(lies.MODES) == {"cache_500", "key_ttl"}
+
+
+def test_meshes_side_by_side_have_ports_of_their_own() -> None:
+    with ports.claimed(TOPOLOGY.port_names) as one, ports.claimed(TOPOLOGY.port_names) as other:
+        assert not set(one.values()) & set(other.values())
+        assert set(one) == set(TOPOLOGY.port_names)
+
+
+def test_short_corridors_have_other_times(tmp_path: Path) -> None:
+    for file in write_short(tmp_path / "corridors").glob("*.toml"):
+        text = file.read_text()
+        assert f"lifetime_seconds = {LIFETIME_SECONDS}" in text
+        assert f"grace_seconds = {GRACE_SECONDS}" in text

@@ -1,0 +1,198 @@
+"""Damage, planted past every guard of the database: one statement an invariant, and all that it
+breaks, the invariant in question first."""
+
+# Postings as a bug would write them: with the balances that go with them.
+_PLANT = """
+    WITH planted AS (
+        INSERT INTO postings
+        SELECT merchant_id, id, version, 90, '{debit}', '{credit}', '{currency}', 5, 'planted',
+               now() FROM payments WHERE state = 'COMPLETED' LIMIT 1 RETURNING *
+    ), sides AS (
+        SELECT merchant_id, debit AS account, currency, amount_minor AS amount FROM planted
+         UNION ALL SELECT merchant_id, credit, currency, -amount_minor FROM planted
+    )
+    INSERT INTO balances SELECT merchant_id, account, currency, amount, now() FROM sides
+    ON CONFLICT (merchant_id, account, currency)
+    DO UPDATE SET balance_minor = balances.balance_minor + excluded.balance_minor
+"""
+
+
+def _posting(debit: str, credit: str) -> str:
+    return _PLANT.format(debit=debit, credit=credit, currency=debit[-3:])
+
+
+_OWED = "we owe for every payment exactly what its state says"
+_FORGOTTEN = "no payment that should go on has been forgotten"
+_POSTED_ONCE = "what happened at a provider is posted once"
+_OFFRAMP = "an offramp holds what it paid out less what came back"
+_ONRAMP = "an onramp holds what it collected less what it gave back"
+_MESSAGE = "every message tells a merchant's own endpoint of an event that happened"
+
+DAMAGE: list[tuple[str, tuple[str, ...]]] = [
+    (
+        "UPDATE balances SET balance_minor = balance_minor + 1 WHERE account = 'revenue:fees:USD'",
+        ("every balance is the sum of its postings",),
+    ),
+    (
+        "UPDATE postings SET sequence = 99 WHERE cause = 'paid_out'",
+        ("every posting belongs to an event of its payment",),
+    ),
+    (
+        _posting("suspense:here:USD", "suspense:there:USD"),
+        ("every posting is between accounts of the book, in their currency",),
+    ),
+    (
+        "UPDATE postings SET debit = replace(debit, 'NGN', 'INR') WHERE cause = 'exchange_bought'",
+        (
+            "every posting is between accounts of the book, in their currency",
+            "every balance is the sum of its postings",
+        ),
+    ),
+    (_posting("onramp:stripe:USD", "payments:USD"), (_ONRAMP, _POSTED_ONCE, _OWED)),
+    (_posting("payments:NGN", "offramp:local_wallet:NGN"), (_OFFRAMP, _POSTED_ONCE, _OWED)),
+    (
+        f"{_posting('onramp:stripe:USD', 'payments:USD')}; "
+        "INSERT INTO postings SELECT merchant_id, payment_id, sequence, 91, credit, debit, "
+        "currency, amount_minor, 'planted', now() FROM postings WHERE cause = 'planted'; "
+        "UPDATE balances SET balance_minor = balance_minor + CASE account WHEN 'payments:USD' "
+        "THEN 5 ELSE -5 END WHERE account IN ('payments:USD', 'onramp:stripe:USD')",
+        (_POSTED_ONCE,),
+    ),
+    (
+        _posting("payments:USD", "revenue:fees:USD"),
+        ("fees are earned once, and only while the money is not on its way back", _OWED),
+    ),
+    (
+        _posting("fx:position:NGN", "fx:rounding:NGN"),
+        ("an exchange has both its legs at the locked rate, and its rounding",),
+    ),
+    (
+        _posting("payments:NGN", "fx:rounding:NGN"),
+        (_OWED, "an exchange has both its legs at the locked rate, and its rounding"),
+    ),
+    (
+        "UPDATE payments SET version = version + 1 WHERE state = 'CREATED'",
+        ("a history has no gap and ends where its payment stands",),
+    ),
+    (
+        "UPDATE payment_events SET from_state = 'CREATED' WHERE to_state = 'COMPLETED'",
+        ("every move is one that the table allows",),
+    ),
+    (
+        "UPDATE payment_events SET to_state = 'COLLECTING' "
+        "WHERE sequence = 1 AND payment_id = (SELECT id FROM payments WHERE state = 'COMPLETED')",
+        ("every move is one that the table allows",),
+    ),
+    (
+        "UPDATE payments SET hold_reason = 'planted' WHERE state = 'CREATED'",
+        ("a payment is held for the reason that its history gives, or not at all",),
+    ),
+    (
+        "UPDATE payments SET hold_reason = NULL, due_at = now() WHERE hold_reason IS NOT NULL",
+        ("a payment is held for the reason that its history gives, or not at all",),
+    ),
+    (
+        "UPDATE attempts SET state = 'REVERSED' WHERE step = 'payout' AND state = 'FAILED'",
+        ("what came back was paid out before, and is on record", _POSTED_ONCE),
+    ),
+    (
+        "UPDATE attempts SET number = 2 WHERE step = 'payout'",
+        ("attempts are numbered without a gap",),
+    ),
+    (
+        "DROP INDEX attempts_one_live_idx; INSERT INTO attempts (merchant_id, payment_id, step, "
+        "number, provider, key, amount_minor, currency, state, provider_reference, "
+        "inconclusive_count) SELECT merchant_id, payment_id, step, 2, provider, 'planted', "
+        "amount_minor, currency, 'INTENDED', '', 0 "
+        "FROM attempts WHERE step = 'payout' AND state = 'SUCCEEDED'",
+        ("a next attempt follows only one that is over, so that one at a time is live",),
+    ),
+    (
+        "UPDATE attempts SET key = 'planted' WHERE step = 'collection'",
+        ("no two attempts share a key",),
+    ),
+    (
+        "UPDATE attempts SET amount_minor = amount_minor + 1 "
+        "WHERE step = 'payout' AND state = 'FAILED'",
+        ("an attempt moves its payment's money at a provider of its route",),
+    ),
+    (
+        "UPDATE attempts SET sent_at = NULL WHERE state = 'ACCEPTED'",
+        ("what may have been sent has the time when it was",),
+    ),
+    (
+        "UPDATE attempts SET state = 'FAILED' WHERE step = 'collection'",
+        ("what is funded was collected, once, and nothing else was", _ONRAMP, _POSTED_ONCE),
+    ),
+    (
+        "UPDATE attempts SET state = 'SUCCEEDED' WHERE step = 'payout' AND state = 'FAILED'",
+        ("what is completed was paid out, once, and nothing else was", _OFFRAMP, _POSTED_ONCE),
+    ),
+    (
+        "UPDATE payments SET refunded_minor = refunded_minor - 1 WHERE state = 'REFUNDED'",
+        ("what is refunded is the sum of the refunds that succeeded", _OWED),
+    ),
+    (
+        "UPDATE attempts SET state = 'UNKNOWN' WHERE step = 'payout' AND state = 'FAILED'; "
+        "UPDATE payments SET due_at = now() WHERE state = 'REFUNDED'",
+        ("nothing is out for a payment that has ended, and no payout for one that turns back",),
+    ),
+    (
+        "UPDATE quotes SET payment_id = NULL",
+        ("a payment goes by the newest quote that names it",),
+    ),
+    (
+        "INSERT INTO quotes SELECT merchant_id, gen_random_uuid(), corridor_id, terms, trail, "
+        "fee_schedule_version, payment_id, created_at + interval '1 minute', expires_at "
+        "FROM quotes",
+        ("a payment goes by the newest quote that names it",),
+    ),
+    (
+        "UPDATE quotes SET trail = jsonb_set(trail, '{rate}', '\"1\"')",
+        ("a payment's terms are those of its quote",),
+    ),
+    (
+        "UPDATE quotes SET terms = jsonb_set(terms, '{fees}', '[]'); "
+        "UPDATE payments SET fees = '[]'",
+        ("a payment's terms add up",),
+    ),
+    (
+        "DELETE FROM idempotency_keys",
+        ("every payment has one key that created it, and every key a payment",),
+    ),
+    (
+        "UPDATE idempotency_keys SET operation = 'RefundPayment'",
+        ("every payment has one key that created it, and every key a payment",),
+    ),
+    ("UPDATE payments SET due_at = NULL WHERE state = 'CREATED'", (_FORGOTTEN,)),
+    (
+        "UPDATE payments SET due_at = now() - interval '1 hour' WHERE state = 'CREATED'",
+        (_FORGOTTEN,),
+    ),
+    (
+        "UPDATE payments SET due_at = NULL WHERE state = 'PAYING_OUT'",
+        ("somebody will ask about every request that is out", _FORGOTTEN),
+    ),
+    (
+        "INSERT INTO webhook_inbox SELECT 'planted', 'e1', merchant_id, id, 'paid', 'payout', '{}',"
+        " '', 'PENDING' FROM payments WHERE state = 'COMPLETED'",
+        ("what was heard about a payment will be looked at",),
+    ),
+    (
+        "INSERT INTO webhook_endpoints (merchant_id, id, url, secret) "
+        "SELECT 'sandbox', gen_random_uuid(), '', ''; "
+        "INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body) "
+        "SELECT merchant_id, gen_random_uuid(), 1, id, '', '' FROM webhook_endpoints",
+        (_MESSAGE,),
+    ),
+    (
+        "INSERT INTO webhook_endpoints (merchant_id, id, url, secret, created_at) "
+        "SELECT 'sandbox', gen_random_uuid(), '', '', now() - interval '1 day'",
+        ("every change of a status is told to each endpoint that was there",),
+    ),
+    (
+        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() "
+        "|| ' SET synchronous_commit = off'; END $$",
+        ("the database forgets nothing that it has acknowledged",),
+    ),
+]

@@ -1,0 +1,133 @@
+"""What the processes of payments refuse to start on, each in one sentence: a server that may forget
+what it acknowledged, as the application's own sessions see it, and providers of the other kind."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+
+from deploy.local.postgres import RunningCluster, private_cluster
+from services.shared.db import DURABILITY
+from services.shared.grpc_server import GrpcServer
+from tests.conftest import ROOT, Database
+from tests.polling import PATIENCE_SECONDS, until
+
+PROCESSES = ("services.payments", "services.payments.worker")
+NOBODY = "127.0.0.1:1"
+
+
+async def complaint(module: str, **variables: str) -> str:
+    """What a process says on standard error while it refuses to start."""
+    targets = dict.fromkeys(("PROVIDERS_TARGET", "FEES_TARGET", "FX_TARGET"), NOBODY)
+    path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
+    corridors = str(ROOT / "deploy" / "corridors")
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        env={"PYTHONPATH": path, "CORRIDORS_DIR": corridors, **targets, **variables},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            _, complaints = await started.communicate()
+    finally:
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
+    assert started.returncode == 1
+    return complaints.decode()
+
+
+@pytest.fixture(scope="module")
+def other_cluster() -> Iterator[RunningCluster]:
+    """A server whose settings a test may spoil."""
+    with private_cluster() as server:
+        yield server
+
+
+@asynccontextmanager
+async def server_set(cluster: RunningCluster, setting: str, value: str) -> AsyncIterator[None]:
+    """The server with one setting of its own changed, as an administrator would."""
+    owner = await asyncpg.connect(cluster.owner_url)
+
+    async def shown() -> str:
+        return str(await owner.fetchval(f"SHOW {setting}"))
+
+    before = await shown()
+    for command, wanted in ((f"SET {setting} = {value}", value), (f"RESET {setting}", before)):
+        await owner.execute(f"ALTER SYSTEM {command}")
+        await owner.execute("SELECT pg_reload_conf()")
+        await until(shown, wanted.__eq__)
+        if wanted == value:
+            yield
+    await owner.close()
+
+
+@pytest.mark.parametrize("module", PROCESSES)
+@pytest.mark.parametrize("setting", DURABILITY)
+async def test_a_server_that_may_forget_is_refused_in_one_sentence(
+    other_cluster: RunningCluster, setting: str, module: str
+) -> None:
+    async with server_set(other_cluster, setting, "off"):
+        said = await complaint(module, DATABASE_URL=other_cluster.application_url)
+
+    name = module.rsplit(".", 1)[1]
+    assert said == (
+        f"{name} cannot start: PostgreSQL runs with {setting}=off: "
+        "acknowledged payments could be lost\n"
+    )
+
+
+@pytest.mark.parametrize("module", PROCESSES)
+async def test_a_role_that_may_forget_is_refused_on_a_server_that_may_not(
+    database: Database, module: str
+) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    name = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f"ALTER ROLE caravel_app IN DATABASE {name} SET synchronous_commit = off")
+    await owner.close()
+
+    assert "synchronous_commit=off" in await complaint(module, DATABASE_URL=database.url)
+
+
+class _Providers(providers_pb2_grpc.ProviderServiceServicer):
+    """Says only whether it is a sandbox."""
+
+    def __init__(self, *, sandbox: bool) -> None:
+        self._sandbox = sandbox
+
+    async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return providers_pb2.ListProvidersResponse(sandbox=self._sandbox)
+
+
+@pytest.mark.parametrize(
+    ("module", "sandbox"), [*((module, True) for module in PROCESSES), (PROCESSES[1], False)]
+)
+async def test_providers_of_the_other_kind_are_refused_in_one_sentence(
+    database: Database, module: str, sandbox: bool
+) -> None:
+    server = GrpcServer()
+    server.add(
+        providers_pb2_grpc.add_ProviderServiceServicer_to_server,
+        _Providers(sandbox=not sandbox),
+        "caravel.providers.v1.ProviderService",
+    )
+    await server.start("127.0.0.1", 0)
+    await server.set_serving()
+    said = await complaint(
+        module,
+        DATABASE_URL=database.url,
+        SANDBOX=str(sandbox),
+        PROVIDERS_TARGET=f"127.0.0.1:{server.port}",
+    )
+    await server.stop(0)
+
+    assert " cannot start: SANDBOX: this process was told that it is " in said
+    assert said.count("\n") == 1
