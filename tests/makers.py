@@ -14,6 +14,7 @@ from services.payments.domain.attempt import (
     Step,
     intend,
 )
+from services.payments.domain.delivery import Delivery
 from services.payments.domain.payment import LateFunds, Payment, Recipient, Route, State
 from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
 from services.payments.ports import NewPayment
@@ -117,6 +118,22 @@ def make_work(state: State, attempt_state: AttemptState | None = None, **changes
     attempt = make_attempt(payment, step, attempt_state) if attempt_state else None
     work = Work(payment=payment, attempt=attempt, news=(), lease_token=7, claimed_at=NOW)
     return replace(work, **changes)
+
+
+def make_delivery(**changes: Any) -> Delivery:
+    delivery = Delivery(
+        merchant_id="sandbox",
+        payment_id=new_id(),
+        sequence=1,
+        endpoint_id=new_id(),
+        url="https://example.com/hook",
+        secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
+        endpoint_disabled=False,
+        body=b'{"type":"payment.pending"}',
+        failures=0,
+        lease_token=1,
+    )
+    return replace(delivery, **changes)
 
 
 def make_capabilities(provider: str, **changes: Any) -> Capabilities:

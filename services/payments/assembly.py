@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
+from caravel.payments.v1 import endpoints_pb2_grpc, payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.auth import AuthInterceptor
@@ -23,21 +23,35 @@ from services.payments.config import (
     WorkerSettings,
 )
 from services.payments.convert import encode_payment
-from services.payments.ports import FeeBook, Inbox, PaymentStore, Providers, Rates, WorkStore
+from services.payments.convert_endpoints import encode_event
+from services.payments.endpoints import Endpoints
+from services.payments.ports import (
+    EndpointStore,
+    FeeBook,
+    Inbox,
+    PaymentStore,
+    Providers,
+    Rates,
+    WorkStore,
+)
 from services.payments.pricing import Pricing
-from services.payments.servicer import PaymentServicer, WebhookServicer
+from services.payments.sender import SEND_SECONDS, open_sender
+from services.payments.servicer import EndpointServicer, PaymentServicer, WebhookServicer
 from services.payments.steering import Steering
 from services.payments.steps import Decider
 from services.payments.store import (
     Alarm,
     PostgresAudit,
+    PostgresEndpoints,
     PostgresInbox,
+    PostgresOutbox,
     PostgresPayments,
     PostgresWork,
 )
 from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
-from services.payments.worker import Worker
+from services.payments.worker import Deliverer, Worker
 from services.payments.worker.auditor import METRICS, Auditor
+from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
 from services.shared.errors import CannotStart, Unavailable
@@ -48,20 +62,20 @@ from services.shared.log import get_logger
 # Two batches at once: one is committed while the next is being priced.
 CREATION_BATCHES = 2
 RETRY_SECONDS = 0.5
-# Takes a port and gives one of the same kind; tests put their own in front of the real ones.
-Wrap = Callable[[Any], Any]
 # Most time that one statement of an audit may take: beside the work, and on its own.
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
 
 Answered = TypeVar("Answered")
-
-
-class MixedSandbox(CannotStart):
-    """Calls without a key could move real money, or a merchant's payments none."""
+# Takes a port and gives one of the same kind; tests put their own in front of the real ones.
+Wrap = Callable[[Any], Any]
 
 
 def _as_it_is(port: Any) -> Any:
     return port
+
+
+class MixedSandbox(CannotStart):
+    """Calls without a key could move real money, or a merchant's payments none."""
 
 
 def build_server(
@@ -74,6 +88,7 @@ def build_server(
     store: PaymentStore,
     work: WorkStore,
     inbox: Inbox,
+    endpoints: EndpointStore,
 ) -> GrpcServer:
     """The service over any ports."""
     pricing = Pricing(corridors, fees, rates)
@@ -94,6 +109,11 @@ def build_server(
         webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
         WebhookServicer(Webhooks(providers, inbox, sandbox=config.sandbox)),
         "caravel.payments.v1.WebhookService",
+    )
+    server.add(
+        endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
+        EndpointServicer(Endpoints(endpoints, sandbox=config.sandbox)),
+        "caravel.payments.v1.EndpointService",
     )
     return server
 
@@ -117,9 +137,10 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             fees=wrap(GrpcFees(a)),
             rates=wrap(GrpcRates(b)),
             providers=wrap(providers),
-            store=wrap(PostgresPayments(engine)),
-            work=wrap(PostgresWork(engine)),
+            store=wrap(PostgresPayments(engine, encode_event)),
+            work=wrap(PostgresWork(engine, encode_event)),
             inbox=wrap(PostgresInbox(engine)),
+            endpoints=PostgresEndpoints(engine),
         )
 
 
@@ -129,14 +150,15 @@ async def assemble_worker(
 ) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone."""
     async with (
-        _database(config, "caravel-worker", pool_size=6) as engine,
+        _database(config, "caravel-worker", pool_size=8) as engine,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
+        open_sender(SystemClock(), sandbox=config.sandbox) as sender,
     ):
         await _refuse_mixed(providers, config)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
-            store=wrap(PostgresWork(engine)),
+            store=wrap(PostgresWork(engine, encode_event)),
             providers=wrap(providers),
             rates=wrap(GrpcRates(fx)),
             decider=Decider(await _answered(providers.capabilities), random.random),
@@ -145,14 +167,27 @@ async def assemble_worker(
             lease_seconds=config.lease_seconds,
             poll_seconds=config.poll_seconds,
         )
-        alarm = Alarm(config.database_url.get_secret_value(), worker.wake)
+        deliverer = Deliverer(
+            outbox=PostgresOutbox(engine),
+            sender=wrap(sender),
+            spread=random.random,
+            lease_seconds=config.lease_seconds,
+            send_seconds=SEND_SECONDS,
+            poll_seconds=config.poll_seconds,
+        )
+
+        def wake() -> None:
+            worker.wake()
+            deliverer.wake()
+
         stopping = asyncio.Event()
+        alarm = Alarm(config.database_url.get_secret_value(), wake)
         async with alarm.listening(), _auditing(config):
-            running = asyncio.create_task(worker.run(stopping))
+            running = [asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer)]
             yield GrpcServer()
             stopping.set()
-            worker.wake()
-            await running
+            wake()
+            await asyncio.gather(*running)
 
 
 @asynccontextmanager

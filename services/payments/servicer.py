@@ -4,11 +4,19 @@ interceptors; what a call means is in usecases."""
 from typing import Any
 
 import grpc
-from caravel.payments.v1 import payments_pb2, payments_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
+from caravel.payments.v1 import (
+    endpoints_pb2,
+    endpoints_pb2_grpc,
+    payments_pb2,
+    payments_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
+)
 
-from services.payments import convert
+from services.payments import convert, convert_endpoints
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
+from services.payments.endpoints import Endpoints
 from services.payments.pricing import Pricing
 from services.payments.steering import Steering
 from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
@@ -154,3 +162,34 @@ class WebhookServicer(webhooks_pb2_grpc.WebhookServiceServicer):
             request.body.data,
         )
         return convert.write_receipt(receipt, event)
+
+
+class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
+    """caravel.payments.v1.EndpointService."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    async def CreateEndpoint(  # noqa: N802 - the contract's name
+        self, request: endpoints_pb2.CreateEndpointRequest, context: Context
+    ) -> endpoints_pb2.NewEndpoint:
+        """See endpoints.proto."""
+        endpoint = await self._endpoints.create(merchant_id_var.get(), request.url)
+        await context.send_initial_metadata(((HTTP_STATUS_HEADER, "201"),))
+        return convert_endpoints.write_new_endpoint(endpoint)
+
+    async def ListEndpoints(  # noqa: N802 - the contract's name
+        self, request: endpoints_pb2.ListEndpointsRequest, context: Context
+    ) -> endpoints_pb2.ListEndpointsResponse:
+        """See endpoints.proto."""
+        endpoints = await self._endpoints.list(merchant_id_var.get())
+        return endpoints_pb2.ListEndpointsResponse(
+            endpoints=[convert_endpoints.write_endpoint(endpoint) for endpoint in endpoints]
+        )
+
+    async def DeleteEndpoint(  # noqa: N802 - the contract's name
+        self, request: endpoints_pb2.DeleteEndpointRequest, context: Context
+    ) -> endpoints_pb2.DeleteEndpointResponse:
+        """See endpoints.proto."""
+        await self._endpoints.delete(merchant_id_var.get(), request.endpoint_id)
+        return endpoints_pb2.DeleteEndpointResponse()

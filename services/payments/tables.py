@@ -274,7 +274,8 @@ outbox = Table(
     Column("event_type", Text, nullable=False),
     # The bytes as they are sent, the same at every try.
     Column("body", LargeBinary, nullable=False),
-    # PENDING, DELIVERED, SET_ASIDE where the endpoint never took it, or DISCARDED by an operator.
+    # PENDING, DELIVERED, SET_ASIDE where the endpoint never took it or wants no more, or DISCARDED
+    # by an operator.
     Column("state", Text, nullable=False, server_default=text("'PENDING'")),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
@@ -283,7 +284,13 @@ outbox = Table(
     Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
     _instant("created_at", default=True),
     _instant("delivered_at", nullable=True),
-    Index("outbox_due_at_idx", "due_at", postgresql_where=text("state = 'PENDING'")),
+    Index(
+        "outbox_pending_idx",
+        "merchant_id",
+        "endpoint_id",
+        "due_at",
+        postgresql_where=text("state = 'PENDING'"),
+    ),
 )
 
 # What operators did by hand, and why; rows are added and never touched again.

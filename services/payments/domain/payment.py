@@ -239,6 +239,11 @@ class Payment:
             return Status.SENT
         return STATUS_OF[self.state]
 
+    @property
+    def event_type(self) -> str:
+        """What a merchant's endpoint reads when the payment has come to this status."""
+        return f"payment.{self.status.lower()}"
+
     def created_event(self) -> Event:
         """The first event of the history."""
         return Event(

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.payments import tables
 from services.payments.domain.payment import Payment, PaymentNotFound, RecordedEvent
 from services.payments.domain.quote import Quote, QuoteNotFound
-from services.payments.ports import IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
+from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import rows, wake
+from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.shared.db import connected
 from services.shared.errors import DomainError
 from services.shared.ids import encode_id
@@ -103,8 +104,9 @@ def _key(new: NewPayment) -> IdempotencyKey:
 class PostgresPayments:
     """The port PaymentStore on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
         self._engine = engine
+        self._merchants = MerchantNews(encode_event)
 
     async def answers(
         self, keys: Sequence[IdempotencyKey]
@@ -126,6 +128,7 @@ class PostgresPayments:
             stored = await read_answers(connection, lost) if lost else {}
             if winners:
                 await _insert(connection, winners)
+                await self._merchants.created(connection, [item.payment for item in winners])
                 await connection.execute(wake.CALL)
             await connection.commit()
         results: list[StoredAnswer | DomainError] = []

@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.domain.attempt import Attempt, Step
 from services.payments.domain.payment import Payment, PaymentBusy, PaymentNotFound
-from services.payments.ports import IdempotencyKey, StoredAnswer
+from services.payments.ports import Encode, IdempotencyKey, StoredAnswer
 from services.payments.steps import STEP_OF_STATE, Change, News, Work, speaks_of_others
 from services.payments.store import rows
+from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import read_answers
 from services.payments.store.writing import write_changes
 from services.shared.db import connected
@@ -123,21 +124,23 @@ _MARK_SENT = text(
 class PostgresWork:
     """The port WorkStore on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
         self._engine = engine
+        self._merchants = MerchantNews(encode_event)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostgresWorkTransaction"]:
         """See WorkStore.begin."""
         async with connected(self._engine) as connection:
-            yield PostgresWorkTransaction(connection)
+            yield PostgresWorkTransaction(connection, self._merchants)
 
 
 class PostgresWorkTransaction:
     """The port WorkTransaction on one connection."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, merchants: MerchantNews) -> None:
         self._connection = connection
+        self._merchants = merchants
 
     async def commit(self) -> None:
         """See WorkTransaction.commit."""
@@ -280,7 +283,11 @@ class PostgresWorkTransaction:
 
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
-        return await write_changes(self._connection, changes)
+        told = [change.payment for change in changes if change.events]
+        watched = await self._merchants.watch(self._connection, told)
+        written = await write_changes(self._connection, changes)
+        await self._merchants.written(self._connection, watched, written)
+        return written
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:
         news: dict[UUID, list[News]] = defaultdict(list)

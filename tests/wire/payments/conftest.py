@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from caravel.payments.v1 import payments_pb2_grpc, webhooks_pb2_grpc
+from caravel.payments.v1 import endpoints_pb2_grpc, payments_pb2_grpc, webhooks_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.config import ServiceSettings
-from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
+from services.payments.convert_endpoints import encode_event
+from services.payments.store import (
+    PostgresEndpoints,
+    PostgresInbox,
+    PostgresPayments,
+    PostgresWork,
+)
 from services.shared.corridors import load_corridors
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, ScriptedProviders
@@ -24,6 +30,7 @@ class Service:
 
     payments: "payments_pb2_grpc.PaymentServiceAsyncStub"
     webhooks: "webhooks_pb2_grpc.WebhookServiceAsyncStub"
+    endpoints: "endpoints_pb2_grpc.EndpointServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
 
@@ -46,15 +53,17 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         fees=fees,
         rates=rates,
         providers=ScriptedProviders(),
-        store=PostgresPayments(engine),
-        work=PostgresWork(engine),
+        store=PostgresPayments(engine, encode_event),
+        work=PostgresWork(engine, encode_event),
         inbox=PostgresInbox(engine),
+        endpoints=PostgresEndpoints(engine),
     )
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield Service(
             payments=payments_pb2_grpc.PaymentServiceStub(channel),
             webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
+            endpoints=endpoints_pb2_grpc.EndpointServiceStub(channel),
             fees=fees,
             rates=rates,
         )

@@ -173,6 +173,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
     Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
     """
+    ENDPOINT_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """No webhook endpoint of this merchant has this id. NOT_FOUND, 404.
+    Example: {"reason": "ENDPOINT_NOT_FOUND", "metadata": {"endpoint_id": "whe_01j…"}}
+    """
+    ENDPOINT_URL_INVALID: _ErrorReason.ValueType  # 51
+    """The URL of an endpoint is not of its documented form. INVALID_ARGUMENT, 400.
+    Example: {"reason": "ENDPOINT_URL_INVALID", "metadata": {"field": "url"}}
+    """
+    ENDPOINT_ADDRESS_FORBIDDEN: _ErrorReason.ValueType  # 52
+    """The URL of an endpoint names an address that is not public. INVALID_ARGUMENT, 400.
+    Example: {"reason": "ENDPOINT_ADDRESS_FORBIDDEN", "metadata": {"field": "url"}}
+    """
+    ENDPOINTS_EXHAUSTED: _ErrorReason.ValueType  # 53
+    """The merchant has as many endpoints as it may; delete one first. FAILED_PRECONDITION, 400.
+    Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -325,5 +341,21 @@ Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
 PAYMENT_BUSY: ErrorReason.ValueType  # 36
 """Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
 Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
+"""
+ENDPOINT_NOT_FOUND: ErrorReason.ValueType  # 50
+"""No webhook endpoint of this merchant has this id. NOT_FOUND, 404.
+Example: {"reason": "ENDPOINT_NOT_FOUND", "metadata": {"endpoint_id": "whe_01j…"}}
+"""
+ENDPOINT_URL_INVALID: ErrorReason.ValueType  # 51
+"""The URL of an endpoint is not of its documented form. INVALID_ARGUMENT, 400.
+Example: {"reason": "ENDPOINT_URL_INVALID", "metadata": {"field": "url"}}
+"""
+ENDPOINT_ADDRESS_FORBIDDEN: ErrorReason.ValueType  # 52
+"""The URL of an endpoint names an address that is not public. INVALID_ARGUMENT, 400.
+Example: {"reason": "ENDPOINT_ADDRESS_FORBIDDEN", "metadata": {"field": "url"}}
+"""
+ENDPOINTS_EXHAUSTED: ErrorReason.ValueType  # 53
+"""The merchant has as many endpoints as it may; delete one first. FAILED_PRECONDITION, 400.
+Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

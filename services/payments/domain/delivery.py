@@ -1,0 +1,111 @@
+"""One event on its way to one endpoint: its id, what an answer means, and when it is tried again.
+Who tries it is the worker's deliverer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from uuid import UUID, uuid5
+
+from services.shared.ids import encode_id
+
+# The longest wait after each failure; the wait itself is drawn evenly from nothing up to it, so
+# that the tries spread over about three days. After the last one the event is set aside.
+SCHEDULE = (
+    timedelta(seconds=5),
+    timedelta(seconds=15),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+    timedelta(hours=40),
+    timedelta(hours=60),
+)
+ENDPOINT_DISABLED = "the endpoint is disabled"
+
+
+class DeliveryState(StrEnum):
+    """What has become of an event that an endpoint is to be sent."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    SET_ASIDE = "SET_ASIDE"
+    DISCARDED = "DISCARDED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An event for an endpoint, claimed under a lease token."""
+
+    merchant_id: str
+    payment_id: UUID
+    sequence: int
+    endpoint_id: UUID
+    url: str
+    secret: str = field(repr=False)
+    endpoint_disabled: bool
+    body: bytes = field(repr=False)
+    failures: int
+    lease_token: int
+
+    @property
+    def event_id(self) -> str:
+        """The public id of the event."""
+        return event_id(self.payment_id, self.sequence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back: a status, or where there was none, why."""
+
+    status: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is written about a delivery after a try."""
+
+    state: DeliveryState
+    failures: int
+    last_error: str | None = None
+    due_in: timedelta | None = None
+    disables_endpoint: bool = False
+
+
+def event_id(payment_id: UUID, sequence: int) -> str:
+    """The id of a payment's event, the same whoever asks and whenever."""
+    return encode_id("evt", uuid5(payment_id, str(sequence)))
+
+
+def judge(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> Verdict:
+    """What an answer means; 2xx alone says that the event has arrived. spread is in [0, 1)."""
+    if reply.status is not None and 200 <= reply.status < 300:
+        return Verdict(state=DeliveryState.DELIVERED, failures=delivery.failures)
+    failures = delivery.failures + 1
+    reason = reply.error if reply.status is None else f"the endpoint answered {reply.status}"
+    gone = reply.status == HTTPStatus.GONE
+    if gone or failures > len(SCHEDULE):
+        return Verdict(
+            state=DeliveryState.SET_ASIDE,
+            failures=failures,
+            last_error=reason,
+            disables_endpoint=gone,
+        )
+    return Verdict(
+        state=DeliveryState.PENDING,
+        failures=failures,
+        last_error=reason,
+        due_in=SCHEDULE[failures - 1] * spread(),
+    )
+
+
+def give_up(delivery: Delivery) -> Verdict:
+    """What becomes of an event whose endpoint wants no more."""
+    return Verdict(
+        state=DeliveryState.SET_ASIDE, failures=delivery.failures, last_error=ENDPOINT_DISABLED
+    )

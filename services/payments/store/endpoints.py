@@ -1,0 +1,95 @@
+"""Merchants' webhook endpoints. A deleted one keeps its row, because the outbox names it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.domain.endpoint import (
+    ENDPOINTS_MAX,
+    Endpoint,
+    EndpointNotFound,
+    EndpointsExhausted,
+)
+from services.shared.db import connected
+from services.shared.ids import encode_id
+
+_DELETED = "deleted"
+# One merchant's additions wait for each other, or together they could pass the limit.
+_LOCK = text("SELECT FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE")
+_ADD = text(
+    f"""
+    INSERT INTO webhook_endpoints (merchant_id, id, url, secret)
+    SELECT :merchant_id, :id, :url, :secret
+     WHERE (SELECT count(*) FROM webhook_endpoints
+             WHERE merchant_id = :merchant_id
+               AND disabled_reason IS DISTINCT FROM '{_DELETED}') < {ENDPOINTS_MAX}
+    RETURNING *
+    """
+)
+_LIST = text(
+    f"""
+    SELECT * FROM webhook_endpoints
+     WHERE merchant_id = :merchant_id AND disabled_reason IS DISTINCT FROM '{_DELETED}'
+     ORDER BY id
+    """
+)
+_DELETE = text(
+    f"""
+    UPDATE webhook_endpoints
+       SET disabled_at = coalesce(disabled_at, now()), disabled_reason = '{_DELETED}'
+     WHERE merchant_id = :merchant_id AND id = :id
+    RETURNING id
+    """
+)
+
+
+class PostgresEndpoints:
+    """The port EndpointStore on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
+        """See EndpointStore.add."""
+        async with connected(self._engine) as connection:
+            await connection.execute(_LOCK, {"merchant_id": merchant_id})
+            added = await connection.execute(
+                _ADD,
+                {"merchant_id": merchant_id, "id": endpoint_id, "url": url, "secret": secret},
+            )
+            row = added.one_or_none()
+            await connection.commit()
+        if row is None:
+            raise EndpointsExhausted(maximum=str(ENDPOINTS_MAX))
+        return _read(row)
+
+    async def list(self, merchant_id: str) -> Sequence[Endpoint]:
+        """See EndpointStore.list."""
+        async with connected(self._engine) as connection:
+            found = await connection.execute(_LIST, {"merchant_id": merchant_id})
+            return [_read(row) for row in found]
+
+    async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:
+        """See EndpointStore.delete."""
+        async with connected(self._engine) as connection:
+            deleted = await connection.execute(
+                _DELETE, {"merchant_id": merchant_id, "id": endpoint_id}
+            )
+            row = deleted.one_or_none()
+            await connection.commit()
+        if row is None:
+            raise EndpointNotFound(endpoint_id=encode_id("whe", endpoint_id))
+
+
+def _read(row: Row[Any]) -> Endpoint:
+    return Endpoint(
+        merchant_id=row.merchant_id,
+        id=row.id,
+        url=row.url,
+        secret=row.secret,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )

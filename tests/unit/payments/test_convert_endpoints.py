@@ -1,0 +1,46 @@
+"""The bytes that tell of a payment."""
+
+import json
+from datetime import timedelta
+
+from caravel.payments.v1 import payments_pb2
+from google.protobuf.json_format import ParseDict
+
+from services.payments.convert import write_payment
+from services.payments.convert_endpoints import encode_event
+from services.payments.domain.delivery import event_id
+from services.payments.domain.payment import State
+from tests.makers import NOW, make_payment
+
+HELD = make_payment(
+    state=State.PAYING_OUT,
+    version=7,
+    hold_reason="outcome_unknown",
+    reference="für Ama",
+    updated_at=NOW + timedelta(milliseconds=1500),
+)
+
+
+def test_an_event_names_the_status_that_the_payment_came_to() -> None:
+    told = json.loads(encode_event(HELD))
+
+    assert told["id"] == event_id(HELD.id, 7)
+    assert told["type"] == "payment.on_hold"
+    assert told["created_at"] == "2026-11-23T12:00:01.500Z"
+    assert told["data"]["transaction_id"] == HELD.transaction_id
+    assert told["data"]["hold"] == {"reason": "outcome_unknown"}
+    assert told["data"]["status"] == "ON_HOLD"
+
+
+def test_an_events_data_is_the_payment_of_the_api() -> None:
+    told = json.loads(encode_event(HELD))
+
+    assert ParseDict(told["data"], payments_pb2.Payment()) == write_payment(HELD)
+    # Fields without a value are shown too, as the gateway shows them.
+    assert json.loads(encode_event(make_payment()))["data"]["reference"] == ""
+
+
+def test_the_same_payment_gives_the_same_compact_bytes() -> None:
+    assert encode_event(HELD) == encode_event(HELD)
+    assert "für Ama".encode() in encode_event(HELD)
+    assert b": " not in encode_event(HELD)
