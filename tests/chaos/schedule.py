@@ -22,6 +22,7 @@ RATES = {
     "pause_worker": 1.0,
     "terminate_sessions": 1.0,
     "toxic": 6.0,
+    "slow_worker": 1.0,
 }
 SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
@@ -55,8 +56,16 @@ class Schedule:
     has_short_quotes: bool
 
 
-def make(seed: int, seconds: float, topology: Topology, intensity: float = 1.0) -> Schedule:
-    """The schedule of a seed. Intensity multiplies every rate, for a run that is short."""
+def make(
+    seed: int,
+    seconds: float,
+    topology: Topology,
+    intensity: float = 1.0,
+    certain: Mapping[str, float] | None = None,
+) -> Schedule:
+    """The schedule of a seed. Intensity multiplies every rate, for a run that is short; a rate that
+    is certain is neither drawn nor multiplied."""
+    certain = certain or {}
     rng = random.Random(f"schedule {seed}")
     rates = {
         **{f"kill {name}": KILLS_OF_A_PROCESS for name in topology.processes if name != POSTGRES},
@@ -66,9 +75,10 @@ def make(seed: int, seconds: float, topology: Topology, intensity: float = 1.0) 
     for kind, rate in rates.items():
         # Drawn whether it is used or not, so that one fault more does not change all the others.
         own = random.Random(rng.getrandbits(64))
-        if own.random() < SHARE_OF_FAULTS:
-            mean = PERIOD_SECONDS / (rate * intensity * 2 ** own.uniform(-1, 1))
-            actions += _arrivals(own, kind, mean, seconds, topology)
+        is_drawn = own.random() < SHARE_OF_FAULTS
+        per_period = certain.get(kind, rate * intensity * 2 ** own.uniform(-1, 1))
+        if per_period and (is_drawn or kind in certain):
+            actions += _arrivals(own, kind, PERIOD_SECONDS / per_period, seconds, topology)
     return Schedule(
         seconds=seconds,
         actions=tuple(sorted(actions, key=lambda action: action.at_seconds)),
@@ -108,7 +118,7 @@ def _action(rng: random.Random, kind: str, at: float, topology: Topology) -> Act
             parameters={"down_seconds": round(rng.uniform(0, DOWN_SECONDS_MAX), 3)},
         )
     target, parameters = _DRAWN[kind](rng, topology)
-    names = {"pause_worker": "pause", "kill_servant": "kill_session"}
+    names = {"pause_worker": "pause", "kill_servant": "kill_session", "slow_worker": "toxic"}
     return Action(at_seconds=at, kind=names.get(kind, kind), target=target, parameters=parameters)
 
 
@@ -154,6 +164,13 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
     return link, {"seconds": round(rng.uniform(1, 10), 3), "toxic": parameters}
 
 
+def _slow_worker(rng: random.Random, topology: Topology) -> Drawn:
+    """A database that is far away: whoever stops, stops between two statements."""
+    link = rng.choice([name for name in topology.links if _joins(name, "worker", POSTGRES)])
+    toxic = {"latency_seconds": round(rng.uniform(0.2, 1.0), 3), "jitter_seconds": 0.1}
+    return link, {"seconds": round(rng.uniform(10, 30), 3), "toxic": toxic}
+
+
 def _joins(link: str, caller: str, called: str) -> bool:
     one, _, other = link.partition(">")
     return (kind_of(one), kind_of(other)) == (caller, called)
@@ -185,4 +202,5 @@ _DRAWN: Mapping[str, Callable[[random.Random, Topology], Drawn]] = {
     "pause_session": _pause_session,
     "terminate_sessions": _terminate,
     "toxic": _toxic,
+    "slow_worker": _slow_worker,
 }
