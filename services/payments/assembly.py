@@ -22,8 +22,7 @@ from services.payments.config import (
     ServiceSettings,
     WorkerSettings,
 )
-from services.payments.convert import encode_payment
-from services.payments.convert_endpoints import encode_event
+from services.payments.convert import encode_event, encode_payment
 from services.payments.endpoints import Endpoints
 from services.payments.ports import (
     EndpointStore,

@@ -13,7 +13,7 @@ from caravel.payments.v1 import (
     webhooks_pb2_grpc,
 )
 
-from services.payments import convert, convert_endpoints
+from services.payments import convert
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
 from services.payments.endpoints import Endpoints
@@ -176,7 +176,7 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         """See endpoints.proto."""
         endpoint = await self._endpoints.create(merchant_id_var.get(), request.url)
         await context.send_initial_metadata(((HTTP_STATUS_HEADER, "201"),))
-        return convert_endpoints.write_new_endpoint(endpoint)
+        return convert.write_new_endpoint(endpoint)
 
     async def ListEndpoints(  # noqa: N802 - the contract's name
         self, request: endpoints_pb2.ListEndpointsRequest, context: Context
@@ -184,7 +184,7 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         """See endpoints.proto."""
         endpoints = await self._endpoints.list(merchant_id_var.get())
         return endpoints_pb2.ListEndpointsResponse(
-            endpoints=[convert_endpoints.write_endpoint(endpoint) for endpoint in endpoints]
+            endpoints=[convert.write_endpoint(endpoint) for endpoint in endpoints]
         )
 
     async def DeleteEndpoint(  # noqa: N802 - the contract's name

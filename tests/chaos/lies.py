@@ -34,8 +34,8 @@ MEASURED = {
     "future_timestamp": ("seconds", 400, 7200),
 }
 # key_ttl is left out: a provider that forgets a key sooner than it has promised charges twice, and
-# nobody who must ask twice could help it. So is cache_500: it lasts as long as a key, which is days,
-# and outlives the healing; the load asks for it by the payment.
+# nobody who must ask twice could help it. So is cache_500: it lasts as long as a key, for days, and
+# outlives the healing; the load asks for it by the payment.
 MODES = (*BOUNDED, *LASTING, *MEASURED)
 # After these a payout never ends while they are on, nor later by itself.
 ENDLESS = {"hold"}

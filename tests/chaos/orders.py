@@ -70,7 +70,7 @@ class Orders:
     def payment(self) -> dict[str, Any]:
         """A body that must be taken."""
         rng = self.rng
-        currency = rng.choices(list(CURRENCIES), weights=CURRENCIES.values())[0]
+        currency = rng.choices(list(CURRENCIES), weights=list(CURRENCIES.values()))[0]
         body: dict[str, Any] = {
             "user_id": str(UUID(int=rng.getrandbits(128), version=4)),
             "amount_usd": self._amount(),

@@ -242,10 +242,9 @@ async def _count(run: _Run) -> None:
     cuts: Counter[str] = Counter()
     for link in mesh.links.values():
         cuts += link.struck
-    result.cuts = cuts
-    result.own_ends = Counter(
-        f"{death.name} {describe_end(death.code)}" for death in mesh.deaths if not death.is_killed
-    )
+    result.cuts = dict(cuts)
+    ends = [death for death in mesh.deaths if not death.is_killed]
+    result.own_ends = dict(Counter(f"{one.name} {describe_end(one.code)}" for one in ends))
     if await watch.progress(mesh.owner_url):
         result.states, result.held = await watch.tally(mesh.owner_url)
         result.payments = sum(result.states.values())

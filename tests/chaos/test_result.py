@@ -1,8 +1,11 @@
 """Safety and liveness are two verdicts, and either alone fails a run."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tests.chaos.result import Result, Violation, render, summary, totals
+from tests.chaos.result import Result, Violation, render, summary, totals, write
 from tests.chaos.watch import Rest, Snapshot
 
 REPLAY = "./caravel chaos --seed 7 --minutes 1"
@@ -63,6 +66,14 @@ def test_violations_and_what_is_stuck_are_shown() -> None:
 
 def test_healing_is_told_in_percentiles() -> None:
     assert _result().healing == (2.0, 30.0)
+
+
+def test_file_says_the_same(tmp_path: Path) -> None:
+    write(_result(_violation("I4", is_liveness=False)), tmp_path)
+
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert (told["seed"], told["safe"], told["live"]) == (7, False, True)
+    assert told["violations"][0]["invariant"] == "I4"
 
 
 def test_totals_name_the_seeds_that_failed() -> None:

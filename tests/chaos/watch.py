@@ -13,6 +13,7 @@ LOOK_SECONDS = 1.0
 # Backoffs reach a minute; three of them, and a little.
 LIVENESS_SECONDS = 200.0
 ANSWER_SECONDS = 10.0
+PROGRESS_SECONDS = 3.0
 # What a payment may ask of a provider that has no end before its key has, days later.
 ENDLESS = (
     r"(reference ~ 'sim:(cache_500|hold|unknown_status|webhook_only)' "
@@ -103,8 +104,8 @@ async def until_rest(
 async def progress(owner_url: str) -> tuple[int, int] | None:
     """How many payments there are, and how many are completed; None where nobody answers."""
     try:
-        async with asyncio.timeout(1):
-            connection = await asyncpg.connect(owner_url, timeout=1)
+        async with asyncio.timeout(PROGRESS_SECONDS):
+            connection = await asyncpg.connect(owner_url, timeout=PROGRESS_SECONDS)
             try:
                 row = await connection.fetchrow(
                     "SELECT count(*), count(*) FILTER (WHERE state = 'COMPLETED') FROM payments"

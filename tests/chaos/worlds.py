@@ -1,6 +1,7 @@
 """Small evidence, made by hand: payments whose three books agree, for the tests of the checker to
 spoil in one place each. Figures are worked out here once and for all, not by any code of ours."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from tests.chaos.books import (
     QuoteRow,
     public_id,
 )
-from tests.chaos.checker import Facts
+from tests.chaos.checker import Facts, judge
 from tests.chaos.history import INVOKE, Record, outcome, sha256
 
 BEGAN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -97,9 +98,9 @@ class World:
     def asked(self, f: str, status: int, **fields: Any) -> Record:
         """An operation of a client, with its end; gives the end."""
         seq = len(self.records)
-        shared = {"client": "c1", "f": f, "op": seq, "epoch": "load", "meta": {}}
+        shared: dict[str, Any] = {"client": "c1", "f": f, "op": seq, "epoch": "load", "meta": {}}
         shared |= {n: fields.pop(n) for n in ("meta", "idem_key", "epoch") if n in fields}
-        asked = {n: fields.pop(n) for n in ("request",) if n in fields}
+        asked: dict[str, Any] = {n: fields.pop(n) for n in ("request",) if n in fields}
         asked["req_sha256"] = sha256(repr(asked.get("request")))
         about = {"payment_id": fields.pop("payment_id", "")}
         invoked = Record(seq=seq, t_mono_ns=seq, type=INVOKE, **shared, **asked, **about)
@@ -243,6 +244,15 @@ class Story:
             )
         )  # fmt: skip
 
+    def asked(self, f: str, status: int, **fields: Any) -> Record:
+        """A client's operation about it."""
+        return self.world.asked(f, status, payment_id=self.public_id, **fields)
+
+    @property
+    def answer(self) -> str:
+        """The text in which a client is told of it at first."""
+        return json.dumps(self.told())
+
     def told(self, **changes: Any) -> Mapping[str, Any]:
         """What a client is told of it at first."""
         return {
@@ -276,3 +286,24 @@ class Story:
         if reference:
             body["reference"] = reference
         self.request = body
+        self.asked("create", 201, idem_key=self.key, request=body, response=self.answer)
+
+
+def clean() -> World:
+    """One payment of each end."""
+    world = World()
+    Story(world, 1).completed()
+    Story(world, 2).refunded()
+    Story(world, 3).declined()
+    return world
+
+
+def story(number: int = 4, reference: str = "") -> tuple[World, Story]:
+    """The clean world and a new payment in it."""
+    world = clean()
+    return world, Story(world, number, reference)
+
+
+def broken(facts: Facts) -> set[str]:
+    """The invariants that are found broken."""
+    return set(judge(facts).broken)

@@ -13,7 +13,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.e2e.conftest import Mesh, Rest
 
-SERVICES = {"caravel.payments.v1.PaymentService", "caravel.payments.v1.WebhookService"}
+SERVICES = {
+    "caravel.payments.v1.PaymentService",
+    "caravel.payments.v1.EndpointService",
+    "caravel.payments.v1.WebhookService",
+}
 
 
 async def test_a_stub_and_the_rest_api_see_the_same_payment(mesh: Mesh, rest: Rest) -> None:

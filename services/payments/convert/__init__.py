@@ -1,5 +1,10 @@
-"""Wire to domain in reading, domain to wire in writing."""
+"""Wire to domain in reading, domain to wire in writing; what merchants are told is in endpoints."""
 
+from services.payments.convert.endpoints import (
+    encode_event,
+    write_endpoint,
+    write_new_endpoint,
+)
 from services.payments.convert.reading import (
     read_headers,
     read_idempotency_key,
@@ -19,6 +24,7 @@ from services.payments.convert.writing import (
 )
 
 __all__ = [
+    "encode_event",
     "encode_payment",
     "read_headers",
     "read_idempotency_key",
@@ -27,7 +33,9 @@ __all__ = [
     "read_quote_order",
     "read_refund_order",
     "write_corridor",
+    "write_endpoint",
     "write_event",
+    "write_new_endpoint",
     "write_page_token",
     "write_payment",
     "write_quote",

@@ -8,8 +8,8 @@ from tests.chaos.checker.evidence import Case, Facts
 _WORD = re.compile(r"sim:([a-z0-9_]+(?:[+-]1)?)(?:@([a-z_]+))?(?:=([0-9]{1,7}))?", re.ASCII)
 ONRAMP = "stripe"
 AMOUNT_LIES = frozenset({"amount+1", "amount-1", "currency_swap", "net_of_fee"})
-# What never comes to an end by itself.
-ENDLESS = frozenset({"hold", "unknown_status", "webhook_only"})
+# What never comes to an end by itself, where the payment itself asks for it.
+ENDLESS = frozenset({"hold", "unknown_status", "webhook_only", "cache_500"})
 # The amounts in cents that ask the onramp for a mode.
 MAGIC = {
     66_601: "accept_then_hang",

@@ -117,14 +117,20 @@ def i4(facts: Facts) -> Finding:
         _one_at_a_time(found, case)
         if case.payment.state == "COMPLETED" and case.payment.hold_reason is None:
             paid = [one for one in payouts(case.lines) if one.paid]
-            lied = any(one.provider in FINAL_AT_ONCE for one in payouts(case.lines))
-            if not paid and lied and case.of("payout_returned"):
-                found.explained.append(f"{case.id}: the wallet took back what it calls final")
+            if not paid and case.of("payout_returned") and _cannot_know(case):
+                found.explained.append(f"{case.id}: taken back, and we cannot know it yet")
             else:
                 found.expect(bool(paid), f"{case.id} is COMPLETED and nobody was paid")
         if case.id in cancelled:
             found.expect(not case.of("payout_accepted"), f"{case.id} was cancelled and paid out")
     return found
+
+
+def _cannot_know(case: Case) -> bool:
+    """Whether a payout may be taken back without our hearing of it: by a provider that calls its
+    success final, or before the last time that we ask."""
+    lied = any(one.provider in FINAL_AT_ONCE for one in payouts(case.lines))
+    return lied or case.payment.due_at is not None
 
 
 def _one_at_a_time(found: Finding, case: Case) -> None:
@@ -147,11 +153,12 @@ def _one_at_a_time(found: Finding, case: Case) -> None:
 def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool) -> None:
     what = f"{case.id}: {len(live)} live payouts{' beside a refund' if refunded else ''}"
     late = [one for one in live if one.came_late]
-    # All but one may be a success after the provider's own failure, and that calls a person.
-    is_late = len(live) - len(late) <= (0 if refunded else 1)
+    allowed = 0 if refunded else 1
+    # All others may be successes after the provider's own failure, and that calls a person.
+    is_late = len(live) - len(late) <= allowed
     if is_late and (case.payment.hold_reason == "late_success" or not _was_told(case, late)):
         found.explained.append(what)
-    elif _forgot_all_but_last(case, live):
+    elif _not_forgotten(case, live) <= allowed:
         found.explained.append(f"{what}: the offramp forgot one")
     else:
         found.expect(False, f"{what} {[(one.provider, one.key, one.effects) for one in live]}")
@@ -166,9 +173,9 @@ def _was_told(case: Case, late: Sequence[Payout]) -> bool:
     )
 
 
-def _forgot_all_but_last(case: Case, live: Sequence[Payout]) -> bool:
+def _not_forgotten(case: Case, live: Sequence[Payout]) -> int:
     forgotten = {(line.provider, line.key) for line in case.of("forgotten")}
-    return sum((one.provider, one.key) not in forgotten for one in live) <= 1
+    return sum((one.provider, one.key) not in forgotten for one in live)
 
 
 def i5(facts: Facts) -> Finding:
@@ -265,7 +272,7 @@ def _is_explained(case: Case, account: str, difference: int) -> bool:
         return True
     if case.of("forgotten") and is_whole:
         return True
-    taken_back = case.of("payout_returned") and provider in FINAL_AT_ONCE
+    taken_back = case.of("payout_returned") and _cannot_know(case)
     unheard = [one for one in payouts(case.lines) if one.came_late and one.provider == provider]
     return bool((taken_back or unheard) and is_whole and not _was_told(case, unheard))
 

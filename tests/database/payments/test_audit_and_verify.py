@@ -8,8 +8,10 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Answer, Outcome, Step
-from services.payments.domain.payment import Failure
+from services.payments.domain.payment import Failure, Payment
+from services.payments.steering import RefundOrder, Steering
 from services.payments.steps import Decider
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
 from services.payments.store.audit import INVARIANTS, Report
@@ -31,8 +33,10 @@ REFUSED = Answer(
 TOO_LITTLE = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
 
 
-async def _create(engine: AsyncEngine) -> None:
-    await PostgresPayments(engine).create([make_new_payment()])
+async def _create(engine: AsyncEngine) -> Payment:
+    new = make_new_payment()
+    await PostgresPayments(engine).create([new])
+    return new.payment
 
 
 async def _carry(engine: AsyncEngine, **answers: Answer) -> None:
@@ -66,23 +70,43 @@ async def _run(database: Database, statements: str) -> None:
 
 
 @pytest.fixture
-async def books(engine: AsyncEngine, database: Database) -> AsyncEngine:
-    """A database with payments that are completed, refunded, failed, held, being paid out, and just
-    created."""
+async def books(engine: AsyncEngine) -> AsyncEngine:
+    """A database with payments that are completed, refunded, refunded in part after their return,
+    failed, held for two reasons, being paid out, and just created."""
     for answers in (
         {},
         {Step.PAYOUT: REFUSED},
         {Step.COLLECTION: REFUSED},
         {Step.COLLECTION: TOO_LITTLE},
+        {Step.PAYOUT: REFUSED, Step.REFUND: REFUSED},
         {Step.PAYOUT: PENDING},
     ):
         await _create(engine)
         await _carry(engine, **answers)
+    await _return_and_refund_a_part(engine)
     await _create(engine)
-    await _run(
-        database, "UPDATE payments SET refunded_minor = amount_minor WHERE state = 'REFUNDED'"
-    )
     return engine
+
+
+async def _return_and_refund_a_part(engine: AsyncEngine) -> None:
+    """A payment that is paid out, comes back, and goes back to its payer for 30 of 100 dollars."""
+    payment = await _create(engine)
+    await _carry(engine)
+    store = PostgresWork(engine)
+    async with store.begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
+        await transaction.commit()
+    await Steering(store, encode_payment).refund(
+        RefundOrder(
+            merchant_id=payment.merchant_id,
+            transaction_id=payment.transaction_id,
+            idempotency_key="part",
+            fingerprint=b"part",
+            amount=Money(3_000, "USD"),
+        )
+    )
+    await _carry(engine)
 
 
 async def _report(engine: AsyncEngine) -> Report:
@@ -131,13 +155,14 @@ async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_wa
 
     shown = render(await audit.report(), await audit.flows()).splitlines()
 
-    # Three payments have collected 100 dollars each, and one of them has been refunded.
+    # Five payments have collected 100 dollars each; one was refunded, and another for 30 dollars.
     onramp = shown.index(next(line for line in shown if "onramp:stripe:USD" in line))
-    assert shown[onramp].split()[-2:] == ["200.00", "USD"]
-    assert shown[onramp + 1].split() == ["funds_collected", "3", "300.00", "USD"]
-    assert shown[onramp + 2].split()[1:] == ["1", "-100.00", "USD"]
+    assert shown[onramp].split()[-2:] == ["370.00", "USD"]
+    assert shown[onramp + 1].split() == ["funds_collected", "5", "500.00", "USD"]
+    assert shown[onramp + 2].split() == ["refunded", "2", "-130.00", "USD"]
     assert any("fx:rounding:NGN" in line for line in shown)
-    assert "  1 held: amount_mismatch, the oldest for 0 s" in shown
+    assert any(line.startswith("  1 held: amount_mismatch, the oldest for ") for line in shown)
+    assert any(line.startswith("  1 held: refund_failed, the oldest for ") for line in shown)
     assert "  1 set aside: inbox" in shown
     assert max(map(len, shown)) <= 100
 

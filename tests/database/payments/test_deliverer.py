@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.convert_endpoints import encode_event
+from services.payments.convert import encode_event
 from services.payments.domain.delivery import Delivery, Reply
 from services.payments.domain.endpoint import Endpoint
 from services.payments.endpoints import Endpoints

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.convert_endpoints import encode_event
+from services.payments.convert import encode_event
 from services.payments.domain.attempt import Answer, Outcome
 from services.payments.domain.delivery import (
     Delivery,

@@ -194,6 +194,15 @@ async def test_every_wait_of_a_session_is_bounded(engine: AsyncEngine) -> None:
     assert name == "test"
 
 
+async def test_a_statement_may_be_given_more_time_and_never_without_end(database: Database) -> None:
+    patient = open_engine(database.url, pool_size=1, application="test", statement_seconds=120)
+    async with connected(patient) as connection:
+        waits = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
+    await patient.dispose()
+
+    assert waits == "2min"
+
+
 @pytest.mark.usefixtures("notes")
 async def test_a_caller_who_goes_away_leaves_nothing_behind(
     owner: AsyncEngine, engine: AsyncEngine

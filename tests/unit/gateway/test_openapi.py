@@ -44,6 +44,9 @@ def test_every_public_call_is_described() -> None:
         "GET /api/corridors",
         "POST /api/webhooks",
         "POST /api/webhooks/{provider}",
+        "POST /api/webhook-endpoints",
+        "GET /api/webhook-endpoints",
+        "DELETE /api/webhook-endpoints/{endpoint_id}",
     }
     assert all(operation["summary"] for operation in operations().values())
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.config import ServiceSettings
-from services.payments.convert_endpoints import encode_event
+from services.payments.convert import encode_event
 from services.payments.store import (
     PostgresEndpoints,
     PostgresInbox,

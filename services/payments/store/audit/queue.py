@@ -17,14 +17,15 @@ QUEUE = {
         SELECT a.key FROM attempts a
           JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
          WHERE a.state IN {OUT}
-           AND p.due_at IS NULL AND p.lease_until IS NULL AND p.hold_reason IS NULL
+           AND p.due_at IS NULL AND p.hold_reason IS NULL
+           AND (p.lease_until IS NULL OR p.lease_until < now())
     """,
     "what was heard about a payment will be looked at": """
         SELECT w.provider || ' ' || w.event_id FROM webhook_inbox w
           LEFT JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.payment_id
          WHERE w.state <> 'UNMATCHED' AND p.id IS NULL
-            OR w.state = 'PENDING' AND p.due_at IS NULL AND p.lease_until IS NULL
-               AND p.hold_reason IS NULL
+            OR w.state = 'PENDING' AND p.due_at IS NULL AND p.hold_reason IS NULL
+               AND (p.lease_until IS NULL OR p.lease_until < now())
     """,
     "every message tells a merchant's own endpoint of an event that happened": """
         SELECT o.payment_id || ' ' || o.sequence FROM outbox o

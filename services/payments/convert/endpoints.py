@@ -7,7 +7,7 @@ from caravel.payments.v1 import endpoints_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.payments.convert import write_payment
+from services.payments.convert.writing import write_payment
 from services.payments.domain.delivery import event_id
 from services.payments.domain.endpoint import Endpoint
 from services.payments.domain.payment import Payment

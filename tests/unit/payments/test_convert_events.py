@@ -6,8 +6,7 @@ from datetime import timedelta
 from caravel.payments.v1 import payments_pb2
 from google.protobuf.json_format import ParseDict
 
-from services.payments.convert import write_payment
-from services.payments.convert_endpoints import encode_event
+from services.payments.convert import encode_event, write_payment
 from services.payments.domain.delivery import event_id
 from services.payments.domain.payment import State
 from tests.makers import NOW, make_payment

@@ -1,0 +1,204 @@
+"""The checker checked, where the money is: three books that agree pass, and I3 to I9 find the one
+evidence that was made to break them."""
+
+from dataclasses import replace
+
+from tests.chaos.checker import judge, render
+from tests.chaos.worlds import (
+    AMOUNT,
+    PAID,
+    PAYOUT,
+    REFUNDED,
+    UNWOUND,
+    Story,
+    World,
+    broken,
+    clean,
+    story,
+)
+
+
+def test_books_that_agree_pass() -> None:
+    report = judge(clean().facts())
+
+    assert report.broken == []
+    assert (report.safe, report.live) == (True, True)
+    assert all(report.finding(name).checked for name in ("I1", "I2", "I3", "I4", "I5", "I6", "I9"))
+
+
+def test_the_table_shows_what_is_wrong() -> None:
+    world = clean()
+    world.keys.clear()
+
+    shown = render(judge(world.facts()))
+
+    assert "NOT SAFE, live" in shown
+    assert "I2: pay_" in shown
+
+
+def test_i3_a_second_charge() -> None:
+    world, told = story()
+    told.completed()
+    charge = next(a for a in world.attempts if a.key.startswith(told.public_id))
+    told.effect(charge, "charge_succeeded", named="another")
+
+    assert {"I3", "I9"} <= broken(world.facts())
+
+
+def test_i3_a_charge_that_came_again_after_it_was_forgotten_is_explained() -> None:
+    world, told = story()
+    collection = told.attempt("collection", 1, "SUCCEEDED")
+    told.effect(collection, "charge_succeeded", "forgotten", named="first")
+    told.effect(collection, "charge_succeeded", named="second")
+    told.event("COLLECTING", "FUNDED", "collection_succeeded", ())
+    report = judge(world.facts())
+
+    assert report.finding("I3").violations == []
+    assert report.finding("I3").explained != []
+
+
+def test_i3_a_failed_payment_whose_payer_was_charged() -> None:
+    world, told = story()
+    told.effect(told.attempt("collection", 1, "FAILED"), "charge_succeeded")
+    told.event("COLLECTING", "FAILED", "collection_failed")
+
+    assert broken(world.facts()) == {"I3", "I9"}
+
+
+def test_i4_two_live_payouts() -> None:
+    world, told = story()
+    told.collected()
+    first = told.attempt("payout", 1, "FAILED", "flutterwave")
+    told.effect(first, "payout_accepted")
+    second = told.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+    told.effect(second, "payout_accepted", "payout_completed")
+    told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+
+    assert broken(world.facts()) == {"I4"}
+
+
+def test_i4_a_success_after_a_failure_is_explained_once_a_person_is_called() -> None:
+    world, told = _late_success()
+    told.held("late_success")
+    report = judge(world.facts())
+
+    assert report.broken == []
+    assert report.finding("I4").explained != []
+
+
+def test_i4_a_late_success_of_which_nobody_was_told_is_explained() -> None:
+    world, _ = _late_success()
+
+    assert broken(world.facts()) == set()
+
+
+def test_i4_i20_a_late_success_that_was_heard_and_led_to_nothing() -> None:
+    world, told = _late_success()
+    told.heard("SUCCEEDED", f"{told.public_id}-payout-1")
+
+    assert {"I4", "I20"} <= broken(world.facts())
+
+
+def test_i4_a_payout_beside_a_refund() -> None:
+    world, told = story()
+    told.collected()
+    failed = told.attempt("payout", 1, "FAILED", "local_wallet")
+    told.effect(failed, "payout_accepted")
+    told.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
+    told.effect(told.attempt("refund", 1, "SUCCEEDED"), "refund_succeeded")
+    told.event("REFUNDING", "REFUNDED", "refund_succeeded", REFUNDED)
+    told.change(refunded_minor=AMOUNT)
+
+    assert broken(world.facts()) == {"I4"}
+
+
+def test_i4_a_cancelled_payment_that_was_paid_out() -> None:
+    world, told = story()
+    told.completed().change(cancel_requested_at=told.now)
+    told.asked("cancel", 200, response=told.answer)
+
+    assert broken(world.facts()) == {"I4"}
+
+
+def test_i5_another_amount_at_the_provider() -> None:
+    world = clean()
+    world.book[0] = replace(world.book[0], currency="EUR")
+
+    assert broken(world.facts()) == {"I5"}
+
+
+def test_i5_an_effect_of_which_no_intent_was_written() -> None:
+    world, told = story()
+    charge = replace(told.attempt("collection", 1, "FAILED"), key="a-key-of-nobody")
+    told.effect(charge, "payout_failed")
+    told.event("COLLECTING", "FAILED", "collection_failed")
+
+    assert broken(world.facts()) == {"I5"}
+
+
+def test_i5_more_given_back_than_was_taken() -> None:
+    world, told = story()
+    told.refunded()
+    refund = next(a for a in world.attempts if a.step == "refund" and a.payment_id == told.id)
+    told.effect(refund, "refund_succeeded", named="again")
+
+    assert {"I5", "I9"} <= broken(world.facts())
+
+
+def test_i9_a_payout_that_our_book_does_not_have() -> None:
+    world, told = story()
+    told.completed()
+    world.postings.pop()
+
+    assert "I9" in broken(world.facts())
+
+
+def test_i9_the_difference_of_a_held_payment_is_explained_and_no_other() -> None:
+    world, told = story()
+    told.effect(told.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
+    told.held("amount_mismatch")
+    nemesis = [{"provider": "stripe", "modes": {"amount+1": 0.1}}]
+    whole = judge(world.facts(nemesis=nemesis))
+    world.book[-1] = replace(world.book[-1], amount_minor=AMOUNT + 1)
+    other = judge(world.facts(nemesis=nemesis))
+
+    assert whole.broken == []
+    assert "I9" in other.broken
+
+
+def test_i6_a_posting_that_the_history_does_not_ask_for() -> None:
+    world = clean()
+    fee = world.postings[1]
+    world.postings.append(replace(fee, debit="fx:rounding:USD", amount_minor=1))
+
+    assert broken(world.facts()) == {"I6"}
+
+
+def test_i7_a_balance_that_is_not_the_sum() -> None:
+    facts = clean().facts()
+    first, *others = facts.ledger.balances
+    balances = [replace(first, balance_minor=first.balance_minor + 1), *others]
+
+    assert "I7" in broken(replace(facts, ledger=replace(facts.ledger, balances=balances)))
+
+
+def test_i8_something_left_of_a_payment_that_is_over() -> None:
+    world, told = story()
+    told.completed()
+    paid = world.postings.pop()
+    world.postings.append(replace(paid, amount_minor=PAYOUT - 1))
+
+    assert {"I8", "I6", "I9"} == broken(world.facts())
+
+
+def _late_success() -> tuple[World, Story]:
+    """A payout that failed, its successor that arrived, and then the first one arrives too."""
+    world, told = story()
+    told.collected()
+    first = told.attempt("payout", 1, "FAILED", "flutterwave")
+    told.effect(first, "payout_accepted", "payout_failed")
+    second = told.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+    told.effect(second, "payout_accepted", "payout_completed")
+    told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+    told.effect(first, "payout_completed")
+    return world, told

@@ -1,0 +1,164 @@
+"""The checker checked, on states, time, holds, liveness and logs."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.checker import judge
+from tests.chaos.worlds import (
+    BEGAN,
+    PAID,
+    Story,
+    broken,
+    clean,
+    story,
+)
+
+
+def test_i10_a_move_that_the_table_does_not_have() -> None:
+    world, told = story()
+    told.event("CREATED", "FUNDED", "collection_succeeded")
+
+    assert "I10" in broken(world.facts())
+
+
+def test_i10_a_gap_in_the_history() -> None:
+    world = clean()
+    world.events.remove(next(e for e in world.events if e.cause == "collection_intended"))
+
+    assert "I10" in broken(world.facts())
+
+
+def test_i10_a_second_try_while_the_first_may_be_alive() -> None:
+    world, told = story()
+    told.attempt("collection", 1, "UNKNOWN")
+    told.attempt("collection", 2, "FAILED")
+    told.event("COLLECTING", "FAILED", "collection_failed")
+
+    assert broken(world.facts()) == {"I10"}
+
+
+def test_i16_an_attempt_that_was_sent_after_its_successor_began() -> None:
+    world, told = story()
+    told.collected()
+    first = told.attempt("payout", 1, "FAILED", "flutterwave")
+    told.effect(second := told.attempt("payout", 2, "SUCCEEDED", "local_wallet"), "payout_accepted")
+    told.effect(second, "payout_completed")
+    told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+    told.effect(first, "payout_accepted", "payout_failed")
+
+    assert "I16" in broken(world.facts())
+
+
+def test_i16_something_sent_for_a_payment_that_was_over() -> None:
+    world, told = story()
+    collection = told.attempt("collection", 1, "FAILED")
+    told.event("COLLECTING", "CANCELLED", "cancelled")
+    told.effect(collection, "charge_succeeded")
+
+    assert "I16" in broken(world.facts())
+
+
+def test_ie_a_payment_that_expired_too_early() -> None:
+    world, told = story()
+    told.event("CREATED", "EXPIRED", "expired")
+    early = broken(world.facts())
+    world.quotes[-1] = replace(world.quotes[-1], expires_at=told.now - timedelta(hours=1))
+
+    assert early == {"IE"}
+    assert broken(world.facts()) == set()
+
+
+def test_ie_late_money_that_was_exchanged_at_the_old_rate() -> None:
+    world, told = story()
+    told.completed()
+    world.quotes[-1] = replace(world.quotes[-1], expires_at=told.now - timedelta(hours=1))
+
+    assert broken(world.facts()) == {"IE"}
+
+
+def test_i15_a_payment_that_has_not_come_to_its_end() -> None:
+    world, told = story()
+    told.attempt("collection", 1, "SENT")
+    report = judge(world.facts())
+
+    assert report.broken == ["I15"]
+    assert (report.safe, report.live) == (True, False)
+
+
+@pytest.mark.parametrize("change", [{"due_at": BEGAN}, {"lease_until": BEGAN}])
+def test_i15_a_payment_that_is_due_or_leased(change: dict[str, Any]) -> None:
+    world, told = story()
+    told.completed().change(**change)
+
+    assert broken(world.facts()) == {"I15"}
+
+
+def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violation() -> None:
+    world, told = story(reference="sim:hold")
+    told.collected()
+    told.effect(told.attempt("payout", 1, "ACCEPTED", "local_wallet"), "payout_accepted")
+    parted = Story(world, 5).unpaid()
+    refund = replace(parted.attempt("refund", 1, "SUCCEEDED"), amount_minor=1)
+    parted.effect(refund, "refund_succeeded")
+    world.attempts[-1] = refund
+    posting = ("payments:USD", "onramp:stripe:USD", "USD", 1)
+    parted.event("REFUNDING", "REFUNDING", "refund_succeeded", [posting])
+    parted.change(refunded_minor=1)
+
+    assert broken(world.facts()) == set()
+
+
+def test_i20_a_hold_that_nothing_explains() -> None:
+    world, told = story()
+    told.attempt("collection", 1, "UNKNOWN")
+    told.held("amount_mismatch")
+    lied = [{"provider": "stripe", "modes": {"net_of_fee": 1.0}}]
+
+    assert broken(world.facts()) == {"I20"}
+    assert broken(world.facts(nemesis=lied)) == set()
+
+
+def test_i20_a_lie_about_the_amount_that_was_believed() -> None:
+    world, told = story(reference="sim:amount+1@local_wallet")
+    told.completed()
+
+    assert broken(world.facts()) == {"I20"}
+
+
+def test_i20_a_refund_that_failed_and_called_nobody() -> None:
+    world, told = story()
+    told.unpaid()
+    told.effect(told.attempt("refund", 1, "FAILED"), "refund_failed")
+    unheard = broken(world.facts())
+    told.held("refund_failed")
+
+    assert "I20" in unheard
+    assert broken(world.facts()) == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_broken"),
+    [
+        ('{"event": "sent", "token": "s3cret-value"}', True),
+        ('{"event": "sent", "account": "9988776655443"}', True),
+        ('{"event": "paid", "card": "4242424242424242"}', True),
+        ('{"event": "paid", "card": "4242424242424241", "ns": 1700000000000000000}', False),
+    ],
+)
+def test_i21_a_log_that_says_too_much(tmp_path: Path, line: str, is_broken: bool) -> None:
+    world = clean()
+    world.payments[0] = replace(world.payments[0], recipient={"account": "9988776655443"})
+    world.records[0] = replace(
+        world.records[0],
+        request={**world.records[0].request, "recipient": {"account": "9988776655443"}},
+    )
+    log = tmp_path / "worker.log"
+    log.write_text(f'{{"event": "started"}}\n{line}\n')
+
+    facts = world.facts(logs=[log], secrets={"api key": "s3cret-value"})
+
+    assert broken(facts) == ({"I21"} if is_broken else set())
