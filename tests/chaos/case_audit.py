@@ -1,15 +1,18 @@
-"""What became of each case, told by two books: our database and the simulator's. A complaint is a
-sentence; a case without one has passed."""
+"""What became of each case, told by our database, the simulator's book, and what the merchant has
+received. A complaint is a sentence; a case without one has passed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import asyncpg
 
+from services.shared.ids import encode_id
 from tests.chaos.cases import Outcome
+from tests.chaos.receiver import Receipt
 
 _PAYMENTS = """
     SELECT p.id::text, p.reference, p.state, p.hold_reason, p.version, p.amount_minor,
@@ -20,6 +23,9 @@ _PAYMENTS = """
              WHERE (k.merchant_id, k.payment_id) = (p.merchant_id, p.id)) AS keys,
            (SELECT count(*) FROM webhook_inbox w
              WHERE w.payment_id = p.id AND w.state = 'PENDING') AS news,
+           (SELECT count(*) FROM outbox m WHERE m.payment_id = p.id) AS messages,
+           (SELECT count(*) FROM outbox m
+             WHERE m.payment_id = p.id AND m.state <> 'DELIVERED') AS undelivered,
            (SELECT coalesce(max(abs(rest)), 0) FROM (
                 SELECT sum(CASE WHEN debit LIKE 'payments:%' THEN amount_minor ELSE 0 END
                          - CASE WHEN credit LIKE 'payments:%' THEN amount_minor ELSE 0 END) AS rest
@@ -33,11 +39,12 @@ _SETTLED = ("COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED")
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """Both books at one moment."""
+    """All books at one moment."""
 
     payments: dict[str, list[asyncpg.Record]]
     attempts: dict[str, list[asyncpg.Record]]
     effects: dict[str, list[dict[str, Any]]]
+    received: dict[str, list[Receipt]]
 
     def complaints(self, reference: str, expected: Outcome) -> Iterator[str]:
         """All that is not as it must be about the payment with this reference."""
@@ -49,6 +56,7 @@ class Books:
         yield from _rows(payment, expected)
         yield from _tries(self.attempts.get(payment["id"], []), expected)
         yield from self._effects(payment, expected)
+        yield from _told(payment, self.received.get(_public_id(payment), []), expected)
 
     def outcome(self, reference: str) -> str:
         """The state, and how many requests it took to get there, in words."""
@@ -79,8 +87,9 @@ class Books:
 
 
 def is_settled(payment: asyncpg.Record) -> bool:
-    """Whether nothing more will happen by itself."""
-    return payment["hold_reason"] is not None or payment["state"] in _SETTLED
+    """Whether nothing more will happen by itself, and the merchant knows."""
+    ended = payment["hold_reason"] is not None or payment["state"] in _SETTLED
+    return ended and not payment["undelivered"]
 
 
 async def read_payments(url: str) -> dict[str, list[asyncpg.Record]]:
@@ -88,14 +97,17 @@ async def read_payments(url: str) -> dict[str, list[asyncpg.Record]]:
     return _grouped(await _fetch(url, _PAYMENTS), "reference")
 
 
-async def read_books(database_url: str, simulator_url: str) -> Books:
-    """Our book, and the simulator's."""
+async def read_books(
+    database_url: str, simulator_url: str, received: Sequence[Receipt] = ()
+) -> Books:
+    """Our book and the simulator's, beside what the merchant has received."""
     async with aiohttp.ClientSession(simulator_url) as session, session.get("/book") as answer:
         effects: list[dict[str, Any]] = await answer.json()
     return Books(
         payments=await read_payments(database_url),
         attempts=_grouped(await _fetch(database_url, _ATTEMPTS), "payment_id"),
         effects=_grouped(effects, "key"),
+        received=_by_payment(received),
     )
 
 
@@ -122,12 +134,38 @@ def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[st
         yield f"a second key without a definitive failure: {', '.join(again)}"
 
 
+def _told(payment: asyncpg.Record, received: Sequence[Receipt], expected: Outcome) -> Iterator[str]:
+    """At least once, and whenever again, under the same id with the same bytes."""
+    if payment["undelivered"]:
+        yield f"{payment['undelivered']} messages not delivered"
+    bodies: dict[str, set[str]] = defaultdict(set)
+    for receipt in received:
+        bodies[receipt.event_id].add(receipt.body_sha256)
+    if len(bodies) != payment["messages"]:
+        yield f"{len(bodies)} of {payment['messages']} messages have come"
+    if any(len(different) > 1 for different in bodies.values()):
+        yield "a message came with other bytes"
+    if expected.repeats and len(received) == len(bodies):
+        yield "no message came again"
+
+
+def _public_id(payment: asyncpg.Record) -> str:
+    return encode_id("pay", UUID(payment["id"]))
+
+
 async def _fetch(url: str, query: str) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(url, timeout=10)
     try:
         return list(await connection.fetch(query))
     finally:
         await connection.close()
+
+
+def _by_payment(received: Sequence[Receipt]) -> dict[str, list[Receipt]]:
+    grouped: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in received:
+        grouped[receipt.payment_id].append(receipt)
+    return grouped
 
 
 def _grouped(rows: Sequence[Any], name: str) -> dict[str, list[Any]]:

@@ -2,7 +2,7 @@
 each can be reached, and what a payment must have come to once all is healed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos.failpoints import Case
 
@@ -30,6 +30,8 @@ POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "H2": ("webhook kept, not answered", ("inbox",)),
     "H3": ("webhook answered, not processed", ("inbox",)),
     "H4": ("webhook applied, not committed", ("inbox",)),
+    "O1": ("merchant told, not marked", ("outbox",)),
+    "O2": ("message claimed, merchant not told", ("outbox",)),
 }
 # A first send that never arrives is looked up, and absent.
 WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
@@ -48,6 +50,8 @@ class Outcome:
     # How often each effect may and must stand in the simulator's book.
     effects: Mapping[str, int]
     attempts: Mapping[str, str]
+    # True where a message must have come again, under its own id.
+    repeats: bool = False
 
 
 PAID = Outcome(
@@ -78,7 +82,8 @@ def reference_of(case: Case) -> str:
 
 def outcome_of(case: Case) -> Outcome:
     """What the case must come to, whatever happened on the way."""
-    return REFUNDED if case.step == "refund" else PAID
+    expected = REFUNDED if case.step == "refund" else PAID
+    return replace(expected, repeats=case.point == "O1")
 
 
 def shown_point(case: Case) -> str:

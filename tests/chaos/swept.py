@@ -16,7 +16,9 @@ from sqlalchemy.util import await_only
 
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
 from services.payments.domain.attempt import Answer, AttemptState
+from services.payments.domain.delivery import Delivery, Reply
 from services.payments.ports import (
+    EventSender,
     FeeBook,
     FeeQuery,
     Inbox,
@@ -32,6 +34,7 @@ from services.payments.ports import (
     WorkStore,
     WorkTransaction,
 )
+from services.payments.sender import HttpSender
 from services.payments.steps import STEP_OF_STATE, Change, Work
 from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
 from services.shared.errors import DomainError
@@ -65,6 +68,7 @@ def sweep_port(failpoints: Failpoints) -> Callable[[Any], Any]:
         PostgresPayments: SweptPayments,
         PostgresInbox: SweptInbox,
         PostgresWork: SweptWork,
+        HttpSender: SweptSender,
     }
 
     def wrap(port: Any) -> Any:
@@ -139,8 +143,9 @@ class SweptPayments(Swept):
             created = await self._inner.create(new)
         finally:
             _AT_COMMIT.reset(token)
-        await self._failpoints.hit("A2", *creating)
+        # First what raises nothing: after the commit no neighbour comes here a second time.
         await self._strike_gateway(item.payment.reference for item in new)
+        await self._failpoints.hit("A2", *creating)
         return created
 
     async def _strike_gateway(self, references: Iterable[str]) -> None:
@@ -263,6 +268,19 @@ def _begins(work: Work) -> bool:
 
 def _attempted(what: Work | Change) -> tuple[str, str]:
     return (what.attempt.step if what.attempt else "", what.payment.reference)
+
+
+class SweptSender(Swept):
+    """O1 and O2: around the request that tells a merchant."""
+
+    _inner: EventSender
+
+    async def send(self, delivery: Delivery) -> Reply:
+        told = ("outbox", self._failpoints.called(str(delivery.payment_id)))
+        await self._failpoints.hit("O2", told)
+        reply = await self._inner.send(delivery)
+        await self._failpoints.hit("O1", told)
+        return reply
 
 
 class SweptProviders(Swept):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.chaos.failpoints import Case, FailpointRaised, Failpoints
 
 CASE = Case("W5", "payout", "raise")
 REFERENCE = reference_of(CASE)
+PAYMENT_ID = str(UUID(int=7))
 
 
 async def test_a_failpoint_strikes_once_also_across_restarts(tmp_path: Path) -> None:
@@ -58,6 +60,8 @@ def test_a_case_that_came_out_well_has_no_complaints() -> None:
         ({"effects": {"k1": 1, "k2": 0}}, "payout_completed 0 times"),
         ({"payment": {"payout_minor": 1}}, "they have (2, 'INR'), we have (1, 'INR')"),
         ({"number": 2}, "a second key"),
+        ({"payment": {"undelivered": 1}}, "1 messages not delivered"),
+        ({"payment": {"messages": 3}}, "0 of 3 messages have come"),
     ],
 )
 def test_whatever_is_wrong_is_said(damage: Mapping[str, Any], complaint: str) -> None:
@@ -74,9 +78,9 @@ def _books(
 ) -> Books:
     """Books in which the case came out well, but for what is passed."""
     good: dict[str, Any] = {
-        "id": "p", "state": "COMPLETED", "hold_reason": None, "version": 7, "events": 7,
+        "id": PAYMENT_ID, "state": "COMPLETED", "hold_reason": None, "version": 7, "events": 7,
         "amount_minor": 1, "payout_minor": 2, "destination_currency": "INR", "leased": None,
-        "keys": 1, "news": 0, "rest": 0,
+        "keys": 1, "news": 0, "rest": 0, "messages": 0, "undelivered": 0,
     }  # fmt: skip
     attempts = [
         {"step": "collection", "number": 1, "state": "SUCCEEDED", "key": "k1"},
@@ -88,9 +92,10 @@ def _books(
     }
     times = effects or {"k1": 1, "k2": 1}
     found: Any = {REFERENCE: [good | dict(payment or {})]} if payments is None else payments
-    tried: Any = {"p": attempts}
+    tried: Any = {PAYMENT_ID: attempts}
     return Books(
         payments=found,
         attempts=tried,
         effects={key: [line] * times[key] for key, line in lines.items()},
+        received={},
     )
