@@ -4,7 +4,7 @@ near it, and which invariants must notice it."""
 from collections.abc import Sequence
 
 from tests.chaos.planted import hearing, refunding, sending, writing
-from tests.chaos.planted.plant import Plant
+from tests.chaos.planted.plant import Patches, Plant
 
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
 PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
@@ -138,5 +138,25 @@ PLANTS: Sequence[Plant] = (
 
 
 def by_name(name: str) -> Plant:
-    """The bug of this name or number. Raises KeyError."""
-    return {key: plant for plant in PLANTS for key in (plant.name, str(plant.number))}[name]
+    """The bug of this name or number, or several as one: "8+11". Raises KeyError."""
+    known = {key: plant for plant in PLANTS for key in (plant.name, str(plant.number))}
+    return known[name] if "+" not in name else _together(name, [known[n] for n in name.split("+")])
+
+
+def _together(name: str, plants: Sequence[Plant]) -> Plant:
+    """For bugs that do not hide each other: one mesh that has them all."""
+
+    def alter(patches: Patches) -> None:
+        for plant in plants:
+            plant.alter(patches)
+
+    return Plant(
+        number=0,
+        name=name,
+        words=" ".join(plant.words for plant in plants),
+        expected=frozenset[str]().union(*(plant.expected for plant in plants)),
+        alter=alter,
+        statements=tuple(line for plant in plants for line in plant.statements),
+        server={k: v for plant in plants for k, v in plant.server.items()},
+        faults={k: v for plant in plants for k, v in plant.faults.items()},
+    )

@@ -1,7 +1,7 @@
 """A planted bug: what it does, how it gets into a mesh, and which invariants must notice it. The
 bugs themselves are in sending, writing, deciding and hearing; all of them in catalogue."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +34,11 @@ class Patches:
         trace: TracebackType | None,
     ) -> None:
         self.undo()
+
+    @property
+    def replaced(self) -> Sequence[tuple[Any, str, Any]]:
+        """What was replaced: whose, its name, and what it was."""
+        return tuple(self._before)
 
     def put(self, owner: Any, name: str, value: Any) -> Any:
         """Puts a value in the place of a module's or a class's own, which it returns."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from deploy.local.problem import Problem
 from deploy.local.terminal import GREEN, RED, paint
 from tests.chaos.planted.catalogue import PLANTS, by_name
 from tests.chaos.planted.plant import Plant
@@ -113,7 +114,11 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         liveness_seconds=LIVENESS_SECONDS,
         launch=launched_with(plant),
     )
-    result = asyncio.run(run(options, _unheard))
+    try:
+        result = asyncio.run(run(options, _unheard))
+    except Problem as problem:
+        # A mesh that does not even start is no proof of anything, and no end of the others' hunts.
+        return Result(seed=seed, minutes=how.minutes, commit="", problem=str(problem))
     write(result, folder)
     return result
 
