@@ -37,8 +37,9 @@ class Patches:
 
     @property
     def replaced(self) -> Sequence[tuple[Any, str, Any]]:
-        """What was replaced: whose, its name, and what it was."""
-        return tuple(self._before)
+        """What was replaced: whose, its name, and what it was; each once."""
+        first = {(id(owner), name): (owner, name, was) for owner, name, was in self._before[::-1]}
+        return tuple(first.values())
 
     def put(self, owner: Any, name: str, value: Any) -> Any:
         """Puts a value in the place of a module's or a class's own, which it returns."""
