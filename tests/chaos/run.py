@@ -221,6 +221,8 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
     report = await checker.audit(evidence)
     with (run.options.folder / "audits.txt").open("a") as file:
         file.write(checker.render(report) + "\n\n")
+    # What an earlier audit found is told once.
+    known = {(one.invariant, one.detail) for one in run.result.violations}
     run.result.violations += [
         Violation(
             phase=phase,
@@ -230,6 +232,7 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
         )
         for finding in report.findings
         for detail in finding.violations
+        if (finding.invariant, detail) not in known
     ]
     broken = f"broken: {', '.join(report.broken)}" if report.broken else "all invariants hold"
     run.say(f"  audit {phase}: {broken}")
