@@ -171,7 +171,9 @@ async def test_our_rows_are_read_and_time_is_let_pass(database: Database) -> Non
     before = await books.digests(database.owner_url)
     ledger = await books.read_ledger(database.owner_url)
     await books.let_time_pass(database.owner_url)
-    due = await connection.fetchval("SELECT due_at <= now() FROM payments")
+    due = await connection.fetchval(
+        "SELECT due_at <= now() AND updated_at < now() - interval '7 days' FROM payments"
+    )
     await connection.execute("UPDATE payments SET state = 'RETURNED'")
     after = await books.digests(database.owner_url)
     await connection.close()

@@ -11,6 +11,9 @@ from tests.chaos.checker.report import Finding
 SECRET_LENGTH_MIN = 8
 ACCOUNT_LENGTH_MIN = 8
 _CARD = re.compile(r"(?<![0-9A-Za-z_.-])[3-6][0-9]{12,18}(?![0-9A-Za-z_.-])", re.ASCII)
+# As which an account would stand in a line; there are too many to look for one by one.
+_NUMBER = re.compile(r"[0-9]{8,}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_-]{8,}", re.ASCII)
 
 
 def i21(facts: Facts) -> Finding:
@@ -18,13 +21,15 @@ def i21(facts: Facts) -> Finding:
     found = Finding("I21", "no log holds a secret, a card's number or an account's")
     hidden = {value: name for name, value in facts.secrets.items() if _is_long(value)}
     hidden |= {row.secret: "endpoint secret" for row in facts.ledger.endpoints}
-    hidden |= dict.fromkeys(_accounts(facts), "account")
     wanted = re.compile("|".join(map(re.escape, hidden)) or "(?!)")
+    accounts = frozenset(_accounts(facts))
     for path in facts.logs:
         for number, line in enumerate(_lines(path), 1):
             seen = wanted.search(line)
             where = f"{path.name}:{number}"
             found.expect(seen is None, f"{where}: {hidden[seen[0]] if seen else ''}")
+            named = accounts.intersection([*_NUMBER.findall(line), *_NAME.findall(line)])
+            found.expect(not named, f"{where}: an account")
             cards = [digits for digits in _CARD.findall(line) if is_luhn(digits)]
             found.expect(not cards, f"{where}: a number like a card's")
     return found
