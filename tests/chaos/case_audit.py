@@ -130,8 +130,14 @@ def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[st
     states = {a["step"]: a["state"] for a in sorted(attempts, key=lambda a: int(a["number"]))}
     if states != expected.attempts:
         yield f"attempts {states}, not {dict(expected.attempts)}"
-    if again := [a["key"] for a in attempts if a["number"] > 1]:
-        yield f"a second key without a definitive failure: {', '.join(again)}"
+    last = {
+        a["step"]: max(int(b["number"]) for b in attempts if b["step"] == a["step"])
+        for a in attempts
+    }
+    if alive := [
+        a["key"] for a in attempts if a["number"] < last[a["step"]] and a["state"] != "FAILED"
+    ]:
+        yield f"a next key while this one was alive: {', '.join(alive)}"
 
 
 def _told(payment: asyncpg.Record, received: Sequence[Receipt], expected: Outcome) -> Iterator[str]:

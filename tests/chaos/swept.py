@@ -155,6 +155,7 @@ class SweptPayments(Swept):
                 continue
             if case.action == "exit":
                 self._failpoints.signal_process("gateway", signal.SIGKILL)
+                continue
             if case.action == "hang":
                 self._failpoints.signal_process("gateway", signal.SIGSTOP)
             # Where it is to raise, the client hangs up meanwhile.

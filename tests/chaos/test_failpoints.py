@@ -59,7 +59,7 @@ def test_a_case_that_came_out_well_has_no_complaints() -> None:
         ({"effects": {"k1": 1, "k2": 2}}, "payout_completed 2 times"),
         ({"effects": {"k1": 1, "k2": 0}}, "payout_completed 0 times"),
         ({"payment": {"payout_minor": 1}}, "they have (2, 'INR'), we have (1, 'INR')"),
-        ({"number": 2}, "a second key"),
+        ({"again": "UNKNOWN"}, "a next key while this one was alive"),
         ({"payment": {"undelivered": 1}}, "1 messages not delivered"),
         ({"payment": {"messages": 3}}, "0 of 3 messages have come"),
     ],
@@ -74,7 +74,7 @@ def _books(
     payments: Mapping[str, Any] | None = None,
     payment: Mapping[str, Any] | None = None,
     effects: Mapping[str, int] | None = None,
-    number: int = 1,
+    again: str = "",
 ) -> Books:
     """Books in which the case came out well, but for what is passed."""
     good: dict[str, Any] = {
@@ -84,8 +84,10 @@ def _books(
     }  # fmt: skip
     attempts = [
         {"step": "collection", "number": 1, "state": "SUCCEEDED", "key": "k1"},
-        {"step": "payout", "number": number, "state": "SUCCEEDED", "key": "k2"},
+        {"step": "payout", "number": 2, "state": "SUCCEEDED", "key": "k2"},
     ]
+    if again:
+        attempts.append({"step": "payout", "number": 1, "state": again, "key": "k3"})
     lines = {
         "k1": {"effect": "charge_succeeded", "amount_minor": 1, "currency": "usd"},
         "k2": {"effect": "payout_completed", "amount_minor": 2, "currency": "INR"},
