@@ -9,7 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from caravel.payments.v1 import endpoints_pb2_grpc, payments_pb2_grpc, webhooks_pb2_grpc
+from caravel.payments.v1 import (
+    admin_pb2_grpc,
+    endpoints_pb2_grpc,
+    payments_pb2_grpc,
+    webhooks_pb2_grpc,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.auth import AuthInterceptor
@@ -24,10 +29,12 @@ from services.payments.config import (
 )
 from services.payments.convert import encode_event, encode_payment
 from services.payments.endpoints import Endpoints
+from services.payments.operating import Operating
 from services.payments.ports import (
     EndpointStore,
     FeeBook,
     Inbox,
+    Operations,
     PaymentStore,
     Providers,
     Rates,
@@ -35,7 +42,12 @@ from services.payments.ports import (
 )
 from services.payments.pricing import Pricing
 from services.payments.sender import SEND_SECONDS, open_sender
-from services.payments.servicer import EndpointServicer, PaymentServicer, WebhookServicer
+from services.payments.servicer import (
+    AdminServicer,
+    EndpointServicer,
+    PaymentServicer,
+    WebhookServicer,
+)
 from services.payments.steering import Steering
 from services.payments.steps import Decider
 from services.payments.store import (
@@ -43,6 +55,7 @@ from services.payments.store import (
     PostgresAudit,
     PostgresEndpoints,
     PostgresInbox,
+    PostgresOperations,
     PostgresOutbox,
     PostgresPayments,
     PostgresWork,
@@ -88,6 +101,7 @@ def build_server(
     work: WorkStore,
     inbox: Inbox,
     endpoints: EndpointStore,
+    operations: Operations,
 ) -> GrpcServer:
     """The service over any ports."""
     pricing = Pricing(corridors, fees, rates)
@@ -113,6 +127,11 @@ def build_server(
         endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
         EndpointServicer(Endpoints(endpoints, sandbox=config.sandbox)),
         "caravel.payments.v1.EndpointService",
+    )
+    server.add(
+        admin_pb2_grpc.add_AdminServiceServicer_to_server,
+        AdminServicer(Operating(operations, providers, random.random)),
+        "caravel.payments.v1.AdminService",
     )
     return server
 
@@ -140,6 +159,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             work=wrap(PostgresWork(engine, encode_event)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
+            operations=PostgresOperations(engine, encode_event),
         )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import grpc
 from caravel.payments.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
     endpoints_pb2,
     endpoints_pb2_grpc,
     payments_pb2,
@@ -17,6 +19,7 @@ from services.payments import convert
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
 from services.payments.endpoints import Endpoints
+from services.payments.operating import Operating
 from services.payments.pricing import Pricing
 from services.payments.steering import Steering
 from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
@@ -193,3 +196,71 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         """See endpoints.proto."""
         await self._endpoints.delete(merchant_id_var.get(), request.endpoint_id)
         return endpoints_pb2.DeleteEndpointResponse()
+
+
+class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
+    """caravel.payments.v1.AdminService."""
+
+    def __init__(self, operating: Operating) -> None:
+        self._operating = operating
+
+    async def ListDeadLetters(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListDeadLettersRequest, context: Context
+    ) -> admin_pb2.ListDeadLettersResponse:
+        """See admin.proto."""
+        wanted, limit = convert.read_letters_request(request)
+        page, last = await self._operating.dead_letters(merchant_id_var.get(), wanted, limit=limit)
+        return admin_pb2.ListDeadLettersResponse(
+            dead_letters=[convert.write_letter(letter) for letter in page],
+            next_page_token=convert.write_letters_token(wanted, last),
+        )
+
+    async def RequeueDeadLetter(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.RequeueDeadLetterRequest, context: Context
+    ) -> admin_pb2.OperatorAction:
+        """See admin.proto."""
+        action = await self._operating.requeue(
+            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+        )
+        return convert.write_action(action)
+
+    async def DiscardDeadLetter(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.DiscardDeadLetterRequest, context: Context
+    ) -> admin_pb2.OperatorAction:
+        """See admin.proto."""
+        action = await self._operating.discard(
+            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+        )
+        return convert.write_action(action)
+
+    async def ReleaseHold(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ReleaseHoldRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See admin.proto."""
+        payment = await self._operating.release(
+            merchant_id_var.get(), request.transaction_id, convert.read_operator(request)
+        )
+        return convert.write_payment(payment)
+
+    async def ResolveAttempt(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ResolveAttemptRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See admin.proto."""
+        operator, answer, evidence = convert.read_resolution(request)
+        payment = await self._operating.resolve(
+            merchant_id_var.get(), request.transaction_id, operator, answer, evidence=evidence
+        )
+        return convert.write_payment(payment)
+
+    async def ListOperatorActions(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListOperatorActionsRequest, context: Context
+    ) -> admin_pb2.ListOperatorActionsResponse:
+        """See admin.proto."""
+        before, limit = convert.read_actions_request(request)
+        page, last = await self._operating.actions(
+            merchant_id_var.get(), before=before, limit=limit
+        )
+        return admin_pb2.ListOperatorActionsResponse(
+            actions=[convert.write_action(action) for action in page],
+            next_page_token=convert.write_actions_token(last),
+        )

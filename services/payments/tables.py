@@ -115,6 +115,16 @@ payments = Table(
     CheckConstraint("net_minor = amount_minor - fee_minor AND fee_minor >= 0", name="sum"),
     CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
     Index("payments_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "payments_failing_idx",
+        "due_at",
+        postgresql_where=text("step_failures > 0 AND hold_reason IS NULL"),
+    ),
+    Index(
+        "payments_set_aside_idx",
+        "merchant_id",
+        postgresql_where=text("hold_reason = 'step_failed'"),
+    ),
     # Webhooks name a payment and not its merchant.
     Index("payments_id_idx", "id"),
 )
@@ -242,11 +252,17 @@ webhook_inbox = Table(
     _instant("received_at", default=True),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
+    _instant("set_aside_at", nullable=True),
     Index(
         "webhook_inbox_pending_idx",
         "merchant_id",
         "payment_id",
         postgresql_where=text("state = 'PENDING'"),
+    ),
+    Index(
+        "webhook_inbox_set_aside_idx",
+        "merchant_id",
+        postgresql_where=text("state = 'SET_ASIDE'"),
     ),
 )
 
@@ -291,6 +307,7 @@ outbox = Table(
         "due_at",
         postgresql_where=text("state = 'PENDING'"),
     ),
+    Index("outbox_set_aside_idx", "merchant_id", postgresql_where=text("state = 'SET_ASIDE'")),
 )
 
 # What operators did by hand, and why; rows are added and never touched again.

@@ -1,5 +1,16 @@
-"""Wire to domain in reading, domain to wire in writing; what merchants are told is in endpoints."""
+"""Wire to domain in reading, domain to wire in writing; what merchants are told is in endpoints,
+and what operators say and see in admin."""
 
+from services.payments.convert.admin import (
+    read_actions_request,
+    read_letters_request,
+    read_operator,
+    read_resolution,
+    write_action,
+    write_actions_token,
+    write_letter,
+    write_letters_token,
+)
 from services.payments.convert.endpoints import (
     encode_event,
     write_endpoint,
@@ -26,15 +37,23 @@ from services.payments.convert.writing import (
 __all__ = [
     "encode_event",
     "encode_payment",
+    "read_actions_request",
     "read_headers",
     "read_idempotency_key",
+    "read_letters_request",
     "read_list_request",
+    "read_operator",
     "read_payment_order",
     "read_quote_order",
     "read_refund_order",
+    "read_resolution",
+    "write_action",
+    "write_actions_token",
     "write_corridor",
     "write_endpoint",
     "write_event",
+    "write_letter",
+    "write_letters_token",
     "write_new_endpoint",
     "write_page_token",
     "write_payment",

@@ -62,7 +62,7 @@ def read_headers(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
     return {name: value for name, value in metadata if isinstance(value, str)}
 
 
-class _Problems:
+class Problems:
     """Collects what is wrong, so that one answer reports all of it."""
 
     def __init__(self) -> None:
@@ -88,16 +88,18 @@ def read_payment_order(
     request: payments_pb2.CreatePaymentRequest, *, key: str, merchant_id: str, trace_id: str
 ) -> PaymentOrder:
     """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
-    problems = _Problems()
+    problems = Problems()
     user_id = problems.read(_uuid("user_id"), request.user_id, UUID(int=0))
     quote = _read_quote_order(problems, request.amount_usd, request.destination_currency)
     recipient = Recipient(
-        account=problems.read(_text("recipient.account", 64), request.recipient.account, ""),
-        bank_code=problems.read(_text("recipient.bank_code", 32), request.recipient.bank_code, ""),
-        name=problems.read(_text("recipient.name", 140), request.recipient.name, ""),
+        account=problems.read(limited_text("recipient.account", 64), request.recipient.account, ""),
+        bank_code=problems.read(
+            limited_text("recipient.bank_code", 32), request.recipient.bank_code, ""
+        ),
+        name=problems.read(limited_text("recipient.name", 140), request.recipient.name, ""),
     )
-    method = problems.read(_text("payment_method", 255), request.payment_method, "")
-    reference = problems.read(_text("reference", 140), request.reference, "")
+    method = problems.read(limited_text("payment_method", 255), request.payment_method, "")
+    reference = problems.read(limited_text("reference", 140), request.reference, "")
     problems.raise_any()
     amount, currency = quote
     return PaymentOrder(
@@ -146,13 +148,13 @@ def read_quote_order(
     request: payments_pb2.CreateQuoteRequest, *, merchant_id: str, trace_id: str
 ) -> QuoteOrder:
     """A validated order for a quote. Raises Invalid with every field that is wrong."""
-    problems = _Problems()
+    problems = Problems()
     amount, currency = _read_quote_order(problems, request.amount_usd, request.destination_currency)
     problems.raise_any()
     return QuoteOrder(merchant_id=merchant_id, amount=amount, currency=currency, trace_id=trace_id)
 
 
-def _read_quote_order(problems: _Problems, amount: str, currency: str) -> tuple[Money, str]:
+def _read_quote_order(problems: Problems, amount: str, currency: str) -> tuple[Money, str]:
     return (
         problems.read(lambda text: parse_amount(text, "USD", field="amount_usd"), amount, _NOTHING),
         problems.read(_currency, currency, ""),
@@ -163,7 +165,7 @@ def read_list_request(
     request: payments_pb2.ListPaymentsRequest,
 ) -> tuple[PaymentFilter, UUID | None, int]:
     """The filter, the id to list before, and how many. Raises Invalid."""
-    problems = _Problems()
+    problems = Problems()
     user_id = problems.read(_uuid("user_id"), request.user_id, None) if request.user_id else None
     if request.destination_currency:
         problems.read(_currency, request.destination_currency, "")
@@ -210,7 +212,9 @@ def _uuid(field: str) -> Callable[[str], UUID]:
     return read
 
 
-def _text(field: str, longest: int) -> Callable[[str], str]:
+def limited_text(field: str, longest: int) -> Callable[[str], str]:
+    """Reads text of at most so many characters, none of which controls anything."""
+
     def read(text: str) -> str:
         if len(text) > longest:
             raise field_invalid(field, f"{field} may have at most {longest} characters")

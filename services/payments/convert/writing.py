@@ -32,8 +32,8 @@ def write_payment(payment: Payment) -> payments_pb2.Payment:
         onramp=payment.onramp,
         offramp=payment.offramp,
         reference=payment.reference,
-        created_at=_timestamp(payment.created_at),
-        updated_at=_timestamp(payment.updated_at),
+        created_at=timestamp(payment.created_at),
+        updated_at=timestamp(payment.updated_at),
         refunded_usd=str(payment.refunded),
     )
     if payment.cancel_requested_at is not None:
@@ -61,7 +61,7 @@ def write_event(recorded: RecordedEvent) -> payments_pb2.PaymentEvent:
         actor=event.actor,
         cause=event.cause,
         evidence=event.evidence,
-        occurred_at=_timestamp(recorded.occurred_at),
+        occurred_at=timestamp(recorded.occurred_at),
         trace_id=recorded.trace_id,
     )
 
@@ -82,8 +82,8 @@ def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
         rate_trail=_write_trail(quote.trail),
         fee_schedule_version=quote.fee_schedule_version,
         transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
-        created_at=_timestamp(quote.created_at),
-        expires_at=_timestamp(quote.expires_at),
+        created_at=timestamp(quote.created_at),
+        expires_at=timestamp(quote.expires_at),
     )
 
 
@@ -117,8 +117,8 @@ def _write_trail(trail: RateTrail) -> payments_pb2.RateTrail:
         markup_basis_points=trail.markup_basis_points,
         source=trail.source,
         synthetic=trail.synthetic,
-        observed_at=_timestamp(trail.observed_at),
-        fetched_at=_timestamp(trail.fetched_at),
+        observed_at=timestamp(trail.observed_at),
+        fetched_at=timestamp(trail.fetched_at),
         legs=[
             payments_pb2.RateLeg(
                 base_currency=leg.base_currency,
@@ -134,7 +134,8 @@ def _write_fees(lines: Sequence[FeeLine]) -> list[payments_pb2.Fee]:
     return [payments_pb2.Fee(name=line.name, amount_usd=str(line.amount)) for line in lines]
 
 
-def _timestamp(instant: datetime) -> Timestamp:
+def timestamp(instant: datetime) -> Timestamp:
+    """An instant as the wire has it."""
     stamp = Timestamp()
     stamp.FromDatetime(instant)
     return stamp

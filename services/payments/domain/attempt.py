@@ -61,11 +61,17 @@ class Answer:
     provider_reference: str = ""
     amount: Money | None = None
     failure: Failure | None = None
-    # "worker" for an answer we asked for, "provider:<name>" for an event.
+    # "worker" for an answer we asked for, "provider:<name>" for an event, "operator:<name>" for
+    # what a person states.
     actor: str = "worker"
     # Id of the webhook event, where one brought the answer, and our key, where it repeats it.
     event_id: str = ""
     key: str = ""
+
+    @property
+    def is_a_persons(self) -> bool:
+        """Whether an operator states it, who has seen what no provider says."""
+        return self.actor.startswith("operator:")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,7 +196,9 @@ class Decider:
         if answer.outcome is Outcome.UNKNOWN:
             answer = signed_word(work, attempt, capabilities) or answer
         outcome = answer.outcome
-        definitive = outcome is Outcome.FAILED and capabilities.is_definitive(answer.failure)
+        definitive = outcome is Outcome.FAILED and (
+            answer.is_a_persons or capabilities.is_definitive(answer.failure)
+        )
         if attempt.state is AttemptState.SUCCEEDED:
             return self._watched(work, attempt, answer, definitive=definitive)
         if outcome is Outcome.SUCCEEDED:

@@ -4,7 +4,7 @@ more. The writing itself is in writing."""
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,22 +15,27 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.domain.attempt import Attempt, Step
+from services.payments.domain.operator import PaymentUnreadable
 from services.payments.domain.payment import Payment, PaymentBusy, PaymentNotFound
+from services.payments.failures import Lease, NewsFailure, Patience, StepFailure
 from services.payments.ports import Encode, IdempotencyKey, StoredAnswer
 from services.payments.steps import STEP_OF_STATE, Change, News, Work, speaks_of_others
 from services.payments.store import rows
+from services.payments.store.failures import Failures, lease_of, read_each
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import read_answers
 from services.payments.store.writing import write_changes
 from services.shared.db import connected
 from services.shared.ids import encode_id
 
-# A row that another worker is claiming is skipped, and one that is held is not due.
+# A row that another worker is claiming is skipped, and one that is held is not due. What has failed
+# before is taken alone (failures).
 _CLAIM = text(
     """
     WITH due AS (
         SELECT merchant_id, id FROM payments
          WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+           AND (step_failures = 0 OR hold_reason IS NOT NULL)
          ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE payments
@@ -124,22 +129,30 @@ _MARK_SENT = text(
 class PostgresWork:
     """The port WorkStore on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        encode_event: Encode = cannot_tell,
+        patience: Patience | None = None,
+    ) -> None:
         self._engine = engine
         self._merchants = MerchantNews(encode_event)
+        self._patience = patience or Patience()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostgresWorkTransaction"]:
         """See WorkStore.begin."""
         async with connected(self._engine) as connection:
-            yield PostgresWorkTransaction(connection, self._merchants)
+            yield PostgresWorkTransaction(connection, self._merchants, self._patience)
 
 
-class PostgresWorkTransaction:
-    """The port WorkTransaction on one connection."""
+class PostgresWorkTransaction(Failures):
+    """The port WorkTransaction on one connection; what breaks down is counted by Failures."""
 
-    def __init__(self, connection: AsyncConnection, merchants: MerchantNews) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: AsyncConnection, merchants: MerchantNews, patience: Patience
+    ) -> None:
+        super().__init__(connection, patience)
         self._merchants = merchants
 
     async def commit(self) -> None:
@@ -158,7 +171,14 @@ class PostgresWorkTransaction:
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
-        return [replace(work, lease_ends=lease_ends) for work in await self._work(claimed)]
+        work = await self._work(claimed.all())
+        return [replace(item, lease_ends=lease_ends) for item in work]
+
+    async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
+        """See WorkTransaction.take_up."""
+        ends = {lease.payment_id: lease.ends for lease in leases}
+        work = await self._work(await self.acquit(leases))
+        return [replace(item, lease_ends=ends[item.payment.id]) for item in work]
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
         """See WorkTransaction.lock."""
@@ -207,54 +227,69 @@ class PostgresWorkTransaction:
                 if found
                 else PaymentNotFound(transaction_id=encode_id("pay", payment_id))
             )
-        (work,) = await self._work(claimed)
-        return work
+        readable = await self._work(claimed)
+        if not readable:
+            raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
+        return readable[0]
 
-    async def _work(self, claimed: Iterable[Row[Any]]) -> Sequence[Work]:
-        """Claimed rows with what is known of their steps."""
-        payments = [(rows.read_payment(row), row) for row in claimed]
+    async def _work(self, claimed: Sequence[Row[Any]]) -> Sequence[Work]:
+        """Claimed rows with what is known of their steps; what cannot be read fails here, alone."""
+        payments, unreadable = read_each(claimed, rows.read_payment)
         wanted = rows.as_json(
             {
                 "merchant_id": payment.merchant_id,
                 "payment_id": payment.id,
                 "step": STEP_OF_STATE.get(payment.state),
             }
-            for payment, _ in payments
+            for _, payment in payments
         )
-        attempts = {
-            row.payment_id: rows.read_attempt(row)
-            for row in await self._connection.execute(_ATTEMPTS, {"rows": wanted})
-        }
+        found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
+        attempts, unreadable_attempts = read_each(found.all(), rows.read_attempt)
+        attempt_of = {row.payment_id: attempt for row, attempt in attempts}
         news = await self._news(wanted)
+        errors = {row.id: error for row, error in unreadable}
+        errors |= {row.payment_id: error for row, error in unreadable_attempts}
         work = [
             Work(
                 payment=payment,
-                attempt=attempts.get(payment.id),
+                attempt=attempt_of.get(payment.id),
                 news=tuple(news[payment.id]),
                 lease_token=row.lease_token,
                 claimed_at=row.claimed_at,
             )
-            for payment, row in payments
+            for row, payment in payments
+            if row.id not in errors
         ]
-        return await self._with_earlier(work)
+        complete, more_errors = await self._with_earlier(work)
+        errors |= more_errors
+        failed = [row for row in claimed if row.id in errors]
+        await self.fail([StepFailure(lease=lease_of(row), error=errors[row.id]) for row in failed])
+        return complete
 
-    async def _with_earlier(self, work: Sequence[Work]) -> Sequence[Work]:
-        """Adds the other attempts of those payments whose news may be about one of them."""
+    async def _with_earlier(self, work: Sequence[Work]) -> tuple[Sequence[Work], dict[UUID, str]]:
+        """Adds the other attempts of those payments whose news may be about one of them; and says
+        apart why some cannot be read."""
         asked = {item.payment.id for item in work if speaks_of_others(item)}
         if not asked:
-            return work
+            return work, {}
         wanted = rows.as_json(
             {"merchant_id": item.payment.merchant_id, "payment_id": item.payment.id}
             for item in work
             if item.payment.id in asked
         )
-        found: dict[UUID, list[Attempt]] = defaultdict(list)
-        for row in await self._connection.execute(_ALL_ATTEMPTS, {"rows": wanted}):
-            found[row.payment_id].append(rows.read_attempt(row))
+        found = await self._connection.execute(_ALL_ATTEMPTS, {"rows": wanted})
+        attempts, unreadable = read_each(found.all(), rows.read_attempt)
+        errors = {row.payment_id: error for row, error in unreadable}
+        of_payment: dict[UUID, list[Attempt]] = defaultdict(list)
+        for row, attempt in attempts:
+            of_payment[row.payment_id].append(attempt)
         return [
-            replace(item, earlier=tuple(a for a in found[item.payment.id] if a != item.attempt))
+            replace(
+                item, earlier=tuple(a for a in of_payment[item.payment.id] if a != item.attempt)
+            )
             for item in work
-        ]
+            if item.payment.id not in errors
+        ], errors
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """See WorkTransaction.mark_sent."""
@@ -290,14 +325,24 @@ class PostgresWorkTransaction:
         return written
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:
+        found = await self._connection.execute(_NEWS, {"rows": wanted})
+        told, unreadable = read_each(found.all(), _read_news)
+        await self.fail_news(
+            [
+                NewsFailure(provider=row.provider, event_id=row.event_id, error=error)
+                for row, error in unreadable
+            ]
+        )
         news: dict[UUID, list[News]] = defaultdict(list)
-        for row in await self._connection.execute(_NEWS, {"rows": wanted}):
-            news[row.payment_id].append(
-                News(
-                    provider=row.provider,
-                    event_id=row.event_id,
-                    step=Step(row.step),
-                    answer=rows.read_answer(row.answer),
-                )
-            )
+        for row, item in told:
+            news[row.payment_id].append(item)
         return news
+
+
+def _read_news(row: Row[Any]) -> News:
+    return News(
+        provider=row.provider,
+        event_id=row.event_id,
+        step=Step(row.step),
+        answer=rows.read_answer(row.answer),
+    )

@@ -26,6 +26,10 @@ _WRITE_PAYMENTS = text(
            hold_reason = r.hold_reason, failure_code = r.failure_code,
            failure_message = r.failure_message,
            updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
+           step_failures = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
+                                THEN p.step_failures ELSE 0 END,
+           last_error = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
+                             THEN p.last_error END,
            lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
            lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
            due_at = CASE WHEN r.keeps_lease THEN p.due_at

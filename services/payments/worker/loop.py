@@ -1,8 +1,10 @@
 """The worker: claims due payments in batches, asks providers outside any transaction, and records
-what they say. What to do is decided in steps; leases and keys see to it that it is done once."""
+what they say. What to do is decided in steps; leases and keys see to it that it is done once. What
+breaks down on our side fails alone, in isolation, and is counted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from prometheus_client import Counter, Gauge
@@ -12,13 +14,14 @@ from services.payments.domain.attempt import Answer
 from services.payments.domain.quote import RateTrail
 from services.payments.ports import ProviderCall, Providers, RateQuery, Rates, WorkStore
 from services.payments.steps import Call, Change, Decider, Plan, Work
+from services.payments.worker.claims import HELD, Claims, report_failures
+from services.payments.worker.isolation import failure_of, is_unavailable
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 
 CLAIMED = Counter("caravel_worker_claimed_total", "Payments claimed.")
 ANSWERS = Counter("caravel_worker_answers_total", "Provider answers.", ["provider", "outcome"])
 FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lease had moved on.")
-HELD = Counter("caravel_worker_held_total", "Payments put on hold.", ["reason"])
 UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
 RECORD_BATCH_MAX = 256
 
@@ -43,14 +46,15 @@ class Worker:
         lease_seconds: float,
         poll_seconds: float,
     ) -> None:
-        self._owner = owner
+        self._claims = Claims(
+            store, decider, owner=owner, lease_seconds=lease_seconds, poll_seconds=poll_seconds
+        )
         self._store = store
         self._providers = providers
         self._rates = rates
         self._decider = decider
         self._claim_max = claim_max
         self._under_way_max = under_way_max
-        self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
         self._under_way = 0
@@ -71,11 +75,15 @@ class Worker:
         while not stopping.is_set():
             self._wake.clear()
             try:
-                claimed = await self._claim()
-            except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
+                go_on = await self._turn()
+            except Unavailable as error:
+                get_logger().warning("claim_waits", reason=str(error))
+                go_on = False
+            except Exception:  # noqa: BLE001 - whatever it was, the next claim finds out whose
                 get_logger().exception("claim_failed")
-                claimed = 0
-            if claimed < self._claim_max:
+                self._claims.be_careful()
+                go_on = False
+            if not go_on:
                 await self._wait()
         if self._batches:
             await asyncio.wait(self._batches)
@@ -86,28 +94,26 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _claim(self) -> int:
-        """Claims, plans and records the intents in one transaction; starts what is to be asked."""
+    async def _turn(self) -> bool:
+        """Claims, and starts what is to be asked; True where there may be more to claim."""
         limit = min(self._claim_max, self._under_way_max - self._under_way)
         if limit <= 0:
-            return 0
-        async with self._store.begin() as transaction:
-            claimed = await transaction.claim(
-                self._owner, limit=limit, lease_seconds=self._lease_seconds
-            )
-            if not claimed:
-                return 0
-            plans = [self._decider.plan(work) for work in claimed]
-            await transaction.write([plan.change for plan in plans])
-            await transaction.commit()
-        CLAIMED.inc(len(claimed))
+            return False
+        plans, claimed = await self._claims.take(limit)
+        self._start(plans)
+        failed, found = await self._claims.take_failed()
+        self._start(failed)
+        return claimed == self._claim_max or found > 0
+
+    def _start(self, plans: Sequence[Plan]) -> None:
+        """Reports what has been committed, and begins to ask."""
+        CLAIMED.inc(len(plans))
         _report(plan.change for plan in plans)
         asking = [plan for plan in plans if plan.call is not None]
         if asking:
             task = asyncio.create_task(self._ask(asking))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
-        return len(claimed)
 
     async def _ask(self, plans: Sequence[Plan]) -> None:
         self._count(len(plans))
@@ -116,11 +122,32 @@ class Worker:
             sending = [plan.work for plan in plans if plan.call is Call.SEND]
             pricing = [plan.work for plan in plans if plan.call is Call.PRICE]
             await asyncio.gather(self._look_up(looking), self._send(sending), self._price(pricing))
-        except Exception:  # noqa: BLE001 - the leases run out and the payments are found again
+        except Exception as error:  # noqa: BLE001 - the leases run out, and each is taken alone
             get_logger().exception("batch_failed", size=len(plans))
+            await self._count_against(plans, error)
         finally:
             self._count(-len(plans))
             self.wake()
+
+    async def _count_against(self, plans: Sequence[Plan], error: Exception) -> None:
+        """Nobody knows whose fault it was: each is counted, and then taken alone.
+
+        The leases run on, until no request that has left can still be on its way.
+        """
+        if is_unavailable(error):
+            return
+        with suppress(Unavailable):
+            async with self._store.begin() as transaction:
+                await transaction.count([failure_of(plan.work, error) for plan in plans])
+                await transaction.commit()
+
+    async def _fail(self, work: Work, error: Exception) -> None:
+        """Counts a step that broke down, in a short transaction of its own."""
+        with suppress(Unavailable):
+            async with self._store.begin() as transaction:
+                held = await transaction.fail([failure_of(work, error)])
+                await transaction.commit()
+            report_failures(1, held)
 
     async def _send(self, work: Sequence[Work]) -> None:
         """Marks the attempts as sent, and sends those whose lease still stands."""
@@ -141,7 +168,12 @@ class Worker:
         absent: list[Work] = []
         async with asyncio.TaskGroup() as group:
             async for item, answer in _answered(work, self._providers.look_up):
-                if self._decider.may_send_after(item, answer):
+                try:
+                    may_send = self._decider.may_send_after(item, answer)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+                    group.create_task(self._fail(item, error))
+                    continue
+                if may_send:
                     absent.append(item)
                 else:
                     group.create_task(self._settle(item, answer))
@@ -172,8 +204,12 @@ class Worker:
     async def _keep(self, work: Work, heard: Heard) -> None:
         try:
             await self._recorder.submit((work, heard))
-        except Exception:  # noqa: BLE001 - the lease runs out and the payment is found again
+        except Unavailable as error:
+            # The lease runs out and the payment is found again.
+            get_logger().warning("record_waits", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
+            await self._fail(work, error)
 
     async def _record(self, answered: Sequence[tuple[Work, Heard]]) -> Sequence[bool]:
         """One transaction for all answers that came in together."""

@@ -47,6 +47,12 @@ def test_every_public_call_is_described() -> None:
         "POST /api/webhook-endpoints",
         "GET /api/webhook-endpoints",
         "DELETE /api/webhook-endpoints/{endpoint_id}",
+        "GET /api/admin/dead-letters",
+        "POST /api/admin/dead-letters/{dead_letter_id}:requeue",
+        "POST /api/admin/dead-letters/{dead_letter_id}:discard",
+        "POST /api/admin/payments/{transaction_id}:release",
+        "POST /api/admin/payments/{transaction_id}:resolve",
+        "GET /api/admin/operator-actions",
     }
     assert all(operation["summary"] for operation in operations().values())
 

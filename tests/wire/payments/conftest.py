@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from caravel.payments.v1 import endpoints_pb2_grpc, payments_pb2_grpc, webhooks_pb2_grpc
+from caravel.payments.v1 import (
+    admin_pb2_grpc,
+    endpoints_pb2_grpc,
+    payments_pb2_grpc,
+    webhooks_pb2_grpc,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
@@ -14,6 +19,7 @@ from services.payments.convert import encode_event
 from services.payments.store import (
     PostgresEndpoints,
     PostgresInbox,
+    PostgresOperations,
     PostgresPayments,
     PostgresWork,
 )
@@ -31,6 +37,7 @@ class Service:
     payments: "payments_pb2_grpc.PaymentServiceAsyncStub"
     webhooks: "webhooks_pb2_grpc.WebhookServiceAsyncStub"
     endpoints: "endpoints_pb2_grpc.EndpointServiceAsyncStub"
+    admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
 
@@ -57,6 +64,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         work=PostgresWork(engine, encode_event),
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
+        operations=PostgresOperations(engine, encode_event),
     )
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
@@ -64,6 +72,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
             payments=payments_pb2_grpc.PaymentServiceStub(channel),
             webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
             endpoints=endpoints_pb2_grpc.EndpointServiceStub(channel),
+            admin=admin_pb2_grpc.AdminServiceStub(channel),
             fees=fees,
             rates=rates,
         )

@@ -189,6 +189,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The merchant has as many endpoints as it may; delete one first. FAILED_PRECONDITION, 400.
     Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
     """
+    DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 60
+    """Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
+    Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
+    """
+    PAYMENT_NOT_ON_HOLD: _ErrorReason.ValueType  # 61
+    """The payment does not wait for a person, or not any more. FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    ATTEMPT_NOT_OPEN: _ErrorReason.ValueType  # 62
+    """The payment has no attempt whose outcome is open. FAILED_PRECONDITION, 400.
+    Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    PAYMENT_UNREADABLE: _ErrorReason.ValueType  # 63
+    """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
+    Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -357,5 +373,21 @@ Example: {"reason": "ENDPOINT_ADDRESS_FORBIDDEN", "metadata": {"field": "url"}}
 ENDPOINTS_EXHAUSTED: ErrorReason.ValueType  # 53
 """The merchant has as many endpoints as it may; delete one first. FAILED_PRECONDITION, 400.
 Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
+"""
+DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 60
+"""Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
+Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
+"""
+PAYMENT_NOT_ON_HOLD: ErrorReason.ValueType  # 61
+"""The payment does not wait for a person, or not any more. FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+ATTEMPT_NOT_OPEN: ErrorReason.ValueType  # 62
+"""The payment has no attempt whose outcome is open. FAILED_PRECONDITION, 400.
+Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
+"""A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
+Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,193 @@
+"""The operators' requests and answers: who acts is read as strictly as what is paid."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from caravel.payments.v1 import admin_pb2
+
+from services.payments.convert.reading import (
+    DEFAULT_PAGE_SIZE,
+    LARGEST_PAGE_SIZE,
+    Problems,
+    limited_text,
+)
+from services.payments.convert.writing import timestamp
+from services.payments.domain.attempt import Answer, Outcome
+from services.payments.domain.operator import (
+    DeadLetter,
+    Kind,
+    LetterKey,
+    Operator,
+    OperatorAction,
+)
+from services.payments.domain.payment import Failure
+from services.payments.ports import LetterFilter
+from services.shared.errors import field_invalid
+
+OPERATOR_MAX = 64
+NOTE_MAX = 500
+REFERENCE_MAX = 255
+# The code of a failure that a person has stated.
+STATED = "stated_by_operator"
+
+_OUTCOMES: Mapping[int, Outcome] = {
+    admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,
+    admin_pb2.ResolveAttemptRequest.FAILED: Outcome.FAILED,
+}
+Place = TypeVar("Place")
+_Verb = (
+    admin_pb2.RequeueDeadLetterRequest
+    | admin_pb2.DiscardDeadLetterRequest
+    | admin_pb2.ReleaseHoldRequest
+    | admin_pb2.ResolveAttemptRequest
+)
+
+
+def read_operator(request: _Verb) -> Operator:
+    """Who acts, and why. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    operator = _read_operator(problems, request)
+    problems.raise_any()
+    return operator
+
+
+def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator, Answer, str]:
+    """Who states what, and what shows it. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    operator = _read_operator(problems, request)
+    evidence = problems.read(_required("evidence", NOTE_MAX), request.evidence, "")
+    reference = problems.read(
+        limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
+    )
+    outcome = problems.read(_read_outcome, str(request.outcome), Outcome.UNKNOWN)
+    problems.raise_any()
+    failure = Failure(code=STATED, message=evidence) if outcome is Outcome.FAILED else None
+    answer = Answer(
+        outcome=outcome, provider_reference=reference, failure=failure, actor=operator.actor
+    )
+    return operator, answer, evidence
+
+
+def read_letters_request(request: admin_pb2.ListDeadLettersRequest) -> tuple[LetterFilter, int]:
+    """Which dead letters, and how many. Raises Invalid."""
+    kind = _read_kind(request.kind)
+    after = None
+    if request.page_token:
+        after = _read_token(request.page_token, lambda words: _read_place(kind, words))
+    return LetterFilter(kind=kind, after=after), _read_size(request.page_size)
+
+
+def read_actions_request(
+    request: admin_pb2.ListOperatorActionsRequest,
+) -> tuple[UUID | None, int]:
+    """The action to list before, and how many. Raises Invalid."""
+    before = None
+    if request.page_token:
+        before = _read_token(request.page_token, lambda words: UUID(words[0]))
+    return before, _read_size(request.page_size)
+
+
+def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
+    """A dead letter as the list shows it."""
+    return admin_pb2.DeadLetter(
+        dead_letter_id=letter.key.dead_letter_id,
+        kind=admin_pb2.DeadLetter.Kind.Value(letter.key.kind),
+        transaction_id=letter.transaction_id,
+        reason=letter.reason,
+        attempts=letter.attempts,
+        last_error=letter.last_error,
+        set_aside_at=timestamp(letter.set_aside_at),
+    )
+
+
+def write_letters_token(wanted: LetterFilter, last: DeadLetter | None) -> str:
+    """Where to go on, for the same kind only; empty at the end."""
+    if last is None:
+        return ""
+    place = [wanted.kind or "", last.set_aside_at.isoformat(), last.key.kind, last.key.words]
+    return _write_token(place)
+
+
+def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
+    """An action as the log shows it."""
+    return admin_pb2.OperatorAction(
+        action_id=action.action_id,
+        operator=action.operator.name,
+        action=action.action,
+        subject=action.subject,
+        note=action.operator.note,
+        acted_at=timestamp(action.acted_at),
+    )
+
+
+def write_actions_token(before: UUID | None) -> str:
+    """Where to go on; empty at the end."""
+    return "" if before is None else _write_token([str(before)])
+
+
+def _read_operator(problems: Problems, request: _Verb) -> Operator:
+    return Operator(
+        name=problems.read(_required("operator", OPERATOR_MAX), request.operator, ""),
+        note=problems.read(limited_text("note", NOTE_MAX), request.note, ""),
+    )
+
+
+def _required(field: str, longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text.strip():
+            raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+        if not text.isprintable():
+            raise field_invalid(field, f"{field} must be printable characters")
+        return limited_text(field, longest)(text)
+
+    return read
+
+
+def _read_outcome(number: str) -> Outcome:
+    outcome = _OUTCOMES.get(int(number))
+    if outcome is None:
+        reason = "FIELD_INVALID" if int(number) else "FIELD_REQUIRED"
+        raise field_invalid("outcome", "outcome must be SUCCEEDED or FAILED", reason)
+    return outcome
+
+
+def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
+    try:
+        return Kind(admin_pb2.DeadLetter.Kind.Name(number)) if number else None
+    except ValueError:
+        raise field_invalid("kind", "kind must be STEP, INBOX or OUTBOX") from None
+
+
+def _read_size(page_size: int) -> int:
+    if page_size < 0:
+        raise field_invalid("page_size", "page_size must not be negative")
+    return min(page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+
+
+def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKey]:
+    filtered, at, letter_kind, key = words
+    place = datetime.fromisoformat(at)
+    if filtered != (kind or "") or place.tzinfo is None or "\0" in key:
+        raise ValueError
+    return place, LetterKey(kind=Kind(letter_kind), words=key)
+
+
+def _write_token(words: list[str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
+
+
+def _read_token(token: str, read: Callable[[list[str]], Place]) -> Place:
+    try:
+        words = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError
+        return read(words)
+    except (ValueError, IndexError, binascii.Error):
+        raise field_invalid(
+            "page_token", "page_token is none of ours, or its filters differ"
+        ) from None

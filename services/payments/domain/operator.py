@@ -1,0 +1,129 @@
+"""What operators deal with: what is set aside because it kept failing, what they did about it, and
+why a verb of theirs is refused. What a verb does to a payment is in steps.operator."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.shared.errors import NotAllowedNow, NotFound
+from services.shared.ids import encode_id
+
+
+class DeadLetterNotFound(NotFound):
+    """Nothing is set aside under this id, or not any more; the log of actions says who acted."""
+
+    reason = "DEAD_LETTER_NOT_FOUND"
+
+
+class PaymentNotOnHold(NotAllowedNow):
+    """The payment does not wait for a person, or not any more."""
+
+    reason = "PAYMENT_NOT_ON_HOLD"
+
+
+class AttemptNotOpen(NotAllowedNow):
+    """The payment has no attempt whose outcome is open."""
+
+    reason = "ATTEMPT_NOT_OPEN"
+
+
+class PaymentUnreadable(NotAllowedNow):
+    """A part of the payment's record cannot be read; it must be mended in the database first."""
+
+    reason = "PAYMENT_UNREADABLE"
+
+
+class Kind(StrEnum):
+    """What is set aside; the names of the public API."""
+
+    STEP = "STEP"
+    INBOX = "INBOX"
+    OUTBOX = "OUTBOX"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterKey:
+    """Which row is set aside: its kind, and the words of its key, between single spaces."""
+
+    kind: Kind
+    words: str
+
+    @property
+    def dead_letter_id(self) -> str:
+        """The public id, which says all that is needed to find the row again."""
+        digits = base64.urlsafe_b64encode(self.words.encode()).decode().rstrip("=")
+        return f"{self.kind.lower()}_{digits}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """Something that kept failing and was set aside."""
+
+    key: LetterKey
+    payment_id: UUID
+    reason: str
+    attempts: int
+    last_error: str
+    set_aside_at: datetime
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id of its payment."""
+        return encode_id("pay", self.payment_id)
+
+
+class Action(StrEnum):
+    """What an operator can do; the names of the public API."""
+
+    REQUEUE_DEAD_LETTER = "REQUEUE_DEAD_LETTER"
+    DISCARD_DEAD_LETTER = "DISCARD_DEAD_LETTER"
+    RELEASE_HOLD = "RELEASE_HOLD"
+    RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """Who acts, and why."""
+
+    name: str
+    note: str = ""
+
+    @property
+    def actor(self) -> str:
+        """The name under which a payment's history has it."""
+        return f"operator:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorAction:
+    """One thing that an operator did; it is never changed afterwards."""
+
+    id: UUID
+    operator: Operator
+    action: Action
+    # A dead letter's or a payment's public id.
+    subject: str
+    acted_at: datetime
+
+    @property
+    def action_id(self) -> str:
+        """The public id."""
+        return encode_id("act", self.id)
+
+
+def read_dead_letter_id(text: str) -> LetterKey:
+    """The key behind a public id. Raises DeadLetterNotFound for a malformed one."""
+    name, _, digits = text.partition("_")
+    try:
+        kind = Kind(name.upper())
+        raw = base64.urlsafe_b64decode(digits + "=" * (-len(digits) % 4))
+        key = LetterKey(kind=kind, words=raw.decode())
+    except (ValueError, binascii.Error):
+        raise DeadLetterNotFound(dead_letter_id=text[:64]) from None
+    # Only the one way of writing it that is ours; and no text of ours has a zero in it.
+    if key.dead_letter_id != text or "\0" in key.words:
+        raise DeadLetterNotFound(dead_letter_id=text[:64])
+    return key

@@ -1,0 +1,81 @@
+"""What operators see and do."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.payments.domain.operator import (
+    Action,
+    DeadLetter,
+    Kind,
+    LetterKey,
+    Operator,
+    OperatorAction,
+)
+from services.payments.steps import Change, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterFilter:
+    """Which dead letters to list; absent fields do not filter."""
+
+    kind: Kind | None = None
+    # Those that come after this one: when it was set aside, and its key.
+    after: tuple[datetime, LetterKey] | None = None
+
+
+class OperatorTransaction(Protocol):
+    """One transaction of an operator; leaving it without commit() undoes it."""
+
+    async def is_set_aside(self, merchant_id: str, payment_id: UUID) -> bool:
+        """Whether a payment's step is set aside, also where its row cannot be read."""
+        ...
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """See WorkTransaction.claim_one."""
+        ...
+
+    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
+        """See WorkTransaction.write."""
+        ...
+
+    async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
+        """Makes a row of inbox or outbox that is set aside pending again; False where none is."""
+        ...
+
+    async def discard(self, merchant_id: str, key: LetterKey) -> bool:
+        """Gives up a row of inbox or outbox that is set aside; False where none is."""
+        ...
+
+    async def log(
+        self, merchant_id: str, operator: Operator, action: Action, subject: str
+    ) -> OperatorAction:
+        """Writes down what the operator does in this transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Makes it durable, and wakes the workers."""
+        ...
+
+
+class Operations(Protocol):
+    """What operators see, and where their transactions come from."""
+
+    def begin(self) -> AbstractAsyncContextManager[OperatorTransaction]:
+        """A new transaction."""
+        ...
+
+    async def dead_letters(
+        self, merchant_id: str, wanted: LetterFilter, *, limit: int
+    ) -> Sequence[DeadLetter]:
+        """Up to limit dead letters, the last set aside first."""
+        ...
+
+    async def actions(
+        self, merchant_id: str, *, before: UUID | None, limit: int
+    ) -> Sequence[OperatorAction]:
+        """Up to limit actions, the last first, those older than `before`."""
+        ...

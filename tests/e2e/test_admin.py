@@ -1,0 +1,61 @@
+"""What an operator meets through the gateway: a payment on hold is released, or resolved by a
+person who names what shows it; and dead letters are listed."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Mesh, Rest
+
+
+@pytest.fixture(autouse=True)
+def _simulated(mesh: Mesh) -> None:
+    if mesh.simulator_url is None:
+        pytest.skip("needs the words of the simulator's own mesh")
+
+
+async def _held(rest: Rest) -> Any:
+    """A payment whose collection was stated with another amount than ours."""
+    payment = await rest.create(destination_currency="MXN", reference="sim:amount-1")
+    return await rest.wait(payment["transaction_id"], {"ON_HOLD", "COMPLETED", "REFUNDED"})
+
+
+async def test_a_person_ends_a_hold_by_stating_what_became_of_the_attempt(rest: Rest) -> None:
+    payment = await _held(rest)
+    assert payment["hold"] == {"reason": "amount_mismatch"}
+    path = f"/api/admin/payments/{payment['transaction_id']}"
+    said = {"operator": "ada", "note": "asked", "outcome": "SUCCEEDED", "evidence": "line 12"}
+
+    resolved = await rest.post(f"{path}:resolve", said)
+    assert resolved.status == 200, resolved.body
+
+    events = await rest.events(payment["transaction_id"])
+    assert [e["cause"] for e in events if e["actor"] == "operator:ada"] == [
+        "attempt_resolved",
+        "collection_succeeded",
+    ]
+    actions = (await rest.get("/api/admin/operator-actions?page_size=1")).json["actions"]
+    assert (actions[0]["action"], actions[0]["note"]) == ("RESOLVE_ATTEMPT", "asked")
+    assert actions[0]["subject"] == payment["transaction_id"]
+
+
+async def test_a_released_payment_goes_on_without_its_hold(rest: Rest) -> None:
+    payment = await _held(rest)
+
+    released = await rest.post(
+        f"/api/admin/payments/{payment['transaction_id']}:release", {"operator": "ada"}
+    )
+
+    assert (released.status, released.json["status"]) == (200, "PENDING")
+    assert "hold" not in released.json
+
+
+async def test_dead_letters_are_listed_and_refusals_are_clear(rest: Rest) -> None:
+    listed = await rest.get("/api/admin/dead-letters?kind=STEP")
+    assert listed.json == {"dead_letters": [], "next_page_token": ""}
+
+    for verb in ("requeue", "discard"):
+        refused = await rest.post(f"/api/admin/dead-letters/step_MDE5:{verb}", {"operator": "ada"})
+        assert (refused.status, refused.reason) == (404, "DEAD_LETTER_NOT_FOUND")
+        nobody = await rest.post(f"/api/admin/dead-letters/step_MDE5:{verb}", {})
+        assert (nobody.status, nobody.reason) == (400, "FIELD_REQUIRED")

@@ -1,0 +1,113 @@
+"""What an operator's verb does to a payment on hold, and which ids name a dead letter."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.domain.attempt import Answer, AttemptState, Outcome
+from services.payments.domain.operator import (
+    AttemptNotOpen,
+    DeadLetterNotFound,
+    Kind,
+    LetterKey,
+    Operator,
+    PaymentNotOnHold,
+    read_dead_letter_id,
+)
+from services.payments.domain.payment import Failure, State
+from services.payments.steps import Decider, Work
+from services.payments.steps.operator import end_hold, open_attempt, resolve, take_over
+from tests.makers import CAPABILITIES, make_work
+
+ADA = Operator(name="ada", note="called the bank")
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
+
+
+def _held(state: State, attempt: AttemptState | None = None, reason: str = "step_failed") -> Work:
+    work = make_work(state, attempt)
+    return replace(work, payment=replace(work.payment, hold_reason=reason))
+
+
+def _state(outcome: Outcome) -> Answer:
+    failed = outcome is Outcome.FAILED
+    failure = Failure(code="stated_by_operator", message="line 12") if failed else None
+    return Answer(outcome=outcome, failure=failure, actor=ADA.actor)
+
+
+def test_an_ended_hold_makes_the_payment_due_at_once_and_says_who_ended_it() -> None:
+    work = _held(State.PAYING_OUT, AttemptState.UNKNOWN, "outcome_unknown")
+
+    change = end_hold(work, ADA)
+
+    (event,) = change.events
+    assert change.payment.hold_reason is None
+    assert change.due_in == timedelta(0)
+    assert (event.actor, event.cause) == ("operator:ada", "hold_released")
+    assert event.evidence == {"hold_reason": "outcome_unknown"}
+    assert (change.expected_version, change.payment.version) == (5, 6)
+
+
+def test_a_payment_that_is_not_on_hold_is_not_released() -> None:
+    with pytest.raises(PaymentNotOnHold):
+        end_hold(make_work(State.PAYING_OUT), ADA)
+
+
+def test_a_step_that_is_taken_over_stays_on_hold_and_is_never_due() -> None:
+    change = take_over(_held(State.PAYING_OUT, AttemptState.UNKNOWN), ADA)
+
+    assert change.payment.hold_reason == "discarded_by_operator"
+    assert change.due_in is None
+    assert change.payment.state is State.PAYING_OUT
+    assert [event.actor for event in change.events] == ["operator:ada"]
+
+
+def test_a_stated_success_completes_the_payment() -> None:
+    work = _held(State.PAYING_OUT, AttemptState.UNKNOWN)
+
+    change = resolve(work, DECIDER, ADA, _state(Outcome.SUCCEEDED), evidence="line 12")
+
+    assert change.payment.state is State.COMPLETED
+    assert change.payment.hold_reason is None
+    assert change.postings
+    assert [event.cause for event in change.events] == ["attempt_resolved", "payout_succeeded"]
+    assert [event.sequence for event in change.events] == [6, 7]
+    assert {event.actor for event in change.events} == {"operator:ada"}
+    assert change.events[0].evidence["evidence"] == "line 12"
+    assert change.expected_version == 5
+
+
+def test_a_stated_failure_counts_as_definitive() -> None:
+    work = _held(State.PAYING_OUT, AttemptState.UNKNOWN)
+
+    change = resolve(work, DECIDER, ADA, _state(Outcome.FAILED), evidence="line 12")
+
+    assert change.payment.state is State.REFUNDING
+    assert change.attempt is not None
+    assert change.attempt.state is AttemptState.FAILED
+
+
+@pytest.mark.parametrize("state", [None, AttemptState.INTENDED, AttemptState.FAILED])
+def test_only_an_open_attempt_can_be_resolved(state: AttemptState | None) -> None:
+    with pytest.raises(AttemptNotOpen):
+        open_attempt(_held(State.PAYING_OUT, state))
+
+
+def test_only_a_payment_on_hold_can_be_resolved() -> None:
+    with pytest.raises(PaymentNotOnHold):
+        open_attempt(make_work(State.PAYING_OUT, AttemptState.UNKNOWN))
+
+
+@pytest.mark.parametrize("words", ["0199d3a1-5c1e-7f7a-9b52-3f1d2c4b5a69", "stripe evt 1 é"])
+def test_an_id_leads_back_to_its_key(words: str) -> None:
+    key = LetterKey(kind=Kind.INBOX, words=words)
+
+    assert read_dead_letter_id(key.dead_letter_id) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["", "step", "step_!", "pay_MDE", "step_MDE=", "STEP_MDE5", "inbox_AA", "step_\xff"]
+)
+def test_a_malformed_id_names_nothing(text: str) -> None:
+    with pytest.raises(DeadLetterNotFound):
+        read_dead_letter_id(text)
