@@ -167,7 +167,7 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
 def _slow_worker(rng: random.Random, topology: Topology) -> Drawn:
     """A database that is far away: whoever stops, stops between two statements."""
     link = rng.choice([name for name in topology.links if _joins(name, "worker", POSTGRES)])
-    toxic = {"latency_seconds": round(rng.uniform(0.2, 1.0), 3), "jitter_seconds": 0.1}
+    toxic = {"latency_seconds": round(rng.uniform(0.2, 3.0), 3), "jitter_seconds": 0.1}
     return link, {"seconds": round(rng.uniform(10, 30), 3), "toxic": toxic}
 
 

@@ -8,7 +8,7 @@ from tests.chaos.planted.plant import Patches, Plant
 
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
 PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
-WORKER_PAUSES = {"pause_worker": 10.0}
+WORKER_PAUSES = {"pause_worker": 16.0, "slow_worker": 16.0}
 
 PLANTS: Sequence[Plant] = (
     Plant(
@@ -47,6 +47,7 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
         alter=writing.unguarded_write,
         faults=WORKER_PAUSES,
+        workers=3,
     ),
     Plant(
         number=6,
@@ -54,7 +55,8 @@ PLANTS: Sequence[Plant] = (
         words="A worker marks, sends and writes also when its lease is long over.",
         expected=frozenset({"I3", "I4", "I9", "I10", "I16"}),
         alter=writing.no_fencing,
-        faults={**WORKER_PAUSES, "slow_worker": 10.0},
+        faults=WORKER_PAUSES,
+        workers=3,
     ),
     Plant(
         number=7,

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 from deploy.local.problem import Problem
 from deploy.local.terminal import GREEN, RED, paint
+from tests.chaos.mesh import unchanged
 from tests.chaos.planted.catalogue import PLANTS, by_name
 from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
 from tests.chaos.result import Result, write
 from tests.chaos.run import Options, run
+from tests.chaos.topology import Topology
 
 # More would share two cores to the point where every wait is a fault of its own.
 SIDE_BY_SIDE = 2
@@ -112,11 +114,12 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         certain=under_faults_of.faults,
         until_broken=plant is not CONTROL,
         liveness_seconds=LIVENESS_SECONDS,
-        launch=launched_with(plant),
+        launch=unchanged if plant is CONTROL else launched_with(plant),
+        topology=Topology(workers=under_faults_of.workers),
     )
     try:
         result = asyncio.run(run(options, _unheard))
-    except Problem as problem:
+    except (Problem, ExceptionGroup) as problem:
         # A mesh that does not even start is no proof of anything, and no end of the others' hunts.
         return Result(seed=seed, minutes=how.minutes, commit="", problem=str(problem))
     write(result, folder)
