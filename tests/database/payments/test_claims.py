@@ -1,7 +1,7 @@
 """Claims count a failure before they look at what may be to blame, so that a payment that kills its
 worker is found; and they take the count back from everybody else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -16,8 +16,16 @@ from services.payments.steps import Decider, Plan, Work
 from services.payments.store import PostgresPayments, PostgresWork
 from services.payments.worker.claims import Claims
 from services.shared.errors import Unavailable
+from tests.logs import logged
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import SOON, claims, rows, run
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Errors are logged as services do it; drawn for a terminal, they would take seconds."""
+    with logged():
+        yield
 
 
 class Dies(BaseException):

@@ -2,7 +2,7 @@
 cannot be read, decisions that raise, changes that are refused, payments that kill the worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,9 +18,17 @@ from services.payments.worker import Worker
 from services.shared.db import open_engine
 from tests.conftest import Database
 from tests.fakes import FixedRates, ScriptedProviders
+from tests.logs import logged
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import SOON, rows, run, tell
 from tests.polling import until
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Errors are logged as services do it; drawn for a terminal, they would take seconds."""
+    with logged():
+        yield
 
 
 class Choosy(Decider):

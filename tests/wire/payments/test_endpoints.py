@@ -6,12 +6,15 @@ from typing import Any
 
 import grpc
 import pytest
-from caravel.payments.v1 import endpoints_pb2
+from caravel.payments.v1 import endpoints_pb2, payments_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.endpoint import ENDPOINTS_MAX
 from services.shared.ids import encode_id, new_id
+from tests.makers import USER
 from tests.wire.payments.conftest import Service
 
 URL = "https://shop.example.com/hooks"
@@ -129,3 +132,22 @@ async def test_a_merchant_has_at_most_ten_endpoints_however_fast_it_asks(service
 
     await _delete(service, created[0].endpoint_id)
     await _create(service)
+
+
+async def test_what_a_merchant_does_itself_is_told_too(
+    service: Service, engine: AsyncEngine
+) -> None:
+    await _create(service)
+    payment = await service.payments.CreatePayment(
+        payments_pb2.CreatePaymentRequest(
+            user_id=str(USER), amount_usd="100.00", destination_currency="NGN"
+        ),
+        metadata=(("idempotency-key", "k-1"),),
+    )
+    await service.payments.CancelPayment(
+        payments_pb2.CancelPaymentRequest(transaction_id=payment.transaction_id)
+    )
+
+    async with engine.connect() as connection:
+        told = await connection.execute(text("SELECT event_type FROM outbox ORDER BY sequence"))
+        assert [row.event_type for row in told] == ["payment.pending", "payment.cancelled"]
