@@ -194,7 +194,7 @@ def _chaos(parsed: argparse.Namespace) -> int:
     if not parsed.planted and None in (parsed.seed, parsed.minutes):
         raise Problem("chaos needs --seed and --minutes, or --planted")
     given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
-    words = [f"--{name}={value}" for name, value in given.items() if value]
+    words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
     words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
     return rings.chaos([*words, f"--data-dir={data_dir.root}"])
 

@@ -9,14 +9,18 @@ from deploy.local.paths import DEFAULT_DATA_DIR
 from deploy.local.terminal import BOLD, command, complain, paint, say
 from tests.chaos import result
 from tests.chaos.planted import prove
+from tests.chaos.planted.catalogue import PLANTS, by_name
 from tests.chaos.run import Options, run
 
 
 def main() -> int:
     """Returns 1 where any verdict of any seed is bad."""
-    parsed = _parser().parse_args()
+    parser = _parser()
+    parsed = parser.parse_args()
     if parsed.planted:
         return _prove(parsed)
+    if None in (parsed.seed, parsed.minutes):
+        parser.error("--seed and --minutes, or --planted")
     results = []
     for seed in range(parsed.seed, parsed.seed + (parsed.seeds or 1)):
         folder = parsed.data_dir.resolve() / "chaos" / str(seed)
@@ -46,7 +50,12 @@ def _prove(parsed: argparse.Namespace) -> int:
         minutes=parsed.minutes or prove.MINUTES,
         first_seed=parsed.seed or 1,
     )
-    return 0 if prove.prove(parsed.only.split(",") if parsed.only else [], how, say) else 1
+    names = parsed.only.split(",") if parsed.only else [plant.name for plant in PLANTS]
+    try:
+        return 0 if prove.prove(list(map(by_name, names)), how, say) else 1
+    except KeyError as unknown:
+        complain(f"no planted bug is called {unknown}")
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

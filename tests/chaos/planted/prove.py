@@ -14,7 +14,7 @@ from typing import TypeVar
 from deploy.local.problem import Problem
 from deploy.local.terminal import GREEN, RED, paint
 from tests.chaos.mesh import unchanged
-from tests.chaos.planted.catalogue import PLANTS, by_name
+from tests.chaos.planted.catalogue import by_name
 from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
 from tests.chaos.result import Result, write
@@ -56,10 +56,9 @@ class Proof:
     is_caught: bool = False
 
 
-def prove(names: Sequence[str], how: Hunt, say: Callable[[str], None]) -> bool:
-    """Hunts for these bugs, or all; prints the table. False where one was missed, or where the
-    control found something."""
-    plants = [by_name(name) for name in names] or list(PLANTS)
+def prove(plants: Sequence[Plant], how: Hunt, say: Callable[[str], None]) -> bool:
+    """Hunts for these bugs and prints the table. False where one was missed, or where the control
+    found something."""
     proofs, controls = [], []
     for proof in _side_by_side(hunt, [plant.name for plant in plants], how):
         say(_line(proof))
