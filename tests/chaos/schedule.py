@@ -22,11 +22,13 @@ RATES = {
     "pause_worker": 1.0,
     "terminate_sessions": 1.0,
     "toxic": 6.0,
-    "slow_worker": 1.0,
+    "pause_slow_worker": 1.0,
 }
 SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
 WORKER_PAUSE_SECONDS = (21.0, 60.0)
+SHORTEST_WORKER_PAUSE_SECONDS = (21.0, 30.0)
+SLOW_SECONDS = 4.0
 SHARE_OF_FAULTS = 0.65
 SHARE_OF_LIES = 0.4
 LIES_SECONDS = 30.0
@@ -105,7 +107,10 @@ def _arrivals(
 ) -> Iterator[Action]:
     at = rng.expovariate(1 / mean_seconds)
     while at < seconds:
-        yield _action(rng, kind, round(at, 3), topology)
+        if kind == "pause_slow_worker":
+            yield from _pause_slow_worker(rng, round(at, 3), topology)
+        else:
+            yield _action(rng, kind, round(at, 3), topology)
         at += rng.expovariate(1 / mean_seconds)
 
 
@@ -118,7 +123,7 @@ def _action(rng: random.Random, kind: str, at: float, topology: Topology) -> Act
             parameters={"down_seconds": round(rng.uniform(0, DOWN_SECONDS_MAX), 3)},
         )
     target, parameters = _DRAWN[kind](rng, topology)
-    names = {"pause_worker": "pause", "kill_servant": "kill_session", "slow_worker": "toxic"}
+    names = {"pause_worker": "pause", "kill_servant": "kill_session"}
     return Action(at_seconds=at, kind=names.get(kind, kind), target=target, parameters=parameters)
 
 
@@ -164,11 +169,19 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
     return link, {"seconds": round(rng.uniform(1, 10), 3), "toxic": parameters}
 
 
-def _slow_worker(rng: random.Random, topology: Topology) -> Drawn:
-    """A database that is far away: whoever stops, stops between two statements."""
-    link = rng.choice([name for name in topology.links if _joins(name, "worker", POSTGRES)])
-    toxic = {"latency_seconds": round(rng.uniform(0.2, 3.0), 3), "jitter_seconds": 0.1}
-    return link, {"seconds": round(rng.uniform(10, 30), 3), "toxic": toxic}
+def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Iterator[Action]:
+    """The database is far away, and whoever is stopped then is stopped between two statements."""
+    toxic = {"latency_seconds": round(rng.uniform(0.2, 1.0), 3), "jitter_seconds": 0.1}
+    for link in topology.links:
+        if _joins(link, "worker", POSTGRES):
+            parameters = {"seconds": SLOW_SECONDS, "toxic": toxic}
+            yield Action(at_seconds=at, kind="toxic", target=link, parameters=parameters)
+    yield Action(
+        at_seconds=round(at + rng.uniform(1, SLOW_SECONDS), 3),
+        kind="pause",
+        target=rng.choice(topology.names("worker")),
+        parameters={"seconds": round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)},
+    )
 
 
 def _joins(link: str, caller: str, called: str) -> bool:
@@ -202,5 +215,4 @@ _DRAWN: Mapping[str, Callable[[random.Random, Topology], Drawn]] = {
     "pause_session": _pause_session,
     "terminate_sessions": _terminate,
     "toxic": _toxic,
-    "slow_worker": _slow_worker,
 }

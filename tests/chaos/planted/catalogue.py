@@ -8,7 +8,7 @@ from tests.chaos.planted.plant import Patches, Plant
 
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
 PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
-WORKER_PAUSES = {"pause_worker": 16.0, "slow_worker": 16.0}
+WORKER_PAUSES = {"pause_slow_worker": 12.0, "pause_worker": 0.0}
 
 PLANTS: Sequence[Plant] = (
     Plant(
@@ -43,11 +43,10 @@ PLANTS: Sequence[Plant] = (
     Plant(
         number=5,
         name="unguarded_write",
-        words="A payment is written without asking for its version or its lease.",
+        words="A payment is written without asking for its version or its lease, nor its history.",
         expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
         alter=writing.unguarded_write,
         faults=WORKER_PAUSES,
-        workers=3,
     ),
     Plant(
         number=6,
@@ -56,7 +55,6 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I3", "I4", "I9", "I10", "I16"}),
         alter=writing.no_fencing,
         faults=WORKER_PAUSES,
-        workers=3,
     ),
     Plant(
         number=7,

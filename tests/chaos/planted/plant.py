@@ -85,8 +85,6 @@ class Plant:
     server: Mapping[str, str] = field(default_factory=dict)
     # Faults that a run must have to come near it, in two minutes; all others are drawn as ever.
     faults: Mapping[str, float] = field(default_factory=dict)
-    # How many workers there are: with three, two may be stopped and the work goes on.
-    workers: int = 2
 
     def explains(self, violation: Violation) -> bool:
         """Whether it is what the bug must break."""

@@ -19,7 +19,6 @@ from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
 from tests.chaos.result import Result, write
 from tests.chaos.run import Options, run
-from tests.chaos.topology import Topology
 
 # More would share two cores to the point where every wait is a fault of its own.
 SIDE_BY_SIDE = 2
@@ -114,7 +113,6 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         until_broken=plant is not CONTROL,
         liveness_seconds=LIVENESS_SECONDS,
         launch=unchanged if plant is CONTROL else launched_with(plant),
-        topology=Topology(workers=under_faults_of.workers),
     )
     try:
         result = asyncio.run(run(options, _unheard))

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from services.payments.convert import encode_payment
 from services.payments.ports import IdempotencyKey, StoredAnswer
 from services.payments.steps import Work
-from services.payments.store import payments, rows, work, writing
+from services.payments.store import merchant_news, payments, rows, work, writing
 from services.payments.store.work import PostgresWorkTransaction
 from services.shared import db
 from services.shared.db import connected
@@ -20,12 +20,18 @@ from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches
 
 VERSION = "p.version = r.expected_version"
 TOKEN = "p.lease_token = r.lease_token"
+LEFT_OUT = "ON CONFLICT DO NOTHING"
 SKEWED_MEMBER, SKEW = "worker-2", timedelta(minutes=10)
 
 
 def unguarded_write(patches: Patches) -> None:
-    """A payment is written over, whoever has changed it meanwhile."""
+    """A payment is written over, whoever has changed it meanwhile. Two events of one number would
+    still refuse it all; so what is told of it already, in its history or to merchants, is left."""
     patches.reword(writing, "_WRITE_PAYMENTS", f"AND {VERSION} AND {TOKEN}", "")
+    columns = f"AS r({payments._EVENT_COLUMNS})"
+    patches.reword(writing, "INSERT_EVENTS", columns, f"{columns} {LEFT_OUT}")
+    told = "event_type text, body text)"
+    patches.reword(merchant_news, "_INSERT", told, f"{told} {LEFT_OUT}")
 
 
 def no_fencing(patches: Patches) -> None:
