@@ -77,9 +77,11 @@ def _add_chaos(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", data: argparse.ArgumentParser
 ) -> None:
     chaos = _add(commands, "chaos", _chaos, "break a mesh at random and compare the books", data)
-    chaos.add_argument("--seed", type=int, required=True, help="decides all that is done")
-    chaos.add_argument("--minutes", type=_positive, required=True, help="how long it is broken")
-    chaos.add_argument("--seeds", type=int, default=1, help="so many seeds, one after another")
+    chaos.add_argument("--seed", type=int, help="decides all that is done")
+    chaos.add_argument("--minutes", type=_positive, help="how long it is broken")
+    chaos.add_argument("--seeds", type=int, help="so many seeds, one after another")
+    chaos.add_argument("--planted", action="store_true", help="look for bugs that are put in first")
+    chaos.add_argument("--only", default="", help="of these bugs, for example 4,7")
     chaos.add_argument("--rate", type=_positive, default=8.0, help="requests a second (8)")
     chaos.add_argument("--keep", action="store_true", help="leave the database also if all is well")
 
@@ -189,9 +191,12 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 def _chaos(parsed: argparse.Namespace) -> int:
     data_dir = DataDir.at(parsed.data_dir)
-    words = [f"--{name}={getattr(parsed, name)}" for name in ("seed", "minutes", "seeds", "rate")]
-    keep = ["--keep"] if parsed.keep else []
-    return rings.chaos([*words, *keep, f"--data-dir={data_dir.root}"])
+    if not parsed.planted and None in (parsed.seed, parsed.minutes):
+        raise Problem("chaos needs --seed and --minutes, or --planted")
+    given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
+    words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
+    words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
+    return rings.chaos([*words, f"--data-dir={data_dir.root}"])
 
 
 def _test(parsed: argparse.Namespace) -> int:

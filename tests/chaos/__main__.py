@@ -8,14 +8,21 @@ from pathlib import Path
 from deploy.local.paths import DEFAULT_DATA_DIR
 from deploy.local.terminal import BOLD, command, complain, paint, say
 from tests.chaos import result
+from tests.chaos.planted import prove
+from tests.chaos.planted.catalogue import PLANTS, by_name
 from tests.chaos.run import Options, run
 
 
 def main() -> int:
     """Returns 1 where any verdict of any seed is bad."""
-    parsed = _parser().parse_args()
+    parser = _parser()
+    parsed = parser.parse_args()
+    if parsed.planted:
+        return _prove(parsed)
+    if None in (parsed.seed, parsed.minutes):
+        parser.error("--seed and --minutes, or --planted")
     results = []
-    for seed in range(parsed.seed, parsed.seed + parsed.seeds):
+    for seed in range(parsed.seed, parsed.seed + (parsed.seeds or 1)):
         folder = parsed.data_dir.resolve() / "chaos" / str(seed)
         say(paint(f"\n  chaos, seed {seed}", BOLD) + f": {parsed.minutes:g} minutes of faults")
         options = Options(
@@ -35,11 +42,29 @@ def main() -> int:
     return 0 if all(one.passed for one in results) else 1
 
 
+def _prove(parsed: argparse.Namespace) -> int:
+    say(paint("\n  chaos, planted bugs", BOLD))
+    how = prove.Hunt(
+        folder=parsed.data_dir.resolve() / "chaos" / "planted",
+        seeds=parsed.seeds or prove.SEEDS,
+        minutes=parsed.minutes or prove.MINUTES,
+        first_seed=parsed.seed or 1,
+    )
+    names = parsed.only.split(",") if parsed.only else [plant.name for plant in PLANTS]
+    try:
+        return 0 if prove.prove(list(map(by_name, names)), how, say) else 1
+    except KeyError as unknown:
+        complain(f"no planted bug is called {unknown}")
+        return 2
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="caravel chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--planted", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seeds", type=int)
     parser.add_argument("--rate", type=float, default=8.0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,6 +42,10 @@ class Options:
     rate_per_second: float = 8.0
     # Multiplies the rates of all faults, for a run that is short.
     intensity: float = 1.0
+    # Rates of faults that are not drawn, in two minutes.
+    certain: Mapping[str, float] = field(default_factory=dict)
+    # Ends with the first audit that finds something broken.
+    until_broken: bool = False
     # Leaves the database behind also where nothing is wrong.
     keep: bool = False
     # Rewrites what a process is started with.
@@ -96,7 +100,7 @@ async def _everything(
 ) -> AsyncIterator[_Run]:
     """The mesh, its clients and its merchant, for the length of a block."""
     seed, folder, topology = options.seed, options.folder, options.topology
-    plan = schedule.make(seed, options.minutes * 60, topology, options.intensity)
+    plan = schedule.make(seed, options.minutes * 60, topology, options.intensity, options.certain)
     mesh = ChaosMesh(
         data_dir=folder / "mesh",
         payments=topology.payments,
@@ -146,6 +150,8 @@ async def _phases(run: _Run) -> None:
     await run.driver.final_reads()
     await _rest(run, "final reads")
     await _audit(run, "after healing")
+    if run.options.until_broken and run.result.violations:
+        return
     before = await books.digests(run.mesh.owner_url)
     events = await books.inbox_events(run.mesh.owner_url)
     await run.driver.replay_webhooks(random.Random(f"replay {run.options.seed}"), events)

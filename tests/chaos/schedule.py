@@ -22,10 +22,13 @@ RATES = {
     "pause_worker": 1.0,
     "terminate_sessions": 1.0,
     "toxic": 6.0,
+    "pause_slow_worker": 1.0,
 }
 SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
 WORKER_PAUSE_SECONDS = (21.0, 60.0)
+SHORTEST_WORKER_PAUSE_SECONDS = (21.0, 30.0)
+SLOW_SECONDS = 4.0
 SHARE_OF_FAULTS = 0.65
 SHARE_OF_LIES = 0.4
 LIES_SECONDS = 30.0
@@ -55,8 +58,16 @@ class Schedule:
     has_short_quotes: bool
 
 
-def make(seed: int, seconds: float, topology: Topology, intensity: float = 1.0) -> Schedule:
-    """The schedule of a seed. Intensity multiplies every rate, for a run that is short."""
+def make(
+    seed: int,
+    seconds: float,
+    topology: Topology,
+    intensity: float = 1.0,
+    certain: Mapping[str, float] | None = None,
+) -> Schedule:
+    """The schedule of a seed. Intensity multiplies every rate, for a run that is short; a rate that
+    is certain is neither drawn nor multiplied."""
+    certain = certain or {}
     rng = random.Random(f"schedule {seed}")
     rates = {
         **{f"kill {name}": KILLS_OF_A_PROCESS for name in topology.processes if name != POSTGRES},
@@ -66,9 +77,10 @@ def make(seed: int, seconds: float, topology: Topology, intensity: float = 1.0) 
     for kind, rate in rates.items():
         # Drawn whether it is used or not, so that one fault more does not change all the others.
         own = random.Random(rng.getrandbits(64))
-        if own.random() < SHARE_OF_FAULTS:
-            mean = PERIOD_SECONDS / (rate * intensity * 2 ** own.uniform(-1, 1))
-            actions += _arrivals(own, kind, mean, seconds, topology)
+        is_drawn = own.random() < SHARE_OF_FAULTS
+        per_period = certain.get(kind, rate * intensity * 2 ** own.uniform(-1, 1))
+        if per_period and (is_drawn or kind in certain):
+            actions += _arrivals(own, kind, PERIOD_SECONDS / per_period, seconds, topology)
     return Schedule(
         seconds=seconds,
         actions=tuple(sorted(actions, key=lambda action: action.at_seconds)),
@@ -95,7 +107,10 @@ def _arrivals(
 ) -> Iterator[Action]:
     at = rng.expovariate(1 / mean_seconds)
     while at < seconds:
-        yield _action(rng, kind, round(at, 3), topology)
+        if kind == "pause_slow_worker":
+            yield from _pause_slow_worker(rng, round(at, 3), topology)
+        else:
+            yield _action(rng, kind, round(at, 3), topology)
         at += rng.expovariate(1 / mean_seconds)
 
 
@@ -152,6 +167,21 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
     kinds = [*_TOXICS, *(("commit",) * 3 if called == POSTGRES else ())]
     parameters = _toxic_parameters(rng, rng.choice(kinds))
     return link, {"seconds": round(rng.uniform(1, 10), 3), "toxic": parameters}
+
+
+def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Iterator[Action]:
+    """The database is far away, and whoever is stopped then is stopped between two statements."""
+    toxic = {"latency_seconds": round(rng.uniform(0.2, 1.0), 3), "jitter_seconds": 0.1}
+    for link in topology.links:
+        if _joins(link, "worker", POSTGRES):
+            parameters = {"seconds": SLOW_SECONDS, "toxic": toxic}
+            yield Action(at_seconds=at, kind="toxic", target=link, parameters=parameters)
+    yield Action(
+        at_seconds=round(at + rng.uniform(1, SLOW_SECONDS), 3),
+        kind="pause",
+        target=rng.choice(topology.names("worker")),
+        parameters={"seconds": round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)},
+    )
 
 
 def _joins(link: str, caller: str, called: str) -> bool:

@@ -99,6 +99,22 @@ def test_i4_i20_a_late_success_that_was_heard_and_led_to_nothing() -> None:
     assert {"I4", "I20"} <= broken(world.facts())
 
 
+def test_i20_a_success_that_was_taken_back_is_not_late_but_may_be_held_for_it() -> None:
+    for is_held in (False, True):
+        world, told = story()
+        told.collected()
+        first = told.attempt("payout", 1, "FAILED", "flutterwave")
+        told.effect(first, "payout_accepted", "payout_completed", "payout_returned")
+        second = told.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+        told.effect(second, "payout_accepted", "payout_completed")
+        told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        told.heard("SUCCEEDED", f"{told.public_id}-payout-1")
+        if is_held:
+            told.held("late_success")
+
+        assert "I20" not in broken(world.facts())
+
+
 def test_i4_a_payout_beside_a_refund() -> None:
     world, told = story()
     told.collected()

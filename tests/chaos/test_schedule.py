@@ -44,6 +44,18 @@ def test_seeds_together_do_everything() -> None:
     assert {mode for regime in told for mode in regime["modes"]} == set(lies.MODES)
 
 
+def test_a_certain_rate_is_neither_drawn_nor_multiplied() -> None:
+    certain = {"pause_worker": 20.0, "kill worker-1": 0.0}
+    for seed in range(10):
+        actions = schedule.make(seed, 600, TOPOLOGY, 5.0, certain).actions
+        others = schedule.make(seed, 600, TOPOLOGY, 5.0).actions
+        paused = [a for a in actions if a.kind == "pause" and a.target in TOPOLOGY.names("worker")]
+        assert 60 < len(paused) < 180
+        assert ("kill", "worker-1") not in {(a.kind, a.target) for a in actions}
+        rest = [a for a in others if a.target == "fees"]
+        assert len(rest) == len([a for a in actions if a.target == "fees"])
+
+
 def test_every_toxic_is_one() -> None:
     for seed in range(20):
         for action in schedule.make(seed, 600, TOPOLOGY).actions:

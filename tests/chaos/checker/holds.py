@@ -44,7 +44,7 @@ def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
     if reason in CAUSES and CAUSES[reason] & anywhere(facts, case):
         return True
     if reason == "late_success":
-        return any(one.came_late for one in payouts(case.lines))
+        return any(one.came_late or one.came_back for one in payouts(case.lines))
     if reason == "late_funds":
         funded = case.when("FUNDED")
         return funded is not None and funded.occurred_at > case.payment.quote_expires_at
@@ -65,7 +65,9 @@ def _nothing_hidden(found: Finding, case: Case) -> None:
         found.expect(not lied, f"{case.id}: the offramp lied about the amount, and was believed")
     last = [line.effect for line in case.of("refund_succeeded", "refund_failed")][-1:]
     found.expect(last != ["refund_failed"], f"{case.id}: a refund failed, and nobody was called")
-    failed = {attempt.key for attempt in case.attempts if attempt.state == "FAILED"}
+    # A success that was true when it was told is not late: the provider took it back afterwards.
+    late = {one.key for one in payouts(case.lines) if one.came_late}
+    failed = {a.key for a in case.attempts if a.state == "FAILED" and a.key in late}
     heard = [
         row.event_id
         for row in case.inbox

@@ -24,7 +24,8 @@ def i15(facts: Facts) -> Finding:
             found.explained.append(f"{what}: its provider never says how it ended")
             continue
         done = payment.state in ENDS or _waits_for_merchant(case)
-        found.expect(done, f"{what} and not over, {case.payment.reference!r}")
+        never = "" if payment.due_at else " and never due again"
+        found.expect(done, f"{what}{never} and not over, {payment.reference!r}")
         due = payment.due_at is not None and payment.due_at <= now
         found.expect(not due, f"{what} and has been due since {payment.due_at}")
         waiting = [row.event_id for row in case.inbox if row.state == "PENDING"]

@@ -50,6 +50,11 @@ class Payout:
         return self.effects[-1] == "payout_completed"
 
     @property
+    def came_back(self) -> bool:
+        """Whether it has failed after it had succeeded; what was told of either may come last."""
+        return "payout_completed" in self.effects and not self.live
+
+    @property
     def came_late(self) -> bool:
         """Whether it succeeded after the provider had said that it failed."""
         return "payout_failed" in self.effects and self.paid

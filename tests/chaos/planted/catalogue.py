@@ -1,0 +1,162 @@
+"""The sixteen bugs, in their order: what each does, where it is, which faults a run needs to come
+near it, and which invariants must notice it."""
+
+from collections.abc import Sequence
+
+from tests.chaos.planted import hearing, refunding, sending, writing
+from tests.chaos.planted.plant import Patches, Plant
+
+WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
+PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
+WORKER_PAUSES = {"pause_slow_worker": 12.0, "pause_worker": 0.0}
+
+PLANTS: Sequence[Plant] = (
+    Plant(
+        number=1,
+        name="random_key_per_retry",
+        words="What is sent to a provider once more has a random key of its own.",
+        expected=frozenset({"I3", "I4", "I5"}),
+        alter=sending.random_key_per_retry,
+    ),
+    Plant(
+        number=2,
+        name="timeout_is_failure",
+        words="A provider that does not answer in time counts as having refused for good.",
+        expected=frozenset({"I3", "I4", "I9"}),
+        alter=sending.timeout_is_failure,
+    ),
+    Plant(
+        number=3,
+        name="new_attempt_on_unknown",
+        words="Where the outcome is unknown, the next attempt begins under the next key.",
+        expected=frozenset({"I3", "I4", "I9", "I16"}),
+        alter=sending.new_attempt_on_unknown,
+    ),
+    Plant(
+        number=4,
+        name="answered_before_kept",
+        words="A webhook is answered with 2xx first and kept afterwards.",
+        expected=frozenset({"IW"}),
+        alter=hearing.answered_before_kept,
+        faults={"kill_postgresql": 5.0, **PAYMENTS_KILLS},
+    ),
+    Plant(
+        number=5,
+        name="unguarded_write",
+        words="A payment is written without asking for its version or its lease, nor its history.",
+        expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
+        alter=writing.unguarded_write,
+        faults=WORKER_PAUSES,
+    ),
+    Plant(
+        number=6,
+        name="no_fencing",
+        words="A worker marks, sends and writes also when its lease is long over.",
+        expected=frozenset({"I3", "I4", "I9", "I10", "I16"}),
+        alter=writing.no_fencing,
+        faults=WORKER_PAUSES,
+    ),
+    Plant(
+        number=7,
+        name="synchronous_commit_off",
+        words="The database acknowledges commits before they are on disk, and nobody refuses it.",
+        expected=frozenset(
+            {"I1", "I2", "I3", "I4", "I5", "I9", "I10", "I11", "I12", "I14", "I16", "IW"}
+        ),
+        alter=writing.unsafe_durability_accepted,
+        server={"synchronous_commit": "off"},
+        faults={"kill_postgresql": 8.0, "kill_session": 4.0},
+    ),
+    Plant(
+        number=8,
+        name="keys_not_unique",
+        words="The unique index of the idempotency keys is gone, so that every insert wins.",
+        expected=frozenset({"I2", "I11"}),
+        statements=("ALTER TABLE idempotency_keys DROP CONSTRAINT idempotency_keys_pkey",),
+    ),
+    Plant(
+        number=9,
+        name="regenerated_answers",
+        words="A replayed key is answered with the payment as it is now, not as it was told.",
+        expected=frozenset({"I11"}),
+        alter=writing.regenerated_answers,
+    ),
+    Plant(
+        number=10,
+        name="job_deleted_at_claim",
+        words="A payment stops being due when it is claimed, not when its result is committed.",
+        expected=frozenset({"I15"}),
+        told_by="never due again",
+        alter=writing.job_deleted_at_claim,
+        faults=WORKER_KILLS,
+    ),
+    Plant(
+        number=11,
+        name="delivered_before_sent",
+        words="An event for a merchant is marked as delivered, and then sent once.",
+        expected=frozenset({"I14"}),
+        alter=hearing.delivered_before_sent,
+    ),
+    Plant(
+        number=12,
+        name="refund_beside_unknown_payout",
+        words="A refund begins while nobody knows whether the payout has arrived.",
+        expected=frozenset({"I4", "I9"}),
+        alter=refunding.refund_beside_unknown_payout,
+    ),
+    Plant(
+        number=13,
+        name="balance_by_sum",
+        words="Refunds are bounded by a sum of those that are done, read without a lock.",
+        expected=frozenset({"I5", "I9", "I10"}),
+        alter=refunding.balance_by_sum,
+        statements=refunding.UNBOUNDED_REFUNDS,
+    ),
+    Plant(
+        number=14,
+        name="local_clock",
+        words="Quotes expire by the worker's own clock, which is ten minutes ahead in one of them.",
+        expected=frozenset({"IE"}),
+        alter=writing.local_clock,
+    ),
+    Plant(
+        number=15,
+        name="trusted_amount",
+        words="The amount that a provider states is not compared with what it was asked for.",
+        expected=frozenset({"I20"}),
+        told_by="lied about the amount, and was believed",
+        alter=sending.trusted_amount,
+    ),
+    Plant(
+        number=16,
+        name="empty_secret_accepted",
+        words="A webhook secret may be empty, and then nothing is verified.",
+        expected=frozenset({"IW"}),
+        alter=hearing.empty_secret_accepted,
+    ),
+)
+
+
+def by_name(name: str) -> Plant:
+    """The bug of this name or number, or several as one: "8+11". Raises KeyError."""
+    known = {key: plant for plant in PLANTS for key in (plant.name, str(plant.number))}
+    return known[name] if "+" not in name else _together(name, [known[n] for n in name.split("+")])
+
+
+def _together(name: str, plants: Sequence[Plant]) -> Plant:
+    """For bugs that do not hide each other: one mesh that has them all."""
+
+    def alter(patches: Patches) -> None:
+        for plant in plants:
+            plant.alter(patches)
+
+    return Plant(
+        number=0,
+        name=name,
+        words=" ".join(plant.words for plant in plants),
+        expected=frozenset[str]().union(*(plant.expected for plant in plants)),
+        alter=alter,
+        statements=tuple(line for plant in plants for line in plant.statements),
+        server={k: v for plant in plants for k, v in plant.server.items()},
+        faults={k: v for plant in plants for k, v in plant.faults.items()},
+    )

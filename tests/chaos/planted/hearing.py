@@ -1,0 +1,67 @@
+"""Bugs in webhooks, those that come and those that go."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from services.payments.domain.delivery import Delivery, DeliveryState, Verdict
+from services.payments.ports import ProviderEvent, Receipt
+from services.payments.store import PostgresInbox
+from services.payments.worker.deliverer import Deliverer
+from services.providers.adapters.stripe import client as stripe
+from services.providers.adapters.stripe import translate
+from services.providers.domain import Webhook, WebhookEvent
+from tests.chaos.planted.plant import Patches
+
+_later: set[asyncio.Task[Any]] = set()
+
+
+def answered_before_kept(patches: Patches) -> None:
+    """An event is acknowledged at once, and kept afterwards by whoever lives to do it."""
+
+    async def receive(
+        self: PostgresInbox, event: ProviderEvent, payment_id: UUID | None, body: bytes
+    ) -> Receipt:
+        _do_later(original(self, event, payment_id, body))
+        return Receipt.ACCEPTED
+
+    original = patches.put(PostgresInbox, "receive", receive)
+
+
+def _do_later(work: Coroutine[Any, Any, Any]) -> None:
+    task = asyncio.create_task(work)
+    _later.add(task)
+    task.add_done_callback(_later.discard)
+
+
+def delivered_before_sent(patches: Patches) -> None:
+    """An event counts as delivered before the merchant has answered."""
+
+    async def attempt(self: Deliverer, delivery: Delivery, start_by: float) -> Verdict | None:
+        done = Verdict(state=DeliveryState.DELIVERED, failures=delivery.failures)
+        await self._settler.submit((delivery, done))
+        await original(self, delivery, start_by)
+        return None
+
+    original = patches.put(Deliverer, "_try", attempt)
+
+
+def empty_secret_accepted(patches: Patches) -> None:
+    """Stripe's secret is empty, which nobody refuses, and without one nothing is verified."""
+
+    def init(self: stripe.Stripe, *parts: Any) -> None:
+        original_init(self, *parts)
+        self._webhook_secrets = (SecretStr(""),)
+
+    def read_webhook(self: stripe.Stripe, webhook: Webhook) -> WebhookEvent:
+        if any(secret.get_secret_value() for secret in self._webhook_secrets):
+            return original_read(self, webhook)
+        return translate.read_event(webhook.body)
+
+    original_init = patches.put(stripe.Stripe, "__init__", init)
+    original_read: Callable[[stripe.Stripe, Webhook], WebhookEvent] = patches.put(
+        stripe.Stripe, "read_webhook", read_webhook
+    )

@@ -1,0 +1,43 @@
+"""Bugs in what a merchant may have given back, and when."""
+
+from collections.abc import Callable
+
+from services.payments.domain.attempt import AttemptState
+from services.payments.domain.payment import State
+from services.payments.steps import Work, ways_back
+from services.payments.store import work
+from tests.chaos.planted.plant import Patches
+
+NextRefund = Callable[[Work], int]
+
+
+def refund_beside_unknown_payout(patches: Patches) -> None:
+    """A refund begins although nobody knows whether the payout has arrived."""
+
+    def next_refund(asked: Work) -> int:
+        attempt = asked.attempt
+        unknown = attempt is not None and attempt.state is AttemptState.UNKNOWN
+        return 1 if asked.payment.state is State.PAYING_OUT and unknown else original(asked)
+
+    original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
+
+
+def balance_by_sum(patches: Patches) -> None:
+    """What is left to refund is a sum of the refunds that are done, read without a lock."""
+
+    def next_refund(asked: Work) -> int:
+        attempt, payment = asked.attempt, asked.payment
+        going_on = payment.state is State.REFUNDING and attempt is not None and attempt.is_live
+        if going_on and attempt is not None and payment.hold_reason is None:
+            return attempt.number + 1
+        return original(asked)
+
+    original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
+    patches.reword(work, "_LOCK", "FOR UPDATE", "")
+    patches.reword(work, "_CLAIM_ONE", "AND (lease_until IS NULL OR lease_until < now())", "")
+
+
+UNBOUNDED_REFUNDS = (
+    "DROP INDEX attempts_one_live_refund_idx",
+    "ALTER TABLE payments DROP CONSTRAINT payments_payments_refunded_check_check",
+)

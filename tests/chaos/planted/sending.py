@@ -1,0 +1,110 @@
+"""Bugs in what is asked of providers: under which key, and what no answer is taken for."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from services.payments import clients
+from services.payments.domain.attempt import Answer, Attempt, Capabilities, Outcome
+from services.payments.domain.payment import Failure
+from services.payments.ports import ProviderCall
+from services.payments.steps import Change, Decider, Work
+from services.payments.steps.moves import retire
+from tests.chaos.planted.plant import Patches
+
+# What we or providers say where no answer came in time.
+NO_ANSWER = frozenset({"no_answer", "timeout", "connection_failed"})
+Settle = Callable[[Decider, Work, Answer, datetime], Change]
+Succeed = Callable[[Decider, Work, Attempt, Answer, datetime], Change]
+
+
+def random_key_per_retry(patches: Patches) -> None:
+    """What is sent once more is sent under a key of its own."""
+
+    async def execute(
+        self: clients.GrpcProviders, calls: Sequence[ProviderCall]
+    ) -> AsyncIterator[tuple[str, Answer]]:
+        renamed = [_renamed(call) for call in calls]
+        ours = {new.attempt.key: call.attempt.key for call, new in zip(calls, renamed, strict=True)}
+        async for key, answer in original(self, renamed):
+            yield ours[key], answer
+
+    original = patches.put(clients.GrpcProviders, "execute", execute)
+
+
+def _renamed(call: ProviderCall) -> ProviderCall:
+    attempt = call.attempt
+    if attempt.sent_at == attempt.last_sent_at:
+        return call
+    return replace(call, attempt=replace(attempt, key=f"{attempt.key}-{secrets.token_hex(4)}"))
+
+
+def timeout_is_failure(patches: Patches) -> None:
+    """Who does not answer has refused, for good."""
+
+    def settle(self: Decider, work: Work, answer: Answer, now: datetime) -> Change:
+        failure = answer.failure
+        if answer.outcome is Outcome.UNKNOWN and failure and failure.code in NO_ANSWER:
+            answer = replace(answer, outcome=Outcome.FAILED)
+        return settled(self, work, answer, now)
+
+    def is_definitive(self: Capabilities, failure: Failure | None) -> bool:
+        return was_definitive(self, failure) or bool(failure and failure.code in NO_ANSWER)
+
+    settled: Settle = patches.put(Decider, "settle", settle)
+    was_definitive = patches.put(Capabilities, "is_definitive", is_definitive)
+
+
+def new_attempt_on_unknown(patches: Patches) -> None:
+    """Where nobody knows what became of an attempt, the next one begins."""
+
+    def wonder(_: Decider, work: Work, attempt: Attempt, __: Answer, now: datetime) -> Change:
+        return retire(work, attempt, now)
+
+    patches.put(Decider, "_wonder", wonder)
+
+
+def trusted_amount(patches: Patches) -> None:
+    """What a provider says that it has moved is taken for what it was asked to move."""
+    _believe_adapters(patches)
+
+    def succeed(
+        self: Decider, work: Work, attempt: Attempt, answer: Answer, now: datetime
+    ) -> Change:
+        return original(self, work, attempt, replace(answer, amount=None), now)
+
+    original: Succeed = patches.put(Decider, "_succeed", succeed)
+
+
+def _believe_adapters(patches: Patches) -> None:
+    from services.providers.adapters import local_wallet, paystack
+    from services.providers.adapters.flutterwave import translate as flutterwave
+    from services.providers.adapters.stripe import refunds
+    from services.providers.adapters.stripe import translate as stripe
+
+    def believe(module: Any, name: str, money_of: Any) -> None:
+        def read(operation: Any, answer: Any) -> Any:
+            stated = money_of(answer) or operation.amount
+            return original(replace(operation, amount=stated), answer)
+
+        original = patches.put(module, name, read)
+
+    believe(local_wallet, "_read_payout", local_wallet._money)
+    believe(paystack, "_read_transfer", paystack._money)
+    believe(flutterwave, "read_transfer", _money_at_flutterwave)
+    believe(stripe, "read_intent", _money_at_stripe)
+    believe(refunds, "read_refund", _money_at_stripe)
+
+
+def _money_at_flutterwave(transfer: Any) -> Any:
+    from services.providers.adapters.flutterwave.amounts import from_number
+
+    return from_number(transfer.get("amount"), transfer.get("currency"))
+
+
+def _money_at_stripe(intent: Any) -> Any:
+    from services.providers.adapters.stripe.amounts import from_stripe
+
+    return from_stripe(intent.get("amount"), intent.get("currency"))

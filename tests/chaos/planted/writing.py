@@ -1,0 +1,117 @@
+"""Bugs in what the database is asked to keep: guards, leases and rules that are not there."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from services.payments.convert import encode_payment
+from services.payments.ports import IdempotencyKey, StoredAnswer
+from services.payments.steps import Work
+from services.payments.store import merchant_news, payments, rows, work, writing
+from services.payments.store.work import PostgresWorkTransaction
+from services.shared import db
+from services.shared.db import connected
+from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches
+
+VERSION = "p.version = r.expected_version"
+TOKEN = "p.lease_token = r.lease_token"
+LEFT_OUT = "ON CONFLICT DO NOTHING"
+SKEWED_MEMBER, SKEW = "worker-2", timedelta(minutes=10)
+
+
+def unguarded_write(patches: Patches) -> None:
+    """A payment is written over, whoever has changed it meanwhile. Two events of one number would
+    still refuse it all; so what is told of it already, in its history or to merchants, is left."""
+    patches.reword(writing, "_WRITE_PAYMENTS", f"AND {VERSION} AND {TOKEN}", "")
+    columns = f"AS r({payments._EVENT_COLUMNS})"
+    patches.reword(writing, "INSERT_EVENTS", columns, f"{columns} {LEFT_OUT}")
+    told = "event_type text, body text)"
+    patches.reword(merchant_news, "_INSERT", told, f"{told} {LEFT_OUT}")
+
+
+def no_fencing(patches: Patches) -> None:
+    """Who has once claimed a payment may mark, send and write at any time later."""
+    patches.reword(writing, "_WRITE_PAYMENTS", f"AND {TOKEN}", "")
+    patches.reword(work, "_MARK_SENT", "USING (merchant_id, id, lease_token)", _WITHOUT_TOKEN)
+    patches.reword(work, "_MARK_SENT", "WHERE p.lease_until > now()", "")
+    patches.reword(work, "_MARK_SENT", "AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')", "")
+
+    async def claim(self: PostgresWorkTransaction, *claim: Any, **limits: Any) -> Sequence[Work]:
+        claimed = await original(self, *claim, **limits)
+        return [replace(item, lease_ends=time.monotonic() + 3600) for item in claimed]
+
+    original = patches.put(PostgresWorkTransaction, "claim", claim)
+
+
+_WITHOUT_TOKEN = "USING (merchant_id, id)"
+
+
+def unsafe_durability_accepted(patches: Patches) -> None:
+    """The services start on a server that forgets what it has acknowledged."""
+    patches.put(db, "DURABILITY", ())
+
+
+def job_deleted_at_claim(patches: Patches) -> None:
+    """A payment that is claimed is due no more, and nobody's lease brings it back."""
+    patches.reword(
+        work,
+        "_CLAIM",
+        "SET lease_owner = :owner,",
+        "SET due_at = NULL, lease_owner = :owner,",
+    )
+
+
+def regenerated_answers(patches: Patches) -> None:
+    """A key that comes again is answered with the payment as it is by then."""
+
+    async def answers(
+        self: payments.PostgresPayments, keys: Sequence[IdempotencyKey]
+    ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
+        now, stored = await original(self, keys)
+        return now, {key: await _anew(self, key, answer) for key, answer in stored.items()}
+
+    original = patches.put(payments.PostgresPayments, "answers", answers)
+
+
+_PAYMENT_OF = text(
+    "SELECT p.* FROM payments p JOIN idempotency_keys k "
+    "ON k.merchant_id = p.merchant_id AND k.payment_id = p.id "
+    "WHERE k.merchant_id = :merchant_id AND k.key = :key"
+)
+
+
+async def _anew(
+    store: payments.PostgresPayments, key: IdempotencyKey, answer: StoredAnswer
+) -> StoredAnswer:
+    async with connected(store._engine) as connection:
+        named = {"merchant_id": key[0], "key": key[1]}
+        row = (await connection.execute(_PAYMENT_OF, named)).first()
+    response = answer.response if row is None else encode_payment(rows.read_payment(row))
+    return replace(answer, response=response)
+
+
+def clock_of(member: str) -> Callable[[], datetime]:
+    """What time it is in a process."""
+    ahead = SKEW if member == SKEWED_MEMBER else timedelta(0)
+    return lambda: datetime.now(UTC) + ahead
+
+
+def local_clock(patches: Patches) -> None:
+    """Workers go by their own clocks, and one of those is ten minutes ahead."""
+
+    now = clock_of(os.environ.get(MEMBER_VARIABLE, ""))
+
+    async def claim(self: PostgresWorkTransaction, *claim: Any, **limits: Any) -> Sequence[Work]:
+        claimed = await original(self, *claim, **limits)
+        return [replace(item, claimed_at=now()) for item in claimed]
+
+    async def local_now(_: PostgresWorkTransaction) -> datetime:
+        return now()
+
+    original = patches.put(PostgresWorkTransaction, "claim", claim)
+    patches.put(PostgresWorkTransaction, "now", local_now)

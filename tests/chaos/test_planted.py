@@ -1,0 +1,32 @@
+"""A few planted bugs in one mesh, without a fault from outside: the harness sees each of them.
+All sixteen, each in a mesh of its own: ./caravel chaos --planted."""
+
+from pathlib import Path
+
+from tests.chaos import result
+from tests.chaos.planted.catalogue import by_name
+from tests.chaos.planted.process import launched_with
+from tests.chaos.run import Options, run
+
+SECONDS = 15
+# None of them hides another, and each breaks an invariant of its own.
+QUICK = ("keys_not_unique", "delivered_before_sent", "trusted_amount", "empty_secret_accepted")
+
+
+async def test_bugs_that_are_put_in_are_found_each_by_its_own_invariant(tmp_path: Path) -> None:
+    options = Options(
+        seed=1,
+        minutes=SECONDS / 60,
+        folder=tmp_path / "chaos",
+        rate_per_second=16,
+        intensity=0,
+        until_broken=True,
+        # What the bugs leave behind need not come to its end.
+        liveness_seconds=5,
+        launch=launched_with(by_name("+".join(QUICK))),
+    )
+
+    found = await run(options, lambda _: None)
+
+    missed = [name for name in QUICK if not any(map(by_name(name).explains, found.violations))]
+    assert not missed, result.render(found, "./caravel chaos --planted")
