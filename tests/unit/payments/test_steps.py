@@ -103,6 +103,14 @@ def test_a_denial_within_the_lag_is_no_contradiction_yet(answer: Answer) -> None
     assert late.payment.hold_reason == "provider_contradicts_itself"
 
 
+def test_a_refund_of_a_collection_that_the_provider_denies_is_a_hold() -> None:
+    work = make_work(State.REFUNDING, AttemptState.UNKNOWN)
+
+    change = DECIDER.settle(work, DENIED, NOW + timedelta(minutes=2))
+
+    assert change.payment.hold_reason == "provider_contradicts_itself"
+
+
 @pytest.mark.parametrize("code", ["amount_mismatch", "reference_mismatch"])
 def test_what_is_not_what_we_asked_for_is_a_hold_also_while_it_is_open(code: str) -> None:
     other = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code=code, message="see pi_1"))
