@@ -28,7 +28,7 @@ SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
 WORKER_PAUSE_SECONDS = (21.0, 60.0)
 SHORTEST_WORKER_PAUSE_SECONDS = (21.0, 30.0)
-SLOW_SECONDS = 4.0
+SLOW_SECONDS = 8.0
 SHARE_OF_FAULTS = 0.65
 SHARE_OF_LIES = 0.4
 LIES_SECONDS = 30.0
@@ -171,15 +171,16 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
 
 def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Iterator[Action]:
     """The database is far away, and whoever is stopped then is stopped between two statements."""
-    toxic = {"latency_seconds": round(rng.uniform(0.2, 1.0), 3), "jitter_seconds": 0.1}
+    toxic = {"latency_seconds": round(rng.uniform(0.5, 2.0), 3), "jitter_seconds": 0.1}
     for link in topology.links:
         if _joins(link, "worker", POSTGRES):
             parameters = {"seconds": SLOW_SECONDS, "toxic": toxic}
             yield Action(at_seconds=at, kind="toxic", target=link, parameters=parameters)
     yield Action(
-        at_seconds=round(at + rng.uniform(1, SLOW_SECONDS), 3),
+        at_seconds=round(at + rng.uniform(3, SLOW_SECONDS), 3),
         kind="pause",
-        target=rng.choice(topology.names("worker")),
+        # Always the same one: somebody has to take over.
+        target=topology.names("worker")[0],
         parameters={"seconds": round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)},
     )
 
