@@ -28,7 +28,7 @@ SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
 WORKER_PAUSE_SECONDS = (21.0, 60.0)
 SHORTEST_WORKER_PAUSE_SECONDS = (21.0, 30.0)
-SLOW_SECONDS = 8.0
+SLOW_SECONDS = 10.0
 SHARE_OF_FAULTS = 0.65
 SHARE_OF_LIES = 0.4
 LIES_SECONDS = 30.0
@@ -170,17 +170,17 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
 
 
 def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Iterator[Action]:
-    """The database is far away, and whoever is stopped then is stopped between two statements."""
-    toxic = {"latency_seconds": round(rng.uniform(0.5, 2.0), 3), "jitter_seconds": 0.1}
+    """Everybody is far away for a while, and one worker is stopped that has intended to send."""
+    latency = round(rng.uniform(0.1, 0.4), 3)
+    toxic = {"latency_seconds": latency, "jitter_seconds": latency / 4}
     for link in topology.links:
-        if _joins(link, "worker", POSTGRES):
+        if _joins(link, "worker", POSTGRES) or _joins(link, "worker", "providers"):
             parameters = {"seconds": SLOW_SECONDS, "toxic": toxic}
             yield Action(at_seconds=at, kind="toxic", target=link, parameters=parameters)
     yield Action(
-        at_seconds=round(at + rng.uniform(3, SLOW_SECONDS), 3),
-        kind="pause",
-        # Always the same one: somebody has to take over.
-        target=topology.names("worker")[0],
+        at_seconds=round(at + rng.uniform(3, SLOW_SECONDS / 2), 3),
+        kind="pause_sender",
+        target="worker",
         parameters={"seconds": round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)},
     )
 
