@@ -62,7 +62,8 @@ class Backends:
         them as sent; gives its process id. Asks again and again, for the moment is a short one."""
         connection = await asyncpg.connect(self.owner_url, timeout=ANSWER_SECONDS)
         try:
-            while (owner := await connection.fetchval(_SENDER, INTENTS_MIN)) is None:
+            # The database tells nobody of an intent, so there is no event to wait for.
+            while (owner := await connection.fetchval(_SENDER, INTENTS_MIN)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
             return int(owner.rpartition(":")[2])
         finally:
