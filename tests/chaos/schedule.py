@@ -23,6 +23,8 @@ RATES = {
     "terminate_sessions": 1.0,
     "toxic": 6.0,
     "pause_slow_worker": 1.0,
+    # Only for a mesh whose workers know how to: see planted.stalls.
+    "stall_worker": 0.0,
 }
 SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
@@ -147,6 +149,12 @@ def _pause_worker(rng: random.Random, topology: Topology) -> Drawn:
     return rng.choice(topology.names("worker")), {"seconds": seconds}
 
 
+def _stall_worker(rng: random.Random, topology: Topology) -> Drawn:
+    # Always the same one: somebody has to take over.
+    seconds = round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)
+    return topology.names("worker")[0], {"seconds": seconds}
+
+
 def _pause_session(rng: random.Random, _: Topology) -> Drawn:
     return "client backend", {"seed": rng.getrandbits(32), "seconds": _pause_seconds(rng)}
 
@@ -214,6 +222,7 @@ _DRAWN: Mapping[str, Callable[[random.Random, Topology], Drawn]] = {
     "pause": _pause,
     "pause_worker": _pause_worker,
     "pause_session": _pause_session,
+    "stall_worker": _stall_worker,
     "terminate_sessions": _terminate,
     "toxic": _toxic,
 }
