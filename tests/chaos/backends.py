@@ -15,6 +15,15 @@ ANSWER_SECONDS = 3.0
 # What one hears where the server is away, or goes away while it is asked.
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 SESSION = "client backend"
+LOOK_SECONDS = 0.005
+# Of so many payments at once somebody is in the middle of something.
+INTENTS_MIN = 3
+_SENDER = """
+    SELECT p.lease_owner FROM attempts a
+      JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
+     WHERE a.state = 'INTENDED' AND p.lease_until > now()
+     GROUP BY p.lease_owner HAVING count(*) >= $1 ORDER BY count(*) DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,18 @@ class Backends:
                 "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids
             )
         return len(pids)
+
+    async def sender(self) -> int:
+        """Waits for a process that has recorded intents under its lease and has not yet marked
+        them as sent; gives its process id. Asks again and again, for the moment is a short one."""
+        connection = await asyncpg.connect(self.owner_url, timeout=ANSWER_SECONDS)
+        try:
+            # The database tells nobody of an intent, so there is no event to wait for.
+            while (owner := await connection.fetchval(_SENDER, INTENTS_MIN)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_SECONDS)
+            return int(owner.rpartition(":")[2])
+        finally:
+            connection.terminate()
 
     @asynccontextmanager
     async def _connected(self) -> "AsyncIterator[asyncpg.Connection]":

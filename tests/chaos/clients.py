@@ -64,7 +64,7 @@ class Clients:
             (8, self._create_and_cancel), (10, self._create_and_refund), (7, self._replay),
             (3, self._replay_changed), (12, self._get), (2, self._list), (5, self._events),
             (4, self._refund_rest), (5, self._create_and_return), (6, self._refused),
-            (5, self._forged), (4, self._hint), (1, self._get_unknown),
+            (8, self._forged), (10, self._hint), (1, self._get_unknown),
         )  # fmt: skip
 
     async def act(self) -> None:

@@ -66,7 +66,9 @@ class Driver:
         async with self._connected():
             if clients.endpoint is None:
                 await clients.register("final")
-            await _spread(self._ask_again, [*clients.keyed.values(), *clients.hints.values()])
+            # An event that was taken is not sent again before the audit: it might have been lost.
+            hints = [hint for hint in clients.hints.values() if not hint.answered]
+            await _spread(self._ask_again, [*clients.keyed.values(), *hints])
             await self._settled([k for k in clients.payments.values() if k.status not in ENDS])
             await _spread(self._last_look, list(clients.payments.values()))
 

@@ -157,6 +157,14 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process has been stopped and not been continued."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
 def send(pid: int, number: int) -> bool:
     """Sends a signal; False where nobody is left to get it."""
     with suppress(ProcessLookupError):

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import aiohttp
 
 from tests.chaos import lies
 from tests.chaos.backends import AWAY
-from tests.chaos.members import children_of, send
+from tests.chaos.members import children_of, is_stopped, send
 from tests.chaos.mesh import ChaosMesh
 from tests.chaos.proxy import Toxic
 from tests.chaos.schedule import Action, Schedule
 
+AIMING_SECONDS = 10.0
 LYING_INTERVAL_SECONDS = 0.5
 TELLING_SECONDS = 60.0
 UNHEARD = (aiohttp.ClientError, OSError, TimeoutError)
@@ -82,6 +83,8 @@ class Nemesis:
         doing: dict[str, Callable[[Action], Awaitable[None]]] = {
             "kill": self._kill,
             "pause": self._pause,
+            "pause_sender": self._pause_sender,
+            "stall_worker": self._stall_worker,
             "kill_session": self._kill_session,
             "pause_session": self._pause_session,
             "terminate_sessions": self._terminate_sessions,
@@ -103,6 +106,29 @@ class Nemesis:
         self._mesh.hold_down(name)
         await asyncio.sleep(action.parameters["down_seconds"])
         self._mesh.let_up(name)
+
+    async def _stall_worker(self, action: Action) -> None:
+        """Has a worker stop itself when it is about to send, and wakes it a lease later."""
+        name = action.target
+        pid = self._mesh.children[name].pid
+        if is_stopped(pid):
+            self._note(action, missed="stopped already")
+            return
+        self._mesh.kill(name, signal.SIGUSR1)
+        async with asyncio.timeout(AIMING_SECONDS):
+            while not is_stopped(pid):  # noqa: ASYNC110 - the kernel tells nobody
+                await asyncio.sleep(0.05)
+        await self._pause(action)
+
+    async def _pause_sender(self, action: Action) -> None:
+        """Stops the next process that is seen to have an intent and to have sent nothing yet."""
+        async with asyncio.timeout(AIMING_SECONDS):
+            pid = await self._mesh.backends.sender()
+        for name, member in self._mesh.children.items():
+            if member.pid == pid:
+                await self._pause(replace(action, target=name))
+                return
+        self._note(action, missed="gone")
 
     async def _pause(self, action: Action) -> None:
         name = action.target

@@ -23,12 +23,14 @@ RATES = {
     "terminate_sessions": 1.0,
     "toxic": 6.0,
     "pause_slow_worker": 1.0,
+    # Only for a mesh whose workers know how to: see planted.stalls.
+    "stall_worker": 0.0,
 }
 SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
 WORKER_PAUSE_SECONDS = (21.0, 60.0)
 SHORTEST_WORKER_PAUSE_SECONDS = (21.0, 30.0)
-SLOW_SECONDS = 4.0
+SLOW_SECONDS = 10.0
 SHARE_OF_FAULTS = 0.65
 SHARE_OF_LIES = 0.4
 LIES_SECONDS = 30.0
@@ -147,6 +149,12 @@ def _pause_worker(rng: random.Random, topology: Topology) -> Drawn:
     return rng.choice(topology.names("worker")), {"seconds": seconds}
 
 
+def _stall_worker(rng: random.Random, topology: Topology) -> Drawn:
+    # Always the same one: somebody has to take over.
+    seconds = round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)
+    return topology.names("worker")[0], {"seconds": seconds}
+
+
 def _pause_session(rng: random.Random, _: Topology) -> Drawn:
     return "client backend", {"seed": rng.getrandbits(32), "seconds": _pause_seconds(rng)}
 
@@ -170,16 +178,17 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
 
 
 def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Iterator[Action]:
-    """The database is far away, and whoever is stopped then is stopped between two statements."""
-    toxic = {"latency_seconds": round(rng.uniform(0.2, 1.0), 3), "jitter_seconds": 0.1}
+    """Everybody is far away for a while, and one worker is stopped that has intended to send."""
+    latency = round(rng.uniform(0.1, 0.4), 3)
+    toxic = {"latency_seconds": latency, "jitter_seconds": latency / 4}
     for link in topology.links:
-        if _joins(link, "worker", POSTGRES):
+        if _joins(link, "worker", POSTGRES) or _joins(link, "worker", "providers"):
             parameters = {"seconds": SLOW_SECONDS, "toxic": toxic}
             yield Action(at_seconds=at, kind="toxic", target=link, parameters=parameters)
     yield Action(
-        at_seconds=round(at + rng.uniform(1, SLOW_SECONDS), 3),
-        kind="pause",
-        target=rng.choice(topology.names("worker")),
+        at_seconds=round(at + rng.uniform(3, SLOW_SECONDS / 2), 3),
+        kind="pause_sender",
+        target="worker",
         parameters={"seconds": round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)},
     )
 
@@ -213,6 +222,7 @@ _DRAWN: Mapping[str, Callable[[random.Random, Topology], Drawn]] = {
     "pause": _pause,
     "pause_worker": _pause_worker,
     "pause_session": _pause_session,
+    "stall_worker": _stall_worker,
     "terminate_sessions": _terminate,
     "toxic": _toxic,
 }

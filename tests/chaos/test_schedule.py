@@ -37,7 +37,7 @@ def test_seeds_together_do_everything() -> None:
     assert killed == set(TOPOLOGY.processes)
     assert {action.kind for action in actions} == {
         *("kill", "kill_session", "pause", "pause_session", "terminate_sessions"),
-        *("toxic", "lies"),
+        *("toxic", "lies", "pause_sender"),
     }
     assert {action.target for action in actions if action.kind == "toxic"} == set(TOPOLOGY.links)
     told = [regime for a in actions if a.kind == "lies" for regime in a.parameters.values()]

@@ -9,7 +9,11 @@ from tests.chaos.planted.plant import Patches, Plant
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
 PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
 WORKER_PAUSES = {"pause_slow_worker": 12.0, "pause_worker": 0.0}
+# About as many as there is time for: each lasts longer than a lease.
+WORKER_STALLS = {"stall_worker": 24.0, "pause_worker": 0.0}
 
+# The mesh as it is.
+CONTROL = Plant(number=0, name="control", words="No bug at all.", expected=frozenset())
 PLANTS: Sequence[Plant] = (
     Plant(
         number=1,
@@ -54,7 +58,7 @@ PLANTS: Sequence[Plant] = (
         words="A worker marks, sends and writes also when its lease is long over.",
         expected=frozenset({"I3", "I4", "I9", "I10", "I16"}),
         alter=writing.no_fencing,
-        faults=WORKER_PAUSES,
+        faults=WORKER_STALLS,
     ),
     Plant(
         number=7,
@@ -139,7 +143,7 @@ PLANTS: Sequence[Plant] = (
 
 def by_name(name: str) -> Plant:
     """The bug of this name or number, or several as one: "8+11". Raises KeyError."""
-    known = {key: plant for plant in PLANTS for key in (plant.name, str(plant.number))}
+    known = {key: plant for plant in (CONTROL, *PLANTS) for key in (plant.name, str(plant.number))}
     return known[name] if "+" not in name else _together(name, [known[n] for n in name.split("+")])
 
 

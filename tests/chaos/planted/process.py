@@ -14,9 +14,11 @@ import asyncpg
 from deploy.local.child import Spec
 from tests.chaos.planted.catalogue import by_name
 from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches, Plant
+from tests.chaos.planted.stalls import stop_when_told
 
 MIGRATIONS = "alembic"
-ALTERED = ("services.payments", "services.payments.worker", "services.providers")
+WORKER = "services.payments.worker"
+ALTERED = ("services.payments", WORKER, "services.providers")
 # How deploy.local starts Python: the interpreter, and that its folder is no part of the program.
 MODULE_AT = 3
 
@@ -44,8 +46,10 @@ def launched_with(plant: Plant) -> Callable[[Spec], Spec]:
 
 def main(name: str, module: str, arguments: Sequence[str]) -> None:
     """Becomes the process."""
-    plant = by_name(name)
-    plant.alter(Patches())
+    plant, patches = by_name(name), Patches()
+    plant.alter(patches)
+    if module == WORKER:
+        stop_when_told(patches)
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -13,8 +13,7 @@ from typing import TypeVar
 
 from deploy.local.problem import Problem
 from deploy.local.terminal import GREEN, RED, paint
-from tests.chaos.mesh import unchanged
-from tests.chaos.planted.catalogue import by_name
+from tests.chaos.planted.catalogue import CONTROL, by_name
 from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
 from tests.chaos.result import Result, write
@@ -26,7 +25,6 @@ MINUTES, SEEDS, INTENSITY = 0.75, 5, 2.0
 # What waits longer than this for its end waits in vain, or for an hour.
 LIVENESS_SECONDS = 40.0
 Found = TypeVar("Found")
-CONTROL = Plant(number=0, name="control", words="No bug at all.", expected=frozenset())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +110,7 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         certain=under_faults_of.faults,
         until_broken=plant is not CONTROL,
         liveness_seconds=LIVENESS_SECONDS,
-        launch=unchanged if plant is CONTROL else launched_with(plant),
+        launch=launched_with(plant),
     )
     try:
         result = asyncio.run(run(options, _unheard))
