@@ -71,6 +71,24 @@ async def test_whatever_a_provider_does_the_money_arrives_once(
     assert effects["payout_completed"] == 1
 
 
+@pytest.mark.parametrize("currency", ["INR", "ZAR"])
+@pytest.mark.parametrize(
+    "words", ["sim:no_webhook sim:500_after", "sim:webhook_only sim:500_after"]
+)
+async def test_asking_alone_and_events_alone_each_finish_a_payment(
+    rest: Rest, simulator: aiohttp.ClientSession, words: str, currency: str
+) -> None:
+    """Every answer to a send is lost, and then there is only one way left to learn of it."""
+    payment = await rest.create(destination_currency=currency, reference=words)
+
+    done = await rest.wait(payment["transaction_id"], {"COMPLETED", "ON_HOLD", "REFUNDED"})
+
+    assert done["status"] == "COMPLETED"
+    effects = await _effects(simulator, payment["transaction_id"])
+    assert effects["charge_succeeded"] == 1
+    assert effects["payout_completed"] == 1
+
+
 @pytest.mark.parametrize("words", ["sim:amount+1", "sim:currency_swap", "sim:net_of_fee"])
 async def test_an_amount_that_a_provider_misstates_never_completes_a_payment(
     rest: Rest, words: str

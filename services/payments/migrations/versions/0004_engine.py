@@ -25,11 +25,7 @@ def upgrade() -> None:
             "operation", sa.Text(), server_default=sa.text("'CreatePayment'"), nullable=False
         ),
     )
-    op.add_column(
-        "webhook_inbox",
-        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
-    )
-    op.add_column("webhook_inbox", sa.Column("last_error", sa.Text()))
+    _extend_inbox()
     _create_outbox()
     _create_operator_actions()
     op.execute(
@@ -49,6 +45,8 @@ def downgrade() -> None:
     op.drop_table("operator_actions")
     op.drop_table("outbox")
     op.drop_table("webhook_endpoints")
+    op.drop_index("webhook_inbox_set_aside_idx", table_name="webhook_inbox")
+    op.drop_column("webhook_inbox", "set_aside_at")
     op.drop_column("webhook_inbox", "last_error")
     op.drop_column("webhook_inbox", "failures")
     op.drop_column("idempotency_keys", "operation")
@@ -61,6 +59,8 @@ def downgrade() -> None:
         unique=True,
         postgresql_where=sa.text(LIVE),
     )
+    op.drop_index("payments_set_aside_idx", table_name="payments")
+    op.drop_index("payments_failing_idx", table_name="payments")
     op.drop_constraint("payments_refunded_check", "payments")
     for name in (
         "last_error",
@@ -104,6 +104,18 @@ def _extend_payments() -> None:
         sa.Column("step_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
     )
     op.add_column("payments", sa.Column("last_error", sa.Text()))
+    op.create_index(
+        "payments_failing_idx",
+        "payments",
+        ["due_at"],
+        postgresql_where=sa.text("step_failures > 0 AND hold_reason IS NULL"),
+    )
+    op.create_index(
+        "payments_set_aside_idx",
+        "payments",
+        ["merchant_id"],
+        postgresql_where=sa.text("hold_reason = 'step_failed'"),
+    )
 
 
 def _extend_attempts() -> None:
@@ -119,6 +131,21 @@ def _extend_attempts() -> None:
             unique=True,
             postgresql_where=sa.text(where),
         )
+
+
+def _extend_inbox() -> None:
+    op.add_column(
+        "webhook_inbox",
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+    )
+    op.add_column("webhook_inbox", sa.Column("last_error", sa.Text()))
+    op.add_column("webhook_inbox", sa.Column("set_aside_at", sa.DateTime(timezone=True)))
+    op.create_index(
+        "webhook_inbox_set_aside_idx",
+        "webhook_inbox",
+        ["merchant_id"],
+        postgresql_where=sa.text("state = 'SET_ASIDE'"),
+    )
 
 
 def _create_outbox() -> None:
@@ -168,11 +195,18 @@ def _create_outbox() -> None:
             "merchant_id", "payment_id", "sequence", "endpoint_id", name="outbox_pkey"
         ),
     )
+    # Claimed endpoint by endpoint, so that one cannot stand in the way of another.
     op.create_index(
-        "outbox_due_at_idx",
+        "outbox_pending_idx",
         "outbox",
-        ["due_at"],
+        ["merchant_id", "endpoint_id", "due_at"],
         postgresql_where=sa.text("state = 'PENDING'"),
+    )
+    op.create_index(
+        "outbox_set_aside_idx",
+        "outbox",
+        ["merchant_id"],
+        postgresql_where=sa.text("state = 'SET_ASIDE'"),
     )
 
 
