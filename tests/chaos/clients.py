@@ -61,7 +61,8 @@ class Clients:
         # What they do, and how often.
         self._actions: Sequence[tuple[float, Callable[[str], Awaitable[None]]]] = (
             (24, self._create), (6, self._create_quoted), (5, self._create_twins),
-            (8, self._create_and_cancel), (6, self._cancel_waiting), (10, self._create_and_refund), (7, self._replay),
+            (8, self._create_and_cancel), (6, self._cancel_waiting),
+            (10, self._create_and_refund), (7, self._replay),
             (3, self._replay_changed), (12, self._get), (2, self._list), (5, self._events),
             (4, self._refund_rest), (5, self._create_and_return), (6, self._refused),
             (8, self._forged), (10, self._hint), (1, self._get_unknown),

@@ -8,7 +8,6 @@ from tests.chaos.planted.plant import Patches, Plant
 
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
 PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
-WORKER_PAUSES = {"pause_slow_worker": 12.0, "pause_worker": 0.0}
 # About as many as there is time for: each lasts longer than a lease.
 WORKER_STALLS = {"stall_worker": 24.0, "pause_worker": 0.0}
 
@@ -50,7 +49,7 @@ PLANTS: Sequence[Plant] = (
         words="A payment is written without asking for its version or its lease, nor its history.",
         expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
         alter=writing.unguarded_write,
-        faults=WORKER_PAUSES,
+        faults=WORKER_STALLS,
     ),
     Plant(
         number=6,
