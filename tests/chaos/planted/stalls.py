@@ -1,6 +1,7 @@
 """A worker that can be told to stop at its most delicate moments: it has claimed, and is about to
-mark and send; or it has an answer, and is about to record it. From outside nobody hits that moment, which is shorter than a statement; and who was
-stopped while the database had its question has given up by the time that it goes on."""
+mark and send; or it has an answer, and is about to record it. From outside nobody hits these, which
+are shorter than a statement; and who was stopped while the database had its question has given up
+by the time that it goes on."""
 
 import os
 import random
