@@ -61,7 +61,8 @@ class Clients:
         # What they do, and how often.
         self._actions: Sequence[tuple[float, Callable[[str], Awaitable[None]]]] = (
             (24, self._create), (6, self._create_quoted), (5, self._create_twins),
-            (8, self._create_and_cancel), (10, self._create_and_refund), (7, self._replay),
+            (8, self._create_and_cancel), (6, self._cancel_waiting),
+            (10, self._create_and_refund), (7, self._replay),
             (3, self._replay_changed), (12, self._get), (2, self._list), (5, self._events),
             (4, self._refund_rest), (5, self._create_and_return), (6, self._refused),
             (8, self._forged), (10, self._hint), (1, self._get_unknown),
@@ -109,19 +110,34 @@ class Clients:
     async def _create_and_cancel(self, client: str) -> None:
         if known := await self._pay(client, self._orders.payment()):
             await asyncio.sleep(self._rng.choice((0, 0.02, 0.1, 0.5, 2)))
-            call = Call(
-                f="cancel",
-                method="POST",
-                path=f"{PAYMENTS}/{known.payment_id}:cancel",
-                body={},
-                payment_id=known.payment_id,
-            )
-            await self.http.send(call, client)
+            await self._cancel(client, known)
+
+    async def _cancel_waiting(self, client: str) -> None:
+        """Looks at payments that nothing was heard of, and calls off those that still wait."""
+        waiting = [k for k in self.payments.values() if k.status == "PENDING"]
+        for known in self._rng.sample(waiting, min(4, len(waiting))):
+            await self.look(client, known)
+            if self.payments[known.payment_id].status == "PENDING":
+                await self._cancel(client, known)
+
+    async def _cancel(self, client: str, known: Known) -> None:
+        call = Call(
+            f="cancel",
+            method="POST",
+            path=f"{PAYMENTS}/{known.payment_id}:cancel",
+            body={},
+            payment_id=known.payment_id,
+        )
+        await self.http.send(call, client)
 
     async def _create_and_refund(self, client: str) -> None:
-        if known := await self._pay(client, self._orders.payment()):
-            await asyncio.sleep(self._rng.choice((0.05, 0.2, 0.5, 1, 3)))
-            await self._refund(client, known)
+        """As an impatient merchant: asked for again while the payout is on its way."""
+        known = await self._pay(client, self._orders.payment())
+        for _ in range(4):
+            if known and known.status in ("PENDING", "PROCESSING", "SENT"):
+                await asyncio.sleep(self._rng.choice((0.05, 0.2, 0.5, 1, 3)))
+                await self._refund(client, known)
+                known = self.payments[known.payment_id]
 
     async def _refund_rest(self, client: str) -> None:
         """Asks for what was left by a refund in parts, or of what came back."""

@@ -8,9 +8,14 @@ from tests.chaos.planted.plant import Patches, Plant
 
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
 PAYMENTS_KILLS = {"kill payments-1": 5.0, "kill payments-2": 5.0}
-WORKER_PAUSES = {"pause_slow_worker": 12.0, "pause_worker": 0.0}
-# About as many as there is time for: each lasts longer than a lease.
-WORKER_STALLS = {"stall_worker": 24.0, "pause_worker": 0.0}
+# About as many as there is time for: each lasts longer than a lease. A stopped worker whose session
+# the database has ended meanwhile is stopped by that, whether it is fenced or not.
+WORKER_STALLS = {
+    "stall_worker": 24.0,
+    **dict.fromkeys(("kill worker-1", "pause_worker", "pause", "pause_session"), 0.0),
+    **dict.fromkeys(("kill_postgresql", "kill_session", "kill_servant"), 0.0),
+    "terminate_sessions": 0.0,
+}
 
 # The mesh as it is.
 CONTROL = Plant(number=0, name="control", words="No bug at all.", expected=frozenset())
@@ -50,7 +55,7 @@ PLANTS: Sequence[Plant] = (
         words="A payment is written without asking for its version or its lease, nor its history.",
         expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
         alter=writing.unguarded_write,
-        faults=WORKER_PAUSES,
+        faults=WORKER_STALLS,
     ),
     Plant(
         number=6,

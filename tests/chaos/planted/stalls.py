@@ -1,18 +1,23 @@
-"""A worker that can be told to stop at its most delicate moment: it has claimed, and is about to
-mark and send. From outside nobody hits that moment, which is shorter than a statement; and who was
-stopped while the database had its question has given up by the time that it goes on."""
+"""A worker that can be told to stop at its most delicate moments: it has claimed, and is about to
+mark and send; or it has an answer, and is about to record it. From outside nobody hits these, which
+are shorter than a statement; and who was stopped while the database had its question has given up
+by the time that it goes on."""
 
 import os
+import random
 import signal
 from collections.abc import Sequence
 from typing import Any
 
 from services.payments.steps import Work
 from services.payments.store.work import PostgresWorkTransaction
+from services.payments.worker import Worker
 from tests.chaos.planted.plant import Patches
 
 # Says: stop yourself the next time that you are about to mark so many payments as sent.
 SIGNAL, PAYMENTS_MIN = signal.SIGUSR1, 2
+# There are more answers than batches: of those only some.
+RECORDING_SHARE = 0.1
 
 
 def stop_when_told(patches: Patches) -> None:
@@ -31,5 +36,14 @@ def stop_when_told(patches: Patches) -> None:
         marked: Sequence[Work] = await original(self, work)
         return marked
 
+    async def record(self: Worker, answered: Sequence[Any]) -> Sequence[bool]:
+        nonlocal told
+        if told and random.random() < RECORDING_SHARE:
+            told = False
+            os.kill(os.getpid(), signal.SIGSTOP)
+        recorded: Sequence[bool] = await original_record(self, answered)
+        return recorded
+
     original = patches.put(PostgresWorkTransaction, "mark_sent", mark_sent)
+    original_record = patches.put(Worker, "_record", record)
     signal.signal(SIGNAL, hear)
