@@ -88,10 +88,7 @@ class Answer:
         return self.failure.code if self.failure else ""
 
     def denies(self, attempt: "Attempt") -> bool:
-        """Whether the provider does not know an id that it gave us: the operation's, or that of the
-        collection that a refund names."""
-        if self.code == DENIAL and attempt.step is Step.REFUND:
-            return True
+        """Whether the provider says that it has no such operation, although it gave us its id."""
         says_no = self.outcome is Outcome.ABSENT or self.code == DENIAL
         return says_no and attempt.provider_reference != ""
 

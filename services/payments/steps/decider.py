@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.domain.attempt import (
+    DENIAL,
     FAULT,
     MISMATCHES,
     Answer,
@@ -36,6 +37,7 @@ from services.payments.steps.news import (
     evidence,
     heard,
     ignored,
+    named_by_event,
     outdated,
     signed_word,
     takes_back,
@@ -136,7 +138,8 @@ class Decider:
         answer = evidence(work, attempt, capabilities)
         if answer is not None:
             return rest(work, self.settle(work, answer, work.claimed_at))
-        return self._go_on(work, attempt)
+        named = named_by_event(work, attempt)
+        return self._go_on(replace(work, attempt=named), named)
 
     def _watch_over(self, work: Work) -> Plan:
         """What has succeeded is asked about when it is said to have failed, and once at the end of
@@ -323,7 +326,7 @@ class Decider:
         if answer.code in MISMATCHES:
             return self._mismatch(work, attempt, answer)
         capabilities = self._capabilities[attempt.provider]
-        if answer.denies(attempt) and capabilities.absence_is_evidence(attempt, now):
+        if self._is_denied(attempt, answer, now):
             return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
         if not capabilities.may_send_again(attempt, now):
             return hold(work, "outcome_unknown")
@@ -337,6 +340,14 @@ class Decider:
             actor=answer.actor, cause=f"{attempt.step}_unknown", **evidence_of(attempt, answer)
         )
         return replace(change, payment=payment, events=(event,))
+
+    def _is_denied(self, attempt: Attempt, answer: Answer, now: datetime) -> bool:
+        """Whether the provider, asked late or often enough, does not know an id that it gave us:
+        the attempt's own, or that of the collection that a refund names."""
+        if attempt.step is Step.REFUND and answer.code == DENIAL:
+            return attempt.inconclusive_count >= CACHED_ERRORS
+        certain = self._capabilities[attempt.provider].absence_is_evidence(attempt, now)
+        return certain and answer.denies(attempt)
 
     def _succeed(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         if answer.amount in (None, attempt.amount):

@@ -2,6 +2,7 @@
 itself, and whether it contradicts what is recorded. What then happens is decided in decider."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from services.payments.domain.attempt import (
     Answer,
@@ -57,6 +58,19 @@ def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer
 def signed_word(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:
     """What an event says that nobody but the provider can have sent; for when asking fails."""
     return _word(work, attempt) if capabilities.signs_events else None
+
+
+def named_by_event(work: Work, attempt: Attempt) -> Attempt:
+    """The attempt with the provider's id, also where only an event has told it so far.
+
+    From then on the provider is known to have it, and whatever it says, nothing is sent again.
+    """
+    references = (
+        news.answer.provider_reference
+        for news in work.news
+        if is_about(news, attempt) and news.answer.provider_reference
+    )
+    return replace(attempt, provider_reference=attempt.provider_reference or next(references, ""))
 
 
 def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedNews, ...]:

@@ -2,7 +2,7 @@
 guess."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -105,10 +105,28 @@ def test_a_denial_within_the_lag_is_no_contradiction_yet(answer: Answer) -> None
 
 def test_a_refund_of_a_collection_that_the_provider_denies_is_a_hold() -> None:
     work = make_work(State.REFUNDING, AttemptState.UNKNOWN)
+    often = replace(work, attempt=replace(_attempt(work), inconclusive_count=5))
 
-    change = DECIDER.settle(work, DENIED, NOW + timedelta(minutes=2))
-
+    assert DECIDER.settle(work, DENIED, NOW).payment.hold_reason is None
+    change = DECIDER.settle(often, DENIED, NOW)
     assert change.payment.hold_reason == "provider_contradicts_itself"
+
+
+@pytest.mark.parametrize("wish", [None, NOW])
+def test_what_an_event_has_named_is_never_sent_again_nor_called_off(wish: datetime | None) -> None:
+    """The answer was lost, and then the provider forgot: its event is all that is left."""
+    event = _news(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
+    event = replace(event, answer=replace(event.answer, provider_reference="pi_1"))
+    work = make_work(State.COLLECTING, AttemptState.UNKNOWN, news=(event,))
+    work = replace(work, payment=replace(work.payment, cancel_requested_at=wish))
+
+    plan = DECIDER.plan(work)
+
+    assert plan.call is Call.LOOK_UP
+    assert not DECIDER.may_send_after(plan.work, ABSENT)
+    assert DECIDER.settle(plan.work, ABSENT, NOW).payment.state is State.COLLECTING
+    late = DECIDER.settle(plan.work, ABSENT, NOW + timedelta(minutes=2))
+    assert late.payment.hold_reason == "provider_contradicts_itself"
 
 
 @pytest.mark.parametrize("code", ["amount_mismatch", "reference_mismatch"])
