@@ -36,7 +36,7 @@ SWEPT = ("services.payments", "services.payments.worker", "services.providers")
 STRUCK = ("gateway", "fees", "fx")
 LEASE_SECONDS = 20
 # Long enough for several leases in a row; what takes longer has been lost.
-DRAIN_SECONDS = 180.0
+DRAIN_SECONDS = 240.0
 # What has not fired so long after its payment was settled never will.
 FIRES_WITHIN_SECONDS = 10.0
 ANSWER_SECONDS = 8.0

@@ -17,6 +17,7 @@ from sqlalchemy.util import await_only
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
 from services.payments.domain.attempt import Answer, AttemptState
 from services.payments.domain.delivery import Delivery, Reply
+from services.payments.failures import Lease
 from services.payments.ports import (
     EventSender,
     FeeBook,
@@ -211,8 +212,14 @@ class SweptTransaction(Swept):
         self._marked: list[Work] = []
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
-        self._claims = True
         claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
+        return await self._taken(claimed)
+
+    async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
+        return await self._taken(await self._inner.take_up(leases))
+
+    async def _taken(self, claimed: Sequence[Work]) -> Sequence[Work]:
+        self._claims = True
         due = [(STEP_OF_STATE.get(work.payment.state, ""), work) for work in claimed]
         begins = [(step, work.payment.reference) for step, work in due if _begins(work)]
         heard = [work for work in claimed if any(news.step == "payout" for news in work.news)]
