@@ -15,6 +15,7 @@ from tests.chaos.clients import Clients, Keyed, Known, events_call
 from tests.chaos.history import INFO, History
 
 CLIENTS = 24
+REPLAYS_AT_ONCE = 8
 # So often is a question asked again until it is answered for good.
 FINAL_TRIES = 20
 # What was begun only at the end comes to its end in so long.
@@ -80,7 +81,8 @@ class Driver:
         twice = calls * 2
         rng.shuffle(twice)
         async with self._connected():
-            await _spread(self._clients.send_signed_anew, twice)
+            # As a provider would: a stream of events, and not a flood.
+            await _spread(self._clients.send_signed_anew, twice, at_once=REPLAYS_AT_ONCE)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
@@ -130,9 +132,11 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         pass
 
 
-async def _spread(action: Callable[[Any], Awaitable[Any]], items: Sequence[Any]) -> None:
+async def _spread(
+    action: Callable[[Any], Awaitable[Any]], items: Sequence[Any], at_once: int = CLIENTS
+) -> None:
     """The action on every item, some at once."""
-    places = asyncio.Semaphore(CLIENTS)
+    places = asyncio.Semaphore(at_once)
 
     async def one(item: Any) -> None:
         async with places:

@@ -112,6 +112,19 @@ def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violati
     assert broken(world.facts()) == set()
 
 
+def test_i10_a_refund_that_is_asked_for_again_ends_its_hold() -> None:
+    world, told = story()
+    told.unpaid()
+    told.effect(told.attempt("refund", 1, "FAILED"), "refund_failed")
+    told.held("refund_failed")
+    told.change(hold_reason=None)
+    unasked = broken(world.facts())
+    told.event("REFUNDING", "REFUNDING", "refund_requested")
+
+    assert "I10" in unasked
+    assert "I10" not in broken(world.facts())
+
+
 def test_i20_a_hold_that_nothing_explains() -> None:
     world, told = story()
     told.attempt("collection", 1, "UNKNOWN")

@@ -148,10 +148,8 @@ class Decider:
         capabilities = self._capabilities.get(attempt.provider) if attempt else None
         if not attempt or not capabilities or attempt.state is not AttemptState.SUCCEEDED:
             return rest(work, release(work, closed_news=ignored(work.news)))
+        # An event may be from before the success, so it is never more than a reason to ask.
         doubted = takes_back(work, attempt)
-        answer = evidence(work, attempt, capabilities)
-        if doubted and answer is not None and answer.outcome is Outcome.FAILED:
-            return rest(work, self.settle(work, answer, work.claimed_at))
         final_in = self._final_in(work, attempt)
         if doubted or final_in == timedelta(0):
             change = replace(release(work), keeps_lease=True)
@@ -198,7 +196,7 @@ class Decider:
         """What an answer means: the change to record, whatever the outcome."""
         attempt = live(work)
         capabilities = self._capabilities[attempt.provider]
-        if answer.outcome is Outcome.UNKNOWN:
+        if answer.outcome is Outcome.UNKNOWN and attempt.state is not AttemptState.SUCCEEDED:
             answer = signed_word(work, attempt, capabilities) or answer
         outcome = answer.outcome
         definitive = outcome is Outcome.FAILED and (

@@ -77,15 +77,18 @@ def test_a_payout_that_has_begun_goes_on_whatever_is_wished() -> None:
 # Return
 
 
-def test_a_signed_event_of_a_return_is_evidence_where_the_provider_says_so() -> None:
+def test_an_event_of_a_failure_before_the_success_returns_nothing() -> None:
+    """The payout failed and then succeeded after all, and the first event came last."""
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
     news = _news(Outcome.FAILED, _attempt(work))
 
     plan = DECIDER.plan(replace(work, news=(news,)))
+    change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
 
-    assert plan.call is None
-    assert plan.change.payment.state is State.RETURNED
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.APPLIED]
+    assert CAPABILITIES["local_wallet"].event_is_evidence
+    assert plan.call is Call.LOOK_UP
+    assert change.payment.state is State.COMPLETED
+    assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED]
 
 
 def test_a_hint_of_a_return_is_looked_up_and_the_truth_decides() -> None:
@@ -103,8 +106,9 @@ def test_a_hint_of_a_return_is_looked_up_and_the_truth_decides() -> None:
 
     assert still_paid.payment.state is State.COMPLETED
     assert returned.payment.state is State.RETURNED
-    # bank signs its events, so its word counts while it cannot be asked.
-    assert nobody_knows.payment.state is State.RETURNED
+    assert nobody_knows.payment.state is State.COMPLETED
+    assert nobody_knows.closed_news == ()
+    assert nobody_knows.due_in is not None
 
 
 def test_a_completed_payout_is_asked_about_once_when_it_becomes_final() -> None:
