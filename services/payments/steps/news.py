@@ -48,11 +48,16 @@ def takes_back(work: Work, attempt: Attempt) -> bool:
 
 
 def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:
-    """What the first event says that settles the attempt without asking anybody."""
+    """The success that an event tells of, where that settles the attempt without asking anybody.
+
+    A failure lets money move again, to the next offramp or back to the payer, so it is asked about:
+    its event may be older than a success.
+    """
     # An event can be evidence only about what the provider is known to have.
-    if attempt.state in (AttemptState.INTENDED, AttemptState.FAILED, AttemptState.REVERSED):
+    if attempt.state is AttemptState.INTENDED or not capabilities.event_is_evidence:
         return None
-    return _word(work, attempt) if capabilities.event_is_evidence else None
+    word = _word(work, attempt)
+    return word if word is not None and word.outcome is Outcome.SUCCEEDED else None
 
 
 def signed_word(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:

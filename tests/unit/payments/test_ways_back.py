@@ -265,6 +265,18 @@ def test_where_asking_fails_an_unsigned_event_proves_nothing_and_is_kept() -> No
     assert change.due_in is not None
 
 
+def test_a_failure_that_an_event_tells_of_is_asked_about_before_money_moves_again() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    work = replace(work, news=(_news(Outcome.FAILED, _attempt(work)),))
+
+    plan = DECIDER.plan(work)
+
+    assert CAPABILITIES["local_wallet"].event_is_evidence
+    assert plan.call is Call.LOOK_UP
+    assert DECIDER.settle(plan.work, SUCCEEDED, NOW).payment.state is State.COMPLETED
+    assert DECIDER.settle(plan.work, REFUSED, NOW).payment.state is State.REFUNDING
+
+
 def test_events_that_contradict_each_other_are_no_evidence() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     both = tuple(_news(outcome, _attempt(work)) for outcome in (Outcome.FAILED, Outcome.SUCCEEDED))
