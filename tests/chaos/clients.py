@@ -15,6 +15,8 @@ from tests.chaos.hostile import Hostile, Subject
 from tests.chaos.orders import Orders, unknown_id
 
 PAYMENTS = "/api/payments"
+# How often a refund is asked for again where a worker has the payment, and how soon.
+BUSY_TRIES, BUSY_SECONDS = 12, 0.4
 
 
 @dataclass
@@ -168,9 +170,17 @@ class Clients:
         if self._rng.random() < 0.3:
             calls.append(_refund_call(self._orders.key(), known.payment_id, part))
         await asyncio.gather(
-            *(self.send_keyed(f"{client}.{number}", one) for number, one in enumerate(calls))
+            *(self._insist(f"{client}.{number}", one) for number, one in enumerate(calls))
         )
         await self.look(client, known)
+
+    async def _insist(self, client: str, call: Call) -> None:
+        """As clients do that are told to come again in a moment: so long as a worker has it."""
+        for _ in range(BUSY_TRIES):
+            answered = await self.send_keyed(client, call)
+            if answered.reason != "PAYMENT_BUSY":
+                return
+            await asyncio.sleep(BUSY_SECONDS)
 
     async def _replay(self, client: str) -> None:
         if keyed := self._any(self.keyed):

@@ -9,7 +9,8 @@ import aiohttp
 
 Modes = dict[str, Any]
 
-PROVIDERS = ("flutterwave", "local_wallet", "paystack", "stripe")
+OFFRAMPS = ("flutterwave", "local_wallet", "paystack")
+PROVIDERS = (*OFFRAMPS, "stripe")
 # Struck so many times for one key, then let through: a step gets on at last.
 BOUNDED = (
     *("accept_then_hang", "drop_before_accept", "500_before", "500_after"),

@@ -44,6 +44,8 @@ class Options:
     intensity: float = 1.0
     # Rates of faults that are not drawn, in two minutes.
     certain: Mapping[str, float] = field(default_factory=dict)
+    # What offramps are told to do in addition, from the start to the healing.
+    lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Ends with the first audit that finds something broken.
     until_broken: bool = False
     # Leaves the database behind also where nothing is wrong.
@@ -100,7 +102,14 @@ async def _everything(
 ) -> AsyncIterator[_Run]:
     """The mesh, its clients and its merchant, for the length of a block."""
     seed, folder, topology = options.seed, options.folder, options.topology
-    plan = schedule.make(seed, options.minutes * 60, topology, options.intensity, options.certain)
+    plan = schedule.make(
+        seed,
+        options.minutes * 60,
+        topology,
+        options.intensity,
+        options.certain,
+        lies_in_addition=options.lies,
+    )
     mesh = ChaosMesh(
         data_dir=folder / "mesh",
         payments=topology.payments,

@@ -4,7 +4,7 @@ at once hides what needs a long quiet time to show."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.chaos import lies
@@ -66,16 +66,18 @@ def make(
     topology: Topology,
     intensity: float = 1.0,
     certain: Mapping[str, float] | None = None,
+    *,
+    lies_in_addition: Mapping[str, Any] | None = None,
 ) -> Schedule:
     """The schedule of a seed. Intensity multiplies every rate, for a run that is short; a rate that
-    is certain is neither drawn nor multiplied."""
+    is certain is neither drawn nor multiplied. What lies are told in addition is by offramps."""
     certain = certain or {}
     rng = random.Random(f"schedule {seed}")
     rates = {
         **{f"kill {name}": KILLS_OF_A_PROCESS for name in topology.processes if name != POSTGRES},
         **RATES,
     }
-    actions = list(_lies(rng, seconds))
+    actions = [_lying_more(one, lies_in_addition or {}) for one in _lies(rng, seconds)]
     for kind, rate in rates.items():
         # Drawn whether it is used or not, so that one fault more does not change all the others.
         own = random.Random(rng.getrandbits(64))
@@ -102,6 +104,16 @@ def _lies(rng: random.Random, seconds: float) -> Iterator[Action]:
             at_seconds=at, kind="lies", target="simulator", parameters=lies.draw(rng, allowed)
         )
         at += rng.uniform(0.5, 1.5) * LIES_SECONDS
+
+
+def _lying_more(action: Action, modes: Mapping[str, Any]) -> Action:
+    told = {
+        provider: {**regime, "modes": {**regime["modes"], **modes}}
+        if provider in lies.OFFRAMPS
+        else regime
+        for provider, regime in action.parameters.items()
+    }
+    return replace(action, parameters=told)
 
 
 def _arrivals(

@@ -17,6 +17,13 @@ WORKER_STALLS = {
     "terminate_sessions": 0.0,
 }
 
+# A payout whose answer is lost, which nobody tells of, and which a look-up finds only later.
+LOST_PAYOUTS = {
+    "accept_then_hang": {"probability": 0.6, "times": 3},
+    "lookup_lag": {"probability": 1, "seconds": 15},
+    "no_webhook": {"probability": 1},
+}
+
 # The mesh as it is.
 CONTROL = Plant(number=0, name="control", words="No bug at all.", expected=frozenset())
 PLANTS: Sequence[Plant] = (
@@ -56,6 +63,7 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
         alter=writing.unguarded_write,
         faults=WORKER_STALLS,
+        recording_share=1.0,
     ),
     Plant(
         number=6,
@@ -112,6 +120,7 @@ PLANTS: Sequence[Plant] = (
         words="A refund begins while nobody knows whether the payout has arrived.",
         expected=frozenset({"I4", "I9"}),
         alter=refunding.refund_beside_unknown_payout,
+        lies=LOST_PAYOUTS,
     ),
     Plant(
         number=13,
@@ -168,4 +177,6 @@ def _together(name: str, plants: Sequence[Plant]) -> Plant:
         statements=tuple(line for plant in plants for line in plant.statements),
         server={k: v for plant in plants for k, v in plant.server.items()},
         faults={k: v for plant in plants for k, v in plant.faults.items()},
+        lies={k: v for plant in plants for k, v in plant.lies.items()},
+        recording_share=max(plant.recording_share for plant in plants),
     )

@@ -85,6 +85,10 @@ class Plant:
     server: Mapping[str, str] = field(default_factory=dict)
     # Faults that a run must have to come near it, in two minutes; all others are drawn as ever.
     faults: Mapping[str, float] = field(default_factory=dict)
+    # What offramps do all the time besides what is drawn, as the simulator is told it.
+    lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Of the answers that a worker has in its hand: the share before which it stops when told to.
+    recording_share: float = 0.1
 
     def explains(self, violation: Violation) -> bool:
         """Whether it is what the bug must break."""

@@ -18,13 +18,15 @@ from tests.chaos.planted.stalls import stop_when_told
 
 MIGRATIONS = "alembic"
 WORKER = "services.payments.worker"
+SHARE_VARIABLE = "CHAOS_RECORDING_SHARE"
 ALTERED = ("services.payments", WORKER, "services.providers")
 # How deploy.local starts Python: the interpreter, and that its folder is no part of the program.
 MODULE_AT = 3
 
 
-def launched_with(plant: Plant) -> Callable[[Spec], Spec]:
-    """The launch of a mesh that has the bug."""
+def launched_with(plant: Plant, under_faults_of: Plant | None = None) -> Callable[[Spec], Spec]:
+    """The launch of a mesh that has the bug, whose workers stop where that one's faults say."""
+    share = str((under_faults_of or plant).recording_share)
 
     def launch(spec: Spec) -> Spec:
         if spec.name == "postgresql":
@@ -38,7 +40,11 @@ def launched_with(plant: Plant) -> Callable[[Spec], Spec]:
         return replace(
             spec,
             command=(*start, "tests.chaos.planted.process", plant.name, *rest),
-            environment={**spec.environment, MEMBER_VARIABLE: spec.name},
+            environment={
+                **spec.environment,
+                MEMBER_VARIABLE: spec.name,
+                SHARE_VARIABLE: share,
+            },
         )
 
     return launch
@@ -49,7 +55,7 @@ def main(name: str, module: str, arguments: Sequence[str]) -> None:
     plant, patches = by_name(name), Patches()
     plant.alter(patches)
     if module == WORKER:
-        stop_when_told(patches)
+        stop_when_told(patches, float(os.environ[SHARE_VARIABLE]))
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

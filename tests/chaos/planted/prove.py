@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from deploy.local.problem import Problem
 from deploy.local.terminal import GREEN, RED, paint
+from tests.chaos import watch
 from tests.chaos.planted.catalogue import CONTROL, by_name
 from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
@@ -24,6 +25,8 @@ SIDE_BY_SIDE = 2
 MINUTES, SEEDS, INTENSITY = 0.75, 5, 2.0
 # What waits longer than this for its end waits in vain, or for an hour.
 LIVENESS_SECONDS = 40.0
+# The control must come to its end, and has all the time for it that any run has.
+CONTROL_SECONDS = watch.LIVENESS_SECONDS
 Found = TypeVar("Found")
 
 
@@ -60,7 +63,7 @@ def prove(plants: Sequence[Plant], how: Hunt, say: Callable[[str], None]) -> boo
     for proof in _side_by_side(hunt, [plant.name for plant in plants], how):
         say(_line(proof))
         proofs.append(proof)
-    profiles = {tuple(sorted(plant.faults.items())): plant.name for plant in reversed(plants)}
+    profiles = {_profile(plant): plant.name for plant in reversed(plants)}
     for proof in _side_by_side(control, list(reversed(profiles.values())), how):
         say(_control_line(proof))
         controls.append(proof)
@@ -100,6 +103,10 @@ def control(name: str, how: Hunt) -> Proof:
     )
 
 
+def _profile(plant: Plant) -> str:
+    return repr((sorted(plant.faults.items()), sorted(plant.lies), plant.recording_share))
+
+
 def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
     folder = how.folder / f"{under_faults_of.name}-{plant.number}" / str(seed)
     options = Options(
@@ -108,9 +115,10 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         folder=folder,
         intensity=how.intensity,
         certain=under_faults_of.faults,
+        lies=under_faults_of.lies,
         until_broken=plant is not CONTROL,
-        liveness_seconds=LIVENESS_SECONDS,
-        launch=launched_with(plant),
+        liveness_seconds=CONTROL_SECONDS if plant is CONTROL else LIVENESS_SECONDS,
+        launch=launched_with(plant, under_faults_of),
     )
     try:
         result = asyncio.run(run(options, _unheard))

@@ -16,12 +16,11 @@ from tests.chaos.planted.plant import Patches
 
 # Says: stop yourself the next time that you are about to mark so many payments as sent.
 SIGNAL, PAYMENTS_MIN = signal.SIGUSR1, 2
-# There are more answers than batches: of those only some.
-RECORDING_SHARE = 0.1
 
 
-def stop_when_told(patches: Patches) -> None:
+def stop_when_told(patches: Patches, recording_share: float) -> None:
     """From now on the signal stops this process at the next such moment."""
+    # There are more answers than batches: of those only a share.
     told = False
 
     def hear(*_: Any) -> None:
@@ -38,7 +37,7 @@ def stop_when_told(patches: Patches) -> None:
 
     async def record(self: Worker, answered: Sequence[Any]) -> Sequence[bool]:
         nonlocal told
-        if told and random.random() < RECORDING_SHARE:
+        if told and random.random() < recording_share:
             told = False
             os.kill(os.getpid(), signal.SIGSTOP)
         recorded: Sequence[bool] = await original_record(self, answered)

@@ -26,10 +26,12 @@ SKEWED_MEMBER, SKEW = "worker-2", timedelta(minutes=10)
 
 def unguarded_write(patches: Patches) -> None:
     """A payment is written over, whoever has changed it meanwhile. Two events of one number would
-    still refuse it all; so what is told of it already, in its history or to merchants, is left."""
+    still refuse it all; so what is there already, told, posted or in its history, is left."""
     patches.reword(writing, "_WRITE_PAYMENTS", f"AND {VERSION} AND {TOKEN}", "")
     columns = f"AS r({payments._EVENT_COLUMNS})"
     patches.reword(writing, "INSERT_EVENTS", columns, f"{columns} {LEFT_OUT}")
+    columns = "amount_minor bigint, cause text)"
+    patches.reword(writing, "_INSERT_POSTINGS", columns, f"{columns} {LEFT_OUT}")
     told = "event_type text, body text)"
     patches.reword(merchant_news, "_INSERT", told, f"{told} {LEFT_OUT}")
 
