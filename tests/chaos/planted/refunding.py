@@ -39,5 +39,5 @@ def balance_by_sum(patches: Patches) -> None:
 
 UNBOUNDED_REFUNDS = (
     "DROP INDEX attempts_one_live_refund_idx",
-    "ALTER TABLE payments DROP CONSTRAINT payments_payments_refunded_check_check",
+    "ALTER TABLE payments DROP CONSTRAINT payments_refunded_check",
 )

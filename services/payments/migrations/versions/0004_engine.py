@@ -61,7 +61,7 @@ def downgrade() -> None:
     )
     op.drop_index("payments_set_aside_idx", table_name="payments")
     op.drop_index("payments_failing_idx", table_name="payments")
-    op.drop_constraint("payments_refunded_check", "payments")
+    op.drop_constraint(op.f("payments_refunded_check"), "payments")
     for name in (
         "last_error",
         "step_failures",
@@ -81,7 +81,7 @@ def _extend_payments() -> None:
     )
     op.execute("UPDATE payments SET refunded_minor = amount_minor WHERE state = 'REFUNDED'")
     op.create_check_constraint(
-        "payments_refunded_check", "payments", "refunded_minor BETWEEN 0 AND amount_minor"
+        op.f("payments_refunded_check"), "payments", "refunded_minor BETWEEN 0 AND amount_minor"
     )
     op.add_column("payments", sa.Column("quote_expires_at", sa.DateTime(timezone=True)))
     op.execute(
