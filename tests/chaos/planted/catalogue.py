@@ -24,6 +24,14 @@ LOST_PAYOUTS = {
     "no_webhook": {"probability": 1},
 }
 
+CALM_API = dict.fromkeys(
+    (
+        *("kill payments-1", "kill payments-2", "kill gateway", "kill providers", "toxic", "pause"),
+        *("kill_postgresql", "kill_session", "kill_servant", "terminate_sessions"),
+    ),
+    0.0,
+)
+
 # The mesh as it is.
 CONTROL = Plant(number=0, name="control", words="No bug at all.", expected=frozenset())
 PLANTS: Sequence[Plant] = (
@@ -120,6 +128,8 @@ PLANTS: Sequence[Plant] = (
         words="A refund begins while nobody knows whether the payout has arrived.",
         expected=frozenset({"I4", "I9"}),
         alter=refunding.refund_beside_unknown_payout,
+        # Merchants must reach us while a payout is unknown.
+        faults=CALM_API,
         lies=LOST_PAYOUTS,
     ),
     Plant(
