@@ -29,8 +29,10 @@ COUNTS = f"""
            (SELECT count(*) FROM webhook_inbox n JOIN payments p ON p.id = n.payment_id
              WHERE n.state = 'PENDING' AND p.hold_reason IS NULL AND NOT {ENDLESS}
                AND p.id <> ALL($1::uuid[])) AS inbox,
+           -- What a merchant did not take in bad times waits for its turn, which may be far off.
            (SELECT count(*) FROM outbox
-             WHERE state = 'PENDING' AND payment_id <> ALL($1::uuid[])) AS outbox
+             WHERE state = 'PENDING' AND (due_at <= now() OR lease_until > now())
+               AND payment_id <> ALL($1::uuid[])) AS outbox
 """
 
 
