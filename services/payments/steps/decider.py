@@ -38,8 +38,8 @@ from services.payments.steps.news import (
     heard,
     ignored,
     named_by_event,
+    or_what_was_heard,
     outdated,
-    signed_word,
     takes_back,
 )
 from services.payments.steps.waiting import evidence_of, hold, live, release, rest
@@ -196,8 +196,7 @@ class Decider:
         """What an answer means: the change to record, whatever the outcome."""
         attempt = live(work)
         capabilities = self._capabilities[attempt.provider]
-        if answer.outcome is Outcome.UNKNOWN and attempt.state is not AttemptState.SUCCEEDED:
-            answer = signed_word(work, attempt, capabilities) or answer
+        answer = or_what_was_heard(work, attempt, capabilities, answer)
         outcome = answer.outcome
         definitive = outcome is Outcome.FAILED and (
             answer.is_a_persons or capabilities.is_definitive(answer.failure)

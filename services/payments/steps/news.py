@@ -60,9 +60,22 @@ def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer
     return word if word is not None and word.outcome is Outcome.SUCCEEDED else None
 
 
-def signed_word(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:
-    """What an event says that nobody but the provider can have sent; for when asking fails."""
-    return _word(work, attempt) if capabilities.signs_events else None
+def or_what_was_heard(
+    work: Work, attempt: Attempt, capabilities: Capabilities, answer: Answer
+) -> Answer:
+    """The answer, or what an event says where asking was of no help.
+
+    It was none where nobody could say and the provider signs its events, or where the provider
+    calls open what an event of its own has ended, and its events are evidence.
+    """
+    believed = {
+        Outcome.UNKNOWN: capabilities.signs_events,
+        Outcome.PENDING: capabilities.event_is_evidence,
+    }
+    # What has succeeded is taken back by an answer only: an event may be older than the success.
+    if attempt.state is AttemptState.SUCCEEDED or not believed.get(answer.outcome, False):
+        return answer
+    return _word(work, attempt) or answer
 
 
 def named_by_event(work: Work, attempt: Attempt) -> Attempt:

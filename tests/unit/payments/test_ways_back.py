@@ -275,6 +275,9 @@ def test_a_failure_that_an_event_tells_of_is_asked_about_before_money_moves_agai
     assert plan.call is Call.LOOK_UP
     assert DECIDER.settle(plan.work, SUCCEEDED, NOW).payment.state is State.COMPLETED
     assert DECIDER.settle(plan.work, REFUSED, NOW).payment.state is State.REFUNDING
+    # A wallet without a better source of its own calls it open: then its event is what counts.
+    still_open = Answer(outcome=Outcome.PENDING)
+    assert DECIDER.settle(plan.work, still_open, NOW).payment.state is State.REFUNDING
 
 
 def test_events_that_contradict_each_other_are_no_evidence() -> None:
