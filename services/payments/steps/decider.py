@@ -113,9 +113,8 @@ class Decider:
         """The next move of a payment whose money is still to be collected or paid out."""
         payment = work.payment
         if payment.cancel_requested_at and payment.state in (State.FUNDED, State.CONVERTED):
-            change = replace(release(work), due_in=timedelta(0))
             cause = "cancelled_before_payout"
-            return rest(work, back_to_the_payer(change, actor="merchant", cause=cause))
+            return rest(work, back_to_the_payer(release(work), actor="merchant", cause=cause))
         if payment.state is State.FUNDED:
             return Plan(change=replace(release(work), keeps_lease=True), call=Call.PRICE, work=work)
         if work.attempt is None:
