@@ -31,5 +31,6 @@ def logged(service: str = "fees", level: str = "info") -> Iterator[Lines]:
         yield lambda: [json.loads(line) for line in output.getvalue().splitlines()]
     finally:
         structlog.configure(**structlog_before)
+        log.get_logger.cache_clear()
         root.handlers = handlers_before
         root.setLevel(level_before)

@@ -2,9 +2,11 @@
 it belongs to. Values of type SecretStr mask themselves; what is logged is what happened, never a
 body."""
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from functools import cache
 from typing import Any
 
 import structlog
@@ -12,6 +14,9 @@ import structlog
 from services.shared.telemetry import request_id_var, trace_id_var
 
 Logger = structlog.typing.FilteringBoundLogger
+# Made once: with options of its own, json.dumps makes an encoder for each line. Of what JSON does
+# not have, the representation is written, in which secrets mask themselves.
+_ENCODER = json.JSONEncoder(default=repr)
 
 
 def configure(service: str, level: str) -> None:
@@ -36,17 +41,18 @@ def configure(service: str, level: str) -> None:
         ),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(sort_keys=False)],
+        processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
         cache_logger_on_first_use=True,
     )
+    get_logger.cache_clear()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                _render,
             ],
             foreign_pre_chain=shared,
         )
@@ -55,7 +61,12 @@ def configure(service: str, level: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 
 
+def _render(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    return _ENCODER.encode(event)
+
+
+@cache
 def get_logger() -> Logger:
     """The process's logger; pass what happened as the event and facts as keywords."""
-    logger: Logger = structlog.get_logger()
+    logger: Logger = structlog.get_logger().bind()
     return logger
