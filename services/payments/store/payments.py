@@ -129,7 +129,7 @@ class PostgresPayments:
             if winners:
                 await _insert(connection, winners)
                 await self._merchants.created(connection, [item.payment for item in winners])
-                await connection.execute(wake.CALL)
+                await connection.execute(wake.PAYMENTS_DUE)
             await connection.commit()
         results: list[StoredAnswer | DomainError] = []
         for item in new:
