@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, Outcome, Step
 from services.payments.failures import Patience
-from services.payments.ports import ProviderEvent
+from services.payments.ports import Arrival, ProviderEvent
 from services.payments.steps import Decider
 from services.payments.store import PostgresInbox, PostgresWork
 from services.payments.worker.claims import Claims
@@ -66,7 +66,8 @@ async def tell(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -
         step=Step.PAYOUT,
         answer=Answer(outcome=Outcome.SUCCEEDED, actor="provider:local_wallet", event_id=event_id),
     )
-    await PostgresInbox(engine).receive(event, payment_id, b"{}")
+    arrival = Arrival(event=event, payment_id=payment_id, body=b"{}", keep_unmatched=True)
+    await PostgresInbox(engine).receive([arrival])
 
 
 async def set_aside_event(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:

@@ -31,6 +31,7 @@ from services.payments.convert import encode_event, encode_payment
 from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
 from services.payments.ports import (
+    Arrival,
     EndpointStore,
     FeeBook,
     Inbox,
@@ -38,6 +39,7 @@ from services.payments.ports import (
     PaymentStore,
     Providers,
     Rates,
+    Receipt,
     WorkStore,
 )
 from services.payments.pricing import Pricing
@@ -59,6 +61,7 @@ from services.payments.store import (
     PostgresOutbox,
     PostgresPayments,
     PostgresWork,
+    wake,
 )
 from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
 from services.payments.worker import Deliverer, Worker
@@ -124,7 +127,7 @@ def build_server(
     )
     server.add(
         webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
-        WebhookServicer(Webhooks(providers, inbox, sandbox=config.sandbox)),
+        WebhookServicer(_webhooks(config, providers, inbox)),
         "caravel.payments.v1.WebhookService",
     )
     server.add(
@@ -138,6 +141,17 @@ def build_server(
         "caravel.payments.v1.AdminService",
     )
     return server
+
+
+def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
+    # One at a time: what arrives meanwhile shares the next commit.
+    arrivals = Batcher[Arrival, Receipt](
+        inbox.receive,
+        largest_batch=config.batch_max,
+        parallel=1,
+        waiting_max=config.waiting_max,
+    )
+    return Webhooks(providers, arrivals, sandbox=config.sandbox)
 
 
 @asynccontextmanager
@@ -199,17 +213,17 @@ async def assemble_worker(
             poll_seconds=config.poll_seconds,
         )
 
-        def wake() -> None:
-            worker.wake()
-            deliverer.wake()
-
         stopping = asyncio.Event()
-        alarm = Alarm(config.database_url.get_secret_value(), wake)
+        alarm = Alarm(
+            config.database_url.get_secret_value(),
+            {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake},
+        )
         async with alarm.listening(), _auditing(config):
             running = [asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer)]
             yield GrpcServer()
             stopping.set()
-            wake()
+            worker.wake()
+            deliverer.wake()
             await asyncio.gather(*running)
 
 

@@ -13,6 +13,7 @@ from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
+from services.payments.batcher import Batcher
 from services.payments.domain.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.domain.payment import Failure, Recipient
 from services.payments.domain.quote import FeeLine, Fees, RateLeg, RateTrail
@@ -22,9 +23,13 @@ from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
 from services.shared.money import Money
+from services.shared.telemetry import trace_id_var
 
 PRICING_TIMEOUT_SECONDS = 3.0
 WEBHOOK_TIMEOUT_SECONDS = 5.0
+# The gateway takes no body larger than 64 KiB, and providers no message larger than 4 MiB.
+WEBHOOK_BATCH_MAX = 48
+WEBHOOKS_WAITING_MAX = 2048
 # How long one operation may take, and how much longer its call may; both end before the lease does.
 OPERATION_TIMEOUT_SECONDS = 10
 CALL_TIMEOUT_SECONDS = 12.0
@@ -90,6 +95,12 @@ class GrpcProviders:
         self._stub: providers_pb2_grpc.ProviderServiceAsyncStub = (
             providers_pb2_grpc.ProviderServiceStub(channel)
         )
+        self._webhooks = Batcher[providers_pb2.ReadWebhookRequest, ProviderEvent](
+            self._read_webhooks,
+            largest_batch=WEBHOOK_BATCH_MAX,
+            parallel=1,
+            waiting_max=WEBHOOKS_WAITING_MAX,
+        )
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """See Providers.execute."""
@@ -121,31 +132,30 @@ class GrpcProviders:
     async def read_webhook(
         self, provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
     ) -> ProviderEvent:
-        """See Providers.read_webhook."""
-        request = providers_pb2.ReadWebhookRequest(
-            provider=provider, headers=headers, body=body, allow_unsigned=allow_unsigned
-        )
-        async with refusals_as_errors("providers"):
-            response = await self._stub.ReadWebhook(
-                request, timeout=WEBHOOK_TIMEOUT_SECONDS, metadata=call_metadata()
+        """See Providers.read_webhook. Those that come together are one call."""
+        return await self._webhooks.submit(
+            providers_pb2.ReadWebhookRequest(
+                provider=provider,
+                headers=headers,
+                body=body,
+                allow_unsigned=allow_unsigned,
+                trace_id=trace_id_var.get(),
             )
-        event = response.event
-        return ProviderEvent(
-            provider=provider,
-            event_id=event.event_id,
-            event_type=event.event_type,
-            transaction_id=event.transaction_id,
-            step=_STEPS.get(event.kind),
-            answer=Answer(
-                outcome=_read_outcome(event.outcome),
-                provider_reference=event.provider_reference,
-                amount=_read_money(event.amount) if event.HasField("amount") else None,
-                failure=_read_failure(event.failure) if event.HasField("failure") else None,
-                actor=f"provider:{provider}",
-                event_id=event.event_id,
-                key=event.key,
-            ),
         )
+
+    async def _read_webhooks(
+        self, webhooks: Sequence[providers_pb2.ReadWebhookRequest]
+    ) -> Sequence[ProviderEvent | DomainError]:
+        async with refusals_as_errors("providers"):
+            response = await self._stub.ReadWebhooks(
+                providers_pb2.ReadWebhooksRequest(webhooks=webhooks),
+                timeout=WEBHOOK_TIMEOUT_SECONDS,
+                metadata=call_metadata(),
+            )
+        return [
+            _read_event(webhook.provider, result)
+            for webhook, result in zip(webhooks, response.results, strict=True)
+        ]
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         """See Providers.capabilities."""
@@ -239,6 +249,28 @@ def _read_result(result: providers_pb2.OperationResult) -> Answer:
         provider_reference=result.provider_reference,
         amount=_read_money(result.amount) if result.HasField("amount") else None,
         failure=_read_failure(result.failure) if result.HasField("failure") else None,
+    )
+
+
+def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderEvent | DomainError:
+    if result.HasField("error"):
+        return from_status(result.error)
+    event = result.read.event
+    return ProviderEvent(
+        provider=provider,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        transaction_id=event.transaction_id,
+        step=_STEPS.get(event.kind),
+        answer=Answer(
+            outcome=_read_outcome(event.outcome),
+            provider_reference=event.provider_reference,
+            amount=_read_money(event.amount) if event.HasField("amount") else None,
+            failure=_read_failure(event.failure) if event.HasField("failure") else None,
+            actor=f"provider:{provider}",
+            event_id=event.event_id,
+            key=event.key,
+        ),
     )
 
 

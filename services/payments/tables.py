@@ -125,6 +125,7 @@ payments = Table(
         "merchant_id",
         postgresql_where=text("hold_reason = 'step_failed'"),
     ),
+    Index("payments_held_idx", "hold_reason", postgresql_where=text("hold_reason IS NOT NULL")),
     # Webhooks name a payment and not its merchant.
     Index("payments_id_idx", "id"),
 )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.payments.batcher import Batcher
 from services.payments.domain.payment import (
     LateFunds,
     Payment,
-    PaymentNotFound,
     Recipient,
     RecordedEvent,
     Route,
@@ -18,9 +18,9 @@ from services.payments.domain.payment import (
 )
 from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.ports import (
+    Arrival,
     Encode,
     IdempotencyKey,
-    Inbox,
     NewPayment,
     PaymentFilter,
     PaymentStore,
@@ -213,7 +213,9 @@ class Reading:
 class Webhooks:
     """Takes webhooks in: verified by providers, kept in the inbox, then answered."""
 
-    def __init__(self, providers: Providers, inbox: Inbox, *, sandbox: bool) -> None:
+    def __init__(
+        self, providers: Providers, inbox: Batcher[Arrival, Receipt], *, sandbox: bool
+    ) -> None:
         self._providers = providers
         self._inbox = inbox
         self._sandbox = sandbox
@@ -226,9 +228,7 @@ class Webhooks:
             WALLET, headers, body, allow_unsigned=self._sandbox
         )
         payment_id = read_transaction_id(event.transaction_id)
-        if not await self._inbox.knows(payment_id):
-            raise PaymentNotFound(transaction_id=event.transaction_id)
-        return await self._inbox.receive(event, payment_id, body), event
+        return await self._keep(event, payment_id, body, keep_unmatched=False), event
 
     async def receive_provider_event(
         self, provider: str, headers: Mapping[str, str], body: bytes
@@ -238,7 +238,14 @@ class Webhooks:
         if event.step is None:
             return Receipt.IGNORED, event
         payment_id = decode_id("pay", event.transaction_id)
-        return await self._inbox.receive(event, payment_id, body), event
+        return await self._keep(event, payment_id, body, keep_unmatched=True), event
+
+    async def _keep(
+        self, event: ProviderEvent, payment_id: UUID | None, body: bytes, *, keep_unmatched: bool
+    ) -> Receipt:
+        return await self._inbox.submit(
+            Arrival(event=event, payment_id=payment_id, body=body, keep_unmatched=keep_unmatched)
+        )
 
 
 def read_quote_id(text: str) -> UUID:

@@ -19,7 +19,8 @@ from services.providers.domain import (
     WebhookEvent,
     unknown,
 )
-from services.shared.errors import Invalid
+from services.shared.errors import DomainError, Invalid
+from services.shared.grpc_status import to_status
 from services.shared.money import Money
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
@@ -92,7 +93,10 @@ def to_timeout(
 def to_webhook(request: providers_pb2.ReadWebhookRequest) -> Webhook:
     """The webhook as it arrived."""
     return Webhook(
-        headers=dict(request.headers), body=request.body, allow_unsigned=request.allow_unsigned
+        headers=dict(request.headers),
+        body=request.body,
+        allow_unsigned=request.allow_unsigned,
+        trace_id=request.trace_id,
     )
 
 
@@ -126,6 +130,20 @@ def from_event(event: WebhookEvent) -> providers_pb2.ReadWebhookResponse:
         message.failure.code = event.failure.code
         message.failure.message = event.failure.message
     return providers_pb2.ReadWebhookResponse(event=message, signed=event.signed)
+
+
+def from_events(
+    results: Sequence[WebhookEvent | DomainError],
+) -> providers_pb2.ReadWebhooksResponse:
+    """The response with one result per webhook, in their order."""
+    return providers_pb2.ReadWebhooksResponse(
+        results=[
+            providers_pb2.WebhookResult(error=to_status(result))
+            if isinstance(result, DomainError)
+            else providers_pb2.WebhookResult(read=from_event(result))
+            for result in results
+        ]
+    )
 
 
 def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Capabilities:

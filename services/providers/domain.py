@@ -194,6 +194,7 @@ class Webhook:
     body: bytes = field(repr=False)
     # True in a sandbox; only providers without an API of their own may then come unsigned.
     allow_unsigned: bool = False
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,16 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
         event = self._providers.read_webhook(request.provider, convert.to_webhook(request))
         return convert.from_event(event)
 
+    async def ReadWebhooks(  # noqa: N802
+        self, request: providers_pb2.ReadWebhooksRequest, context: object
+    ) -> providers_pb2.ReadWebhooksResponse:
+        """Verifies each webhook, says what it means, or why nobody believes it."""
+        return convert.from_events(
+            self._providers.read_webhooks(
+                (one.provider, convert.to_webhook(one)) for one in request.webhooks
+            )
+        )
+
     async def ListProviders(  # noqa: N802
         self, request: providers_pb2.ListProvidersRequest, context: object
     ) -> providers_pb2.ListProvidersResponse:

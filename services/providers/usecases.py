@@ -4,7 +4,15 @@ What protects each provider is in protection."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,6 +29,7 @@ from services.providers.domain import (
 from services.providers.limits import Gate, Limits
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
+from services.shared.errors import DomainError
 from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
 
@@ -93,6 +102,26 @@ class Providers:
             signed=event.signed,
         )
         return event
+
+    def read_webhooks(
+        self, webhooks: Iterable[tuple[str, Webhook]]
+    ) -> Sequence[WebhookEvent | DomainError]:
+        """What each webhook says, in order, or why it is refused; whatever one is, others are
+        read."""
+        return [self._read_apart(provider, webhook) for provider, webhook in webhooks]
+
+    def _read_apart(self, provider: str, webhook: Webhook) -> WebhookEvent | DomainError:
+        # Its own line in the log belongs to the call that brought it.
+        token = trace_id_var.set(webhook.trace_id or trace_id_var.get())
+        try:
+            return self.read_webhook(provider, webhook)
+        except DomainError as error:
+            return error
+        except Exception:  # noqa: BLE001 - its neighbours are to be read all the same
+            get_logger().exception("webhook_not_readable", provider=provider[:64])
+            return DomainError("Something went wrong on our side; it is logged.")
+        finally:
+            trace_id_var.reset(token)
 
     async def _each(
         self, operations: Sequence[Operation], work: Work, allowed: timedelta | None

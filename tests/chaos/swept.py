@@ -17,8 +17,10 @@ from sqlalchemy.util import await_only
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
 from services.payments.domain.attempt import Answer, AttemptState
 from services.payments.domain.delivery import Delivery, Reply
+from services.payments.domain.payment import PaymentNotFound
 from services.payments.failures import Lease
 from services.payments.ports import (
+    Arrival,
     EventSender,
     FeeBook,
     FeeQuery,
@@ -26,7 +28,6 @@ from services.payments.ports import (
     NewPayment,
     PaymentStore,
     ProviderCall,
-    ProviderEvent,
     Providers,
     RateQuery,
     Rates,
@@ -169,20 +170,24 @@ class SweptInbox(Swept):
 
     _inner: Inbox
 
-    async def receive(self, event: ProviderEvent, payment_id: UUID | None, body: bytes) -> Receipt:
-        reference = self._failpoints.called(str(payment_id)) if event.step == "payout" else ""
-        await self._failpoints.hit("H1", ("inbox", reference))
+    async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
+        heard = [
+            ("inbox", self._failpoints.called(str(arrival.payment_id)))
+            for arrival in arrivals
+            if arrival.event.step == "payout"
+        ]
+        await self._failpoints.hit("H1", *heard)
 
         async def before_commit() -> None:
-            await self._failpoints.hit("H1b", ("inbox", reference))
+            await self._failpoints.hit("H1b", *heard)
 
         token = _AT_COMMIT.set(before_commit)
         try:
-            receipt = await self._inner.receive(event, payment_id, body)
+            receipts = await self._inner.receive(arrivals)
         finally:
             _AT_COMMIT.reset(token)
-        await self._failpoints.hit("H2", ("inbox", reference))
-        return receipt
+        await self._failpoints.hit("H2", *heard)
+        return receipts
 
 
 class SweptWork(Swept):

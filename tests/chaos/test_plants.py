@@ -118,13 +118,13 @@ def test_3_after_an_unknown_attempt_comes_the_next_one(plant: Plant) -> None:
 async def test_4_an_event_is_answered_although_it_cannot_be_kept(
     patches: Patches, plant: Plant
 ) -> None:
-    async def away(*_: Any) -> Receipt:
-        return Receipt.DUPLICATE
+    async def away(*_: Any) -> list[Receipt]:
+        return [Receipt.DUPLICATE]
 
     patches.put(PostgresInbox, "receive", away)
     plant("answered_before_kept")
     inbox: Any = PostgresInbox.__new__(PostgresInbox)
-    assert await inbox.receive(None, None, b"") is Receipt.ACCEPTED
+    assert await inbox.receive([None]) == [Receipt.ACCEPTED]
 
 
 def test_5_a_payment_is_written_over(plant: Plant) -> None:

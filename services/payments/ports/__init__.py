@@ -21,6 +21,7 @@ from services.payments.ports.services import (
     Rates,
 )
 from services.payments.ports.store import (
+    Arrival,
     Encode,
     IdempotencyKey,
     Inbox,
@@ -36,6 +37,7 @@ from services.payments.ports.work import (
 )
 
 __all__ = [
+    "Arrival",
     "Encode",
     "EndpointStore",
     "EventSender",

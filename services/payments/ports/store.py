@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from services.payments.domain.payment import Payment, RecordedEvent, State
+from services.payments.domain.payment import Payment, PaymentNotFound, RecordedEvent, State
 from services.payments.domain.quote import Quote
 from services.payments.ports.services import ProviderEvent
 from services.shared.errors import DomainError
@@ -102,16 +102,24 @@ class Receipt(StrEnum):
     IGNORED = "IGNORED"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A verified webhook on its way to the inbox, as its bytes came."""
+
+    event: ProviderEvent
+    # None where the event names no payment of ours.
+    payment_id: UUID | None
+    body: bytes
+    # Whether it is kept as unmatched where there is no such payment, or refused.
+    keep_unmatched: bool
+
+
 class Inbox(Protocol):
     """Verified webhooks, kept before they are answered."""
 
-    async def receive(self, event: ProviderEvent, payment_id: UUID | None, body: bytes) -> Receipt:
-        """Keeps an event once and makes its payment due.
+    async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
+        """Keeps each event once, all in one commit, and makes their payments due; in order.
 
-        With a payment_id that is none of ours the event is kept as unmatched and IGNORED.
+        What is kept as unmatched is IGNORED.
         """
-        ...
-
-    async def knows(self, payment_id: UUID) -> bool:
-        """Whether any merchant has this payment."""
         ...

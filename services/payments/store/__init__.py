@@ -2,6 +2,7 @@
 inbox, what merchants are told and where, and the wake-up between processes. Statements are
 set-based, because batches are fast."""
 
+from services.payments.store import wake
 from services.payments.store.audit import PostgresAudit
 from services.payments.store.endpoints import PostgresEndpoints
 from services.payments.store.inbox import PostgresInbox
@@ -20,4 +21,5 @@ __all__ = [
     "PostgresOutbox",
     "PostgresPayments",
     "PostgresWork",
+    "wake",
 ]

@@ -1,34 +1,60 @@
-"""The inbox: a verified webhook is kept before it is answered, once by the sender's own event id,
-and its payment is made due in the same transaction."""
+"""The inbox: verified webhooks are kept before they are answered, all that came together in one
+commit, each once by the sender's own event id, and with them their payments are made due."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments import tables
-from services.payments.ports import ProviderEvent, Receipt
+from services.payments.domain.payment import PaymentNotFound
+from services.payments.ports import Arrival, Receipt
 from services.payments.store import rows, wake
 from services.shared.db import connected
 
-_INSERT = text(
+# Inserted in order, so that two batches with the same events wait and do not deadlock. An event
+# that says of an attempt what is on record already is kept, and needs nobody's attention.
+_RECEIVE = text(
     """
-    INSERT INTO webhook_inbox
-           (provider, event_id, merchant_id, payment_id, event_type, step, answer, body, state)
-    SELECT :provider, :event_id, p.merchant_id, p.id, :event_type, :step,
-           CAST(:answer AS jsonb), :body,
-           CASE WHEN p.id IS NULL THEN 'UNMATCHED' ELSE 'PENDING' END
-      FROM (VALUES (1)) AS one
-      LEFT JOIN payments p ON p.id = CAST(:payment_id AS uuid)
-    ON CONFLICT DO NOTHING
-    RETURNING merchant_id, payment_id
+    WITH arrived AS MATERIALIZED (
+        SELECT r.*, p.merchant_id, p.id,
+               a.state IS NOT DISTINCT FROM 'SUCCEEDED' AND r.answer->>'outcome' = 'SUCCEEDED'
+               AS told_before
+          FROM json_to_recordset(CAST(:rows AS json))
+            AS r(position integer, provider text, event_id text, payment_id uuid, event_type text,
+                 step text, answer jsonb, body text, keep_unmatched boolean)
+          LEFT JOIN payments p ON p.id = r.payment_id
+          LEFT JOIN attempts a
+            ON a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.step = r.step
+           AND a.provider = r.provider AND a.key = r.answer->>'key'
+    ), kept AS (
+        INSERT INTO webhook_inbox
+               (provider, event_id, merchant_id, payment_id, event_type, step, answer, body, state)
+        SELECT provider, event_id, merchant_id, id, event_type, step, answer, decode(body, 'hex'),
+               CASE WHEN id IS NULL THEN 'UNMATCHED' WHEN told_before THEN 'IGNORED'
+                    ELSE 'PENDING' END
+          FROM arrived WHERE id IS NOT NULL OR keep_unmatched
+         ORDER BY provider, event_id
+        ON CONFLICT DO NOTHING
+        RETURNING provider, event_id, state
+    )
+    SELECT position, merchant_id, id, kept.state
+      FROM arrived LEFT JOIN kept USING (provider, event_id)
     """
 )
-# A worker that holds the payment now sees `nudged` when it lets go, and looks again at once.
+# A worker that holds a payment now sees `nudged` when it lets go, and looks again at once. Whoever
+# writes many payments locks them in this order, so that nobody deadlocks.
 _NUDGE = text(
     """
-    UPDATE payments SET due_at = now(), nudged = true
-     WHERE merchant_id = :merchant_id AND id = :payment_id
+    WITH heard AS (
+        SELECT p.merchant_id, p.id FROM payments p
+          JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+         USING (merchant_id, id)
+         ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
+    )
+    UPDATE payments p SET due_at = now(), nudged = true FROM heard h
+     WHERE p.merchant_id = h.merchant_id AND p.id = h.id
     """
 )
 
@@ -39,36 +65,56 @@ class PostgresInbox:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def receive(self, event: ProviderEvent, payment_id: UUID | None, body: bytes) -> Receipt:
+    async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
         """See Inbox.receive."""
+        receipts: dict[int, Receipt | PaymentNotFound] = {}
+        pending: set[tuple[str, UUID]] = set()
         async with connected(self._engine) as connection:
-            inserted = await connection.execute(
-                _INSERT,
-                {
-                    "provider": event.provider,
-                    "event_id": event.event_id,
-                    "event_type": event.event_type,
-                    "step": event.step,
-                    "answer": rows.answer_json(event.answer),
-                    "body": body,
-                    "payment_id": payment_id,
-                },
-            )
-            row = inserted.one_or_none()
-            if row is None:
-                return Receipt.DUPLICATE
-            if row.payment_id is None:
-                await connection.commit()
-                return Receipt.IGNORED
-            await connection.execute(
-                _NUDGE, {"merchant_id": row.merchant_id, "payment_id": row.payment_id}
-            )
-            await connection.execute(wake.CALL)
+            for turn in _turns(arrivals):
+                arrived = rows.as_json(_row(position, item) for position, item in turn)
+                for row in await connection.execute(_RECEIVE, {"rows": arrived}):
+                    receipts[row.position] = _receipt(row, arrivals[row.position])
+                    if row.state == "PENDING":
+                        pending.add((row.merchant_id, row.id))
+            if pending:
+                heard = rows.as_json({"merchant_id": name, "id": id_} for name, id_ in pending)
+                await connection.execute(_NUDGE, {"rows": heard})
+                await connection.execute(wake.PAYMENTS_DUE)
             await connection.commit()
-        return Receipt.ACCEPTED
+        return [receipts[position] for position in range(len(arrivals))]
 
-    async def knows(self, payment_id: UUID) -> bool:
-        """See Inbox.knows."""
-        query = select(tables.payments.c.id).where(tables.payments.c.id == payment_id)
-        async with connected(self._engine) as connection:
-            return (await connection.execute(query)).first() is not None
+
+def _turns(arrivals: Sequence[Arrival]) -> Iterator[Sequence[tuple[int, Arrival]]]:
+    """The first of each event, and then what has come again, so that it finds the first."""
+    left = list(enumerate(arrivals))
+    while left:
+        first: dict[tuple[str, str], tuple[int, Arrival]] = {}
+        for position, item in left:
+            first.setdefault((item.event.provider, item.event.event_id), (position, item))
+        turn = list(first.values())
+        yield turn
+        taken = {position for position, _ in turn}
+        left = [pair for pair in left if pair[0] not in taken]
+
+
+def _row(position: int, arrival: Arrival) -> dict[str, Any]:
+    event = arrival.event
+    return {
+        "position": position,
+        "provider": event.provider,
+        "event_id": event.event_id,
+        "payment_id": arrival.payment_id,
+        "event_type": event.event_type,
+        "step": event.step,
+        "answer": rows.answer_row(event.answer),
+        "body": arrival.body.hex(),
+        "keep_unmatched": arrival.keep_unmatched,
+    }
+
+
+def _receipt(row: Row[Any], arrival: Arrival) -> Receipt | PaymentNotFound:
+    if row.id is None and not arrival.keep_unmatched:
+        return PaymentNotFound(transaction_id=arrival.event.transaction_id)
+    if row.state is None:
+        return Receipt.DUPLICATE
+    return Receipt.IGNORED if row.id is None else Receipt.ACCEPTED

@@ -104,7 +104,7 @@ class MerchantNews:
         ]
         if told:
             await connection.execute(_INSERT, {"rows": rows.as_json(told)})
-            await connection.execute(wake.CALL)
+            await connection.execute(wake.MESSAGES_DUE)
 
 
 def cannot_tell(payment: Payment) -> bytes:

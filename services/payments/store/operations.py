@@ -191,7 +191,8 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
 
     async def commit(self) -> None:
         """See OperatorTransaction.commit."""
-        await self._connection.execute(wake.CALL)
+        await self._connection.execute(wake.PAYMENTS_DUE)
+        await self._connection.execute(wake.MESSAGES_DUE)
         await super().commit()
 
 

@@ -73,7 +73,7 @@ _CREATE = text(
     )
     SELECT merchant_id, key,
            (SELECT json_object_agg(merchant_id, ids) FROM listening) AS listening,
-           (SELECT pg_notify('{wake.CHANNEL}', '')) AS notified
+           (SELECT pg_notify('{wake.PAYMENTS}', '')) AS notified
       FROM won
     """
 )

@@ -189,9 +189,9 @@ def read_attempt(row: Row[Any]) -> Attempt:
     )
 
 
-def answer_json(answer: Answer) -> str:
+def answer_row(answer: Answer) -> dict[str, Any]:
     """An answer as the inbox keeps it."""
-    kept = {
+    return {
         "outcome": answer.outcome,
         "provider_reference": answer.provider_reference,
         "amount_minor": answer.amount.amount_minor if answer.amount else None,
@@ -202,7 +202,6 @@ def answer_json(answer: Answer) -> str:
         "event_id": answer.event_id,
         "key": answer.key,
     }
-    return json.dumps(kept)
 
 
 def read_answer(kept: Mapping[str, Any]) -> Answer:

@@ -1,24 +1,28 @@
-"""The wake-up between processes: whoever makes a payment due says so in its transaction, and every
-worker that listens hears it after the commit. A missed call costs one polling interval."""
+"""The wake-up between processes: whoever makes a payment or a message due says so in its
+transaction, and every worker that listens hears it after the commit. A missed call costs one
+polling interval."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 from sqlalchemy import text
 
-CHANNEL = "caravel_due"
-CALL = text(f"SELECT pg_notify('{CHANNEL}', '')")
+# Who is called: the worker's loop that settles payments, or the one that tells merchants.
+PAYMENTS, MESSAGES = "caravel_due", "caravel_messages"
+PAYMENTS_DUE = text(f"SELECT pg_notify('{PAYMENTS}', '')")
+MESSAGES_DUE = text(f"SELECT pg_notify('{MESSAGES}', '')")
 RECONNECT_SECONDS = 1.0
 
 
 class Alarm:
     """Listens on a connection of its own, and comes back when the server does."""
 
-    def __init__(self, url: str, ring: Callable[[], None]) -> None:
+    def __init__(self, url: str, rings: Mapping[str, Callable[[], None]]) -> None:
+        """What to ring for a call on each channel."""
         self._url = url
-        self._ring = ring
+        self._rings = rings
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -44,9 +48,14 @@ class Alarm:
         )
         try:
             connection.add_termination_listener(lambda _: closed.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._ring())
+            for channel in self._rings:
+                await connection.add_listener(channel, self._called)
             # Whatever was missed while nobody listened is found by looking once.
-            self._ring()
+            for ring in self._rings.values():
+                ring()
             await closed.wait()
         finally:
             await connection.close(timeout=2)
+
+    def _called(self, _: object, __: int, channel: str, ___: object) -> None:
+        self._rings[channel]()

@@ -234,6 +234,8 @@ class PostgresWorkTransaction(Failures):
 
     async def _work(self, claimed: Sequence[Row[Any]]) -> Sequence[Work]:
         """Claimed rows with what is known of their steps; what cannot be read fails here, alone."""
+        if not claimed:
+            return []
         payments, unreadable = read_each(claimed, rows.read_payment)
         wanted = rows.as_json(
             {

@@ -1,5 +1,5 @@
-"""The audit that never ends: what `./caravel verify` asks once, a worker asks again and again and
-publishes as metrics. It changes nothing and holds nobody up."""
+"""The audit that never ends: what `./caravel verify` asks once of all payments, a worker asks again
+and again of a part of them, and publishes as metrics. It changes nothing and holds nobody up."""
 
 import asyncio
 import time
@@ -18,8 +18,8 @@ REST_FACTOR = 20
 class Audit(Protocol):
     """Where the reports come from."""
 
-    async def report_unless_running(self) -> Report | None:
-        """The report of this moment; None where another process is making one."""
+    async def report_part_unless_running(self) -> Report | None:
+        """A part's report of this moment; None where another process is making one."""
         ...
 
 
@@ -94,7 +94,7 @@ class Auditor:
         """One audit, published; gives the seconds that it took, whatever came of it."""
         started = time.monotonic()
         try:
-            report = await self._audit.report_unless_running()
+            report = await self._audit.report_part_unless_running()
         except Exception as error:  # noqa: BLE001 - a look that failed must not end the worker
             get_logger().warning("audit_failed", reason=f"{type(error).__name__}: {error}")
             report = None

@@ -1,14 +1,13 @@
 """Bugs in webhooks, those that come and those that go."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
-from uuid import UUID
 
 from pydantic import SecretStr
 
 from services.payments.domain.delivery import Delivery, DeliveryState, Verdict
-from services.payments.ports import ProviderEvent, Receipt
+from services.payments.ports import Arrival, Receipt
 from services.payments.store import PostgresInbox
 from services.payments.worker.deliverer import Deliverer
 from services.providers.adapters.stripe import client as stripe
@@ -22,11 +21,9 @@ _later: set[asyncio.Task[Any]] = set()
 def answered_before_kept(patches: Patches) -> None:
     """An event is acknowledged at once, and kept afterwards by whoever lives to do it."""
 
-    async def receive(
-        self: PostgresInbox, event: ProviderEvent, payment_id: UUID | None, body: bytes
-    ) -> Receipt:
-        _do_later(original(self, event, payment_id, body))
-        return Receipt.ACCEPTED
+    async def receive(self: PostgresInbox, arrivals: Sequence[Arrival]) -> Sequence[Receipt]:
+        _do_later(original(self, arrivals))
+        return [Receipt.ACCEPTED] * len(arrivals)
 
     original = patches.put(PostgresInbox, "receive", receive)
 

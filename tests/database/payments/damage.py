@@ -28,9 +28,30 @@ _OFFRAMP = "an offramp holds what it paid out less what came back"
 _ONRAMP = "an onramp holds what it collected less what it gave back"
 _MESSAGE = "every message tells a merchant's own endpoint of an event that happened"
 
+_NEWER_QUOTE = (
+    "INSERT INTO quotes SELECT merchant_id, gen_random_uuid(), corridor_id, terms, trail, "
+    "fee_schedule_version, payment_id, created_at + interval '1 minute', expires_at FROM quotes"
+)
+_MESSAGE_OF_NO_PAYMENT = (
+    "INSERT INTO webhook_endpoints (merchant_id, id, url, secret) "
+    "SELECT 'sandbox', gen_random_uuid(), '', ''; "
+    "INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body) "
+    "SELECT merchant_id, gen_random_uuid(), 1, id, '', '' FROM webhook_endpoints"
+)
+# What no payment leads to, only a look at everything finds.
+UNSEEN_BY_PARTS = (_NEWER_QUOTE, _MESSAGE_OF_NO_PAYMENT)
+
 DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     (
         "UPDATE balances SET balance_minor = balance_minor + 1 WHERE account = 'revenue:fees:USD'",
+        (
+            "the balances of a currency add up to nothing",
+            "every balance is the sum of its postings",
+        ),
+    ),
+    (
+        "UPDATE balances SET balance_minor = balance_minor + 1 WHERE account = 'revenue:fees:USD';"
+        "UPDATE balances SET balance_minor = balance_minor - 1 WHERE account = 'revenue:fx:USD'",
         ("every balance is the sum of its postings",),
     ),
     (
@@ -142,9 +163,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("a payment goes by the newest quote that names it",),
     ),
     (
-        "INSERT INTO quotes SELECT merchant_id, gen_random_uuid(), corridor_id, terms, trail, "
-        "fee_schedule_version, payment_id, created_at + interval '1 minute', expires_at "
-        "FROM quotes",
+        _NEWER_QUOTE,
         ("a payment goes by the newest quote that names it",),
     ),
     (
@@ -179,10 +198,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("what was heard about a payment will be looked at",),
     ),
     (
-        "INSERT INTO webhook_endpoints (merchant_id, id, url, secret) "
-        "SELECT 'sandbox', gen_random_uuid(), '', ''; "
-        "INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body) "
-        "SELECT merchant_id, gen_random_uuid(), 1, id, '', '' FROM webhook_endpoints",
+        _MESSAGE_OF_NO_PAYMENT,
         (_MESSAGE,),
     ),
     (

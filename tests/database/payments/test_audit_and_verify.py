@@ -16,10 +16,11 @@ from services.payments.steps import Decider
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
 from services.payments.store.audit import INVARIANTS, Report
 from services.payments.store.audit.checks import LOCK
+from services.payments.store.audit.parts import WHOLE_ONLY
 from services.payments.verify import render
 from services.shared.money import Money
 from tests.conftest import Database
-from tests.database.payments.damage import DAMAGE
+from tests.database.payments.damage import DAMAGE, UNSEEN_BY_PARTS
 from tests.makers import CAPABILITIES, make_new_payment
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
@@ -141,6 +142,27 @@ async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
     assert {finding.invariant for finding in report.broken} == set(broken)
     assert f"{len(broken)} of {len(INVARIANTS)} do not hold." in render(report, [])
 
+    part = await PostgresAudit(books, overdue_seconds=60).report_part_unless_running()
+
+    assert part
+    seen = set() if statements in UNSEEN_BY_PARTS else set(broken) - WHOLE_ONLY
+    assert {finding.invariant for finding in part.broken} == seen
+
+
+async def test_parts_come_by_every_payment_in_turn(books: AsyncEngine, database: Database) -> None:
+    await _run(
+        database,
+        "UPDATE payments SET version = 99 "
+        "WHERE id = (SELECT id FROM payments ORDER BY id OFFSET 2 LIMIT 1)",
+    )
+    audit = PostgresAudit(books, overdue_seconds=60, part_size=1)
+
+    reports = [await audit.report_part_unless_running() for _ in range(9)]
+
+    # Two payments a part: the newest, and one after the other.
+    found = [bool(report and report.broken) for report in reports]
+    assert found == [number == 2 for number in range(9)]
+
 
 async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_waits(
     books: AsyncEngine, database: Database
@@ -173,10 +195,10 @@ async def test_one_audit_runs_at_a_time_and_verify_waits_for_none(
     audit = PostgresAudit(books, overdue_seconds=60)
 
     async with other_audit(database):
-        assert await audit.report_unless_running() is None
+        assert await audit.report_part_unless_running() is None
         assert (await audit.report()).findings
 
-    assert await audit.report_unless_running() is not None
+    assert await audit.report_part_unless_running() is not None
 
 
 @asynccontextmanager

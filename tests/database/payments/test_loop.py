@@ -15,7 +15,7 @@ from services.payments.domain.attempt import Answer, Outcome, Step
 from services.payments.domain.payment import Failure, Payment, Route, Status
 from services.payments.ports import ProviderCall
 from services.payments.steps import Decider
-from services.payments.store import Alarm, PostgresPayments, PostgresWork
+from services.payments.store import Alarm, PostgresPayments, PostgresWork, wake
 from services.payments.worker import Worker
 from tests.conftest import Database
 from tests.fakes import FixedRates, ScriptedProviders
@@ -201,7 +201,7 @@ async def test_a_creation_rings_the_alarm_and_so_does_every_reconnect(
     engine: AsyncEngine, database: Database
 ) -> None:
     rings: asyncio.Queue[None] = asyncio.Queue()
-    alarm = Alarm(database.url, lambda: rings.put_nowait(None))
+    alarm = Alarm(database.url, {wake.PAYMENTS: lambda: rings.put_nowait(None)})
 
     async with alarm.listening():
         await rings.get()

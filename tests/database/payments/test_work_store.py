@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step, intend
-from services.payments.domain.payment import Payment, State
-from services.payments.ports import ProviderEvent, Receipt
+from services.payments.domain.payment import Payment, PaymentNotFound, State
+from services.payments.ports import Arrival, ProviderEvent, Receipt
 from services.payments.steps import Change, Decider, Work
 from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
 from tests.makers import CAPABILITIES, make_new_payment, make_payment
@@ -197,6 +198,21 @@ def _event(payment: Payment, event_id: str = "evt_1") -> ProviderEvent:
     )
 
 
+def _arrival(
+    payment: Payment, event_id: str = "evt_1", *, keep_unmatched: bool = True, **event: Any
+) -> Arrival:
+    return Arrival(
+        event=replace(_event(payment, event_id), **event),
+        payment_id=payment.id,
+        body=b"{}",
+        keep_unmatched=keep_unmatched,
+    )
+
+
+async def _receive(engine: AsyncEngine, *arrivals: Arrival) -> Sequence[Receipt | PaymentNotFound]:
+    return await PostgresInbox(engine).receive(arrivals)
+
+
 async def _open_payout(engine: AsyncEngine) -> Payment:
     (payment,) = await _create(engine)
     await _settle(engine, await _mark_sent(engine, await _claim(engine)), SUCCEEDED)
@@ -207,10 +223,10 @@ async def _open_payout(engine: AsyncEngine) -> Payment:
 async def test_an_event_wakes_its_payment_and_completes_it(engine: AsyncEngine) -> None:
     payment = await _open_payout(engine)
 
-    receipt = await PostgresInbox(engine).receive(_event(payment), payment.id, b"{}")
+    receipts = await _receive(engine, _arrival(payment))
     await _claim(engine)
 
-    assert receipt is Receipt.ACCEPTED
+    assert receipts == [Receipt.ACCEPTED]
     assert (await PostgresPayments(engine).get("sandbox", payment.id)).state is State.COMPLETED
     assert await _scalar(engine, "SELECT state FROM webhook_inbox") == "APPLIED"
 
@@ -219,21 +235,19 @@ async def test_the_same_event_again_is_a_duplicate_that_changes_nothing(
     engine: AsyncEngine,
 ) -> None:
     payment = await _open_payout(engine)
-    inbox = PostgresInbox(engine)
-    await inbox.receive(_event(payment), payment.id, b"{}")
+    await _receive(engine, _arrival(payment))
     await _claim(engine)
     before = await PostgresPayments(engine).get("sandbox", payment.id)
 
-    assert await inbox.receive(_event(payment), payment.id, b"{}") is Receipt.DUPLICATE
+    assert await _receive(engine, _arrival(payment)) == [Receipt.DUPLICATE]
     assert await _claim(engine) == []
     assert await PostgresPayments(engine).get("sandbox", payment.id) == before
 
 
 async def test_the_same_fact_under_another_id_changes_nothing(engine: AsyncEngine) -> None:
     payment = await _open_payout(engine)
-    inbox = PostgresInbox(engine)
     for event_id in ("evt_1", "evt_2"):
-        await inbox.receive(_event(payment, event_id), payment.id, b"{}")
+        await _receive(engine, _arrival(payment, event_id))
         await _claim(engine)
 
     history = await PostgresPayments(engine).events("sandbox", payment.id)
@@ -251,7 +265,7 @@ async def test_an_event_that_comes_while_a_worker_is_busy_is_seen_when_it_lets_g
     (payment,) = await _create(engine)
     await _settle(engine, await _mark_sent(engine, await _claim(engine)), SUCCEEDED)
     busy = await _mark_sent(engine, await _claim(engine))
-    await PostgresInbox(engine).receive(_event(payment), payment.id, b"{}")
+    await _receive(engine, _arrival(payment))
     assert await _claim(engine) == []
 
     await _settle(engine, busy, PENDING)
@@ -264,11 +278,66 @@ async def test_an_event_about_a_payment_we_do_not_have_is_kept_and_ignored(
     engine: AsyncEngine,
 ) -> None:
     stranger = make_payment()
-    inbox = PostgresInbox(engine)
 
-    assert await inbox.receive(_event(stranger), stranger.id, b"{}") is Receipt.IGNORED
-    assert not await inbox.knows(stranger.id)
+    assert await _receive(engine, _arrival(stranger)) == [Receipt.IGNORED]
     assert await _scalar(engine, "SELECT state FROM webhook_inbox") == "UNMATCHED"
+
+
+async def test_an_event_that_must_be_about_a_payment_of_ours_is_refused_and_not_kept(
+    engine: AsyncEngine,
+) -> None:
+    stranger = make_payment()
+
+    (refusal,) = await _receive(engine, _arrival(stranger, keep_unmatched=False))
+
+    assert isinstance(refusal, PaymentNotFound)
+    assert await _scalar(engine, "SELECT count(*) FROM webhook_inbox") == 0
+
+
+async def test_events_that_come_together_are_kept_together_and_each_once(
+    engine: AsyncEngine,
+) -> None:
+    payment, stranger = await _open_payout(engine), make_payment()
+
+    receipts = await _receive(
+        engine,
+        _arrival(payment),
+        _arrival(stranger, "evt_2"),
+        _arrival(payment),
+        _arrival(stranger, "evt_3", keep_unmatched=False),
+        _arrival(payment, "evt_3"),
+    )
+
+    assert [receipt for receipt in receipts if isinstance(receipt, Receipt)] == [
+        Receipt.ACCEPTED,
+        Receipt.IGNORED,
+        Receipt.DUPLICATE,
+        Receipt.ACCEPTED,
+    ]
+    assert isinstance(receipts[3], PaymentNotFound)
+    assert (
+        await _scalar(engine, "SELECT string_agg(state, ',' ORDER BY event_id) FROM webhook_inbox")
+        == "PENDING,UNMATCHED,PENDING"
+    )
+
+
+async def test_an_event_that_says_what_is_on_record_wakes_nobody(engine: AsyncEngine) -> None:
+    (payment,) = await _create(engine)
+    (sent,) = await _mark_sent(engine, await _claim(engine))
+    await _settle(engine, [sent], SUCCEEDED)
+    assert sent.attempt is not None
+    busy = await _mark_sent(engine, await _claim(engine))
+    answer = replace(SUCCEEDED, key=sent.attempt.key)
+
+    receipts = await _receive(
+        engine,
+        _arrival(payment, provider=sent.attempt.provider, step=Step.COLLECTION, answer=answer),
+    )
+    await _settle(engine, busy, PENDING)
+
+    assert receipts == [Receipt.ACCEPTED]
+    assert await _scalar(engine, "SELECT state FROM webhook_inbox") == "IGNORED"
+    assert await _claim(engine) == []
 
 
 async def test_an_attempt_keeps_the_time_it_was_first_sent(engine: AsyncEngine) -> None:

@@ -33,7 +33,7 @@ class ScriptedAudit:
     def __init__(self, *reports: Report | Exception | None) -> None:
         self._reports = list(reports)
 
-    async def report_unless_running(self) -> Report | None:
+    async def report_part_unless_running(self) -> Report | None:
         report = self._reports.pop(0)
         if isinstance(report, Exception):
             raise report

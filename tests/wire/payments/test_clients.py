@@ -1,6 +1,7 @@
 """The clients over real sockets: whatever happens to a provider call, every key gets an answer, and
 what nobody knows is UNKNOWN."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,8 +52,20 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
         if self._error:
             raise self._error
 
-    async def ReadWebhook(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise NotFound("no such provider", provider=request.provider)
+    async def ReadWebhooks(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.requests.append(request)
+        if self._error:
+            raise self._error
+        return providers_pb2.ReadWebhooksResponse(
+            results=[self._read(webhook) for webhook in request.webhooks]
+        )
+
+    def _read(self, webhook: Any) -> Any:
+        if webhook.provider != "deaf":
+            refusal = NotFound("no such provider", provider=webhook.provider)
+            return providers_pb2.WebhookResult(error=to_status(refusal))
+        event = providers_pb2.WebhookEvent(event_id=webhook.body.decode(), event_type="told")
+        return providers_pb2.WebhookResult(read=providers_pb2.ReadWebhookResponse(event=event))
 
     async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
         record = providers_pb2.Capabilities(
@@ -159,6 +172,29 @@ async def test_capabilities_and_refusals_cross_the_wire() -> None:
     assert deaf.look_up is LookUp.NONE
     assert deaf.event_is_evidence
     assert caught.value.metadata == {"provider": "acme"}
+
+
+async def test_webhooks_that_come_together_share_a_call_and_no_refusal() -> None:
+    servicer = Providers()
+    async with _providers(servicer) as providers:
+        first, *others, refused = await asyncio.gather(
+            *(
+                providers.read_webhook(name, {}, body, allow_unsigned=False)
+                for name, body in (("deaf", b"1"), ("deaf", b"2"), ("deaf", b"3"), ("acme", b"4"))
+            ),
+            return_exceptions=True,
+        )
+
+    assert [first.event_id, *(other.event_id for other in others)] == ["1", "2", "3"]
+    assert isinstance(refused, NotFound)
+    # The first waits for nobody; the rest wait for it.
+    assert [len(request.webhooks) for request in servicer.requests] == [1, 3]
+
+
+async def test_a_webhook_is_not_read_while_providers_is_away() -> None:
+    async with _providers(Providers(error=Unavailable("away"))) as providers:
+        with pytest.raises(Unavailable):
+            await providers.read_webhook("deaf", {}, b"", allow_unsigned=False)
 
 
 @pytest.mark.parametrize("sandbox", [True, False])

@@ -150,6 +150,26 @@ async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_it_is_told_to
     assert not (await stub.ReadWebhook(request)).signed
 
 
+async def test_a_webhook_that_is_refused_refuses_none_of_its_neighbours(stub: Any) -> None:
+    def told(provider: str, body: bytes) -> providers_pb2.ReadWebhookRequest:
+        return providers_pb2.ReadWebhookRequest(provider=provider, body=body, allow_unsigned=True)
+
+    answer = await stub.ReadWebhooks(
+        providers_pb2.ReadWebhooksRequest(
+            webhooks=[
+                told("stripe", b"{}"),
+                told("local_wallet", WALLET_EVENT),
+                told("acme", b"{}"),
+            ]
+        )
+    )
+
+    refused, read, unknown = answer.results
+    assert refused.error.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
+    assert read.read.event.transaction_id == "pay_1"
+    assert unknown.error.code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
 async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_believes() -> None:
     request = providers_pb2.ReadWebhookRequest(
         provider="local_wallet", body=WALLET_EVENT, allow_unsigned=True

@@ -21,6 +21,9 @@ BOOK = {
           FULL JOIN balances USING (merchant_id, account, currency)
          WHERE total IS DISTINCT FROM balance_minor
     """,
+    "the balances of a currency add up to nothing": """
+        SELECT currency FROM balances GROUP BY currency HAVING sum(balance_minor) <> 0
+    """,
     "every posting belongs to an event of its payment": """
         SELECT t.payment_id || ' ' || t.sequence || ' ' || t.cause FROM postings t
           LEFT JOIN payment_events e USING (merchant_id, payment_id, sequence)

@@ -13,6 +13,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -434,6 +435,7 @@ class ReadWebhookRequest(_message.Message):
     HEADERS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     ALLOW_UNSIGNED_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider that is said to have sent it. Required."""
     body: _builtins.bytes
@@ -442,6 +444,8 @@ class ReadWebhookRequest(_message.Message):
     """True where the deployment is a sandbox and an unsigned event may pass, which only the
     providers without an API of their own allow. Without effect where this service is no sandbox.
     """
+    trace_id: _builtins.str
+    """W3C trace id of the call that brought it, 32 hexadecimal digits, for the log. Optional."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The HTTP headers, names in lower case."""
@@ -453,10 +457,11 @@ class ReadWebhookRequest(_message.Message):
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         body: _builtins.bytes = ...,
         allow_unsigned: _builtins.bool = ...,
+        trace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_unsigned", b"allow_unsigned", "body", b"body", "headers", b"headers", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_unsigned", b"allow_unsigned", "body", b"body", "headers", b"headers", "provider", b"provider", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -547,6 +552,86 @@ class ReadWebhookResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadWebhookResponse: _TypeAlias = ReadWebhookResponse  # noqa: Y015
+
+@_typing.final
+class ReadWebhooksRequest(_message.Message):
+    """Request of ReadWebhooks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def webhooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadWebhookRequest]:
+        """Up to 1000 webhooks."""
+
+    def __init__(
+        self,
+        *,
+        webhooks: _abc.Iterable[Global___ReadWebhookRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["webhooks", b"webhooks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadWebhooksRequest: _TypeAlias = ReadWebhooksRequest  # noqa: Y015
+
+@_typing.final
+class WebhookResult(_message.Message):
+    """What became of one webhook, at the webhook's position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READ_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def read(self) -> Global___ReadWebhookResponse:
+        """What it says."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """A refusal with one google.rpc.ErrorInfo."""
+
+    def __init__(
+        self,
+        *,
+        read: Global___ReadWebhookResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "read", b"read", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "read", b"read", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["read", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___WebhookResult: _TypeAlias = WebhookResult  # noqa: Y015
+
+@_typing.final
+class ReadWebhooksResponse(_message.Message):
+    """Response of ReadWebhooks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookResult]:
+        """One result per webhook, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___WebhookResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadWebhooksResponse: _TypeAlias = ReadWebhooksResponse  # noqa: Y015
 
 @_typing.final
 class Capabilities(_message.Message):

@@ -50,6 +50,11 @@ class ProviderServiceStub:
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookResponse.FromString,
                 _registered_method=True)
+        self.ReadWebhooks = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/ReadWebhooks',
+                request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.FromString,
+                _registered_method=True)
         self.ListProviders = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/ListProviders',
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.SerializeToString,
@@ -87,6 +92,13 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadWebhooks(self, request, context):
+        """The same for webhooks that came together. One that is refused refuses none of its neighbours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProviders(self, request, context):
         """Lists the registered providers and what each is capable of. Idempotent.
         """
@@ -111,6 +123,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ReadWebhook,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookResponse.SerializeToString,
+            ),
+            'ReadWebhooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadWebhooks,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.SerializeToString,
             ),
             'ListProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProviders,
@@ -200,6 +217,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ReadWebhook',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadWebhooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/ReadWebhooks',
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

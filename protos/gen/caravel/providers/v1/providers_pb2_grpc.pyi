@@ -49,6 +49,8 @@ class ProviderServiceStub:
     Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
     WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
     """
+    ReadWebhooks: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhooksRequest, _providers_pb2.ReadWebhooksResponse]
+    """The same for webhooks that came together. One that is refused refuses none of its neighbours."""
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """Lists the registered providers and what each is capable of. Idempotent."""
 
@@ -71,6 +73,8 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
     WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
     """
+    ReadWebhooks: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhooksRequest, _providers_pb2.ReadWebhooksResponse]  # type: ignore[assignment]
+    """The same for webhooks that came together. One that is refused refuses none of its neighbours."""
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the registered providers and what each is capable of. Idempotent."""
 
@@ -108,6 +112,14 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
         WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
         """
+
+    @_abc_1.abstractmethod
+    def ReadWebhooks(
+        self,
+        request: _providers_pb2.ReadWebhooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ReadWebhooksResponse, _abc.Awaitable[_providers_pb2.ReadWebhooksResponse]]:
+        """The same for webhooks that came together. One that is refused refuses none of its neighbours."""
 
     @_abc_1.abstractmethod
     def ListProviders(
