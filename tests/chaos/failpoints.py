@@ -14,7 +14,7 @@ FOLDER_VARIABLE = "CARAVEL_FAILPOINTS"
 # Longer than a lease of 20 seconds, and than any timeout below it.
 HANG_SECONDS = 22.0
 EXIT_CODE = 77
-_CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)")
+_CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)(?:-(\d+))?")
 
 
 class FailpointRaised(Exception):
@@ -28,17 +28,23 @@ class Case:
     point: str
     step: str
     action: str
+    # Above one where an earlier payment of the case never came to its point.
+    turn: int = 1
 
     @property
     def name(self) -> str:
         """As it stands in the payment's reference, after `fp:`."""
-        return f"{self.point}-{self.step}-{self.action}"
+        name = f"{self.point}-{self.step}-{self.action}"
+        return name if self.turn == 1 else f"{name}-{self.turn}"
 
     @classmethod
     def armed_by(cls, reference: str) -> "Case | None":
         """The case that a reference names."""
         match = _CASE.search(reference)
-        return cls(*match.groups()) if match else None
+        if match is None:
+            return None
+        point, step, action, turn = match.groups()
+        return cls(point, step, action, int(turn or 1))
 
 
 class Failpoints:
@@ -107,18 +113,20 @@ class Failpoints:
     def take(self, point: str, step: str, reference: str) -> Case | None:
         """The case that fires here, marked as fired, for a caller that acts itself."""
         case = self.armed(point, step, reference)
-        if case:
-            self._mark(case)
-        return case
+        return case if case and self._mark(case) else None
 
     def _marker(self, case: Case) -> Path:
         return self._folder / f"fired-{case.name}"
 
-    def _mark(self, case: Case) -> None:
-        # Whoever creates the file is the one that acts; on disk before anything happens.
-        descriptor = os.open(self._marker(case), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    def _mark(self, case: Case) -> bool:
+        """Whether this process is to act: the one that creates the file, before it acts."""
+        try:
+            descriptor = os.open(self._marker(case), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            return False
         os.write(descriptor, f"{os.getpid()}\n".encode())
         os.close(descriptor)
+        return True
 
     async def _act(self, case: Case) -> None:
         if case.action == "exit":

@@ -44,6 +44,8 @@ ANSWER_SECONDS = 8.0
 HANG_UP_SECONDS = 1.0
 # What raises or hangs kills nobody, so both can go on at once; exits take their neighbours along.
 WAVES = (("raise", "hang"), ("exit",))
+# Turns of a case whose payment a neighbour's exit has kept from its own point.
+TURNS_MAX = 3
 WORKERS = 5
 
 Say = Callable[[str], None]
@@ -106,9 +108,10 @@ class Sweep:
         self._answers: dict[Case, str] = {}
         self._receipts = mesh.data_dir / "receipts"
         self._secret = ""
+        self._preempted: set[Case] = set()
 
     async def run(self, cases: Sequence[Case]) -> list[Verdict]:
-        """All waves, then the audit."""
+        """All waves, then the audit: a verdict for every payment, in the order of the cases."""
         naming = asyncio.create_task(self._name_processes())
         try:
             async with Receiver(self._receipts, Random(0), misbehaves=0.0) as merchant:
@@ -116,10 +119,24 @@ class Sweep:
                 for actions in WAVES:
                     if wave := [case for case in cases if case.action in actions]:
                         await self._wave(wave)
+                again = await self._again(cases)
                 await self._mesh.healthy()
-                return await self._audit(cases)
+                of_case = {case: [one for one in again if _is_turn(one, case)] for case in cases}
+                return await self._audit([one for case in cases for one in (case, *of_case[case])])
         finally:
             naming.cancel()
+
+    async def _again(self, cases: Sequence[Case]) -> Sequence[Case]:
+        """A further payment for each case whose last one came past its point another way."""
+        all_turns, last = [], list(cases)
+        for turn in range(2, TURNS_MAX + 1):
+            fired = self._failpoints.fired()
+            last = [replace(case, turn=turn) for case in last if case.name not in fired]
+            self._preempted.update(replace(case, turn=turn - 1) for case in last)
+            if last:
+                await self._wave(last)
+            all_turns += last
+        return all_turns
 
     async def _listen(self, url: str) -> None:
         """Makes the merchant's endpoint."""
@@ -206,9 +223,12 @@ class Sweep:
         return await ask(session, self._failpoints, case, ANSWER_SECONDS)
 
     def _verdict(self, case: Case, books: Books, fired: set[str], replayed: str) -> Verdict:
-        reference = reference_of(case)
-        complaints = list(books.complaints(reference, outcome_of(case)))
-        if case.name not in fired:
+        reference, expected = reference_of(case), outcome_of(case)
+        is_preempted = case in self._preempted
+        if is_preempted:
+            expected = replace(expected, repeats=False)
+        complaints = list(books.complaints(reference, expected))
+        if case.name not in fired and not is_preempted:
             complaints.append("the failpoint never fired")
         if self._answers.get(case) != replayed:
             complaints.append(f"answered {self._answers.get(case)}, and {replayed} when replayed")
@@ -250,11 +270,16 @@ async def ask(
         return str((await answer.json())["transaction_id"]) if answer.status == 201 else ""
 
 
+def _is_turn(one: Case, case: Case) -> bool:
+    return replace(one, turn=case.turn) == case
+
+
 def table(verdicts: Sequence[Verdict]) -> str:
     """One line a point and step: how long each action took, and what is wrong where it is."""
     lines = [f"  {'point':<6}{'step':<12}{'raise':>8}{'exit':>8}{'hang':>8}   what happens there"]
     by_row = groupby(verdicts, key=lambda v: (v.case.point, v.case.step))
-    for (point, step), row in by_row:
+    for (point, step), grouped in by_row:
+        row = list(grouped)
         found = {verdict.case.action: verdict for verdict in row}
         cells = "".join(f"{_cell(found.get(action)):>8}" for action in ("raise", "exit", "hang"))
         some = next(iter(found.values()))
@@ -263,11 +288,12 @@ def table(verdicts: Sequence[Verdict]) -> str:
         lines.append(f"  {shown:<6}{step:<12}{cells}   {POINTS[point][0]}: {outcomes}")
         lines += [
             f"        ✗ {verdict.case.name}: {complaint}"
-            for verdict in found.values()
+            for verdict in row
             for complaint in verdict.complaints
         ]
-    failed = sum(1 for verdict in verdicts if verdict.complaints)
-    lines.append(f"\n  {len(verdicts) - failed} of {len(verdicts)} cases passed.")
+    cases = {replace(verdict.case, turn=1) for verdict in verdicts}
+    failed = {replace(verdict.case, turn=1) for verdict in verdicts if verdict.complaints}
+    lines.append(f"\n  {len(cases) - len(failed)} of {len(cases)} cases passed.")
     return "\n".join(lines)
 
 

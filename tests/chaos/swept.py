@@ -119,8 +119,7 @@ async def _outstanding(
     await asyncio.sleep(0)
     for reference in map(failpoints.called, traces):
         case = failpoints.armed("F1", service, reference)
-        if case and case.action == "exit":
-            failpoints.take("F1", service, reference)
+        if case and case.action == "exit" and failpoints.take("F1", service, reference):
             failpoints.signal_process(service, signal.SIGKILL)
         await failpoints.hit("F1", (service, reference), (f"with_{service}", reference))
     return await outstanding

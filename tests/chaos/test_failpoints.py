@@ -1,6 +1,7 @@
 """The sweep's own parts: a failpoint strikes once and nobody else, and whatever is wrong with a
 case at the end is said."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,21 @@ async def test_a_failpoint_strikes_only_its_own_payment_at_its_own_point(tmp_pat
     assert failpoints.fired() == set()
 
 
+async def test_of_two_processes_that_come_together_one_strikes_and_none_fails(
+    tmp_path: Path,
+) -> None:
+    one, other = Failpoints(tmp_path), Failpoints(tmp_path)
+
+    struck = await asyncio.gather(
+        *(asyncio.to_thread(side.take, "W5", "payout", REFERENCE) for side in (one, other) * 8)
+    )
+
+    assert [case for case in struck if case] == [CASE]
+
+
 def test_every_case_is_armed_by_its_reference() -> None:
+    again = replace(CASE, turn=2)
+    assert Case.armed_by(reference_of(again)) == again
     assert all(Case.armed_by(reference_of(case)) == case for case in every_case())
     assert len({reference_of(case) for case in every_case()}) == len(list(every_case()))
 

@@ -1,6 +1,7 @@
 """Every crash point at every step, with every way to be struck there: on a real mesh, against the
 simulator's own book."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.cases import every_case
@@ -16,5 +17,5 @@ async def test_no_crash_point_loses_or_doubles_anything(tmp_path: Path) -> None:
 
     say(f"\n{table(verdicts)}\n")
     assert {verdict.case: verdict.complaints for verdict in verdicts if verdict.complaints} == {}
-    assert len(verdicts) == len(cases)
+    assert {replace(verdict.case, turn=1) for verdict in verdicts} == set(cases)
     assert code == 0, verified

@@ -228,6 +228,8 @@ class Decider:
         """What an answer means for an attempt that had succeeded."""
         if answer.denies(attempt) or answer.outcome is Outcome.ABSENT:
             return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
+        if answer.code in MISMATCHES:
+            return hold(work, "amount_mismatch", **evidence_of(attempt, answer))
         if definitive and work.payment.state is State.COMPLETED:
             return come_back(work, attempt, answer)
         if definitive:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from services.payments.domain.attempt import (
+    MISMATCHES,
     Answer,
     Attempt,
     AttemptState,
@@ -73,7 +74,9 @@ def or_what_was_heard(
         Outcome.PENDING: capabilities.event_is_evidence,
     }
     # What has succeeded is taken back by an answer only: an event may be older than the success.
-    if attempt.state is AttemptState.SUCCEEDED or not believed.get(answer.outcome, False):
+    # And an answer that shows another amount than ours says a great deal, whatever an event says.
+    stands = attempt.state is AttemptState.SUCCEEDED or answer.code in MISMATCHES
+    if stands or not believed.get(answer.outcome, False):
         return answer
     return _word(work, attempt) or answer
 

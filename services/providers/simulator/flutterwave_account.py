@@ -48,7 +48,9 @@ class Account:
         self._processing = Background()
         self._transfers: dict[str, Json] = {one.key: one.state for one in book.remembered(PROVIDER)}
         self._by_id = {str(one["id"]): key for key, one in self._transfers.items()}
-        self._ids = count(max([ID_FIRST - 1, *map(int, self._by_id)]) + 1)
+        # An id that was forgotten is not given again.
+        given = (int(line.id) for line in book.lines if line.provider == PROVIDER)
+        self._ids = count(max(given, default=ID_FIRST - 1) + 1)
         # What has left each balance, fees and all, in minor units.
         self._spent = Counter[str]()
         for transfer in self._transfers.values():

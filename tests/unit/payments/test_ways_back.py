@@ -20,6 +20,9 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED)
 ABSENT = Answer(outcome=Outcome.ABSENT)
 UNKNOWN = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="no answer"))
+OTHER_AMOUNT = Answer(
+    outcome=Outcome.UNKNOWN, failure=Failure(code="amount_mismatch", message="see pi_1")
+)
 REFUSED = Answer(
     outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
 )
@@ -251,6 +254,28 @@ def test_where_asking_fails_a_signed_event_finishes_the_step() -> None:
 
     assert change.payment.state is State.CONVERTED
     assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED]
+
+
+@pytest.mark.parametrize("state", [AttemptState.SENT, AttemptState.UNKNOWN])
+def test_an_answer_with_another_amount_is_a_hold_whatever_a_signed_event_says(
+    state: AttemptState,
+) -> None:
+    work = make_work(State.COLLECTING, state)
+    news = _news(Outcome.SUCCEEDED, _attempt(work))
+
+    change = DECIDER.settle(replace(work, news=(news,)), OTHER_AMOUNT, NOW)
+
+    assert change.payment.hold_reason == "amount_mismatch"
+    assert change.postings == ()
+
+
+def test_another_amount_than_ours_at_the_last_look_up_is_a_hold() -> None:
+    work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
+
+    change = DECIDER.settle(work, OTHER_AMOUNT, NOW)
+
+    assert change.payment.hold_reason == "amount_mismatch"
+    assert change.payment.state is State.COMPLETED
 
 
 def test_where_asking_fails_an_unsigned_event_proves_nothing_and_is_kept() -> None:

@@ -66,22 +66,21 @@ def replace_file(path: Path, text: str) -> None:
 
 @asynccontextmanager
 async def traffic(stub: Any, provider: str) -> AsyncIterator[list[Any]]:
-    """Operations without a pause for the length of the block; yields their results so far."""
+    """Operations without a pause for the length of the block, the last of them finished at its end;
+    yields their results so far."""
     results: list[Any] = []
+    over = asyncio.Event()
 
     async def go_on() -> None:
-        while True:
+        while not over.is_set():
             batch = [CASES[provider].operation() for _ in range(3)]
             results.extend((await execute(stub, batch)).values())
 
-    tasks = [asyncio.create_task(go_on()) for _ in range(2)]
-    try:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(go_on())
         yield results
-    finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+        over.set()
 
 
 @pytest.mark.parametrize("provider", ["stripe", "local_wallet"])

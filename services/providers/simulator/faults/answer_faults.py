@@ -47,9 +47,10 @@ def spoilt(body: Any, active: Container[Mode], wire: Wire) -> Any:
         return body
     told = {name: spoilt(value, active, wire) for name, value in body.items()}
     amounts = wire.amount_fields & told.keys()
-    for mode, lie in AMOUNT_LIES.items():
-        if mode in active:
-            told |= {name: _restated(told[name], lie) for name in amounts}
+    # One lie at a time: of several, one could take back what another has added.
+    lie = next((lie for mode, lie in AMOUNT_LIES.items() if mode in active), None)
+    if lie is not None:
+        told |= {name: _restated(told[name], lie) for name in amounts}
     # What holds no money is an envelope, whose status is another one.
     if amounts and Mode.CURRENCY_SWAP in active and wire.currency_field in told:
         told[wire.currency_field] = _swapped(told[wire.currency_field])

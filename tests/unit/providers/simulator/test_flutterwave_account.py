@@ -69,3 +69,15 @@ async def test_a_restart_forgets_no_transfer_and_no_naira(tmp_path: Path, gatewa
     assert b"pay_2-payout-1" in webhook.body
     assert settled["data"]["status"] == "SUCCESSFUL"
     assert status == 400
+
+
+async def test_an_id_that_was_forgotten_is_not_given_again(
+    tmp_path: Path, gateway: Gateway
+) -> None:
+    book = tmp_path / "book.jsonl"
+    async with simulator(book, gateway) as caller:
+        _, forgotten = await caller.create(narration="sim:amnesia")
+    async with simulator(book, gateway) as caller:
+        _, other = await caller.create(reference="pay_2-payout-1")
+
+    assert forgotten["data"]["id"] != other["data"]["id"]

@@ -51,6 +51,12 @@ def test_money_is_found_wherever_it_is() -> None:
     assert told == {"status": "success", "data": [lie]}
 
 
+def test_two_lies_about_the_amount_never_add_up_to_the_truth() -> None:
+    told = spoilt({"amount": 5}, {Mode.AMOUNT_PLUS, Mode.AMOUNT_MINUS}, WIRE)
+
+    assert told["amount"] != 5
+
+
 def test_another_currency_is_always_another() -> None:
     for currency, told in {"USD": "EUR", "EUR": "USD", "inr": "usd"}.items():
         body = {"amount": 1, "currency": currency}
