@@ -5,7 +5,7 @@
 local DECIMALS = { ["/api/payments"] = "amount_usd", ["/api/quotes"] = "amount_usd" }
 local REFUND = "^/api/payments/[^/]+:refund$"
 
--- The statuses a service may put in place of the transcoder's own, by the header x-http-status.
+-- The statuses that the header x-http-status may put in place of the transcoder's own.
 local REWRITES = { ["200"] = { ["201"] = true }, ["400"] = { ["422"] = true } }
 
 -- What gRPC says beside its answer, and a REST client should not see.

@@ -74,8 +74,9 @@ from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
 
-# Two batches at once: one is committed while the next is being priced.
-CREATION_BATCHES = 2
+# Two batches at once, so that one is priced while the other is committed, but no two small ones:
+# each costs three calls and a commit, whatever its size.
+CREATION_BATCHES, BESIDE_FROM = 2, 24
 RETRY_SECONDS = 0.5
 # Most time that one statement of an audit may take: beside the work, and on its own.
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
@@ -113,7 +114,10 @@ def build_server(
         creation.create,
         largest_batch=config.batch_max,
         parallel=CREATION_BATCHES,
+        beside_from=BESIDE_FROM,
         waiting_max=config.waiting_max,
+        group=lambda order: order.quote.merchant_id,
+        drops_abandoned=True,
     )
     server = GrpcServer([AuthInterceptor(sandbox=config.sandbox)])
     server.add(

@@ -1,9 +1,10 @@
 """Group commit for anything: what arrives while a batch is being worked on forms the next batch. An
-idle caller waits for nobody, and under load the batches grow by themselves."""
+idle caller waits for nobody, and under load the batches grow by themselves. Items of different
+groups take turns, so that a flood of one group's is its own burden."""
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from services.shared.errors import Overloaded, Unavailable
@@ -11,20 +12,43 @@ from services.shared.errors import Overloaded, Unavailable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+Waiting = tuple[Item, asyncio.Future[Result]]
+
+
+def _one_group(_: object) -> Hashable:
+    return None
 
 
 class Batcher(Generic[Item, Result]):
     """Hands items in batches to work, which answers one result or exception per item, in order."""
 
     def __init__(
-        self, work: Work[Item, Result], *, largest_batch: int, parallel: int, waiting_max: int
+        self,
+        work: Work[Item, Result],
+        *,
+        largest_batch: int,
+        parallel: int,
+        waiting_max: int,
+        beside_from: int = 1,
+        group: Callable[[Item], Hashable] = _one_group,
+        drops_abandoned: bool = False,
     ) -> None:
-        """At most `parallel` batches run at once, and at most waiting_max items wait."""
+        """At most `parallel` batches run at once, and at most waiting_max items wait.
+
+        A batch is begun beside another only where beside_from items wait: a small one had better
+        grow meanwhile. drops_abandoned leaves out what nobody waits for any more by the time its
+        turn comes.
+        """
         self._work = work
         self._largest_batch = largest_batch
         self._parallel = parallel
         self._waiting_max = waiting_max
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._beside_from = beside_from
+        self._group = group
+        self._drops_abandoned = drops_abandoned
+        # In the order of their turns; a group that waits for nothing is not in it.
+        self._queues: OrderedDict[Hashable, deque[Waiting[Item, Result]]] = OrderedDict()
+        self._waiting = 0
         self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
@@ -32,37 +56,71 @@ class Batcher(Generic[Item, Result]):
 
         A caller that goes away does not stop its item: what has begun is finished.
         """
-        if len(self._waiting) >= self._waiting_max:
-            raise Overloaded
+        group = self._group(item)
+        if self._waiting >= self._waiting_max:
+            self._make_room(group)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._queues.setdefault(group, deque()).append((item, future))
+        self._waiting += 1
         self._start()
         return await future
 
+    def _make_room(self, group: Hashable) -> None:
+        """The last of the longest queue has to go, which may be who has just come."""
+        longest, queue = max(self._queues.items(), key=lambda named: len(named[1]))
+        if len(queue) <= len(self._queues.get(group, ())) + 1:
+            raise Overloaded
+        _, future = queue.pop()
+        self._waiting -= 1
+        if not queue:
+            del self._queues[longest]
+        if not future.done():
+            future.set_exception(Overloaded())
+
     def _start(self) -> None:
-        while self._waiting and len(self._running) < self._parallel:
-            size = min(len(self._waiting), self._largest_batch)
-            batch = [self._waiting.popleft() for _ in range(size)]
+        while self._waiting and self._may_begin():
+            batch = self._next_batch()
+            if not batch:
+                continue
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)
             task.add_done_callback(self._done)
+
+    def _may_begin(self) -> bool:
+        if not self._running:
+            return True
+        return len(self._running) < self._parallel and self._waiting >= self._beside_from
+
+    def _next_batch(self) -> Sequence[Waiting[Item, Result]]:
+        """One of each group, and again, until the batch is full or nothing waits."""
+        batch: list[Waiting[Item, Result]] = []
+        while self._queues and len(batch) < self._largest_batch:
+            group, queue = self._queues.popitem(last=False)
+            item, future = queue.popleft()
+            self._waiting -= 1
+            if queue:
+                self._queues[group] = queue
+            if not (self._drops_abandoned and future.cancelled()):
+                batch.append((item, future))
+        return batch
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._start()
 
-    async def _run(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run(self, batch: Sequence[Waiting[Item, Result]]) -> None:
         results: Sequence[Result | Exception]
         try:
             results = await self._work([item for item, _ in batch])
         except Unavailable as error:
-            # Nobody's item is to blame, and trying each alone would only take longer.
+            # Nobody's item is to blame, and trying again would only take longer.
             results = [error] * len(batch)
         except Exception as error:  # noqa: BLE001 - every waiting caller must get an answer
             if len(batch) > 1:
-                # One bad item must not fail its neighbours: each is tried again alone.
-                for single in batch:
-                    await self._run([single])
+                # One bad item must not fail its neighbours: each half is tried again for itself.
+                middle = len(batch) // 2
+                await self._run(batch[:middle])
+                await self._run(batch[middle:])
                 return
             results = [error]
         for (_, future), result in zip(batch, results, strict=True):

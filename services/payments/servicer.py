@@ -23,7 +23,6 @@ from services.payments.operating import Operating
 from services.payments.pricing import Pricing
 from services.payments.steering import Steering
 from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
-from services.shared.grpc_server import HTTP_STATUS_HEADER
 from services.shared.telemetry import trace_id_var
 
 REPLAYED = ("idempotent-replayed", "true")
@@ -56,10 +55,8 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             trace_id=trace_id_var.get(),
         )
         created = await self._creation.submit(order)
-        headers = [(HTTP_STATUS_HEADER, "201")]
         if created.replayed:
-            headers.append(REPLAYED)
-        await context.send_initial_metadata(tuple(headers))
+            await context.send_initial_metadata((REPLAYED,))
         return payments_pb2.Payment.FromString(created.response)
 
     async def GetPayment(  # noqa: N802 - the contract's name
@@ -120,7 +117,6 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             request, merchant_id=merchant_id_var.get(), trace_id=trace_id_var.get()
         )
         quote, now = await self._reading.create_quote(order)
-        await context.send_initial_metadata(((HTTP_STATUS_HEADER, "201"),))
         return convert.write_quote(quote, now)
 
     async def GetQuote(  # noqa: N802 - the contract's name
@@ -178,7 +174,6 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
     ) -> endpoints_pb2.NewEndpoint:
         """See endpoints.proto."""
         endpoint = await self._endpoints.create(merchant_id_var.get(), request.url)
-        await context.send_initial_metadata(((HTTP_STATUS_HEADER, "201"),))
         return convert.write_new_endpoint(endpoint)
 
     async def ListEndpoints(  # noqa: N802 - the contract's name

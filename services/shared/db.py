@@ -3,10 +3,11 @@ and the refusal to run on a server that may forget what it acknowledged."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -47,12 +48,11 @@ def open_engine(
         "idle_in_transaction_session_timeout": "10000",
         "jit": "off",
     }
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         # What an error quotes ends up in a log, and parameters are people's names and accounts.
         hide_parameters=True,
         connect_args={
@@ -62,6 +62,22 @@ def open_engine(
             "command_timeout": statement_seconds + 5,
         },
     )
+    event.listen(engine.sync_engine, "checkout", _replace_closed)
+    return engine
+
+
+def _replace_closed(connection: Any, _: object, __: object) -> None:
+    """The driver hears at once when the server closes a connection, so none need be asked.
+
+    The pool then opens another in its place.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def autocommitted(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, where each statement is a transaction of its own: one round trip."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 async def refuse_unsafe_durability(engine: AsyncEngine) -> None:

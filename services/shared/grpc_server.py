@@ -3,12 +3,13 @@ mapping in an interceptor, health, both reflection versions, and a graceful stop
 need none of it."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeVar
 
 import grpc
@@ -25,10 +26,10 @@ from services.shared.errors import CannotStart, DomainError, Invalid
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
-    RPC_SECONDS,
     publish_metrics,
     read_traceparent,
     request_id_var,
+    rpc_seconds,
     trace_id_var,
 )
 
@@ -45,6 +46,9 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 STOP_GRACE_SECONDS = 10.0
+UNEXPECTED = DomainError("Something went wrong on our side; it is logged.")
+# Objects made since the last look for unreachable cycles, by generation.
+COLLECT_AFTER = (20_000, 20, 50)
 
 Handler = Callable[[Any, Any], Any]
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -57,27 +61,42 @@ class ContextInterceptor(grpc.aio.ServerInterceptor):
     without a word of its text.
     """
 
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Any] = {}
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wraps unary and server-streaming handlers; health and reflection pass untouched."""
-        handler = await continuation(handler_call_details)
+        """Wraps unary and server-streaming handlers; health and reflection pass untouched.
+
+        A method's handler is always the same, so it is looked for and wrapped once.
+        """
         method = handler_call_details.method
-        if handler is None or method.startswith("/grpc."):
-            return handler
-        # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
-        # be read with the exception's own words.
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                _unary(handler, method), None, handler.response_serializer
-            )
-        if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(
-                _stream(handler, method), None, handler.response_serializer
-            )
+        if (wrapped := self._wrapped.get(method)) is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        self._wrapped[method] = _wrap(handler, method)
+        return self._wrapped[method]
+
+
+def _wrap(handler: Any, method: str) -> Any:
+    if method.startswith("/grpc."):
         return handler
+    # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
+    # be read with the exception's own words.
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(
+            _unary(handler, method), None, handler.response_serializer
+        )
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(
+            _stream(handler, method), None, handler.response_serializer
+        )
+    return handler
 
 
 class RequestUnreadable(Invalid):
@@ -86,7 +105,7 @@ class RequestUnreadable(Invalid):
 
 def _unary(handler: Any, method: str) -> Handler:
     async def wrapped(request: bytes, context: Any) -> Any:
-        async with _call(method, context):
+        async with _Call(method, context):
             return await handler.unary_unary(_read(handler, request), context)
 
     return wrapped
@@ -94,7 +113,7 @@ def _unary(handler: Any, method: str) -> Handler:
 
 def _stream(handler: Any, method: str) -> Handler:
     async def wrapped(request: bytes, context: Any) -> AsyncIterator[Any]:
-        async with _call(method, context):
+        async with _Call(method, context):
             async for response in handler.unary_stream(_read(handler, request), context):
                 yield response
 
@@ -108,35 +127,51 @@ def _read(handler: Any, request: bytes) -> Any:
         raise RequestUnreadable from None
 
 
-@asynccontextmanager
-async def _call(method: str, context: Any) -> AsyncIterator[None]:
-    metadata = dict(context.invocation_metadata() or ())
-    trace_id_var.set(read_traceparent(metadata.get("traceparent")))
-    request_id_var.set(metadata.get("x-request-id") or str(new_id()))
-    started = time.monotonic()
-    code, reason = "OK", ""
-    try:
-        yield
-    except (asyncio.CancelledError, GeneratorExit):
-        code = "CANCELLED"
-        raise
-    except grpc.aio.AbortError:
-        code = "ABORTED"
-        raise
-    except DomainError as error:
-        code, reason = grpc_status.code_of(error).name, error.error_reason
-        await _refuse(context, error)
-    except Exception:  # noqa: BLE001 - nothing of an unexpected error may reach a client
-        code, reason = "INTERNAL", "INTERNAL_ERROR"
-        log.get_logger().exception("call_failed", method=method)
-        await _refuse(context, DomainError("Something went wrong on our side; it is logged."))
-    finally:
-        seconds = time.monotonic() - started
-        RPC_SECONDS.labels(method, code).observe(seconds)
+class _Call:
+    """One call from its first byte to its answer."""
+
+    def __init__(self, method: str, context: Any) -> None:
+        self._method = method
+        self._context = context
+        self._started = 0.0
+
+    async def __aenter__(self) -> None:
+        metadata = dict(self._context.invocation_metadata() or ())
+        trace_id_var.set(read_traceparent(metadata.get("traceparent")))
+        request_id_var.set(metadata.get("x-request-id") or str(new_id()))
+        self._started = time.monotonic()
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        code, reason = "OK", ""
+        try:
+            if error is None:
+                return
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                code = "CANCELLED"
+            elif isinstance(error, grpc.aio.AbortError):
+                code = "ABORTED"
+            elif isinstance(error, DomainError):
+                code, reason = grpc_status.code_of(error).name, error.error_reason
+                await _refuse(self._context, error)
+            elif isinstance(error, Exception):
+                # Nothing of an unexpected error may reach a client.
+                code, reason = "INTERNAL", "INTERNAL_ERROR"
+                log.get_logger().exception("call_failed", method=self._method, exc_info=error)
+                await _refuse(self._context, UNEXPECTED)
+        finally:
+            self._note(code, reason)
+
+    def _note(self, code: str, reason: str) -> None:
+        seconds = time.monotonic() - self._started
+        rpc_seconds(self._method, code).observe(seconds)
         if reason:
             REFUSALS.labels(reason).inc()
         log.get_logger().info(
-            "call", method=method, code=code, reason=reason, milliseconds=round(seconds * 1000, 2)
+            "call",
+            method=self._method,
+            code=code,
+            reason=reason,
+            milliseconds=round(seconds * 1000, 2),
         )
 
 
@@ -236,8 +271,16 @@ async def _serve(name: str, config: Settings, assembled: Assembled) -> None:
     async with assembled as server:
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)
+        _collect_seldom()
         await server.set_serving()
         log.get_logger().info("serving", name=name, port=server.port)
         await stop.wait()
         await server.stop()
         log.get_logger().info("stopped", name=name)
+
+
+def _collect_seldom() -> None:
+    """What is there when the service starts stays until it ends, so no collection looks at it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)

@@ -2,16 +2,57 @@
 it belongs to. Values of type SecretStr mask themselves; what is logged is what happened, never a
 body."""
 
+import asyncio
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from functools import cache
+from typing import Any, TextIO, cast
 
 import structlog
 
 from services.shared.telemetry import request_id_var, trace_id_var
 
 Logger = structlog.typing.FilteringBoundLogger
+# Made once: with options of its own, json.dumps makes an encoder for each line. Of what JSON does
+# not have, the representation is written, in which secrets mask themselves.
+_ENCODER = json.JSONEncoder(default=repr)
+
+
+class _Gathered:
+    """Standard output, written to once for all the lines of one turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.file: TextIO = sys.stdout
+        self._lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """Keeps a line until the turn ends; outside a loop it is written at once."""
+        self._lines.append(line)
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.write_out)
+        except RuntimeError:
+            self.write_out()
+
+    def flush(self) -> None:
+        """Not after every line."""
+
+    def write_out(self) -> None:
+        """Writes what is kept."""
+        lines, self._lines = self._lines, []
+        self.file.write("".join(lines))
+        self.file.flush()
+
+
+_output = _Gathered()
+
+
+def write_out() -> None:
+    """Writes what has been logged until now, for whoever reads along."""
+    _output.write_out()
 
 
 def configure(service: str, level: str) -> None:
@@ -35,18 +76,20 @@ def configure(service: str, level: str) -> None:
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         ),
     ]
+    _output.file = sys.stdout
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(sort_keys=False)],
+        processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _output)),
         cache_logger_on_first_use=True,
     )
+    get_logger.cache_clear()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                _render,
             ],
             foreign_pre_chain=shared,
         )
@@ -55,7 +98,12 @@ def configure(service: str, level: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 
 
+def _render(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    return _ENCODER.encode(event)
+
+
+@cache
 def get_logger() -> Logger:
     """The process's logger; pass what happened as the event and facts as keywords."""
-    logger: Logger = structlog.get_logger()
+    logger: Logger = structlog.get_logger().bind()
     return logger

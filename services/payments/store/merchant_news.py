@@ -52,11 +52,14 @@ class MerchantNews:
     def __init__(self, encode_event: Encode) -> None:
         self._encode_event = encode_event
 
-    async def created(self, connection: AsyncConnection, payments: Sequence[Payment]) -> None:
-        """Tells of payments that have just been inserted."""
-        endpoints = await _listening(connection, payments)
-        if endpoints:
-            await self._tell(connection, payments, endpoints)
+    async def created(
+        self,
+        connection: AsyncConnection,
+        payments: Sequence[Payment],
+        endpoints: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Tells these endpoints of payments that have just been inserted."""
+        await self._tell(connection, payments, endpoints)
 
     async def watch(self, connection: AsyncConnection, payments: Sequence[Payment]) -> Watched:
         """Looks at payments whose events are about to be written."""
@@ -83,7 +86,7 @@ class MerchantNews:
         self,
         connection: AsyncConnection,
         payments: Iterable[Payment],
-        endpoints: Mapping[str, Sequence[UUID]],
+        endpoints: Mapping[str, Sequence[UUID | str]],
     ) -> None:
         told = [
             {

@@ -3,6 +3,7 @@ writes its idempotency key, quote, payment and first event together or not at al
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, text, tuple_
@@ -14,7 +15,7 @@ from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import rows, wake
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
-from services.shared.db import connected
+from services.shared.db import autocommitted, connected
 from services.shared.errors import DomainError
 from services.shared.ids import encode_id
 
@@ -41,24 +42,53 @@ def _names(columns: str) -> str:
     return ", ".join(column.split()[0] for column in columns.split(","))
 
 
-# Keys are inserted in order, so that two batches with the same keys wait and do not deadlock.
-_INSERT_KEYS = text(
-    """
-    INSERT INTO idempotency_keys (merchant_id, key, fingerprint, response, payment_id)
-    SELECT merchant_id, key, decode(fingerprint, 'hex'), decode(response, 'hex'), payment_id
-      FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, key text, fingerprint text, response text, payment_id uuid)
-     ORDER BY merchant_id, key
-    ON CONFLICT DO NOTHING
-    RETURNING merchant_id, key
+# One statement, because each would be a round trip; whoever's key is taken writes nothing. Keys are
+# inserted in order, so that two batches with the same keys wait and do not deadlock.
+_CREATE = text(
+    f"""
+    WITH won AS (
+        INSERT INTO idempotency_keys (merchant_id, key, fingerprint, response, payment_id)
+        SELECT merchant_id, key, decode(fingerprint, 'hex'), decode(response, 'hex'), payment_id
+          FROM json_to_recordset(CAST(:keys AS json))
+            AS r(merchant_id text, key text, fingerprint text, response text, payment_id uuid)
+         ORDER BY merchant_id, key
+        ON CONFLICT DO NOTHING
+        RETURNING merchant_id, key, payment_id
+    ), quoted AS (
+        INSERT INTO quotes ({_names(_QUOTE_COLUMNS)})
+        SELECT * FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
+         WHERE payment_id IN (SELECT payment_id FROM won)
+    ), paid AS (
+        INSERT INTO payments ({_names(_PAYMENT_COLUMNS)}, due_at)
+        SELECT r.*, now() FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
+         WHERE id IN (SELECT payment_id FROM won)
+    ), noted AS (
+        INSERT INTO payment_events ({_names(_EVENT_COLUMNS)})
+        SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({_EVENT_COLUMNS})
+         WHERE payment_id IN (SELECT payment_id FROM won)
+    ), listening AS (
+        SELECT merchant_id, json_agg(id) AS ids FROM webhook_endpoints
+         WHERE disabled_at IS NULL AND merchant_id IN (SELECT merchant_id FROM won)
+         GROUP BY merchant_id
+    )
+    SELECT merchant_id, key,
+           (SELECT json_object_agg(merchant_id, ids) FROM listening) AS listening,
+           (SELECT pg_notify('{wake.PAYMENTS}', '')) AS notified
+      FROM won
     """
 )
+# One look at the index for each key, whatever the server believes about the table's size.
 _SELECT_KEYS = text(
     """
-    SELECT merchant_id, key, fingerprint, response
-      FROM idempotency_keys
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
-     USING (merchant_id, key)
+    SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response
+      FROM (SELECT) AS always
+      LEFT JOIN (
+            SELECT k.* FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
+             CROSS JOIN LATERAL (
+                   SELECT merchant_id, key, fingerprint, response FROM idempotency_keys i
+                    WHERE i.merchant_id = r.merchant_id AND i.key = r.key LIMIT 1
+                   ) AS k
+            ) AS found ON true
     """
 )
 _LOCK_QUOTES = text(
@@ -82,12 +112,6 @@ _INSERT_QUOTES = text(
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({_QUOTE_COLUMNS})
     """
 )
-_INSERT_PAYMENTS = text(
-    f"""
-    INSERT INTO payments ({_names(_PAYMENT_COLUMNS)}, due_at)
-    SELECT r.*, now() FROM json_to_recordset(CAST(:rows AS json)) AS r({_PAYMENT_COLUMNS})
-    """
-)
 INSERT_EVENTS = text(
     f"""
     INSERT INTO payment_events ({_names(_EVENT_COLUMNS)})
@@ -106,15 +130,15 @@ class PostgresPayments:
 
     def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
         self._engine = engine
+        self._reader = autocommitted(engine)
         self._merchants = MerchantNews(encode_event)
 
     async def answers(
         self, keys: Sequence[IdempotencyKey]
     ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
         """See PaymentStore.answers."""
-        async with connected(self._engine) as connection:
-            now: datetime = (await connection.execute(_NOW)).scalar_one()
-            return now, await read_answers(connection, keys)
+        async with connected(self._reader) as connection:
+            return await _read_answers(connection, keys)
 
     async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
         """See PaymentStore.create."""
@@ -122,14 +146,9 @@ class PostgresPayments:
         async with connected(self._engine) as connection:
             refused = await _refuse_quotes(connection, new)
             usable = [item for item in new if _key(item) not in refused]
-            won = await _insert_keys(connection, usable)
-            winners = [item for item in usable if _key(item) in won]
-            lost = [_key(item) for item in new if _key(item) not in won]
+            won = await self._create(connection, usable) if usable else set()
+            lost = [_key(item) for item in usable if _key(item) not in won]
             stored = await read_answers(connection, lost) if lost else {}
-            if winners:
-                await _insert(connection, winners)
-                await self._merchants.created(connection, [item.payment for item in winners])
-                await connection.execute(wake.PAYMENTS_DUE)
             await connection.commit()
         results: list[StoredAnswer | DomainError] = []
         for item in new:
@@ -138,11 +157,26 @@ class PostgresPayments:
             results.append(own if key in won else stored.get(key) or refused[key])
         return results
 
+    async def _create(
+        self, connection: AsyncConnection, new: Sequence[NewPayment]
+    ) -> set[IdempotencyKey]:
+        """Writes all whose key is free; gives their keys."""
+        made = await connection.execute(_CREATE, _creation(new))
+        created = made.all()
+        won = {(row.merchant_id, row.key) for row in created}
+        winners = [item for item in new if _key(item) in won]
+        if used := [_use_row(item) for item in winners if item.quote_exists]:
+            await connection.execute(_USE_QUOTES, {"rows": rows.as_json(used)})
+        if created and created[0].listening:
+            listening: Mapping[str, Sequence[str]] = created[0].listening
+            await self._merchants.created(connection, [i.payment for i in winners], listening)
+        return won
+
     async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
         """See PaymentStore.get."""
         table = tables.payments
         query = select(table).where(table.c.merchant_id == merchant_id, table.c.id == payment_id)
-        async with connected(self._engine) as connection:
+        async with connected(self._reader) as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
@@ -157,7 +191,7 @@ class PostgresPayments:
         if before is not None:
             conditions.append(table.c.id < before)
         query = select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit)
-        async with connected(self._engine) as connection:
+        async with connected(self._reader) as connection:
             return [rows.read_payment(row) for row in await connection.execute(query)]
 
     async def events(self, merchant_id: str, payment_id: UUID) -> Sequence[RecordedEvent]:
@@ -168,7 +202,7 @@ class PostgresPayments:
             .where(table.c.merchant_id == merchant_id, table.c.payment_id == payment_id)
             .order_by(table.c.sequence)
         )
-        async with connected(self._engine) as connection:
+        async with connected(self._reader) as connection:
             history = [rows.read_event(row) for row in await connection.execute(query)]
         if not history:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
@@ -188,7 +222,7 @@ class PostgresPayments:
         """See PaymentStore.quotes."""
         table = tables.quotes
         query = select(table).where(tuple_(table.c.merchant_id, table.c.id).in_(keys))
-        async with connected(self._engine) as connection:
+        async with connected(self._reader) as connection:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
             found = [rows.read_quote(row) for row in await connection.execute(query)]
         return now, {(quote.merchant_id, quote.id): quote for quote in found}
@@ -213,13 +247,20 @@ def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
 
 async def read_answers(
     connection: AsyncConnection, keys: Sequence[IdempotencyKey]
-) -> dict[IdempotencyKey, StoredAnswer]:
+) -> Mapping[IdempotencyKey, StoredAnswer]:
     """The first answers of those keys that have one."""
+    return (await _read_answers(connection, keys))[1]
+
+
+async def _read_answers(
+    connection: AsyncConnection, keys: Sequence[IdempotencyKey]
+) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
     wanted = rows.as_json({"merchant_id": merchant, "key": key} for merchant, key in keys)
-    found = await connection.execute(_SELECT_KEYS, {"rows": wanted})
-    return {
+    found = (await connection.execute(_SELECT_KEYS, {"rows": wanted})).all()
+    return found[0].now, {
         (row.merchant_id, row.key): StoredAnswer(fingerprint=row.fingerprint, response=row.response)
         for row in found
+        if row.key is not None
     }
 
 
@@ -246,39 +287,29 @@ async def _refuse_quotes(
     return refused
 
 
-async def _insert_keys(
-    connection: AsyncConnection, new: Sequence[NewPayment]
-) -> set[IdempotencyKey]:
-    keys = rows.as_json(
-        {
-            "merchant_id": item.payment.merchant_id,
-            "key": item.idempotency_key,
-            "fingerprint": item.fingerprint.hex(),
-            "response": item.response.hex(),
-            "payment_id": item.payment.id,
-        }
-        for item in new
-    )
-    inserted = await connection.execute(_INSERT_KEYS, {"rows": keys})
-    return {(row.merchant_id, row.key) for row in inserted}
+def _creation(new: Sequence[NewPayment]) -> Mapping[str, str]:
+    """The parameters of _CREATE."""
+    made = [item for item in new if not item.quote_exists]
+    return {
+        "keys": rows.as_json(map(_key_row, new)),
+        "quotes": rows.as_json(rows.quote_row(item.quote, item.payment.id) for item in made),
+        "payments": rows.as_json(rows.payment_row(item.payment) for item in new),
+        "events": rows.as_json(
+            rows.event_row(item.payment, item.payment.created_event()) for item in new
+        ),
+    }
 
 
-async def _insert(connection: AsyncConnection, winners: Sequence[NewPayment]) -> None:
-    made = [
-        rows.quote_row(item.quote, item.payment.id) for item in winners if not item.quote_exists
-    ]
-    used = [
-        {"merchant_id": i.quote.merchant_id, "id": i.quote.id, "payment_id": i.payment.id}
-        for i in winners
-        if i.quote_exists
-    ]
-    payments = [rows.payment_row(item.payment) for item in winners]
-    events = [rows.event_row(i.payment, i.payment.created_event()) for i in winners]
-    for statement, batch in (
-        (_INSERT_QUOTES, made),
-        (_USE_QUOTES, used),
-        (_INSERT_PAYMENTS, payments),
-        (INSERT_EVENTS, events),
-    ):
-        if batch:
-            await connection.execute(statement, {"rows": rows.as_json(batch)})
+def _key_row(new: NewPayment) -> dict[str, Any]:
+    return {
+        "merchant_id": new.payment.merchant_id,
+        "key": new.idempotency_key,
+        "fingerprint": new.fingerprint.hex(),
+        "response": new.response.hex(),
+        "payment_id": new.payment.id,
+    }
+
+
+def _use_row(new: NewPayment) -> dict[str, Any]:
+    quote = new.quote
+    return {"merchant_id": quote.merchant_id, "id": quote.id, "payment_id": new.payment.id}

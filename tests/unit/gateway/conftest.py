@@ -31,7 +31,6 @@ Answer = Callable[[Any, Any], Awaitable[Any]]
 
 async def created(request: Any, context: Any) -> payments_pb2.Payment:
     """The answer of payments to a new payment."""
-    await context.send_initial_metadata((("x-http-status", "201"),))
     return payments_pb2.Payment(
         transaction_id="pay_01jd8x3v9me7rb5k3n6q2f4h8z",
         status=payments_pb2.Payment.PENDING,

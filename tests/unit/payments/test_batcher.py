@@ -1,4 +1,5 @@
-"""Batches grow by themselves, an idle caller waits for nobody, and one bad item harms no other."""
+"""Batches grow by themselves, an idle caller waits for nobody, one bad item harms no other, and one
+group's flood is its own burden."""
 
 import asyncio
 from collections.abc import Sequence
@@ -61,7 +62,7 @@ async def test_one_items_error_is_its_own() -> None:
     assert results[2] == 30
 
 
-async def test_a_batch_that_breaks_is_tried_again_item_by_item() -> None:
+async def test_a_batch_that_breaks_is_halved_until_the_bad_item_is_alone() -> None:
     tried: list[list[int]] = []
 
     async def work(items: Sequence[int]) -> Sequence[int | Exception]:
@@ -77,7 +78,7 @@ async def test_a_batch_that_breaks_is_tried_again_item_by_item() -> None:
     )
 
     assert [r for r in results if not isinstance(r, RuntimeError)] == [0, 12, 14]
-    assert [13] in tried
+    assert tried == [[0], [12, 13, 14], [12], [13, 14], [13], [14]]
 
 
 async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
@@ -122,3 +123,76 @@ async def test_a_caller_that_goes_away_does_not_stop_its_item() -> None:
     gate.open.set()
     assert await batcher.submit(2) == 20
     assert gate.batches == [[1], [2]]
+
+
+def _sharing(gate: Gate, *, waiting_max: int = 100, largest_batch: int = 4) -> Batcher[int, int]:
+    """Groups by tens: 10 to 19 are one group's."""
+    return Batcher[int, int](
+        gate.work,
+        largest_batch=largest_batch,
+        parallel=1,
+        waiting_max=waiting_max,
+        group=lambda item: item // 10,
+    )
+
+
+async def _begun(batcher: Batcher[int, int], gate: Gate, *items: int) -> list[asyncio.Task[int]]:
+    """The first is being worked on, the others wait."""
+    tasks = [asyncio.create_task(batcher.submit(items[0]))]
+    await gate.entered.wait()
+    tasks += [asyncio.create_task(batcher.submit(item)) for item in items[1:]]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_groups_take_turns_so_that_one_items_wait_is_not_anothers_flood() -> None:
+    gate = Gate()
+    tasks = await _begun(_sharing(gate), gate, 10, 11, 12, 13, 14, 15, 20, 21, 30)
+
+    gate.open.set()
+    await asyncio.gather(*tasks)
+
+    assert gate.batches == [[10], [11, 20, 30, 12], [21, 13, 14, 15]]
+
+
+async def test_who_floods_a_full_queue_is_refused_and_nobody_else() -> None:
+    gate = Gate()
+    batcher = _sharing(gate, waiting_max=3)
+    flood = await _begun(batcher, gate, 10, 11, 12, 13, 14)
+    other = asyncio.create_task(batcher.submit(20))
+
+    gate.open.set()
+    answers = await asyncio.gather(*flood, other, return_exceptions=True)
+
+    refused = [isinstance(answer, Overloaded) for answer in answers]
+    assert refused == [False, False, False, True, True, False]
+
+
+async def test_a_batch_is_begun_beside_another_only_where_it_is_large() -> None:
+    gate = Gate()
+    batcher = Batcher[int, int](
+        gate.work, largest_batch=10, parallel=2, waiting_max=100, beside_from=3
+    )
+    tasks = await _begun(batcher, gate, 1, 2, 3)
+    assert gate.batches == [[1]]
+    tasks += [asyncio.create_task(batcher.submit(item)) for item in range(4, 8)]
+    await asyncio.sleep(0)
+
+    gate.open.set()
+    await asyncio.gather(*tasks)
+
+    assert gate.batches == [[1], [2, 3, 4], [5, 6, 7]]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+    gate = Gate()
+    batcher = Batcher[int, int](
+        gate.work, largest_batch=10, parallel=1, waiting_max=2, drops_abandoned=True
+    )
+    first, gone, stays = await _begun(batcher, gate, 1, 2, 3)
+    gone.cancel()
+
+    gate.open.set()
+
+    assert await asyncio.gather(first, stays) == [10, 30]
+    assert gate.batches == [[1], [3]]

@@ -49,10 +49,8 @@ async def _refusal(call: Any) -> tuple[grpc.StatusCode, str]:
 
 
 async def test_an_endpoint_is_created_with_a_secret_of_its_own(service: Service) -> None:
-    call = service.endpoints.CreateEndpoint(endpoints_pb2.CreateEndpointRequest(url=URL))
-    first, second = await call, await _create(service)
+    first, second = await _create(service), await _create(service)
 
-    assert dict(await call.initial_metadata())["x-http-status"] == "201"
     assert first.endpoint_id.startswith("whe_")
     assert first.url == URL
     assert first.created_at.seconds > 0
