@@ -274,6 +274,24 @@ async def test_an_event_that_comes_while_a_worker_is_busy_is_seen_when_it_lets_g
     assert (await PostgresPayments(engine).get("sandbox", payment.id)).state is State.COMPLETED
 
 
+async def test_events_and_answers_about_the_same_payments_wait_and_never_deadlock(
+    engine: AsyncEngine,
+) -> None:
+    payments = await _create(engine, 40)
+    await _settle(engine, await _mark_sent(engine, await _claim(engine)), SUCCEEDED)
+    for turn in range(8):
+        sent = await _mark_sent(engine, await _claim(engine))
+        arrivals = [_arrival(payment, f"{turn} {payment.id}") for payment in payments]
+
+        written, receipts = await asyncio.gather(
+            _settle(engine, sorted(sent, key=lambda w: w.payment.id, reverse=True), PENDING),
+            _receive(engine, *arrivals),
+        )
+
+        assert len(written) == len(sent)
+        assert receipts == [Receipt.ACCEPTED] * len(payments)
+
+
 async def test_an_event_about_a_payment_we_do_not_have_is_kept_and_ignored(
     engine: AsyncEngine,
 ) -> None:
