@@ -28,9 +28,14 @@ def logged(service: str = "fees", level: str = "info") -> Iterator[Lines]:
     try:
         with redirect_stdout(output):
             log.configure(service, level)
-        yield lambda: [json.loads(line) for line in output.getvalue().splitlines()]
+        yield lambda: _read(output)
     finally:
         structlog.configure(**structlog_before)
         log.get_logger.cache_clear()
         root.handlers = handlers_before
         root.setLevel(level_before)
+
+
+def _read(output: io.StringIO) -> list[dict[str, Any]]:
+    log.write_out()
+    return [json.loads(line) for line in output.getvalue().splitlines()]

@@ -76,7 +76,7 @@ from services.shared.log import get_logger
 
 # Two batches at once, so that one is priced while the other is committed, but no two small ones:
 # each costs three calls and a commit, whatever its size.
-CREATION_BATCHES, BESIDE_FROM = 2, 24
+BATCHES, BESIDE_FROM = 2, 24
 RETRY_SECONDS = 0.5
 # Most time that one statement of an audit may take: beside the work, and on its own.
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
@@ -113,7 +113,7 @@ def build_server(
     batcher = Batcher[PaymentOrder, Created](
         creation.create,
         largest_batch=config.batch_max,
-        parallel=CREATION_BATCHES,
+        parallel=BATCHES,
         beside_from=BESIDE_FROM,
         waiting_max=config.waiting_max,
         group=lambda order: order.quote.merchant_id,
@@ -144,11 +144,12 @@ def build_server(
 
 
 def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
-    # One at a time: what arrives meanwhile shares the next commit.
+    # What arrives during a commit shares the next; only a crowd does not wait for a slow one.
     arrivals = Batcher[Arrival, Receipt](
         inbox.receive,
         largest_batch=config.batch_max,
-        parallel=1,
+        parallel=BATCHES,
+        beside_from=BESIDE_FROM,
         waiting_max=config.waiting_max,
     )
     return Webhooks(providers, arrivals, sandbox=config.sandbox)

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -58,12 +59,12 @@ class Limits(_Section):
     minimum_usd: UsdText
     maximum_usd: UsdText
 
-    @property
+    @cached_property
     def minimum(self) -> Money:
         """The smallest amount."""
         return parse_amount(self.minimum_usd, "USD", field="minimum_usd")
 
-    @property
+    @cached_property
     def maximum(self) -> Money:
         """The largest amount."""
         return parse_amount(self.maximum_usd, "USD", field="maximum_usd")
@@ -109,7 +110,7 @@ class FeeTerms(_Section):
     minimum_usd: UsdText | None = None
     maximum_usd: UsdText | None = None
 
-    @property
+    @cached_property
     def share(self) -> Decimal:
         """The percentage as a fraction: 1.5 percent is 0.015."""
         return Decimal(self.percent) / 100

@@ -2,12 +2,13 @@
 it belongs to. Values of type SecretStr mask themselves; what is logged is what happened, never a
 body."""
 
+import asyncio
 import json
 import logging
 import sys
 from collections.abc import MutableMapping
 from functools import cache
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -17,6 +18,41 @@ Logger = structlog.typing.FilteringBoundLogger
 # Made once: with options of its own, json.dumps makes an encoder for each line. Of what JSON does
 # not have, the representation is written, in which secrets mask themselves.
 _ENCODER = json.JSONEncoder(default=repr)
+
+
+class _Gathered:
+    """Standard output, written to once for all the lines of one turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.file: TextIO = sys.stdout
+        self._lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """Keeps a line until the turn ends; outside a loop it is written at once."""
+        self._lines.append(line)
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.write_out)
+        except RuntimeError:
+            self.write_out()
+
+    def flush(self) -> None:
+        """Not after every line."""
+
+    def write_out(self) -> None:
+        """Writes what is kept."""
+        lines, self._lines = self._lines, []
+        self.file.write("".join(lines))
+        self.file.flush()
+
+
+_output = _Gathered()
+
+
+def write_out() -> None:
+    """Writes what has been logged until now, for whoever reads along."""
+    _output.write_out()
 
 
 def configure(service: str, level: str) -> None:
@@ -40,10 +76,11 @@ def configure(service: str, level: str) -> None:
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         ),
     ]
+    _output.file = sys.stdout
     structlog.configure(
         processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _output)),
         cache_logger_on_first_use=True,
     )
     get_logger.cache_clear()

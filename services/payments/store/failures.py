@@ -34,9 +34,12 @@ _SUSPECT = """
 """
 _SUSPECT_AGAIN = text(_SUSPECT.format(_FAILED_BEFORE))
 _SUSPECT_FIRST = text(_SUSPECT.format(f"NOT ({_FAILED_BEFORE})"))
+# Locked in order, so that two batches wait for each other and never deadlock.
 _LEASES = """
-    json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, id uuid, token bigint, error text)
+    (SELECT r.* FROM json_to_recordset(CAST(:rows AS json))
+         AS r(merchant_id text, id uuid, token bigint, error text)
+       JOIN payments q ON q.merchant_id = r.merchant_id AND q.id = r.id
+      ORDER BY q.merchant_id, q.id FOR NO KEY UPDATE OF q) AS r
 """
 _STANDING = """
     p.merchant_id = r.merchant_id AND p.id = r.id

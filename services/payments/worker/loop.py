@@ -23,7 +23,8 @@ CLAIMED = Counter("caravel_worker_claimed_total", "Payments claimed.")
 ANSWERS = Counter("caravel_worker_answers_total", "Provider answers.", ["provider", "outcome"])
 FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lease had moved on.")
 UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
-RECORD_BATCH_MAX = 256
+# A second batch of answers is recorded beside another only where it is a large one.
+RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
 # After a claim the worker rests in proportion to what it took, so that under load fewer and larger
 # batches are claimed; what comes due at rest waits for a claim's time.
 REST_FACTOR = 3
@@ -64,7 +65,11 @@ class Worker:
         self._under_way = 0
         self._batches: set[asyncio.Task[None]] = set()
         self._recorder = Batcher[tuple[Work, Heard], bool](
-            self._record, largest_batch=RECORD_BATCH_MAX, parallel=2, waiting_max=1_000_000
+            self._record,
+            largest_batch=RECORD_BATCH_MAX,
+            parallel=2,
+            beside_from=RECORD_BESIDE_FROM,
+            waiting_max=1_000_000,
         )
 
     def wake(self) -> None:

@@ -103,7 +103,8 @@ class Book:
                 self._named.setdefault((line.provider, name), []).append(line)
 
     def _append(self, lines: list[Line]) -> None:
-        text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
+        # Its fields as they are: asdict would first copy all that the provider remembers.
+        text = "".join(f"{json.dumps(vars(line))}\n" for line in lines)
         self._file.write(text.encode())
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -18,6 +18,7 @@ from services.payments.ports import Arrival, ProviderEvent, Receipt
 from services.payments.steps import Change, Decider, Work
 from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
 from tests.makers import CAPABILITIES, make_new_payment, make_payment
+from tests.polling import until
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -272,6 +273,37 @@ async def test_an_event_that_comes_while_a_worker_is_busy_is_seen_when_it_lets_g
     await _claim(engine)
 
     assert (await PostgresPayments(engine).get("sandbox", payment.id)).state is State.COMPLETED
+
+
+async def test_events_and_answers_about_the_same_payments_wait_and_never_deadlock(
+    engine: AsyncEngine,
+) -> None:
+    first, second = sorted(await _create(engine, 2), key=lambda payment: payment.id)
+    work = await _mark_sent(engine, await _claim(engine))
+    touch = text("UPDATE payments SET nudged = nudged WHERE id = :id")
+    async with engine.begin() as connection:
+        # A scan of the table now meets the second before the first.
+        await connection.execute(touch, {"id": first.id})
+
+    async with engine.connect() as other:
+        await other.execute(touch, {"id": first.id})
+        hearing = asyncio.create_task(_receive(engine, _arrival(first), _arrival(second, "evt_2")))
+        await until(lambda: _waiting(engine), lambda number: number == 1)
+        settling = asyncio.create_task(_settle(engine, work, SUCCEEDED))
+        await until(lambda: _waiting(engine), lambda number: number == 2)
+        await other.rollback()
+
+    assert await hearing == [Receipt.ACCEPTED] * 2
+    assert await settling == {first.id, second.id}
+
+
+async def _waiting(engine: AsyncEngine) -> object:
+    """How many sessions of this database wait for another's lock."""
+    return await _scalar(
+        engine,
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
 
 
 async def test_an_event_about_a_payment_we_do_not_have_is_kept_and_ignored(

@@ -1,12 +1,15 @@
 """Every line is one JSON object that says where it belongs, and none says what is secret."""
 
+import asyncio
+import io
 import json
 import logging
+from contextlib import redirect_stdout
 
 import pytest
 from pydantic import SecretStr
 
-from services.shared.log import get_logger
+from services.shared.log import configure, get_logger
 from services.shared.telemetry import request_id_var, trace_id_var
 from tests.logs import logged
 
@@ -115,3 +118,19 @@ def test_less_than_the_level_is_silent_and_an_unknown_level_is_info(
             getattr(get_logger(), name)("spoken")
 
     assert [line["level"] for line in lines()] == heard
+
+
+async def test_the_lines_of_one_turn_are_written_together_and_before_the_next() -> None:
+    with logged() as lines:
+        writes: list[str] = []
+        output = io.StringIO()
+        output.write = writes.append  # type: ignore[assignment,method-assign]
+        with redirect_stdout(output):
+            configure("fees", "info")
+        get_logger().info("first")
+        get_logger().info("second")
+        assert writes == []
+        await asyncio.sleep(0)
+
+    assert [len(written.splitlines()) for written in writes] == [2]
+    assert lines() == []

@@ -25,7 +25,7 @@ from services.shared.money import EXPONENTS
 INVARIANTS: Mapping[str, str] = {**BOOK, **HISTORY, **ATTEMPTS, **TERMS, **QUEUE}
 SAMPLE = 3
 # How many payments a part has at least: of the newest, and as many others.
-PART_SIZE = 10_000
+PART_SIZE = 2_000
 # The kinds of account that there are; what follows the last colon is the currency.
 ACCOUNTS = (
     r"^(onramp:[a-z0-9_]+:USD|offramp:[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"

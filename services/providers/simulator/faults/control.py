@@ -120,7 +120,9 @@ class Control:
         ]
 
     def _turned_on(self, subject: Subject, step: Step) -> dict[Mode, int]:
-        regime = self._regimes.get(subject.provider, Regime())
+        regime = self._regimes.get(subject.provider)
+        if regime is None:
+            return {}
         return {
             mode: setting.parameter
             for mode, setting in regime.settings.items()
