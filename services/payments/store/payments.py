@@ -3,13 +3,15 @@ writes its idempotency key, quote, payment and first event together or not at al
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments import tables
+from services.payments.batcher import Batcher
 from services.payments.domain.payment import Payment, PaymentNotFound, RecordedEvent
 from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
@@ -118,7 +120,18 @@ INSERT_EVENTS = text(
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({_EVENT_COLUMNS})
     """
 )
+_SELECT_PAYMENTS = text(
+    """
+    SELECT p.* FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+     CROSS JOIN LATERAL (
+           SELECT * FROM payments
+            WHERE payments.merchant_id = r.merchant_id AND payments.id = r.id LIMIT 1
+           ) AS p
+    """
+)
 _NOW = text("SELECT now()")
+# Payments read at once, batches of them under way, and how many may wait.
+READ_MAX, READS, READS_WAITING_MAX = 64, 2, 2048
 
 
 def _key(new: NewPayment) -> IdempotencyKey:
@@ -132,6 +145,15 @@ class PostgresPayments:
         self._engine = engine
         self._reader = autocommitted(engine)
         self._merchants = MerchantNews(encode_event)
+        self._gets = Batcher[tuple[str, UUID], Payment](
+            self._get,
+            largest_batch=READ_MAX,
+            parallel=READS,
+            waiting_max=READS_WAITING_MAX,
+            beside_from=READ_MAX,
+            group=itemgetter(0),
+            drops_abandoned=True,
+        )
 
     async def answers(
         self, keys: Sequence[IdempotencyKey]
@@ -173,14 +195,15 @@ class PostgresPayments:
         return won
 
     async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
-        """See PaymentStore.get."""
-        table = tables.payments
-        query = select(table).where(table.c.merchant_id == merchant_id, table.c.id == payment_id)
+        """See PaymentStore.get; what is asked for meanwhile is read together."""
+        return await self._gets.submit((merchant_id, payment_id))
+
+    async def _get(self, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Payment | DomainError]:
+        asked = rows.as_json({"merchant_id": merchant, "id": id_} for merchant, id_ in wanted)
         async with connected(self._reader) as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        return rows.read_payment(row)
+            found = await connection.execute(_SELECT_PAYMENTS, {"rows": asked})
+        payments = {(row.merchant_id, row.id): row for row in found}
+        return [_payment(payments.get(key), key[1]) for key in wanted]
 
     async def page(
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
@@ -226,6 +249,12 @@ class PostgresPayments:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
             found = [rows.read_quote(row) for row in await connection.execute(query)]
         return now, {(quote.merchant_id, quote.id): quote for quote in found}
+
+
+def _payment(row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
+    if row is None:
+        return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+    return rows.read_payment(row)
 
 
 def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:

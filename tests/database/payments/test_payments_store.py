@@ -52,6 +52,22 @@ async def test_another_merchants_payment_is_not_found(engine: AsyncEngine) -> No
     assert await store.page("somebody", PaymentFilter(), before=None, limit=10) == []
 
 
+async def test_payments_asked_for_together_are_each_answered_for_themselves(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresPayments(engine)
+    known = [make_new_payment(key=f"k-{number}") for number in range(3)]
+    await store.create(known)
+    wanted = [("sandbox", new.payment.id) for new in known]
+    wanted += [("sandbox", uuid4()), ("somebody", known[0].payment.id), wanted[0]]
+
+    found = await asyncio.gather(*(store.get(*key) for key in wanted), return_exceptions=True)
+
+    assert found[:3] == [new.payment for new in known]
+    assert [type(answer) for answer in found[3:5]] == [PaymentNotFound, PaymentNotFound]
+    assert found[5] == known[0].payment
+
+
 async def test_a_key_keeps_its_first_answer(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
     first, second = make_new_payment(key="same"), make_new_payment(key="same")

@@ -119,6 +119,14 @@ async def test_refusal_keeps_its_own_status_after_201_was_announced(
     assert status == 404
 
 
+async def test_a_new_quote_answers_201_and_what_is_only_read_200(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    status, _ = await post(http, "/api/quotes", PAYMENT)
+    async with http.get("/api/quotes/quo_1") as read:
+        assert (status, read.status) == (201, 200)
+
+
 @pytest.mark.parametrize("wanted", ["500", "302", "100", "abc", "200 OK"])
 async def test_other_statuses_cannot_be_put_in_place(
     gateway: Gateway, http: aiohttp.ClientSession, wanted: str
