@@ -4,10 +4,11 @@ protocols, because it shares the processors with what it measures. What is asked
 import asyncio
 import gc
 import re
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,8 @@ _REASON = re.compile(rb'"reason" ?: ?"(\w+)"')
 LAST_CHUNK = b"0\r\n\r\n"
 # How long answers that are still under way at the end are waited for.
 LAST_ANSWERS_SECONDS = 30.0
+# How long a given number of requests may take.
+MOST_SECONDS = 600.0
 TICK_SECONDS = 0.002
 
 # The bytes of the request with this number; numbers count up from 0.
@@ -42,7 +45,7 @@ class Outcome:
     reasons: Counter[str] = field(default_factory=Counter)
     # The numbers of all requests that were ever answered with 2xx, counted or not.
     acknowledged: list[int] = field(default_factory=list)
-    # The last body of a 2xx.
+    # The last body.
     body: bytes = b""
     # Requests whose connection was lost before an answer.
     broken: int = 0
@@ -77,6 +80,23 @@ async def closed_loop(
     return load.outcome
 
 
+async def exactly(target: Target, make: Make, *, connections: int, count: int) -> Outcome:
+    """So many requests, by so many clients in a closed loop."""
+    load = _Load(target, make, min(connections, count))
+    with _undisturbed():
+        await load.run_count(count)
+    return load.outcome
+
+
+async def ask(target: Target, request: bytes) -> tuple[int, bytes]:
+    """Status and body of one answer."""
+    load = _Load(target, lambda _: request, 1)
+    with _undisturbed():
+        await load.run_count(1)
+    ((status, _),) = load.outcome.statuses.items()
+    return status, load.outcome.body
+
+
 async def fixed_rate(
     target: Target, make: Make, *, rate: float, seconds: float, connections: int = 256
 ) -> Outcome:
@@ -95,6 +115,8 @@ class _Load:
         self._make = make
         self._connections = connections
         self._number = 0
+        self._last_number = sys.maxsize
+        self._all_sent = asyncio.Event()
         self._opened: set[_Connection] = set()
         self._opening = 0
         self._idle: list[_Connection] = []
@@ -119,6 +141,21 @@ class _Load:
             await asyncio.sleep(self._end - time.perf_counter())
         await self._last_answers()
         self.outcome.seconds = seconds
+        for connection in self._opened:
+            connection.close()
+
+    async def run_count(self, count: int) -> None:
+        start = self._counted_from = time.perf_counter()
+        self._end, self._last_number = start + MOST_SECONDS, count
+        await asyncio.gather(*(self._open() for _ in range(self._connections)))
+        for connection in list(self._idle):
+            self._send(connection, time.perf_counter())
+        self._idle.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MOST_SECONDS):
+                await self._all_sent.wait()
+        await self._last_answers()
+        self.outcome.seconds = time.perf_counter() - start
         for connection in self._opened:
             connection.close()
 
@@ -176,11 +213,11 @@ class _Load:
     def answered(self, connection: "_Connection", status: int, body: bytes) -> None:
         now = time.perf_counter()
         outcome = self.outcome
+        outcome.body = body
         # Of a fixed rate every request counts, however late its answer is.
         counts = self._is_open_loop or self._counted_from <= now <= self._end
         if 200 <= status < 300:
             outcome.acknowledged.append(connection.number)
-            outcome.body = body
             if counts:
                 outcome.latencies.append(now - connection.due)
         if counts:
@@ -190,6 +227,8 @@ class _Load:
                 outcome.reasons[found[1].decode() if found else "none given"] += 1
         if self._is_open_loop:
             self._free(connection)
+        elif self._number >= self._last_number:
+            self._all_sent.set()
         elif now < self._end:
             self._send(connection, now)
 

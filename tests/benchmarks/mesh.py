@@ -2,6 +2,8 @@
 own, moved from database to database. It is the product as it is, but for the worker's audit."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -108,6 +110,19 @@ class BenchMesh:
             for name, spec in self._specs.items()
             if kind_of(name) == "worker" and name not in self._children
         )
+
+    def pause_workers(self) -> None:
+        """Stops the workers where they stand."""
+        self._signal_workers(signal.SIGSTOP)
+
+    def resume_workers(self) -> None:
+        """Lets them go on."""
+        self._signal_workers(signal.SIGCONT)
+
+    def _signal_workers(self, number: int) -> None:
+        for name, pid in self.pids.items():
+            if kind_of(name) == "worker":
+                os.kill(pid, number)
 
     async def start(self, spec: Spec) -> None:
         """Starts any process beside the mesh; returns when it is healthy."""

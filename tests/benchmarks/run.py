@@ -15,7 +15,7 @@ from deploy.local import terminal
 from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
 from deploy.local.terminal import paint
-from tests.benchmarks import create, table
+from tests.benchmarks import cost, create, overload, reads, scaling, settle, table
 from tests.benchmarks.bench import Bench, Part
 from tests.benchmarks.mesh import BenchMesh, forget
 from tests.benchmarks.options import Options
@@ -23,7 +23,13 @@ from tests.benchmarks.server import is_durable
 from tests.benchmarks.summary import merged, spreads, summary
 
 RESULT = "latest.json"
-OTHERS: dict[str, Callable[[], Part]] = {}
+OTHERS: dict[str, Callable[[], Part]] = {
+    "settle": settle.Settlement,
+    "reads": reads.Reads,
+    "cost": cost.Cost,
+    "overload": overload.Overload,
+    "scaling": scaling.Scaling,
+}
 PARTS = (*create.NAMES, *OTHERS)
 
 

@@ -31,18 +31,24 @@ def _figures(found: Mapping[str, Spread]) -> Iterator[str]:
         f"{'highest':>{NUMBER_WIDTH}}  rounds",
         terminal.DIM,
     )
-    kind = ""
-    for name, spread in sorted(found.items(), key=lambda item: "_over_" in item[0]):
-        is_ratio = "_over_" in name
-        begins = "ratio" if is_ratio else name.split("_")[0]
-        if begins != kind:
-            kind = begins
-            yield paint(f"  {TITLES.get(kind, kind)}", terminal.BOLD)
-        numbers = "".join(
-            f"{_number(value):>{NUMBER_WIDTH}}"
-            for value in (spread.median, spread.low, spread.high)
-        )
-        yield f"    {name:<{NAME_WIDTH - 2}}{numbers}  {spread.rounds:>6}"
+    kinds: dict[str, list[str]] = {kind: [] for kind in TITLES}
+    for name in found:
+        kinds[_kind(name)].append(name)
+    for kind, names in kinds.items():
+        if names:
+            yield paint(f"  {TITLES[kind]}", terminal.BOLD)
+        for name in names:
+            spread = found[name]
+            low_to_high = (spread.median, spread.low, spread.high)
+            numbers = "".join(f"{_number(value):>{NUMBER_WIDTH}}" for value in low_to_high)
+            yield f"    {name:<{NAME_WIDTH - 2}}{numbers}  {spread.rounds:>6}"
+
+
+def _kind(name: str) -> str:
+    if "_over_" in name or name == "settle_per_core":
+        return "ratio"
+    first = name.split("_")[0]
+    return "cost" if first == "idle" else first
 
 
 TITLES = {
