@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from deploy.local.problem import Problem
 from tests.benchmarks import load, requests
 from tests.benchmarks.load import Outcome, Target
+from tests.benchmarks.merchant import Merchant
 from tests.benchmarks.mesh import BenchMesh
 from tests.benchmarks.options import Options
 from tests.benchmarks.server import Server
@@ -24,6 +25,7 @@ class Bench:
     options: Options
     mesh: BenchMesh
     say: Callable[[str], None]
+    merchant: Merchant
     # What parts have found that is no figure of a round: by part.
     notes: dict[str, Any] = field(default_factory=dict)
     # What could not be measured, and why.

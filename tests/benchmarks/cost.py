@@ -4,7 +4,7 @@ memory while it does nothing."""
 import asyncio
 from collections.abc import Mapping
 
-from tests.benchmarks import merchant, processes
+from tests.benchmarks import processes
 from tests.benchmarks.backlog import Phase, work_off
 from tests.benchmarks.bench import Bench, Figures, told
 from tests.benchmarks.processes import Memory
@@ -26,15 +26,14 @@ class Cost:
 
     async def measure(self, bench: Bench) -> Figures:
         """Memory before anything was done, the cost of a backlog, memory after it."""
-        await bench.mesh.use(DATABASE)
-        async with merchant.listening() as shop:
-            await shop.register(bench.mesh.rest)
-            figures = await _memory(bench, "idle")
-            await work_off(bench, max(10, bench.options.backlog // 10))
-            size = await bench.server.size(DATABASE)
-            found = await work_off(bench, bench.options.backlog)
-            grown = await bench.server.size(DATABASE) - size
-            figures |= await _memory(bench, "after_work")
+        await bench.mesh.use(DATABASE, whole=True)
+        figures = await _memory(bench, "idle")
+        await bench.merchant.register(bench.mesh.rest, DATABASE)
+        await work_off(bench, max(10, bench.options.backlog // 10))
+        size = await bench.server.size(DATABASE)
+        found = await work_off(bench, bench.options.backlog)
+        grown = await bench.server.size(DATABASE) - size
+        figures |= await _memory(bench, "after_work")
         figures |= _of_phase("create", found.creation, found.payments)
         figures |= _of_phase("settle", found.settlement, found.payments)
         figures["cost_disk_bytes_per_payment"] = grown / found.payments

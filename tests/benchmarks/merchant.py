@@ -23,9 +23,12 @@ class Merchant:
     def __init__(self) -> None:
         self.events = 0
         self.port = 0
+        self._known_to: set[str] = set()
 
-    async def register(self, rest: Target) -> None:
-        """Has the mesh tell it of everything from now on. Raises Problem."""
+    async def register(self, rest: Target, database: str) -> None:
+        """Has the mesh on this database tell it of everything from now on. Raises Problem."""
+        if database in self._known_to:
+            return
         body = json.dumps({"url": f"http://{HOST}:{self.port}/events"}).encode()
         head = (
             f"POST /api/webhook-endpoints HTTP/1.1\r\nhost: {rest.host}:{rest.port}\r\n"
@@ -34,6 +37,7 @@ class Merchant:
         status, answer = await load.ask(rest, head.encode() + body)
         if status != 201:
             raise Problem(f"the merchant's endpoint was refused with {status}: {answer.decode()}")
+        self._known_to.add(database)
 
 
 class _Connection(asyncio.Protocol):

@@ -36,7 +36,11 @@ class BenchMesh:
 
     def __init__(self, folder: Path) -> None:
         self.server = Server(database.Database(migration_url="", application_url=""))
+        # The database that it works on.
         self.on = ""
+        # The simulator may still have events for payments of a database that is left.
+        self.has_leftovers = False
+        self._sizes = (0, 0)
         self._data = DataDir.at(folder)
         self._held = ExitStack()
         self._children: dict[str, Child] = {}
@@ -85,18 +89,25 @@ class BenchMesh:
                 raise Problem(f"{name}: {describe_end(child.code)}; its log is {child.log}")
         return {name: child.pid for name, child in self._children.items()}
 
-    async def use(self, name: str, *, payments: int = 1, workers: int = 1) -> None:
-        """The whole mesh, started anew, on this database."""
-        await self.stop(one for one in self.pids if one in self._specs)
+    async def use(
+        self, name: str, *, payments: int = 1, workers: int = 1, whole: bool = False
+    ) -> None:
+        """Moves the mesh to this database: payments, workers and Envoy, or the whole of it, start
+        anew. It stays as it is where it is there already, with its workers."""
+        if (name, payments, workers, whole) == (self.on, *self._sizes, False):
+            await self.start_workers()
+            return
         plan = replace(self.plan, database=self.server.database(name))
-        # What the simulator remembers belongs to another database.
-        self._data.simulator_book.unlink(missing_ok=True)
         topology = Topology(payments=payments, workers=workers, proxied=False)
+        whole = whole or not self._specs or self.has_leftovers
+        await self.stop(one for one in self.pids if one in self._specs and (whole or _moves(one)))
+        if whole:
+            self._data.simulator_book.unlink(missing_ok=True)
         specs = topology.specs(plan, SETTINGS, None)
         self._specs = {
             spec.name: spec for spec in specs if spec.name not in ("postgresql", "migrations")
         }
-        self.on = name
+        self.on, self._sizes, self.has_leftovers = name, (payments, workers), False
         await self._bring_up(self._specs.values())
 
     async def stop_workers(self) -> None:
@@ -105,11 +116,7 @@ class BenchMesh:
 
     async def start_workers(self) -> None:
         """Starts them again."""
-        await self._bring_up(
-            spec
-            for name, spec in self._specs.items()
-            if kind_of(name) == "worker" and name not in self._children
-        )
+        await self._bring_up(self._specs.values())
 
     def pause_workers(self) -> None:
         """Stops the workers where they stand."""
@@ -147,7 +154,7 @@ class BenchMesh:
                 del remaining[child.spec.name]
 
     async def _bring_up(self, specs: Iterable[Spec]) -> None:
-        wanted = list(specs)
+        wanted = [spec for spec in specs if spec.name not in self._children]
         healthy = {spec.name: asyncio.Event() for spec in wanted}
 
         async def bring_up(spec: Spec) -> None:
@@ -179,6 +186,11 @@ class BenchMesh:
             database=elsewhere,
             cluster=cluster,
         )
+
+
+def _moves(name: str) -> bool:
+    """Whether the process has to do with the database."""
+    return kind_of(name) in ("payments", "worker", "gateway")
 
 
 def forget(folder: Path) -> None:

@@ -15,8 +15,9 @@ from deploy.local import terminal
 from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
 from deploy.local.terminal import paint
-from tests.benchmarks import cost, create, overload, reads, scaling, settle, table
+from tests.benchmarks import cost, create, growth, overload, reads, scaling, settle, table
 from tests.benchmarks.bench import Bench, Part
+from tests.benchmarks.merchant import listening
 from tests.benchmarks.mesh import BenchMesh, forget
 from tests.benchmarks.options import Options
 from tests.benchmarks.server import is_durable
@@ -29,6 +30,7 @@ OTHERS: dict[str, Callable[[], Part]] = {
     "cost": cost.Cost,
     "overload": overload.Overload,
     "scaling": scaling.Scaling,
+    "growth": growth.Growth,
 }
 PARTS = (*create.NAMES, *OTHERS)
 
@@ -38,13 +40,10 @@ async def run(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     options.folder.mkdir(parents=True, exist_ok=True)
     forget(options.folder / "mesh")
     began = time.monotonic()
-    async with BenchMesh(options.folder / "mesh") as mesh:
-        bench = Bench(options, mesh, say)
+    async with BenchMesh(options.folder / "mesh") as mesh, listening() as merchant:
+        bench = Bench(options, mesh, say, merchant)
         about = await _about(bench)
         parts = parts_of(options)
-        for name, part in parts.items():
-            say(paint(f"\n  preparing {name}", terminal.DIM))
-            await part.prepare(bench)
         for number in range(1, options.rounds + 1):
             await _round(bench, parts, number)
             result = _write(bench, about, time.monotonic() - began)
@@ -71,6 +70,8 @@ async def _round(bench: Bench, parts: Mapping[str, Part], number: int) -> None:
             began = time.monotonic()
             bench.say(f"  {name}")
             try:
+                if number == 1:
+                    await part.prepare(bench)
                 bench.rounds[-1][name] = dict(await part.measure(bench))
             except Problem as problem:
                 # The other parts are measured all the same; the run counts as failed.

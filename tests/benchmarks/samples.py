@@ -42,3 +42,8 @@ async def rows_of(connection: Any, table: str, column: str, payment_id: str) -> 
         )
         for row in found
     ]
+
+
+# What a completed payment leaves behind beside what its creation has written.
+SETTLED = {"attempts": "payment_id", "postings": "payment_id", "webhook_inbox": "payment_id"}
+SETTLED |= {"outbox": "payment_id"}

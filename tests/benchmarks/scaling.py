@@ -7,62 +7,49 @@ import sys
 
 from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
-from tests.benchmarks import locks, merchant
+from tests.benchmarks import locks
 from tests.benchmarks.backlog import work_off
-from tests.benchmarks.bench import Bench, Figures, figures_of, told
+from tests.benchmarks.bench import Bench, Figures, told
 
 DATABASE = "scaling"
 SIZES = (1, 2)
+TIMES_BACKLOG = 2
 
 
 class Scaling:
-    """Creation without workers, then a backlog with them."""
+    """A backlog is made without workers, and settled with them."""
 
     rounds = None
 
     async def prepare(self, bench: Bench) -> None:
-        """A database for each size, one for what is created and one for what is settled."""
+        """A database for each size."""
         for size in SIZES:
-            await bench.server.make(f"{DATABASE}_create_{size}")
-            await bench.server.make(f"{DATABASE}_settle_{size}")
+            await bench.server.make(f"{DATABASE}_{size}")
 
     async def measure(self, bench: Bench) -> Figures:
         """Both sizes."""
         figures: Figures = {}
         for size in SIZES:
-            found = await _create(bench, size) | await _settle(bench, size)
+            found = await _measure(bench, size)
             bench.say(f"    {told(found)}")
             figures |= found
         return figures
 
 
-async def _create(bench: Bench, size: int) -> Figures:
-    database = f"{DATABASE}_create_{size}"
+async def _measure(bench: Bench, size: int) -> Figures:
+    database = f"{DATABASE}_{size}"
     await bench.mesh.use(database, payments=size, workers=size)
-    await bench.mesh.stop_workers()
+    await bench.merchant.register(bench.mesh.rest, database)
+    await work_off(bench, max(10, bench.options.backlog // 10))
     async with locks.watching(bench.server, database) as waits:
-        made = await bench.create(bench.options.usual_connections, bench.mesh.rest, database)
-    return figures_of(f"scaling_{size}_create", made) | _waits(bench, f"{size}_create", waits)
-
-
-async def _settle(bench: Bench, size: int) -> Figures:
-    database = f"{DATABASE}_settle_{size}"
-    await bench.mesh.use(database, payments=size, workers=size)
-    async with merchant.listening() as shop:
-        await shop.register(bench.mesh.rest)
-        await work_off(bench, max(10, bench.options.backlog // 10))
-        async with locks.watching(bench.server, database) as waits:
-            found = await work_off(bench, bench.options.backlog)
+        found = await work_off(bench, TIMES_BACKLOG * bench.options.backlog)
     await verify(bench, database)
-    figures = {f"scaling_{size}_settle_backlog_per_second": found.rate}
-    return figures | _waits(bench, f"{size}_settle", waits)
-
-
-def _waits(bench: Bench, name: str, waits: locks.Waits) -> Figures:
-    bench.notes.setdefault("waits", {}).setdefault(name, []).append(dict(waits.waiting))
+    bench.notes.setdefault("waits", {}).setdefault(size, []).append(dict(waits.waiting))
     return {
-        f"scaling_{name}_lock_wait_share": waits.lock_share,
-        f"scaling_{name}_deadlocks": waits.deadlocks,
+        f"scaling_{size}_create_per_second": found.payments / found.creation.seconds,
+        f"scaling_{size}_settle_backlog_per_second": found.rate,
+        f"scaling_{size}_lock_wait_share": waits.lock_share,
+        f"scaling_{size}_deadlocks": waits.deadlocks,
     }
 
 

@@ -4,7 +4,7 @@ fast as they come; what a payment takes is measured at half of it."""
 
 from dataclasses import dataclass
 
-from tests.benchmarks import load, merchant, requests, settled
+from tests.benchmarks import load, requests, settled
 from tests.benchmarks.backlog import DONE_SECONDS, work_off
 from tests.benchmarks.bench import Bench, Figures, told
 from tests.benchmarks.load import Outcome
@@ -57,23 +57,20 @@ class Settlement:
     async def measure(self, bench: Bench) -> Figures:
         """The peak, and the times at half of it."""
         await bench.mesh.use(DATABASE)
-        async with merchant.listening() as shop:
-            await shop.register(bench.mesh.rest)
-            figures: Figures = {}
-            step = LATER_STEP
-            if not self._peak:
-                await work_off(bench, max(10, bench.options.backlog // 10))
-            backlog = await work_off(bench, bench.options.backlog)
-            figures["settle_backlog_per_second"] = backlog.rate
-            if not self._peak:
-                self._peak, step = FIRST_SHARE * backlog.rate, FIRST_STEP
-            self._peak = await _climb(bench, self._peak, step)
-            figures["settle_peak_per_second"] = self._peak
-            trial = await arrive(bench, self._peak / 2)
-            figures |= _times(trial)
-            bench.say(f"    {told(figures)}")
-            figures["settle_events_delivered"] = shop.events
-        return figures
+        await bench.merchant.register(bench.mesh.rest, DATABASE)
+        events, step = bench.merchant.events, LATER_STEP
+        await work_off(bench, max(10, bench.options.backlog // 10))
+        backlog = await work_off(bench, bench.options.backlog)
+        if not self._peak:
+            self._peak, step = FIRST_SHARE * backlog.rate, FIRST_STEP
+        self._peak = await _climb(bench, self._peak, step)
+        figures: Figures = {
+            "settle_backlog_per_second": backlog.rate,
+            "settle_peak_per_second": self._peak,
+            **_times(await arrive(bench, self._peak / 2)),
+        }
+        bench.say(f"    {told(figures)}")
+        return {**figures, "settle_events_delivered": bench.merchant.events - events}
 
 
 async def arrive(bench: Bench, rate: float) -> Trial:

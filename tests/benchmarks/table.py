@@ -47,7 +47,7 @@ def _figures(found: Mapping[str, Spread]) -> Iterator[str]:
 def _kind(name: str) -> str:
     if "_over_" in name or name == "settle_per_core":
         return "ratio"
-    first = name.split("_")[0]
+    first = name.partition("_")[0]
     return "cost" if first == "idle" else first
 
 
