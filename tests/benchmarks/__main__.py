@@ -33,8 +33,8 @@ def main() -> int:
         complain(str(problem))
         return 1
     say(f"\n  {options.folder / RESULT}")
-    for problem in result["problems"]:
-        complain(problem)
+    for text in result["problems"]:
+        complain(text)
     return 1 if result["problems"] else 0
 
 

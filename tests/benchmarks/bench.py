@@ -71,14 +71,16 @@ class Bench:
 class Part(Protocol):
     """A part of the benchmark."""
 
-    # How many rounds of the run it takes part in; None for all.
-    rounds: int | None
+    @property
+    def rounds(self) -> int | None:
+        """How many rounds of the run it takes part in; None for all."""
+        ...
 
     async def prepare(self, bench: Bench) -> None:
         """What is needed before the first round."""
         ...
 
-    async def measure(self, bench: Bench) -> Mapping[str, float]:
+    async def measure(self, bench: Bench) -> Figures:
         """One round."""
         ...
 

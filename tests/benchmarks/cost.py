@@ -26,7 +26,7 @@ class Cost:
 
     async def measure(self, bench: Bench) -> Figures:
         """Memory before anything was done, the cost of a backlog, memory after it."""
-        await bench.mesh.use(DATABASE, whole=True)
+        await bench.mesh.use(DATABASE, whole=not bench.options.is_smoke)
         figures = await _memory(bench, "idle")
         await bench.merchant.register(bench.mesh.rest, DATABASE)
         await work_off(bench, max(10, bench.options.backlog // 10))

@@ -77,13 +77,11 @@ async def _make_originals(bench: Bench) -> None:
     await bench.server.make(ORIGINALS)
     await bench.mesh.use(ORIGINALS)
     rest, tag = bench.mesh.rest, requests.new_tag()
-    await bench.merchant.register(rest, ORIGINALS)
     made = await load.exactly(
         rest, requests.creating(rest, tag), connections=1, count=len(CURRENCIES)
     )
     await bench.check_created(made, ORIGINALS, tag)
     await settled.until_done(bench.server, ORIGINALS, 120.0)
-    await settled.ways(bench.server, ORIGINALS, tag)
 
 
 async def _drawn(bench: Bench, database: str, payments: int) -> list[str]:

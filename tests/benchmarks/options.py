@@ -25,6 +25,8 @@ class Options:
     usual_connections: int = 64
     # Of the burst that is more than what the mesh can take.
     burst_seconds: float = 60.0
+    # How many processes of payments and of the worker are compared.
+    processes: tuple[int, ...] = (1, 2)
     # How many payments wait when it is measured how fast a backlog goes down.
     backlog: int = 1000
     is_smoke: bool = False
@@ -40,6 +42,7 @@ class Options:
             connections=(1, 4),
             usual_connections=4,
             burst_seconds=0.5,
+            processes=(2,),
             backlog=20,
             is_smoke=True,
         )

@@ -15,7 +15,7 @@ from deploy.local import terminal
 from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
 from deploy.local.terminal import paint
-from tests.benchmarks import cost, create, growth, overload, reads, scaling, settle, table
+from tests.benchmarks import cost, create, growth, overload, plot, reads, scaling, settle, table
 from tests.benchmarks.bench import Bench, Part
 from tests.benchmarks.merchant import listening
 from tests.benchmarks.mesh import BenchMesh, forget
@@ -114,6 +114,7 @@ def _write(bench: Bench, about: dict[str, Any], seconds: float) -> dict[str, Any
     unfinished = path.with_suffix(".new")
     unfinished.write_text(json.dumps(result, indent=1, default=str) + "\n")
     unfinished.replace(path)
+    plot.draw(found, about, bench.folder)
     bench.say("\n" + table.render(found, flat))
     return result
 

@@ -8,6 +8,9 @@ from typing import Any
 # In the order in which they may be inserted, with the column that names the payment.
 CREATED = {"idempotency_keys": "payment_id", "quotes": "payment_id", "payments": "id"}
 CREATED |= {"payment_events": "payment_id"}
+# What a completed payment leaves behind beside what its creation has written, of a merchant who
+# listens to no events.
+SETTLED = {"attempts": "payment_id", "postings": "payment_id", "webhook_inbox": "payment_id"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,3 @@ async def rows_of(connection: Any, table: str, column: str, payment_id: str) -> 
         )
         for row in found
     ]
-
-
-# What a completed payment leaves behind beside what its creation has written.
-SETTLED = {"attempts": "payment_id", "postings": "payment_id", "webhook_inbox": "payment_id"}
-SETTLED |= {"outbox": "payment_id"}

@@ -12,7 +12,6 @@ from tests.benchmarks.backlog import work_off
 from tests.benchmarks.bench import Bench, Figures, told
 
 DATABASE = "scaling"
-SIZES = (1, 2)
 TIMES_BACKLOG = 2
 
 
@@ -23,13 +22,13 @@ class Scaling:
 
     async def prepare(self, bench: Bench) -> None:
         """A database for each size."""
-        for size in SIZES:
+        for size in bench.options.processes:
             await bench.server.make(f"{DATABASE}_{size}")
 
     async def measure(self, bench: Bench) -> Figures:
         """Both sizes."""
         figures: Figures = {}
-        for size in SIZES:
+        for size in bench.options.processes:
             found = await _measure(bench, size)
             bench.say(f"    {told(found)}")
             figures |= found

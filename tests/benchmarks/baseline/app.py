@@ -30,9 +30,9 @@ KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 class Recipient(BaseModel):
     """Who gets the money."""
 
-    account: str = Field("", max_length=64)
-    bank_code: str = Field("", max_length=32)
-    name: str = Field("", max_length=140)
+    account: str = Field(default="", max_length=64)
+    bank_code: str = Field(default="", max_length=32)
+    name: str = Field(default="", max_length=140)
 
 
 class Order(BaseModel):
@@ -44,8 +44,8 @@ class Order(BaseModel):
     amount_usd: Decimal = Field(gt=0, decimal_places=2, max_digits=15)
     destination_currency: str = Field(pattern=r"^[A-Z]{3}$")
     recipient: Recipient = Recipient()
-    payment_method: str = Field("", max_length=255)
-    reference: str = Field("", max_length=140)
+    payment_method: str = Field(default="", max_length=255)
+    reference: str = Field(default="", max_length=140)
 
 
 def make() -> FastAPI:
