@@ -11,6 +11,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
+
 from deploy.local import terminal
 from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
@@ -73,10 +75,11 @@ async def _round(bench: Bench, parts: Mapping[str, Part], number: int) -> None:
                 if number == 1:
                     await part.prepare(bench)
                 bench.rounds[-1][name] = dict(await part.measure(bench))
-            except Problem as problem:
+            except (Problem, OSError, TimeoutError, asyncpg.PostgresError) as problem:
                 # The other parts are measured all the same; the run counts as failed.
-                bench.problems.append(f"round {number}, {name}: {problem}")
-                bench.say(paint(f"    {problem}", terminal.RED))
+                reason = str(problem) or type(problem).__name__
+                bench.problems.append(f"round {number}, {name}: {reason}")
+                bench.say(paint(f"    {reason}", terminal.RED))
             bench.say(paint(f"    {time.monotonic() - began:.0f} s", terminal.DIM))
 
 

@@ -19,13 +19,25 @@ from tests.benchmarks.baseline import pricing
 AMOUNTS = ("1.50", "99.99", "100.00", "1234.56", "10000.00")
 
 
-async def terms_of(corridor: Corridor, amount: Money) -> quote.Terms:
-    """What the mesh would agree to."""
-    clock = SystemClock()
-    ecb, synthetic = EcbSource(clock), SyntheticSource(clock)
+@pytest.fixture(scope="module")
+async def sources() -> dict[str, RateSource]:
+    """The mesh's own sources of rates."""
+    ecb, synthetic = EcbSource(SystemClock()), SyntheticSource(SystemClock())
     await ecb.load()
     await synthetic.load()
-    sources: dict[str, RateSource] = {"ecb": ecb, "synthetic": synthetic}
+    return {"ecb": ecb, "synthetic": synthetic}
+
+
+@pytest.fixture(scope="module")
+def monolith() -> dict[str, pricing.Corridor]:
+    """The monolith's corridors."""
+    return pricing.load_corridors()
+
+
+async def terms_of(
+    corridor: Corridor, amount: Money, sources: dict[str, RateSource]
+) -> quote.Terms:
+    """What the mesh would agree to."""
     currency = corridor.destination.currency
     observed = await sources[corridor.fx.sources[0]].observe("USD", currency)
     assert observed
@@ -54,12 +66,14 @@ async def terms_of(corridor: Corridor, amount: Money) -> quote.Terms:
 
 
 @pytest.mark.parametrize("corridor", list(load_corridors(CORRIDORS)), ids=lambda one: one.id)
-async def test_it_prices_every_corridor_as_the_mesh_does(corridor: Corridor) -> None:
-    own = pricing.load_corridors()[corridor.destination.currency]
+async def test_it_prices_every_corridor_as_the_mesh_does(
+    corridor: Corridor, sources: dict[str, RateSource], monolith: dict[str, pricing.Corridor]
+) -> None:
+    own = monolith[corridor.destination.currency]
     for text in AMOUNTS:
         amount = parse_amount(text, "USD", field="amount")
         try:
-            terms = await terms_of(corridor, amount)
+            terms = await terms_of(corridor, amount, sources)
         except quote.AmountTooSmallAfterFees:
             with pytest.raises(pricing.Refused):
                 pricing.price(Decimal(text), own)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
-from currency_converter import CurrencyConverter
+from currency_converter import CurrencyConverter  # type: ignore[import-untyped]
 
 from deploy.local.paths import CORRIDORS, ROOT
 from services.shared.money import exponent
