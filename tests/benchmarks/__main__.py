@@ -1,11 +1,16 @@
 """`python -m tests.benchmarks`, which `./caravel bench` becomes."""
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import uvloop
+
+# uvloop forks, and gRPC's own preparations for a fork now and then end the child before it becomes
+# what it should be; ours never goes on as a copy of us.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from deploy.local.paths import DEFAULT_DATA_DIR
 from deploy.local.problem import Problem

@@ -138,7 +138,8 @@ class BenchMesh:
         async with asyncio.timeout(HEALTHY_SECONDS):
             while not (spec.healthy and await spec.healthy()):
                 if child.code is not None and spec.name != "postgresql":
-                    raise Problem(f"{spec.name} does not start; its log is {child.log}")
+                    end = describe_end(child.code)
+                    raise Problem(f"{spec.name} does not start ({end}); its log is {child.log}")
                 await asyncio.sleep(POLL_SECONDS)
 
     async def stop(self, names: Iterable[str]) -> None:
@@ -164,9 +165,12 @@ class BenchMesh:
             await self.start(spec)
             healthy[spec.name].set()
 
-        async with asyncio.TaskGroup() as group:
-            for spec in wanted:
-                group.create_task(bring_up(spec))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for spec in wanted:
+                    group.create_task(bring_up(spec))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
     def _prepare(self) -> Plan:
         picked = self._held.enter_context(ports.claimed([*MOST.port_names, *EXTRA_PORTS]))
