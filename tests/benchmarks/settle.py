@@ -16,7 +16,7 @@ SUSTAINED_SHARE = 0.97
 # And the last has to be done so soon after the last arrival.
 DRAIN_SECONDS = 8.0
 # The first guess, as a share of the rate at which a backlog goes down while nothing arrives.
-FIRST_SHARE = 0.6
+FIRST_SHARE = 0.8
 FIRST_STEP, LATER_STEP = 1.15, 1.06
 TRIES = 6
 # Longer than other measurements, since a payment takes a second or more.
