@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
+    _add_bench(commands, data)
     test = _add(commands, "test", _test, f"run the tests: {' '.join(rings.RINGS)}")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
     test.add_argument("rings", nargs="*", metavar="ring", help=f"one of {', '.join(rings.RINGS)}")
@@ -84,6 +85,17 @@ def _add_chaos(
     chaos.add_argument("--only", default="", help="of these bugs, for example 4,7")
     chaos.add_argument("--rate", type=_positive, default=8.0, help="requests a second (8)")
     chaos.add_argument("--keep", action="store_true", help="leave the database also if all is well")
+
+
+def _add_bench(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", data: argparse.ArgumentParser
+) -> None:
+    bench = _add(commands, "bench", _bench, "measure how fast it is, and against what", data)
+    bench.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
+    bench.add_argument("--seconds", type=_positive, default=10.0, help="of one measurement (10)")
+    bench.add_argument("--only", default="", help="these parts, for example create,baseline,limit")
+    bench.add_argument("--growth", default="", help="payments in the tables (10k,1m,5m)")
+    bench.add_argument("--smoke", action="store_true", help="a tiny run, whose figures say nothing")
 
 
 class _Help(argparse.HelpFormatter):
@@ -197,6 +209,13 @@ def _chaos(parsed: argparse.Namespace) -> int:
     words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
     words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
     return rings.chaos([*words, f"--data-dir={data_dir.root}"])
+
+
+def _bench(parsed: argparse.Namespace) -> int:
+    words = [f"--{name}={getattr(parsed, name)}" for name in ("rounds", "seconds", "only")]
+    words += [f"--growth={parsed.growth}"] if parsed.growth else []
+    words += ["--smoke"] if parsed.smoke else []
+    return rings.bench([*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
 
 
 def _test(parsed: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 """`./caravel test`: the rings of tests, from the quickest to the one that breaks the whole mesh;
-and `./caravel chaos`, which breaks it for as long as one likes."""
+`./caravel chaos`, which breaks it for as long as one likes; `./caravel bench`, which measures."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from deploy.local.problem import Problem
 from deploy.local.terminal import is_coloured, say
 
 # In this order: what is cheap and near the code fails first.
-RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "chaos")
+RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "benchmarks", "chaos")
 # It mostly waits, for leases to end and for what was broken to heal, so the others run meanwhile.
 BESIDE = "chaos"
 # What pytest ends with where no test was asked for.
@@ -81,6 +81,12 @@ def chaos(arguments: Sequence[str]) -> int:
     """Becomes a chaos run."""
     os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", "tests.chaos", *arguments])  # noqa: S606
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """Becomes a benchmark."""
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *arguments])  # noqa: S606
 
 
 def folders(names: Sequence[str]) -> list[str]:

@@ -1,0 +1,38 @@
+"""The mesh's own tables as ORM classes, so that both store the same rows under the same indexes."""
+
+from sqlalchemy.orm import DeclarativeBase, Mapped, relationship
+
+from services.payments import tables
+
+
+class Base(DeclarativeBase):
+    """What every class shares."""
+
+    metadata = tables.metadata
+    # Every value that is shown is made here; nothing has to be read back.
+    __mapper_args__ = {"eager_defaults": False}
+
+
+class IdempotencyKey(Base):
+    """The first answer under a key."""
+
+    __table__ = tables.idempotency_keys
+
+
+class Quote(Base):
+    """What was promised."""
+
+    __table__ = tables.quotes
+
+
+class Payment(Base):
+    """A payment, which its quote has to precede."""
+
+    __table__ = tables.payments
+    quote: Mapped[Quote] = relationship(lazy="raise")
+
+
+class PaymentEvent(Base):
+    """One line of a payment's history."""
+
+    __table__ = tables.payment_events

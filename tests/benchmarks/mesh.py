@@ -1,0 +1,204 @@
+"""The mesh that is measured: the processes of `./caravel up`, on free ports and on a server of its
+own, moved from database to database. It is the product as it is, but for the worker's audit."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from deploy.local import credentials, database, placement
+from deploy.local.child import Child, Spec, describe_end
+from deploy.local.mesh import Plan
+from deploy.local.paths import DataDir
+from deploy.local.ports import HOST
+from deploy.local.problem import Problem
+from tests.benchmarks.load import Target
+from tests.benchmarks.server import Server
+from tests.chaos import ports
+from tests.chaos.topology import Topology, kind_of
+
+HEALTHY_SECONDS = 120.0
+POLL_SECONDS = 0.05
+MOST = Topology(payments=2, workers=2, proxied=False)
+EXTRA_PORTS = ("baseline", "baseline with two workers")
+# pgbench opens one for each of its clients.
+MORE_CONNECTIONS = ("-c", "max_connections=400")
+# The audit reads every row once a minute, which a measurement of ten seconds meets or does not.
+SETTINGS = {"worker": {"AUDIT_SECONDS": "0"}}
+
+
+class BenchMesh:
+    """PostgreSQL for the whole block; the rest of the mesh from use() on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = Server(database.Database(migration_url="", application_url=""))
+        # The database that it works on.
+        self.on = ""
+        # The simulator may still have events for payments of a database that is left.
+        self.has_leftovers = False
+        self._sizes = (0, 0)
+        self._data = DataDir.at(folder)
+        self._held = ExitStack()
+        self._children: dict[str, Child] = {}
+        self._specs: dict[str, Spec] = {}
+        self._plan: Plan | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._data.make()
+            self._plan = self._prepare()
+            for spec in MOST.specs(self._plan, {}, None):
+                if spec.name == "postgresql":
+                    await self.start(replace(spec, command=(*spec.command, *MORE_CONNECTIONS)))
+            self.server = Server(self._plan.database)
+            await self.server.forget()
+            await self.server.make_template()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop(name for name in list(self._children) if name != "postgresql")
+        if self._plan and self._plan.cluster is None and self.server.given.migration_url:
+            await self.server.forget()
+        await self.stop(["postgresql"])
+        self._held.close()
+
+    @property
+    def rest(self) -> Target:
+        """Envoy."""
+        return Target(HOST, self.plan.rest_port)
+
+    @property
+    def plan(self) -> Plan:
+        """Ports, passwords and folders. Raises RuntimeError before the start."""
+        if self._plan is None:
+            raise RuntimeError("the mesh was never started")
+        return self._plan
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Every process of the mesh that runs. Raises Problem where one has ended by itself."""
+        for name, child in self._children.items():
+            if child.code is not None:
+                raise Problem(f"{name}: {describe_end(child.code)}; its log is {child.log}")
+        return {name: child.pid for name, child in self._children.items()}
+
+    async def use(
+        self, name: str, *, payments: int = 1, workers: int = 1, whole: bool = False
+    ) -> None:
+        """Moves the mesh to this database: payments, workers and Envoy, or the whole of it, start
+        anew. It stays as it is where it is there already, with its workers."""
+        if (name, payments, workers, whole) == (self.on, *self._sizes, False):
+            await self.start_workers()
+            return
+        plan = replace(self.plan, database=self.server.database(name))
+        topology = Topology(payments=payments, workers=workers, proxied=False)
+        whole = whole or not self._specs or self.has_leftovers
+        await self.stop(one for one in self.pids if one in self._specs and (whole or _moves(one)))
+        if whole:
+            self._data.simulator_book.unlink(missing_ok=True)
+        specs = topology.specs(plan, SETTINGS, None)
+        self._specs = {
+            spec.name: spec for spec in specs if spec.name not in ("postgresql", "migrations")
+        }
+        self.on, self._sizes, self.has_leftovers = name, (payments, workers), False
+        await self._bring_up(self._specs.values())
+
+    async def stop_workers(self) -> None:
+        """Ends the workers, so that payments are created and nothing else happens to them."""
+        await self.stop(name for name in self.pids if kind_of(name) == "worker")
+
+    async def start_workers(self) -> None:
+        """Starts them again."""
+        await self._bring_up(self._specs.values())
+
+    def pause_workers(self) -> None:
+        """Stops the workers where they stand."""
+        self._signal_workers(signal.SIGSTOP)
+
+    def resume_workers(self) -> None:
+        """Lets them go on."""
+        self._signal_workers(signal.SIGCONT)
+
+    def _signal_workers(self, number: int) -> None:
+        for name, pid in self.pids.items():
+            if kind_of(name) == "worker":
+                os.kill(pid, number)
+
+    async def start(self, spec: Spec) -> None:
+        """Starts any process beside the mesh; returns when it is healthy."""
+        child = self._children[spec.name] = Child(spec, self._data.log(spec.name))
+        await child.start()
+        async with asyncio.timeout(HEALTHY_SECONDS):
+            while not (spec.healthy and await spec.healthy()):
+                if child.code is not None and spec.name != "postgresql":
+                    end = describe_end(child.code)
+                    raise Problem(f"{spec.name} does not start ({end}); its log is {child.log}")
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def stop(self, names: Iterable[str]) -> None:
+        """Ends these processes, each after those that need it."""
+        remaining = {
+            name: self._children.pop(name) for name in list(names) if name in self._children
+        }
+        while remaining:
+            needed = {name for child in remaining.values() for name in child.spec.after}
+            last = [child for name, child in remaining.items() if name not in needed]
+            await asyncio.gather(*(child.stop() for child in last))
+            for child in last:
+                del remaining[child.spec.name]
+
+    async def _bring_up(self, specs: Iterable[Spec]) -> None:
+        wanted = [spec for spec in specs if spec.name not in self._children]
+        healthy = {spec.name: asyncio.Event() for spec in wanted}
+
+        async def bring_up(spec: Spec) -> None:
+            for name in spec.after:
+                if name in healthy:
+                    await healthy[name].wait()
+            await self.start(spec)
+            healthy[spec.name].set()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for spec in wanted:
+                    group.create_task(bring_up(spec))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    def _prepare(self) -> Plan:
+        picked = self._held.enter_context(ports.claimed([*MOST.port_names, *EXTRA_PORTS]))
+        secrets = credentials.load_or_make(self._data.credentials)
+        elsewhere = database.external()
+        cluster = None
+        if not elsewhere:
+            cluster = database.own_cluster(self._data, secrets)
+            cluster.prepare()
+            elsewhere = database.of_cluster(cluster, picked["postgresql"])
+        return Plan(
+            data_dir=self._data,
+            rest_port=picked["gateway"],
+            grpc_port=picked["gateway grpc"],
+            ports=picked,
+            credentials=secrets,
+            database=elsewhere,
+            cluster=cluster,
+        )
+
+
+def _moves(name: str) -> bool:
+    """Whether the process has to do with the database."""
+    return kind_of(name) in ("payments", "worker", "gateway")
+
+
+def forget(folder: Path) -> None:
+    """Deletes the server's files of an earlier run."""
+    data = DataDir.at(folder)
+    data.forget()
+    placement.forget_elsewhere(data.postgres)

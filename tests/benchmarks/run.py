@@ -1,0 +1,134 @@
+"""One run: every part once in each round, one after the other, and the results written down after
+each round, so that an interrupted run has what it had."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from deploy.local import terminal
+from deploy.local.paths import ROOT
+from deploy.local.problem import Problem
+from deploy.local.terminal import paint
+from tests.benchmarks import cost, create, growth, overload, plot, reads, scaling, settle, table
+from tests.benchmarks.bench import Bench, Part
+from tests.benchmarks.merchant import listening
+from tests.benchmarks.mesh import BenchMesh, forget
+from tests.benchmarks.options import Options
+from tests.benchmarks.server import is_durable
+from tests.benchmarks.summary import merged, spreads, summary
+
+RESULT = "latest.json"
+OTHERS: dict[str, Callable[[], Part]] = {
+    "settle": settle.Settlement,
+    "reads": reads.Reads,
+    "cost": cost.Cost,
+    "overload": overload.Overload,
+    "scaling": scaling.Scaling,
+    "growth": growth.Growth,
+}
+PARTS = (*create.NAMES, *OTHERS)
+
+
+async def run(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measures; returns what is also in the result file. Raises Problem."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    forget(options.folder / "mesh")
+    began = time.monotonic()
+    async with BenchMesh(options.folder / "mesh") as mesh, listening() as merchant:
+        bench = Bench(options, mesh, say, merchant)
+        about = await _about(bench)
+        parts = parts_of(options)
+        for number in range(1, options.rounds + 1):
+            await _round(bench, parts, number)
+            result = _write(bench, about, time.monotonic() - began)
+    forget(options.folder / "mesh")
+    return result
+
+
+def parts_of(options: Options) -> dict[str, Part]:
+    """The parts that are wanted, all without a choice. Raises Problem for one that is none."""
+    unknown = set(options.parts) - set(PARTS)
+    if unknown:
+        raise Problem(f"there is no part {min(unknown)}; there are: {', '.join(PARTS)}")
+    wanted = [name for name in PARTS if name in (options.parts or PARTS)]
+    compared = tuple(name for name in create.NAMES if name in wanted)
+    parts: dict[str, Part] = {"create": create.Creation(compared)} if compared else {}
+    return parts | {name: make() for name, make in OTHERS.items() if name in wanted}
+
+
+async def _round(bench: Bench, parts: Mapping[str, Part], number: int) -> None:
+    bench.say(paint(f"\n  round {number} of {bench.options.rounds}", terminal.BOLD))
+    bench.rounds.append({})
+    for name, part in parts.items():
+        if part.rounds is None or number <= part.rounds:
+            began = time.monotonic()
+            bench.say(f"  {name}")
+            try:
+                if number == 1:
+                    await part.prepare(bench)
+                bench.rounds[-1][name] = dict(await part.measure(bench))
+            except (Problem, OSError, TimeoutError, asyncpg.PostgresError) as problem:
+                # The other parts are measured all the same; the run counts as failed.
+                reason = str(problem) or type(problem).__name__
+                bench.problems.append(f"round {number}, {name}: {reason}")
+                bench.say(paint(f"    {reason}", terminal.RED))
+            bench.say(paint(f"    {time.monotonic() - began:.0f} s", terminal.DIM))
+
+
+async def _about(bench: Bench) -> dict[str, Any]:
+    settings = await bench.server.settings()
+    return {
+        "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "durable": is_durable(settings),
+        "server": settings,
+        "machine": {
+            "processors": os.cpu_count(),
+            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.release()}",
+        },
+        "options": {**asdict(bench.options), "folder": str(bench.options.folder)},
+    }
+
+
+def _write(bench: Bench, about: dict[str, Any], seconds: float) -> dict[str, Any]:
+    rounds = merged(bench.rounds)
+    found = spreads(rounds)
+    flat = summary(found) | {"commit": about["commit"], "durable": about["durable"]}
+    result = {
+        "summary": flat,
+        **about,
+        "seconds": round(seconds),
+        "figures": {name: asdict(spread) for name, spread in found.items()},
+        "rounds": rounds,
+        "notes": bench.notes,
+        "problems": bench.problems,
+    }
+    path = bench.folder / RESULT
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps(result, indent=1, default=str) + "\n")
+    unfinished.replace(path)
+    plot.draw(found, about, bench.folder)
+    bench.say("\n" + table.render(found, flat))
+    return result
+
+
+def _commit() -> str:
+    """The commit, with a mark where files differ from it."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or "unknown"
