@@ -1,5 +1,6 @@
 """The audit that never ends: what `./caravel verify` asks once of all payments, a worker asks again
-and again of a part of them, and publishes as metrics. It changes nothing and holds nobody up."""
+and again of a part of them and at last of all, and publishes as metrics. It changes nothing and
+holds nobody up."""
 
 import asyncio
 import time
@@ -19,12 +20,13 @@ class Audit(Protocol):
     """Where the reports come from."""
 
     async def report_part_unless_running(self) -> Report | None:
-        """A part's report of this moment; None where another process is making one."""
+        """The next part's report of this moment, or the whole's; None where another process is
+        making one."""
         ...
 
 
 class AuditMetrics:
-    """The last report as numbers; what is no longer in it is no longer published."""
+    """The last report as numbers; people and accounts that are not in it are not published."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         def gauge(name: str, words: str, labels: tuple[str, ...] = ()) -> Gauge:
@@ -45,7 +47,9 @@ class AuditMetrics:
 
     def publish(self, report: Report, seconds: float) -> None:
         """Puts a report in the place of the last one."""
-        self._replace(self._violations, {(f.invariant,): f.violations for f in report.findings})
+        # What only a look at everything can find stays as the last such look has found it.
+        for finding in report.findings:
+            self._violations.labels(finding.invariant).set(finding.violations)
         self._replace(
             self._balances, {(b.account, b.currency): b.balance_minor for b in report.balances}
         )

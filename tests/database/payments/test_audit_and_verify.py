@@ -22,6 +22,7 @@ from services.shared.money import Money
 from tests.conftest import Database
 from tests.database.payments.damage import DAMAGE, UNSEEN_BY_PARTS
 from tests.makers import CAPABILITIES, make_new_payment
+from tests.poison import rows
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -142,7 +143,7 @@ async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
     assert {finding.invariant for finding in report.broken} == set(broken)
     assert f"{len(broken)} of {len(INVARIANTS)} do not hold." in render(report, [])
 
-    part = await PostgresAudit(books, overdue_seconds=60).report_part_unless_running()
+    part = await PostgresAudit(books, overdue_seconds=60, part_size=5).report_part_unless_running()
 
     assert part
     seen = set() if statements in UNSEEN_BY_PARTS else set(broken) - WHOLE_ONLY
@@ -157,11 +158,14 @@ async def test_parts_come_by_every_payment_in_turn(books: AsyncEngine, database:
     )
     audit = PostgresAudit(books, overdue_seconds=60, part_size=1)
 
-    reports = [await audit.report_part_unless_running() for _ in range(9)]
+    ((count,),) = await rows(books, "SELECT count(*) FROM payments")
+    reports = [await audit.report_part_unless_running() for _ in range(count + 1)]
 
-    # Two payments a part: the newest, and one after the other.
-    found = [bool(report and report.broken) for report in reports]
-    assert found == [number == 2 for number in range(9)]
+    # Two payments a part: the newest, and one after the other. Then everything.
+    found = [number for number, report in enumerate(reports) if report and report.broken]
+    assert found == [2, count]
+    asked = [len(report.findings) for report in reports if report]
+    assert asked == [len(INVARIANTS) - len(WHOLE_ONLY)] * count + [len(INVARIANTS)]
 
 
 async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_waits(

@@ -60,6 +60,11 @@ class Part:
     until: UUID
 
     @property
+    def is_all(self) -> bool:
+        """Whether there are no more payments than that."""
+        return self.newest == FIRST
+
+    @property
     def parameters(self) -> Mapping[str, Any]:
         """What SIGHT needs."""
         return {"newest": self.newest, "after": self.after, "until": self.until}
