@@ -19,12 +19,14 @@ from tests.chaos.sweep import LEASE_SECONDS, ask, swept_mesh, verify
 PATIENCE_SECONDS = 60.0
 # Where the first worker is stopped, at all of them in the same instant: before the mark, between
 # the mark and the first byte, with a look-up's answer in hand, with a result in hand.
-STOPPED = [
+STOPPED_FIRST = [
     *(Case("W2a", step, "stop") for step in ("collection", "payout", "refund")),
     *(Case("S1", step, "stop") for step in ("collection", "payout", "refund")),
     *(Case("K1", step, "stop") for step in ("collection", "payout")),
-    Case("W5", "payout", "stop"),
 ]
+# While it stands, no other result is recorded, so it comes when the others have come.
+STOPPED_LAST = Case("W5", "payout", "stop")
+STOPPED = [*STOPPED_FIRST, STOPPED_LAST]
 EXECUTE = (
     'caravel_rpc_seconds_count{code="OK",method="/caravel.providers.v1.ProviderService/Execute"}'
 )
@@ -36,7 +38,10 @@ async def test_a_worker_stopped_for_three_leases_changes_and_sends_nothing(tmp_p
         # The first worker is to have them all.
         mesh.pause("worker-2")
         async with ClientSession(mesh.rest_url) as session:
-            await asyncio.gather(*(ask(session, failpoints, case, 10) for case in STOPPED))
+            await asyncio.gather(*(ask(session, failpoints, case, 10) for case in STOPPED_FIRST))
+            names = {case.name for case in STOPPED_FIRST}
+            await _until(lambda: names <= failpoints.fired(), "the others are at their points")
+            await ask(session, failpoints, STOPPED_LAST, 10)
         await _until(lambda: _is_stopped(mesh.children["worker-1"].pid), "the first one stops")
         stopped_at = time.monotonic()
         mesh.resume("worker-2")
