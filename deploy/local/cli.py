@@ -208,14 +208,16 @@ def _chaos(parsed: argparse.Namespace) -> int:
     given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
     words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
     words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
-    return rings.chaos([*words, f"--data-dir={data_dir.root}"])
+    return rings.become("tests.chaos", [*words, f"--data-dir={data_dir.root}"])
 
 
 def _bench(parsed: argparse.Namespace) -> int:
     words = [f"--{name}={getattr(parsed, name)}" for name in ("rounds", "seconds", "only")]
     words += [f"--growth={parsed.growth}"] if parsed.growth else []
     words += ["--smoke"] if parsed.smoke else []
-    return rings.bench([*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
+    return rings.become(
+        "tests.benchmarks", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"]
+    )
 
 
 def _test(parsed: argparse.Namespace) -> int:

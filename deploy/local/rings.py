@@ -1,5 +1,5 @@
-"""`./caravel test`: the rings of tests, from the quickest to the one that breaks the whole mesh;
-`./caravel chaos`, which breaks it for as long as one likes; `./caravel bench`, which measures."""
+"""`./caravel test`: the rings of tests, from the quickest to the one that breaks the whole mesh.
+And how `./caravel chaos` and `./caravel bench` turn into the programmes that they are."""
 
 import os
 import subprocess
@@ -77,16 +77,10 @@ def _follow(output: IO[bytes], writer: subprocess.Popen[bytes]) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def chaos(arguments: Sequence[str]) -> int:
-    """Becomes a chaos run."""
+def become(module: str, arguments: Sequence[str]) -> int:
+    """Becomes a programme of the test tree."""
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "tests.chaos", *arguments])  # noqa: S606
-
-
-def bench(arguments: Sequence[str]) -> int:
-    """Becomes a benchmark."""
-    os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
 
 
 def folders(names: Sequence[str]) -> list[str]:

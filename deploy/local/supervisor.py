@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.local.child import Child, Spec, describe_end, end_of
 from deploy.local.logs import read_line
+from deploy.local.order import start_in_order, stop_in_order
 from deploy.local.problem import Problem
 
 # For a machine that is very busy; a process that hangs is rarer than that.
@@ -55,13 +56,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Stops them all, each after those that need it; returns when none is left."""
         self._stopping = True
-        remaining = dict(self.children)
-        while remaining:
-            needed = {name for child in remaining.values() for name in child.spec.after}
-            last = [child for name, child in remaining.items() if name not in needed]
-            await asyncio.gather(*(child.stop() for child in last))
-            for child in last:
-                del remaining[child.spec.name]
+        await stop_in_order(self.children.values())
         await asyncio.gather(*self._watchers)
 
     def kill(self) -> None:
@@ -71,23 +66,14 @@ class Supervisor:
             child.kill()
 
     async def _start_all(self, specs: tuple[Spec, ...]) -> None:
-        healthy = {spec.name: asyncio.Event() for spec in specs}
         started = time.monotonic()
 
         async def bring_up(spec: Spec) -> None:
-            for name in spec.after:
-                await healthy[name].wait()
             child = self.children[spec.name] = Child(spec, self._log(spec.name))
             await self._start(child)
             self._on_healthy(child, time.monotonic() - started)
-            healthy[spec.name].set()
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for spec in specs:
-                    group.create_task(bring_up(spec))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        await start_in_order(specs, bring_up)
 
     async def _start(self, child: Child) -> None:
         spec = child.spec

@@ -29,7 +29,7 @@ from services.providers.domain import (
 from services.providers.limits import Gate, Limits
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
-from services.shared.errors import DomainError
+from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
 
@@ -119,7 +119,7 @@ class Providers:
             return error
         except Exception:  # noqa: BLE001 - its neighbours are to be read all the same
             get_logger().exception("webhook_not_readable", provider=provider[:64])
-            return DomainError("Something went wrong on our side; it is logged.")
+            return unexpected()
         finally:
             trace_id_var.reset(token)
 

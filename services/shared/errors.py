@@ -42,6 +42,11 @@ class DomainError(Exception):
         return self.reason
 
 
+def unexpected() -> DomainError:
+    """What is told of an error that nobody foresaw: nothing of it, for the log has it."""
+    return DomainError("Something went wrong on our side; it is logged.")
+
+
 class Invalid(DomainError):
     """The request is not of the documented form."""
 

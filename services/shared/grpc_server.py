@@ -22,7 +22,7 @@ from grpc_status import rpc_status
 
 from services.shared import grpc_status, log
 from services.shared.env import Settings
-from services.shared.errors import CannotStart, DomainError, Invalid
+from services.shared.errors import CannotStart, DomainError, Invalid, unexpected
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
@@ -46,7 +46,6 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 STOP_GRACE_SECONDS = 10.0
-UNEXPECTED = DomainError("Something went wrong on our side; it is logged.")
 # Objects made since the last look for unreachable cycles, by generation.
 COLLECT_AFTER = (20_000, 20, 50)
 
@@ -157,7 +156,7 @@ class _Call:
                 # Nothing of an unexpected error may reach a client.
                 code, reason = "INTERNAL", "INTERNAL_ERROR"
                 log.get_logger().exception("call_failed", method=self._method, exc_info=error)
-                await _refuse(self._context, UNEXPECTED)
+                await _refuse(self._context, unexpected())
         finally:
             self._note(code, reason)
 

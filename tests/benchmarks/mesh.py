@@ -13,6 +13,7 @@ from typing import Self
 from deploy.local import credentials, database, placement
 from deploy.local.child import Child, Spec, describe_end
 from deploy.local.mesh import Plan
+from deploy.local.order import start_in_order, stop_in_order
 from deploy.local.paths import DataDir
 from deploy.local.ports import HOST
 from deploy.local.problem import Problem
@@ -23,11 +24,13 @@ from tests.chaos.topology import Topology, kind_of
 
 HEALTHY_SECONDS = 120.0
 POLL_SECONDS = 0.05
+# Started and done before anything is measured.
+LASTING = ("postgresql", "migrations")
 MOST = Topology(payments=2, workers=2, proxied=False)
 EXTRA_PORTS = ("baseline", "baseline with two workers")
 # pgbench opens one for each of its clients.
 MORE_CONNECTIONS = ("-c", "max_connections=400")
-# The audit reads every row once a minute, which a measurement of ten seconds meets or does not.
+# The audit runs once a minute, which a measurement of ten seconds meets or does not.
 SETTINGS = {"worker": {"AUDIT_SECONDS": "0"}}
 
 
@@ -104,9 +107,7 @@ class BenchMesh:
         if whole:
             self._data.simulator_book.unlink(missing_ok=True)
         specs = topology.specs(plan, SETTINGS, None)
-        self._specs = {
-            spec.name: spec for spec in specs if spec.name not in ("postgresql", "migrations")
-        }
+        self._specs = {spec.name: spec for spec in specs if spec.name not in LASTING}
         self.on, self._sizes, self.has_leftovers = name, (payments, workers), False
         await self._bring_up(self._specs.values())
 
@@ -144,33 +145,14 @@ class BenchMesh:
 
     async def stop(self, names: Iterable[str]) -> None:
         """Ends these processes, each after those that need it."""
-        remaining = {
-            name: self._children.pop(name) for name in list(names) if name in self._children
-        }
-        while remaining:
-            needed = {name for child in remaining.values() for name in child.spec.after}
-            last = [child for name, child in remaining.items() if name not in needed]
-            await asyncio.gather(*(child.stop() for child in last))
-            for child in last:
-                del remaining[child.spec.name]
+        await stop_in_order(
+            [self._children.pop(name) for name in list(names) if name in self._children]
+        )
 
     async def _bring_up(self, specs: Iterable[Spec]) -> None:
-        wanted = [spec for spec in specs if spec.name not in self._children]
-        healthy = {spec.name: asyncio.Event() for spec in wanted}
-
-        async def bring_up(spec: Spec) -> None:
-            for name in spec.after:
-                if name in healthy:
-                    await healthy[name].wait()
-            await self.start(spec)
-            healthy[spec.name].set()
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for spec in wanted:
-                    group.create_task(bring_up(spec))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        running = {*self._children, *LASTING}
+        wanted = [spec for spec in specs if spec.name not in running]
+        await start_in_order(wanted, self.start, running)
 
     def _prepare(self) -> Plan:
         picked = self._held.enter_context(ports.claimed([*MOST.port_names, *EXTRA_PORTS]))

@@ -15,6 +15,7 @@ from typing import Self
 from deploy.local import credentials, database, placement
 from deploy.local.child import Child, Spec, describe_end
 from deploy.local.mesh import Plan
+from deploy.local.order import start_in_order, stop_in_order
 from deploy.local.paths import DataDir
 from deploy.local.problem import Problem
 from tests.chaos import ports
@@ -135,31 +136,14 @@ class ChaosMesh:
         self.links = self.topology.make_links(self.plan.ports, self.rng)
         for link in self.links.values():
             await link.open()
-        healthy: dict[str, asyncio.Event] = {}
-
-        async def bring_up(spec: Spec) -> None:
-            for name in spec.after:
-                await healthy[name].wait()
-            await self._bring_up(spec)
-            healthy[spec.name].set()
-
-        specs = list(self.topology.specs(self.plan, self._settings, self._corridors_dir))
-        healthy |= {spec.name: asyncio.Event() for spec in specs}
-        async with asyncio.TaskGroup() as group:
-            for spec in specs:
-                group.create_task(bring_up(self._launch(spec)))
+        specs = self.topology.specs(self.plan, self._settings, self._corridors_dir)
+        await start_in_order(map(self._launch, specs), self._bring_up)
 
     async def stop(self) -> None:
         """Ends everything, each after those that need it, and frees the ports."""
         for link in self.links.values():
             link.heal()
-        remaining = dict(self.children)
-        while remaining:
-            needed = {name for member in remaining.values() for name in member.spec.after}
-            last = [member for name, member in remaining.items() if name not in needed]
-            await asyncio.gather(*(member.stop() for member in last))
-            for member in last:
-                del remaining[member.name]
+        await stop_in_order(self.children.values())
         for link in self.links.values():
             await link.close()
         self._held.close()

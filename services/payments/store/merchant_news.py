@@ -52,15 +52,6 @@ class MerchantNews:
     def __init__(self, encode_event: Encode) -> None:
         self._encode_event = encode_event
 
-    async def created(
-        self,
-        connection: AsyncConnection,
-        payments: Sequence[Payment],
-        endpoints: Mapping[str, Sequence[str]],
-    ) -> None:
-        """Tells these endpoints of payments that have just been inserted."""
-        await self._tell(connection, payments, endpoints)
-
     async def watch(self, connection: AsyncConnection, payments: Sequence[Payment]) -> Watched:
         """Looks at payments whose events are about to be written."""
         endpoints = await _listening(connection, payments) if payments else {}
@@ -80,14 +71,15 @@ class MerchantNews:
             # What is told is read back, so that it is what the API shows from the commit on.
             now = await _read(connection, heard)
             changed = [payment for payment in now if payment.status != before[payment.id].status]
-            await self._tell(connection, changed, watched.endpoints)
+            await self.tell(connection, changed, watched.endpoints)
 
-    async def _tell(
+    async def tell(
         self,
         connection: AsyncConnection,
         payments: Iterable[Payment],
         endpoints: Mapping[str, Sequence[UUID | str]],
     ) -> None:
+        """Tells these endpoints, by merchant, of payments as they now are."""
         told = [
             {
                 "merchant_id": payment.merchant_id,

@@ -191,7 +191,7 @@ class PostgresPayments:
             await connection.execute(_USE_QUOTES, {"rows": rows.as_json(used)})
         if created and created[0].listening:
             listening: Mapping[str, Sequence[str]] = created[0].listening
-            await self._merchants.created(connection, [i.payment for i in winners], listening)
+            await self._merchants.tell(connection, [i.payment for i in winners], listening)
         return won
 
     async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
