@@ -6,13 +6,10 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-import asyncpg
-
 from deploy.local.problem import Problem
-from tests.benchmarks import samples
+from tests.benchmarks import indexes, samples
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.samples import Row
 
@@ -22,17 +19,18 @@ DAYS = 90
 # What a payment's rows, their indexes and the log beside them take at most.
 BYTES_PER_PAYMENT = 9_600
 RESERVED_BYTES = 6_000_000_000
-# One line for each copy: its ids, and by how much its times differ from those of the original.
+# One line for each copy of one original: its ids, and by how much its times differ.
 _COPIES = """
     CREATE TEMP TABLE copies AS
-    SELECT i, (time || '7' || substr(random, 1, 3) || 'a' || substr(random, 4, 15))::uuid AS id,
+    SELECT (time || '7' || substr(random, 1, 3) || 'a' || substr(random, 4, 15))::uuid AS id,
            (time || '7' || substr(random, 18, 3) || 'b' || substr(random, 5, 15))::uuid AS quote_id,
            random::uuid AS user_id, substr(random, 1, 26) AS word,
            to_timestamp(ms / 1000.0) - now() AS shift
-      FROM (SELECT i, ms, lpad(to_hex(ms), 12, '0') AS time, md5(i::text) AS random
-              FROM (SELECT i, (extract(epoch FROM now() - make_interval(days => $1)) * 1000
-                               + i * ($1 * 86400000.0 / $2))::bigint AS ms
-                      FROM generate_series($3::bigint, $4::bigint) AS i) AS numbered) AS timed
+      FROM (SELECT ms, lpad(to_hex(ms), 12, '0') AS time, md5(i::text) AS random
+              FROM (SELECT i, (extract(epoch FROM now() - make_interval(days => {days})) * 1000
+                               + i * ({days} * 86400000.0 / {payments}))::bigint AS ms
+                      FROM generate_series({first}::bigint, {last}, {step}) AS i)
+                AS numbered) AS timed
 """
 
 
@@ -70,22 +68,24 @@ async def fill(bench: Bench, database: str, rows: Sequence[Sequence[Row]], payme
 
     async def work() -> None:
         async with bench.server.connected(database) as connection:
-            # Foreign keys hold by construction, and checking each costs more than the row.
-            with suppress(asyncpg.InsufficientPrivilegeError):
-                await connection.execute("SET session_replication_role = replica")
             for first in chunks:
                 last = min(payments, first + CHUNK) - 1
                 await _chunk(connection, rows, (first, last), payments)
                 if (last + 1) % (10 * CHUNK) == 0:
                     bench.say(f"    {database}: {last + 1:,} of {payments:,} payments")
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(os.cpu_count() or 1):
-            group.create_task(work())
+    async with (
+        bench.server.connected(database) as connection,
+        indexes.set_aside(connection, TABLES),
+    ):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(os.cpu_count() or 1):
+                group.create_task(work())
+        bench.say(f"    {database}: its indexes")
     counts = [len(range(number, payments, len(rows))) for number in range(len(rows))]
     async with bench.server.connected(database) as connection:
         await _add_balances(connection, rows, counts)
-        await connection.execute("VACUUM (ANALYZE)")
+        await connection.execute("VACUUM (FREEZE, ANALYZE)")
         await connection.execute("CHECKPOINT")
 
 
@@ -93,31 +93,33 @@ async def _chunk(
     connection: Any, rows: Sequence[Sequence[Row]], bounds: tuple[int, int], payments: int
 ) -> None:
     async with connection.transaction():
-        await connection.execute("DROP TABLE IF EXISTS copies")
-        await connection.execute(*_numbered(_COPIES, DAYS, payments, *bounds))
         for number, original in enumerate(rows):
-            for row in original:
-                await connection.execute(_copy(row, number, len(rows)))
+            first = bounds[0] + (number - bounds[0]) % len(rows)
+            await connection.execute("DROP TABLE IF EXISTS copies")
+            await connection.execute(
+                _COPIES.format(
+                    days=DAYS, payments=payments, first=first, last=bounds[1], step=len(rows)
+                )
+            )
+            for table in TABLES:
+                await connection.execute(_copy([row for row in original if row.table == table]))
 
 
-def _numbered(statement: str, *values: int) -> tuple[str]:
-    """The statement with its parameters written in: CREATE TABLE takes none."""
-    for number, value in enumerate(values, 1):
-        statement = statement.replace(f"${number}", str(value))
-    return (statement,)
-
-
-def _copy(row: Row, number: int, originals: int) -> str:
+def _copy(rows: Sequence[Row]) -> str:
+    """Copies all rows that a payment has in one table, beside each other as they would lie."""
     # After three months nothing is due any more.
-    values = {name: _expression(row, name) for name in row.columns if name != "due_at"}
-    names, expressions = ", ".join(values), ", ".join(values.values())
+    columns = {name: None for row in rows for name in row.columns if name != "due_at"}
+    values = ", ".join(f"({', '.join(_expression(row, name) for name in columns)})" for row in rows)
+    names = ", ".join(columns)
     return (
-        f"INSERT INTO {row.table} ({names}) SELECT {expressions} "
-        f"FROM copies WHERE i % {originals} = {number} ORDER BY i"
+        f"INSERT INTO {rows[0].table} ({names}) SELECT copied.* "
+        f"FROM copies CROSS JOIN LATERAL (VALUES {values}) AS copied ({names})"
     )
 
 
 def _expression(row: Row, name: str) -> str:
+    if name not in row.columns:
+        return "NULL"
     kind, literal = row.columns[name]
     own = {
         ("payments", "id"): "id",
