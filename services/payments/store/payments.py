@@ -59,18 +59,18 @@ _CREATE = text(
     ), quoted AS (
         INSERT INTO quotes ({_names(_QUOTE_COLUMNS)})
         SELECT * FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
-         WHERE payment_id IN (SELECT payment_id FROM won)
+         WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), paid AS (
         INSERT INTO payments ({_names(_PAYMENT_COLUMNS)}, due_at)
         SELECT r.*, now() FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
-         WHERE id IN (SELECT payment_id FROM won)
+         WHERE id = ANY (ARRAY(SELECT payment_id FROM won))
     ), noted AS (
         INSERT INTO payment_events ({_names(_EVENT_COLUMNS)})
         SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({_EVENT_COLUMNS})
-         WHERE payment_id IN (SELECT payment_id FROM won)
+         WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), listening AS (
         SELECT merchant_id, json_agg(id) AS ids FROM webhook_endpoints
-         WHERE disabled_at IS NULL AND merchant_id IN (SELECT merchant_id FROM won)
+         WHERE disabled_at IS NULL AND merchant_id = ANY (ARRAY(SELECT merchant_id FROM won))
          GROUP BY merchant_id
     )
     SELECT merchant_id, key,

@@ -18,15 +18,14 @@ from services.payments.store.payments import INSERT_EVENTS
 _WRITE_PAYMENTS = text(
     """
     WITH r AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        SELECT r.* FROM json_to_recordset(CAST(:rows AS json))
             AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
                  rate numeric, mid_rate numeric, markup_basis_points smallint,
                  payout_minor bigint, refunded_minor bigint,
                  onramp text, offramp text, collection_reference text,
                  hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
                  due_in_seconds double precision, expected_version integer, lease_token bigint)
-    ), locked AS (
-        SELECT p.merchant_id, p.id FROM payments p JOIN r USING (merchant_id, id)
+          JOIN payments p USING (merchant_id, id)
          ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
     )
     UPDATE payments p
@@ -48,7 +47,7 @@ _WRITE_PAYMENTS = text(
            due_at = CASE WHEN r.keeps_lease THEN p.due_at
                          WHEN p.nudged THEN now()
                          ELSE now() + make_interval(secs => r.due_in_seconds) END
-      FROM r JOIN locked USING (merchant_id, id)
+      FROM r
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
        AND p.version = r.expected_version AND p.lease_token = r.lease_token
     RETURNING p.id
