@@ -22,8 +22,8 @@ NAMES = {
 }
 # Each of these off means that a crash can lose a payment whose payout has been sent.
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
-# Our statements take rows by key: sets of them, as JSON, of whose size a planner can know nothing. So
-# each is planned once a session, and as if tables were large, which they become.
+# Our statements take rows by key: sets of them, as JSON, of whose size a planner can know nothing.
+# So each is planned once a session, and as if tables were large, which they become.
 BY_KEY = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",

@@ -13,7 +13,8 @@ from services.payments.store import rows
 from services.shared.db import connected
 
 # Endpoint by endpoint, so that one with much to take cannot fill a claim; in any order, so that
-# none is always the last.
+# none is always the last. What is under way is due when its lease ends, so that no claim has to pass
+# it by.
 _CLAIM = text(
     """
     WITH due AS MATERIALIZED (
@@ -33,7 +34,8 @@ _CLAIM = text(
     )
     UPDATE outbox
        SET lease_token = outbox.lease_token + 1,
-           lease_until = now() + make_interval(secs => :lease_seconds)
+           lease_until = now() + make_interval(secs => :lease_seconds),
+           due_at = now() + make_interval(secs => :lease_seconds)
       FROM due
      WHERE outbox.merchant_id = due.merchant_id AND outbox.payment_id = due.payment_id
        AND outbox.sequence = due.sequence AND outbox.endpoint_id = due.endpoint_id
