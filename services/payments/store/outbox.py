@@ -13,8 +13,8 @@ from services.payments.store import rows
 from services.shared.db import connected
 
 # Endpoint by endpoint, so that one with much to take cannot fill a claim; in any order, so that
-# none is always the last. What is under way is due when its lease ends, so that no claim has to pass
-# it by.
+# none is always the last. What is under way is due when its lease ends, so that no claim has to
+# pass it by.
 _CLAIM = text(
     """
     WITH due AS MATERIALIZED (
@@ -42,6 +42,7 @@ _CLAIM = text(
     RETURNING outbox.*, due.url, due.secret, due.endpoint_disabled
     """
 )
+# By key: with "state = 'PENDING'" the planner would look through the index of all that is pending.
 _SETTLE = text(
     """
     UPDATE outbox o
@@ -54,7 +55,7 @@ _SETTLE = text(
              due_in_seconds double precision)
      WHERE o.merchant_id = r.merchant_id AND o.payment_id = r.payment_id
        AND o.sequence = r.sequence AND o.endpoint_id = r.endpoint_id
-       AND o.lease_token = r.lease_token AND o.state = 'PENDING'
+       AND o.lease_token = r.lease_token AND o.state NOT IN ('DELIVERED', 'SET_ASIDE', 'DISCARDED')
     RETURNING o.payment_id, o.sequence, o.endpoint_id
     """
 )

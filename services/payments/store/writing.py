@@ -107,11 +107,13 @@ _ADD_TO_BALANCES = text(
        SET balance_minor = balances.balance_minor + excluded.balance_minor, updated_at = now()
     """
 )
+# By key: with "state = 'PENDING'" the planner would look through the index of all that is pending.
 _CLOSE_NEWS = text(
     """
     UPDATE webhook_inbox w SET state = r.state
       FROM json_to_recordset(CAST(:rows AS json)) AS r(provider text, event_id text, state text)
-     WHERE w.provider = r.provider AND w.event_id = r.event_id AND w.state = 'PENDING'
+     WHERE w.provider = r.provider AND w.event_id = r.event_id
+       AND w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')
     """
 )
 
