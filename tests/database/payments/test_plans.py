@@ -1,5 +1,5 @@
-"""No statement of the work looks through a whole table, or through a whole index of one: how long it
-takes hangs on what is asked for, and not on how many payments there are."""
+"""No statement of the work looks through a whole table, or through a whole index of one: how long
+it takes hangs on what is asked for, and not on how many payments there are."""
 
 import pytest
 from sqlalchemy import TextClause, text
