@@ -1,6 +1,6 @@
 """What a payment's way costs the database: an attempt says itself whether it is live, so that its
-states change without a change of an index; rows that change have room for it on their page; and no
-row of `merchants` and `quotes` is locked for a payment: its quote is written with it and audited."""
+states change without a change of an index; rows that change have room for it on their page; and
+no row of `merchants` and `quotes` is locked for a payment: its quote is written with it."""
 
 import sqlalchemy as sa
 from alembic import op
