@@ -1,6 +1,8 @@
 """No statement of the work looks through a whole table, or through a whole index of one: how long
 it takes hangs on what is asked for, and not on how many payments there are."""
 
+import re
+
 import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,11 +37,7 @@ def _whole_scans(plan: list[str]) -> list[str]:
     return [
         line
         for line, following in zip(plan, [*plan[1:], ""], strict=True)
-        if " Scan" in line
-        and " on " in line
-        and "Function Scan" not in line
-        and "CTE Scan" not in line
-        and "Subquery Scan" not in line
+        if re.search(r"(Seq|Index|Index Only) Scan", line)
         and "Index Cond" not in following
         and not any(name in line for name in (*SMALL, *QUEUES))
     ]
