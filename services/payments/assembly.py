@@ -232,7 +232,11 @@ async def assemble_worker(
 async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
     """The audit as it runs."""
     async with _database(
-        config, "caravel-audit", pool_size=1, statement_seconds=VERIFY_STATEMENT_SECONDS
+        config,
+        "caravel-audit",
+        pool_size=1,
+        statement_seconds=VERIFY_STATEMENT_SECONDS,
+        reads_all=True,
     ) as engine:
         yield PostgresAudit(engine, overdue_seconds=config.overdue_seconds)
 
@@ -244,7 +248,11 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
         yield
         return
     async with _database(
-        config, "caravel-auditor", pool_size=1, statement_seconds=AUDIT_STATEMENT_SECONDS
+        config,
+        "caravel-auditor",
+        pool_size=1,
+        statement_seconds=AUDIT_STATEMENT_SECONDS,
+        reads_all=True,
     ) as engine:
         auditor = Auditor(
             PostgresAudit(engine, overdue_seconds=config.overdue_seconds),
@@ -266,10 +274,15 @@ async def _database(
     *,
     pool_size: int,
     statement_seconds: int = STATEMENT_SECONDS,
+    reads_all: bool = False,
 ) -> AsyncIterator[AsyncEngine]:
     url = config.database_url.get_secret_value()
     engine = open_engine(
-        url, pool_size=pool_size, application=application, statement_seconds=statement_seconds
+        url,
+        pool_size=pool_size,
+        application=application,
+        statement_seconds=statement_seconds,
+        reads_all=reads_all,
     )
     try:
         await refuse_unsafe_durability(engine)

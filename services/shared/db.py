@@ -22,6 +22,16 @@ NAMES = {
 }
 # Each of these off means that a crash can lose a payment whose payout has been sent.
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
+# Our statements take rows by key: sets of them, as JSON, of whose size a planner can know nothing.
+# So each is planned once a session, and as if tables were large, which they become.
+BY_KEY = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # What is worked on is in memory, and a look at an index costs what any other look does.
+    "random_page_cost": "0.1",
+}
 # How long one statement may take.
 STATEMENT_SECONDS = 10
 # The SQLSTATE classes of a statement or data that are wrong, and stay so however often they are
@@ -39,20 +49,31 @@ def new_metadata() -> MetaData:
 
 
 def open_engine(
-    url: str, *, pool_size: int, application: str, statement_seconds: int = STATEMENT_SECONDS
+    url: str,
+    *,
+    pool_size: int,
+    application: str,
+    statement_seconds: int = STATEMENT_SECONDS,
+    reads_all: bool = False,
 ) -> AsyncEngine:
-    """An engine for a postgresql:// URL. Opens nothing yet; every wait is bounded."""
+    """An engine for a postgresql:// URL. Opens nothing yet; every wait is bounded.
+
+    Statements are planned for rows by key, unless reads_all says that they read whole tables.
+    """
     settings: Mapping[str, str] = {
         "application_name": application,
         "statement_timeout": f"{statement_seconds * 1000}",
         "idle_in_transaction_session_timeout": "10000",
         "jit": "off",
+        **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        # The fewer sessions are used, the fewer have to learn our statements and remember them.
+        pool_use_lifo=True,
         # What an error quotes ends up in a log, and parameters are people's names and accounts.
         hide_parameters=True,
         connect_args={

@@ -73,7 +73,7 @@ def test_what_was_put_in_is_taken_back() -> None:
 
 def test_a_bug_that_no_longer_fits_the_code_is_an_error(patches: Patches) -> None:
     with pytest.raises(StatementChanged):
-        patches.reword(writing, "_WRITE_PAYMENTS", "AND p.state = r.state", "")
+        patches.reword(writing, "_WRITE", "AND p.state = r.state", "")
 
 
 async def test_1_a_retry_has_another_key_and_its_answer_is_still_ours(
@@ -129,14 +129,14 @@ async def test_4_an_event_is_answered_although_it_cannot_be_kept(
 
 def test_5_a_payment_is_written_over(plant: Plant) -> None:
     plant("unguarded_write")
-    words = str(writing._WRITE_PAYMENTS)
+    words = str(writing._WRITE)
     assert "expected_version AND" not in words and "= r.lease_token" not in words
 
 
 async def test_6_a_lease_that_is_over_hinders_nobody(patches: Patches, plant: Plant) -> None:
     _claims(patches, make_work(State.CREATED))
     plant("no_fencing")
-    assert "= r.lease_token" not in str(writing._WRITE_PAYMENTS)
+    assert "= r.lease_token" not in str(writing._WRITE)
     assert "lease_until > now()" not in str(work._MARK_SENT)
     assert "lease_token)" not in str(work._MARK_SENT)
     (claimed,) = await _claimed()

@@ -118,7 +118,8 @@ _FAIL_NEWS = text(
                set_aside_at = CASE WHEN w.failures + 1 < :limit THEN NULL ELSE now() END
           FROM json_to_recordset(CAST(:rows AS json))
             AS r(provider text, event_id text, error text)
-         WHERE w.provider = r.provider AND w.event_id = r.event_id AND w.state = 'PENDING'
+         WHERE w.provider = r.provider AND w.event_id = r.event_id
+           AND w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')
         RETURNING w.merchant_id, w.payment_id, w.state
     )
     UPDATE payments p SET nudged = true FROM failed f

@@ -13,7 +13,8 @@ from services.payments.store import rows
 from services.shared.db import connected
 
 # Endpoint by endpoint, so that one with much to take cannot fill a claim; in any order, so that
-# none is always the last.
+# none is always the last. What is under way is due when its lease ends, so that no claim has to
+# pass it by.
 _CLAIM = text(
     """
     WITH due AS MATERIALIZED (
@@ -33,13 +34,15 @@ _CLAIM = text(
     )
     UPDATE outbox
        SET lease_token = outbox.lease_token + 1,
-           lease_until = now() + make_interval(secs => :lease_seconds)
+           lease_until = now() + make_interval(secs => :lease_seconds),
+           due_at = now() + make_interval(secs => :lease_seconds)
       FROM due
      WHERE outbox.merchant_id = due.merchant_id AND outbox.payment_id = due.payment_id
        AND outbox.sequence = due.sequence AND outbox.endpoint_id = due.endpoint_id
     RETURNING outbox.*, due.url, due.secret, due.endpoint_disabled
     """
 )
+# By key: with "state = 'PENDING'" the planner would look through the index of all that is pending.
 _SETTLE = text(
     """
     UPDATE outbox o
@@ -52,7 +55,7 @@ _SETTLE = text(
              due_in_seconds double precision)
      WHERE o.merchant_id = r.merchant_id AND o.payment_id = r.payment_id
        AND o.sequence = r.sequence AND o.endpoint_id = r.endpoint_id
-       AND o.lease_token = r.lease_token AND o.state = 'PENDING'
+       AND o.lease_token = r.lease_token AND o.state NOT IN ('DELIVERED', 'SET_ASIDE', 'DISCARDED')
     RETURNING o.payment_id, o.sequence, o.endpoint_id
     """
 )

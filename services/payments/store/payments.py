@@ -34,13 +34,14 @@ _QUOTE_COLUMNS = """
     merchant_id text, id uuid, corridor_id text, terms jsonb, trail jsonb,
     fee_schedule_version text, payment_id uuid, created_at timestamptz, expires_at timestamptz
 """
-_EVENT_COLUMNS = """
+EVENT_COLUMNS = """
     merchant_id text, payment_id uuid, sequence integer, from_state text, to_state text,
     actor text, cause text, evidence jsonb, trace_id text
 """
 
 
-def _names(columns: str) -> str:
+def names(columns: str) -> str:
+    """The names of columns that are given with their types."""
     return ", ".join(column.split()[0] for column in columns.split(","))
 
 
@@ -57,20 +58,20 @@ _CREATE = text(
         ON CONFLICT DO NOTHING
         RETURNING merchant_id, key, payment_id
     ), quoted AS (
-        INSERT INTO quotes ({_names(_QUOTE_COLUMNS)})
+        INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
         SELECT * FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
-         WHERE payment_id IN (SELECT payment_id FROM won)
+         WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), paid AS (
-        INSERT INTO payments ({_names(_PAYMENT_COLUMNS)}, due_at)
+        INSERT INTO payments ({names(_PAYMENT_COLUMNS)}, due_at)
         SELECT r.*, now() FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
-         WHERE id IN (SELECT payment_id FROM won)
+         WHERE id = ANY (ARRAY(SELECT payment_id FROM won))
     ), noted AS (
-        INSERT INTO payment_events ({_names(_EVENT_COLUMNS)})
-        SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({_EVENT_COLUMNS})
-         WHERE payment_id IN (SELECT payment_id FROM won)
+        INSERT INTO payment_events ({names(EVENT_COLUMNS)})
+        SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+         WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), listening AS (
         SELECT merchant_id, json_agg(id) AS ids FROM webhook_endpoints
-         WHERE disabled_at IS NULL AND merchant_id IN (SELECT merchant_id FROM won)
+         WHERE disabled_at IS NULL AND merchant_id = ANY (ARRAY(SELECT merchant_id FROM won))
          GROUP BY merchant_id
     )
     SELECT merchant_id, key,
@@ -110,14 +111,8 @@ _USE_QUOTES = text(
 )
 _INSERT_QUOTES = text(
     f"""
-    INSERT INTO quotes ({_names(_QUOTE_COLUMNS)})
+    INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({_QUOTE_COLUMNS})
-    """
-)
-INSERT_EVENTS = text(
-    f"""
-    INSERT INTO payment_events ({_names(_EVENT_COLUMNS)})
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({_EVENT_COLUMNS})
     """
 )
 _SELECT_PAYMENTS = text(

@@ -95,11 +95,12 @@ _ALL_ATTEMPTS = text(
 )
 _NEWS = text(
     """
-    SELECT w.merchant_id, w.payment_id, w.provider, w.event_id, w.step, w.answer
-      FROM webhook_inbox w
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
-     USING (merchant_id, payment_id)
-     WHERE w.state = 'PENDING' ORDER BY w.received_at
+    SELECT n.* FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+     CROSS JOIN LATERAL (
+           SELECT merchant_id, payment_id, provider, event_id, step, answer FROM webhook_inbox w
+            WHERE w.merchant_id = r.merchant_id AND w.payment_id = r.payment_id
+              AND w.state = 'PENDING' ORDER BY w.received_at
+           ) AS n
     """
 )
 # The row of the payment is locked, so that the token cannot change between check and commit.

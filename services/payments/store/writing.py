@@ -2,7 +2,6 @@
 balances they add up to, and the inbox. A change whose lease or version has moved on is left out
 whole."""
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,62 +11,96 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.steps import Change
 from services.payments.store import rows
-from services.payments.store.payments import INSERT_EVENTS
+from services.payments.store.payments import EVENT_COLUMNS, names
 
-# Payments are locked in order, as in the inbox, so that two batches wait and never deadlock.
-_WRITE_PAYMENTS = text(
-    """
+# What belongs to a payment is written where the payment was.
+_STANDS = "payment_id = ANY (ARRAY(SELECT id FROM written))"
+# One statement, because each would be a round trip. Payments are locked in order, as in the inbox,
+# and accounts are changed in order, so that two batches wait and never deadlock.
+_WRITE = text(
+    f"""
     WITH r AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        SELECT r.* FROM json_to_recordset(CAST(:payments AS json))
             AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
                  rate numeric, mid_rate numeric, markup_basis_points smallint,
                  payout_minor bigint, refunded_minor bigint,
                  onramp text, offramp text, collection_reference text,
                  hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
                  due_in_seconds double precision, expected_version integer, lease_token bigint)
-    ), locked AS (
-        SELECT p.merchant_id, p.id FROM payments p JOIN r USING (merchant_id, id)
+          JOIN payments p USING (merchant_id, id)
          ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
+    ), written AS (
+        UPDATE payments p
+           SET state = r.state, version = r.version, sent_at = r.sent_at,
+               rate = r.rate, mid_rate = r.mid_rate,
+               markup_basis_points = r.markup_basis_points, payout_minor = r.payout_minor,
+               refunded_minor = r.refunded_minor,
+               onramp = r.onramp, offramp = r.offramp,
+               collection_reference = r.collection_reference,
+               hold_reason = r.hold_reason, failure_code = r.failure_code,
+               failure_message = r.failure_message,
+               updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
+               step_failures = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
+                                    THEN p.step_failures ELSE 0 END,
+               last_error = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
+                                 THEN p.last_error END,
+               lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
+               lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
+               due_at = CASE WHEN r.keeps_lease THEN p.due_at
+                             WHEN p.nudged THEN now()
+                             ELSE now() + make_interval(secs => r.due_in_seconds) END
+          FROM r
+         WHERE p.merchant_id = r.merchant_id AND p.id = r.id
+           AND p.version = r.expected_version AND p.lease_token = r.lease_token
+        RETURNING p.id
+    ), tried AS (
+        INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor,
+               currency, state, provider_reference, inconclusive_count, failure_code,
+               failure_message)
+        SELECT * FROM json_to_recordset(CAST(:attempts AS json))
+            AS r(merchant_id text, payment_id uuid, step text, number smallint, provider text,
+                 key text, amount_minor bigint, currency text, state text,
+                 provider_reference text, inconclusive_count integer, failure_code text,
+                 failure_message text)
+         WHERE {_STANDS}
+        ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
+           SET state = excluded.state, provider_reference = excluded.provider_reference,
+               -- What is INTENDED again provably never left.
+               sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
+               inconclusive_count = excluded.inconclusive_count,
+               failure_code = excluded.failure_code,
+               failure_message = excluded.failure_message, updated_at = now()
+    ), noted AS (
+        INSERT INTO payment_events ({names(EVENT_COLUMNS)})
+        SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+         WHERE {_STANDS}
+    ), posting AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(CAST(:postings AS json))
+            AS r(merchant_id text, payment_id uuid, sequence integer, position smallint,
+                 debit text, credit text, currency text, amount_minor bigint, cause text)
+         WHERE {_STANDS}
+    ), posted AS (
+        INSERT INTO postings (merchant_id, payment_id, sequence, position, debit, credit,
+               currency, amount_minor, cause)
+        SELECT * FROM posting
+    ), balanced AS (
+        INSERT INTO balances (merchant_id, account, currency, balance_minor)
+        SELECT merchant_id, account, currency, sum(delta_minor)
+          FROM posting CROSS JOIN LATERAL (
+               VALUES (debit, amount_minor), (credit, -amount_minor)) AS a(account, delta_minor)
+         GROUP BY merchant_id, account, currency ORDER BY merchant_id, account, currency
+        ON CONFLICT (merchant_id, account, currency) DO UPDATE
+           SET balance_minor = balances.balance_minor + excluded.balance_minor,
+               updated_at = now()
+    ), closed AS (
+        -- By key: with "state = 'PENDING'" it would look through the index of all that is pending.
+        UPDATE webhook_inbox w SET state = r.state
+          FROM json_to_recordset(CAST(:news AS json))
+            AS r(payment_id uuid, provider text, event_id text, state text)
+         WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
+           AND w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')
     )
-    UPDATE payments p
-       SET state = r.state, version = r.version, sent_at = r.sent_at,
-           rate = r.rate, mid_rate = r.mid_rate,
-           markup_basis_points = r.markup_basis_points, payout_minor = r.payout_minor,
-           refunded_minor = r.refunded_minor,
-           onramp = r.onramp, offramp = r.offramp,
-           collection_reference = r.collection_reference,
-           hold_reason = r.hold_reason, failure_code = r.failure_code,
-           failure_message = r.failure_message,
-           updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
-           step_failures = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
-                                THEN p.step_failures ELSE 0 END,
-           last_error = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
-                             THEN p.last_error END,
-           lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
-           lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
-           due_at = CASE WHEN r.keeps_lease THEN p.due_at
-                         WHEN p.nudged THEN now()
-                         ELSE now() + make_interval(secs => r.due_in_seconds) END
-      FROM r JOIN locked USING (merchant_id, id)
-     WHERE p.merchant_id = r.merchant_id AND p.id = r.id
-       AND p.version = r.expected_version AND p.lease_token = r.lease_token
-    RETURNING p.id
-    """
-)
-_WRITE_ATTEMPTS = text(
-    """
-    INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor,
-           currency, state, provider_reference, inconclusive_count, failure_code, failure_message)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, payment_id uuid, step text, number smallint, provider text,
-             key text, amount_minor bigint, currency text, state text, provider_reference text,
-             inconclusive_count integer, failure_code text, failure_message text)
-    ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
-       SET state = excluded.state, provider_reference = excluded.provider_reference,
-           -- What is INTENDED again provably never left.
-           sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
-           inconclusive_count = excluded.inconclusive_count, failure_code = excluded.failure_code,
-           failure_message = excluded.failure_message, updated_at = now()
+    SELECT id FROM written
     """
 )
 # The fees stay as they were agreed, and so does the schedule that they came from.
@@ -88,58 +121,31 @@ _REPRICE = text(
      WHERE p.merchant_id = made.merchant_id AND p.id = made.payment_id
     """
 )
-_INSERT_POSTINGS = text(
-    """
-    INSERT INTO postings (merchant_id, payment_id, sequence, position, debit, credit, currency,
-           amount_minor, cause)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, payment_id uuid, sequence integer, position smallint, debit text,
-             credit text, currency text, amount_minor bigint, cause text)
-    """
-)
-# Accounts are changed in order, so that two batches wait for each other and never deadlock.
-_ADD_TO_BALANCES = text(
-    """
-    INSERT INTO balances (merchant_id, account, currency, balance_minor)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, account text, currency text, balance_minor bigint)
-     ORDER BY merchant_id, account, currency
-    ON CONFLICT (merchant_id, account, currency) DO UPDATE
-       SET balance_minor = balances.balance_minor + excluded.balance_minor, updated_at = now()
-    """
-)
-_CLOSE_NEWS = text(
-    """
-    UPDATE webhook_inbox w SET state = r.state
-      FROM json_to_recordset(CAST(:rows AS json)) AS r(provider text, event_id text, state text)
-     WHERE w.provider = r.provider AND w.event_id = r.event_id AND w.state = 'PENDING'
-    """
-)
 
 
 async def write_changes(connection: AsyncConnection, changes: Sequence[Change]) -> Collection[UUID]:
     """Writes each change whose lease and version still stand; gives those payments' ids."""
     if not changes:
         return ()
-    updated = await connection.execute(
-        _WRITE_PAYMENTS, {"rows": rows.as_json(map(_payment_change, changes))}
+    written = await connection.execute(
+        _WRITE,
+        {
+            "payments": rows.as_json(map(_payment_change, changes)),
+            "attempts": rows.as_json(rows.attempt_row(c.attempt) for c in changes if c.attempt),
+            "events": rows.as_json(rows.event_row(c.payment, e) for c in changes for e in c.events),
+            "postings": rows.as_json(row for c in changes for row in _posting_rows(c)),
+            "news": rows.as_json(row for c in changes for row in _news_rows(c)),
+        },
     )
-    written = {row.id for row in updated}
-    standing = [change for change in changes if change.payment.id in written]
-    for statement, batch in (
-        (_WRITE_ATTEMPTS, [rows.attempt_row(c.attempt) for c in standing if c.attempt]),
-        (INSERT_EVENTS, [rows.event_row(c.payment, e) for c in standing for e in c.events]),
-        (
-            _REPRICE,
-            [rows.repricing_row(c.payment, c.repricing) for c in standing if c.repricing],
-        ),
-        (_INSERT_POSTINGS, [row for c in standing for row in _posting_rows(c)]),
-        (_ADD_TO_BALANCES, _balance_rows(standing)),
-        (_CLOSE_NEWS, [row for c in standing for row in _news_rows(c)]),
-    ):
-        if batch:
-            await connection.execute(statement, {"rows": rows.as_json(batch)})
-    return written
+    standing = {row.id for row in written}
+    repriced = [
+        rows.repricing_row(c.payment, c.repricing)
+        for c in changes
+        if c.repricing and c.payment.id in standing
+    ]
+    if repriced:
+        await connection.execute(_REPRICE, {"rows": rows.as_json(repriced)})
+    return standing
 
 
 def _payment_change(change: Change) -> dict[str, Any]:
@@ -185,22 +191,13 @@ def _posting_rows(change: Change) -> list[dict[str, Any]]:
     ]
 
 
-def _balance_rows(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    sums: dict[tuple[str, str, str], int] = defaultdict(int)
-    for change in changes:
-        merchant = change.payment.merchant_id
-        for posting in change.postings:
-            currency, amount = posting.amount.currency, posting.amount.amount_minor
-            sums[merchant, posting.debit, currency] += amount
-            sums[merchant, posting.credit, currency] -= amount
-    return [
-        {"merchant_id": merchant, "account": account, "currency": currency, "balance_minor": delta}
-        for (merchant, account, currency), delta in sorted(sums.items())
-    ]
-
-
 def _news_rows(change: Change) -> list[dict[str, Any]]:
     return [
-        {"provider": c.news.provider, "event_id": c.news.event_id, "state": c.fate}
+        {
+            "payment_id": change.payment.id,
+            "provider": c.news.provider,
+            "event_id": c.news.event_id,
+            "state": c.fate,
+        }
         for c in change.closed_news
     ]

@@ -38,6 +38,6 @@ def balance_by_sum(patches: Patches) -> None:
 
 
 UNBOUNDED_REFUNDS = (
-    "DROP INDEX attempts_one_live_refund_idx",
+    "DROP INDEX attempts_one_live_idx",
     "ALTER TABLE payments DROP CONSTRAINT payments_refunded_check",
 )

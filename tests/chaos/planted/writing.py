@@ -27,18 +27,17 @@ SKEWED_MEMBER, SKEW = "worker-2", timedelta(minutes=10)
 def unguarded_write(patches: Patches) -> None:
     """A payment is written over, whoever has changed it meanwhile. Two events of one number would
     still refuse it all; so what is there already, told, posted or in its history, is left."""
-    patches.reword(writing, "_WRITE_PAYMENTS", f"AND {VERSION} AND {TOKEN}", "")
-    columns = f"AS r({payments._EVENT_COLUMNS})"
-    patches.reword(writing, "INSERT_EVENTS", columns, f"{columns} {LEFT_OUT}")
-    columns = "amount_minor bigint, cause text)"
-    patches.reword(writing, "_INSERT_POSTINGS", columns, f"{columns} {LEFT_OUT}")
+    patches.reword(writing, "_WRITE", f"AND {VERSION} AND {TOKEN}", "")
+    noted = f"AS r({payments.EVENT_COLUMNS})\n         WHERE {writing._STANDS}"
+    patches.reword(writing, "_WRITE", noted, f"{noted} {LEFT_OUT}")
+    patches.reword(writing, "_WRITE", "FROM posting\n    )", f"FROM posting {LEFT_OUT})")
     told = "event_type text, body text)"
     patches.reword(merchant_news, "_INSERT", told, f"{told} {LEFT_OUT}")
 
 
 def no_fencing(patches: Patches) -> None:
     """Who has once claimed a payment may mark, send and write at any time later."""
-    patches.reword(writing, "_WRITE_PAYMENTS", f"AND {TOKEN}", "")
+    patches.reword(writing, "_WRITE", f"AND {TOKEN}", "")
     patches.reword(work, "_MARK_SENT", "USING (merchant_id, id, lease_token)", _WITHOUT_TOKEN)
     patches.reword(work, "_MARK_SENT", "WHERE p.lease_until > now()", "")
     patches.reword(work, "_MARK_SENT", "AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')", "")

@@ -203,6 +203,23 @@ async def test_a_statement_may_be_given_more_time_and_never_without_end(database
     assert waits == "2min"
 
 
+@pytest.mark.parametrize(("reads_all", "way"), [(False, "Index"), (True, "Seq Scan")])
+async def test_rows_are_looked_up_by_key_however_small_their_table(
+    database: Database, reads_all: bool, way: str
+) -> None:
+    opened = open_engine(database.url, pool_size=1, application="test", reads_all=reads_all)
+    async with connected(opened) as connection:
+        await connection.execute(text("CREATE TEMPORARY TABLE few (id int PRIMARY KEY)"))
+        await connection.execute(text("ANALYZE few"))
+        plan = await connection.execute(
+            text("EXPLAIN SELECT id FROM few WHERE id > :id"), {"id": 1}
+        )
+        found = " ".join(plan.scalars())
+    await opened.dispose()
+
+    assert way in found
+
+
 @pytest.mark.usefixtures("notes")
 async def test_a_caller_who_goes_away_leaves_nothing_behind(
     owner: AsyncEngine, engine: AsyncEngine
