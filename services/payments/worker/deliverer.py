@@ -4,7 +4,7 @@ that one which was sent and not marked is sent again, under the same id."""
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from prometheus_client import Counter, Gauge
@@ -27,9 +27,13 @@ SET_ASIDE = Counter("caravel_outbox_set_aside_total", "Events given up after the
 FENCED = Counter("caravel_outbox_fenced_total", "Results dropped because the lease had moved on.")
 OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undelivered event.")
 # A slow endpoint keeps this many senders busy and no more.
-UNDER_WAY_EACH = 16
-UNDER_WAY_MAX = 256
+UNDER_WAY_EACH = 64
+UNDER_WAY_MAX = 512
 SETTLE_BATCH_MAX = 256
+# After a claim and after what came of it is written, the next waits in proportion to what this one
+# took, so that under load both take many events at a time.
+REST_FACTOR = 3
+REST_SECONDS_MAX = 0.05
 MEASURE_SECONDS = 15.0
 # How long a stop waits for answers; what has none by then is sent again by another worker.
 STOP_SECONDS = 5.0
@@ -60,7 +64,7 @@ class Deliverer:
         self._sending: set[asyncio.Task[None]] = set()
         self._measured_at = 0.0
         self._settler = Batcher[tuple[Delivery, Verdict], bool](
-            outbox.settle, largest_batch=SETTLE_BATCH_MAX, parallel=1, waiting_max=1_000_000
+            self._settle, largest_batch=SETTLE_BATCH_MAX, parallel=1, waiting_max=1_000_000
         )
 
     def wake(self) -> None:
@@ -74,14 +78,15 @@ class Deliverer:
         """
         while not stopping.is_set():
             self._wake.clear()
+            started = _now()
             try:
-                claimed = await self._claim()
+                await self._claim()
+                await _rest(started)
                 await self._measure()
             except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
                 get_logger().exception("outbox_claim_failed")
-                claimed = 0
-            if not claimed:
-                await self._wait()
+            # What a claim has left behind had no place, and whoever makes one wakes us.
+            await self._wait()
         if self._sending:
             _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
             for task in late:
@@ -93,10 +98,10 @@ class Deliverer:
         except TimeoutError:
             return
 
-    async def _claim(self) -> int:
+    async def _claim(self) -> None:
         limit = UNDER_WAY_MAX - len(self._sending)
         if limit <= 0:
-            return 0
+            return
         # From before the claim, so that our own clock never grants more than the lease.
         start_by = _now() + self._lease_seconds - self._send_seconds
         claimed = await self._outbox.claim(
@@ -107,7 +112,6 @@ class Deliverer:
             task = asyncio.create_task(self._deliver(delivery, start_by))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-        return len(claimed)
 
     async def _deliver(self, delivery: Delivery, start_by: float) -> None:
         try:
@@ -121,6 +125,12 @@ class Deliverer:
             self._busy[delivery.endpoint_id] -= 1
             self._busy += Tally()
             self.wake()
+
+    async def _settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
+        started = _now()
+        standing = await self._outbox.settle(settled)
+        await _rest(started)
+        return standing
 
     async def _try(self, delivery: Delivery, start_by: float) -> Verdict | None:
         if delivery.endpoint_disabled:
@@ -143,6 +153,10 @@ class Deliverer:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def _rest(started: float) -> None:
+    await asyncio.sleep(min(REST_FACTOR * (_now() - started), REST_SECONDS_MAX))
 
 
 def _report(delivery: Delivery, verdict: Verdict, *, standing: bool) -> None:
