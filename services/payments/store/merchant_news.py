@@ -2,8 +2,7 @@
 an endpoint, for each change of a payment's public status. Delivery is in outbox."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.domain.payment import Payment
 from services.payments.ports import Encode
+from services.payments.steps import Change
 from services.payments.store import rows, wake
 
 # Most merchants have none, and then this is all that it costs.
@@ -38,40 +38,20 @@ _INSERT = text(
 )
 
 
-@dataclass(frozen=True)
-class Watched:
-    """Who listens, and how the payments stood before they were written."""
-
-    endpoints: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
-    before: Mapping[UUID, Payment] = field(default_factory=dict)
-
-
 class MerchantNews:
     """Tells the endpoints of merchants, through the outbox."""
 
     def __init__(self, encode_event: Encode) -> None:
         self._encode_event = encode_event
 
-    async def watch(self, connection: AsyncConnection, payments: Sequence[Payment]) -> Watched:
-        """Looks at payments whose events are about to be written."""
-        endpoints = await _listening(connection, payments) if payments else {}
-        if not endpoints:
-            return Watched()
-        heard = [payment for payment in payments if payment.merchant_id in endpoints]
-        before = {payment.id: payment for payment in await _read(connection, heard)}
-        return Watched(endpoints, before)
-
-    async def written(
-        self, connection: AsyncConnection, watched: Watched, written: Collection[UUID]
-    ) -> None:
-        """Tells of those watched payments that were written and show another status since."""
-        before = watched.before
-        heard = [payment for payment in before.values() if payment.id in written]
+    async def tell_changes(self, connection: AsyncConnection, written: Iterable[Change]) -> None:
+        """Tells of those payments that show another status since these changes were written."""
+        changed = [c.payment for c in written if c.payment.status != c.status_before]
+        endpoints = await _listening(connection, changed) if changed else {}
+        heard = [payment for payment in changed if payment.merchant_id in endpoints]
         if heard:
             # What is told is read back, so that it is what the API shows from the commit on.
-            now = await _read(connection, heard)
-            changed = [payment for payment in now if payment.status != before[payment.id].status]
-            await self.tell(connection, changed, watched.endpoints)
+            await self.tell(connection, await _read(connection, heard), endpoints)
 
     async def tell(
         self,
