@@ -9,7 +9,6 @@ from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
-from services.payments.batcher import Batcher
 from services.payments.domain.delivery import (
     Delivery,
     DeliveryState,
@@ -19,6 +18,7 @@ from services.payments.domain.delivery import (
     judge,
 )
 from services.payments.ports import EventSender, Outbox
+from services.shared.errors import Unavailable
 from services.shared.log import get_logger
 
 DELIVERED = Counter("caravel_outbox_delivered_total", "Events that an endpoint has taken.")
@@ -29,14 +29,14 @@ OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undel
 # A slow endpoint keeps this many senders busy and no more.
 UNDER_WAY_EACH = 64
 UNDER_WAY_MAX = 512
-SETTLE_BATCH_MAX = 256
-# After a claim and after what came of it is written, the next waits in proportion to what this one
-# took, so that under load both take many events at a time.
-REST_FACTOR = 3
-REST_SECONDS_MAX = 0.05
+# Between one turn and the next, so that under load each takes and settles many events; one that
+# comes at rest is claimed at once.
+REST_SECONDS = 0.1
 MEASURE_SECONDS = 15.0
 # How long a stop waits for answers; what has none by then is sent again by another worker.
 STOP_SECONDS = 5.0
+
+Judged = tuple[Delivery, Verdict]
 
 
 class Deliverer:
@@ -63,9 +63,8 @@ class Deliverer:
         self._busy: Tally[UUID] = Tally()
         self._sending: set[asyncio.Task[None]] = set()
         self._measured_at = 0.0
-        self._settler = Batcher[tuple[Delivery, Verdict], bool](
-            self._settle, largest_batch=SETTLE_BATCH_MAX, parallel=1, waiting_max=1_000_000
-        )
+        # Tried, and not yet written down.
+        self._judged: list[Judged] = []
 
     def wake(self) -> None:
         """Makes it look for due events at once."""
@@ -78,19 +77,20 @@ class Deliverer:
         """
         while not stopping.is_set():
             self._wake.clear()
-            started = _now()
             try:
+                await self._settle_judged()
                 await self._claim()
-                await _rest(started)
                 await self._measure()
             except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
                 get_logger().exception("outbox_claim_failed")
             # What a claim has left behind had no place, and whoever makes one wakes us.
+            await asyncio.sleep(REST_SECONDS)
             await self._wait()
         if self._sending:
             _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
+        await self._settle_judged()
 
     async def _wait(self) -> None:
         try:
@@ -117,20 +117,31 @@ class Deliverer:
         try:
             verdict = await self._try(delivery, start_by)
             if verdict is not None:
-                standing = await self._settler.submit((delivery, verdict))
-                _report(delivery, verdict, standing=standing)
-        except Exception:  # noqa: BLE001 - the lease runs out and the event is sent again
-            get_logger().exception("settle_failed", event_id=delivery.event_id)
+                self._judged.append((delivery, verdict))
         finally:
             self._busy[delivery.endpoint_id] -= 1
             self._busy += Tally()
             self.wake()
 
-    async def _settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
-        started = _now()
-        standing = await self._outbox.settle(settled)
-        await _rest(started)
-        return standing
+    async def _settle_judged(self) -> None:
+        judged, self._judged = self._judged, []
+        if judged:
+            await self._settle(judged)
+
+    async def _settle(self, judged: Sequence[Judged]) -> None:
+        """Writes the verdicts down; one that cannot be written does not keep the others back."""
+        try:
+            standing = await self._outbox.settle(judged)
+        except Exception as error:  # noqa: BLE001 - the lease runs out and the event is sent again
+            if len(judged) > 1 and not isinstance(error, Unavailable):
+                middle = len(judged) // 2
+                await self._settle(judged[:middle])
+                await self._settle(judged[middle:])
+                return
+            get_logger().exception("settle_failed", event_ids=[d.event_id for d, _ in judged])
+            return
+        for (delivery, verdict), stands in zip(judged, standing, strict=True):
+            _report(delivery, verdict, standing=stands)
 
     async def _try(self, delivery: Delivery, start_by: float) -> Verdict | None:
         if delivery.endpoint_disabled:
@@ -153,10 +164,6 @@ class Deliverer:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _rest(started: float) -> None:
-    await asyncio.sleep(min(REST_FACTOR * (_now() - started), REST_SECONDS_MAX))
 
 
 def _report(delivery: Delivery, verdict: Verdict, *, standing: bool) -> None:
