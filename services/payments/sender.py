@@ -54,14 +54,14 @@ class HttpSender:
             return response.status
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
-        now = self._clock.now()
+        now, event_id = self._clock.now(), delivery.event_id
         signature = standardwebhooks.Webhook(delivery.secret).sign(
-            delivery.event_id, now, delivery.body.decode()
+            event_id, now, delivery.body.decode()
         )
         return {
             "content-type": "application/json",
             "user-agent": "Caravel-Webhooks/1",
-            "webhook-id": delivery.event_id,
+            "webhook-id": event_id,
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": signature,
         }
