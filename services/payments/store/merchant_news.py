@@ -3,9 +3,11 @@ an endpoint, for each change of a payment's public status. Delivery is in outbox
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.domain.payment import Payment
@@ -18,13 +20,6 @@ _LISTENING = text(
     """
     SELECT merchant_id, id FROM webhook_endpoints
      WHERE merchant_id = ANY(CAST(:merchants AS text[])) AND disabled_at IS NULL
-    """
-)
-_READ = text(
-    """
-    SELECT p.* FROM payments p
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
-     USING (merchant_id, id)
     """
 )
 _INSERT = text(
@@ -44,14 +39,28 @@ class MerchantNews:
     def __init__(self, encode_event: Encode) -> None:
         self._encode_event = encode_event
 
-    async def tell_changes(self, connection: AsyncConnection, written: Iterable[Change]) -> None:
-        """Tells of those payments that show another status since these changes were written."""
-        changed = [c.payment for c in written if c.payment.status != c.status_before]
-        endpoints = await _listening(connection, changed) if changed else {}
-        heard = [payment for payment in changed if payment.merchant_id in endpoints]
-        if heard:
-            # What is told is read back, so that it is what the API shows from the commit on.
-            await self.tell(connection, await _read(connection, heard), endpoints)
+    async def tell_changes(
+        self,
+        connection: AsyncConnection,
+        changes: Sequence[Change],
+        written: Mapping[UUID, Row[Any]],
+    ) -> None:
+        """Tells of those payments that show another status since these changes were written.
+
+        With what the database has added, each is what the API shows from the commit on.
+        """
+        changed = [
+            replace(
+                change.payment,
+                updated_at=row.updated_at,
+                cancel_requested_at=row.cancel_requested_at,
+            )
+            for change in changes
+            if change.payment.status != change.status_before
+            and (row := written.get(change.payment.id)) is not None
+        ]
+        if changed:
+            await self.tell(connection, changed, await _listening(connection, changed))
 
     async def tell(
         self,
@@ -92,8 +101,3 @@ async def _listening(
     for row in await connection.execute(_LISTENING, {"merchants": merchants}):
         endpoints[row.merchant_id].append(row.id)
     return endpoints
-
-
-async def _read(connection: AsyncConnection, payments: Sequence[Payment]) -> list[Payment]:
-    wanted = rows.as_json({"merchant_id": p.merchant_id, "id": p.id} for p in payments)
-    return [rows.read_payment(row) for row in await connection.execute(_READ, {"rows": wanted})]

@@ -321,8 +321,7 @@ class PostgresWorkTransaction(Failures):
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
         written = await write_changes(self._connection, changes)
-        standing = [change for change in changes if change.payment.id in written]
-        await self._merchants.tell_changes(self._connection, standing)
+        await self._merchants.tell_changes(self._connection, changes, written)
         return written
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:

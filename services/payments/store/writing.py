@@ -3,11 +3,11 @@ balances they add up to, and the inbox. A change whose lease or version has move
 whole."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.steps import Change
@@ -51,7 +51,7 @@ _WRITE_PAYMENTS = text(
       FROM r JOIN locked USING (merchant_id, id)
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
        AND p.version = r.expected_version AND p.lease_token = r.lease_token
-    RETURNING p.id
+    RETURNING p.id, p.updated_at, p.cancel_requested_at
     """
 )
 _WRITE_ATTEMPTS = text(
@@ -117,14 +117,17 @@ _CLOSE_NEWS = text(
 )
 
 
-async def write_changes(connection: AsyncConnection, changes: Sequence[Change]) -> Collection[UUID]:
-    """Writes each change whose lease and version still stand; gives those payments' ids."""
+async def write_changes(
+    connection: AsyncConnection, changes: Sequence[Change]
+) -> Mapping[UUID, Row[Any]]:
+    """Writes each change whose lease and version still stand; gives by those payments' ids what the
+    database adds: when it was, and what the merchant has wished for meanwhile."""
     if not changes:
-        return ()
+        return {}
     updated = await connection.execute(
         _WRITE_PAYMENTS, {"rows": rows.as_json(map(_payment_change, changes))}
     )
-    written = {row.id for row in updated}
+    written = {row.id: row for row in updated}
     standing = [change for change in changes if change.payment.id in written]
     for statement, batch in (
         (_WRITE_ATTEMPTS, [rows.attempt_row(c.attempt) for c in standing if c.attempt]),
