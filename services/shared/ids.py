@@ -6,6 +6,9 @@ from uuid import UUID
 import uuid_utils.compat
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+# Digits are written by twos: thirteen steps for the 26 of an id.
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 _VALUES = {digit: value for value, digit in enumerate(_ALPHABET)}
 
 
@@ -16,12 +19,8 @@ def new_id() -> UUID:
 
 def encode_id(prefix: str, value: UUID) -> str:
     """The public text of an id."""
-    digits = []
     number = value.int
-    for _ in range(26):
-        digits.append(_ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(digits))}"
+    return f"{prefix}_{''.join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])}"
 
 
 def decode_id(prefix: str, text: str) -> UUID | None:

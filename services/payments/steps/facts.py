@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.domain.attempt import Answer, Attempt, Step
 from services.payments.domain.ledger import Posting
-from services.payments.domain.payment import Event, Payment
+from services.payments.domain.payment import Event, Payment, Status
 from services.payments.domain.quote import RateTrail
 
 
@@ -71,6 +71,8 @@ class Change:
 
     payment: Payment
     expected_version: int
+    # What the merchant is shown of that version.
+    status_before: Status
     lease_token: int
     attempt: Attempt | None = None
     events: tuple[Event, ...] = ()

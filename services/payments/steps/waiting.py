@@ -26,6 +26,7 @@ def release(
     return Change(
         payment=work.payment,
         expected_version=work.payment.version,
+        status_before=work.payment.status,
         lease_token=work.lease_token,
         closed_news=closed_news,
         due_in=due_in,

@@ -2,15 +2,17 @@
 an endpoint, for each change of a payment's public status. Delivery is in outbox."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.domain.payment import Payment
 from services.payments.ports import Encode
+from services.payments.steps import Change
 from services.payments.store import rows, wake
 
 # Most merchants have none, and then this is all that it costs.
@@ -18,13 +20,6 @@ _LISTENING = text(
     """
     SELECT merchant_id, id FROM webhook_endpoints
      WHERE merchant_id = ANY(CAST(:merchants AS text[])) AND disabled_at IS NULL
-    """
-)
-_READ = text(
-    """
-    SELECT p.* FROM payments p
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
-     USING (merchant_id, id)
     """
 )
 _INSERT = text(
@@ -38,40 +33,34 @@ _INSERT = text(
 )
 
 
-@dataclass(frozen=True)
-class Watched:
-    """Who listens, and how the payments stood before they were written."""
-
-    endpoints: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
-    before: Mapping[UUID, Payment] = field(default_factory=dict)
-
-
 class MerchantNews:
     """Tells the endpoints of merchants, through the outbox."""
 
     def __init__(self, encode_event: Encode) -> None:
         self._encode_event = encode_event
 
-    async def watch(self, connection: AsyncConnection, payments: Sequence[Payment]) -> Watched:
-        """Looks at payments whose events are about to be written."""
-        endpoints = await _listening(connection, payments) if payments else {}
-        if not endpoints:
-            return Watched()
-        heard = [payment for payment in payments if payment.merchant_id in endpoints]
-        before = {payment.id: payment for payment in await _read(connection, heard)}
-        return Watched(endpoints, before)
-
-    async def written(
-        self, connection: AsyncConnection, watched: Watched, written: Collection[UUID]
+    async def tell_changes(
+        self,
+        connection: AsyncConnection,
+        changes: Sequence[Change],
+        written: Mapping[UUID, Row[Any]],
     ) -> None:
-        """Tells of those watched payments that were written and show another status since."""
-        before = watched.before
-        heard = [payment for payment in before.values() if payment.id in written]
-        if heard:
-            # What is told is read back, so that it is what the API shows from the commit on.
-            now = await _read(connection, heard)
-            changed = [payment for payment in now if payment.status != before[payment.id].status]
-            await self.tell(connection, changed, watched.endpoints)
+        """Tells of those payments that show another status since these changes were written.
+
+        With what the database has added, each is what the API shows from the commit on.
+        """
+        changed = [
+            replace(
+                change.payment,
+                updated_at=row.updated_at,
+                cancel_requested_at=row.cancel_requested_at,
+            )
+            for change in changes
+            if change.payment.status != change.status_before
+            and (row := written.get(change.payment.id)) is not None
+        ]
+        if changed:
+            await self.tell(connection, changed, await _listening(connection, changed))
 
     async def tell(
         self,
@@ -112,8 +101,3 @@ async def _listening(
     for row in await connection.execute(_LISTENING, {"merchants": merchants}):
         endpoints[row.merchant_id].append(row.id)
     return endpoints
-
-
-async def _read(connection: AsyncConnection, payments: Sequence[Payment]) -> list[Payment]:
-    wanted = rows.as_json({"merchant_id": p.merchant_id, "id": p.id} for p in payments)
-    return [rows.read_payment(row) for row in await connection.execute(_READ, {"rows": wanted})]

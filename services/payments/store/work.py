@@ -321,10 +321,8 @@ class PostgresWorkTransaction(Failures):
 
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
-        told = [change.payment for change in changes if change.events]
-        watched = await self._merchants.watch(self._connection, told)
         written = await write_changes(self._connection, changes)
-        await self._merchants.written(self._connection, watched, written)
+        await self._merchants.tell_changes(self._connection, changes, written)
         return written
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:

@@ -2,11 +2,11 @@
 balances they add up to, and the inbox. A change whose lease or version has moved on is left out
 whole."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.steps import Change
@@ -52,7 +52,7 @@ _WRITE = text(
           FROM r
          WHERE p.merchant_id = r.merchant_id AND p.id = r.id
            AND p.version = r.expected_version AND p.lease_token = r.lease_token
-        RETURNING p.id
+        RETURNING p.id, p.updated_at, p.cancel_requested_at
     ), tried AS (
         INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor,
                currency, state, provider_reference, inconclusive_count, failure_code,
@@ -100,7 +100,7 @@ _WRITE = text(
          WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
            AND w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')
     )
-    SELECT id FROM written
+    SELECT * FROM written
     """
 )
 # The fees stay as they were agreed, and so does the schedule that they came from.
@@ -123,11 +123,14 @@ _REPRICE = text(
 )
 
 
-async def write_changes(connection: AsyncConnection, changes: Sequence[Change]) -> Collection[UUID]:
-    """Writes each change whose lease and version still stand; gives those payments' ids."""
+async def write_changes(
+    connection: AsyncConnection, changes: Sequence[Change]
+) -> Mapping[UUID, Row[Any]]:
+    """Writes each change whose lease and version still stand; gives by those payments' ids what the
+    database adds: when it was, and what the merchant has wished for meanwhile."""
     if not changes:
-        return ()
-    written = await connection.execute(
+        return {}
+    found = await connection.execute(
         _WRITE,
         {
             "payments": rows.as_json(map(_payment_change, changes)),
@@ -137,15 +140,15 @@ async def write_changes(connection: AsyncConnection, changes: Sequence[Change]) 
             "news": rows.as_json(row for c in changes for row in _news_rows(c)),
         },
     )
-    standing = {row.id for row in written}
+    written = {row.id: row for row in found}
     repriced = [
         rows.repricing_row(c.payment, c.repricing)
         for c in changes
-        if c.repricing and c.payment.id in standing
+        if c.repricing and c.payment.id in written
     ]
     if repriced:
         await connection.execute(_REPRICE, {"rows": rows.as_json(repriced)})
-    return standing
+    return written
 
 
 def _payment_change(change: Change) -> dict[str, Any]:

@@ -4,12 +4,11 @@ that one which was sent and not marked is sent again, under the same id."""
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
-from services.payments.batcher import Batcher
 from services.payments.domain.delivery import (
     Delivery,
     DeliveryState,
@@ -19,6 +18,7 @@ from services.payments.domain.delivery import (
     judge,
 )
 from services.payments.ports import EventSender, Outbox
+from services.shared.errors import Unavailable
 from services.shared.log import get_logger
 
 DELIVERED = Counter("caravel_outbox_delivered_total", "Events that an endpoint has taken.")
@@ -27,12 +27,16 @@ SET_ASIDE = Counter("caravel_outbox_set_aside_total", "Events given up after the
 FENCED = Counter("caravel_outbox_fenced_total", "Results dropped because the lease had moved on.")
 OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undelivered event.")
 # A slow endpoint keeps this many senders busy and no more.
-UNDER_WAY_EACH = 16
-UNDER_WAY_MAX = 256
-SETTLE_BATCH_MAX = 256
+UNDER_WAY_EACH = 64
+UNDER_WAY_MAX = 512
+# Between one turn and the next, so that under load each takes and settles many events; one that
+# comes at rest is claimed at once.
+REST_SECONDS = 0.1
 MEASURE_SECONDS = 15.0
 # How long a stop waits for answers; what has none by then is sent again by another worker.
 STOP_SECONDS = 5.0
+
+Judged = tuple[Delivery, Verdict]
 
 
 class Deliverer:
@@ -59,9 +63,8 @@ class Deliverer:
         self._busy: Tally[UUID] = Tally()
         self._sending: set[asyncio.Task[None]] = set()
         self._measured_at = 0.0
-        self._settler = Batcher[tuple[Delivery, Verdict], bool](
-            outbox.settle, largest_batch=SETTLE_BATCH_MAX, parallel=1, waiting_max=1_000_000
-        )
+        # Tried, and not yet written down.
+        self._judged: list[Judged] = []
 
     def wake(self) -> None:
         """Makes it look for due events at once."""
@@ -75,17 +78,19 @@ class Deliverer:
         while not stopping.is_set():
             self._wake.clear()
             try:
-                claimed = await self._claim()
+                await self._settle_judged()
+                await self._claim()
                 await self._measure()
             except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
                 get_logger().exception("outbox_claim_failed")
-                claimed = 0
-            if not claimed:
-                await self._wait()
+            # What a claim has left behind had no place, and whoever makes one wakes us.
+            await asyncio.sleep(REST_SECONDS)
+            await self._wait()
         if self._sending:
             _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
+        await self._settle_judged()
 
     async def _wait(self) -> None:
         try:
@@ -93,10 +98,10 @@ class Deliverer:
         except TimeoutError:
             return
 
-    async def _claim(self) -> int:
+    async def _claim(self) -> None:
         limit = UNDER_WAY_MAX - len(self._sending)
         if limit <= 0:
-            return 0
+            return
         # From before the claim, so that our own clock never grants more than the lease.
         start_by = _now() + self._lease_seconds - self._send_seconds
         claimed = await self._outbox.claim(
@@ -107,20 +112,36 @@ class Deliverer:
             task = asyncio.create_task(self._deliver(delivery, start_by))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-        return len(claimed)
 
     async def _deliver(self, delivery: Delivery, start_by: float) -> None:
         try:
             verdict = await self._try(delivery, start_by)
             if verdict is not None:
-                standing = await self._settler.submit((delivery, verdict))
-                _report(delivery, verdict, standing=standing)
-        except Exception:  # noqa: BLE001 - the lease runs out and the event is sent again
-            get_logger().exception("settle_failed", event_id=delivery.event_id)
+                self._judged.append((delivery, verdict))
         finally:
             self._busy[delivery.endpoint_id] -= 1
             self._busy += Tally()
             self.wake()
+
+    async def _settle_judged(self) -> None:
+        judged, self._judged = self._judged, []
+        if judged:
+            await self._settle(judged)
+
+    async def _settle(self, judged: Sequence[Judged]) -> None:
+        """Writes the verdicts down; one that cannot be written does not keep the others back."""
+        try:
+            standing = await self._outbox.settle(judged)
+        except Exception as error:  # noqa: BLE001 - the lease runs out and the event is sent again
+            if len(judged) > 1 and not isinstance(error, Unavailable):
+                middle = len(judged) // 2
+                await self._settle(judged[:middle])
+                await self._settle(judged[middle:])
+                return
+            get_logger().exception("settle_failed", event_ids=[d.event_id for d, _ in judged])
+            return
+        for (delivery, verdict), stands in zip(judged, standing, strict=True):
+            _report(delivery, verdict, standing=stands)
 
     async def _try(self, delivery: Delivery, start_by: float) -> Verdict | None:
         if delivery.endpoint_disabled:

@@ -4,6 +4,7 @@ answer is read beyond a bound, and JSON is taken strictly. What an answer means 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -86,14 +87,19 @@ async def _received(response: aiohttp.ClientResponse) -> bytes:
     return bytes(received)
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any]:
     """A JSON object, strictly: UTF-8, no NaN, no text that cannot be written back. Raises
-    AnswerInvalid."""
+    AnswerInvalid.
+
+    exact reads fractions as Decimal.
+    """
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse)
-        # Escaped halves of a surrogate pair pass the parser but not any later encoding.
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+        told = body.decode()
+        value = (_EXACT if exact else _STRICT).decode(told)
+        if "\\u" in told:
+            # Escaped halves of a surrogate pair pass the parser but not any later encoding.
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+    except (ValueError, ArithmeticError, RecursionError):
         raise AnswerInvalid("not JSON") from None
     if not isinstance(value, dict):
         raise AnswerInvalid("not a JSON object")
@@ -107,3 +113,8 @@ def text(value: object, length_max: int = 255) -> str:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+# Made once: with options of its own, json.loads makes a decoder for each answer.
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+_EXACT = json.JSONDecoder(parse_constant=_refuse, parse_float=Decimal)

@@ -2,7 +2,7 @@
 marks only what was answered, and lets nobody wait for a slow or broken endpoint."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,10 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.convert import encode_event
-from services.payments.domain.delivery import Delivery, Reply
+from services.payments.domain.delivery import Delivery, Reply, Verdict
 from services.payments.domain.endpoint import Endpoint
 from services.payments.endpoints import Endpoints
-from services.payments.ports import EventSender
+from services.payments.ports import EventSender, Outbox
 from services.payments.sender import open_sender
 from services.payments.store import PostgresEndpoints, PostgresOutbox, PostgresPayments
 from services.payments.worker import Deliverer
@@ -27,10 +27,15 @@ from tests.receiver import answering, receiving
 
 
 def _deliverer(
-    engine: AsyncEngine, sender: EventSender, *, lease_seconds: float = 30, send_seconds: float = 15
+    engine: AsyncEngine,
+    sender: EventSender,
+    *,
+    outbox: Outbox | None = None,
+    lease_seconds: float = 30,
+    send_seconds: float = 15,
 ) -> Deliverer:
     return Deliverer(
-        outbox=PostgresOutbox(engine),
+        outbox=outbox or PostgresOutbox(engine),
         sender=sender,
         spread=lambda: 0.0,
         lease_seconds=lease_seconds,
@@ -267,6 +272,33 @@ async def test_a_worker_that_was_stopped_past_its_lease_sends_nothing(engine: As
 
     assert late.sent == []
     assert await _states(engine, endpoint) == [("PENDING", 0, None)]
+
+
+async def test_a_verdict_that_cannot_be_written_keeps_no_other_back(engine: AsyncEngine) -> None:
+    class Choosy(PostgresOutbox):
+        refused = ""
+
+        async def claim(self, *args: Any, **limits: Any) -> Sequence[Delivery]:
+            claimed = await super().claim(*args, **limits)
+            self.refused = self.refused or claimed[0].event_id
+            return claimed
+
+        async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
+            if self.refused in {delivery.event_id for delivery, _ in settled}:
+                raise ValueError(self.refused)
+            return await super().settle(settled)
+
+    endpoint = await _endpoint(engine, "http://127.0.0.1:9/hook")
+    await _create(engine, 7)
+    sender = _Scripted()
+    sender.leave.set()
+    async with _running(_deliverer(engine, sender, outbox=Choosy(engine))):
+        states = await until(
+            lambda: _states(engine, endpoint),
+            lambda rows: sum(row[0] == "DELIVERED" for row in rows) == 6,
+        )
+
+    assert sum(state == ("PENDING", 0, None) for state in states) == 1
 
 
 async def test_a_stop_waits_for_answers_that_are_on_their_way(engine: AsyncEngine) -> None:

@@ -116,6 +116,21 @@ async def test_what_is_told_is_what_the_api_shows_from_then_on(engine: AsyncEngi
     assert [row.body for row in told] == shown
 
 
+async def test_a_wish_that_came_meanwhile_is_told_as_the_api_shows_it(engine: AsyncEngine) -> None:
+    await _endpoint(engine)
+    (payment,) = await _create(engine)
+    work = await _work(engine)
+    async with PostgresWork(engine, encode_event).begin() as transaction:
+        await transaction.request_cancel(payment)
+        await transaction.commit()
+    await _settle(engine, work, SUCCEEDED)
+
+    shown = encode_event(await PostgresPayments(engine).get("sandbox", payment.id))
+    (told,) = await _rows(engine, "SELECT body FROM outbox WHERE event_type = 'payment.processing'")
+    assert json.loads(told.body)["data"]["cancel_requested"] is True
+    assert told.body == shown
+
+
 async def test_what_is_undone_is_not_told(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     await _create(engine)
@@ -140,6 +155,9 @@ async def test_a_hold_is_told(engine: AsyncEngine) -> None:
     await _settle(engine, await _work(engine), wrong)
 
     assert await _types(engine) == ["payment.pending", "payment.on_hold"]
+    held = await PostgresPayments(engine).get("sandbox", payment.id)
+    (told,) = await _rows(engine, "SELECT body FROM outbox WHERE event_type = 'payment.on_hold'")
+    assert told.body == encode_event(held)
 
 
 async def test_an_endpoint_hears_of_what_happens_after_it_was_made(engine: AsyncEngine) -> None:

@@ -169,6 +169,7 @@ async def test_a_second_live_attempt_of_a_step_cannot_exist(engine: AsyncEngine)
     change = Change(
         payment=work.payment,
         expected_version=work.payment.version,
+        status_before=work.payment.status,
         lease_token=work.lease_token,
         attempt=second,
     )

@@ -81,6 +81,38 @@ async def test_a_redirect_is_not_followed(sender: HttpSender, receiver: Receiver
         assert other.received == []
 
 
+async def test_events_that_follow_each_other_closely_share_a_connection(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    connections: set[object] = set()
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        return web.Response(status=204)
+
+    receiver.answer = note
+    for _ in range(3):
+        await sender.send(make_delivery(url=receiver.url))
+
+    assert len(connections) == 1
+
+
+async def test_a_connection_whose_answer_was_not_read_is_not_used_again(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    connections: set[object] = set()
+
+    async def tell_much(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        return web.Response(status=200, body=b"x" * 1_000_000)
+
+    receiver.answer = tell_much
+    for _ in range(2):
+        assert await sender.send(make_delivery(url=receiver.url)) == Reply(status=200)
+
+    assert len(connections) == 2
+
+
 async def test_an_answer_without_end_does_not_hold_us(
     sender: HttpSender, receiver: Receiver
 ) -> None:

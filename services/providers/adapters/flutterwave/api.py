@@ -53,7 +53,7 @@ class Api:
         if answer.status >= 500:
             # Its front answers for a server that may be working on: its words are no news.
             return Envelope(answer.status, succeeded=False, message="", data=None)
-        envelope = read_exact(answer.body)
+        envelope = read_object(answer.body, exact=True)
         return Envelope(
             http_status=answer.status,
             succeeded=answer.status in (200, 201) and envelope.get("status") == "success",
@@ -66,14 +66,6 @@ def write_object(fields: Mapping[str, Any]) -> str:
     """A JSON object whose decimals are written digit by digit."""
     members = (f"{json.dumps(name)}: {_write(value)}" for name, value in fields.items())
     return f"{{{', '.join(members)}}}"
-
-
-def read_exact(body: bytes) -> Json:
-    """A JSON object with its fractions as Decimal. Raises AnswerInvalid."""
-    read_object(body)
-    # Proven to be JSON in every strict sense; read once more, now for exact numbers.
-    exact: Json = json.loads(body, parse_float=Decimal)
-    return exact
 
 
 def as_object(value: object) -> Json:

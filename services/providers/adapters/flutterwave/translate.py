@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from services.providers.adapters.flutterwave.amounts import from_number
-from services.providers.adapters.flutterwave.api import Envelope, Json, as_object, read_exact
-from services.providers.adapters.http import AnswerInvalid, text
+from services.providers.adapters.flutterwave.api import Envelope, Json, as_object
+from services.providers.adapters.http import AnswerInvalid, read_object, text
 from services.providers.domain import (
     Failure,
     Kind,
@@ -149,7 +149,7 @@ def not_understood(operation: Operation, error: Exception) -> OperationResult:
 def read_event(body: bytes) -> WebhookEvent:
     """What a webhook says: always a hint to look the transfer up. Raises Invalid."""
     try:
-        event = read_exact(body)
+        event = read_object(body, exact=True)
     except AnswerInvalid:
         raise field_invalid("body", "body must be a JSON object") from None
     event_type, data = text(event.get("event")), event.get("data")

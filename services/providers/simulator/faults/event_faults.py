@@ -37,6 +37,9 @@ class UnreliableSender(Sender):
         active = self._control.active(subject, Step.EVENT)
         if Mode.NO_WEBHOOK in active:
             return
+        if not active:
+            super().send(event)
+            return
         body = spoilt(event.body, active, self._control.wire(event.provider))
         told = _mis_signed(replace(event, body=body), active)
         for one in _copies(told, active.get(Mode.DUPLICATE_WEBHOOK, 1)):
