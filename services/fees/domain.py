@@ -4,7 +4,6 @@ schedules themselves are data, read by shared.corridors."""
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import localcontext
 from functools import cache
 
 from services.shared.corridors import Corridor, CorridorUnsupported, FeeSchedule, FeeTerms
@@ -75,8 +74,7 @@ def _flat(terms: FeeTerms, amount: Money) -> Money:
 
 
 def _share(terms: FeeTerms, amount: Money) -> Money:
-    with localcontext(EXACT):
-        share = round_half_up(amount.decimal * terms.share, amount.currency)
+    share = round_half_up(EXACT.multiply(amount.decimal, terms.share), amount.currency)
     if terms.minimum_usd:
         share = max(share, _usd(terms.minimum_usd))
     if terms.maximum_usd:

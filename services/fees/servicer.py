@@ -1,4 +1,4 @@
-"""The gRPC edge: convert, call, convert. Errors, logs and deadlines are the interceptor's."""
+"""The gRPC edge: convert, call, convert. Errors, logs and timing are shared.grpc_server's."""
 
 from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
 

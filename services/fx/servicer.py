@@ -1,4 +1,4 @@
-"""The gRPC edge: convert, call, convert. Errors, logs and deadlines are the interceptor's."""
+"""The gRPC edge: convert, call, convert. Errors, logs and timing are shared.grpc_server's."""
 
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 

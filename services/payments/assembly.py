@@ -17,7 +17,7 @@ from caravel.payments.v1 import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.auth import AuthInterceptor
+from services.payments.auth import Authenticator
 from services.payments.batcher import Batcher
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
 from services.payments.config import (
@@ -119,7 +119,7 @@ def build_server(
         group=lambda order: order.quote.merchant_id,
         drops_abandoned=True,
     )
-    server = GrpcServer([AuthInterceptor(sandbox=config.sandbox)])
+    server = GrpcServer(Authenticator(sandbox=config.sandbox).admit)
     server.add(
         payments_pb2_grpc.add_PaymentServiceServicer_to_server,
         PaymentServicer(batcher, Reading(pricing, store), Steering(work, encode_payment), pricing),

@@ -1,5 +1,5 @@
-"""The public RPCs: convert, call, convert. Authentication, errors, logs and timing belong to
-interceptors; what a call means is in usecases."""
+"""The public RPCs: convert, call, convert. Authentication, errors, logs and timing are
+shared.grpc_server's; what a call means is in usecases."""
 
 from typing import Any
 

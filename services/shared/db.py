@@ -1,11 +1,13 @@
 """The one way to reach PostgreSQL: an async engine with bounded waits, the naming of constraints,
 and the refusal to run on a server that may forget what it acknowledged."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import MetaData, event, text
+import asyncpg
+from sqlalchemy import MetaData, TextClause, event, text
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -132,7 +134,45 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
     except (PoolTimeout, OSError) as error:
         raise Unavailable("the database cannot answer now") from error
-    except DBAPIError as error:
-        if (getattr(error.orig, "sqlstate", None) or "").startswith(MISTAKES):
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        refusal = error.orig if isinstance(error, DBAPIError) else error
+        if (getattr(refusal, "sqlstate", None) or "").startswith(MISTAKES):
             raise
         raise Unavailable("the database cannot answer now") from error
+
+
+class HotStatement:
+    """A statement that goes straight to the driver: SQLAlchemy takes 0.2 ms for each, which counts
+    where a batch has one payment. Of what it gives back, values are found by their names."""
+
+    def __init__(self, statement: TextClause) -> None:
+        compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
+        self._text = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+
+    async def fetch(
+        self, connection: AsyncConnection, parameters: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        """All rows; in the transaction that the connection is in, if any."""
+        driver = await _driver_of(connection)
+        rows: Sequence[Mapping[str, Any]] = await driver.fetch(
+            self._text, *(parameters[name] for name in self._names)
+        )
+        return rows
+
+
+@asynccontextmanager
+async def transaction(connection: AsyncConnection) -> AsyncIterator[None]:
+    """One transaction on an autocommitted connection, by the driver; committed at the end."""
+    driver = await _driver_of(connection)
+    try:
+        async with driver.transaction():
+            yield
+    finally:
+        if driver.is_in_transaction():
+            # Its end was broken off, so that nobody else may have this connection.
+            driver.terminate()
+
+
+async def _driver_of(connection: AsyncConnection) -> Any:
+    return (await connection.get_raw_connection()).driver_connection

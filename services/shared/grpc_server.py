@@ -1,5 +1,5 @@
 """The floor every service stands on: one grpc.aio server with context, log, metrics and error
-mapping in an interceptor, health, both reflection versions, and a graceful stop. Business lines
+mapping around each handler, health, both reflection versions, and a graceful stop. Business lines
 need none of it."""
 
 import asyncio
@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeVar
 
@@ -50,78 +50,107 @@ STOP_GRACE_SECONDS = 10.0
 COLLECT_AFTER = (20_000, 20, 50)
 
 Handler = Callable[[Any, Any], Any]
+# Raises a DomainError where a call may not be made, by its method and metadata.
+Admit = Callable[[str, Mapping[str, Any]], None]
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-class ContextInterceptor(grpc.aio.ServerInterceptor):
-    """Puts each call into its trace and request, times it, and answers every error as one Status.
-
-    A DomainError becomes its own gRPC code; anything else is logged whole and answered as INTERNAL
-    without a word of its text.
-    """
-
-    def __init__(self) -> None:
-        self._wrapped: dict[str, Any] = {}
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """Wraps unary and server-streaming handlers; health and reflection pass untouched.
-
-        A method's handler is always the same, so it is looked for and wrapped once.
-        """
-        method = handler_call_details.method
-        if (wrapped := self._wrapped.get(method)) is not None:
-            return wrapped
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        self._wrapped[method] = _wrap(handler, method)
-        return self._wrapped[method]
-
-
-def _wrap(handler: Any, method: str) -> Any:
-    if method.startswith("/grpc."):
-        return handler
-    # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
-    # be read with the exception's own words.
-    if handler.unary_unary:
-        return grpc.unary_unary_rpc_method_handler(
-            _unary(handler, method), None, handler.response_serializer
-        )
-    if handler.unary_stream:
-        return grpc.unary_stream_rpc_method_handler(
-            _stream(handler, method), None, handler.response_serializer
-        )
-    return handler
+def _everyone(_: str, __: Mapping[str, Any]) -> None:
+    """Admits every call."""
 
 
 class RequestUnreadable(Invalid):
     """The request is not of the contract's form: a text in it is not UTF-8, or it is cut off."""
 
 
-def _unary(handler: Any, method: str) -> Handler:
+class _Registration:
+    """Stands for the server in generated register functions, and wraps what they add.
+
+    gRPC's interceptors would be two more coroutines for each call. Its registered methods, of which
+    it has one accepted call each under way, would all be looked at for each call of any of them.
+    """
+
+    def __init__(self, server: grpc.aio.Server, wrap: Callable[[Any, str], Any]) -> None:
+        self._server = server
+        self._wrap = wrap
+
+    def add_generic_rpc_handlers(self, _: object) -> None:
+        """Nothing, because the same handlers come as registered ones."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Adds them, wrapped, as generic ones."""
+        wrapped = {
+            name: self._wrap(handler, f"/{service}/{name}") for name, handler in handlers.items()
+        }
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, wrapped),)
+        )
+
+
+def _as_it_is(handler: Any, _: str) -> Any:
+    return handler
+
+
+def _in_context(admit: Admit) -> Callable[[Any, str], Any]:
+    """Puts each call into its trace and request, times it, and answers every error as one Status.
+
+    A DomainError becomes its own gRPC code; anything else is logged whole and answered as INTERNAL
+    without a word of its text.
+    """
+
+    def wrap(handler: Any, method: str) -> Any:
+        # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
+        # be read with the exception's own words.
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                _unary(handler, method, admit), None, handler.response_serializer
+            )
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(
+                _stream(handler, method, admit), None, handler.response_serializer
+            )
+        raise NotImplementedError(f"{method} streams its requests")
+
+    return wrap
+
+
+def _unary(handler: Any, method: str, admit: Admit) -> Handler:
+    read, answer = handler.request_deserializer, handler.unary_unary
+
     async def wrapped(request: bytes, context: Any) -> Any:
-        async with _Call(method, context):
-            return await handler.unary_unary(_read(handler, request), context)
+        call = _Call(method, context)
+        try:
+            admit(method, call.metadata)
+            response = await answer(_read(read, request), context)
+        except BaseException as error:
+            await call.fail(error)
+            raise
+        call.note("OK")
+        return response
 
     return wrapped
 
 
-def _stream(handler: Any, method: str) -> Handler:
+def _stream(handler: Any, method: str, admit: Admit) -> Handler:
+    read, answer = handler.request_deserializer, handler.unary_stream
+
     async def wrapped(request: bytes, context: Any) -> AsyncIterator[Any]:
-        async with _Call(method, context):
-            async for response in handler.unary_stream(_read(handler, request), context):
+        call = _Call(method, context)
+        try:
+            admit(method, call.metadata)
+            async for response in answer(_read(read, request), context):
                 yield response
+        except BaseException as error:
+            await call.fail(error)
+            raise
+        call.note("OK")
 
     return wrapped
 
 
-def _read(handler: Any, request: bytes) -> Any:
+def _read(deserialize: Callable[[bytes], Any], request: bytes) -> Any:
     try:
-        return handler.request_deserializer(request)
+        return deserialize(request)
     except DecodeError:
         raise RequestUnreadable from None
 
@@ -130,21 +159,17 @@ class _Call:
     """One call from its first byte to its answer."""
 
     def __init__(self, method: str, context: Any) -> None:
+        self.metadata: Mapping[str, Any] = dict(context.invocation_metadata() or ())
+        trace_id_var.set(read_traceparent(self.metadata.get("traceparent")))
+        request_id_var.set(self.metadata.get("x-request-id") or str(new_id()))
         self._method = method
         self._context = context
-        self._started = 0.0
-
-    async def __aenter__(self) -> None:
-        metadata = dict(self._context.invocation_metadata() or ())
-        trace_id_var.set(read_traceparent(metadata.get("traceparent")))
-        request_id_var.set(metadata.get("x-request-id") or str(new_id()))
         self._started = time.monotonic()
 
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+    async def fail(self, error: BaseException) -> None:
+        """Answers the error, where it is one that can be answered; then gRPC's AbortError comes."""
         code, reason = "OK", ""
         try:
-            if error is None:
-                return
             if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 code = "CANCELLED"
             elif isinstance(error, grpc.aio.AbortError):
@@ -158,9 +183,10 @@ class _Call:
                 log.get_logger().exception("call_failed", method=self._method, exc_info=error)
                 await _refuse(self._context, unexpected())
         finally:
-            self._note(code, reason)
+            self.note(code, reason)
 
-    def _note(self, code: str, reason: str) -> None:
+    def note(self, code: str, reason: str = "") -> None:
+        """Counts, times and logs the call, once it is over."""
         seconds = time.monotonic() - self._started
         rpc_seconds(self._method, code).observe(seconds)
         if reason:
@@ -192,22 +218,22 @@ async def _refuse(context: Any, error: DomainError) -> None:
 class GrpcServer:
     """A server with health and reflection; add services, start, and it serves until stopped."""
 
-    def __init__(self, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
-        self._server = grpc.aio.server(
-            interceptors=[ContextInterceptor(), *interceptors], options=OPTIONS
-        )
+    def __init__(self, admit: Admit = _everyone) -> None:
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._admit = admit
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
         self.port = 0
 
     def add(self, register: Callable[[Any, Any], None], servicer: object, full_name: str) -> None:
         """Adds one service: its generated register function, its servicer, its full name."""
-        register(servicer, self._server)
+        register(servicer, _Registration(self._server, _in_context(self._admit)))
         self._names.append(full_name)
 
     async def start(self, host: str, port: int) -> None:
         """Binds and serves, still NOT_SERVING for health. Raises OSError on a busy port."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        plainly: Any = _Registration(self._server, _as_it_is)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, plainly)
         self._add_reflection([*self._names, health.SERVICE_NAME])
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -227,22 +253,18 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
 
-    def _add_reflection(self, names: list[str]) -> None:
-        # grpcio ships v1alpha only; the messages of v1 are the same, so one servicer serves both.
-        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
-        servicer = reflection.aio.ReflectionServicer(names)
+    def _add_reflection(self, names: Sequence[str]) -> None:
+        servicer = reflection.aio.ReflectionServicer([*names, reflection.SERVICE_NAME])
         handler = grpc.stream_stream_rpc_method_handler(
             servicer.ServerReflectionInfo,
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
-        self._server.add_generic_rpc_handlers(
-            (
-                grpc.method_handlers_generic_handler(
-                    "grpc.reflection.v1.ServerReflection", {"ServerReflectionInfo": handler}
-                ),
+        # grpcio ships v1alpha only; the messages of v1 are the same, so one servicer serves both.
+        for service in (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection"):
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(service, {"ServerReflectionInfo": handler}),)
             )
-        )
 
 
 Assembled = AbstractAsyncContextManager[GrpcServer]

@@ -68,7 +68,11 @@ class Money:
 
     def __str__(self) -> str:
         """Decimal text with the currency's own digits: "100.00", "14486"."""
-        return f"{self.decimal:f}"
+        digits = exponent(self.currency)
+        if not digits:
+            return str(self.amount_minor)
+        whole, part = divmod(self.amount_minor, 10**digits)
+        return f"{whole}.{part:0{digits}d}"
 
 
 def round_half_even(value: Decimal, currency: str) -> Money:
@@ -82,9 +86,8 @@ def round_half_up(value: Decimal, currency: str) -> Money:
 
 
 def _rounded(value: Decimal, currency: str, rounding: str) -> Money:
-    with localcontext(EXACT):
-        minor = value.scaleb(exponent(currency)).to_integral_value(rounding=rounding)
-    return Money(int(minor), currency)
+    minor = value.scaleb(exponent(currency), context=EXACT)
+    return Money(int(minor.to_integral_value(rounding=rounding, context=EXACT)), currency)
 
 
 def parse_amount(text: str, currency: str, *, field: str) -> Money:

@@ -25,9 +25,12 @@ from services.shared.money import Money, exponent, parse_amount
 IDEMPOTENCY_HEADER = "idempotency-key"
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 200
-_NOTHING = Money(0, "USD")
+_NOTHING, _NOBODY = Money(0, "USD"), UUID(int=0)
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Made once: with options of its own, json.dumps makes an encoder for each request.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 Value = TypeVar("Value")
 
@@ -89,17 +92,15 @@ def read_payment_order(
 ) -> PaymentOrder:
     """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
     problems = Problems()
-    user_id = problems.read(_uuid("user_id"), request.user_id, UUID(int=0))
+    user_id = problems.read(_user_id, request.user_id, _NOBODY)
     quote = _read_quote_order(problems, request.amount_usd, request.destination_currency)
     recipient = Recipient(
-        account=problems.read(limited_text("recipient.account", 64), request.recipient.account, ""),
-        bank_code=problems.read(
-            limited_text("recipient.bank_code", 32), request.recipient.bank_code, ""
-        ),
-        name=problems.read(limited_text("recipient.name", 140), request.recipient.name, ""),
+        account=problems.read(_recipient_account, request.recipient.account, ""),
+        bank_code=problems.read(_recipient_bank_code, request.recipient.bank_code, ""),
+        name=problems.read(_recipient_name, request.recipient.name, ""),
     )
-    method = problems.read(limited_text("payment_method", 255), request.payment_method, "")
-    reference = problems.read(limited_text("reference", 140), request.reference, "")
+    method = problems.read(_payment_method, request.payment_method, "")
+    reference = problems.read(_reference, request.reference, "")
     problems.raise_any()
     amount, currency = quote
     return PaymentOrder(
@@ -156,7 +157,7 @@ def read_quote_order(
 
 def _read_quote_order(problems: Problems, amount: str, currency: str) -> tuple[Money, str]:
     return (
-        problems.read(lambda text: parse_amount(text, "USD", field="amount_usd"), amount, _NOTHING),
+        problems.read(_amount_usd, amount, _NOTHING),
         problems.read(_currency, currency, ""),
     )
 
@@ -166,7 +167,7 @@ def read_list_request(
 ) -> tuple[PaymentFilter, UUID | None, int]:
     """The filter, the id to list before, and how many. Raises Invalid."""
     problems = Problems()
-    user_id = problems.read(_uuid("user_id"), request.user_id, None) if request.user_id else None
+    user_id = problems.read(_user_id, request.user_id, None) if request.user_id else None
     if request.destination_currency:
         problems.read(_currency, request.destination_currency, "")
     problems.raise_any()
@@ -201,15 +202,17 @@ def _instant(request: payments_pb2.ListPaymentsRequest, field: str) -> datetime 
         raise field_invalid(field, f"{field} must be a time between years 1 and 9999") from None
 
 
-def _uuid(field: str) -> Callable[[str], UUID]:
-    def read(text: str) -> UUID:
-        if not text:
-            raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
-        if not _UUID.fullmatch(text):
-            raise field_invalid(field, f"{field} must be a UUID")
-        return UUID(text)
+def _user_id(text: str) -> UUID:
+    field = "user_id"
+    if not text:
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    if not _UUID.fullmatch(text):
+        raise field_invalid(field, f"{field} must be a UUID")
+    return UUID(text)
 
-    return read
+
+def _amount_usd(text: str) -> Money:
+    return parse_amount(text, "USD", field="amount_usd")
 
 
 def limited_text(field: str, longest: int) -> Callable[[str], str]:
@@ -218,11 +221,18 @@ def limited_text(field: str, longest: int) -> Callable[[str], str]:
     def read(text: str) -> str:
         if len(text) > longest:
             raise field_invalid(field, f"{field} may have at most {longest} characters")
-        if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        if _CONTROL.search(text):
             raise field_invalid(field, f"{field} must not contain control characters")
         return text
 
     return read
+
+
+_recipient_account = limited_text("recipient.account", 64)
+_recipient_bank_code = limited_text("recipient.bank_code", 32)
+_recipient_name = limited_text("recipient.name", 140)
+_payment_method = limited_text("payment_method", 255)
+_reference = limited_text("reference", 140)
 
 
 def _currency(text: str) -> str:
@@ -270,5 +280,4 @@ def _filter_digest(request: payments_pb2.ListPaymentsRequest) -> bytes:
 
 
 def _fingerprint(rpc: str, **fields: object) -> bytes:
-    canonical = json.dumps([rpc, fields], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).digest()
+    return hashlib.sha256(_CANONICAL.encode([rpc, fields]).encode()).digest()

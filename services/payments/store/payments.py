@@ -17,7 +17,7 @@ from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import rows, wake
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
-from services.shared.db import autocommitted, connected
+from services.shared.db import HotStatement, autocommitted, connected, transaction
 from services.shared.errors import DomainError
 from services.shared.ids import encode_id
 
@@ -94,6 +94,7 @@ _SELECT_KEYS = text(
             ) AS found ON true
     """
 )
+_CREATE_HOT, _SELECT_KEYS_HOT = HotStatement(_CREATE), HotStatement(_SELECT_KEYS)
 _LOCK_QUOTES = text(
     """
     SELECT quotes.* FROM quotes
@@ -160,13 +161,12 @@ class PostgresPayments:
     async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
         """See PaymentStore.create."""
         refused: dict[IdempotencyKey, DomainError] = {}
-        async with connected(self._engine) as connection:
+        async with connected(self._reader) as connection, transaction(connection):
             refused = await _refuse_quotes(connection, new)
             usable = [item for item in new if _key(item) not in refused]
             won = await self._create(connection, usable) if usable else set()
             lost = [_key(item) for item in usable if _key(item) not in won]
             stored = await read_answers(connection, lost) if lost else {}
-            await connection.commit()
         results: list[StoredAnswer | DomainError] = []
         for item in new:
             key = _key(item)
@@ -178,14 +178,13 @@ class PostgresPayments:
         self, connection: AsyncConnection, new: Sequence[NewPayment]
     ) -> set[IdempotencyKey]:
         """Writes all whose key is free; gives their keys."""
-        made = await connection.execute(_CREATE, _creation(new))
-        created = made.all()
-        won = {(row.merchant_id, row.key) for row in created}
+        created = await _CREATE_HOT.fetch(connection, _creation(new))
+        won = {(row["merchant_id"], row["key"]) for row in created}
         winners = [item for item in new if _key(item) in won]
         if used := [_use_row(item) for item in winners if item.quote_exists]:
             await connection.execute(_USE_QUOTES, {"rows": rows.as_json(used)})
-        if created and created[0].listening:
-            listening: Mapping[str, Sequence[str]] = created[0].listening
+        if created and created[0]["listening"]:
+            listening: Mapping[str, Sequence[str]] = created[0]["listening"]
             await self._merchants.tell(connection, [i.payment for i in winners], listening)
         return won
 
@@ -280,11 +279,13 @@ async def _read_answers(
     connection: AsyncConnection, keys: Sequence[IdempotencyKey]
 ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
     wanted = rows.as_json({"merchant_id": merchant, "key": key} for merchant, key in keys)
-    found = (await connection.execute(_SELECT_KEYS, {"rows": wanted})).all()
-    return found[0].now, {
-        (row.merchant_id, row.key): StoredAnswer(fingerprint=row.fingerprint, response=row.response)
+    found = await _SELECT_KEYS_HOT.fetch(connection, {"rows": wanted})
+    return found[0]["now"], {
+        (row["merchant_id"], row["key"]): StoredAnswer(
+            fingerprint=row["fingerprint"], response=row["response"]
+        )
         for row in found
-        if row.key is not None
+        if row["key"] is not None
     }
 
 
