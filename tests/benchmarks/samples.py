@@ -22,11 +22,12 @@ class Row:
 
 
 async def rows_of(connection: Any, table: str, column: str, payment_id: str) -> Sequence[Row]:
-    """Every row of a table that belongs to a payment, oldest first."""
+    """Every row of a table that belongs to a payment, oldest first, as it was inserted."""
     columns = await connection.fetch(
         """
         SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
-         WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+         WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
+           AND attgenerated = '' ORDER BY attnum
         """,
         table,
     )

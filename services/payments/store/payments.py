@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, Select, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments import tables
@@ -203,11 +203,7 @@ class PostgresPayments:
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> Sequence[Payment]:
         """See PaymentStore.page."""
-        table = tables.payments
-        conditions = [table.c.merchant_id == merchant_id, *_conditions(wanted)]
-        if before is not None:
-            conditions.append(table.c.id < before)
-        query = select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit)
+        query = _page(merchant_id, wanted, before, limit)
         async with connected(self._reader) as connection:
             return [rows.read_payment(row) for row in await connection.execute(query)]
 
@@ -249,6 +245,24 @@ def _payment(row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
     if row is None:
         return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
     return rows.read_payment(row)
+
+
+def _page(merchant_id: str, wanted: PaymentFilter, before: UUID | None, limit: int) -> Select[Any]:
+    table = tables.payments
+    place = tuple_(table.c.merchant_id, table.c.id)
+    # Ranges of the key and not "merchant_id = …", so that no plan can go through everybody's
+    # payments by their ids until it has found enough of this merchant's.
+    conditions = [table.c.merchant_id >= merchant_id, *_conditions(wanted)]
+    if before is None:
+        conditions.append(table.c.merchant_id <= merchant_id)
+    else:
+        conditions.append(place < tuple_(merchant_id, before))
+    return (
+        select(table)
+        .where(*conditions)
+        .order_by(table.c.merchant_id.desc(), table.c.id.desc())
+        .limit(limit)
+    )
 
 
 def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:

@@ -130,7 +130,7 @@ async def write_changes(
     database adds: when it was, and what the merchant has wished for meanwhile."""
     if not changes:
         return {}
-    result = await connection.execute(
+    found = await connection.execute(
         _WRITE,
         {
             "payments": rows.as_json(map(_payment_change, changes)),
@@ -140,7 +140,7 @@ async def write_changes(
             "news": rows.as_json(row for c in changes for row in _news_rows(c)),
         },
     )
-    written = {row.id: row for row in result}
+    written = {row.id: row for row in found}
     repriced = [
         rows.repricing_row(c.payment, c.repricing)
         for c in changes

@@ -155,6 +155,21 @@ async def test_a_quote_reads_back_with_its_whole_trail(engine: AsyncEngine) -> N
     assert found == {("sandbox", quote.id): quote}
 
 
+async def test_a_page_holds_nothing_of_merchants_before_or_after_this_one(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresPayments(engine)
+    made = [make_new_payment(merchant_id=name) for name in ("a", "b", "c") * 2]
+    await store.create(made)
+    newest, oldest = sorted(n.payment.id for n in made if n.payment.merchant_id == "b")[::-1]
+
+    page = await store.page("b", PaymentFilter(), before=None, limit=9)
+    rest = await store.page("b", PaymentFilter(), before=newest, limit=9)
+
+    assert [payment.id for payment in page] == [newest, oldest]
+    assert [payment.id for payment in rest] == [oldest]
+
+
 async def test_pages_are_newest_first_and_filters_hold(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
     made = [make_new_payment() for _ in range(5)]

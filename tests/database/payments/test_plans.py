@@ -2,11 +2,13 @@
 it takes hangs on what is asked for, and not on how many payments there are."""
 
 import re
+from uuid import UUID
 
 import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.ports import PaymentFilter
 from services.payments.store import (
     failures,
     inbox,
@@ -59,3 +61,16 @@ async def test_a_statement_looks_only_at_what_it_is_asked_for(
         plan = list((await connection.execute(text(f"EXPLAIN EXECUTE tried{nothing}"))).scalars())
 
     assert _whole_scans(plan) == []
+
+
+@pytest.mark.parametrize("before", [None, UUID(int=1)])
+async def test_a_merchants_page_is_read_by_its_own_key_and_not_past_everybody_elses(
+    engine: AsyncEngine, before: UUID | None
+) -> None:
+    page = payments._page("few", PaymentFilter(), before, 50)
+    words = page.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
+    async with connected(engine) as connection:
+        plan = (await connection.execute(text(f"EXPLAIN {words}"))).scalars().all()
+
+    assert "Index Scan Backward using payments_pkey" in plan[1]
+    assert "merchant_id" in plan[2] and "Sort" not in " ".join(plan)
