@@ -74,8 +74,7 @@ from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
 
-# Two batches at once, so that one is priced while the other is committed, but no two small ones:
-# each costs three calls and a commit, whatever its size.
+# Of webhooks two batches at once, but no two small ones: each costs a commit, whatever its size.
 BATCHES, BESIDE_FROM = 2, 24
 RETRY_SECONDS = 0.5
 # Most time that one statement of an audit may take: beside the work, and on its own.
@@ -113,8 +112,9 @@ def build_server(
     batcher = Batcher[PaymentOrder, Created](
         creation.create,
         largest_batch=config.batch_max,
-        parallel=BATCHES,
-        beside_from=BESIDE_FROM,
+        # A batch costs three calls and a commit, whatever its size: few large ones cost least.
+        parallel=1,
+        gathers=True,
         waiting_max=config.waiting_max,
         group=lambda order: order.quote.merchant_id,
         drops_abandoned=True,

@@ -3,8 +3,10 @@ idle caller waits for nobody, and under load the batches grow by themselves. Ite
 groups take turns, so that a flood of one group's is its own burden."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from services.shared.errors import Overloaded, Unavailable
@@ -13,6 +15,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
+# Longest time that a batch is waited for to grow.
+GATHERING_SECONDS = 0.1
 
 
 def _one_group(_: object) -> Hashable:
@@ -32,12 +36,15 @@ class Batcher(Generic[Item, Result]):
         beside_from: int = 1,
         group: Callable[[Item], Hashable] = _one_group,
         drops_abandoned: bool = False,
+        gathers: bool = False,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """At most `parallel` batches run at once, and at most waiting_max items wait.
 
         A batch is begun beside another only where beside_from items wait: a small one had better
         grow meanwhile. drops_abandoned leaves out what nobody waits for any more by the time its
-        turn comes.
+        turn comes. gathers holds the next batch until half as many wait as the last one held, but
+        no longer than that one took: callers that have their answers are soon back.
         """
         self._work = work
         self._largest_batch = largest_batch
@@ -46,6 +53,10 @@ class Batcher(Generic[Item, Result]):
         self._beside_from = beside_from
         self._group = group
         self._drops_abandoned = drops_abandoned
+        self._gathers = gathers
+        self._now = now
+        self._last_size, self._gathers_until = 0, 0.0
+        self._timer: asyncio.TimerHandle | None = None
         # In the order of their turns; a group that waits for nothing is not in it.
         self._queues: OrderedDict[Hashable, deque[Waiting[Item, Result]]] = OrderedDict()
         self._waiting = 0
@@ -82,14 +93,29 @@ class Batcher(Generic[Item, Result]):
             batch = self._next_batch()
             if not batch:
                 continue
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)
-            task.add_done_callback(self._done)
+            task.add_done_callback(partial(self._done, len(batch), self._now()))
 
     def _may_begin(self) -> bool:
         if not self._running:
-            return True
+            return not self._had_better_grow()
         return len(self._running) < self._parallel and self._waiting >= self._beside_from
+
+    def _had_better_grow(self) -> bool:
+        left = self._gathers_until - self._now()
+        if 2 * self._waiting >= self._last_size or left <= 0:
+            return False
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(left, self._gathered)
+        return True
+
+    def _gathered(self) -> None:
+        self._timer = None
+        self._start()
 
     def _next_batch(self) -> Sequence[Waiting[Item, Result]]:
         """One of each group, and again, until the batch is full or nothing waits."""
@@ -104,8 +130,12 @@ class Batcher(Generic[Item, Result]):
                 batch.append((item, future))
         return batch
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, size: int, began: float, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        if self._gathers:
+            ended = self._now()
+            self._last_size = size
+            self._gathers_until = ended + min(ended - began, GATHERING_SECONDS)
         self._start()
 
     async def _run(self, batch: Sequence[Waiting[Item, Result]]) -> None:

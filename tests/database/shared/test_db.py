@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -10,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.shared.db import (
     DURABILITY,
+    HotStatement,
     UnsafeDatabase,
+    autocommitted,
     connected,
     open_engine,
     refuse_unsafe_durability,
+    transaction,
 )
 from services.shared.errors import CannotStart, Unavailable
 from tests.conftest import Database
@@ -275,3 +279,71 @@ async def test_an_error_quotes_nobodys_data(engine: AsyncEngine) -> None:
             )
 
     assert "1234" not in str(broken.value)
+
+
+WRITE = HotStatement(text("INSERT INTO note VALUES (:words) RETURNING words"))
+MISTAKE = HotStatement(text("SELECT 1 / 0"))
+
+
+async def test_a_hot_statement_takes_and_gives_values_by_name(engine: AsyncEngine) -> None:
+    statement = HotStatement(text("SELECT CAST(:b AS text) AS b, CAST(:a AS text) AS a"))
+    async with connected(autocommitted(engine)) as connection:
+        (row,) = await statement.fetch(connection, {"a": "first", "b": "second"})
+
+    assert (row["a"], row["b"]) == ("first", "second")
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_transaction_is_committed_at_its_end_and_undone_where_it_breaks_off(
+    engine: AsyncEngine,
+) -> None:
+    async with connected(autocommitted(engine)) as connection, transaction(connection):
+        await WRITE.fetch(connection, {"words": "hot"})
+        await write(connection, "ordinary")
+    with pytest.raises(KeyError):
+        async with connected(autocommitted(engine)) as connection, transaction(connection):
+            await WRITE.fetch(connection, {"words": "broken off"})
+            raise KeyError
+
+    assert await notes_in(engine) == ["hot", "ordinary"]
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_session_that_dies_in_a_transaction_is_unavailable_and_its_work_undone(
+    owner: AsyncEngine, engine: AsyncEngine
+) -> None:
+    with pytest.raises(Unavailable):
+        async with connected(autocommitted(engine)) as connection, transaction(connection):
+            await WRITE.fetch(connection, {"words": "one"})
+            await kill(owner, await backend_of(connection))
+
+    assert await notes_in(engine) == []
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_caller_who_goes_away_in_a_transaction_leaves_nothing_behind(
+    engine: AsyncEngine,
+) -> None:
+    written = asyncio.Event()
+
+    async def work() -> None:
+        async with connected(autocommitted(engine)) as connection, transaction(connection):
+            await WRITE.fetch(connection, {"words": "half"})
+            written.set()
+            await connection.execute(text("SELECT pg_sleep(60)"))
+
+    working = asyncio.create_task(work())
+    await written.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    async with connected(autocommitted(engine)) as connection:
+        await WRITE.fetch(connection, {"words": "half"})
+    assert await notes_in(engine) == ["half"]
+
+
+@pytest.mark.usefixtures("notes")
+async def test_a_mistake_in_a_hot_statement_is_not_called_unavailable(engine: AsyncEngine) -> None:
+    with pytest.raises(asyncpg.DataError):
+        async with connected(autocommitted(engine)) as connection, transaction(connection):
+            await MISTAKE.fetch(connection, {})

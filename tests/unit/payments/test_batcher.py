@@ -184,6 +184,69 @@ async def test_a_batch_is_begun_beside_another_only_where_it_is_large() -> None:
     assert gate.batches == [[1], [2, 3, 4], [5, 6, 7]]
 
 
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def _after_a_batch_of_four(clock: Clock) -> tuple[Batcher[int, int], list[list[int]]]:
+    """A gathering batcher whose last batch took 50 ms, and the list of the batches to come."""
+    batches: list[list[int]] = []
+
+    async def work(items: Sequence[int]) -> Sequence[int | Exception]:
+        batches.append(list(items))
+        clock.now += 0.05
+        return list(items)
+
+    batcher = Batcher[int, int](
+        work, largest_batch=4, parallel=1, waiting_max=100, gathers=True, now=clock
+    )
+    await asyncio.gather(*(batcher.submit(item) for item in range(5)))
+    assert batches == [[0], [1, 2, 3, 4]]
+    batches.clear()
+    return batcher, batches
+
+
+async def test_after_a_large_batch_the_next_waits_for_half_as_many() -> None:
+    batcher, batches = await _after_a_batch_of_four(Clock())
+    waiting = asyncio.create_task(batcher.submit(5))
+    await asyncio.sleep(0)
+    assert batches == []
+
+    await asyncio.gather(waiting, batcher.submit(6))
+
+    assert batches == [[5, 6]]
+
+
+async def test_a_small_batch_waits_no_longer_than_the_last_one_took() -> None:
+    clock = Clock()
+    batcher, batches = await _after_a_batch_of_four(clock)
+    waiting = asyncio.create_task(batcher.submit(5))
+    await asyncio.sleep(0)
+    assert batches == []
+
+    clock.now += 0.06
+
+    assert await waiting == 5
+    assert await batcher.submit(6) == 6
+
+
+async def test_who_is_alone_waits_for_nobody_to_gather() -> None:
+    clock = Clock()
+    batcher, batches = await _after_a_batch_of_four(clock)
+    clock.now += 0.06
+
+    for item in (5, 6, 7):
+        assert await batcher.submit(item) == item
+
+    assert batches == [[5], [6], [7]]
+
+
 async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
     gate = Gate()
     batcher = Batcher[int, int](
