@@ -127,6 +127,7 @@ def store(  # noqa: PLR0917 - one noun a parameter
     body = json.dumps(shown(payment, priced), separators=(",", ":")).encode()
     session.add_all(
         (
+            quote,
             payment,
             PaymentEvent(
                 merchant_id=MERCHANT,
@@ -180,7 +181,7 @@ def make_payment(order: Order, quote: Any, corridor: Corridor, priced: Price, no
         merchant_id=MERCHANT,
         id=new_id(),
         user_id=order.user_id,
-        quote=quote,
+        quote_id=quote.id,
         corridor_id=corridor.id,
         amount_minor=quote.terms["amount_minor"],
         fee_minor=quote.terms["fee_minor"],
@@ -220,7 +221,7 @@ def shown(payment: Any, priced: Price) -> dict[str, Any]:
         "destination_currency": payment.destination_currency,
         "fx_rate": f"{payment.rate.normalize():f}",
         "payout_amount": f"{priced.payout:f}",
-        "quote_id": encode_id("quo", payment.quote.id),
+        "quote_id": encode_id("quo", payment.quote_id),
         "onramp": payment.onramp,
         "offramp": payment.offramp,
         "reference": payment.reference,

@@ -1,6 +1,6 @@
 """The mesh's own tables as ORM classes, so that both store the same rows under the same indexes."""
 
-from sqlalchemy.orm import DeclarativeBase, Mapped, relationship
+from sqlalchemy.orm import DeclarativeBase
 
 from services.payments import tables
 
@@ -26,10 +26,9 @@ class Quote(Base):
 
 
 class Payment(Base):
-    """A payment, which its quote has to precede."""
+    """A payment."""
 
     __table__ = tables.payments
-    quote: Mapped[Quote] = relationship(lazy="raise")
 
 
 class PaymentEvent(Base):
