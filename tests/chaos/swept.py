@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
 from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
@@ -38,7 +39,8 @@ from services.payments.ports import (
 )
 from services.payments.sender import HttpSender
 from services.payments.steps import STEP_OF_STATE, Change, Work
-from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork
+from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork, payments
+from services.shared.db import transaction
 from services.shared.errors import DomainError
 from tests.chaos.failpoints import Failpoints
 
@@ -53,6 +55,18 @@ _AT_BALANCES: ContextVar[Hook | None] = ContextVar("at_balances", default=None)
 def _before_commit(_: Any) -> None:
     if hook := _AT_COMMIT.get():
         await_only(hook())
+
+
+@asynccontextmanager
+async def _transaction(connection: AsyncConnection) -> AsyncIterator[None]:
+    """The driver's own, of which SQLAlchemy hears nothing."""
+    async with transaction(connection):
+        yield
+        if hook := _AT_COMMIT.get():
+            await hook()
+
+
+setattr(payments, "transaction", _transaction)  # noqa: B010 - for mypy it is not exported
 
 
 @event.listens_for(Engine, "before_cursor_execute")
