@@ -36,6 +36,7 @@ from services.shared.telemetry import (
 # HTTP statuses that the transcoder's own table does not have; the gateway puts them in place.
 HTTP_STATUS_OF_REASON = {"IDEMPOTENCY_KEY_REUSED": "422"}
 HTTP_STATUS_HEADER = "x-http-status"
+CALLS_PENDING_MAX = 16_384
 OPTIONS: Sequence[tuple[str, Any]] = (
     # A busy port must be an error, not a second server that takes half of the calls.
     ("grpc.so_reuseport", 0),
@@ -44,6 +45,10 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_connection_age_grace_ms", 30_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # Beyond a thousand calls that Python has not yet taken, gRPC would cancel some by lot, without
+    # a reason. The gateway sends fewer than this at a time, and whoever has too much to do says so.
+    ("grpc.server.max_pending_requests", CALLS_PENDING_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", CALLS_PENDING_MAX),
 )
 STOP_GRACE_SECONDS = 10.0
 # Objects made since the last look for unreachable cycles, by generation.

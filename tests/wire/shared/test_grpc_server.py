@@ -22,6 +22,7 @@ from tests.wire.shared.scripted import NAME, Scripted, serve, serving, stream, u
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 REQUEST = ("x-request-id", "req-1")
+CROWD = 4000
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 Call = Callable[..., Coroutine[Any, Any, list[str]]]
@@ -264,6 +265,15 @@ async def test_a_caller_who_hangs_up_is_no_fault(
 
         [line] = lines()
     assert (line["event"], line["code"], line["reason"]) == ("call", "CANCELLED", "")
+
+
+async def test_of_a_crowd_each_caller_is_heard(
+    servicer: Scripted, channel: grpc.aio.Channel
+) -> None:
+    """More than wait for Python while it is busy, as it is here with the callers themselves."""
+    answers = await asyncio.gather(*(unary(channel) for _ in range(CROWD)), return_exceptions=True)
+
+    assert [answer for answer in answers if answer != ["acme"]] == []
 
 
 async def test_health_welcomes_nobody_until_told_to() -> None:
