@@ -3,7 +3,6 @@ mapping around each handler, health, both reflection versions, and a graceful st
 need none of it."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from grpc_status import rpc_status
 from services.shared import grpc_status, log
 from services.shared.env import Settings
 from services.shared.errors import CannotStart, DomainError, Invalid, unexpected
+from services.shared.garbage import collect_seldom
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
@@ -51,8 +51,6 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.server.max_pending_requests_hard_limit", CALLS_PENDING_MAX),
 )
 STOP_GRACE_SECONDS = 10.0
-# Objects made since the last look for unreachable cycles, by generation.
-COLLECT_AFTER = (20_000, 20, 50)
 
 Handler = Callable[[Any, Any], Any]
 # Raises a DomainError where a call may not be made, by its method and metadata.
@@ -297,16 +295,9 @@ async def _serve(name: str, config: Settings, assembled: Assembled) -> None:
     async with assembled as server:
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)
-        _collect_seldom()
+        collect_seldom()
         await server.set_serving()
         log.get_logger().info("serving", name=name, port=server.port)
         await stop.wait()
         await server.stop()
         log.get_logger().info("stopped", name=name)
-
-
-def _collect_seldom() -> None:
-    """What is there when the service starts stays until it ends, so no collection looks at it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)

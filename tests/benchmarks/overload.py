@@ -11,7 +11,7 @@ from tests.benchmarks.load import Outcome
 
 DATABASE = "overload"
 TIMES_CAPACITY = 4.0
-# More than payments lets wait, so that it is payments that says no.
+# More than the gateway and payments let in, so that somebody has to say no.
 CONNECTIONS = 4000
 CLEAR = {201, 429, 503}
 # So many in a row have to be created as usual.

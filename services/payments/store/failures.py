@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.failures import DIED, Lease, NewsFailure, Patience, StepFailure, describe
 from services.payments.store import rows
+from services.payments.store.inbox import STILL_PENDING
 
 Noun = TypeVar("Noun")
 Readings = tuple[list[tuple[Row[Any], Noun]], list[tuple[Row[Any], str]]]
@@ -110,7 +111,7 @@ _SET_ASIDE = text(
 )
 # The payment looks again at once, until the event is applied or set aside.
 _FAIL_NEWS = text(
-    """
+    f"""
     WITH failed AS (
         UPDATE webhook_inbox w
            SET failures = w.failures + 1, last_error = r.error,
@@ -119,7 +120,7 @@ _FAIL_NEWS = text(
           FROM json_to_recordset(CAST(:rows AS json))
             AS r(provider text, event_id text, error text)
          WHERE w.provider = r.provider AND w.event_id = r.event_id
-           AND w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')
+           AND {STILL_PENDING}
         RETURNING w.merchant_id, w.payment_id, w.state
     )
     UPDATE payments p SET nudged = true FROM failed f

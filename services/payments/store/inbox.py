@@ -13,6 +13,9 @@ from services.payments.ports import Arrival, Receipt
 from services.payments.store import rows, wake
 from services.shared.db import connected
 
+# Whether a row is PENDING, for statements that find it by its key: with "state = 'PENDING'" the
+# planner would look through the index of all that is pending.
+STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')"
 # Inserted in order, so that two batches with the same events wait and do not deadlock. An event
 # that says of an attempt what is on record already is kept, and needs nobody's attention.
 _RECEIVE = text(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.steps import Change
 from services.payments.store import rows
+from services.payments.store.inbox import STILL_PENDING
 from services.payments.store.payments import EVENT_COLUMNS, names
 
 # What belongs to a payment is written where the payment was.
@@ -93,12 +94,11 @@ _WRITE = text(
            SET balance_minor = balances.balance_minor + excluded.balance_minor,
                updated_at = now()
     ), closed AS (
-        -- By key: with "state = 'PENDING'" it would look through the index of all that is pending.
         UPDATE webhook_inbox w SET state = r.state
           FROM json_to_recordset(CAST(:news AS json))
             AS r(payment_id uuid, provider text, event_id text, state text)
          WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
-           AND w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')
+           AND {STILL_PENDING}
     )
     SELECT * FROM written
     """

@@ -1,7 +1,6 @@
 """Starts the simulator: `python -m services.providers.simulator`."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -13,9 +12,7 @@ from services.providers.simulator.app import create_app
 from services.providers.simulator.config import Config
 from services.shared import log
 from services.shared.errors import CannotStart
-
-# Objects made since the last look for unreachable cycles, by generation.
-COLLECT_AFTER = (20_000, 20, 50)
+from services.shared.garbage import collect_seldom
 
 
 async def serve(config: Config) -> None:
@@ -28,8 +25,7 @@ async def serve(config: Config) -> None:
     try:
         await web.TCPSite(runner, config.host, config.port).start()
         # All that it remembers stays until it ends, and would be looked at again and again.
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
+        collect_seldom()
         log.get_logger().info("serving", name="simulator", port=runner.addresses[0][1])
         await stop.wait()
     finally:

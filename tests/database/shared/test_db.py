@@ -1,7 +1,8 @@
 """PostgreSQL as it can be: unsafe, unreachable, too slow, or gone in the middle of our work."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import asyncpg
 import pytest
@@ -224,6 +225,14 @@ async def test_rows_are_looked_up_by_key_however_small_their_table(
     assert way in found
 
 
+async def leave_half_way(work: Coroutine[Any, Any, None], written: asyncio.Event) -> None:
+    """A caller who goes away once something is written."""
+    working = asyncio.create_task(work)
+    await written.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
 @pytest.mark.usefixtures("notes")
 async def test_a_caller_who_goes_away_leaves_nothing_behind(
     owner: AsyncEngine, engine: AsyncEngine
@@ -236,10 +245,7 @@ async def test_a_caller_who_goes_away_leaves_nothing_behind(
             written.set()
             await connection.execute(text("SELECT pg_sleep(60)"))
 
-    working = asyncio.create_task(work())
-    await written.wait()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    await leave_half_way(work(), written)
 
     # The same words again: they would wait for a transaction that was still open.
     async with connected(engine) as connection:
@@ -332,10 +338,7 @@ async def test_a_caller_who_goes_away_in_a_transaction_leaves_nothing_behind(
             written.set()
             await connection.execute(text("SELECT pg_sleep(60)"))
 
-    working = asyncio.create_task(work())
-    await written.wait()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    await leave_half_way(work(), written)
 
     async with connected(autocommitted(engine)) as connection:
         await WRITE.fetch(connection, {"words": "half"})

@@ -11,7 +11,7 @@ from services.payments.domain.delivery import Reply
 from services.payments.sender import HttpSender, open_sender
 from services.shared.clock import SystemClock
 from tests.makers import make_delivery
-from tests.receiver import Receiver, answering, receiving
+from tests.receiver import Answer, Receiver, answering, receiving
 
 
 @pytest.fixture
@@ -81,16 +81,22 @@ async def test_a_redirect_is_not_followed(sender: HttpSender, receiver: Receiver
         assert other.received == []
 
 
+def noting(connections: set[object], status: int, body: bytes = b"") -> Answer:
+    """Answers so, and notes the connection of each request."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        return web.Response(status=status, body=body)
+
+    return answer
+
+
 async def test_events_that_follow_each_other_closely_share_a_connection(
     sender: HttpSender, receiver: Receiver
 ) -> None:
     connections: set[object] = set()
+    receiver.answer = noting(connections, 204)
 
-    async def note(request: web.Request) -> web.StreamResponse:
-        connections.add(request.transport)
-        return web.Response(status=204)
-
-    receiver.answer = note
     for _ in range(3):
         await sender.send(make_delivery(url=receiver.url))
 
@@ -101,12 +107,8 @@ async def test_a_connection_whose_answer_was_not_read_is_not_used_again(
     sender: HttpSender, receiver: Receiver
 ) -> None:
     connections: set[object] = set()
+    receiver.answer = noting(connections, 200, b"x" * 1_000_000)
 
-    async def tell_much(request: web.Request) -> web.StreamResponse:
-        connections.add(request.transport)
-        return web.Response(status=200, body=b"x" * 1_000_000)
-
-    receiver.answer = tell_much
     for _ in range(2):
         assert await sender.send(make_delivery(url=receiver.url)) == Reply(status=200)
 

@@ -1,0 +1,23 @@
+"""What is looked at, and how often."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from services.shared.garbage import COLLECT_AFTER, collect_seldom
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+def test_what_is_there_is_looked_at_no_more_and_the_rest_seldom() -> None:
+    collect_seldom()
+
+    assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == COLLECT_AFTER
