@@ -18,7 +18,7 @@ _ITS_OWN = ("instance", "owner_password", "application_password")
 class Credentials:
     """What the processes of one mesh prove themselves with."""
 
-    # Names this folder's generation; PostgreSQL files kept elsewhere say which one they belong to.
+    # Names this generation of the folder; the database says which one it belongs to.
     instance: str
     owner_password: str
     application_password: str

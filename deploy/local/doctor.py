@@ -68,7 +68,9 @@ def _database(data_dir: DataDir) -> str:
         return f"{database.place_of(elsewhere.application_url)}, from DATABASE_URL"
     placement = place(data_dir.postgres)
     user = "as nobody, because root may not" if placement.run_as else "as you"
-    return f"embedded, run {user}, in {placement.home}"
+    # A place that is not made yet has no name that would last.
+    folder = placement.home if placement.home.exists() else placement.home.parent
+    return f"embedded, run {user}, in {folder}"
 
 
 def _ports(data_dir: DataDir, port: int, grpc_port: int) -> str:

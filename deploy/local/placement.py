@@ -1,10 +1,10 @@
 """Where PostgreSQL's files lie and whose they are. It refuses to run as root, so for root it runs
 as `nobody`; and what nobody cannot reach (a checkout under /root, say) is kept under
-/var/lib/caravel instead."""
+/var/lib/caravel instead, where a link in the data folder leads."""
 
-import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import stat
 from dataclasses import dataclass
@@ -36,12 +36,13 @@ class RunAs:
 class Placement:
     """The folder of one cluster, the binaries it is run with, and the user that runs them.
 
-    run_as is None where that is whoever we are.
+    run_as is None where that is whoever we are, link where the folder is at the place wanted.
     """
 
     home: Path
     binaries: Path
     run_as: RunAs | None = None
+    link: Path | None = None
 
     @property
     def cluster(self) -> Path:
@@ -50,6 +51,9 @@ class Placement:
 
     def make_home(self) -> None:
         """Makes the folder, such that PostgreSQL's user can pass through it."""
+        if self.link and not self.link.is_symlink():
+            # Before there is anything to lose track of.
+            self.link.symlink_to(self.home)
         self.home.mkdir(parents=True, exist_ok=True)
         if self.run_as:
             self.home.chmod(0o711)
@@ -77,23 +81,27 @@ def place(wanted: Path, elsewhere: Path | None = None) -> Placement:
     elsewhere = elsewhere or home_elsewhere(wanted)
     binary = package / INSTALL / "bin" / "postgres"
     # A cluster that has been made stays where it is, whatever has happened to the folders since.
-    if (wanted / "cluster").exists() or (
-        not (elsewhere / "cluster").exists() and is_reachable(wanted) and is_reachable(binary)
+    if not wanted.is_symlink() and (
+        (wanted / "cluster").exists() or (is_reachable(wanted) and is_reachable(binary))
     ):
         return Placement(home=wanted, binaries=package / INSTALL / "bin", run_as=nobody)
     binaries = elsewhere / "install" / PACKAGE / INSTALL / "bin"
-    return Placement(home=elsewhere, binaries=binaries, run_as=nobody)
+    return Placement(home=elsewhere, binaries=binaries, run_as=nobody, link=wanted)
 
 
 def home_elsewhere(wanted: Path) -> Path:
-    """The folder under /var/lib that stands in for this one."""
-    return ELSEWHERE / hashlib.sha256(os.fsencode(wanted.resolve())).hexdigest()[:12]
+    """The folder under /var/lib that the link leads to, a new one where there is no link yet.
+
+    Not named by the path: a data folder deleted by hand is to leave nothing in the next one's way.
+    """
+    return wanted.readlink() if wanted.is_symlink() else ELSEWHERE / secrets.token_hex(6)
 
 
 def forget_elsewhere(wanted: Path) -> None:
     """Deletes what was kept elsewhere for this folder."""
-    if os.geteuid() == 0:
-        shutil.rmtree(home_elsewhere(wanted), ignore_errors=True)
+    if wanted.is_symlink():
+        shutil.rmtree(wanted.readlink(), ignore_errors=True)
+        wanted.unlink()
 
 
 def forget(placement: Placement) -> None:

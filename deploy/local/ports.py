@@ -1,13 +1,18 @@
-"""Free TCP ports on this machine. Those inside the mesh are picked anew at each start, outside of
-the range that the kernel hands to outgoing connections: none is taken between choice and use."""
+"""TCP ports on this machine for one mesh. They come from a block that nobody else's mesh uses while
+ours lives, and are outside of the range that the kernel hands to outgoing connections: none is
+taken between choice and use, nor while the process that listens there is dead."""
 
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from deploy.local.problem import Problem
 
 HOST = "127.0.0.1"
 LOWEST, HIGHEST = 20_000, 32_767
+BLOCK_PORTS = 100
 _KERNEL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -23,15 +28,38 @@ def is_free(port: int, host: str = HOST) -> bool:
     return True
 
 
-def pick(names: Iterable[str]) -> dict[str, int]:
-    """A free port for every name, all different."""
+@contextmanager
+def claimed(
+    names: Sequence[str], besides: Collection[int] = (), blocks: Sequence[int] = ()
+) -> Iterator[dict[str, int]]:
+    """A free port for every name, all different and no other mesh's until the block ends.
+
+    besides are ports that are spoken for, though nobody may listen there yet; blocks are the first
+    ports of those to look at, in place of all. Raises Problem where there is no room.
+    """
+    for first in blocks or _blocks():
+        # Whoever has bound the first port of a block has the block, and loses it with his life.
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as claim:
+            try:
+                claim.bind((HOST, first))
+            except OSError:
+                continue
+            others = (port for port in range(first + 1, first + BLOCK_PORTS) if is_free(port))
+            free = [port for port in others if port not in besides]
+            if len(free) >= len(names):
+                yield dict(zip(names, free, strict=False))
+                return
+    raise Problem("no block of ports is left; stop a mesh that runs")
+
+
+def _blocks() -> list[int]:
+    """The first port of every block, in an order of its own each time."""
     first, last = kernel_range()
-    ours = range(LOWEST, HIGHEST + 1)
+    blocks = list(range(LOWEST, HIGHEST + 1 - BLOCK_PORTS, BLOCK_PORTS))
     # Where the kernel was given all of them, sharing is what is left.
-    candidates = [port for port in ours if not first <= port <= last] or list(ours)
-    random.SystemRandom().shuffle(candidates)
-    free = (port for port in candidates if is_free(port))
-    return {name: next(free) for name in names}
+    ours = [block for block in blocks if not first - BLOCK_PORTS < block <= last] or blocks
+    random.SystemRandom().shuffle(ours)
+    return ours
 
 
 def kernel_range() -> tuple[int, int]:

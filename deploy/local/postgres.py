@@ -147,13 +147,14 @@ class RunningCluster:
 @contextmanager
 def running(cluster: Cluster, log: Path) -> Iterator[RunningCluster]:
     """Runs a server on a prepared cluster for the length of a block. Raises Problem."""
-    port = ports.pick(["postgresql"])["postgresql"]
-    process = _start(cluster, port, log)
-    try:
-        yield RunningCluster(cluster.owner_url(port), cluster.application_url(port))
-    finally:
-        process.send_signal(STOP_SIGNAL)
-        process.wait()
+    with ports.claimed(["postgresql"]) as claimed:
+        port = claimed["postgresql"]
+        process = _start(cluster, port, log)
+        try:
+            yield RunningCluster(cluster.owner_url(port), cluster.application_url(port))
+        finally:
+            process.send_signal(STOP_SIGNAL)
+            process.wait()
 
 
 def _start(cluster: Cluster, port: int, log: Path) -> "subprocess.Popen[bytes]":

@@ -3,6 +3,7 @@ and --detach is in detach."""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deploy.local import credentials, database, mesh, placement, ports, state
@@ -30,8 +31,12 @@ def up(options: Options) -> int:
     options.data_dir.make()
     with state.locked(options.data_dir):
         try:
-            plan = prepare(options)
-            asyncio.run(run(plan, started, watched=not options.in_background))
+            options.data_dir.state.unlink(missing_ok=True)
+            refuse_busy_ports(options)
+            asked_for = (options.port, options.grpc_port)
+            with ports.claimed(mesh.PORT_NAMES, asked_for) as claimed:
+                plan = prepare(options, claimed)
+                asyncio.run(run(plan, started, watched=not options.in_background))
         except Problem as problem:
             remember(options.data_dir, problem)
             raise
@@ -39,23 +44,20 @@ def up(options: Options) -> int:
     return 0
 
 
-def prepare(options: Options) -> mesh.Plan:
-    """Decides ports, passwords and database, and makes what is not there yet. Raises Problem."""
+def prepare(options: Options, claimed: Mapping[str, int]) -> mesh.Plan:
+    """Decides passwords and database, and makes what is not there yet. Raises Problem."""
     data_dir = options.data_dir
-    data_dir.state.unlink(missing_ok=True)
-    refuse_busy_ports(options)
     if options.fresh:
         forget(data_dir)
         data_dir.make()
     secrets = credentials.load_or_make(data_dir.credentials)
-    picked = ports.pick(mesh.PORT_NAMES)
     elsewhere = database.external()
     if elsewhere:
         database.refuse_unusable(elsewhere)
         cluster, chosen = None, elsewhere
     else:
         cluster = database.own_cluster(data_dir, secrets)
-        chosen = database.of_cluster(cluster, picked["postgresql"])
+        chosen = database.of_cluster(cluster, claimed["postgresql"])
         home = cluster.placement.home
         if not home.is_relative_to(data_dir.root):
             say(f"  PostgreSQL cannot reach {data_dir.root}: its files are in {home}\n")
@@ -64,7 +66,7 @@ def prepare(options: Options) -> mesh.Plan:
         data_dir=data_dir,
         rest_port=options.port,
         grpc_port=options.grpc_port,
-        ports=picked,
+        ports=claimed,
         credentials=secrets,
         database=chosen,
         cluster=cluster,

@@ -15,11 +15,10 @@ from deploy.local.child import Child, Spec, describe_end
 from deploy.local.mesh import Plan
 from deploy.local.order import start_in_order, stop_in_order
 from deploy.local.paths import DataDir
-from deploy.local.ports import HOST
+from deploy.local.ports import HOST, claimed
 from deploy.local.problem import Problem
 from tests.benchmarks.load import Target
 from tests.benchmarks.server import Server
-from tests.chaos import ports
 from tests.chaos.topology import Topology, kind_of
 
 HEALTHY_SECONDS = 120.0
@@ -155,7 +154,7 @@ class BenchMesh:
         await start_in_order(wanted, self.start, running)
 
     def _prepare(self) -> Plan:
-        picked = self._held.enter_context(ports.claimed([*MOST.port_names, *EXTRA_PORTS]))
+        picked = self._held.enter_context(claimed([*MOST.port_names, *EXTRA_PORTS]))
         secrets = credentials.load_or_make(self._data.credentials)
         elsewhere = database.external()
         cluster = None

@@ -17,8 +17,8 @@ from deploy.local.child import Child, Spec, describe_end
 from deploy.local.mesh import Plan
 from deploy.local.order import start_in_order, stop_in_order
 from deploy.local.paths import DataDir
+from deploy.local.ports import claimed
 from deploy.local.problem import Problem
-from tests.chaos import ports
 from tests.chaos.backends import Backends
 from tests.chaos.members import Death, Member
 from tests.chaos.proxy import Link
@@ -245,7 +245,7 @@ class ChaosMesh:
         return float(self.restart_delay())
 
     def _prepare(self) -> Plan:
-        picked = self._held.enter_context(ports.claimed(self.topology.port_names))
+        picked = self._held.enter_context(claimed(self.topology.port_names))
         secrets = credentials.load_or_make(self._data.credentials)
         cluster = database.own_cluster(self._data, secrets)
         cluster.prepare()

@@ -59,7 +59,7 @@ class Link:
         self.port = port
         # How often each thing befell a connection.
         self.struck: Counter[str] = Counter()
-        self._target_port = target_port
+        self.target_port = target_port
         self._wire = wire
         self._rng = rng
         self._toxic = HARMLESS
@@ -117,7 +117,7 @@ class Link:
             _reset(writer)
             return
         try:
-            there = await asyncio.open_connection(HOST, self._target_port)
+            there = await asyncio.open_connection(HOST, self.target_port)
         except OSError:
             _reset(writer)
             return

@@ -70,22 +70,29 @@ class Setup:
 async def between(
     answer: bytes = b"the answer", wire: Callable[[], Wire] = Http1
 ) -> AsyncIterator[Setup]:
-    picked = ports.pick(["link", "server"])
     answerer = Answerer(answer)
-    link = Link(
-        "a>b",
-        port=picked["link"],
-        target_port=picked["server"],
-        wire=wire,
-        rng=random.Random(1),
-    )
-    server = await asyncio.start_server(answerer.serve, HOST, picked["server"])
-    await link.open()
-    try:
+    async with opened(wire) as link:
+        server = await asyncio.start_server(answerer.serve, HOST, link.target_port)
         yield Setup(link, answerer)
-    finally:
-        await link.close()
         server.close()
+
+
+@asynccontextmanager
+async def opened(wire: Callable[[], Wire] = Http1) -> AsyncIterator[Link]:
+    """A link to a port where nobody is yet."""
+    with ports.claimed(["link", "server"]) as claimed:
+        link = Link(
+            "a>b",
+            port=claimed["link"],
+            target_port=claimed["server"],
+            wire=wire,
+            rng=random.Random(1),
+        )
+        await link.open()
+        try:
+            yield link
+        finally:
+            await link.close()
 
 
 async def test_without_a_toxic_everything_passes() -> None:
@@ -184,17 +191,6 @@ async def test_slices_arrive_whole() -> None:
 
 
 async def test_server_that_is_away_is_a_reset() -> None:
-    picked = ports.pick(["link", "server"])
-    link = Link(
-        "a>b",
-        port=picked["link"],
-        target_port=picked["server"],
-        wire=Http1,
-        rng=random.Random(1),
-    )
-    await link.open()
-    try:
+    async with opened() as link:
         with pytest.raises(LOST):
             await Setup(link, Answerer()).ask()
-    finally:
-        await link.close()

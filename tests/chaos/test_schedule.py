@@ -10,7 +10,7 @@ from deploy.local.credentials import load_or_make
 from services.providers.simulator.app import create_app
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.modes import Mode
-from tests.chaos import lies, ports, schedule
+from tests.chaos import lies, schedule
 from tests.chaos.corridors import GRACE_SECONDS, LIFETIME_SECONDS, write_short
 from tests.chaos.proxy import Toxic
 from tests.chaos.topology import Topology
@@ -87,12 +87,6 @@ async def test_simulator_refuses_what_is_impossible_and_nothing_else(
 
 def test_every_lie_is_told_but_two() -> None:
     assert {mode.value for mode in Mode} - set(lies.MODES) == {"cache_500", "key_ttl"}
-
-
-def test_meshes_side_by_side_have_ports_of_their_own() -> None:
-    with ports.claimed(TOPOLOGY.port_names) as one, ports.claimed(TOPOLOGY.port_names) as other:
-        assert not set(one.values()) & set(other.values())
-        assert set(one) == set(TOPOLOGY.port_names)
 
 
 def test_short_corridors_have_other_times(tmp_path: Path) -> None:

@@ -42,22 +42,30 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         yield Mesh(rest_url, os.environ.get("CARAVEL_GRPC_TARGET", "127.0.0.1:9090"), None, None)
         return
     data_dir = tmp_path_factory.mktemp("mesh") / "data"
-    picked = ports.pick(["rest", "grpc"])
     folder = ["--data-dir", str(data_dir)]
-    listen = ["--port", str(picked["rest"]), "--grpc-port", str(picked["grpc"])]
-    subprocess.run([CARAVEL, "up", "--detach", *folder, *listen], check=True, timeout=START_SECONDS)
-    status = subprocess.run(
-        [CARAVEL, "status", "--json", *folder], check=True, capture_output=True, text=True
+    with ports.claimed(["rest", "grpc"]) as claimed:
+        rest, grpc = claimed["rest"], claimed["grpc"]
+        try:
+            _caravel("up", "--detach", *folder, "--port", str(rest), "--grpc-port", str(grpc))
+            status = json.loads(_caravel("status", "--json", *folder))
+            yield Mesh(
+                rest_url=f"http://127.0.0.1:{rest}",
+                grpc_target=f"127.0.0.1:{grpc}",
+                data_dir=data_dir,
+                simulator_url=status["urls"]["simulator"],
+            )
+        finally:
+            _caravel("down", "--delete", *folder)
+
+
+def _caravel(*words: str) -> str:
+    """Runs ./caravel to its end, which has to be a good one; what it said."""
+    run = subprocess.run(
+        [CARAVEL, *words], capture_output=True, text=True, timeout=START_SECONDS, check=False
     )
-    try:
-        yield Mesh(
-            rest_url=f"http://127.0.0.1:{picked['rest']}",
-            grpc_target=f"127.0.0.1:{picked['grpc']}",
-            data_dir=data_dir,
-            simulator_url=json.loads(status.stdout)["urls"]["simulator"],
-        )
-    finally:
-        subprocess.run([CARAVEL, "down", "--delete", *folder], check=True, timeout=START_SECONDS)
+    # Asserted, so that whoever reads the failure reads the reason.
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,20 +63,24 @@ class Sandbox:
         return json.loads(self.caravel("status", "--json").stdout)
 
     @property
-    def pids(self) -> set[int]:
-        """All its processes that live, the supervisor too."""
+    def pids(self) -> dict[str, int]:
+        """All its processes, the supervisor too."""
         status = self.status
-        return {status["supervisor_pid"], *(process["pid"] for process in status["processes"])}
+        assert status["running"], status
+        processes = {process["name"]: process["pid"] for process in status["processes"]}
+        return {"supervisor": status["supervisor_pid"], **processes}
 
 
 @contextmanager
 def new_sandbox() -> Iterator[Sandbox]:
     """A sandbox where nothing runs yet, and nothing is left afterwards."""
-    picked = ports.pick(["rest", "grpc"])
     # A path with a space, and one that PostgreSQL's user can pass through.
-    with TemporaryDirectory(prefix="caravel e2e ") as name:
+    with (
+        ports.claimed(["rest", "grpc"]) as claimed,
+        TemporaryDirectory(prefix="caravel e2e ") as name,
+    ):
         Path(name).chmod(0o711)
-        sandbox = Sandbox(Path(name) / "data", picked["rest"], picked["grpc"])
+        sandbox = Sandbox(Path(name) / "data", claimed["rest"], claimed["grpc"])
         try:
             yield sandbox
         finally:
@@ -107,18 +111,18 @@ def running() -> Iterator[Running]:
         yield Running(sandbox, up.stdout)
 
 
-def living(pids: set[int]) -> set[int]:
+def living(pids: Mapping[str, int]) -> set[str]:
     """Those of the processes that are still there."""
-    return {pid for pid in pids if is_alive(pid)}
+    return {name for name, pid in pids.items() if is_alive(pid)}
 
 
 def test_status_tells_what_runs_and_where(running: Running) -> None:
-    status = running.sandbox.status
+    status, pids = running.sandbox.status, running.sandbox.pids
 
     assert status["ready"] is True
-    assert {process["name"] for process in status["processes"]} == PROCESSES
+    assert pids.keys() == {"supervisor", *PROCESSES}
     assert status["urls"]["rest"] == f"http://127.0.0.1:{running.sandbox.rest_port}"
-    assert living(running.sandbox.pids) == running.sandbox.pids
+    assert living(pids) == pids.keys()
 
 
 def test_pasted_curl_line_creates_a_new_payment_each_time(running: Running) -> None:
@@ -196,8 +200,7 @@ def test_death_of_one_ends_all_with_a_sentence(sandbox: Sandbox) -> None:
     with subprocess.Popen(up, stdout=PIPE, stderr=STDOUT, text=True) as process:
         _wait_until_ready(process)
         pids = sandbox.pids
-        fees = next(each for each in sandbox.status["processes"] if each["name"] == "fees")
-        os.kill(fees["pid"], signal.SIGKILL)
+        os.kill(pids["fees"], signal.SIGKILL)
         rest = process.stdout.read() if process.stdout else ""
 
     assert process.returncode == 1
@@ -229,7 +232,7 @@ def test_killed_supervisor_takes_everything_along(sandbox: Sandbox) -> None:
     sandbox.up()
     pids = sandbox.pids
 
-    os.kill(sandbox.status["supervisor_pid"], signal.SIGKILL)
+    os.kill(pids["supervisor"], signal.SIGKILL)
     again = sandbox.up()
 
     assert again.returncode == 0, again.stdout + again.stderr

@@ -20,10 +20,9 @@ async def test_grpc_server_is_healthy_once_it_serves() -> None:
 
 
 async def test_port_without_a_server_is_not_healthy() -> None:
-    port = ports.pick(["nobody"])["nobody"]
-
-    assert not await health.grpc_serving(port)
-    assert not await health.http_ok(port)
+    with ports.claimed(["nobody"]) as claimed:
+        assert not await health.grpc_serving(claimed["nobody"])
+        assert not await health.http_ok(claimed["nobody"])
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,44 @@
-"""Ports are free, different, and out of the kernel's way."""
+"""Ports are free, different, out of the kernel's way, and one mesh's alone while it lives."""
 
 import socket
 
+import pytest
+
 from deploy.local import ports
+from deploy.local.problem import Problem
 
 
-def test_picked_ports_are_free_and_different() -> None:
-    picked = ports.pick(["one", "two", "three"])
+def test_claimed_ports_are_free_and_different() -> None:
+    with ports.claimed(["one", "two", "three"]) as claimed:
+        assert claimed.keys() == {"one", "two", "three"}
+        assert len(set(claimed.values())) == 3
+        assert all(ports.is_free(port) for port in claimed.values())
 
-    assert picked.keys() == {"one", "two", "three"}
-    assert len(set(picked.values())) == 3
-    assert all(ports.is_free(port) for port in picked.values())
 
-
-def test_picked_ports_are_none_the_kernel_hands_out() -> None:
+def test_claimed_ports_are_none_the_kernel_hands_out() -> None:
     first, last = ports.kernel_range()
 
-    assert not first <= ports.pick(["one"])["one"] <= last
+    with ports.claimed(["one"]) as claimed:
+        assert not first <= claimed["one"] <= last
+
+
+def test_block_is_one_meshs_though_nobody_listens_there_yet() -> None:
+    with ports.claimed(["one"]) as claimed:
+        block = claimed["one"] // ports.BLOCK_PORTS * ports.BLOCK_PORTS
+
+        with (
+            pytest.raises(Problem, match="no block of ports is left"),
+            ports.claimed(["two"], blocks=[block]),
+        ):
+            pass
+
+
+def test_ports_that_are_spoken_for_are_left_alone() -> None:
+    everywhere = range(ports.LOWEST, ports.HIGHEST + 1)
+    spoken_for = {port for port in everywhere if port % 2}
+
+    with ports.claimed(["one", "two"], spoken_for) as claimed:
+        assert not spoken_for & set(claimed.values())
 
 
 def test_port_with_a_listener_is_not_free() -> None:
