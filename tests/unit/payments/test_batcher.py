@@ -4,7 +4,7 @@ group's flood is its own burden."""
 import asyncio
 from collections.abc import Sequence
 
-from services.payments.batcher import Batcher
+from services.payments.batcher import PACE_SECONDS, Batcher
 from services.shared.errors import Overloaded, Unavailable
 
 
@@ -194,46 +194,97 @@ class Clock:
         return self.now
 
 
-async def _after_a_batch_of_four(clock: Clock) -> tuple[Batcher[int, int], list[list[int]]]:
-    """A gathering batcher whose last batch took 50 ms, and the list of the batches to come."""
+async def _after_a_batch_of_four(
+    clock: Clock, *, took_seconds: float = 0.05, largest_batch: int = 10
+) -> tuple[Batcher[int, int], list[list[int]]]:
+    """A gathering batcher whose last batch took so long, and the list of the batches to come."""
     batches: list[list[int]] = []
 
     async def work(items: Sequence[int]) -> Sequence[int | Exception]:
         batches.append(list(items))
-        clock.now += 0.05
+        clock.now += took_seconds
         return list(items)
 
     batcher = Batcher[int, int](
-        work, largest_batch=4, parallel=1, waiting_max=100, gathers=True, now=clock
+        work,
+        largest_batch=largest_batch,
+        parallel=1,
+        waiting_max=100,
+        gathers=True,
+        now=clock,
     )
-    await asyncio.gather(*(batcher.submit(item) for item in range(5)))
+    first, *others = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
+    await first
+    # The first one's caller is waited for, and does not come back.
+    clock.now += 1
+    await asyncio.gather(*others)
     assert batches == [[0], [1, 2, 3, 4]]
     batches.clear()
     return batcher, batches
 
 
-async def test_after_a_large_batch_the_next_waits_for_half_as_many() -> None:
+async def _waiting(batcher: Batcher[int, int], *items: int) -> asyncio.Future[list[int]]:
+    together = asyncio.gather(*(batcher.submit(item) for item in items))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return together
+
+
+async def test_a_batch_waits_for_all_whom_the_last_one_answered() -> None:
     batcher, batches = await _after_a_batch_of_four(Clock())
-    waiting = asyncio.create_task(batcher.submit(5))
-    await asyncio.sleep(0)
+    early = await _waiting(batcher, 5, 6, 7)
     assert batches == []
 
-    await asyncio.gather(waiting, batcher.submit(6))
+    await asyncio.gather(early, batcher.submit(8))
 
-    assert batches == [[5, 6]]
+    assert batches == [[5, 6, 7, 8]]
 
 
-async def test_a_small_batch_waits_no_longer_than_the_last_one_took() -> None:
+async def test_a_batch_waits_for_those_too_who_came_meanwhile() -> None:
     clock = Clock()
-    batcher, batches = await _after_a_batch_of_four(clock)
-    waiting = asyncio.create_task(batcher.submit(5))
-    await asyncio.sleep(0)
+    gate = Gate()
+    batcher = Batcher[int, int](
+        gate.work, largest_batch=10, parallel=1, waiting_max=100, gathers=True, now=clock
+    )
+    tasks = await _begun(batcher, gate, 1, 2)
+    gate.open.set()
+    assert await tasks[0] == 10
+
+    assert await asyncio.gather(tasks[1], batcher.submit(3)) == [20, 30]
+    assert gate.batches == [[1], [2, 3]]
+
+
+async def test_nobody_waits_for_more_than_a_batch_can_hold() -> None:
+    batcher, batches = await _after_a_batch_of_four(Clock(), largest_batch=4)
+    crowd = await _waiting(batcher, *range(5, 13))
+
+    await crowd
+
+    assert batches == [[5, 6, 7, 8], [9, 10, 11, 12]]
+
+
+async def test_a_batch_waits_no_longer_than_a_slow_one_took() -> None:
+    clock = Clock()
+    batcher, batches = await _after_a_batch_of_four(clock, took_seconds=0.08)
+    early = await _waiting(batcher, 5)
     assert batches == []
 
-    clock.now += 0.06
+    clock.now += 0.09
 
-    assert await waiting == 5
+    assert await early == [5]
     assert await batcher.submit(6) == 6
+
+
+async def test_after_a_quick_batch_the_next_keeps_the_pace() -> None:
+    clock = Clock()
+    batcher, batches = await _after_a_batch_of_four(clock, took_seconds=0.001)
+    clock.now += PACE_SECONDS - 0.01
+    early = await _waiting(batcher, 5)
+    assert batches == []
+
+    clock.now += 0.01
+
+    assert await early == [5]
 
 
 async def test_who_is_alone_waits_for_nobody_to_gather() -> None:
