@@ -61,6 +61,7 @@ class Batcher(Generic[Item, Result]):
         self._now = now
         self._came_meanwhile, self._expected, self._gathers_until = 0, 0, 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_starting = False
         # In the order of their turns; a group that waits for nothing is not in it.
         self._queues: OrderedDict[Hashable, deque[Waiting[Item, Result]]] = OrderedDict()
         self._waiting = 0
@@ -77,7 +78,10 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(group, deque()).append((item, future))
         self._waiting += 1
-        self._start()
+        if not self._is_starting:
+            # In the loop's next turn, so that all who come in this one share a batch.
+            self._is_starting = True
+            asyncio.get_running_loop().call_soon(self._start)
         return await future
 
     def _make_room(self, group: Hashable) -> None:
@@ -93,6 +97,7 @@ class Batcher(Generic[Item, Result]):
             future.set_exception(Overloaded())
 
     def _start(self) -> None:
+        self._is_starting = False
         while self._waiting and self._may_begin():
             batch = self._next_batch()
             if not batch:

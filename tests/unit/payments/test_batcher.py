@@ -35,6 +35,15 @@ async def test_a_lone_item_is_worked_on_at_once() -> None:
     assert gate.batches == [[4]]
 
 
+async def test_items_that_arrive_together_share_a_batch() -> None:
+    gate = Gate()
+    gate.open.set()
+    batcher = _batcher(gate)
+
+    assert await asyncio.gather(batcher.submit(1), batcher.submit(2)) == [10, 20]
+    assert gate.batches == [[1, 2]]
+
+
 async def test_items_that_arrive_meanwhile_form_the_next_batches() -> None:
     gate = Gate()
     batcher = _batcher(gate)
@@ -72,13 +81,12 @@ async def test_a_batch_that_breaks_is_halved_until_the_bad_item_is_alone() -> No
         return list(items)
 
     batcher = Batcher[int, int](work, largest_batch=10, parallel=1, waiting_max=10)
-    first = asyncio.create_task(batcher.submit(0))
     results = await asyncio.gather(
-        first, *(batcher.submit(item) for item in (12, 13, 14)), return_exceptions=True
+        *(batcher.submit(item) for item in (11, 12, 13, 14)), return_exceptions=True
     )
 
-    assert [r for r in results if not isinstance(r, RuntimeError)] == [0, 12, 14]
-    assert tried == [[0], [12, 13, 14], [12], [13, 14], [13], [14]]
+    assert [r for r in results if not isinstance(r, RuntimeError)] == [11, 12, 14]
+    assert tried == [[11, 12, 13, 14], [11, 12], [13, 14], [13], [14]]
 
 
 async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
@@ -94,7 +102,7 @@ async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
     )
 
     assert {type(result) for result in results} == {Unavailable}
-    assert tried == [[0], [1, 2, 3]]
+    assert tried == [[0, 1, 2, 3]]
 
 
 async def test_too_many_waiting_items_are_refused_and_room_is_found_again() -> None:
@@ -175,7 +183,10 @@ async def test_a_batch_is_begun_beside_another_only_where_it_is_large() -> None:
     )
     tasks = await _begun(batcher, gate, 1, 2, 3)
     assert gate.batches == [[1]]
-    tasks += [asyncio.create_task(batcher.submit(item)) for item in range(4, 8)]
+    gate.entered.clear()
+    tasks.append(asyncio.create_task(batcher.submit(4)))
+    await gate.entered.wait()
+    tasks += [asyncio.create_task(batcher.submit(item)) for item in range(5, 8)]
     await asyncio.sleep(0)
 
     gate.open.set()
@@ -213,12 +224,8 @@ async def _after_a_batch_of_four(
         gathers=True,
         now=clock,
     )
-    first, *others = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
-    await first
-    # The first one's caller is waited for, and does not come back.
-    clock.now += 1
-    await asyncio.gather(*others)
-    assert batches == [[0], [1, 2, 3, 4]]
+    await asyncio.gather(*(batcher.submit(item) for item in range(1, 5)))
+    assert batches == [[1, 2, 3, 4]]
     batches.clear()
     return batcher, batches
 
