@@ -15,8 +15,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
-# Longest time that a batch is waited for to grow.
+# Longest time that a batch is waited for to grow after the last one has ended.
 GATHERING_SECONDS = 0.1
+# Nobody is waited for any more when the last batch began so long ago.
+PACE_SECONDS = 0.04
 
 
 def _one_group(_: object) -> Hashable:
@@ -43,8 +45,10 @@ class Batcher(Generic[Item, Result]):
 
         A batch is begun beside another only where beside_from items wait: a small one had better
         grow meanwhile. drops_abandoned leaves out what nobody waits for any more by the time its
-        turn comes. gathers holds the next batch until half as many wait as the last one held, but
-        no longer than that one took: callers that have their answers are soon back.
+        turn comes. gathers holds the next batch until all who are about wait: those whom the last
+        one answered, who are soon back, and those who came meanwhile. They have as long as that one
+        took, and at least until PACE_SECONDS after it began, so that a steady stream makes few
+        batches. Who was alone waits for nobody.
         """
         self._work = work
         self._largest_batch = largest_batch
@@ -55,8 +59,9 @@ class Batcher(Generic[Item, Result]):
         self._drops_abandoned = drops_abandoned
         self._gathers = gathers
         self._now = now
-        self._last_size, self._gathers_until = 0, 0.0
+        self._came_meanwhile, self._expected, self._gathers_until = 0, 0, 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_starting = False
         # In the order of their turns; a group that waits for nothing is not in it.
         self._queues: OrderedDict[Hashable, deque[Waiting[Item, Result]]] = OrderedDict()
         self._waiting = 0
@@ -73,7 +78,10 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(group, deque()).append((item, future))
         self._waiting += 1
-        self._start()
+        if not self._is_starting:
+            # In the loop's next turn, so that all who come in this one share a batch.
+            self._is_starting = True
+            asyncio.get_running_loop().call_soon(self._start)
         return await future
 
     def _make_room(self, group: Hashable) -> None:
@@ -89,6 +97,7 @@ class Batcher(Generic[Item, Result]):
             future.set_exception(Overloaded())
 
     def _start(self) -> None:
+        self._is_starting = False
         while self._waiting and self._may_begin():
             batch = self._next_batch()
             if not batch:
@@ -107,7 +116,7 @@ class Batcher(Generic[Item, Result]):
 
     def _had_better_grow(self) -> bool:
         left = self._gathers_until - self._now()
-        if 2 * self._waiting >= self._last_size or left <= 0:
+        if self._waiting >= self._expected or left <= 0:
             return False
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(left, self._gathered)
@@ -134,8 +143,9 @@ class Batcher(Generic[Item, Result]):
         self._running.discard(task)
         if self._gathers:
             ended = self._now()
-            self._last_size = size
-            self._gathers_until = ended + min(ended - began, GATHERING_SECONDS)
+            self._expected = min(size + self._came_meanwhile, self._largest_batch)
+            patience = min(ended - began, GATHERING_SECONDS)
+            self._gathers_until = max(ended + patience, began + PACE_SECONDS)
         self._start()
 
     async def _run(self, batch: Sequence[Waiting[Item, Result]]) -> None:
@@ -153,6 +163,8 @@ class Batcher(Generic[Item, Result]):
                 await self._run(batch[middle:])
                 return
             results = [error]
+        # Counted before anyone has an answer: who asks again at once is not somebody else.
+        self._came_meanwhile = self._waiting
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue

@@ -99,6 +99,7 @@ class GrpcProviders:
             self._read_webhooks,
             largest_batch=WEBHOOK_BATCH_MAX,
             parallel=1,
+            gathers=True,
             waiting_max=WEBHOOKS_WAITING_MAX,
         )
 

@@ -4,7 +4,7 @@ group's flood is its own burden."""
 import asyncio
 from collections.abc import Sequence
 
-from services.payments.batcher import Batcher
+from services.payments.batcher import PACE_SECONDS, Batcher
 from services.shared.errors import Overloaded, Unavailable
 
 
@@ -33,6 +33,15 @@ async def test_a_lone_item_is_worked_on_at_once() -> None:
 
     assert await _batcher(gate).submit(4) == 40
     assert gate.batches == [[4]]
+
+
+async def test_items_that_arrive_together_share_a_batch() -> None:
+    gate = Gate()
+    gate.open.set()
+    batcher = _batcher(gate)
+
+    assert await asyncio.gather(batcher.submit(1), batcher.submit(2)) == [10, 20]
+    assert gate.batches == [[1, 2]]
 
 
 async def test_items_that_arrive_meanwhile_form_the_next_batches() -> None:
@@ -72,13 +81,12 @@ async def test_a_batch_that_breaks_is_halved_until_the_bad_item_is_alone() -> No
         return list(items)
 
     batcher = Batcher[int, int](work, largest_batch=10, parallel=1, waiting_max=10)
-    first = asyncio.create_task(batcher.submit(0))
     results = await asyncio.gather(
-        first, *(batcher.submit(item) for item in (12, 13, 14)), return_exceptions=True
+        *(batcher.submit(item) for item in (11, 12, 13, 14)), return_exceptions=True
     )
 
-    assert [r for r in results if not isinstance(r, RuntimeError)] == [0, 12, 14]
-    assert tried == [[0], [12, 13, 14], [12], [13, 14], [13], [14]]
+    assert [r for r in results if not isinstance(r, RuntimeError)] == [11, 12, 14]
+    assert tried == [[11, 12, 13, 14], [11, 12], [13, 14], [13], [14]]
 
 
 async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
@@ -94,7 +102,7 @@ async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
     )
 
     assert {type(result) for result in results} == {Unavailable}
-    assert tried == [[0], [1, 2, 3]]
+    assert tried == [[0, 1, 2, 3]]
 
 
 async def test_too_many_waiting_items_are_refused_and_room_is_found_again() -> None:
@@ -175,7 +183,10 @@ async def test_a_batch_is_begun_beside_another_only_where_it_is_large() -> None:
     )
     tasks = await _begun(batcher, gate, 1, 2, 3)
     assert gate.batches == [[1]]
-    tasks += [asyncio.create_task(batcher.submit(item)) for item in range(4, 8)]
+    gate.entered.clear()
+    tasks.append(asyncio.create_task(batcher.submit(4)))
+    await gate.entered.wait()
+    tasks += [asyncio.create_task(batcher.submit(item)) for item in range(5, 8)]
     await asyncio.sleep(0)
 
     gate.open.set()
@@ -194,46 +205,93 @@ class Clock:
         return self.now
 
 
-async def _after_a_batch_of_four(clock: Clock) -> tuple[Batcher[int, int], list[list[int]]]:
-    """A gathering batcher whose last batch took 50 ms, and the list of the batches to come."""
+async def _after_a_batch_of_four(
+    clock: Clock, *, took_seconds: float = 0.05, largest_batch: int = 10
+) -> tuple[Batcher[int, int], list[list[int]]]:
+    """A gathering batcher whose last batch took so long, and the list of the batches to come."""
     batches: list[list[int]] = []
 
     async def work(items: Sequence[int]) -> Sequence[int | Exception]:
         batches.append(list(items))
-        clock.now += 0.05
+        clock.now += took_seconds
         return list(items)
 
     batcher = Batcher[int, int](
-        work, largest_batch=4, parallel=1, waiting_max=100, gathers=True, now=clock
+        work,
+        largest_batch=largest_batch,
+        parallel=1,
+        waiting_max=100,
+        gathers=True,
+        now=clock,
     )
-    await asyncio.gather(*(batcher.submit(item) for item in range(5)))
-    assert batches == [[0], [1, 2, 3, 4]]
+    await asyncio.gather(*(batcher.submit(item) for item in range(1, 5)))
+    assert batches == [[1, 2, 3, 4]]
     batches.clear()
     return batcher, batches
 
 
-async def test_after_a_large_batch_the_next_waits_for_half_as_many() -> None:
+async def _waiting(batcher: Batcher[int, int], *items: int) -> asyncio.Future[list[int]]:
+    together = asyncio.gather(*(batcher.submit(item) for item in items))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return together
+
+
+async def test_a_batch_waits_for_all_whom_the_last_one_answered() -> None:
     batcher, batches = await _after_a_batch_of_four(Clock())
-    waiting = asyncio.create_task(batcher.submit(5))
-    await asyncio.sleep(0)
+    early = await _waiting(batcher, 5, 6, 7)
     assert batches == []
 
-    await asyncio.gather(waiting, batcher.submit(6))
+    await asyncio.gather(early, batcher.submit(8))
 
-    assert batches == [[5, 6]]
+    assert batches == [[5, 6, 7, 8]]
 
 
-async def test_a_small_batch_waits_no_longer_than_the_last_one_took() -> None:
+async def test_a_batch_waits_for_those_too_who_came_meanwhile() -> None:
     clock = Clock()
-    batcher, batches = await _after_a_batch_of_four(clock)
-    waiting = asyncio.create_task(batcher.submit(5))
-    await asyncio.sleep(0)
+    gate = Gate()
+    batcher = Batcher[int, int](
+        gate.work, largest_batch=10, parallel=1, waiting_max=100, gathers=True, now=clock
+    )
+    tasks = await _begun(batcher, gate, 1, 2)
+    gate.open.set()
+    assert await tasks[0] == 10
+
+    assert await asyncio.gather(tasks[1], batcher.submit(3)) == [20, 30]
+    assert gate.batches == [[1], [2, 3]]
+
+
+async def test_nobody_waits_for_more_than_a_batch_can_hold() -> None:
+    batcher, batches = await _after_a_batch_of_four(Clock(), largest_batch=4)
+    crowd = await _waiting(batcher, *range(5, 13))
+
+    await crowd
+
+    assert batches == [[5, 6, 7, 8], [9, 10, 11, 12]]
+
+
+async def test_a_batch_waits_no_longer_than_a_slow_one_took() -> None:
+    clock = Clock()
+    batcher, batches = await _after_a_batch_of_four(clock, took_seconds=0.08)
+    early = await _waiting(batcher, 5)
     assert batches == []
 
-    clock.now += 0.06
+    clock.now += 0.09
 
-    assert await waiting == 5
+    assert await early == [5]
     assert await batcher.submit(6) == 6
+
+
+async def test_after_a_quick_batch_the_next_keeps_the_pace() -> None:
+    clock = Clock()
+    batcher, batches = await _after_a_batch_of_four(clock, took_seconds=0.001)
+    clock.now += PACE_SECONDS - 0.01
+    early = await _waiting(batcher, 5)
+    assert batches == []
+
+    clock.now += 0.01
+
+    assert await early == [5]
 
 
 async def test_who_is_alone_waits_for_nobody_to_gather() -> None:
