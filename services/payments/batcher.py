@@ -37,6 +37,7 @@ class Batcher(Generic[Item, Result]):
         group: Callable[[Item], Hashable] = _one_group,
         drops_abandoned: bool = False,
         gathers: bool = False,
+        every_seconds: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """At most `parallel` batches run at once, and at most waiting_max items wait.
@@ -44,7 +45,9 @@ class Batcher(Generic[Item, Result]):
         A batch is begun beside another only where beside_from items wait: a small one had better
         grow meanwhile. drops_abandoned leaves out what nobody waits for any more by the time its
         turn comes. gathers holds the next batch until half as many wait as the last one held, but
-        no longer than that one took: callers that have their answers are soon back.
+        no longer than that one took: callers that have their answers are soon back. every_seconds
+        is the least time from the beginning of one batch to that of the next, unless it is full: of
+        a steady stream each then holds what came meanwhile, and who comes alone waits for nothing.
         """
         self._work = work
         self._largest_batch = largest_batch
@@ -55,7 +58,8 @@ class Batcher(Generic[Item, Result]):
         self._drops_abandoned = drops_abandoned
         self._gathers = gathers
         self._now = now
-        self._last_size, self._gathers_until = 0, 0.0
+        self._every_seconds = every_seconds
+        self._last_size, self._gathers_until, self._rests_until = 0, 0.0, 0.0
         self._timer: asyncio.TimerHandle | None = None
         # In the order of their turns; a group that waits for nothing is not in it.
         self._queues: OrderedDict[Hashable, deque[Waiting[Item, Result]]] = OrderedDict()
@@ -96,9 +100,11 @@ class Batcher(Generic[Item, Result]):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+            began = self._now()
+            self._rests_until = began + self._every_seconds
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)
-            task.add_done_callback(partial(self._done, len(batch), self._now()))
+            task.add_done_callback(partial(self._done, len(batch), began))
 
     def _may_begin(self) -> bool:
         if not self._running:
@@ -106,8 +112,10 @@ class Batcher(Generic[Item, Result]):
         return len(self._running) < self._parallel and self._waiting >= self._beside_from
 
     def _had_better_grow(self) -> bool:
-        left = self._gathers_until - self._now()
-        if 2 * self._waiting >= self._last_size or left <= 0:
+        few = 2 * self._waiting < self._last_size
+        until = max(self._rests_until, self._gathers_until) if few else self._rests_until
+        left = until - self._now()
+        if left <= 0 or self._waiting >= self._largest_batch:
             return False
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(left, self._gathered)

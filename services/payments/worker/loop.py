@@ -25,10 +25,9 @@ FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lea
 UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
 # A second batch of answers is recorded beside another only where it is a large one.
 RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
-# After a claim the worker rests in proportion to what it took, so that under load fewer and larger
-# batches are claimed; what comes due at rest waits for a claim's time.
-REST_FACTOR = 3
-REST_SECONDS_MAX = 0.1
+# From one claim or record to the next, so that of a steady stream each holds many payments; what
+# comes alone is claimed and recorded at once.
+CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS = 0.1, 0.05
 
 # What was asked for and came back: a provider's answer, or a rate.
 Heard = Answer | RateTrail | DomainError
@@ -69,6 +68,7 @@ class Worker:
             largest_batch=RECORD_BATCH_MAX,
             parallel=2,
             beside_from=RECORD_BESIDE_FROM,
+            every_seconds=RECORD_EVERY_SECONDS,
             waiting_max=1_000_000,
         )
 
@@ -94,7 +94,7 @@ class Worker:
                 self._claims.be_careful()
                 go_on = False
             if not go_on:
-                await asyncio.sleep(min(REST_FACTOR * (_now() - started), REST_SECONDS_MAX))
+                await asyncio.sleep(started + CLAIM_EVERY_SECONDS - _now())
                 await self._wait()
         if self._batches:
             await asyncio.wait(self._batches)

@@ -259,3 +259,39 @@ async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
 
     assert await asyncio.gather(first, stays) == [10, 30]
     assert gate.batches == [[1], [3]]
+
+
+def _pacing(clock: Clock, batches: list[list[int]]) -> Batcher[int, int]:
+    async def work(items: Sequence[int]) -> Sequence[int | Exception]:
+        batches.append(list(items))
+        return list(items)
+
+    return Batcher[int, int](
+        work, largest_batch=3, parallel=1, waiting_max=100, every_seconds=0.05, now=clock
+    )
+
+
+async def test_what_comes_soon_after_a_batch_began_is_gathered_for_the_next() -> None:
+    clock, batches = Clock(), list[list[int]]()
+    batcher = _pacing(clock, batches)
+    assert await batcher.submit(1) == 1
+    waiting = [asyncio.create_task(batcher.submit(item)) for item in (2, 3)]
+    await asyncio.sleep(0)
+    assert batches == [[1]]
+
+    clock.now += 0.06
+    await asyncio.gather(*waiting)
+
+    assert batches == [[1], [2, 3]]
+
+
+async def test_a_full_batch_and_who_comes_later_alone_wait_for_nothing() -> None:
+    clock, batches = Clock(), list[list[int]]()
+    batcher = _pacing(clock, batches)
+    await batcher.submit(1)
+
+    await asyncio.gather(*(batcher.submit(item) for item in (2, 3, 4)))
+    clock.now += 0.06
+    await batcher.submit(5)
+
+    assert batches == [[1], [2, 3, 4], [5]]
