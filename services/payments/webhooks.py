@@ -24,7 +24,7 @@ WALLET = "local_wallet"
 BATCH_MAX = 48
 # From one batch to the next: each costs a call and a commit, whatever its size. Only a crowd does
 # not wait for a slow one.
-EVERY_SECONDS, PARALLEL, BESIDE_FROM = 0.05, 2, 24
+EVERY_SECONDS, PARALLEL, BESIDE_FROM = 0.1, 2, 24
 
 Received = tuple[Receipt, ProviderEvent]
 

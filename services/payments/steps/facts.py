@@ -84,6 +84,11 @@ class Change:
     # When the payment is due again; None for never, unless a webhook or a person wakes it.
     due_in: timedelta | None = None
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to write yet: the worker only goes on to ask."""
+        return self.keeps_lease and not (self.attempt or self.events or self.closed_news)
+
 
 class Call(Enum):
     """What to ask, before more can be decided."""

@@ -53,6 +53,11 @@ def test_a_step_begins_with_its_recorded_intent(state: State, step: Step, leads_
     assert [event.cause for event in plan.change.events] == [f"{step}_intended"]
 
 
+def test_before_a_question_there_is_nothing_to_write_and_before_a_first_send_there_is() -> None:
+    assert DECIDER.plan(make_work(State.PAYING_OUT, AttemptState.SENT)).change.is_nothing
+    assert not DECIDER.plan(make_work(State.CREATED)).change.is_nothing
+
+
 def test_an_intent_that_was_never_sent_is_sent() -> None:
     assert DECIDER.plan(make_work(State.PAYING_OUT, AttemptState.INTENDED)).call is Call.SEND
 
