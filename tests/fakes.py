@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.domain.quote import Fees, RateTrail
-from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent, RateQuery
+from services.payments.ports import (
+    FeeQuery,
+    IncomingWebhook,
+    ProviderCall,
+    ProviderEvent,
+    RateQuery,
+)
 from services.shared.errors import DomainError, NotAuthenticated
 from tests.makers import CAPABILITIES, FEES, make_trail
 
@@ -47,6 +53,8 @@ class ScriptedProviders:
     def __init__(self) -> None:
         self.executed: list[str] = []
         self.looked_up: list[str] = []
+        # How many webhooks were read together.
+        self.read: list[int] = []
         self.execute_answers: dict[Step, Answer] = {}
         self.look_up_answers: dict[Step, Answer] = {}
 
@@ -60,13 +68,19 @@ class ScriptedProviders:
             self.looked_up.append(call.attempt.key)
             yield call.attempt.key, self._answer(call, self.look_up_answers)
 
-    async def read_webhook(
-        self, provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
-    ) -> ProviderEvent:
+    async def read_webhooks(
+        self, webhooks: Sequence[IncomingWebhook]
+    ) -> Sequence[ProviderEvent | DomainError]:
+        self.read.append(len(webhooks))
+        return [self._event(webhook) for webhook in webhooks]
+
+    def _event(self, webhook: IncomingWebhook) -> ProviderEvent | DomainError:
         """Trusts what is unsigned where that is allowed; a header x-signature must say "good"."""
-        if headers.get("x-signature", "good" if allow_unsigned else "") != "good":
-            raise BadSignature(provider=provider)
-        told = json.loads(body)
+        provider = webhook.provider
+        signature = webhook.headers.get("x-signature", "good" if webhook.allow_unsigned else "")
+        if signature != "good":
+            return BadSignature(provider=provider)
+        told = json.loads(webhook.body)
         about_us = "transaction_id" in told
         return ProviderEvent(
             provider=provider,

@@ -31,7 +31,6 @@ from services.payments.convert import encode_event, encode_payment
 from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
 from services.payments.ports import (
-    Arrival,
     EndpointStore,
     FeeBook,
     Inbox,
@@ -39,7 +38,6 @@ from services.payments.ports import (
     PaymentStore,
     Providers,
     Rates,
-    Receipt,
     WorkStore,
 )
 from services.payments.pricing import Pricing
@@ -63,7 +61,8 @@ from services.payments.store import (
     PostgresWork,
     wake,
 )
-from services.payments.usecases import Created, Creation, PaymentOrder, Reading, Webhooks
+from services.payments.usecases import Created, Creation, PaymentOrder, Reading
+from services.payments.webhooks import Webhooks
 from services.payments.worker import Deliverer, Worker
 from services.payments.worker.auditor import METRICS, Auditor
 from services.shared.clock import SystemClock
@@ -74,8 +73,8 @@ from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
 
-# Of webhooks two batches at once, but no two small ones: each costs a commit, whatever its size.
-BATCHES, BESIDE_FROM = 2, 24
+# From one batch of creations to the next, where there is no crowd that waits already.
+CREATION_EVERY_SECONDS = 0.04
 RETRY_SECONDS = 0.5
 # Most time that one statement of an audit may take: beside the work, and on its own.
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
@@ -115,6 +114,7 @@ def build_server(
         # A batch costs three calls and a commit, whatever its size: few large ones cost least.
         parallel=1,
         gathers=True,
+        every_seconds=CREATION_EVERY_SECONDS,
         waiting_max=config.waiting_max,
         group=lambda order: order.quote.merchant_id,
         drops_abandoned=True,
@@ -127,7 +127,9 @@ def build_server(
     )
     server.add(
         webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
-        WebhookServicer(_webhooks(config, providers, inbox)),
+        WebhookServicer(
+            Webhooks(providers, inbox, sandbox=config.sandbox, waiting_max=config.waiting_max)
+        ),
         "caravel.payments.v1.WebhookService",
     )
     server.add(
@@ -141,18 +143,6 @@ def build_server(
         "caravel.payments.v1.AdminService",
     )
     return server
-
-
-def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
-    # What arrives during a commit shares the next; only a crowd does not wait for a slow one.
-    arrivals = Batcher[Arrival, Receipt](
-        inbox.receive,
-        largest_batch=config.batch_max,
-        parallel=BATCHES,
-        beside_from=BESIDE_FROM,
-        waiting_max=config.waiting_max,
-    )
-    return Webhooks(providers, arrivals, sandbox=config.sandbox)
 
 
 @asynccontextmanager

@@ -17,8 +17,6 @@ Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
 # Longest time that a batch is waited for to grow after the last one has ended.
 GATHERING_SECONDS = 0.1
-# Nobody is waited for any more when the last batch began so long ago.
-PACE_SECONDS = 0.04
 
 
 def _one_group(_: object) -> Hashable:
@@ -39,16 +37,18 @@ class Batcher(Generic[Item, Result]):
         group: Callable[[Item], Hashable] = _one_group,
         drops_abandoned: bool = False,
         gathers: bool = False,
+        every_seconds: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """At most `parallel` batches run at once, and at most waiting_max items wait.
 
         A batch is begun beside another only where beside_from items wait: a small one had better
         grow meanwhile. drops_abandoned leaves out what nobody waits for any more by the time its
-        turn comes. gathers holds the next batch until all who are about wait: those whom the last
-        one answered, who are soon back, and those who came meanwhile. They have as long as that one
-        took, and at least until PACE_SECONDS after it began, so that a steady stream makes few
-        batches. Who was alone waits for nobody.
+        turn comes. every_seconds is the least time from the beginning of one batch to that of the
+        next, unless it is full: of a steady stream each then holds what came meanwhile, and who
+        comes alone waits for nothing. gathers holds the next batch until all who are about wait:
+        those whom the last one answered, who are soon back, and those who came meanwhile. They have
+        as long as that one took, or every_seconds; once they are there, nobody waits any longer.
         """
         self._work = work
         self._largest_batch = largest_batch
@@ -59,7 +59,8 @@ class Batcher(Generic[Item, Result]):
         self._drops_abandoned = drops_abandoned
         self._gathers = gathers
         self._now = now
-        self._came_meanwhile, self._expected, self._gathers_until = 0, 0, 0.0
+        self._every_seconds = every_seconds
+        self._came_meanwhile, self._enough, self._grows_until = 0, largest_batch, 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._is_starting = False
         # In the order of their turns; a group that waits for nothing is not in it.
@@ -105,9 +106,11 @@ class Batcher(Generic[Item, Result]):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+            began = self._now()
+            self._grows_until = began + self._every_seconds
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)
-            task.add_done_callback(partial(self._done, len(batch), self._now()))
+            task.add_done_callback(partial(self._done, len(batch), began))
 
     def _may_begin(self) -> bool:
         if not self._running:
@@ -115,8 +118,8 @@ class Batcher(Generic[Item, Result]):
         return len(self._running) < self._parallel and self._waiting >= self._beside_from
 
     def _had_better_grow(self) -> bool:
-        left = self._gathers_until - self._now()
-        if self._waiting >= self._expected or left <= 0:
+        left = self._grows_until - self._now()
+        if self._waiting >= self._enough or left <= 0:
             return False
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(left, self._gathered)
@@ -143,9 +146,9 @@ class Batcher(Generic[Item, Result]):
         self._running.discard(task)
         if self._gathers:
             ended = self._now()
-            self._expected = min(size + self._came_meanwhile, self._largest_batch)
+            self._enough = min(size + self._came_meanwhile, self._largest_batch)
             patience = min(ended - began, GATHERING_SECONDS)
-            self._gathers_until = max(ended + patience, began + PACE_SECONDS)
+            self._grows_until = max(self._grows_until, ended + patience)
         self._start()
 
     async def _run(self, batch: Sequence[Waiting[Item, Result]]) -> None:

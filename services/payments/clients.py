@@ -13,23 +13,24 @@ from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
-from services.payments.batcher import Batcher
 from services.payments.domain.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.domain.payment import Failure, Recipient
 from services.payments.domain.quote import FeeLine, Fees, RateLeg, RateTrail
-from services.payments.ports import FeeQuery, ProviderCall, ProviderEvent, RateQuery
+from services.payments.ports import (
+    FeeQuery,
+    IncomingWebhook,
+    ProviderCall,
+    ProviderEvent,
+    RateQuery,
+)
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
 from services.shared.money import Money
-from services.shared.telemetry import trace_id_var
 
 PRICING_TIMEOUT_SECONDS = 3.0
 WEBHOOK_TIMEOUT_SECONDS = 5.0
-# The gateway takes no body larger than 64 KiB, and providers no message larger than 4 MiB.
-WEBHOOK_BATCH_MAX = 48
-WEBHOOKS_WAITING_MAX = 2048
 # How long one operation may take, and how much longer its call may; both end before the lease does.
 OPERATION_TIMEOUT_SECONDS = 10
 CALL_TIMEOUT_SECONDS = 12.0
@@ -95,13 +96,6 @@ class GrpcProviders:
         self._stub: providers_pb2_grpc.ProviderServiceAsyncStub = (
             providers_pb2_grpc.ProviderServiceStub(channel)
         )
-        self._webhooks = Batcher[providers_pb2.ReadWebhookRequest, ProviderEvent](
-            self._read_webhooks,
-            largest_batch=WEBHOOK_BATCH_MAX,
-            parallel=1,
-            gathers=True,
-            waiting_max=WEBHOOKS_WAITING_MAX,
-        )
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """See Providers.execute."""
@@ -130,28 +124,25 @@ class GrpcProviders:
         async for answer in _answers(calls, stream):
             yield answer
 
-    async def read_webhook(
-        self, provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
-    ) -> ProviderEvent:
-        """See Providers.read_webhook. Those that come together are one call."""
-        return await self._webhooks.submit(
-            providers_pb2.ReadWebhookRequest(
-                provider=provider,
-                headers=headers,
-                body=body,
-                allow_unsigned=allow_unsigned,
-                trace_id=trace_id_var.get(),
-            )
-        )
-
-    async def _read_webhooks(
-        self, webhooks: Sequence[providers_pb2.ReadWebhookRequest]
+    async def read_webhooks(
+        self, webhooks: Sequence[IncomingWebhook]
     ) -> Sequence[ProviderEvent | DomainError]:
+        """See Providers.read_webhooks."""
+        request = providers_pb2.ReadWebhooksRequest(
+            webhooks=[
+                providers_pb2.ReadWebhookRequest(
+                    provider=webhook.provider,
+                    headers=webhook.headers,
+                    body=webhook.body,
+                    allow_unsigned=webhook.allow_unsigned,
+                    trace_id=webhook.trace_id,
+                )
+                for webhook in webhooks
+            ]
+        )
         async with refusals_as_errors("providers"):
             response = await self._stub.ReadWebhooks(
-                providers_pb2.ReadWebhooksRequest(webhooks=webhooks),
-                timeout=WEBHOOK_TIMEOUT_SECONDS,
-                metadata=call_metadata(),
+                request, timeout=WEBHOOK_TIMEOUT_SECONDS, metadata=call_metadata()
             )
         return [
             _read_event(webhook.provider, result)

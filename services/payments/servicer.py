@@ -22,7 +22,8 @@ from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
 from services.payments.pricing import Pricing
 from services.payments.steering import Steering
-from services.payments.usecases import Created, PaymentOrder, Reading, Webhooks
+from services.payments.usecases import Created, PaymentOrder, Reading
+from services.payments.webhooks import Webhooks
 from services.shared.telemetry import trace_id_var
 
 REPLAYED = ("idempotent-replayed", "true")

@@ -1,13 +1,11 @@
-"""The verbs of the public API: create, show, list, quote, and take webhooks in. Creation works on
-batches; text was validated in convert, prices come from pricing, and the payment's further way is
-the worker's."""
+"""The verbs of the public API: create, show, list and quote. Creation works on batches; text was
+validated in convert, prices come from pricing, and the payment's further way is the worker's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.payments.batcher import Batcher
 from services.payments.domain.payment import (
     LateFunds,
     Payment,
@@ -18,23 +16,16 @@ from services.payments.domain.payment import (
 )
 from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.ports import (
-    Arrival,
     Encode,
     IdempotencyKey,
     NewPayment,
     PaymentFilter,
     PaymentStore,
-    ProviderEvent,
-    Providers,
-    Receipt,
     StoredAnswer,
 )
 from services.payments.pricing import Pricing, QuoteOrder
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, Unavailable
 from services.shared.ids import decode_id, encode_id, new_id
-
-# Whose events arrive at POST /api/webhooks, without a provider in the path.
-WALLET = "local_wallet"
 
 
 class IdempotencyKeyReused(NotAllowedNow):
@@ -208,44 +199,6 @@ class Reading:
         if key not in found:
             raise QuoteNotFound(quote_id=quote_id)
         return found[key], now
-
-
-class Webhooks:
-    """Takes webhooks in: verified by providers, kept in the inbox, then answered."""
-
-    def __init__(
-        self, providers: Providers, inbox: Batcher[Arrival, Receipt], *, sandbox: bool
-    ) -> None:
-        self._providers = providers
-        self._inbox = inbox
-        self._sandbox = sandbox
-
-    async def receive_event(
-        self, headers: Mapping[str, str], body: bytes
-    ) -> tuple[Receipt, ProviderEvent]:
-        """Takes a local wallet's event. Raises PaymentNotFound and what ReadWebhook refuses."""
-        event = await self._providers.read_webhook(
-            WALLET, headers, body, allow_unsigned=self._sandbox
-        )
-        payment_id = read_transaction_id(event.transaction_id)
-        return await self._keep(event, payment_id, body, keep_unmatched=False), event
-
-    async def receive_provider_event(
-        self, provider: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[Receipt, ProviderEvent]:
-        """Takes a provider's own event. Raises what ReadWebhook refuses."""
-        event = await self._providers.read_webhook(provider, headers, body, allow_unsigned=False)
-        if event.step is None:
-            return Receipt.IGNORED, event
-        payment_id = decode_id("pay", event.transaction_id)
-        return await self._keep(event, payment_id, body, keep_unmatched=True), event
-
-    async def _keep(
-        self, event: ProviderEvent, payment_id: UUID | None, body: bytes, *, keep_unmatched: bool
-    ) -> Receipt:
-        return await self._inbox.submit(
-            Arrival(event=event, payment_id=payment_id, body=body, keep_unmatched=keep_unmatched)
-        )
 
 
 def read_quote_id(text: str) -> UUID:

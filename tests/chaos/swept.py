@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -228,6 +227,8 @@ class SweptTransaction(Swept):
         self._intended: list[Change] = []
         self._answered: list[Change] = []
         self._marked: list[Work] = []
+        # What a record makes due at once: its claim was the one before.
+        self._followed: list[tuple[str, str]] = []
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
@@ -250,13 +251,16 @@ class SweptTransaction(Swept):
         self._marked = list(await self._inner.mark_sent(work))
         return self._marked
 
-    async def now(self) -> datetime:
-        return await self._inner.now()
-
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         if not self._claims:
             self._answered = [change for change in changes if change.attempt]
             await self._hit_each("W5", self._answered)
+        self._followed = [
+            (change.following.step, change.payment.reference)
+            for change in changes
+            if change.following
+        ]
+        await self._failpoints.hit("W1", *self._followed)
         posting = [change for change in changes if change.postings]
 
         async def between_legs() -> None:
@@ -277,6 +281,7 @@ class SweptTransaction(Swept):
     async def commit(self) -> None:
         await self._inner.commit()
         await self._hit_each("W2", self._intended)
+        await self._failpoints.hit("W2", *self._followed)
         await self._hit_each("W6", self._answered)
 
     async def after(self) -> None:

@@ -14,6 +14,7 @@ from services.payments.ports.operations import (
 from services.payments.ports.services import (
     FeeBook,
     FeeQuery,
+    IncomingWebhook,
     ProviderCall,
     ProviderEvent,
     Providers,
@@ -45,6 +46,7 @@ __all__ = [
     "FeeQuery",
     "IdempotencyKey",
     "Inbox",
+    "IncomingWebhook",
     "LetterFilter",
     "NewPayment",
     "Operations",

@@ -57,6 +57,19 @@ class ProviderCall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncomingWebhook:
+    """A webhook as it came; whose it is says the address that it came to."""
+
+    provider: str
+    headers: Mapping[str, str]
+    body: bytes
+    # Whether one without a signature may pass, in a sandbox.
+    allow_unsigned: bool
+    # Of the call that brought it.
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProviderEvent:
     """A webhook whose signature held, or that a sandbox let pass unsigned."""
 
@@ -84,10 +97,13 @@ class Providers(Protocol):
         """Asks what became of each attempt; yields (key, answer), every key once."""
         ...
 
-    async def read_webhook(
-        self, provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
-    ) -> ProviderEvent:
-        """Verifies a webhook and says what it means. Raises what ReadWebhook refuses with."""
+    async def read_webhooks(
+        self, webhooks: Sequence[IncomingWebhook]
+    ) -> Sequence[ProviderEvent | DomainError]:
+        """Verifies each webhook and says what it means, or why it is refused; in order.
+
+        Raises Unavailable.
+        """
         ...
 
     async def capabilities(self) -> Mapping[str, Capabilities]:

@@ -15,8 +15,11 @@ from services.payments.steps import Change, Work
 class WorkTransaction(Protocol):
     """One transaction of the worker; leaving it without commit() undoes it."""
 
-    async def now(self) -> datetime:
-        """The database's time."""
+    async def untouched(
+        self, work: Sequence[Work], *, lease_seconds: float
+    ) -> tuple[datetime, Collection[UUID]]:
+        """The database's time, and the ids of those payments that nothing has happened to since
+        they were claimed, and whose lease lasts so much longer. Nothing will until commit()."""
         ...
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:

@@ -109,6 +109,27 @@ class Decider:
             return rest(work, call_off(work))
         return self._forward(work)
 
+    def follow(self, work: Work, change: Change) -> Plan | None:
+        """The payout that is due with this change, its intent recorded in the same transaction;
+        None where none is. Only for a payment that nothing else has happened to since its claim."""
+        payment = change.payment
+        # What is heard and not dealt with comes first.
+        unheard = len(work.news) > len(change.closed_news)
+        if payment.state is not State.CONVERTED or change.due_in != timedelta(0) or unheard:
+            return None
+        plan = self._forward(replace(work, payment=payment, attempt=None, news=(), earlier=()))
+        if plan.call is not Call.SEND:
+            return None
+        merged = replace(
+            change,
+            payment=plan.change.payment,
+            following=plan.change.attempt,
+            events=(*change.events, *plan.change.events),
+            keeps_lease=True,
+            due_in=None,
+        )
+        return replace(plan, change=merged)
+
     def _forward(self, work: Work) -> Plan:
         """The next move of a payment whose money is still to be collected or paid out."""
         payment = work.payment

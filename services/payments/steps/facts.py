@@ -75,6 +75,8 @@ class Change:
     status_before: Status
     lease_token: int
     attempt: Attempt | None = None
+    # The next step's attempt, whose intent is the last of the events.
+    following: Attempt | None = None
     events: tuple[Event, ...] = ()
     postings: tuple[Posting, ...] = ()
     closed_news: tuple[ClosedNews, ...] = ()
@@ -83,6 +85,16 @@ class Change:
     keeps_lease: bool = False
     # When the payment is due again; None for never, unless a webhook or a person wakes it.
     due_in: timedelta | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to write yet: the worker only goes on to ask."""
+        return self.keeps_lease and not (self.attempt or self.events or self.closed_news)
+
+    @property
+    def posted_at(self) -> int:
+        """The version whose event the postings belong to."""
+        return self.payment.version if self.following is None else self.payment.version - 1
 
 
 class Call(Enum):

@@ -103,6 +103,19 @@ _NEWS = text(
            ) AS n
     """
 )
+# Whoever tells a worker that has the payment of something sets `nudged`.
+_UNTOUCHED = text(
+    """
+    SELECT now() AS now, ARRAY (
+           SELECT p.id FROM payments p
+             JOIN json_to_recordset(CAST(:rows AS json))
+               AS r(merchant_id text, id uuid, lease_token bigint)
+            USING (merchant_id, id, lease_token)
+            WHERE NOT p.nudged AND p.lease_until > now() + make_interval(secs => :lease_seconds)
+            ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
+           ) AS ids
+    """
+)
 # The row of the payment is locked, so that the token cannot change between check and commit.
 _MARK_SENT = text(
     """
@@ -160,10 +173,23 @@ class PostgresWorkTransaction(Failures):
         """See WorkTransaction.commit."""
         await self._connection.commit()
 
-    async def now(self) -> datetime:
-        """See WorkTransaction.now."""
-        now: datetime = (await self._connection.execute(text("SELECT now()"))).scalar_one()
-        return now
+    async def untouched(
+        self, work: Sequence[Work], *, lease_seconds: float
+    ) -> tuple[datetime, Collection[UUID]]:
+        """See WorkTransaction.untouched."""
+        wanted = rows.as_json(
+            {
+                "merchant_id": item.payment.merchant_id,
+                "id": item.payment.id,
+                "lease_token": item.lease_token,
+            }
+            for item in work
+        )
+        found = await self._connection.execute(
+            _UNTOUCHED, {"rows": wanted, "lease_seconds": lease_seconds}
+        )
+        row = found.one()
+        return row.now, set(row.ids)
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         """See WorkTransaction.claim."""

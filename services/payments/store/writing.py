@@ -134,7 +134,9 @@ async def write_changes(
         _WRITE,
         {
             "payments": rows.as_json(map(_payment_change, changes)),
-            "attempts": rows.as_json(rows.attempt_row(c.attempt) for c in changes if c.attempt),
+            "attempts": rows.as_json(
+                rows.attempt_row(a) for c in changes for a in (c.attempt, c.following) if a
+            ),
             "events": rows.as_json(rows.event_row(c.payment, e) for c in changes for e in c.events),
             "postings": rows.as_json(row for c in changes for row in _posting_rows(c)),
             "news": rows.as_json(row for c in changes for row in _news_rows(c)),
@@ -182,7 +184,7 @@ def _posting_rows(change: Change) -> list[dict[str, Any]]:
         {
             "merchant_id": change.payment.merchant_id,
             "payment_id": change.payment.id,
-            "sequence": change.payment.version,
+            "sequence": change.posted_at,
             "position": position,
             "debit": posting.debit,
             "credit": posting.credit,

@@ -157,6 +157,8 @@ class Claims:
         planned = plan_apart(self._decider, work)
         held = await transaction.fail(planned.failures)
         await transaction.fail_news(planned.news_failures)
-        await transaction.write([plan.change for plan in planned.plans])
+        await transaction.write(
+            [plan.change for plan in planned.plans if not plan.change.is_nothing]
+        )
         report_failures(len(planned.failures), held)
         return planned.plans

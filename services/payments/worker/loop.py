@@ -25,10 +25,9 @@ FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lea
 UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
 # A second batch of answers is recorded beside another only where it is a large one.
 RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
-# After a claim the worker rests in proportion to what it took, so that under load fewer and larger
-# batches are claimed; what comes due at rest waits for a claim's time.
-REST_FACTOR = 3
-REST_SECONDS_MAX = 0.1
+# From one claim or record to the next, so that of a steady stream each holds many payments; what
+# comes alone is claimed and recorded at once.
+CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS = 0.1, 0.05
 
 # What was asked for and came back: a provider's answer, or a rate.
 Heard = Answer | RateTrail | DomainError
@@ -61,6 +60,9 @@ class Worker:
         self._claim_max = claim_max
         self._under_way_max = under_way_max
         self._poll_seconds = poll_seconds
+        # Less would leave a request that follows too little time.
+        self._follows_within = lease_seconds / 2
+        self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._under_way = 0
         self._batches: set[asyncio.Task[None]] = set()
@@ -69,6 +71,7 @@ class Worker:
             largest_batch=RECORD_BATCH_MAX,
             parallel=2,
             beside_from=RECORD_BESIDE_FROM,
+            every_seconds=RECORD_EVERY_SECONDS,
             waiting_max=1_000_000,
         )
 
@@ -81,6 +84,7 @@ class Worker:
 
         A database that is away is waited for; nothing is remembered that is not in it.
         """
+        self._stopping = stopping
         while not stopping.is_set():
             self._wake.clear()
             started = _now()
@@ -94,9 +98,9 @@ class Worker:
                 self._claims.be_careful()
                 go_on = False
             if not go_on:
-                await asyncio.sleep(min(REST_FACTOR * (_now() - started), REST_SECONDS_MAX))
+                await asyncio.sleep(started + CLAIM_EVERY_SECONDS - _now())
                 await self._wait()
-        if self._batches:
+        while self._batches:
             await asyncio.wait(self._batches)
 
     async def _wait(self) -> None:
@@ -120,6 +124,9 @@ class Worker:
         """Reports what has been committed, and begins to ask."""
         CLAIMED.inc(len(plans))
         _report(plan.change for plan in plans)
+        self._begin(plans)
+
+    def _begin(self, plans: Sequence[Plan]) -> None:
         asking = [plan for plan in plans if plan.call is not None]
         if asking:
             task = asyncio.create_task(self._ask(asking))
@@ -223,16 +230,35 @@ class Worker:
             await self._fail(work, error)
 
     async def _record(self, answered: Sequence[tuple[Work, Heard]]) -> Sequence[bool]:
-        """One transaction for all answers that came in together."""
+        """One transaction for all answers that came in together, and for the intents of what they
+        make due."""
+        following: list[Plan] = []
         async with self._store.begin() as transaction:
-            now = await transaction.now()
+            now, untouched = await transaction.untouched(
+                [work for work, _ in answered], lease_seconds=self._follows_within
+            )
             changes = [self._change(work, heard, now) for work, heard in answered]
+            if not self._stopping.is_set():
+                for number, (work, _) in enumerate(answered):
+                    if work.payment.id in untouched and (
+                        plan := self._follow(work, changes[number])
+                    ):
+                        changes[number] = plan.change
+                        following.append(plan)
             written = await transaction.write(changes)
             await transaction.commit()
         FENCED.inc(len(changes) - len(written))
         _report(change for change in changes if change.payment.id in written)
+        self._begin([plan for plan in following if plan.work.payment.id in written])
         self.wake()
         return [change.payment.id in written for change in changes]
+
+    def _follow(self, work: Work, change: Change) -> Plan | None:
+        try:
+            return self._decider.follow(work, change)
+        except Exception:  # noqa: BLE001 - what came is recorded, and the next claim counts it
+            get_logger().exception("follow_failed", transaction_id=work.payment.transaction_id)
+            return None
 
     def _change(self, work: Work, heard: Heard, now: datetime) -> Change:
         if isinstance(heard, Answer):

@@ -54,7 +54,7 @@ async def _carry(engine: AsyncEngine, **answers: Answer) -> None:
             return
         async with PostgresWork(engine).begin() as transaction:
             sent = await transaction.mark_sent(asking)
-            now = await transaction.now()
+            now, _ = await transaction.untouched([], lease_seconds=0)
             changes = [
                 DECIDER.settle(work, answers.get(work.attempt.step, SUCCEEDED), now)
                 for work in sent

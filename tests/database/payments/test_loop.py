@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.domain.attempt import Answer, Outcome, Step
 from services.payments.domain.payment import Failure, Payment, Route, Status
 from services.payments.ports import ProviderCall
-from services.payments.steps import Decider
+from services.payments.steps import Change, Decider, Plan, Work
 from services.payments.store import Alarm, PostgresPayments, PostgresWork, wake
 from services.payments.worker import Worker
 from tests.conftest import Database
@@ -36,13 +36,14 @@ def _worker(
     *,
     lease_seconds: float = 30,
     under_way_max: int = 64,
+    decider: Decider | None = None,
 ) -> Worker:
     return Worker(
         owner=uuid4().hex,
         store=PostgresWork(engine),
         providers=providers,
         rates=FixedRates(),
-        decider=Decider(CAPABILITIES, spread=lambda: 0.0),
+        decider=decider or Decider(CAPABILITIES, spread=lambda: 0.0),
         claim_max=16,
         under_way_max=under_way_max,
         lease_seconds=lease_seconds,
@@ -89,6 +90,31 @@ async def test_many_payments_complete_each_sent_once(engine: AsyncEngine) -> Non
 
     assert len(providers.executed) == len(set(providers.executed)) == 100
     assert providers.looked_up == []
+
+
+async def test_a_payout_follows_its_collection_without_another_claim(engine: AsyncEngine) -> None:
+    payments = await _create(engine, 5)
+    providers = ScriptedProviders()
+
+    async with _running(_worker(engine, providers)):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    assert len(providers.executed) == 10
+    assert await _scalar(engine, "SELECT max(lease_token) FROM payments") == 1
+
+
+async def test_what_cannot_follow_is_recorded_and_planned_by_itself(engine: AsyncEngine) -> None:
+    payments = await _create(engine)
+
+    class Stumbles(Decider):
+        def follow(self, work: Work, change: Change) -> Plan | None:
+            raise RuntimeError("stumbled")
+
+    worker = _worker(engine, ScriptedProviders(), decider=Stumbles(CAPABILITIES, lambda: 0.0))
+    async with _running(worker):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    assert await _scalar(engine, "SELECT max(step_failures) FROM payments") == 0
 
 
 async def test_two_workers_share_the_work_and_send_nothing_twice(engine: AsyncEngine) -> None:

@@ -66,7 +66,7 @@ async def _settle(
     engine: AsyncEngine, work: Sequence[Work], answer: Answer, *, commit: bool = True
 ) -> None:
     async with PostgresWork(engine, encode_event).begin() as transaction:
-        now = await transaction.now()
+        now, _ = await transaction.untouched([], lease_seconds=0)
         await transaction.write([DECIDER.settle(item, answer, now) for item in work])
         if commit:
             await transaction.commit()

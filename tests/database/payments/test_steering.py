@@ -60,7 +60,7 @@ async def _step(engine: AsyncEngine, answer: Answer = SUCCEEDED) -> Sequence[Wor
     asked = [plan.work for plan in plans if plan.call is not None]
     async with store.begin() as transaction:
         sent = {work.payment.id: work for work in await transaction.mark_sent(asked)}
-        now = await transaction.now()
+        now, _ = await transaction.untouched([], lease_seconds=0)
         changes = [DECIDER.settle(sent.get(work.payment.id, work), answer, now) for work in asked]
         await transaction.write(changes)
         await transaction.commit()
@@ -131,7 +131,8 @@ async def test_a_cancel_during_the_collection_gives_back_what_it_brings(
 
     wished = await steering.cancel(payment.merchant_id, payment.transaction_id)
     async with store.begin() as transaction:
-        change = DECIDER.settle(sent, SUCCEEDED, await transaction.now())
+        now, _ = await transaction.untouched([], lease_seconds=0)
+        change = DECIDER.settle(sent, SUCCEEDED, now)
         assert payment.id in await transaction.write([change])
         await transaction.commit()
     # The worker had not heard of the wish; the payment is due at once, and the next one does.

@@ -43,7 +43,7 @@ async def _claim(engine: AsyncEngine, *, lease_seconds: float = 30, limit: int =
 
 async def _settle(engine: AsyncEngine, work: Sequence[Work], answer: Answer) -> set[UUID]:
     async with PostgresWork(engine).begin() as transaction:
-        now = await transaction.now()
+        now, _ = await transaction.untouched([], lease_seconds=0)
         written = await transaction.write([DECIDER.settle(item, answer, now) for item in work])
         await transaction.commit()
     return set(written)

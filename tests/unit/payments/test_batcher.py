@@ -4,8 +4,10 @@ group's flood is its own burden."""
 import asyncio
 from collections.abc import Sequence
 
-from services.payments.batcher import PACE_SECONDS, Batcher
+from services.payments.batcher import Batcher
 from services.shared.errors import Overloaded, Unavailable
+
+EVERY_SECONDS = 0.05
 
 
 class Gate:
@@ -222,6 +224,7 @@ async def _after_a_batch_of_four(
         parallel=1,
         waiting_max=100,
         gathers=True,
+        every_seconds=EVERY_SECONDS,
         now=clock,
     )
     await asyncio.gather(*(batcher.submit(item) for item in range(1, 5)))
@@ -251,7 +254,13 @@ async def test_a_batch_waits_for_those_too_who_came_meanwhile() -> None:
     clock = Clock()
     gate = Gate()
     batcher = Batcher[int, int](
-        gate.work, largest_batch=10, parallel=1, waiting_max=100, gathers=True, now=clock
+        gate.work,
+        largest_batch=10,
+        parallel=1,
+        waiting_max=100,
+        gathers=True,
+        every_seconds=EVERY_SECONDS,
+        now=clock,
     )
     tasks = await _begun(batcher, gate, 1, 2)
     gate.open.set()
@@ -285,7 +294,7 @@ async def test_a_batch_waits_no_longer_than_a_slow_one_took() -> None:
 async def test_after_a_quick_batch_the_next_keeps_the_pace() -> None:
     clock = Clock()
     batcher, batches = await _after_a_batch_of_four(clock, took_seconds=0.001)
-    clock.now += PACE_SECONDS - 0.01
+    clock.now += EVERY_SECONDS - 0.01
     early = await _waiting(batcher, 5)
     assert batches == []
 
@@ -317,3 +326,39 @@ async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
 
     assert await asyncio.gather(first, stays) == [10, 30]
     assert gate.batches == [[1], [3]]
+
+
+def _pacing(clock: Clock, batches: list[list[int]]) -> Batcher[int, int]:
+    async def work(items: Sequence[int]) -> Sequence[int | Exception]:
+        batches.append(list(items))
+        return list(items)
+
+    return Batcher[int, int](
+        work, largest_batch=3, parallel=1, waiting_max=100, every_seconds=EVERY_SECONDS, now=clock
+    )
+
+
+async def test_what_comes_soon_after_a_batch_began_is_gathered_for_the_next() -> None:
+    clock, batches = Clock(), list[list[int]]()
+    batcher = _pacing(clock, batches)
+    assert await batcher.submit(1) == 1
+    waiting = [asyncio.create_task(batcher.submit(item)) for item in (2, 3)]
+    await asyncio.sleep(0)
+    assert batches == [[1]]
+
+    clock.now += 0.06
+    await asyncio.gather(*waiting)
+
+    assert batches == [[1], [2, 3]]
+
+
+async def test_a_full_batch_and_who_comes_later_alone_wait_for_nothing() -> None:
+    clock, batches = Clock(), list[list[int]]()
+    batcher = _pacing(clock, batches)
+    await batcher.submit(1)
+
+    await asyncio.gather(*(batcher.submit(item) for item in (2, 3, 4)))
+    clock.now += 0.06
+    await batcher.submit(5)
+
+    assert batches == [[1], [2, 3, 4], [5]]

@@ -53,6 +53,54 @@ def test_a_step_begins_with_its_recorded_intent(state: State, step: Step, leads_
     assert [event.cause for event in plan.change.events] == [f"{step}_intended"]
 
 
+def test_before_a_question_there_is_nothing_to_write_and_before_a_first_send_there_is() -> None:
+    assert DECIDER.plan(make_work(State.PAYING_OUT, AttemptState.SENT)).change.is_nothing
+    assert not DECIDER.plan(make_work(State.CREATED)).change.is_nothing
+
+
+def _collected(**changes: object) -> Work:
+    return replace(make_work(State.COLLECTING, AttemptState.SENT), **changes)  # type: ignore[arg-type]
+
+
+def test_a_payout_follows_its_collection_with_its_intent_in_the_same_change() -> None:
+    work = _collected()
+    change = DECIDER.settle(work, SUCCEEDED, NOW)
+    plan = DECIDER.follow(work, change)
+
+    assert plan is not None
+    assert plan.call is Call.SEND
+    assert (plan.work.payment, plan.work.attempt) == (plan.change.payment, plan.change.following)
+    assert plan.change.keeps_lease
+    assert [event.to_state for event in plan.change.events] == [
+        State.FUNDED,
+        State.CONVERTED,
+        State.PAYING_OUT,
+    ]
+    assert (plan.change.attempt, plan.change.postings) == (change.attempt, change.postings)
+    assert plan.change.posted_at == change.payment.version == plan.change.payment.version - 1
+    assert plan.change.expected_version == work.payment.version
+    assert plan.change.following is not None
+    assert plan.change.following.key == f"{work.payment.transaction_id}-payout-1"
+
+
+def test_nothing_follows_what_is_no_funded_payment_in_its_currency() -> None:
+    work = _collected()
+    for answer in (PENDING, UNKNOWN, DECLINED):
+        assert DECIDER.follow(work, DECIDER.settle(work, answer, NOW)) is None
+    late = work.payment.last_moment + timedelta(seconds=1)
+    assert DECIDER.follow(work, DECIDER.settle(work, SUCCEEDED, late)) is None
+    unwanted = replace(work, payment=replace(work.payment, cancel_requested_at=NOW))
+    assert DECIDER.follow(unwanted, DECIDER.settle(unwanted, SUCCEEDED, NOW)) is None
+
+
+def test_what_is_heard_and_not_dealt_with_comes_before_the_payout() -> None:
+    early = _collected(news=(_news(Outcome.SUCCEEDED),))
+    dealt_with = _collected(news=(_news(Outcome.SUCCEEDED, Step.COLLECTION, "stripe"),))
+
+    assert DECIDER.follow(early, DECIDER.settle(early, SUCCEEDED, NOW)) is None
+    assert DECIDER.follow(dealt_with, DECIDER.settle(dealt_with, SUCCEEDED, NOW)) is not None
+
+
 def test_an_intent_that_was_never_sent_is_sent() -> None:
     assert DECIDER.plan(make_work(State.PAYING_OUT, AttemptState.INTENDED)).call is Call.SEND
 

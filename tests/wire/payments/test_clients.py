@@ -1,7 +1,6 @@
 """The clients over real sockets: whatever happens to a provider call, every key gets an answer, and
 what nobody knows is UNKNOWN."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +19,13 @@ from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
 from services.payments.domain.attempt import Answer, AttemptState, LookUp, Outcome, Step
 from services.payments.domain.payment import Recipient
 from services.payments.domain.quote import Fees, RateTrail
-from services.payments.ports import FeeQuery, ProviderCall, RateQuery
+from services.payments.ports import (
+    FeeQuery,
+    IncomingWebhook,
+    ProviderCall,
+    ProviderEvent,
+    RateQuery,
+)
 from services.shared.corridors import CorridorUnsupported
 from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavailable
 from services.shared.grpc_server import GrpcServer
@@ -166,35 +171,33 @@ async def test_a_named_recipient_is_passed_on_and_an_unnamed_one_is_absent() -> 
 async def test_capabilities_and_refusals_cross_the_wire() -> None:
     async with _providers(Providers()) as providers:
         (deaf,) = (await providers.capabilities()).values()
-        with pytest.raises(NotFound) as caught:
-            await providers.read_webhook("acme", {}, b"", allow_unsigned=False)
+        (refused,) = await providers.read_webhooks([_webhook("acme", b"")])
 
     assert deaf.look_up is LookUp.NONE
     assert deaf.event_is_evidence
-    assert caught.value.metadata == {"provider": "acme"}
-
-
-async def test_webhooks_that_come_together_share_a_call_and_no_refusal() -> None:
-    servicer = Providers()
-    async with _providers(servicer) as providers:
-        first, *others, refused = await asyncio.gather(
-            *(
-                providers.read_webhook(name, {}, body, allow_unsigned=False)
-                for name, body in (("deaf", b"1"), ("deaf", b"2"), ("deaf", b"3"), ("acme", b"4"))
-            ),
-            return_exceptions=True,
-        )
-
-    assert [first.event_id, *(other.event_id for other in others)] == ["1", "2", "3"]
     assert isinstance(refused, NotFound)
-    # The first waits for nobody; the rest wait for it.
-    assert [len(request.webhooks) for request in servicer.requests] == [1, 3]
+    assert refused.metadata == {"provider": "acme"}
+
+
+def _webhook(provider: str, body: bytes) -> IncomingWebhook:
+    return IncomingWebhook(provider=provider, headers={}, body=body, allow_unsigned=False)
+
+
+async def test_webhooks_are_read_in_one_call_and_in_order_whatever_one_of_them_is() -> None:
+    servicer = Providers()
+    told = (("deaf", b"1"), ("acme", b"2"), ("deaf", b"3"))
+    async with _providers(servicer) as providers:
+        first, refused, last = await providers.read_webhooks([_webhook(*one) for one in told])
+
+    assert isinstance(refused, NotFound)
+    assert [one.event_id for one in (first, last) if isinstance(one, ProviderEvent)] == ["1", "3"]
+    assert [len(request.webhooks) for request in servicer.requests] == [3]
 
 
 async def test_a_webhook_is_not_read_while_providers_is_away() -> None:
     async with _providers(Providers(error=Unavailable("away"))) as providers:
         with pytest.raises(Unavailable):
-            await providers.read_webhook("deaf", {}, b"", allow_unsigned=False)
+            await providers.read_webhooks([_webhook("deaf", b"")])
 
 
 @pytest.mark.parametrize("sandbox", [True, False])

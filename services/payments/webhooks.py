@@ -1,0 +1,107 @@
+"""Takes webhooks in: verified by providers, kept in the inbox, then answered. Those that come
+together share a call to providers and a commit; what becomes of their payments is the worker's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.payments.batcher import Batcher
+from services.payments.domain.payment import PaymentNotFound
+from services.payments.ports import (
+    Arrival,
+    Inbox,
+    IncomingWebhook,
+    ProviderEvent,
+    Providers,
+    Receipt,
+)
+from services.shared.errors import DomainError
+from services.shared.ids import decode_id
+from services.shared.telemetry import trace_id_var
+
+# Whose events arrive at POST /api/webhooks, without a provider in the path.
+WALLET = "local_wallet"
+# The gateway takes no body larger than 64 KiB, and providers no message larger than 4 MiB.
+BATCH_MAX = 48
+# From one batch to the next: each costs a call and a commit, whatever its size. Only a crowd does
+# not wait for a slow one.
+EVERY_SECONDS, PARALLEL, BESIDE_FROM = 0.1, 2, 24
+
+Received = tuple[Receipt, ProviderEvent]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    webhook: IncomingWebhook
+    # Whether it is kept where there is no such payment, or refused.
+    keep_unmatched: bool
+
+
+class Webhooks:
+    """Takes webhooks, many at once; each is answered for itself."""
+
+    def __init__(
+        self, providers: Providers, inbox: Inbox, *, sandbox: bool, waiting_max: int
+    ) -> None:
+        self._providers = providers
+        self._inbox = inbox
+        self._sandbox = sandbox
+        self._batcher = Batcher[_Taken, Received](
+            self._receive,
+            largest_batch=BATCH_MAX,
+            parallel=PARALLEL,
+            beside_from=BESIDE_FROM,
+            waiting_max=waiting_max,
+            every_seconds=EVERY_SECONDS,
+        )
+
+    async def receive_event(self, headers: Mapping[str, str], body: bytes) -> Received:
+        """Takes a local wallet's event. Raises PaymentNotFound and what ReadWebhook refuses."""
+        webhook = IncomingWebhook(
+            provider=WALLET,
+            headers=headers,
+            body=body,
+            allow_unsigned=self._sandbox,
+            trace_id=trace_id_var.get(),
+        )
+        return await self._batcher.submit(_Taken(webhook, keep_unmatched=False))
+
+    async def receive_provider_event(
+        self, provider: str, headers: Mapping[str, str], body: bytes
+    ) -> Received:
+        """Takes a provider's own event. Raises what ReadWebhook refuses."""
+        webhook = IncomingWebhook(
+            provider=provider,
+            headers=headers,
+            body=body,
+            allow_unsigned=False,
+            trace_id=trace_id_var.get(),
+        )
+        return await self._batcher.submit(_Taken(webhook, keep_unmatched=True))
+
+    async def _receive(self, taken: Sequence[_Taken]) -> Sequence[Received | DomainError]:
+        events = await self._providers.read_webhooks([one.webhook for one in taken])
+        read = [_read(one, event) for one, event in zip(taken, events, strict=True)]
+        arrivals = [one for one in read if isinstance(one, Arrival)]
+        receipts = iter(await self._inbox.receive(arrivals) if arrivals else ())
+        return [_answer(one, next(receipts)) if isinstance(one, Arrival) else one for one in read]
+
+
+def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Received | DomainError:
+    """What is to be kept, or the answer where nothing is."""
+    if isinstance(event, DomainError):
+        return event
+    if taken.keep_unmatched and event.step is None:
+        return Receipt.IGNORED, event
+    payment_id = decode_id("pay", event.transaction_id)
+    if payment_id is None and not taken.keep_unmatched:
+        return PaymentNotFound(transaction_id=event.transaction_id[:64])
+    return Arrival(
+        event=event,
+        payment_id=payment_id,
+        body=taken.webhook.body,
+        keep_unmatched=taken.keep_unmatched,
+    )
+
+
+def _answer(arrival: Arrival, receipt: Receipt | PaymentNotFound) -> Received | DomainError:
+    return receipt if isinstance(receipt, PaymentNotFound) else (receipt, arrival.event)
