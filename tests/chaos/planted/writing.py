@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -111,8 +112,11 @@ def local_clock(patches: Patches) -> None:
         claimed = await original(self, *claim, **limits)
         return [replace(item, claimed_at=now()) for item in claimed]
 
-    async def local_now(_: PostgresWorkTransaction) -> datetime:
-        return now()
+    async def untouched(
+        self: PostgresWorkTransaction, *claimed: Any, **lease: Any
+    ) -> tuple[datetime, Collection[UUID]]:
+        _, ids = await original_untouched(self, *claimed, **lease)
+        return now(), ids
 
     original = patches.put(PostgresWorkTransaction, "claim", claim)
-    patches.put(PostgresWorkTransaction, "now", local_now)
+    original_untouched = patches.put(PostgresWorkTransaction, "untouched", untouched)
