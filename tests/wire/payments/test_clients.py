@@ -187,8 +187,7 @@ async def test_webhooks_that_come_together_share_a_call_and_no_refusal() -> None
 
     assert [first.event_id, *(other.event_id for other in others)] == ["1", "2", "3"]
     assert isinstance(refused, NotFound)
-    # The first waits for nobody; the rest wait for it.
-    assert [len(request.webhooks) for request in servicer.requests] == [1, 3]
+    assert [len(request.webhooks) for request in servicer.requests] == [4]
 
 
 async def test_a_webhook_is_not_read_while_providers_is_away() -> None:
