@@ -22,7 +22,7 @@ class GatewayConfig:
 
     payments_host is one name or address with every replica behind it, each on one of these ports.
     files is the folder as Envoy will see it. allowed_origins is the regular expression of web
-    origins that may call the API.
+    origins that may call the API, and calls_max how many calls may be on their way to payments.
     """
 
     files: Path
@@ -34,6 +34,7 @@ class GatewayConfig:
     payments_host: str = "127.0.0.1"
     payments_ports: tuple[int, ...] = (50051,)
     allowed_origins: str = LOCAL_ORIGINS
+    calls_max: int = 2048
 
 
 # In a container; the container's own network is the boundary, and two ports are published from it.
@@ -56,6 +57,7 @@ def render(config: GatewayConfig) -> str:
             _endpoint(config.payments_host, port) for port in config.payments_ports
         ],
         "ALLOWED_ORIGINS": config.allowed_origins,
+        "CALLS_MAX": config.calls_max,
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
     template = Template((HERE / CONFIG_FILE).read_text())

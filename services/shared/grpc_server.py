@@ -90,10 +90,6 @@ class _Registration:
         )
 
 
-def _as_it_is(handler: Any, _: str) -> Any:
-    return handler
-
-
 def _in_context(admit: Admit) -> Callable[[Any, str], Any]:
     """Puts each call into its trace and request, times it, and answers every error as one Status.
 
@@ -235,8 +231,9 @@ class GrpcServer:
 
     async def start(self, host: str, port: int) -> None:
         """Binds and serves, still NOT_SERVING for health. Raises OSError on a busy port."""
-        plainly: Any = _Registration(self._server, _as_it_is)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, plainly)
+        # Registered with gRPC itself, where one call of each method is always awaited: behind a
+        # crowd of other calls a server that only has much to do would be taken for dead.
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._add_reflection([*self._names, health.SERVICE_NAME])
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)

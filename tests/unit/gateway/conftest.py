@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from caravel.payments.v1 import (
     webhooks_pb2_grpc,
 )
 
+from deploy.local import ports
 from gateway.config import GatewayConfig, arguments, write
 from services.shared.grpc_server import GrpcServer
 
@@ -120,15 +120,6 @@ class Gateway:
                     return dict(line)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 async def start_backend(backend: Backend, port: int = 0) -> GrpcServer:
     """The scripted services on a real port, healthy."""
     server = GrpcServer()
@@ -148,19 +139,21 @@ async def start_backend(backend: Backend, port: int = 0) -> GrpcServer:
 
 
 @asynccontextmanager
-async def run_envoy(folder: Path, payments_port: int, backend: Backend) -> AsyncIterator[Gateway]:
+async def run_envoy(
+    folder: Path, payments_port: int, backend: Backend, **settings: Any
+) -> AsyncIterator[Gateway]:
     """Envoy with our own configuration in front of payments_port, listening when this yields."""
-    rest_port, grpc_port, admin_port = free_ports(3)
-    config = GatewayConfig(
-        files=folder,
-        rest_port=rest_port,
-        grpc_port=grpc_port,
-        admin_port=admin_port,
-        payments_ports=(payments_port,),
-    )
+    with ports.claimed(["rest_port", "grpc_port", "admin_port"]) as claimed:
+        config = GatewayConfig(files=folder, payments_ports=(payments_port,), **claimed, **settings)
+        async with _envoy(config, backend) as gateway:
+            yield gateway
+
+
+@asynccontextmanager
+async def _envoy(config: GatewayConfig, backend: Backend) -> AsyncIterator[Gateway]:
     process = await asyncio.create_subprocess_exec(
         ENVOY,
-        *arguments(write(config, folder), log_level="info"),
+        *arguments(write(config, config.files), log_level="info"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -168,11 +161,11 @@ async def run_envoy(folder: Path, payments_port: int, backend: Backend) -> Async
     assert process.stderr
     drain = None
     try:
-        await _wait_until_listening(process.stderr, (rest_port, grpc_port))
+        await _wait_until_listening(process.stderr, (config.rest_port, config.grpc_port))
         drain = asyncio.create_task(process.stderr.read())
         yield Gateway(
-            rest=f"http://127.0.0.1:{rest_port}",
-            grpc=f"127.0.0.1:{grpc_port}",
+            rest=f"http://127.0.0.1:{config.rest_port}",
+            grpc=f"127.0.0.1:{config.grpc_port}",
             backend=backend,
             output=process.stdout,
         )
@@ -183,7 +176,7 @@ async def run_envoy(folder: Path, payments_port: int, backend: Backend) -> Async
             await drain
 
 
-async def _wait_until_listening(log: asyncio.StreamReader, ports: tuple[int, ...]) -> None:
+async def _wait_until_listening(log: asyncio.StreamReader, opened: tuple[int, ...]) -> None:
     said = []
     async with asyncio.timeout(START_SECONDS):
         while line := await log.readline():
@@ -193,7 +186,7 @@ async def _wait_until_listening(log: asyncio.StreamReader, ports: tuple[int, ...
         else:
             raise AssertionError("Envoy did not start:\n" + "".join(said))
         # The workers open the ports a moment after the line that announces them.
-        for port in ports:
+        for port in opened:
             while not await _answers(port):
                 pass
 

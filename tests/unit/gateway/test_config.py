@@ -4,18 +4,21 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from caravel.common.v1 import error_reason_pb2
+from caravel.payments.v1 import payments_pb2
 
+from deploy.local import ports
 from gateway.config import COMPOSE, GatewayConfig, arguments, render, write
 from tests.unit.gateway.conftest import (
     ENVOY,
     START_SECONDS,
     Backend,
     Gateway,
-    free_ports,
+    created,
     run_envoy,
     start_backend,
 )
@@ -65,9 +68,13 @@ def test_reasons_in_envoys_own_answers_are_in_the_catalogue() -> None:
 
 
 async def test_healthz_follows_the_health_of_payments(tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    with ports.claimed(["payments"]) as claimed:
+        await _health_is_followed(tmp_path, claimed["payments"])
+
+
+async def _health_is_followed(folder: Path, port: int) -> None:
     async with (
-        run_envoy(tmp_path, port, Backend()) as gateway,
+        run_envoy(folder, port, Backend()) as gateway,
         aiohttp.ClientSession(gateway.rest) as http,
     ):
         async with http.get("/healthz") as response:
@@ -86,6 +93,41 @@ async def test_healthz_follows_the_health_of_payments(tmp_path: Path) -> None:
                         assert await response.json() == {"status": "ok"}
                         break
         await server.stop(0)
+
+
+async def test_call_beyond_the_most_is_told_that_it_is_too_much(tmp_path: Path) -> None:
+    waiting, answers = asyncio.Semaphore(0), asyncio.Event()
+
+    async def in_time(request: Any, context: Any) -> payments_pb2.Payment:
+        waiting.release()
+        await answers.wait()
+        return await created(request, context)
+
+    backend = Backend(answer=in_time)
+    server = await start_backend(backend)
+    async with (
+        run_envoy(tmp_path, server.port, backend, calls_max=2) as gateway,
+        aiohttp.ClientSession(gateway.rest) as http,
+        asyncio.TaskGroup() as group,
+    ):
+        first = [group.create_task(_post(http)) for _ in range(2)]
+        for _ in first:
+            await waiting.acquire()
+        async with http.post("/api/payments", data="{}") as response:
+            body = await response.json()
+            assert (response.status, response.headers["retry-after"]) == (429, "1")
+            assert body["code"] == 8
+            assert body["details"][0]["reason"] == "OVERLOADED"
+            assert body["details"][1]["retry_delay"] == "1s"
+        answers.set()
+    await server.stop(0)
+
+    assert [call.result() for call in first] == [201, 201]
+
+
+async def _post(http: aiohttp.ClientSession) -> int:
+    async with http.post("/api/payments", data="{}") as response:
+        return response.status
 
 
 DOCS = {

@@ -276,6 +276,21 @@ async def test_of_a_crowd_each_caller_is_heard(
     assert [answer for answer in answers if answer != ["acme"]] == []
 
 
+async def test_question_of_health_overtakes_a_crowd(
+    servicer: Scripted, channel: grpc.aio.Channel
+) -> None:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    crowd = [asyncio.create_task(unary(channel)) for _ in range(CROWD)]
+    # After each of the crowd has asked.
+    await asyncio.sleep(0)
+
+    await health.Check(health_pb2.HealthCheckRequest(service=NAME))
+    heard = len(servicer.contexts)
+
+    await asyncio.gather(*crowd)
+    assert heard < CROWD / 2
+
+
 async def test_health_welcomes_nobody_until_told_to() -> None:
     server = serve(Scripted())
     await server.start("127.0.0.1", 0)
