@@ -107,22 +107,11 @@ def build_server(
 ) -> GrpcServer:
     """The service over any ports."""
     pricing = Pricing(corridors, fees, rates)
-    creation = Creation(pricing, store, encode_payment)
-    batcher = Batcher[PaymentOrder, Created](
-        creation.create,
-        largest_batch=config.batch_max,
-        # A batch costs three calls and a commit, whatever its size: few large ones cost least.
-        parallel=1,
-        gathers=True,
-        every_seconds=CREATION_EVERY_SECONDS,
-        waiting_max=config.waiting_max,
-        group=lambda order: order.quote.merchant_id,
-        drops_abandoned=True,
-    )
+    creating = _in_batches(Creation(pricing, store, encode_payment), config)
     server = GrpcServer(Authenticator(sandbox=config.sandbox).admit)
     server.add(
         payments_pb2_grpc.add_PaymentServiceServicer_to_server,
-        PaymentServicer(batcher, Reading(pricing, store), Steering(work, encode_payment), pricing),
+        PaymentServicer(creating, Reading(pricing, store), Steering(work, encode_payment), pricing),
         "caravel.payments.v1.PaymentService",
     )
     server.add(
@@ -143,6 +132,20 @@ def build_server(
         "caravel.payments.v1.AdminService",
     )
     return server
+
+
+def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentOrder, Created]:
+    return Batcher(
+        creation.create,
+        largest_batch=config.batch_max,
+        # A batch costs three calls and a commit, whatever its size: few large ones cost least.
+        parallel=1,
+        gathers=True,
+        every_seconds=CREATION_EVERY_SECONDS,
+        waiting_max=config.waiting_max,
+        group=lambda order: order.quote.merchant_id,
+        drops_abandoned=True,
+    )
 
 
 @asynccontextmanager

@@ -80,9 +80,8 @@ async def test_those_that_come_together_share_a_call_and_a_commit_and_no_refusal
     assert [event.event_id for _, event in received] == [
         f"evt_{number}" for number in range(BESIDE_FROM) if number != 1
     ]
-    # The first waits for nobody; the rest wait for it.
-    assert providers.read == [1, BESIDE_FROM - 1]
-    assert [len(kept) for kept in inbox.kept] == [1, BESIDE_FROM - 2]
+    assert providers.read == [BESIDE_FROM]
+    assert [len(kept) for kept in inbox.kept] == [BESIDE_FROM - 1]
 
 
 async def test_an_event_about_none_of_our_operations_is_ignored_and_not_kept() -> None:
