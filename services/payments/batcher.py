@@ -15,6 +15,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
+# So many share a batch's costs well enough: of more, one half is served while the other comes back.
+CROWD = 24
 # Longest time that a batch is waited for to grow after the last one has ended.
 GATHERING_SECONDS = 0.1
 
@@ -48,7 +50,8 @@ class Batcher(Generic[Item, Result]):
         next, unless it is full: of a steady stream each then holds what came meanwhile, and who
         comes alone waits for nothing. gathers holds the next batch until all who are about wait:
         those whom the last one answered, who are soon back, and those who came meanwhile. They have
-        as long as that one took, or every_seconds; once they are there, nobody waits any longer.
+        as long as that one took, or every_seconds; once they are there, or half of a CROWD's, nobody
+        waits any longer.
         """
         self._work = work
         self._largest_batch = largest_batch
@@ -146,7 +149,8 @@ class Batcher(Generic[Item, Result]):
         self._running.discard(task)
         if self._gathers:
             ended = self._now()
-            self._enough = min(size + self._came_meanwhile, self._largest_batch)
+            about = size + self._came_meanwhile
+            self._enough = min(about, max(about // 2, CROWD), self._largest_batch)
             patience = min(ended - began, GATHERING_SECONDS)
             self._grows_until = max(self._grows_until, ended + patience)
         self._start()

@@ -4,7 +4,7 @@ group's flood is its own burden."""
 import asyncio
 from collections.abc import Sequence
 
-from services.payments.batcher import Batcher
+from services.payments.batcher import CROWD, Batcher
 from services.shared.errors import Overloaded, Unavailable
 
 EVERY_SECONDS = 0.05
@@ -268,6 +268,27 @@ async def test_a_batch_waits_for_those_too_who_came_meanwhile() -> None:
 
     assert await asyncio.gather(tasks[1], batcher.submit(3)) == [20, 30]
     assert gate.batches == [[1], [2, 3]]
+
+
+async def test_of_a_crowd_one_half_is_enough() -> None:
+    clock, gate, crowd = Clock(), Gate(), 2 * CROWD
+    batcher = Batcher[int, int](
+        gate.work,
+        largest_batch=10 * CROWD,
+        parallel=1,
+        waiting_max=10 * CROWD,
+        gathers=True,
+        every_seconds=EVERY_SECONDS,
+        now=clock,
+    )
+    gate.open.set()
+    await asyncio.gather(*(batcher.submit(item) for item in range(crowd)))
+
+    early = await _waiting(batcher, *range(CROWD - 1))
+    assert [len(batch) for batch in gate.batches] == [crowd]
+    await asyncio.gather(early, batcher.submit(CROWD))
+
+    assert [len(batch) for batch in gate.batches] == [crowd, CROWD]
 
 
 async def test_nobody_waits_for_more_than_a_batch_can_hold() -> None:
