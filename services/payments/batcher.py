@@ -50,8 +50,8 @@ class Batcher(Generic[Item, Result]):
         next, unless it is full: of a steady stream each then holds what came meanwhile, and who
         comes alone waits for nothing. gathers holds the next batch until all who are about wait:
         those whom the last one answered, who are soon back, and those who came meanwhile. They have
-        as long as that one took, or every_seconds; once they are there, or half of a CROWD's, nobody
-        waits any longer.
+        as long as that one took, or every_seconds; once they are there, or half of a crowd is,
+        nobody waits any longer.
         """
         self._work = work
         self._largest_batch = largest_batch
