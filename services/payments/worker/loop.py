@@ -128,8 +128,9 @@ class Worker:
 
     def _begin(self, plans: Sequence[Plan]) -> None:
         asking = [plan for plan in plans if plan.call is not None]
-        if asking:
-            task = asyncio.create_task(self._ask(asking))
+        # What follows records may be more than a claim is, and one stalls those it is sent with.
+        for first in range(0, len(asking), self._claim_max):
+            task = asyncio.create_task(self._ask(asking[first : first + self._claim_max]))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
 
