@@ -35,6 +35,7 @@ def _worker(
     providers: ScriptedProviders,
     *,
     lease_seconds: float = 30,
+    claim_max: int = 16,
     under_way_max: int = 64,
     decider: Decider | None = None,
 ) -> Worker:
@@ -44,7 +45,7 @@ def _worker(
         providers=providers,
         rates=FixedRates(),
         decider=decider or Decider(CAPABILITIES, spread=lambda: 0.0),
-        claim_max=16,
+        claim_max=claim_max,
         under_way_max=under_way_max,
         lease_seconds=lease_seconds,
         poll_seconds=0.1,
@@ -100,6 +101,25 @@ async def test_a_payout_follows_its_collection_without_another_claim(engine: Asy
         await _wait(engine, payments, Status.COMPLETED)
 
     assert len(providers.executed) == 10
+    assert await _scalar(engine, "SELECT max(lease_token) FROM payments") == 1
+
+
+async def test_what_follows_is_sent_in_no_larger_parts_than_a_claim(engine: AsyncEngine) -> None:
+    payments = await _create(engine, 5)
+    sizes, all_asked = list[int](), asyncio.Barrier(len(payments))
+
+    class AnswersAtOnce(ScriptedProviders):
+        async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+            sizes.append(len(calls))
+            if calls[0].attempt.step is Step.COLLECTION:
+                await all_asked.wait()
+            async for answer in super().execute(calls):
+                yield answer
+
+    async with _running(_worker(engine, AnswersAtOnce(), claim_max=1)):
+        await _wait(engine, payments, Status.COMPLETED)
+
+    assert sizes == [1] * 10
     assert await _scalar(engine, "SELECT max(lease_token) FROM payments") == 1
 
 
