@@ -27,7 +27,7 @@ class Options:
     # Of the burst that is more than what the mesh can take.
     burst_seconds: float = 60.0
     # All is as before when single creations take no longer than so many times what they took.
-    recovered_times_usual: float = 2.0
+    recovered_times_usual: float = 1.0
     # How many processes of payments and of the worker are compared.
     processes: tuple[int, ...] = (1, 2)
     # How many payments wait when it is measured how fast a backlog goes down.

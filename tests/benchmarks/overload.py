@@ -33,7 +33,6 @@ class Overload:
         await bench.mesh.use(DATABASE)
         rest = bench.mesh.rest
         before = await bench.create(bench.options.usual_connections, rest, DATABASE)
-        usual = await bench.create(1, rest, DATABASE)
         tag, rate = requests.new_tag(), TIMES_CAPACITY * before.rate
         burst = await load.fixed_rate(
             rest,
@@ -44,7 +43,8 @@ class Overload:
         )
         # The workers have not nearly settled what was created.
         bench.mesh.has_leftovers = True
-        usual_ms = bench.options.recovered_times_usual * (usual.percentile_ms(0.99) or 1.0)
+        # As at capacity: the workers have to settle the burst, and take their share of processors.
+        usual_ms = bench.options.recovered_times_usual * (before.percentile_ms(0.99) or 1.0)
         recovery = await _recovery(bench, usual_ms)
         await _check(bench, burst, tag)
         figures = _figures(burst) | {
@@ -94,7 +94,8 @@ async def _check(bench: Bench, burst: Outcome, tag: str) -> None:
 
 
 async def _recovery(bench: Bench, usual_ms: float) -> float:
-    """Seconds until single creations are as fast as they were, to the first of a row of them."""
+    """Seconds until single creations are as fast as those of many clients were before the burst, to
+    the first of a row of them."""
     rest, began = bench.mesh.rest, time.monotonic()
     make = requests.creating(rest, requests.new_tag())
     in_a_row, number, since = 0, 0, 0.0
