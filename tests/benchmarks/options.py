@@ -26,7 +26,7 @@ class Options:
     usual_connections: int = 64
     # Of the burst that is more than what the mesh can take.
     burst_seconds: float = 60.0
-    # All is as before when single creations take no longer than so many times what they took.
+    # All is as before when single creations take no longer than so many times the p99 at capacity.
     recovered_times_usual: float = 1.0
     # How many processes of payments and of the worker are compared.
     processes: tuple[int, ...] = (1, 2)
