@@ -20,7 +20,8 @@ from services.shared.telemetry import trace_id_var
 
 # Whose events arrive at POST /api/webhooks, without a provider in the path.
 WALLET = "local_wallet"
-# The gateway takes no body larger than 64 KiB, and providers no message larger than 4 MiB.
+# Bodies are a few KB. The gateway lets 256 KiB pass, of which providers would not take so many at
+# once (4 MiB): all of that batch are then told to come again.
 BATCH_MAX = 48
 # From one batch to the next: each costs a call and a commit, whatever its size. Only a crowd does
 # not wait for a slow one.
@@ -56,26 +57,14 @@ class Webhooks:
 
     async def receive_event(self, headers: Mapping[str, str], body: bytes) -> Received:
         """Takes a local wallet's event. Raises PaymentNotFound and what ReadWebhook refuses."""
-        webhook = IncomingWebhook(
-            provider=WALLET,
-            headers=headers,
-            body=body,
-            allow_unsigned=self._sandbox,
-            trace_id=trace_id_var.get(),
-        )
+        webhook = _incoming(WALLET, headers, body, allow_unsigned=self._sandbox)
         return await self._batcher.submit(_Taken(webhook, keep_unmatched=False))
 
     async def receive_provider_event(
         self, provider: str, headers: Mapping[str, str], body: bytes
     ) -> Received:
         """Takes a provider's own event. Raises what ReadWebhook refuses."""
-        webhook = IncomingWebhook(
-            provider=provider,
-            headers=headers,
-            body=body,
-            allow_unsigned=False,
-            trace_id=trace_id_var.get(),
-        )
+        webhook = _incoming(provider, headers, body, allow_unsigned=False)
         return await self._batcher.submit(_Taken(webhook, keep_unmatched=True))
 
     async def _receive(self, taken: Sequence[_Taken]) -> Sequence[Received | DomainError]:
@@ -84,6 +73,18 @@ class Webhooks:
         arrivals = [one for one in read if isinstance(one, Arrival)]
         receipts = iter(await self._inbox.receive(arrivals) if arrivals else ())
         return [_answer(one, next(receipts)) if isinstance(one, Arrival) else one for one in read]
+
+
+def _incoming(
+    provider: str, headers: Mapping[str, str], body: bytes, *, allow_unsigned: bool
+) -> IncomingWebhook:
+    return IncomingWebhook(
+        provider=provider,
+        headers=headers,
+        body=body,
+        allow_unsigned=allow_unsigned,
+        trace_id=trace_id_var.get(),
+    )
 
 
 def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Received | DomainError:

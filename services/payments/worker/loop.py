@@ -239,13 +239,11 @@ class Worker:
                 [work for work, _ in answered], lease_seconds=self._follows_within
             )
             changes = [self._change(work, heard, now) for work, heard in answered]
-            if not self._stopping.is_set():
-                for number, (work, _) in enumerate(answered):
-                    if work.payment.id in untouched and (
-                        plan := self._follow(work, changes[number])
-                    ):
-                        changes[number] = plan.change
-                        following.append(plan)
+            for number, (work, _) in enumerate(answered):
+                may_follow = work.payment.id in untouched and not self._stopping.is_set()
+                if may_follow and (plan := self._follow(work, changes[number])):
+                    changes[number] = plan.change
+                    following.append(plan)
             written = await transaction.write(changes)
             await transaction.commit()
         FENCED.inc(len(changes) - len(written))

@@ -363,12 +363,11 @@ async def test_what_comes_soon_after_a_batch_began_is_gathered_for_the_next() ->
     clock, batches = Clock(), list[list[int]]()
     batcher = _pacing(clock, batches)
     assert await batcher.submit(1) == 1
-    waiting = [asyncio.create_task(batcher.submit(item)) for item in (2, 3)]
-    await asyncio.sleep(0)
+    waiting = await _waiting(batcher, 2, 3)
     assert batches == [[1]]
 
     clock.now += 0.06
-    await asyncio.gather(*waiting)
+    await waiting
 
     assert batches == [[1], [2, 3]]
 
