@@ -241,6 +241,7 @@ def _read_result(result: providers_pb2.OperationResult) -> Answer:
         provider_reference=result.provider_reference,
         amount=_read_money(result.amount) if result.HasField("amount") else None,
         failure=_read_failure(result.failure) if result.HasField("failure") else None,
+        retry_after=timedelta(seconds=max(0, result.retry_after_seconds)),
     )
 
 

@@ -107,6 +107,7 @@ def from_result(result: OperationResult) -> providers_pb2.OperationResult:
         outcome=providers_pb2.Outcome.Value(result.outcome.name),
         provider_reference=result.provider_reference,
         amount=_from_money(result.amount),
+        retry_after_seconds=result.retry_after_seconds,
     )
     if result.failure:
         message.failure.code = result.failure.code

@@ -101,15 +101,20 @@ class OperationResult:
     provider_reference: str = ""
     amount: Money | None = None
     failure: Failure | None = None
+    # How long to wait before the next try; 0 where nobody has said.
+    retry_after_seconds: int = 0
 
 
-def unknown(key: str, code: str, message: str = "", reference: str = "") -> OperationResult:
+def unknown(
+    key: str, code: str, message: str = "", reference: str = "", *, retry_after_seconds: int = 0
+) -> OperationResult:
     """Nobody knows what became of the operation; never a failure."""
     return OperationResult(
         key=key,
         outcome=Outcome.UNKNOWN,
         provider_reference=reference,
         failure=Failure(code, message),
+        retry_after_seconds=retry_after_seconds,
     )
 
 
@@ -123,9 +128,16 @@ def failed(key: str, code: str, message: str = "", reference: str = "") -> Opera
     )
 
 
-def not_sent(key: str, code: str, message: str = "") -> OperationResult:
+def not_sent(
+    key: str, code: str, message: str = "", *, retry_after_seconds: int = 0
+) -> OperationResult:
     """This try provably never left."""
-    return OperationResult(key=key, outcome=Outcome.NOT_SENT, failure=Failure(code, message))
+    return OperationResult(
+        key=key,
+        outcome=Outcome.NOT_SENT,
+        failure=Failure(code, message),
+        retry_after_seconds=retry_after_seconds,
+    )
 
 
 class LookUpStrength(Enum):

@@ -76,6 +76,8 @@ class Answer:
     # Id of the webhook event, where one brought the answer, and our key, where it repeats it.
     event_id: str = ""
     key: str = ""
+    # Nothing is tried again before so much time has passed.
+    retry_after: timedelta = timedelta(0)
 
     @property
     def is_a_persons(self) -> bool:
@@ -130,6 +132,15 @@ class Attempt:
             # That nothing was found says nothing of why nothing was known before.
             failure=self.failure if answer.outcome is Outcome.ABSENT else answer.failure,
         )
+
+    def unanswered(self, answer: Answer, *, first_send: bool) -> "Attempt":
+        """The attempt after an answer that leaves open what became of it."""
+        if answer.outcome is Outcome.NOT_SENT and self.failure is not None:
+            # The provider was not asked: what it said last stands, and was said no more often.
+            return replace(self, state=AttemptState.UNKNOWN)
+        # What was counted before the first send are tries that never left.
+        counted = replace(self, inconclusive_count=0) if first_send else self
+        return counted.answered(AttemptState.UNKNOWN, answer)
 
 
 def intend(payment: Payment, step: Step, number: int, amount: Money | None = None) -> Attempt:

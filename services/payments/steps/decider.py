@@ -260,7 +260,7 @@ class Decider:
             # What remains of the time in which it may come back; at its end this was the last time.
             remaining = self._final_in(work, attempt) or None
             return release(work, due_in=remaining, closed_news=closed(work, attempt))
-        return release(work, due_in=LONGEST_RETRY)
+        return release(work, due_in=max(LONGEST_RETRY, answer.retry_after))
 
     def _let_go(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         """The provider has nothing, and nothing that was sent can still reach it: the end."""
@@ -304,7 +304,7 @@ class Decider:
         if following is not None:
             return fail_over(work, attempt, answer, following, now)
         change = replace(
-            release(work, due_in=self._retry_in(attempt)),
+            release(work, due_in=self._retry_in(attempt, answer)),
             attempt=replace(
                 attempt.answered(AttemptState.UNKNOWN, answer), state=AttemptState.INTENDED
             ),
@@ -316,11 +316,12 @@ class Decider:
         )
         return replace(change, payment=payment, events=(event,))
 
-    def _retry_in(self, attempt: Attempt) -> timedelta:
+    def _retry_in(self, attempt: Attempt, answer: Answer) -> timedelta:
         delay: timedelta = min(
             FIRST_RETRY * 2 ** min(attempt.inconclusive_count, 10), LONGEST_RETRY
         )
-        return delay * (0.5 + self._spread() / 2)
+        # Spread beyond the time that was asked for, so that not all come at its end.
+        return answer.retry_after + delay * (0.5 + self._spread() / 2)
 
     def _accept(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         age = now - attempt.sent_at if attempt.sent_at else FIRST_POLL
@@ -350,8 +351,8 @@ class Decider:
         if not capabilities.may_send_again(attempt, now):
             return hold(work, "outcome_unknown")
         change = replace(
-            release(work, due_in=self._retry_in(attempt)),
-            attempt=attempt.answered(AttemptState.UNKNOWN, answer),
+            release(work, due_in=self._retry_in(attempt, answer)),
+            attempt=attempt.unanswered(answer, first_send=work.first_send),
         )
         if attempt.state is AttemptState.UNKNOWN:
             return change

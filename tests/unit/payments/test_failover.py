@@ -260,6 +260,30 @@ def test_a_key_is_sent_again_while_its_error_may_pass(count: int, code: str) -> 
     assert DECIDER.may_send_after(_cached(61, count, code), ABSENT)
 
 
+def test_a_send_that_our_own_protection_refuses_is_no_answer_of_the_provider() -> None:
+    work = _cached(seconds_ago=61, count=4)
+    refused = Answer(
+        outcome=Outcome.NOT_SENT, failure=Failure(code="provider_unavailable", message="open")
+    )
+
+    attempt = DECIDER.settle(work, refused, NOW).attempt
+
+    assert attempt is not None
+    assert (attempt.inconclusive_count, attempt.failure) == (4, _attempt(work).failure)
+    assert DECIDER.may_send_after(replace(work, attempt=attempt), ABSENT)
+
+
+def test_tries_that_never_left_do_not_count_once_one_has_left() -> None:
+    work = make_work(State.COLLECTING, AttemptState.SENT, first_send=True)
+    refused_before = replace(work, attempt=replace(_attempt(work), inconclusive_count=9))
+    fault = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="provider_fault", message="500"))
+
+    attempt = DECIDER.settle(refused_before, fault, NOW).attempt
+
+    assert attempt is not None
+    assert attempt.inconclusive_count == 1
+
+
 def test_after_its_lifetime_a_key_is_sent_only_where_the_reference_is_a_second_fence() -> None:
     old = {"sent_at": NOW - timedelta(days=2), "last_sent_at": NOW - timedelta(days=2)}
     attempt = make_attempt(_work().payment, Step.PAYOUT, AttemptState.UNKNOWN, **old)

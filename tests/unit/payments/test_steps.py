@@ -224,6 +224,26 @@ def test_repeated_unknowns_wait_longer_up_to_a_minute_and_add_no_events() -> Non
     assert timedelta(seconds=59) < delays[-1] <= timedelta(seconds=60)
 
 
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.ABSENT])
+@pytest.mark.parametrize("first_send", [True, False])
+def test_nothing_is_tried_again_before_the_provider_wants_it(
+    outcome: Outcome, first_send: bool
+) -> None:
+    answer = Answer(
+        outcome=outcome,
+        failure=Failure(code="rate_limited", message="429"),
+        retry_after=timedelta(seconds=200),
+    )
+    attempt_state = AttemptState.SENT if first_send else AttemptState.UNKNOWN
+    work = make_work(State.PAYING_OUT, attempt_state, first_send=first_send)
+    completed = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
+
+    for asked in (work, completed) if outcome is Outcome.UNKNOWN else (work,):
+        due_in = DECIDER.settle(asked, answer, NOW).due_in
+        assert due_in is not None
+        assert due_in >= timedelta(seconds=200)
+
+
 def test_collected_funds_are_exchanged_in_the_same_change() -> None:
     change = DECIDER.settle(make_work(State.COLLECTING, AttemptState.SENT), SUCCEEDED, NOW)
 

@@ -8,7 +8,7 @@ from caravel.providers.v1 import providers_pb2
 from google.protobuf import duration_pb2
 
 from services.providers import convert
-from services.providers.domain import Kind, Outcome
+from services.providers.domain import Kind, Outcome, not_sent, unknown
 
 
 def message(**changes: object) -> providers_pb2.Operation:
@@ -91,6 +91,15 @@ def test_any_duration_is_a_timeout_or_none(
     request = providers_pb2.ExecuteRequest(operation_timeout=duration)
 
     assert convert.to_timeout(request) == timeout
+
+
+def test_how_long_to_wait_crosses_the_wire() -> None:
+    asked = unknown("pay_1-payout-1", "rate_limited", retry_after_seconds=30)
+    refused = not_sent("pay_1-payout-1", "rate_capped", retry_after_seconds=5)
+
+    assert convert.from_result(asked).retry_after_seconds == 30
+    assert convert.from_result(refused).retry_after_seconds == 5
+    assert convert.from_result(unknown("pay_1-payout-1", "timeout")).retry_after_seconds == 0
 
 
 def test_every_outcome_has_its_wire_name() -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +54,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
                 outcome=providers_pb2.SUCCEEDED,
                 provider_reference="po_1",
                 amount=operation.amount,
+                retry_after_seconds=7,
             )
         if self._error:
             raise self._error
@@ -132,7 +134,10 @@ async def test_an_answer_comes_back_whole() -> None:
         answers = await _execute(providers, [call])
 
     assert answers[call.attempt.key] == Answer(
-        outcome=Outcome.SUCCEEDED, provider_reference="po_1", amount=call.attempt.amount
+        outcome=Outcome.SUCCEEDED,
+        provider_reference="po_1",
+        amount=call.attempt.amount,
+        retry_after=timedelta(seconds=7),
     )
 
 

@@ -314,12 +314,17 @@ class OperationResult(_message.Message):
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """The operation's key."""
     outcome: Global___Outcome.ValueType
     """What is known."""
     provider_reference: _builtins.str
     """The provider's own id of the operation; empty while unknown."""
+    retry_after_seconds: _builtins.int
+    """The operation is tried again no earlier than in so many seconds: the provider has asked for
+    it, or our own protection lets nothing through before. 0 where nothing is known, at most 300.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount the provider says it moved; absent when it says none."""
@@ -336,10 +341,11 @@ class OperationResult(_message.Message):
         provider_reference: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         failure: Global___Failure | None = ...,
+        retry_after_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "key", b"key", "outcome", b"outcome", "provider_reference", b"provider_reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "key", b"key", "outcome", b"outcome", "provider_reference", b"provider_reference", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
