@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from caravel.common.v1 import options_pb2
+
 # Imported for its effect: without it the http rules of the methods would stay unread bytes.
 from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor_pb2 import (
@@ -103,6 +105,11 @@ def is_required(field: FieldDescriptorProto) -> bool:
     """Whether the contract marks the field REQUIRED."""
     behaviors = field.options.Extensions[field_behavior_pb2.field_behavior]
     return field_behavior_pb2.FieldBehavior.REQUIRED in behaviors
+
+
+def is_decimal(field: FieldDescriptorProto) -> bool:
+    """Whether the field is decimal text, which over REST may be a JSON number too."""
+    return bool(field.options.Extensions[options_pb2.decimal])
 
 
 def _reason(name: str, comment: str) -> Reason:

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-from gateway.openapi.contract import Contract, is_required
+from gateway.openapi.contract import Contract, is_decimal, is_required
 
 Schema = dict[str, Any]
 Field = FieldDescriptorProto
@@ -25,8 +25,6 @@ _WELL_KNOWN: dict[str, Schema] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?\d+(\.\d+)?s$"},
 }
-# The fields that the gateway's script lets come as a JSON number too.
-_DECIMALS = {"amount_usd"}
 _EXAMPLE = re.compile(r'for example (?:"([^"]+)"|([\w.:-]*\w))')
 _EXAMPLE_UUID = "0199d3a1-5c1e-7f7a-9b52-3f1d2c4b5a69"
 
@@ -103,7 +101,7 @@ class Schemas:
         properties = {}
         for field in message.field:
             schema = self.of_field(type_name, field, printed=printed)
-            if field.name in _DECIMALS and not printed:
+            if is_decimal(field) and not printed:
                 schema["type"] = ["string", "number"]
             properties[field.name] = schema
         required = [

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from caravel.common.v1 import recipient_pb2 as caravel_dot_common_dot_v1_dot_recipient__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/payments.proto\x12\x13\x63\x61ravel.payments.v1\x1a!caravel/common/v1/recipient.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x06\n\x07Payment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\namount_usd\x18\x04 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x05 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x06 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x07 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x08 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\t \x01(\t\x12\x15\n\rpayout_amount\x18\n \x01(\t\x12\x10\n\x08quote_id\x18\x0b \x01(\t\x12\x0e\n\x06onramp\x18\x0c \x01(\t\x12\x0f\n\x07offramp\x18\r \x01(\t\x12\x11\n\treference\x18\x0e \x01(\t\x12\x34\n\x07\x66\x61ilure\x18\x0f \x01(\x0b\x32#.caravel.payments.v1.PaymentFailure\x12.\n\x04hold\x18\x10 \x01(\x0b\x32 .caravel.payments.v1.PaymentHold\x12.\n\ncreated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61ncel_requested\x18\x13 \x01(\x08\x12\x14\n\x0crefunded_usd\x18\x14 \x01(\t\"\xb6\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x08\n\x04SENT\x10\x03\x12\r\n\tCOMPLETED\x10\x04\x12\x0c\n\x08RETURNED\x10\x05\x12\r\n\tREFUNDING\x10\x06\x12\x0c\n\x08REFUNDED\x10\x07\x12\n\n\x06\x46\x41ILED\x10\x08\x12\r\n\tCANCELLED\x10\t\x12\x0b\n\x07\x45XPIRED\x10\n\x12\x0b\n\x07ON_HOLD\x10\x0b\"\'\n\x03\x46\x65\x65\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\namount_usd\x18\x02 \x01(\t\"/\n\x0ePaymentFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1d\n\x0bPaymentHold\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x9b\x02\n\x0cPaymentEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x12\n\nfrom_state\x18\x02 \x01(\t\x12\x10\n\x08to_state\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x41\n\x08\x65vidence\x18\x06 \x03(\x0b\x32/.caravel.payments.v1.PaymentEvent.EvidenceEntry\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x1a/\n\rEvidenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf9\x03\n\x05Quote\x12\x10\n\x08quote_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .caravel.payments.v1.Quote.State\x12\x12\n\namount_usd\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x04 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x05 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x06 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x07 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\x08 \x01(\t\x12\x15\n\rpayout_amount\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1c\n\x14\x66\x65\x65_schedule_version\x18\x0b \x01(\t\x12\x16\n\x0etransaction_id\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\x08\n\x04USED\x10\x02\x12\x0b\n\x07\x45XPIRED\x10\x03\"\xea\x01\n\tRateTrail\x12\x10\n\x08mid_rate\x18\x01 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x02 \x01(\x05\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x07 \x03(\x0b\x32\x1c.caravel.payments.v1.RateLeg\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\xac\x02\n\x08\x43orridor\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x16\n\x0esource_country\x18\x02 \x01(\t\x12\x1b\n\x13\x64\x65stination_country\x18\x03 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x04 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x05 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x06 \x01(\t\x12\x0f\n\x07onramps\x18\x07 \x03(\t\x12\x10\n\x08offramps\x18\x08 \x03(\t\x12\x17\n\x0findicative_rate\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1e\n\x16quote_lifetime_seconds\x18\x0b \x01(\x05\"\xf1\x01\n\x14\x43reatePaymentRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\namount_usd\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14\x64\x65stination_currency\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08quote_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.caravel.common.v1.RecipientB\x04\xe2\x41\x01\x01\x12\x1c\n\x0epayment_method\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\treference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\"4\n\x14\x43\x61ncelPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"N\n\x14RefundPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\namount_usd\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"1\n\x11GetPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x87\x02\n\x13ListPaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x05 \x01(\t\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x14ListPaymentsResponse\x12.\n\x08payments\x18\x01 \x03(\x0b\x32\x1c.caravel.payments.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x18ListPaymentEventsRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"N\n\x19ListPaymentEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.caravel.payments.v1.PaymentEvent\"R\n\x12\x43reateQuoteRequest\x12\x18\n\namount_usd\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14\x64\x65stination_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\")\n\x0fGetQuoteRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14ListCorridorsRequest\"I\n\x15ListCorridorsResponse\x12\x30\n\tcorridors\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Corridor2\x94\t\n\x0ePaymentService\x12r\n\rCreatePayment\x12).caravel.payments.v1.CreatePaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/api/payments:\x01*\x12z\n\nGetPayment\x12&.caravel.payments.v1.GetPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"&\x82\xd3\xe4\x93\x02 \x12\x1e/api/payments/{transaction_id}\x12z\n\x0cListPayments\x12(.caravel.payments.v1.ListPaymentsRequest\x1a).caravel.payments.v1.ListPaymentsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/payments\x12\xa1\x01\n\x11ListPaymentEvents\x12-.caravel.payments.v1.ListPaymentEventsRequest\x1a..caravel.payments.v1.ListPaymentEventsResponse\"-\x82\xd3\xe4\x93\x02\'\x12%/api/payments/{transaction_id}/events\x12\x8a\x01\n\rCancelPayment\x12).caravel.payments.v1.CancelPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"0\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:cancel:\x01*\x12\x8a\x01\n\rRefundPayment\x12).caravel.payments.v1.RefundPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"0\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:refund:\x01*\x12j\n\x0b\x43reateQuote\x12\'.caravel.payments.v1.CreateQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"\x16\x82\xd3\xe4\x93\x02\x10\"\x0b/api/quotes:\x01*\x12l\n\x08GetQuote\x12$.caravel.payments.v1.GetQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/quotes/{quote_id}\x12~\n\rListCorridors\x12).caravel.payments.v1.ListCorridorsRequest\x1a*.caravel.payments.v1.ListCorridorsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/corridorsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/payments.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x06\n\x07Payment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\namount_usd\x18\x04 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x05 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x06 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x07 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x08 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\t \x01(\t\x12\x15\n\rpayout_amount\x18\n \x01(\t\x12\x10\n\x08quote_id\x18\x0b \x01(\t\x12\x0e\n\x06onramp\x18\x0c \x01(\t\x12\x0f\n\x07offramp\x18\r \x01(\t\x12\x11\n\treference\x18\x0e \x01(\t\x12\x34\n\x07\x66\x61ilure\x18\x0f \x01(\x0b\x32#.caravel.payments.v1.PaymentFailure\x12.\n\x04hold\x18\x10 \x01(\x0b\x32 .caravel.payments.v1.PaymentHold\x12.\n\ncreated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61ncel_requested\x18\x13 \x01(\x08\x12\x14\n\x0crefunded_usd\x18\x14 \x01(\t\"\xb6\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x08\n\x04SENT\x10\x03\x12\r\n\tCOMPLETED\x10\x04\x12\x0c\n\x08RETURNED\x10\x05\x12\r\n\tREFUNDING\x10\x06\x12\x0c\n\x08REFUNDED\x10\x07\x12\n\n\x06\x46\x41ILED\x10\x08\x12\r\n\tCANCELLED\x10\t\x12\x0b\n\x07\x45XPIRED\x10\n\x12\x0b\n\x07ON_HOLD\x10\x0b\"\'\n\x03\x46\x65\x65\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\namount_usd\x18\x02 \x01(\t\"/\n\x0ePaymentFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1d\n\x0bPaymentHold\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x9b\x02\n\x0cPaymentEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x12\n\nfrom_state\x18\x02 \x01(\t\x12\x10\n\x08to_state\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x41\n\x08\x65vidence\x18\x06 \x03(\x0b\x32/.caravel.payments.v1.PaymentEvent.EvidenceEntry\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x1a/\n\rEvidenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf9\x03\n\x05Quote\x12\x10\n\x08quote_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .caravel.payments.v1.Quote.State\x12\x12\n\namount_usd\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x04 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x05 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x06 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x07 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\x08 \x01(\t\x12\x15\n\rpayout_amount\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1c\n\x14\x66\x65\x65_schedule_version\x18\x0b \x01(\t\x12\x16\n\x0etransaction_id\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\x08\n\x04USED\x10\x02\x12\x0b\n\x07\x45XPIRED\x10\x03\"\xea\x01\n\tRateTrail\x12\x10\n\x08mid_rate\x18\x01 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x02 \x01(\x05\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x07 \x03(\x0b\x32\x1c.caravel.payments.v1.RateLeg\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\xac\x02\n\x08\x43orridor\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x16\n\x0esource_country\x18\x02 \x01(\t\x12\x1b\n\x13\x64\x65stination_country\x18\x03 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x04 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x05 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x06 \x01(\t\x12\x0f\n\x07onramps\x18\x07 \x03(\t\x12\x10\n\x08offramps\x18\x08 \x03(\t\x12\x17\n\x0findicative_rate\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1e\n\x16quote_lifetime_seconds\x18\x0b \x01(\x05\"\xf5\x01\n\x14\x43reatePaymentRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\namount_usd\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x88\xb5\x18\x01\x12\"\n\x14\x64\x65stination_currency\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08quote_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.caravel.common.v1.RecipientB\x04\xe2\x41\x01\x01\x12\x1c\n\x0epayment_method\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\treference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\"4\n\x14\x43\x61ncelPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"R\n\x14RefundPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\namount_usd\x18\x02 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\"1\n\x11GetPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x87\x02\n\x13ListPaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x05 \x01(\t\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x14ListPaymentsResponse\x12.\n\x08payments\x18\x01 \x03(\x0b\x32\x1c.caravel.payments.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x18ListPaymentEventsRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"N\n\x19ListPaymentEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.caravel.payments.v1.PaymentEvent\"V\n\x12\x43reateQuoteRequest\x12\x1c\n\namount_usd\x18\x01 \x01(\tB\x08\xe2\x41\x01\x02\x88\xb5\x18\x01\x12\"\n\x14\x64\x65stination_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\")\n\x0fGetQuoteRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14ListCorridorsRequest\"I\n\x15ListCorridorsResponse\x12\x30\n\tcorridors\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Corridor2\x94\t\n\x0ePaymentService\x12r\n\rCreatePayment\x12).caravel.payments.v1.CreatePaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/api/payments:\x01*\x12z\n\nGetPayment\x12&.caravel.payments.v1.GetPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"&\x82\xd3\xe4\x93\x02 \x12\x1e/api/payments/{transaction_id}\x12z\n\x0cListPayments\x12(.caravel.payments.v1.ListPaymentsRequest\x1a).caravel.payments.v1.ListPaymentsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/payments\x12\xa1\x01\n\x11ListPaymentEvents\x12-.caravel.payments.v1.ListPaymentEventsRequest\x1a..caravel.payments.v1.ListPaymentEventsResponse\"-\x82\xd3\xe4\x93\x02\'\x12%/api/payments/{transaction_id}/events\x12\x8a\x01\n\rCancelPayment\x12).caravel.payments.v1.CancelPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"0\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:cancel:\x01*\x12\x8a\x01\n\rRefundPayment\x12).caravel.payments.v1.RefundPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"0\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:refund:\x01*\x12j\n\x0b\x43reateQuote\x12\'.caravel.payments.v1.CreateQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"\x16\x82\xd3\xe4\x93\x02\x10\"\x0b/api/quotes:\x01*\x12l\n\x08GetQuote\x12$.caravel.payments.v1.GetQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/quotes/{quote_id}\x12~\n\rListCorridors\x12).caravel.payments.v1.ListCorridorsRequest\x1a*.caravel.payments.v1.ListCorridorsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/corridorsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['amount_usd']._loaded_options = None
-  _globals['_CREATEPAYMENTREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEPAYMENTREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\002\210\265\030\001'
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['destination_currency']._loaded_options = None
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['destination_currency']._serialized_options = b'\342A\001\002'
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['quote_id']._loaded_options = None
@@ -56,13 +57,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['amount_usd']._loaded_options = None
-  _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\001'
+  _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\001\210\265\030\001'
   _globals['_GETPAYMENTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_GETPAYMENTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
   _globals['_LISTPAYMENTEVENTSREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_LISTPAYMENTEVENTSREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATEQUOTEREQUEST'].fields_by_name['amount_usd']._loaded_options = None
-  _globals['_CREATEQUOTEREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEQUOTEREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\002\210\265\030\001'
   _globals['_CREATEQUOTEREQUEST'].fields_by_name['destination_currency']._loaded_options = None
   _globals['_CREATEQUOTEREQUEST'].fields_by_name['destination_currency']._serialized_options = b'\342A\001\002'
   _globals['_GETQUOTEREQUEST'].fields_by_name['quote_id']._loaded_options = None
@@ -85,54 +86,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['GetQuote']._serialized_options = b'\202\323\344\223\002\030\022\026/api/quotes/{quote_id}'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListCorridors']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['ListCorridors']._serialized_options = b'\202\323\344\223\002\020\022\016/api/corridors'
-  _globals['_PAYMENT']._serialized_start=191
-  _globals['_PAYMENT']._serialized_end=959
-  _globals['_PAYMENT_STATUS']._serialized_start=777
-  _globals['_PAYMENT_STATUS']._serialized_end=959
-  _globals['_FEE']._serialized_start=961
-  _globals['_FEE']._serialized_end=1000
-  _globals['_PAYMENTFAILURE']._serialized_start=1002
-  _globals['_PAYMENTFAILURE']._serialized_end=1049
-  _globals['_PAYMENTHOLD']._serialized_start=1051
-  _globals['_PAYMENTHOLD']._serialized_end=1080
-  _globals['_PAYMENTEVENT']._serialized_start=1083
-  _globals['_PAYMENTEVENT']._serialized_end=1366
-  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_start=1319
-  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_end=1366
-  _globals['_QUOTE']._serialized_start=1369
-  _globals['_QUOTE']._serialized_end=1874
-  _globals['_QUOTE_STATE']._serialized_start=1811
-  _globals['_QUOTE_STATE']._serialized_end=1874
-  _globals['_RATETRAIL']._serialized_start=1877
-  _globals['_RATETRAIL']._serialized_end=2111
-  _globals['_RATELEG']._serialized_start=2113
-  _globals['_RATELEG']._serialized_end=2183
-  _globals['_CORRIDOR']._serialized_start=2186
-  _globals['_CORRIDOR']._serialized_end=2486
-  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2489
-  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2730
-  _globals['_CANCELPAYMENTREQUEST']._serialized_start=2732
-  _globals['_CANCELPAYMENTREQUEST']._serialized_end=2784
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=2786
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=2864
-  _globals['_GETPAYMENTREQUEST']._serialized_start=2866
-  _globals['_GETPAYMENTREQUEST']._serialized_end=2915
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=2918
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=3181
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=3183
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=3278
-  _globals['_LISTPAYMENTEVENTSREQUEST']._serialized_start=3280
-  _globals['_LISTPAYMENTEVENTSREQUEST']._serialized_end=3336
-  _globals['_LISTPAYMENTEVENTSRESPONSE']._serialized_start=3338
-  _globals['_LISTPAYMENTEVENTSRESPONSE']._serialized_end=3416
-  _globals['_CREATEQUOTEREQUEST']._serialized_start=3418
-  _globals['_CREATEQUOTEREQUEST']._serialized_end=3500
-  _globals['_GETQUOTEREQUEST']._serialized_start=3502
-  _globals['_GETQUOTEREQUEST']._serialized_end=3543
-  _globals['_LISTCORRIDORSREQUEST']._serialized_start=3545
-  _globals['_LISTCORRIDORSREQUEST']._serialized_end=3567
-  _globals['_LISTCORRIDORSRESPONSE']._serialized_start=3569
-  _globals['_LISTCORRIDORSRESPONSE']._serialized_end=3642
-  _globals['_PAYMENTSERVICE']._serialized_start=3645
-  _globals['_PAYMENTSERVICE']._serialized_end=4817
+  _globals['_PAYMENT']._serialized_start=224
+  _globals['_PAYMENT']._serialized_end=992
+  _globals['_PAYMENT_STATUS']._serialized_start=810
+  _globals['_PAYMENT_STATUS']._serialized_end=992
+  _globals['_FEE']._serialized_start=994
+  _globals['_FEE']._serialized_end=1033
+  _globals['_PAYMENTFAILURE']._serialized_start=1035
+  _globals['_PAYMENTFAILURE']._serialized_end=1082
+  _globals['_PAYMENTHOLD']._serialized_start=1084
+  _globals['_PAYMENTHOLD']._serialized_end=1113
+  _globals['_PAYMENTEVENT']._serialized_start=1116
+  _globals['_PAYMENTEVENT']._serialized_end=1399
+  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_start=1352
+  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_end=1399
+  _globals['_QUOTE']._serialized_start=1402
+  _globals['_QUOTE']._serialized_end=1907
+  _globals['_QUOTE_STATE']._serialized_start=1844
+  _globals['_QUOTE_STATE']._serialized_end=1907
+  _globals['_RATETRAIL']._serialized_start=1910
+  _globals['_RATETRAIL']._serialized_end=2144
+  _globals['_RATELEG']._serialized_start=2146
+  _globals['_RATELEG']._serialized_end=2216
+  _globals['_CORRIDOR']._serialized_start=2219
+  _globals['_CORRIDOR']._serialized_end=2519
+  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2522
+  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2767
+  _globals['_CANCELPAYMENTREQUEST']._serialized_start=2769
+  _globals['_CANCELPAYMENTREQUEST']._serialized_end=2821
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=2823
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=2905
+  _globals['_GETPAYMENTREQUEST']._serialized_start=2907
+  _globals['_GETPAYMENTREQUEST']._serialized_end=2956
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=2959
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=3222
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=3224
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=3319
+  _globals['_LISTPAYMENTEVENTSREQUEST']._serialized_start=3321
+  _globals['_LISTPAYMENTEVENTSREQUEST']._serialized_end=3377
+  _globals['_LISTPAYMENTEVENTSRESPONSE']._serialized_start=3379
+  _globals['_LISTPAYMENTEVENTSRESPONSE']._serialized_end=3457
+  _globals['_CREATEQUOTEREQUEST']._serialized_start=3459
+  _globals['_CREATEQUOTEREQUEST']._serialized_end=3545
+  _globals['_GETQUOTEREQUEST']._serialized_start=3547
+  _globals['_GETQUOTEREQUEST']._serialized_end=3588
+  _globals['_LISTCORRIDORSREQUEST']._serialized_start=3590
+  _globals['_LISTCORRIDORSREQUEST']._serialized_end=3612
+  _globals['_LISTCORRIDORSRESPONSE']._serialized_start=3614
+  _globals['_LISTCORRIDORSRESPONSE']._serialized_end=3687
+  _globals['_PAYMENTSERVICE']._serialized_start=3690
+  _globals['_PAYMENTSERVICE']._serialized_end=4862
 # @@protoc_insertion_point(module_scope)
