@@ -12,6 +12,8 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 CONFIG_FILE = "envoy.yaml"
+# Starts Envoy with as many connections as it has descriptors for.
+START = HERE / "start.sh"
 # A page opened from this machine may call the API; where a deployment wants others, it says so.
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
@@ -23,14 +25,15 @@ class GatewayConfig:
     payments_host is one name or address with every replica behind it, each on one of these ports.
     files is the folder as Envoy will see it. allowed_origins is the regular expression of web
     origins that may call the API, and calls_max how many calls may be on their way to payments.
+    admin_socket may be a bare name, and is then in the folder where Envoy is started.
     """
 
     files: Path
     host: str = "127.0.0.1"
     rest_port: int = 8080
     grpc_port: int = 9090
-    admin_host: str = "127.0.0.1"
-    admin_port: int = 9901
+    metrics_port: int = 9464
+    admin_socket: Path = Path("admin.sock")
     payments_host: str = "127.0.0.1"
     payments_ports: tuple[int, ...] = (50051,)
     allowed_origins: str = LOCAL_ORIGINS
@@ -42,6 +45,8 @@ COMPOSE = GatewayConfig(
     files=Path("/etc/caravel/gateway"),
     host="0.0.0.0",  # noqa: S104
     payments_host="payments",
+    # Where alone the container's file system can be written.
+    admin_socket=Path("/tmp/admin.sock"),  # noqa: S108
 )
 
 
@@ -51,8 +56,8 @@ def render(config: GatewayConfig) -> str:
         "HOST": config.host,
         "REST_PORT": config.rest_port,
         "GRPC_PORT": config.grpc_port,
-        "ADMIN_HOST": config.admin_host,
-        "ADMIN_PORT": config.admin_port,
+        "METRICS_PORT": config.metrics_port,
+        "ADMIN_SOCKET": str(config.admin_socket),
         "PAYMENTS_ENDPOINTS": [
             _endpoint(config.payments_host, port) for port in config.payments_ports
         ],

@@ -24,7 +24,7 @@ SERVICES = ("fees", "fx", "providers", "payments", "worker")
 PORT_NAMES = (
     *SERVICES,
     *(f"{name} metrics" for name in SERVICES),
-    *("simulator", "postgresql", "gateway admin"),
+    *("simulator", "postgresql", "gateway metrics"),
 )
 
 
@@ -186,25 +186,27 @@ def _simulator(plan: Plan) -> Spec:
 
 
 def _gateway(plan: Plan) -> Spec:
-    admin_port = plan.ports["gateway admin"]
+    metrics_port = plan.ports["gateway metrics"]
     config = gateway.GatewayConfig(
         files=plan.data_dir.gateway,
         host=HOST,
         rest_port=plan.rest_port,
         grpc_port=plan.grpc_port,
-        admin_port=admin_port,
+        metrics_port=metrics_port,
         payments_host=HOST,
         payments_ports=(plan.ports["payments"],),
     )
     arguments = gateway.arguments(gateway.write(config, plan.data_dir.gateway))
     return Spec(
         name="gateway",
-        command=(str(envoy_binary()), *arguments),
+        command=(str(gateway.START), str(envoy_binary()), *arguments),
         environment=environment({"TZ": "UTC"}),
         healthy=partial(health.http_ok, plan.rest_port),
         after=("payments", "worker"),
         port=plan.rest_port,
-        metrics_port=admin_port,
+        metrics_port=metrics_port,
+        # Its admin socket is made where it stands.
+        working_directory=plan.data_dir.gateway,
     )
 
 

@@ -37,7 +37,7 @@ def claimed(
     besides are ports that are spoken for, though nobody may listen there yet; blocks are the first
     ports of those to look at, in place of all. Raises Problem where there is no room.
     """
-    for first in blocks or _blocks():
+    for first in blocks or _shuffled(_blocks()):
         # Whoever has bound the first port of a block has the block, and loses it with his life.
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as claim:
             try:
@@ -52,14 +52,26 @@ def claimed(
     raise Problem("no block of ports is left; stop a mesh that runs")
 
 
+def blocks_of(rest_port: int) -> list[int]:
+    """The first port of every block, in the order in which the mesh on this port looks for one.
+
+    It always begins with the same: where its pages of metrics are does not change with a start.
+    """
+    blocks = _blocks()
+    at = rest_port % len(blocks)
+    return blocks[at:] + blocks[:at]
+
+
 def _blocks() -> list[int]:
-    """The first port of every block, in an order of its own each time."""
     first, last = kernel_range()
     blocks = list(range(LOWEST, HIGHEST + 1 - BLOCK_PORTS, BLOCK_PORTS))
     # Where the kernel was given all of them, sharing is what is left.
-    ours = [block for block in blocks if not first - BLOCK_PORTS < block <= last] or blocks
-    random.SystemRandom().shuffle(ours)
-    return ours
+    return [block for block in blocks if not first - BLOCK_PORTS < block <= last] or blocks
+
+
+def _shuffled(blocks: list[int]) -> list[int]:
+    random.SystemRandom().shuffle(blocks)
+    return blocks
 
 
 def kernel_range() -> tuple[int, int]:

@@ -34,7 +34,8 @@ def up(options: Options) -> int:
             options.data_dir.state.unlink(missing_ok=True)
             refuse_busy_ports(options)
             asked_for = (options.port, options.grpc_port)
-            with ports.claimed(mesh.PORT_NAMES, asked_for) as claimed:
+            blocks = ports.blocks_of(options.port)
+            with ports.claimed(mesh.PORT_NAMES, asked_for, blocks) as claimed:
                 plan = prepare(options, claimed)
                 asyncio.run(run(plan, started, watched=not options.in_background))
         except Problem as problem:

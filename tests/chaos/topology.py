@@ -160,7 +160,7 @@ class Topology:
             files=plan.data_dir.gateway,
             rest_port=plan.rest_port,
             grpc_port=plan.grpc_port,
-            admin_port=plan.ports["gateway admin"],
+            metrics_port=plan.ports["gateway metrics"],
             payments_ports=tuple(plan.ports[name] for name in names),
         )
         gateway.write(config, plan.data_dir.gateway)

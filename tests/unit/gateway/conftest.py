@@ -20,7 +20,7 @@ from caravel.payments.v1 import (
 )
 
 from deploy.local import ports
-from gateway.config import GatewayConfig, arguments, write
+from gateway.config import START, GatewayConfig, arguments, write
 from services.shared.grpc_server import GrpcServer
 
 ENVOY = Path(sys.executable).parent / "envoy"
@@ -108,7 +108,9 @@ class Gateway:
 
     rest: str
     grpc: str
+    metrics: str
     backend: Backend
+    pid: int
     output: asyncio.StreamReader
 
     async def log_line(self, request_id: str) -> dict[str, Any]:
@@ -140,20 +142,32 @@ async def start_backend(backend: Backend, port: int = 0) -> GrpcServer:
 
 @asynccontextmanager
 async def run_envoy(
-    folder: Path, payments_port: int, backend: Backend, **settings: Any
+    folder: Path,
+    payments_port: int,
+    backend: Backend,
+    descriptors: int | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Gateway]:
-    """Envoy with our own configuration in front of payments_port, listening when this yields."""
-    with ports.claimed(["rest_port", "grpc_port", "admin_port"]) as claimed:
+    """Envoy with our own configuration in front of payments_port, listening when this yields.
+
+    descriptors is how many it may have, where that is not as many as we.
+    """
+    with ports.claimed(["rest_port", "grpc_port", "metrics_port"]) as claimed:
         config = GatewayConfig(files=folder, payments_ports=(payments_port,), **claimed, **settings)
-        async with _envoy(config, backend) as gateway:
+        async with _envoy(config, backend, descriptors) as gateway:
             yield gateway
 
 
 @asynccontextmanager
-async def _envoy(config: GatewayConfig, backend: Backend) -> AsyncIterator[Gateway]:
+async def _envoy(
+    config: GatewayConfig, backend: Backend, descriptors: int | None
+) -> AsyncIterator[Gateway]:
+    limited = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "-") if descriptors else ()
     process = await asyncio.create_subprocess_exec(
-        ENVOY,
+        *limited,
+        *(START, ENVOY),
         *arguments(write(config, config.files), log_level="info"),
+        cwd=config.files,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -161,12 +175,15 @@ async def _envoy(config: GatewayConfig, backend: Backend) -> AsyncIterator[Gatew
     assert process.stderr
     drain = None
     try:
-        await _wait_until_listening(process.stderr, (config.rest_port, config.grpc_port))
+        opened = (config.rest_port, config.grpc_port, config.metrics_port)
+        await _wait_until_listening(process.stderr, opened)
         drain = asyncio.create_task(process.stderr.read())
         yield Gateway(
             rest=f"http://127.0.0.1:{config.rest_port}",
             grpc=f"127.0.0.1:{config.grpc_port}",
+            metrics=f"http://127.0.0.1:{config.metrics_port}/metrics",
             backend=backend,
+            pid=process.pid,
             output=process.stdout,
         )
     finally:

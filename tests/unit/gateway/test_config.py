@@ -43,12 +43,13 @@ async def test_envoy_accepts_the_configuration(tmp_path: Path, host: str) -> Non
     assert process.returncode == 0, output.decode()
 
 
-def test_containers_publish_the_ports_but_not_the_admin_page() -> None:
+def test_containers_listen_on_three_ports_and_have_the_admin_page_on_none() -> None:
     text = render(COMPOSE)
 
     assert '{ address: "0.0.0.0", port_value: 8080 }' in text
     assert '{ address: "0.0.0.0", port_value: 9090 }' in text
-    assert '{ address: "127.0.0.1", port_value: 9901 }' in text
+    assert '{ address: "0.0.0.0", port_value: 9464 }' in text
+    assert '{ pipe: { path: "/tmp/admin.sock", mode: 384 } }' in text
     assert '{"address": "payments", "port_value": 50051}' in text
 
 

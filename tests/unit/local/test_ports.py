@@ -47,3 +47,17 @@ def test_port_with_a_listener_is_not_free() -> None:
         listener.listen()
 
         assert not ports.is_free(listener.getsockname()[1])
+
+
+def test_mesh_on_one_port_gets_the_same_ports_at_every_start() -> None:
+    starts = []
+    for _ in range(3):
+        with ports.claimed(["one", "two"], blocks=ports.blocks_of(18_080)) as claimed:
+            starts.append(claimed)
+
+    assert starts[0] == starts[1] == starts[2]
+
+
+def test_meshes_on_different_ports_begin_at_different_blocks() -> None:
+    assert ports.blocks_of(8080)[0] != ports.blocks_of(8081)[0]
+    assert sorted(ports.blocks_of(8080)) == sorted(ports.blocks_of(8081))
