@@ -98,6 +98,8 @@ payments = Table(
     # The payer shall not be charged any more, or shall have the money back.
     _instant("cancel_requested_at", nullable=True),
     Column("refunded_minor", BigInteger, nullable=False, server_default=text("0")),
+    # How the exchange was posted; rows that say nothing are from before there was a second way.
+    Column("exchange_rule", SmallInteger, nullable=False, server_default=text("1")),
     # Until when the locked rate binds us, and what the corridor does with money that comes later.
     _instant("quote_expires_at"),
     Column("late_funds", JSONB, nullable=False),

@@ -29,10 +29,10 @@ from tests.chaos.history import INVOKE, Record, outcome, sha256
 BEGAN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 USER = UUID(int=7, version=4)
 MERCHANT = "sandbox"
-# 100.00 USD less 2.50 is 97.50; the markup of 0.5 % of that is 0.49; 97.01 at 80.0 is 7760.80, and
-# what was promised is 97.50 at 79.6, 7761.00: twenty hundredths more.
+# 100.00 USD less 2.50 is 97.50; the markup of 0.5 % of that is 0.49, which leaves 97.01; what was
+# promised is 97.50 at 79.6, 7761.00.
 AMOUNT, FEE, NET, MARKUP, SOLD = 10_000, 250, 9_750, 49, 9_701
-BOUGHT, PAYOUT, ROUNDING = 776_080, 776_100, 20
+PAYOUT = 776_100
 Posting = tuple[str, str, str, int]
 
 COLLECTED: Sequence[Posting] = (
@@ -42,8 +42,7 @@ COLLECTED: Sequence[Posting] = (
 EXCHANGED: Sequence[Posting] = (
     ("payments:USD", "revenue:fx:USD", "USD", MARKUP),
     ("payments:USD", "fx:position:USD", "USD", SOLD),
-    ("fx:position:INR", "payments:INR", "INR", BOUGHT),
-    ("fx:rounding:INR", "payments:INR", "INR", ROUNDING),
+    ("fx:position:INR", "payments:INR", "INR", PAYOUT),
 )
 PAID: Sequence[Posting] = (("payments:INR", "offramp:local_wallet:INR", "INR", PAYOUT),)
 UNWOUND: Sequence[Posting] = tuple(

@@ -4,7 +4,7 @@ so it balances by construction. Which accounts there are, and what each move of 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.payments.domain.payment import Payment, State
+from services.payments.domain.payment import ExchangeRule, Payment, State
 from services.payments.domain.quote import Terms
 from services.shared.money import EXACT, Money, round_half_even, round_half_up
 
@@ -43,7 +43,7 @@ def position_account(currency: str) -> str:
 
 
 def rounding_account(currency: str) -> str:
-    """What is lost or won where an exchange does not come out in whole minor units."""
+    """The rounding of payments whose exchange was posted by the first rule; nothing is added."""
     return f"fx:rounding:{currency}"
 
 
@@ -63,42 +63,77 @@ def collection_postings(payment: Payment) -> tuple[Posting, ...]:
     return (funds, *fees)
 
 
-def exchange_postings(terms: Terms) -> tuple[Posting, ...]:
-    """The exchange of the net amount: dollars in and local money out at the middle of the market.
+def exchange_postings(payment: Payment) -> tuple[Posting, ...]:
+    """The exchange of the net amount: the markup, the dollars sold, the local money bought.
 
-    The markup is posted apart as revenue. It is rounded to cents, so what the middle gives for the
-    rest can differ from the promised payout by some minor units; those go to the rounding account.
+    The markup is the agreed share of the net amount, rounded to cents; the rest is sold; and the
+    promised payout, no more and no less, is bought. So net = markup + sold in dollars, bought =
+    payout in local money, both exactly, and nothing is left for a rounding account.
+
+    Both sides are the same value at the middle of the market: with s the share, the payout is
+    net x mid x (1 - s) to half a minor unit, and what is sold is net x (1 - s) to half a cent. The
+    position leaves the middle by so much and no more, and shows it where it is valued. (Selinger,
+    Tutorial on multiple currency accounting, 2005: each side of an exchange is posted in its own
+    currency, and the worth of the account between them is the gain or loss.)
     """
+    terms = payment.terms
+    if payment.exchange_rule is ExchangeRule.SOLD_AT_MIDDLE:
+        return _sold_at_middle(terms)
     currency = terms.payout.currency
-    share = Decimal(terms.markup_basis_points).scaleb(-4)
-    markup = round_half_up(EXACT.multiply(terms.net.decimal, share), "USD")
-    exchanged = terms.net - markup
-    local = round_half_even(EXACT.multiply(exchanged.decimal, terms.mid_rate), currency)
-    owed_usd, owed_local = payments_account("USD"), payments_account(currency)
-    rounding = rounding_account(currency)
-    difference = local.amount_minor - terms.payout.amount_minor
-    remainder = Money(abs(difference), currency)
-    postings = (
-        Posting(debit=owed_usd, credit=FX_REVENUE, amount=markup, cause="fx_markup"),
-        Posting(
-            debit=owed_usd,
-            credit=position_account("USD"),
-            amount=exchanged,
-            cause="exchange_sold",
-        ),
+    markup = _markup(terms)
+    return _positive(
+        *_dollars_sold(terms, markup),
         Posting(
             debit=position_account(currency),
-            credit=owed_local,
-            amount=local,
+            credit=payments_account(currency),
+            amount=terms.payout,
             cause="exchange_bought",
         ),
+    )
+
+
+def _sold_at_middle(terms: Terms) -> tuple[Posting, ...]:
+    """The exchange as it was posted at first: what the dollars sold are worth at the middle is
+    bought, and the difference to the payout, which is mostly the markup's cents, is rounding."""
+    currency = terms.payout.currency
+    markup = _markup(terms)
+    sold = terms.net - markup
+    local = round_half_even(EXACT.multiply(sold.decimal, terms.mid_rate), currency)
+    owed, rounding = payments_account(currency), rounding_account(currency)
+    difference = local.amount_minor - terms.payout.amount_minor
+    return _positive(
+        *_dollars_sold(terms, markup),
         Posting(
-            debit=owed_local if difference > 0 else rounding,
-            credit=rounding if difference > 0 else owed_local,
-            amount=remainder,
+            debit=position_account(currency), credit=owed, amount=local, cause="exchange_bought"
+        ),
+        Posting(
+            debit=owed if difference > 0 else rounding,
+            credit=rounding if difference > 0 else owed,
+            amount=Money(abs(difference), currency),
             cause="exchange_rounding",
         ),
     )
+
+
+def _markup(terms: Terms) -> Money:
+    share = Decimal(terms.markup_basis_points).scaleb(-4)
+    return round_half_up(EXACT.multiply(terms.net.decimal, share), "USD")
+
+
+def _dollars_sold(terms: Terms, markup: Money) -> tuple[Posting, ...]:
+    owed = payments_account("USD")
+    return (
+        Posting(debit=owed, credit=FX_REVENUE, amount=markup, cause="fx_markup"),
+        Posting(
+            debit=owed,
+            credit=position_account("USD"),
+            amount=terms.net - markup,
+            cause="exchange_sold",
+        ),
+    )
+
+
+def _positive(*postings: Posting) -> tuple[Posting, ...]:
     return tuple(posting for posting in postings if posting.amount.amount_minor > 0)
 
 
@@ -110,7 +145,7 @@ def unwinding_postings(payment: Payment) -> tuple[Posting, ...]:
     """
     _, *fees = collection_postings(payment)
     exchanged = payment.state is not State.FUNDED
-    posted = (*fees, *(exchange_postings(payment.terms) if exchanged else ()))
+    posted = (*fees, *(exchange_postings(payment) if exchanged else ()))
     return tuple(_taken_back(posting, f"refund_{posting.cause}") for posting in reversed(posted))
 
 

@@ -4,7 +4,7 @@ What an attempt at a step may do is in attempt; what a move does to the book is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from uuid import UUID
 
 from services.payments.domain.quote import Terms
@@ -149,6 +149,15 @@ class LateFunds:
     tolerance_basis_points: int
 
 
+class ExchangeRule(IntEnum):
+    """How the exchange of a payment was posted; it is unwound and verified by the same rule."""
+
+    # What the dollars sold are worth at the middle is bought; the rest is rounding. Not used anew.
+    SOLD_AT_MIDDLE = 1
+    # The payout is bought.
+    PAYOUT_BOUGHT = 2
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why something failed: a machine name and a sentence."""
@@ -214,6 +223,8 @@ class Payment:
     cancel_requested_at: datetime | None = None
     # What the payer has got back so far.
     refunded: Money = NOTHING_USD
+    # Means something once the exchange is posted.
+    exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
 
     @property
     def transaction_id(self) -> str:

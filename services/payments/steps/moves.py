@@ -20,7 +20,7 @@ from services.payments.domain.ledger import (
     payout_postings,
     refund_postings,
 )
-from services.payments.domain.payment import Event, Failure, Payment, State
+from services.payments.domain.payment import Event, ExchangeRule, Failure, Payment, State
 from services.payments.steps.facts import Call, Change, Plan, Work
 from services.payments.steps.news import closed, heard
 from services.payments.steps.waiting import evidence_of, release
@@ -100,11 +100,12 @@ def exchange(change: Change, *, cause: str) -> Change:
         rate=str(terms.rate),
         payout=f"{terms.payout} {terms.payout.currency}",
     )
+    payment = replace(payment, exchange_rule=ExchangeRule.PAYOUT_BOUGHT)
     return replace(
         change,
         payment=payment,
         events=(*change.events, event),
-        postings=(*change.postings, *exchange_postings(terms)),
+        postings=(*change.postings, *exchange_postings(payment)),
     )
 
 

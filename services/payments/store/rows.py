@@ -13,6 +13,7 @@ from sqlalchemy import Row
 from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.domain.payment import (
     Event,
+    ExchangeRule,
     Failure,
     LateFunds,
     Payment,
@@ -116,6 +117,7 @@ def read_payment(row: Row[Any]) -> Payment:
         ),
         cancel_requested_at=row.cancel_requested_at,
         refunded=Money(row.refunded_minor, "USD"),
+        exchange_rule=ExchangeRule(row.exchange_rule),
     )
 
 

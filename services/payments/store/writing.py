@@ -24,7 +24,7 @@ _WRITE = text(
         SELECT r.* FROM json_to_recordset(CAST(:payments AS json))
             AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
                  rate numeric, mid_rate numeric, markup_basis_points smallint,
-                 payout_minor bigint, refunded_minor bigint,
+                 payout_minor bigint, refunded_minor bigint, exchange_rule smallint,
                  onramp text, offramp text, collection_reference text,
                  hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
                  due_in_seconds double precision, expected_version integer, lease_token bigint)
@@ -35,7 +35,7 @@ _WRITE = text(
            SET state = r.state, version = r.version, sent_at = r.sent_at,
                rate = r.rate, mid_rate = r.mid_rate,
                markup_basis_points = r.markup_basis_points, payout_minor = r.payout_minor,
-               refunded_minor = r.refunded_minor,
+               refunded_minor = r.refunded_minor, exchange_rule = r.exchange_rule,
                onramp = r.onramp, offramp = r.offramp,
                collection_reference = r.collection_reference,
                hold_reason = r.hold_reason, failure_code = r.failure_code,
@@ -166,6 +166,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "markup_basis_points": payment.terms.markup_basis_points,
         "payout_minor": payment.terms.payout.amount_minor,
         "refunded_minor": payment.refunded.amount_minor,
+        "exchange_rule": payment.exchange_rule,
         "onramp": payment.onramp,
         "offramp": payment.offramp,
         "collection_reference": payment.collection_reference,

@@ -23,6 +23,7 @@ def _posting(debit: str, credit: str) -> str:
 
 _OWED = "we owe for every payment exactly what its state says"
 _FORGOTTEN = "no payment that should go on has been forgotten"
+_EXCHANGE = "an exchange has both its legs by the rule it was posted by"
 _POSTED_ONCE = "what happened at a provider is posted once"
 _OFFRAMP = "an offramp holds what it paid out less what came back"
 _ONRAMP = "an onramp holds what it collected less what it gave back"
@@ -85,11 +86,11 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         _posting("fx:position:NGN", "fx:rounding:NGN"),
-        ("an exchange has both its legs at the locked rate, and its rounding",),
+        (_EXCHANGE,),
     ),
     (
         _posting("payments:NGN", "fx:rounding:NGN"),
-        (_OWED, "an exchange has both its legs at the locked rate, and its rounding"),
+        (_OWED, _EXCHANGE),
     ),
     (
         "UPDATE payments SET version = version + 1 WHERE state = 'CREATED'",

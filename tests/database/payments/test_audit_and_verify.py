@@ -3,6 +3,8 @@ for: a check that cannot fail proves nothing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -10,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.convert import encode_payment
 from services.payments.domain.attempt import Answer, Outcome, Step
-from services.payments.domain.payment import Failure, Payment
+from services.payments.domain.ledger import collection_postings, exchange_postings
+from services.payments.domain.payment import ExchangeRule, Failure, Payment
 from services.payments.steering import RefundOrder, Steering
 from services.payments.steps import Decider
+from services.payments.steps.waiting import release
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
 from services.payments.store.audit import INVARIANTS, Report
 from services.payments.store.audit.checks import LOCK
@@ -32,6 +36,7 @@ REFUSED = Answer(
 )
 
 
+LATER = timedelta(days=1)
 TOO_LITTLE = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
 
 
@@ -90,16 +95,20 @@ async def books(engine: AsyncEngine) -> AsyncEngine:
     return engine
 
 
+async def _settle(engine: AsyncEngine, payment: Payment, answer: Answer) -> None:
+    """Takes an answer about the payment's present attempt for what it is."""
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        await transaction.write([DECIDER.settle(work, answer, work.claimed_at)])
+        await transaction.commit()
+
+
 async def _return_and_refund_a_part(engine: AsyncEngine) -> None:
     """A payment that is paid out, comes back, and goes back to its payer for 30 of 100 dollars."""
     payment = await _create(engine)
     await _carry(engine)
-    store = PostgresWork(engine)
-    async with store.begin() as transaction:
-        work = await transaction.claim_one(payment.merchant_id, payment.id)
-        await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
-        await transaction.commit()
-    await Steering(store, encode_payment).refund(
+    await _settle(engine, payment, REFUSED)
+    await Steering(PostgresWork(engine), encode_payment).refund(
         RefundOrder(
             merchant_id=payment.merchant_id,
             transaction_id=payment.transaction_id,
@@ -123,6 +132,41 @@ def test_every_invariant_has_a_damage_that_proves_it() -> None:
 
 async def test_sound_books_have_no_finding(books: AsyncEngine) -> None:
     assert [*(await _report(books)).broken] == []
+
+
+async def test_a_payment_that_was_exchanged_by_the_first_rule_is_verified_and_unwound_by_it(
+    engine: AsyncEngine, database: Database
+) -> None:
+    payment = await _create(engine)
+    await _carry(engine, payout=PENDING)
+    await _run(database, "TRUNCATE postings, balances; UPDATE payments SET exchange_rule = 1")
+    first = replace(payment, exchange_rule=ExchangeRule.SOLD_AT_MIDDLE)
+    posted = (*collection_postings(first), *exchange_postings(first))
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        await transaction.write([replace(release(work, due_in=LATER), postings=posted)])
+        await transaction.commit()
+
+    assert payment.terms.payout.currency == "NGN"
+    assert [*(await _report(engine)).broken] == []
+    await _settle(engine, payment, REFUSED)
+    await _carry(engine)
+
+    assert await rows(engine, "SELECT state FROM payments") == [("REFUNDED",)]
+    left = "SELECT account, balance_minor FROM balances WHERE balance_minor <> 0"
+    assert await rows(engine, left) == []
+    assert [*(await _report(engine)).broken] == []
+
+
+async def test_an_exchange_of_the_second_rule_has_no_rounding(
+    books: AsyncEngine, database: Database
+) -> None:
+    assert await rows(books, "SELECT * FROM balances WHERE account LIKE 'fx:rounding%'") == []
+
+    await _run(database, "UPDATE payments SET exchange_rule = 1 WHERE state = 'COMPLETED'")
+
+    (finding,) = (await _report(books)).broken
+    assert finding.invariant == "an exchange has both its legs by the rule it was posted by"
 
 
 async def test_an_empty_database_has_no_finding(engine: AsyncEngine) -> None:
@@ -186,7 +230,7 @@ async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_wa
     assert shown[onramp].split()[-2:] == ["370.00", "USD"]
     assert shown[onramp + 1].split() == ["funds_collected", "5", "500.00", "USD"]
     assert shown[onramp + 2].split() == ["refunded", "2", "-130.00", "USD"]
-    assert any("fx:rounding:NGN" in line for line in shown)
+    assert any("fx:position:NGN" in line for line in shown)
     assert any(line.startswith("  1 held: amount_mismatch, the oldest for ") for line in shown)
     assert any(line.startswith("  1 held: refund_failed, the oldest for ") for line in shown)
     assert "  1 set aside: inbox" in shown

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,13 @@ from services.payments.domain.ledger import (
     refund_postings,
     unwinding_postings,
 )
-from services.payments.domain.payment import Payment, State
-from tests.makers import make_payment, make_terms
+from services.payments.domain.payment import ExchangeRule, Payment, State
+from services.payments.domain.quote import AmountTooSmallAfterFees, agree_terms
+from services.shared.corridors import load_corridors
+from services.shared.money import Money, exponent
+from tests.makers import FEES, make_payment, make_terms, make_trail
+
+PAID_OUT = [corridor.destination.currency for corridor in load_corridors(Path("deploy/corridors"))]
 
 
 def _balances(postings: Iterable[Posting]) -> dict[tuple[str, str], int]:
@@ -30,7 +37,7 @@ def _balances(postings: Iterable[Posting]) -> dict[tuple[str, str], int]:
 def _all(payment: Payment) -> list[Posting]:
     return [
         *collection_postings(payment),
-        *exchange_postings(payment.terms),
+        *exchange_postings(payment),
         *payout_postings(payment),
     ]
 
@@ -68,21 +75,55 @@ def test_dollars_in_are_fees_markup_and_what_was_exchanged() -> None:
     assert balances["fx:position:USD", "USD"] == -9_701
 
 
-def test_the_recipient_is_paid_the_promised_amount_whatever_rounding_costs() -> None:
+def test_what_is_paid_out_is_what_was_bought() -> None:
     balances = _balances(_all(make_payment()))
 
     assert balances["offramp:local_wallet:NGN", "NGN"] == -14_845_338
-    assert balances["fx:position:NGN", "NGN"] + balances["fx:rounding:NGN", "NGN"] == 14_845_338
+    assert balances["fx:position:NGN", "NGN"] == 14_845_338
 
 
-@given(amount_minor=st.integers(min_value=300, max_value=10**8))
-def test_a_refunded_payment_leaves_nothing_on_any_account(amount_minor: int) -> None:
-    payment = make_payment(terms=make_terms(amount_minor))
+@given(
+    amount_minor=st.integers(min_value=300, max_value=10**11),
+    currency=st.sampled_from([*PAID_OUT, "KWD", "BHD", "CLF", "ISK"]),
+    mid=st.decimals(min_value="0.0001", max_value=99_999, places=9, allow_nan=False),
+    markup=st.integers(min_value=0, max_value=1_000),
+)
+def test_an_exchange_adds_up_in_both_currencies_and_leaves_no_rounding(
+    amount_minor: int, currency: str, mid: Decimal, markup: int
+) -> None:
+    trail = make_trail(str(mid), markup)
+    try:
+        terms = agree_terms(Money(amount_minor, "USD"), currency, FEES, trail)
+    except AmountTooSmallAfterFees:
+        return
+
+    balances = _balances(exchange_postings(make_payment(terms=terms)))
+
+    assert not [account for account, _ in balances if account.startswith("fx:rounding")]
+    sold, bought = (
+        -balances["fx:position:USD", "USD"],
+        balances[f"fx:position:{currency}", currency],
+    )
+    assert -balances["revenue:fx:USD", "USD"] + sold == terms.net.amount_minor
+    assert bought == terms.payout.amount_minor
+    # The position leaves the middle by half a cent and half a minor unit at most.
+    minor_per_cent = mid.scaleb(exponent(currency) - 2)
+    assert abs(bought - sold * minor_per_cent) <= Decimal("0.501") * (1 + minor_per_cent)
+
+
+@given(
+    amount_minor=st.integers(min_value=300, max_value=10**8),
+    rule=st.sampled_from(ExchangeRule),
+)
+def test_a_refunded_payment_leaves_nothing_on_any_account(
+    amount_minor: int, rule: ExchangeRule
+) -> None:
+    payment = make_payment(terms=make_terms(amount_minor), exchange_rule=rule)
 
     balances = _balances(
         [
             *collection_postings(payment),
-            *exchange_postings(payment.terms),
+            *exchange_postings(payment),
             *unwinding_postings(replace(payment, state=State.CONVERTED)),
             *refund_postings(payment, payment.terms.amount),
         ]
@@ -92,6 +133,4 @@ def test_a_refunded_payment_leaves_nothing_on_any_account(amount_minor: int) -> 
 
 
 def test_zero_amounts_are_not_posted() -> None:
-    terms = make_terms()
-
-    assert all(posting.amount.amount_minor > 0 for posting in exchange_postings(terms))
+    assert all(posting.amount.amount_minor > 0 for posting in exchange_postings(make_payment()))

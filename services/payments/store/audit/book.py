@@ -93,7 +93,7 @@ BOOK = {
             ON fees.merchant_id = p.merchant_id AND fees.payment_id = p.id
          WHERE coalesce(earned, 0) <> CASE WHEN {EARNED} THEN -fee_minor ELSE 0 END
     """,
-    "an exchange has both its legs at the locked rate, and its rounding": f"""
+    "an exchange has both its legs by the rule it was posted by": f"""
         SELECT p.id::text
           FROM (SELECT *, round(net_minor * markup_basis_points / 10000.0) AS markup,
                        {EXCHANGED} AS exchanged
@@ -116,8 +116,15 @@ BOOK = {
             OR coalesce(sold, 0) <> CASE WHEN exchanged THEN markup - net_minor ELSE 0 END
             OR coalesce(bought, 0) + coalesce(rounding, 0)
                <> CASE WHEN exchanged THEN payout_minor ELSE 0 END
-            OR exchanged AND abs(bought - (net_minor - markup) * mid_rate
-                                 * power(10::numeric, digits::int - 2)) > 0.5
+            OR exchanged AND exchange_rule = 1
+               AND abs(bought - (net_minor - markup) * mid_rate
+                                * power(10::numeric, digits::int - 2)) > 0.5
+            -- To half a minor unit and half a cent, and the eighteenth digit of the rate.
+            OR exchanged AND exchange_rule <> 1
+               AND (coalesce(rounding, 0) <> 0
+                    OR abs(bought - (net_minor - markup) * mid_rate
+                                    * power(10::numeric, digits::int - 2))
+                       > 0.501 + 0.501 * mid_rate * power(10::numeric, digits::int - 2))
             OR NOT exchanged AND coalesce(bought, 0) <> 0
     """,
     "we owe for every payment exactly what its state says": f"""
