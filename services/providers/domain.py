@@ -118,6 +118,10 @@ def unknown(
     )
 
 
+# The code of a status that the provider's documents do not name: it says nothing of the money.
+UNKNOWN_STATUS = "unknown_status"
+
+
 def failed(key: str, code: str, message: str = "", reference: str = "") -> OperationResult:
     """The provider refused definitively; nothing moved under this key."""
     return OperationResult(

@@ -53,6 +53,16 @@ class Gate:
         self._rate = RateCap(limits.per_second, now) if limits.per_second else None
         self._now = now
         self._sleep = sleep
+        self._opens = 0.0
+
+    def shut(self, seconds: float) -> None:
+        """Lets nobody through for so long: the provider has asked for it."""
+        self._opens = max(self._opens, self._now() + seconds)
+
+    @property
+    def opens_in_seconds(self) -> float:
+        """How long nobody is let through; 0 where somebody may be."""
+        return max(0.0, self._opens - self._now())
 
     @asynccontextmanager
     async def enter(self, patience_seconds: float) -> AsyncIterator[bool]:
@@ -71,6 +81,10 @@ class Gate:
             self._slots.release()
 
     async def _paced(self, until: float) -> bool:
+        if self._opens > until:
+            return False
+        if shut := self.opens_in_seconds:
+            await self._sleep(shut)
         if self._rate is None:
             return True
         if self._now() + self._rate.wait_seconds() > until:

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import ceil
 
 from services.providers.breaker import Breaker, State
 from services.providers.domain import (
@@ -23,11 +24,13 @@ from services.shared.log import get_logger
 
 # The codes that say that the provider, and not the operation, is in trouble. Every adapter uses
 # these words; a definitive refusal is an answer, and so is anything else that is not listed.
+RATE_LIMITED = "rate_limited"
 PROVIDER_FAULTS = frozenset(
-    {"timeout", "not_connected", "connection_failed", "provider_fault", "rate_limited"}
+    {"timeout", "not_connected", "connection_failed", "provider_fault", RATE_LIMITED}
 )
 UNAVAILABLE = "provider_unavailable"
 CAPPED = "rate_capped"
+_CAPPED_WHY = "our limits for the provider are used up, or it has asked to be left alone"
 # While nothing is sent, look-ups go on; but no crowd of them may keep a provider down.
 PROBES_MAX = 4
 
@@ -87,12 +90,13 @@ class Guard:
             return _unavailable(operation)
         async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
             if not entered:
-                return not_sent(operation.key, CAPPED, "our limits for the provider are used up")
+                return not_sent(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=self._shut)
             # Asked again: much may have happened while this waited for its turn.
             ticket = self._breaker.admit()
             if ticket is None:
                 return _unavailable(operation)
             result = await _answered(self._provider.call, operation, deadline.ends)
+        self._leave_alone(result)
         self._record(ticket, operation, fault=_is_fault(result))
         return result
 
@@ -112,11 +116,12 @@ class Guard:
         try:
             async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
                 if not entered:
-                    message = "our limits for the provider are used up"
-                    return unknown(operation.key, CAPPED, message)
+                    wait = self._shut
+                    return unknown(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=wait)
                 result = await _answered(self._provider.look_up, operation, deadline.ends)
         finally:
             self._asking -= 1
+        self._leave_alone(result)
         if self._breaker.learn(fault=_is_fault(result)):
             self._log("breaker_closed")
         return result
@@ -132,6 +137,15 @@ class Guard:
         finally:
             self._healing = False
         return self._breaker.state is State.CLOSED
+
+    def _leave_alone(self, result: OperationResult) -> None:
+        """A limit is of all that we send; whatever else a provider asks for is of one operation."""
+        if result.retry_after_seconds and result.failure and result.failure.code == RATE_LIMITED:
+            self._gate.shut(result.retry_after_seconds)
+
+    @property
+    def _shut(self) -> int:
+        return ceil(self._gate.opens_in_seconds)
 
     def _log(self, event: str) -> None:
         get_logger().warning(event, provider=self._provider.name, kind=self._provider.kind.name)

@@ -175,10 +175,12 @@ async def running_lab(book: Path) -> AsyncIterator[Lab]:
 @asynccontextmanager
 async def answering(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    *,
+    prepared: bool = True,
 ) -> AsyncIterator[dict[str, Adapter]]:
     """The adapters in front of a server that answers everything in one way."""
     app = web.Application()
-    for path, body in PREPARATIONS.items():
+    for path, body in PREPARATIONS.items() if prepared else ():
         app.router.add_post(path, _always(body))
     app.router.add_route("*", "/{path:.*}", answer)
     async with serving(app) as url, adapters_at(url) as adapters:

@@ -140,6 +140,39 @@ async def test_a_spoilt_success_is_unknown(case: Case, flaw: str) -> None:
     assert {result.outcome for result in results} == {Outcome.UNKNOWN}
 
 
+# The flaws that have a code of their own; of any other it is only said that nobody can read it.
+CODES = {
+    "unknown status": "unknown_status",
+    "wrong currency": "amount_mismatch",
+    "unknown currency": "amount_mismatch",
+    "amount plus one": "amount_mismatch",
+    "amount minus one": "amount_mismatch",
+    "negative amount": "amount_mismatch",
+    "another key": "reference_mismatch",
+}
+
+
+@every_adapter
+@pytest.mark.parametrize("flaw", spoilt(CASES["stripe"], CASES["stripe"].operation()))
+async def test_only_what_differs_is_called_a_mismatch(case: Case, flaw: str) -> None:
+    operation = case.operation()
+
+    async def succeed(request: web.Request) -> web.Response:
+        return web.json_response(case.answer(spoilt(case, operation)[flaw], request))
+
+    async with answering(succeed) as adapters:
+        adapter = adapters[case.provider]
+        results = [await adapter.look_up(replace(operation, provider_reference="1"))]
+        # What is found by our reference has it: another one's is not found at all.
+        results += [await send(adapter, operation)] if flaw != "another key" else []
+
+    expected = {CODES.get(flaw, "answer_invalid")}
+    if flaw == "fractional amount" and case.malformed_by:
+        # A number of this provider's form, and not ours.
+        expected = {"amount_mismatch"}
+    assert {result.failure.code for result in results if result.failure} == expected
+
+
 HOSTILE_BODIES = {
     "empty": b"",
     "text": b"all good",

@@ -75,8 +75,8 @@ async def scripted(script: Script, **changes: SecretStr) -> AsyncIterator[Paysta
         ("abandoned", Outcome.FAILED, "payout_abandoned"),
         ("blocked", Outcome.FAILED, "payout_blocked"),
         ("rejected", Outcome.FAILED, "payout_rejected"),
-        ("SUCCESS", Outcome.UNKNOWN, "status_unknown"),
-        ("queued", Outcome.UNKNOWN, "status_unknown"),
+        ("SUCCESS", Outcome.UNKNOWN, "unknown_status"),
+        ("queued", Outcome.UNKNOWN, "unknown_status"),
     ],
 )
 async def test_each_status_means_one_outcome(
@@ -236,7 +236,7 @@ async def test_a_duplicate_that_is_not_to_be_found_is_unknown() -> None:
         (refusal("zebra", "api_error"), "request_refused"),
         (refusal("zebra", status=429), "rate_limited"),
         (refusal("zebra", status=500), "provider_fault"),
-        ((500, b"<html>"), "answer_invalid"),
+        ((500, b"<html>"), "provider_fault"),
         ((201, {"status": True, "data": {}}), "answer_invalid"),
         ((201, {"status": False, "data": {"recipient_code": "RCP_1"}}), "answer_invalid"),
         ((201, b"RCP_1"), "answer_invalid"),

@@ -1,14 +1,19 @@
-"""What every adapter says to the outside and hears from it passes here: no redirect is followed, no
-answer is read beyond a bound, and JSON is taken strictly. What an answer means is the adapter's."""
+"""All that adapters send and receive passes here: no redirect is followed, no answer is read beyond
+a bound, JSON is taken strictly, and a provider that is overloaded or broken is the same fault
+everywhere. The meaning of every other answer is the adapter's."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
+
+from services.providers.adapters.retry_after import TOO_MANY_REQUESTS, retry_after_seconds
+from services.providers.domain import Operation, OperationResult, unknown
 
 # Our providers' answers are a few kilobytes; whoever sends more is not the one we asked.
 BODY_BYTES_MAX = 64 * 1024
@@ -21,6 +26,21 @@ class NotConnected(aiohttp.ClientError):
 
 class AnswerInvalid(Exception):
     """The answer is not what the provider's API promises; what it did is unknown."""
+
+
+class Unserved(Exception):
+    """A 429 or a 5xx. It says nothing of the operation: a server may go on behind its front."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(str(status))
+        self.status = status
+        self.headers = headers
+        self.code = "rate_limited" if status == TOO_MANY_REQUESTS else "provider_fault"
+        self.retry_after_seconds = retry_after_seconds(status, headers, datetime.now(UTC))
+
+
+# All that is raised where there is no answer that an adapter could read.
+NO_ANSWER = (aiohttp.ClientError, AnswerInvalid, Unserved)
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,7 @@ async def send(
 ) -> Answer:
     """One request, sent once; an answer that repeats the secret goes no further than here.
 
-    Raises NotConnected, aiohttp.ClientError, AnswerInvalid.
+    Raises NotConnected, aiohttp.ClientError, AnswerInvalid, Unserved.
     """
     # Held from here on: a key that is rotated meanwhile is still the one that was sent.
     sent_secret = secret.get_secret_value().encode()
@@ -67,6 +87,8 @@ async def send(
         async with session.request(
             method, url, headers=dict(headers), data=body, allow_redirects=False
         ) as response:
+            if response.status == TOO_MANY_REQUESTS or response.status >= 500:
+                raise Unserved(response.status, response.headers)
             received = await _received(response)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         if method.upper() != "POST":
@@ -76,6 +98,17 @@ async def send(
     if sent_secret in received:
         raise AnswerInvalid("it repeats our key")
     return Answer(response.status, response.headers, received)
+
+
+def no_answer(operation: Operation, error: Exception, provider: str) -> OperationResult:
+    """UNKNOWN: there was no answer, or none that can be read; `error` is one of NO_ANSWER."""
+    if isinstance(error, Unserved):
+        message = f"{provider} answered {error.status}"
+        wait = error.retry_after_seconds
+        return unknown(operation.key, error.code, message, retry_after_seconds=wait)
+    if isinstance(error, AnswerInvalid):
+        return unknown(operation.key, "answer_invalid", str(error))
+    return unknown(operation.key, "connection_failed", type(error).__name__)
 
 
 async def _received(response: aiohttp.ClientResponse) -> bytes:
@@ -104,6 +137,12 @@ def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise AnswerInvalid("not a JSON object")
     return value
+
+
+def states_money(number: object, currency: object) -> bool:
+    """Whether an amount is stated at all, be it ours or another."""
+    is_number = isinstance(number, int | Decimal) and not isinstance(number, bool)
+    return is_number and isinstance(currency, str)
 
 
 def text(value: object, length_max: int = 255) -> str:

@@ -12,16 +12,20 @@ from pydantic import Field, SecretStr
 
 from services.providers.adapters import standard_webhooks
 from services.providers.adapters.http import (
+    NO_ANSWER,
     Answer,
     AnswerInvalid,
     NotConnected,
+    no_answer,
     read_object,
     send,
+    states_money,
     text,
 )
 from services.providers.adapters.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.standard_webhooks import StandardSecrets
 from services.providers.domain import (
+    UNKNOWN_STATUS,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -44,6 +48,8 @@ from services.shared.clock import Clock
 from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money
 
+# What it is called in an operator's messages.
+NAME = "the wallet"
 # What a payout's status says; anything else is UNKNOWN.
 STATUSES = {
     "accepted": Outcome.PENDING,
@@ -60,7 +66,8 @@ DEFINITIVE_REFUSALS = {
 # Why a payout failed; every other cause is "payout_failed".
 FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
 OTHER_FAILURE = "payout_failed"
-# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
+# Answers that leave open what happened, by HTTP status; anything else is a provider_fault, and so
+# is a 5xx, which has its own way.
 AMBIGUOUS = {
     400: "request_refused",
     401: "provider_unauthenticated",
@@ -68,7 +75,6 @@ AMBIGUOUS = {
     404: "reference_unknown",
     409: "reference_reused",
     422: "request_refused",
-    429: "rate_limited",
 }
 EVENTS = {"payment_completed": Outcome.SUCCEEDED, "payment_failed": Outcome.FAILED}
 
@@ -123,8 +129,8 @@ class LocalWallet:
                     return failed(operation.key, refusal.code, refusal.message)
         except NotConnected as error:
             return not_sent(operation.key, "not_connected", str(error))
-        except (aiohttp.ClientError, AnswerInvalid) as error:
-            return _not_understood(operation, error)
+        except NO_ANSWER as error:
+            return no_answer(operation, error, NAME)
         return _ambiguous(operation, answer)
 
     async def look_up(self, operation: Operation) -> OperationResult:
@@ -135,8 +141,8 @@ class LocalWallet:
                 return _read_payout(operation, read_object(answer.body))
             if answer.status == 404 and _refusal(read_object(answer.body)).code == "not_found":
                 return _absent(operation)
-        except (aiohttp.ClientError, AnswerInvalid) as error:
-            return _not_understood(operation, error)
+        except NO_ANSWER as error:
+            return no_answer(operation, error, NAME)
         return _ambiguous(operation, answer)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
@@ -181,7 +187,9 @@ def _read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResul
     reference, status = text(payout.get("id")), text(payout.get("status"))
     if not reference or not status:
         raise AnswerInvalid("not a payout")
-    if payout.get("reference") != operation.key:
+    if not text(payout.get("reference")) or not _states_money(payout):
+        raise AnswerInvalid("a payout without its reference and amount")
+    if payout["reference"] != operation.key:
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
     stated = _money(payout)
     if stated != operation.amount:
@@ -189,7 +197,7 @@ def _read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResul
     outcome = STATUSES.get(status, Outcome.UNKNOWN)
     failure = None
     if outcome is Outcome.UNKNOWN:
-        failure = Failure("status_unknown", f"the payout is {status}")
+        failure = Failure(UNKNOWN_STATUS, f"the payout is {status}")
     elif outcome is Outcome.FAILED:
         failure = _failure(payout)
     return OperationResult(
@@ -211,13 +219,7 @@ def _absent(operation: Operation) -> OperationResult:
 
 def _ambiguous(operation: Operation, answer: Answer) -> OperationResult:
     code = AMBIGUOUS.get(answer.status, "provider_fault")
-    return unknown(operation.key, code, f"the wallet answered {answer.status}")
-
-
-def _not_understood(operation: Operation, error: Exception) -> OperationResult:
-    if isinstance(error, AnswerInvalid):
-        return unknown(operation.key, "answer_invalid", str(error))
-    return unknown(operation.key, "connection_failed", type(error).__name__)
+    return unknown(operation.key, code, f"{NAME} answered {answer.status}")
 
 
 def _refusal(answer: dict[str, Any]) -> Failure:
@@ -231,6 +233,10 @@ def _failure(body: dict[str, Any]) -> Failure:
     return Failure(
         code if code in FAILURES else OTHER_FAILURE, text(body.get("failure_message")) or code
     )
+
+
+def _states_money(body: dict[str, Any]) -> bool:
+    return states_money(body.get("amount_minor"), body.get("currency"))
 
 
 def _money(body: dict[str, Any]) -> Money | None:

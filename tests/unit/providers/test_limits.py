@@ -108,3 +108,24 @@ async def test_a_place_is_given_back_whatever_happens_inside() -> None:
 
     async with gate.enter(0.001) as entered:
         assert entered
+
+
+async def test_a_shut_gate_lets_a_caller_wait_who_has_the_time_and_tells_others_at_once() -> None:
+    now, slept = FakeMonotonic(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    gate = Gate(Limits(), now, sleep)
+    gate.shut(30)
+    gate.shut(10)
+
+    assert gate.opens_in_seconds == 30
+    async with gate.enter(5) as entered:
+        assert not entered
+    async with gate.enter(31) as entered:
+        assert entered
+    now.seconds += 30
+    async with gate.enter(5) as entered:
+        assert entered
+    assert slept == [30]

@@ -62,6 +62,31 @@ def said(result: OperationResult) -> tuple[Outcome, str]:
 UNAVAILABLE = (Outcome.NOT_SENT, "provider_unavailable")
 
 
+async def test_a_provider_that_is_asked_too_often_is_left_alone_as_long_as_it_wants(
+    bench: Bench,
+) -> None:
+    bench.onramp.sends = unknown("", "rate_limited", retry_after_seconds=30)
+    first = await bench.send("first")
+    bench.onramp.sends = OperationResult(key="", outcome=Outcome.SUCCEEDED)
+
+    sent, asked = await bench.send("second"), await bench.ask("second")
+    bench.now.seconds += 30
+    after = await bench.send("second")
+
+    assert first.retry_after_seconds == 30
+    assert (said(sent), sent.retry_after_seconds) == ((Outcome.NOT_SENT, "rate_capped"), 30)
+    assert (said(asked), asked.retry_after_seconds) == ((Outcome.UNKNOWN, "rate_capped"), 30)
+    assert (after.outcome, bench.onramp.looked_up) == (Outcome.SUCCEEDED, [])
+
+
+async def test_a_fault_that_names_a_time_is_of_its_own_operation_only(bench: Bench) -> None:
+    bench.onramp.sends = unknown("", "provider_fault", retry_after_seconds=30)
+    await bench.send("first")
+    bench.onramp.sends = OperationResult(key="", outcome=Outcome.SUCCEEDED)
+
+    assert (await bench.send("second")).outcome is Outcome.SUCCEEDED
+
+
 async def test_while_open_nothing_is_sent_and_nobody_waits(bench: Bench) -> None:
     await bench.break_down()
 

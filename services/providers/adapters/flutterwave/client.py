@@ -17,7 +17,7 @@ from services.providers.adapters.flutterwave import translate
 from services.providers.adapters.flutterwave.amounts import is_supported, to_number
 from services.providers.adapters.flutterwave.api import Api
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
-from services.providers.adapters.http import AnswerInvalid, NotConnected
+from services.providers.adapters.http import NO_ANSWER, AnswerInvalid, NotConnected, no_answer
 from services.providers.domain import (
     Capabilities,
     DuplicateReference,
@@ -37,9 +37,6 @@ from services.providers.domain import (
     unknown,
 )
 from services.shared.clock import Clock
-
-# Whatever the transport raises when there is no answer to read.
-ANSWER_ERRORS = (aiohttp.ClientError, AnswerInvalid)
 
 
 class Flutterwave:
@@ -90,8 +87,8 @@ class Flutterwave:
             return await self._create(operation, body)
         except NotConnected as error:
             return not_sent(operation.key, "not_connected", str(error))
-        except ANSWER_ERRORS as error:
-            return translate.not_understood(operation, error)
+        except NO_ANSWER as error:
+            return no_answer(operation, error, translate.NAME)
 
     async def look_up(self, operation: Operation) -> OperationResult:
         """Reads the transfer by Flutterwave's id, else finds that by our reference first."""
@@ -99,8 +96,8 @@ class Flutterwave:
             if operation.provider_reference:
                 return await self._by_id(operation, operation.provider_reference)
             return await self._by_reference(operation)
-        except ANSWER_ERRORS as error:
-            return translate.not_understood(operation, error)
+        except NO_ANSWER as error:
+            return no_answer(operation, error, translate.NAME)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Compares the hash, or verifies the signature by it, whichever the account uses."""

@@ -13,7 +13,7 @@ from services.shared.money import EXACT, Money
 
 
 class Inquiries:
-    """Asks one account. Every question raises aiohttp.ClientError, AnswerInvalid."""
+    """Asks one account. Every question raises what NO_ANSWER lists."""
 
     def __init__(self, settings: FlutterwaveSettings, session: aiohttp.ClientSession) -> None:
         self._api = Api(settings, session)

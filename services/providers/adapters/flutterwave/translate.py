@@ -6,12 +6,11 @@ import re
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
-
 from services.providers.adapters.flutterwave.amounts import from_number
 from services.providers.adapters.flutterwave.api import Envelope, Json, as_object
-from services.providers.adapters.http import AnswerInvalid, read_object, text
+from services.providers.adapters.http import AnswerInvalid, read_object, states_money, text
 from services.providers.domain import (
+    UNKNOWN_STATUS,
     Failure,
     Kind,
     Operation,
@@ -23,6 +22,8 @@ from services.providers.domain import (
 )
 from services.shared.errors import field_invalid
 
+# What it is called in an operator's messages.
+NAME = "Flutterwave"
 # What a transfer's status says; "FAILED" needs the closer look below.
 STATUSES = {
     "NEW": Outcome.PENDING,
@@ -48,8 +49,7 @@ RECIPIENT_MISSING = "recipient_missing"
 DEFINITIVE_FAILURES = frozenset(
     {code for _, code in FAILURES} | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, RECIPIENT_MISSING}
 )
-# Answers that leave open what happened, by HTTP status; anything else, and a 503 above all, is a
-# provider_fault.
+# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
 AMBIGUOUS = {
     200: "request_refused",
     400: "request_refused",
@@ -58,7 +58,6 @@ AMBIGUOUS = {
     404: "reference_unknown",
     409: "reference_reused",
     422: "request_refused",
-    429: "rate_limited",
 }
 TRANSFER_EVENT = "transfer.completed"
 NARRATION_LENGTH_MAX = 100
@@ -111,7 +110,10 @@ def read_transfer(operation: Operation, data: object) -> OperationResult:
     reference, status = transfer_id(transfer), text(transfer.get("status"))
     if not status:
         raise AnswerInvalid("a transfer without its status")
-    if transfer.get("reference") != operation.key:
+    stated_at_all = states_money(transfer.get("amount"), transfer.get("currency"))
+    if not text(transfer.get("reference")) or not stated_at_all:
+        raise AnswerInvalid("a transfer without its reference and amount")
+    if transfer["reference"] != operation.key:
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
     stated = from_number(transfer.get("amount"), transfer.get("currency"))
     if stated != operation.amount:
@@ -135,15 +137,8 @@ def refused(operation: Operation, envelope: Envelope) -> OperationResult:
     """UNKNOWN: an answer that is no transfer, with its own words for an operator."""
     code = AMBIGUOUS.get(envelope.http_status, "provider_fault")
     said = f": {envelope.message}" if envelope.message else ""
-    message = f"Flutterwave answered {envelope.http_status}{said}"
+    message = f"{NAME} answered {envelope.http_status}{said}"
     return unknown(operation.key, code, message[:255], operation.provider_reference)
-
-
-def not_understood(operation: Operation, error: Exception) -> OperationResult:
-    """UNKNOWN: no answer, or none that can be read."""
-    if isinstance(error, aiohttp.ClientError):
-        return unknown(operation.key, "connection_failed", type(error).__name__)
-    return unknown(operation.key, "answer_invalid", str(error))
 
 
 def read_event(body: bytes) -> WebhookEvent:
@@ -171,14 +166,14 @@ def read_event(body: bytes) -> WebhookEvent:
         outcome=outcome,
         provider_reference=str(data["id"])[:255],
         amount=from_number(data.get("amount"), data.get("currency")),
-        failure=failure if outcome is Outcome.FAILED else None,
+        failure=failure,
     )
 
 
 def _outcome(status: str, transfer: Json) -> tuple[Outcome, Failure | None]:
     outcome = STATUSES.get(status, Outcome.UNKNOWN)
     if outcome is Outcome.UNKNOWN:
-        return outcome, Failure("status_unknown", f"the transfer is {status}")
+        return outcome, Failure(UNKNOWN_STATUS, f"the transfer is {status}")
     if outcome is not Outcome.FAILED:
         return outcome, None
     cause = text(transfer.get("complete_message"))

@@ -2,7 +2,6 @@
 in one call under our key, and a refund is one Refund of it. The SDK never retries, because the
 engine owns that. What the answers mean is in translate and refunds."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,14 @@ import aiohttp
 import stripe
 from pydantic import Field, SecretStr
 
-from services.providers.adapters.http import AnswerInvalid, NotConnected, read_object, send, text
+from services.providers.adapters.http import (
+    NO_ANSWER,
+    AnswerInvalid,
+    NotConnected,
+    read_object,
+    send,
+    text,
+)
 from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.stripe import refunds, translate
 from services.providers.domain import (
@@ -40,10 +46,8 @@ WEBHOOK_TOLERANCE_SECONDS = 300
 LIST_MAX = 100
 INTENTS, REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _NONE: Mapping[str, Any] = {}
-# Of Stripe's headers only this one is read, and only in this form.
-_REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
 # Whatever the SDK and the transport below raise when an answer is not a plain success.
-ANSWER_ERRORS = (stripe.StripeError, aiohttp.ClientError, AnswerInvalid)
+ANSWER_ERRORS = (stripe.StripeError, *NO_ANSWER)
 
 
 class StripeSettings(ProviderSettings):
@@ -247,11 +251,8 @@ class _BoundedTransport(stripe.AIOHTTPClient):
             body=post_data,
             secret=self._api_key,
         )
-        if answer.status < 500:
-            read_object(answer.body)
-        request_id = answer.headers.get("request-id", "")
-        known = request_id if _REQUEST_ID.fullmatch(request_id) else ""
-        return answer.body, answer.status, {"request-id": known}
+        read_object(answer.body)
+        return answer.body, answer.status, {"request-id": translate.request_id(answer.headers)}
 
 
 def _objects(listed: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import stripe
 
-from services.providers.adapters.http import AnswerInvalid, text
+from services.providers.adapters.http import AnswerInvalid, states_money, text
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import (
+    UNKNOWN_STATUS,
     Failure,
     Kind,
     Operation,
@@ -56,7 +57,9 @@ def read_refund(operation: Operation, refund: dict[str, Any]) -> OperationResult
     reference, status = text(refund.get("id")), text(refund.get("status"))
     if not reference or not status:
         raise AnswerInvalid("not a refund")
-    stated = from_stripe(refund.get("amount"), refund.get("currency"))
+    if not states_money(refund.get("amount"), refund.get("currency")):
+        raise AnswerInvalid("a refund without its amount")
+    stated = from_stripe(refund["amount"], refund["currency"])
     if stated != operation.amount:
         return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
     collection = refund.get("payment_intent")
@@ -81,7 +84,7 @@ def read_event(event: WebhookEvent, refund: dict[str, Any]) -> WebhookEvent:
         outcome=outcome,
         provider_reference=text(refund.get("id")),
         amount=from_stripe(refund.get("amount"), refund.get("currency")),
-        failure=_failure(refund) if outcome is Outcome.FAILED else None,
+        failure=_failure(refund),
     )
 
 
@@ -110,4 +113,4 @@ def _failure(refund: dict[str, Any]) -> Failure | None:
     status = text(refund.get("status"))
     if code := FAILED_CODES.get(status):
         return Failure(code, text(refund.get("failure_reason")))
-    return None if status in STATUSES else Failure("status_unknown", f"the refund is {status}")
+    return None if status in STATUSES else Failure(UNKNOWN_STATUS, f"the refund is {status}")

@@ -2,16 +2,26 @@
 events by them; refunds have tables of their own. Whatever is not listed is UNKNOWN, and every field
 is checked before it is believed."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import stripe
 
-from services.providers.adapters.http import AnswerInvalid, read_object, text
+from services.providers.adapters.http import (
+    NO_ANSWER,
+    AnswerInvalid,
+    Unserved,
+    no_answer,
+    read_object,
+    states_money,
+    text,
+)
 from services.providers.adapters.stripe import refunds
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import (
+    UNKNOWN_STATUS,
     Failure,
     Kind,
     Operation,
@@ -24,6 +34,10 @@ from services.providers.domain import (
 from services.shared.errors import field_invalid
 from services.shared.money import Money
 
+# What it is called in an operator's messages.
+NAME = "Stripe"
+# Of Stripe's headers only this one is read, and only in this form.
+_REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
 SANDBOX_PAYMENT_METHOD = "pm_card_visa"
 
 # What an intent's status says; "requires_payment_method" needs the closer look below.
@@ -64,7 +78,6 @@ AMBIGUOUS = {
     403: "provider_forbidden",
     404: "reference_unknown",
     409: "key_in_use",
-    429: "rate_limited",
 }
 # Every event is a hint only. A failed intent can still be tried again, so it hints at nothing.
 EVENTS = {
@@ -101,10 +114,12 @@ def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult
     reference, status = text(intent.get("id")), text(intent.get("status"))
     if not reference or not status:
         raise AnswerInvalid("not an intent")
-    stated = from_stripe(intent.get("amount"), intent.get("currency"))
-    received = from_stripe(intent.get("amount_received"), intent.get("currency"))
-    expected = operation.amount if status == "succeeded" else Money(0, operation.amount.currency)
-    if stated != operation.amount or received != expected:
+    currency = intent.get("currency")
+    for name in ("amount", "amount_received"):
+        if not states_money(intent.get(name), currency):
+            raise AnswerInvalid(f"an intent without its {name}")
+    stated = from_stripe(intent["amount"], currency)
+    if stated != operation.amount or not _received_fits(operation, intent, status):
         return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
     if as_object(intent.get("metadata")).get("operation_key") != operation.key:
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
@@ -138,14 +153,27 @@ def read_error(operation: Operation, error: Exception) -> OperationResult:
 
 def ambiguous(operation: Operation, error: Exception) -> OperationResult:
     """UNKNOWN, with a code that tells an operator why."""
-    if isinstance(error, AnswerInvalid):
-        return unknown(operation.key, "answer_invalid", str(error))
-    if isinstance(error, aiohttp.ClientError | stripe.APIConnectionError):
+    if isinstance(error, Unserved):
+        wait = error.retry_after_seconds
+        words = _said(error.status, request_id(error.headers))
+        return unknown(operation.key, error.code, words, retry_after_seconds=wait)
+    if isinstance(error, NO_ANSWER):
+        return no_answer(operation, error, NAME)
+    if isinstance(error, stripe.APIConnectionError):
         return unknown(operation.key, "connection_failed", type(error).__name__)
     status = getattr(error, "http_status", None) or 0
     code = AMBIGUOUS.get(status, "provider_fault")
-    request_id = getattr(error, "request_id", None) or "no id"
-    return unknown(operation.key, code, f"Stripe answered {status} ({request_id})")
+    return unknown(operation.key, code, _said(status, getattr(error, "request_id", None)))
+
+
+def _said(status: int, request: str | None) -> str:
+    return f"{NAME} answered {status} ({request or 'no id'})"
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """Stripe's name of a request, in the one form in which it is believed."""
+    given = headers.get("request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else ""
 
 
 def read_event(body: bytes) -> WebhookEvent:
@@ -174,14 +202,19 @@ def read_event(body: bytes) -> WebhookEvent:
 
 
 def _intent_event(event: WebhookEvent, intent: dict[str, Any]) -> WebhookEvent:
-    outcome = EVENTS[event.event_type]
+    status = text(intent.get("status"))
+    documented = not status or _is_documented(status)
+    outcome = EVENTS[event.event_type] if documented else Outcome.UNKNOWN
+    failure = None
+    if outcome is Outcome.FAILED or not documented:
+        failure = _failure(outcome, intent, status)
     return replace(
         event,
         kind=Kind.COLLECTION,
         outcome=outcome,
         provider_reference=text(intent.get("id")),
         amount=from_stripe(intent.get("amount"), intent.get("currency")),
-        failure=_failure(outcome, intent, "") if outcome is Outcome.FAILED else None,
+        failure=failure,
     )
 
 
@@ -190,12 +223,25 @@ def as_object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _received_fits(operation: Operation, intent: dict[str, Any], status: str) -> bool:
+    """Whether so much was received as the status says; of an unknown status nobody can say."""
+    if not _is_documented(status):
+        return True
+    received = from_stripe(intent["amount_received"], intent["currency"])
+    amount = operation.amount if status == "succeeded" else Money(0, operation.amount.currency)
+    return received == amount
+
+
+def _is_documented(status: str) -> bool:
+    return status in STATUSES or status in UNFINISHED or status == "requires_payment_method"
+
+
 def _failure(outcome: Outcome, intent: dict[str, Any], status: str) -> Failure | None:
     if outcome is Outcome.FAILED:
         return Failure("canceled", text(intent.get("cancellation_reason")))
     if outcome is Outcome.UNKNOWN:
-        known = status in UNFINISHED or status == "requires_payment_method"
-        return Failure(status if known else "status_unknown", f"the intent is {status}")
+        code = status if _is_documented(status) else UNKNOWN_STATUS
+        return Failure(code, f"the intent is {status}")
     return None
 
 

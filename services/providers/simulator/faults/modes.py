@@ -105,7 +105,7 @@ SPECS = {
     Mode.AMOUNT_MINUS: _at(*_TOLD),
     Mode.CURRENCY_SWAP: _at(*_TOLD),
     Mode.NET_OF_FEE: _at(*_TOLD),
-    Mode.UNKNOWN_STATUS: _at(*_ANSWERS),
+    Mode.UNKNOWN_STATUS: _at(*_TOLD),
     Mode.EXTRA_FIELDS: _at(*_TOLD),
     Mode.HUGE_BODY: _at(*_ANSWERS, times=1),
     Mode.INVALID_UTF8: _at(*_ANSWERS, times=1),

@@ -164,8 +164,8 @@ async def test_what_cannot_be_sent_is_refused_before_anybody_is_asked(
         (transfer("NEW"), Outcome.PENDING, None),
         (transfer("PENDING"), Outcome.PENDING, None),
         (transfer("SUCCESSFUL"), Outcome.SUCCEEDED, None),
-        (transfer("successful"), Outcome.UNKNOWN, "status_unknown"),
-        (transfer("some_new_status"), Outcome.UNKNOWN, "status_unknown"),
+        (transfer("successful"), Outcome.UNKNOWN, "unknown_status"),
+        (transfer("some_new_status"), Outcome.UNKNOWN, "unknown_status"),
         (transfer("SUCCESSFUL", amount=Decimal("148453.37")), Outcome.UNKNOWN, "amount_mismatch"),
         (transfer("SUCCESSFUL", currency="GHS"), Outcome.UNKNOWN, "amount_mismatch"),
         (transfer("FAILED", amount=1), Outcome.UNKNOWN, "amount_mismatch"),
@@ -254,18 +254,23 @@ def test_a_failure_inside_transfer_completed_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "outcome"),
+    ("data", "outcome", "code"),
     [
-        ({"status": "SUCCESSFUL"}, Outcome.SUCCEEDED),
-        ({"status": "PENDING"}, Outcome.PENDING),
-        ({"status": "FAILED", "complete_message": "who knows"}, Outcome.UNKNOWN),
-        ({"status": "zebra", "meta": []}, Outcome.UNKNOWN),
+        ({"status": "SUCCESSFUL"}, Outcome.SUCCEEDED, ""),
+        ({"status": "PENDING"}, Outcome.PENDING, ""),
+        (
+            {"status": "FAILED", "complete_message": "who knows"},
+            Outcome.UNKNOWN,
+            "failure_unknown",
+        ),
+        ({"status": "zebra", "meta": []}, Outcome.UNKNOWN, "unknown_status"),
     ],
 )
-def test_an_event_hints_at_what_it_says(data: dict[str, Any], outcome: Outcome) -> None:
+def test_an_event_hints_at_what_it_says(data: dict[str, Any], outcome: Outcome, code: str) -> None:
     read = translate.read_event(event(**data))
 
-    assert (read.outcome, read.transaction_id, read.failure) == (outcome, "", None)
+    assert (read.outcome, read.transaction_id) == (outcome, "")
+    assert (read.failure.code if read.failure else "") == code
 
 
 def test_each_status_of_a_transfer_is_an_event_of_its_own() -> None:

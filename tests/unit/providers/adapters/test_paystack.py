@@ -6,12 +6,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from services.providers.adapters.paystack import (
-    ACCOUNT_TYPES,
-    TEST_RECIPIENTS,
-    Paystack,
-    sign,
-)
+from services.providers.adapters.paystack import Paystack, sign
+from services.providers.adapters.paystack.translate import ACCOUNT_TYPES, TEST_RECIPIENTS
 from services.providers.config import Config
 from services.providers.domain import Kind, Outcome, Webhook, WebhookEvent
 from services.shared.clock import SystemClock

@@ -72,7 +72,7 @@ def test_an_amount_that_stripe_cannot_express_is_not_rounded() -> None:
             Outcome.FAILED,
             "expired_card",
         ),
-        (intent("some_new_status"), Outcome.UNKNOWN, "status_unknown"),
+        (intent("some_new_status"), Outcome.UNKNOWN, "unknown_status"),
         (intent("succeeded", amount_received=9_999), Outcome.UNKNOWN, "amount_mismatch"),
         (intent("canceled", amount_received=1), Outcome.UNKNOWN, "amount_mismatch"),
         (intent("succeeded", currency="eur"), Outcome.UNKNOWN, "amount_mismatch"),

@@ -282,10 +282,11 @@ class Failure(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Stable lower-case code of ours, for example "card_declined". With UNKNOWN, four of them say
+    """Stable lower-case code of ours, for example "card_declined". With UNKNOWN, five of them say
     more than that nobody knows: amount_mismatch and reference_mismatch (the provider shows
-    something else under our key), reference_unknown (it does not know the id it gave us), and
-    provider_fault (it answered with an error).
+    something else under our key), reference_unknown (it does not know the id it gave us),
+    provider_fault (it answered with an error), and unknown_status (it names a status that its
+    documents do not).
     """
     message: _builtins.str
     """The provider's words, safe to show to an operator; no secret in it."""
@@ -508,7 +509,9 @@ class WebhookEvent(_message.Message):
 
     @_builtins.property
     def failure(self) -> Global___Failure:
-        """Why; present with FAILED."""
+        """Why; present with FAILED, and with UNKNOWN where the event names a status or a cause that the
+        provider's documents do not.
+        """
 
     def __init__(
         self,

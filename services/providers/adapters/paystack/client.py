@@ -1,0 +1,185 @@
+"""Pays out through Paystack for NGN, GHS, KES and ZAR. A payout is two calls: a recipient is made,
+which moves nothing and may be repeated, and then a transfer to it under our reference. Paystack
+refuses a reference that it knows; what became of the transfer is then asked, never assumed."""
+
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import Field, SecretStr
+
+from services.providers.adapters.http import NO_ANSWER, Answer, NotConnected, no_answer, send
+from services.providers.adapters.paystack import translate
+from services.providers.adapters.paystack.translate import (
+    NAME,
+    absent,
+    ambiguous,
+    data_of,
+    error_of,
+    read_event,
+    read_transfer,
+    recipient_body,
+    recipient_code,
+    says_absent,
+    transfer_body,
+    without_recipient,
+)
+from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
+from services.providers.domain import (
+    Capabilities,
+    DuplicateReference,
+    ErrorCaching,
+    Kind,
+    LookUpStrength,
+    Operation,
+    OperationResult,
+    Outcome,
+    Webhook,
+    WebhookAuthentication,
+    WebhookEvent,
+    WebhookSignatureInvalid,
+    failed,
+    not_sent,
+    unknown,
+)
+from services.shared.clock import Clock
+
+
+class PaystackSettings(ProviderSettings):
+    """Paystack's variables."""
+
+    paystack_base_url: BaseUrl = Field(
+        "https://api.paystack.co", description="Where its API is; the simulator in a sandbox."
+    )
+    paystack_api_key: SecretStr = Field(description="Secret key, sk_….")
+    paystack_webhook_secrets: Secrets = Field(
+        description="Secret keys that may have signed an event, comma-separated: the API key, "
+        "and the one before it while keys are changed."
+    )
+
+
+class Paystack:
+    """The adapter."""
+
+    capabilities = Capabilities(
+        kinds=frozenset({Kind.PAYOUT}),
+        # No end is documented; after a month nothing of ours is sent again without a look-up.
+        key_lifetime=timedelta(days=30),
+        key_scope="account",
+        # The balance is checked before a transfer exists, so the same reference may try again.
+        error_caching=ErrorCaching.ERRORS_NOT_CACHED,
+        duplicate_reference=DuplicateReference.REJECTS,
+        # A bank that cannot credit sends the money back, as a rule within three days.
+        success_final_after=timedelta(days=3),
+        webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+        definitive_failures=translate.DEFINITIVE_FAILURES,
+        # Nothing promises that a transfer is found in the moment after it was taken.
+        look_up=LookUpStrength.EVENTUAL,
+        look_up_lag=timedelta(seconds=60),
+        event_is_evidence=False,
+    )
+
+    def __init__(
+        self, settings: PaystackSettings, session: aiohttp.ClientSession, _: Clock
+    ) -> None:
+        self._session = session
+        self._url = settings.paystack_base_url
+        self._api_key = settings.paystack_api_key
+        self._webhook_secrets = settings.paystack_webhook_secrets
+        self._test_mode = self._api_key.get_secret_value().startswith("sk_test_")
+
+    async def send_payout(self, operation: Operation) -> OperationResult:
+        """Makes the recipient, then asks for the transfer; usually pending now, done later."""
+        currency = operation.amount.currency
+        if currency not in translate.ACCOUNT_TYPES:
+            return failed(
+                operation.key, translate.CURRENCY_UNSUPPORTED, f"Paystack pays no {currency}"
+            )
+        recipient = operation.recipient
+        if recipient is None and self._test_mode:
+            recipient = translate.TEST_RECIPIENTS[currency]
+        if recipient is None:
+            return failed(
+                operation.key, translate.RECIPIENT_MISSING, "the payment names nobody to pay"
+            )
+        try:
+            answer = await self._call("/transferrecipient", recipient_body(recipient, currency))
+            if answer.status in (200, 201):
+                return await self._transfer(operation, recipient_code(answer))
+            refusal = error_of(answer)
+        except NO_ANSWER as error:
+            return without_recipient(no_answer(operation, error, NAME))
+        if answer.status in (400, 404, 422) and refusal["type"] == "validation_error":
+            refused = failed(operation.key, translate.RECIPIENT_INVALID, refusal["message"])
+            return await self._unless_known(operation, refused)
+        return without_recipient(ambiguous(operation, answer))
+
+    async def look_up(self, operation: Operation) -> OperationResult:
+        """Reads the transfer by our reference."""
+        try:
+            answer = await self._call(f"/transfer/verify/{quote(operation.key, safe='')}")
+            if answer.status == 200:
+                return read_transfer(operation, data_of(answer))
+            if says_absent(answer):
+                return absent(operation)
+        except NO_ANSWER as error:
+            return no_answer(operation, error, NAME)
+        return ambiguous(operation, answer)
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """Verifies the signature with each active key, then reads which transfer it is about."""
+        given = webhook.headers.get("x-paystack-signature", "").encode()
+        if not any(
+            hmac.compare_digest(sign(webhook.body, secret.get_secret_value()).encode(), given)
+            for secret in self._webhook_secrets
+        ):
+            raise WebhookSignatureInvalid(provider="paystack")
+        return read_event(webhook.body)
+
+    async def _transfer(self, operation: Operation, recipient_code: str) -> OperationResult:
+        try:
+            answer = await self._call("/transfer", transfer_body(operation, recipient_code))
+            if answer.status in (200, 201):
+                return read_transfer(operation, data_of(answer))
+            refusal = error_of(answer)
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
+        except NO_ANSWER as error:
+            return no_answer(operation, error, NAME)
+        if answer.status == 400 and refusal["code"] == translate.DUPLICATE:
+            lost = unknown(operation.key, "reference_reused", "known, and yet not to be found")
+            return await self._unless_known(operation, lost)
+        ours = translate.DEFINITIVE_REFUSALS.get(refusal["code"])
+        if ours and answer.status == 400:
+            refused = failed(operation.key, ours, refusal["message"])
+            return await self._unless_known(operation, refused)
+        return ambiguous(operation, answer)
+
+    async def _unless_known(
+        self, operation: Operation, refusal: OperationResult
+    ) -> OperationResult:
+        """The refusal, unless an earlier try under the same key has got through before it."""
+        known = await self.look_up(operation)
+        return refusal if known.outcome is Outcome.ABSENT else known
+
+    async def _call(self, path: str, body: dict[str, Any] | None = None) -> Answer:
+        return await send(
+            self._session,
+            "POST" if body else "GET",
+            f"{self._url}{path}",
+            headers={
+                "authorization": f"Bearer {self._api_key.get_secret_value()}",
+                "content-type": "application/json",
+            },
+            body=json.dumps(body) if body else None,
+            secret=self._api_key,
+        )
+
+
+def sign(body: bytes, key: str) -> str:
+    """Paystack's signature: HMAC-SHA512 over the body as it came, in hexadecimal digits."""
+    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()

@@ -1,0 +1,254 @@
+"""Paystack's words and our outcomes: the tables, and the few functions that read transfers, errors
+and events by them. Whatever is not listed here is UNKNOWN, and every field is checked before it is
+believed."""
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import Any
+
+from services.providers.adapters.http import (
+    Answer,
+    AnswerInvalid,
+    read_object,
+    states_money,
+    text,
+)
+from services.providers.domain import (
+    UNKNOWN_STATUS,
+    Failure,
+    Kind,
+    Operation,
+    OperationResult,
+    Outcome,
+    Recipient,
+    WebhookEvent,
+    unknown,
+)
+from services.shared.errors import field_invalid
+from services.shared.money import CurrencyUnknown, Money
+
+# What it is called in an operator's messages.
+NAME = "Paystack"
+# What a bank account is called, by currency.
+ACCOUNT_TYPES = {"GHS": "ghipss", "KES": "kepss", "NGN": "nuban", "ZAR": "basa"}
+# The bank codes that are phone networks: money goes to a number, and not to an account.
+MOBILE_NETWORKS = {("GHS", "ATL"), ("GHS", "MTN"), ("GHS", "VOD"), ("KES", "MPESA")}
+# Where a payout without a recipient goes in Paystack's test mode, and only there.
+TEST_RECIPIENTS = {
+    currency: Recipient(account=account, bank_code=bank_code, name="Test Recipient")
+    for currency, account, bank_code in (
+        ("GHS", "0551234987", "MTN"),
+        ("KES", "0710000000", "MPESA"),
+        ("NGN", "0000000000", "057"),
+        ("ZAR", "0000000000", "632005"),
+    )
+}
+
+# What we call each way to fail: nothing was paid, or it has come back.
+FAILURES = {
+    "abandoned": "payout_abandoned",
+    "blocked": "payout_blocked",
+    "failed": "payout_failed",
+    "rejected": "payout_rejected",
+    "reversed": "payout_returned",
+}
+# What a transfer's status says; anything else is UNKNOWN.
+STATUSES = {
+    "success": Outcome.SUCCEEDED,
+    "pending": Outcome.PENDING,
+    "received": Outcome.PENDING,
+    # A person must type a code; who does not within half an hour makes it "abandoned".
+    "otp": Outcome.PENDING,
+    **dict.fromkeys(FAILURES, Outcome.FAILED),
+}
+# The refusals of a transfer that prove that none was begun, in our words.
+DEFINITIVE_REFUSALS = {
+    "insufficient_balance": "insufficient_balance",
+    "transfer_unavailable": "payouts_unavailable",
+}
+CURRENCY_UNSUPPORTED = "currency_unsupported"
+RECIPIENT_INVALID = "recipient_invalid"
+RECIPIENT_MISSING = "recipient_missing"
+DEFINITIVE_FAILURES = frozenset(
+    {*FAILURES.values(), *DEFINITIVE_REFUSALS.values()}
+    | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, RECIPIENT_MISSING}
+)
+DUPLICATE = "duplicate_transfer_reference"
+# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
+AMBIGUOUS = {
+    400: "request_refused",
+    401: "provider_unauthenticated",
+    403: "provider_forbidden",
+    404: "reference_unknown",
+    422: "request_refused",
+}
+# Every event is a hint only: its signature holds no time, so an old one could be sent again.
+EVENTS = {
+    "transfer.failed": "failed",
+    "transfer.reversed": "reversed",
+    "transfer.success": "success",
+}
+# A transfer with any other reference was not sent by us.
+_OUR_KEY = re.compile(r"(pay_[0-9a-z]{26})-payout-[0-9]+", re.ASCII)
+
+
+def recipient_body(recipient: Recipient, currency: str) -> dict[str, Any]:
+    """What is asked of Paystack: to know this recipient."""
+    mobile = (currency, recipient.bank_code) in MOBILE_NETWORKS
+    return {
+        "type": "mobile_money" if mobile else ACCOUNT_TYPES[currency],
+        "name": recipient.name,
+        "account_number": recipient.account,
+        "bank_code": recipient.bank_code,
+        "currency": currency,
+    }
+
+
+def recipient_code(answer: Answer) -> str:
+    """Paystack's name of a recipient. Raises AnswerInvalid where the answer has none."""
+    code = text(data_of(answer).get("recipient_code"))
+    if not code:
+        raise AnswerInvalid("not a recipient")
+    return code
+
+
+def transfer_body(operation: Operation, recipient_code: str) -> dict[str, Any]:
+    """What is asked of Paystack: to pay the recipient out of our balance."""
+    body = {
+        "source": "balance",
+        # All four currencies have two digits, here and in ISO 4217.
+        "amount": operation.amount.amount_minor,
+        "currency": operation.amount.currency,
+        "recipient": recipient_code,
+        "reference": operation.key,
+    }
+    if operation.reference:
+        body["reason"] = operation.reference
+    return body
+
+
+def read_transfer(operation: Operation, transfer: dict[str, Any]) -> OperationResult:
+    """What a transfer says about the operation. Raises AnswerInvalid where it is none."""
+    reference, status = text(transfer.get("transfer_code")), text(transfer.get("status"))
+    if not reference or not status:
+        raise AnswerInvalid("not a transfer")
+    stated_at_all = states_money(transfer.get("amount"), transfer.get("currency"))
+    if not text(transfer.get("reference")) or not stated_at_all:
+        raise AnswerInvalid("a transfer without its reference and amount")
+    if transfer["reference"] != operation.key:
+        return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
+    stated = _money(transfer)
+    if stated != operation.amount:
+        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+    outcome = STATUSES.get(status, Outcome.UNKNOWN)
+    return OperationResult(
+        key=operation.key,
+        outcome=outcome,
+        provider_reference=reference,
+        amount=stated if outcome is Outcome.SUCCEEDED else None,
+        failure=_failure(status, outcome),
+    )
+
+
+def _failure(status: str, outcome: Outcome) -> Failure | None:
+    if outcome is Outcome.FAILED:
+        return Failure(FAILURES[status], f"the transfer is {status}")
+    if status == "otp":
+        return Failure("otp_required", "somebody must confirm the transfer at Paystack")
+    if outcome is Outcome.UNKNOWN:
+        return Failure(UNKNOWN_STATUS, f"the transfer is {status}")
+    return None
+
+
+def absent(operation: Operation) -> OperationResult:
+    """What it means that Paystack has no such transfer."""
+    if operation.provider_reference:
+        # It gave us a code once. Whatever this is, it does not prove that nothing was paid.
+        message = "Paystack no longer knows a transfer it had"
+        return unknown(operation.key, "reference_unknown", message, operation.provider_reference)
+    return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
+
+
+def says_absent(answer: Answer) -> bool:
+    """Whether Paystack itself says so; a 404 alone could come from anything on the way."""
+    return answer.status in (400, 404) and (
+        error_of(answer)["message"].lower().startswith("transfer not found")
+    )
+
+
+def data_of(answer: Answer) -> dict[str, Any]:
+    """What a success holds. Raises AnswerInvalid where the answer is none."""
+    envelope = read_object(answer.body)
+    data = envelope.get("data")
+    if envelope.get("status") is not True or not isinstance(data, dict):
+        raise AnswerInvalid("not a success")
+    return data
+
+
+def error_of(answer: Answer) -> dict[str, str]:
+    """The code, type and message of an error of Paystack's own. Raises AnswerInvalid."""
+    envelope = read_object(answer.body)
+    if envelope.get("status") is not False:
+        raise AnswerInvalid("not an error")
+    return {name: text(envelope.get(name)) for name in ("code", "type", "message")}
+
+
+def ambiguous(operation: Operation, answer: Answer) -> OperationResult:
+    """UNKNOWN: a refusal that leaves open what happened."""
+    code = AMBIGUOUS.get(answer.status, "provider_fault")
+    return unknown(operation.key, code, f"{NAME} answered {answer.status}")
+
+
+def without_recipient(result: OperationResult) -> OperationResult:
+    """NOT_SENT: whatever became of the recipient, no transfer was asked for in this try."""
+    failure = result.failure or Failure("provider_fault")
+    return replace(
+        result,
+        outcome=Outcome.NOT_SENT,
+        failure=replace(failure, message=f"no recipient was made: {failure.message}"),
+    )
+
+
+def _money(transfer: dict[str, Any]) -> Money | None:
+    amount, currency = transfer.get("amount"), transfer.get("currency")
+    if type(amount) is not int or not isinstance(currency, str):
+        return None
+    try:
+        return Money(amount, currency)
+    except (CurrencyUnknown, ValueError):
+        return None
+
+
+def read_event(raw: bytes) -> WebhookEvent:
+    """What a verified event says. Raises Invalid where it is no event."""
+    try:
+        body = read_object(raw)
+    except AnswerInvalid:
+        raise field_invalid("body", "body must be a JSON object") from None
+    event_type, data = text(body.get("event")), body.get("data")
+    if not event_type or not isinstance(data, dict):
+        raise field_invalid("body", "body must be an event with event and data")
+    event_id = f"{event_type}:{_id(data) or hashlib.sha256(raw).hexdigest()}"
+    ours = _OUR_KEY.fullmatch(text(data.get("reference")))
+    status = EVENTS.get(event_type)
+    if ours is None or status is None:
+        return WebhookEvent(event_id=event_id, event_type=event_type)
+    told = text(data.get("status")) or status
+    outcome = STATUSES[status] if told in STATUSES else Outcome.UNKNOWN
+    return WebhookEvent(
+        event_id=event_id,
+        event_type=event_type,
+        transaction_id=ours[1],
+        key=ours[0],
+        kind=Kind.PAYOUT,
+        outcome=outcome,
+        provider_reference=text(data.get("transfer_code")),
+        amount=_money(data),
+        failure=_failure(status if told in STATUSES else told, outcome),
+    )
+
+
+def _id(data: dict[str, Any]) -> str:
+    number = data.get("id")
+    return str(number) if type(number) is int else text(data.get("transfer_code"))
