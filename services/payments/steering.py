@@ -12,7 +12,7 @@ from services.payments.domain.payment import (
     read_transaction_id,
 )
 from services.payments.ports import Encode, StoredAnswer, WorkStore, WorkTransaction
-from services.payments.steps import Change, Work, call_off, refund_on_request
+from services.payments.steps import Change, Work, call_off, may_be_refunded, refund_on_request
 from services.payments.usecases import Created, IdempotencyKeyReused
 from services.shared.money import Money
 
@@ -60,15 +60,15 @@ class Steering:
         work = await transaction.claim_one(payment.merchant_id, payment.id)
         change = _cancelling(work)
         if change is None:
-            # The worker asks the provider first; request_cancel has made it due.
+            # request_cancel has made it due, and whoever goes on with it reads the wish.
             return payment
         return await _written(transaction, change)
 
     async def refund(self, order: RefundOrder) -> Created:
         """Begins a refund, once for its idempotency key.
 
-        Raises PaymentNotFound, PaymentBusy, PaymentNotRefundable, RefundTooLarge, or
-        IdempotencyKeyReused.
+        Raises PaymentNotFound, PaymentBusy, PaymentOnHold, PaymentNotRefundable, RefundTooLarge,
+        or IdempotencyKeyReused.
         """
         payment_id = read_transaction_id(order.transaction_id)
         key = (order.merchant_id, order.idempotency_key)
@@ -97,7 +97,10 @@ async def _written(transaction: WorkTransaction, change: Change) -> Payment:
 
 
 def _cancelling(work: Work) -> Change | None:
-    """What calls the payment off at once; None where the provider must be asked first."""
+    """What calls the payment off at once; None where the provider must be asked first, or a person
+    must decide before."""
+    if not may_be_refunded(work.payment):
+        return None
     if work.payment.state in (State.FUNDED, State.CONVERTED):
         return refund_on_request(work, None)
     if work.attempt is None or work.attempt.state in (AttemptState.INTENDED, AttemptState.FAILED):

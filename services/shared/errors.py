@@ -29,7 +29,8 @@ class DomainError(Exception):
     """The request was refused."""
 
     reason: ClassVar[str] = "INTERNAL_ERROR"
-    retry_after_seconds: ClassVar[int | None] = None
+    # After how long it may be possible; None where waiting changes nothing.
+    retry_after_seconds: int | None = None
 
     def __init__(self, message: str | None = None, **metadata: str) -> None:
         self.message = message or " ".join((type(self).__doc__ or "Refused.").split())

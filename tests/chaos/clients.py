@@ -162,8 +162,8 @@ class Clients:
             await asyncio.gather(*(self._refund(f"{client}.{n}", known) for n in range(3)))
 
     async def _refund(self, client: str, known: Known) -> None:
-        part = {"amount_usd": self._orders.part(known.amount_usd)}
-        whole: dict[str, str] = {}
+        part: dict[str, Any] = {"amount_usd": self._orders.part(known.amount_usd)}
+        whole: dict[str, Any] = {"full": True}
         body = part if self._rng.random() < 0.6 else whole
         call = _refund_call(self._orders.key(), known.payment_id, body)
         calls = [call] * self._rng.choice((1, 1, 2))
@@ -300,7 +300,7 @@ def _create_call(key: str, body: dict[str, Any]) -> Call:
     return Call(f="create", method="POST", path=PAYMENTS, body=body, key=key)
 
 
-def _refund_call(key: str, payment_id: str, body: dict[str, str]) -> Call:
+def _refund_call(key: str, payment_id: str, body: dict[str, Any]) -> Call:
     path = f"{PAYMENTS}/{payment_id}:refund"
     return Call(f="refund", method="POST", path=path, body=body, key=key, payment_id=payment_id)
 

@@ -1,10 +1,12 @@
 """Cancel and refund as a merchant meets them, through the gateway."""
 
+import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import Mesh, Rest
+from tests.e2e.conftest import Answer, Mesh, Rest
 from tests.polling import until
 
 
@@ -27,12 +29,62 @@ async def test_a_payout_that_came_back_is_refunded_in_parts(rest: Rest) -> None:
     too_much = await rest.post(path, {"amount_usd": "59.91"}, key=uuid4().hex)
     assert (too_much.status, too_much.reason) == (400, "REFUND_TOO_LARGE")
     key = uuid4().hex
-    answers = [await rest.post(path, {}, key=key) for _ in range(2)]
+    answers = [await rest.post(path, {"full": True}, key=key) for _ in range(2)]
     assert answers[0].body == answers[1].body
     assert answers[1].headers["idempotent-replayed"] == "true"
 
     done = await rest.wait(payment["transaction_id"], {"REFUNDED", "ON_HOLD"})
     assert (done["status"], done["refunded_usd"]) == ("REFUNDED", "100.00")
+
+
+async def test_parts_that_are_asked_for_together_follow_each_other_until_nothing_is_left(
+    rest: Rest,
+) -> None:
+    payment = await rest.create(destination_currency="MXN", reference="sim:late_fail")
+    path = f"/api/payments/{payment['transaction_id']}:refund"
+    await rest.wait(payment["transaction_id"], {"RETURNED"})
+
+    async def insist(key: str) -> tuple[int, str]:
+        """Asks until the answer is final; every other one says when to come again."""
+
+        async def ask() -> Answer:
+            answer = await rest.post(path, {"amount_usd": "20.00"}, key=key)
+            if answer.status == 409:
+                assert answer.reason == "PAYMENT_BUSY"
+                assert 1 <= int(answer.headers["retry-after"]) <= 60
+            return answer
+
+        answer = await until(ask, lambda answer: answer.status != 409)
+        return answer.status, answer.reason if answer.status != 200 else ""
+
+    ends = await asyncio.gather(*(insist(uuid4().hex) for _ in range(6)))
+
+    assert sorted(ends) == [(200, "")] * 5 + [(400, "REFUND_TOO_LARGE")]
+    done = await rest.wait(payment["transaction_id"], {"REFUNDED", "ON_HOLD"})
+    assert (done["status"], done["refunded_usd"]) == ("REFUNDED", "100.00")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "FIELD_REQUIRED"),
+        ({"full": False}, "FIELD_REQUIRED"),
+        ({"amount_usd": "", "full": False}, "FIELD_REQUIRED"),
+        ({"amount_usd": "40.00", "full": True}, "FIELDS_CONTRADICTORY"),
+    ],
+)
+async def test_a_refund_that_does_not_say_how_much_changes_nothing(
+    rest: Rest, body: dict[str, Any], reason: str
+) -> None:
+    payment = await rest.create(destination_currency="MXN", reference="sim:late_fail")
+    path = f"/api/payments/{payment['transaction_id']}"
+    await rest.wait(payment["transaction_id"], {"RETURNED"})
+
+    answer = await rest.post(f"{path}:refund", body, key=uuid4().hex)
+
+    assert (answer.status, answer.reason) == (400, reason)
+    shown = (await rest.get(path)).json
+    assert (shown["status"], shown["refunded_usd"]) == ("RETURNED", "0.00")
 
 
 async def _refunded(rest: Rest, transaction_id: str, amount: str) -> None:
@@ -64,7 +116,7 @@ async def test_what_was_paid_out_is_neither_cancelled_nor_refunded(rest: Rest) -
     await rest.wait(payment["transaction_id"], {"COMPLETED"})
 
     cancel = await rest.post(f"{path}:cancel", {})
-    refund = await rest.post(f"{path}:refund", {}, key=uuid4().hex)
+    refund = await rest.post(f"{path}:refund", {"full": True}, key=uuid4().hex)
 
     assert (cancel.status, cancel.reason) == (400, "PAYMENT_NOT_CANCELLABLE")
     assert (refund.status, refund.reason) == (400, "PAYMENT_NOT_REFUNDABLE")

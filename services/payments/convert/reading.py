@@ -19,7 +19,7 @@ from services.payments.ports import PaymentFilter
 from services.payments.pricing import QuoteOrder
 from services.payments.steering import RefundOrder
 from services.payments.usecases import PaymentOrder, read_quote_id
-from services.shared.errors import Invalid, field_invalid
+from services.shared.errors import Invalid, Violation, field_invalid
 from services.shared.money import Money, exponent, parse_amount
 
 IDEMPOTENCY_HEADER = "idempotency-key"
@@ -129,9 +129,14 @@ def read_payment_order(
 def read_refund_order(
     request: payments_pb2.RefundPaymentRequest, *, key: str, merchant_id: str
 ) -> RefundOrder:
-    """A validated order for a refund. Raises Invalid."""
-    given = request.amount_usd
-    amount = parse_amount(given, "USD", field="amount_usd") if given else None
+    """A validated order for a refund. Raises Invalid, also where it does not say how much."""
+    if request.full and request.amount_usd:
+        words = "amount_usd or full: true, not both"
+        raise _fields_invalid(("amount_usd", "full"), words, "FIELDS_CONTRADICTORY")
+    if not request.full and not request.amount_usd:
+        words = "amount_usd, or full: true for all that is left, is required"
+        raise _fields_invalid(("amount_usd", "full"), words, "FIELD_REQUIRED")
+    amount = None if request.full else _amount_usd(request.amount_usd)
     return RefundOrder(
         merchant_id=merchant_id,
         transaction_id=request.transaction_id,
@@ -209,6 +214,12 @@ def _user_id(text: str) -> UUID:
     if not _UUID.fullmatch(text):
         raise field_invalid(field, f"{field} must be a UUID")
     return UUID(text)
+
+
+def _fields_invalid(fields: tuple[str, ...], description: str, reason: str) -> Invalid:
+    """An Invalid about fields that are right or wrong together only."""
+    violations = (Violation(field=f, reason=reason, description=description) for f in fields)
+    return Invalid(description, violations=tuple(violations))
 
 
 def _amount_usd(text: str) -> Money:

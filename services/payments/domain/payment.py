@@ -28,7 +28,7 @@ class PaymentNotCancellable(NotAllowedNow):
 
 
 class PaymentNotRefundable(NotAllowedNow):
-    """Nothing can be given back now: not collected yet, being paid out, or paid out already."""
+    """Nothing can be given back: not collected yet, being paid out, or over."""
 
     reason = "PAYMENT_NOT_REFUNDABLE"
 
@@ -40,9 +40,20 @@ class RefundTooLarge(OutOfRange):
 
 
 class PaymentBusy(Conflict):
-    """Something is being done with the payment at this moment; retry."""
+    """Something is being done with the payment, or a refund of it is under way; retry."""
 
     reason = "PAYMENT_BUSY"
+
+    def __init__(self, *, retry_after_seconds: int = 1, **metadata: str) -> None:
+        super().__init__(**metadata)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PaymentOnHold(Conflict):
+    """The payment waits for a person of ours, who may make it possible again."""
+
+    reason = "PAYMENT_ON_HOLD"
+    retry_after_seconds = 60
 
 
 class IllegalMove(NotAllowedNow):

@@ -13,7 +13,7 @@ from services.payments.steps.facts import (
     Work,
 )
 from services.payments.steps.news import speaks_of_others
-from services.payments.steps.ways_back import call_off, refund_on_request
+from services.payments.steps.ways_back import call_off, may_be_refunded, refund_on_request
 
 __all__ = [
     "STEP_OF_STATE",
@@ -27,6 +27,7 @@ __all__ = [
     "Repricing",
     "Work",
     "call_off",
+    "may_be_refunded",
     "refund_on_request",
     "speaks_of_others",
 ]

@@ -16,7 +16,9 @@ from services.payments.domain.ledger import return_postings, unwinding_postings
 from services.payments.domain.payment import (
     Failure,
     Payment,
+    PaymentBusy,
     PaymentNotRefundable,
+    PaymentOnHold,
     RefundTooLarge,
     State,
 )
@@ -90,12 +92,11 @@ def back_to_the_payer(change: Change, *, actor: str, cause: str, **facts: str) -
 def refund_on_request(work: Work, amount: Money | None) -> Change:
     """A refund that the merchant asks for, of so much or of all that is left.
 
-    Raises PaymentNotRefundable or RefundTooLarge.
+    Raises PaymentNotRefundable or RefundTooLarge for good, PaymentBusy or PaymentOnHold for now.
     """
-    number = _next_refund(work)
-    attempt = intend(work.payment, Step.REFUND, number, amount)
-    if attempt.amount > work.payment.refundable:
+    if amount is not None and amount > work.payment.refundable and _was_collected(work.payment):
         raise RefundTooLarge(refundable_usd=str(work.payment.refundable))
+    attempt = intend(work.payment, Step.REFUND, _next_refund(work), amount)
     facts = {"amount_usd": str(attempt.amount), "key": attempt.key}
     change = replace(release(work, due_in=timedelta(0)), attempt=attempt)
     change = replace(change, payment=replace(work.payment, hold_reason=None))
@@ -105,21 +106,42 @@ def refund_on_request(work: Work, amount: Money | None) -> Change:
     return replace(change, payment=payment, events=(event,))
 
 
+def may_be_refunded(payment: Payment) -> bool:
+    """Whether no hold is in the way of a refund."""
+    return payment.hold_reason in _ANSWERED_BY_A_REFUND
+
+
+def _was_collected(payment: Payment) -> bool:
+    """Whether the payer's money is here, or was until it went back."""
+    return payment.state in _HOLDING | {State.REFUNDING, State.REFUNDED}
+
+
 def _next_refund(work: Work) -> int:
-    """The number of the refund that may begin now. Raises PaymentNotRefundable."""
+    """The number of the refund that may begin now. Raises what refund_on_request does."""
     payment, attempt = work.payment, work.attempt
-    if payment.hold_reason not in _ANSWERED_BY_A_REFUND:
-        raise _not_refundable(payment)
-    if payment.state is State.REFUNDING and attempt is not None and not attempt.is_live:
+    if payment.state is not State.REFUNDING and payment.state not in _HOLDING:
+        raise PaymentNotRefundable(status=payment.status)
+    if not may_be_refunded(payment):
+        raise PaymentOnHold(hold_reason=payment.hold_reason or "")
+    if payment.state is State.REFUNDING:
+        if attempt is None or attempt.is_live or _is_tried_again(work, attempt):
+            raise PaymentBusy(retry_after_seconds=_next_look(work))
         return attempt.number + 1
-    if payment.state not in _HOLDING:
-        raise _not_refundable(payment)
     if payment.state is State.PAYING_OUT and (
         attempt is None or attempt.state is not AttemptState.FAILED
     ):
-        raise _not_refundable(payment)
+        raise PaymentNotRefundable(status=payment.status)
     return 1
 
 
-def _not_refundable(payment: Payment) -> PaymentNotRefundable:
-    return PaymentNotRefundable(status=payment.status)
+def _is_tried_again(work: Work, attempt: Attempt) -> bool:
+    """Whether the refund goes on by itself, under a new key, although this attempt is over."""
+    return attempt.state is AttemptState.FAILED and work.payment.hold_reason is None
+
+
+def _next_look(work: Work) -> int:
+    """In how many seconds something may have become of the refund that is under way."""
+    attempt = work.attempt
+    if attempt is None or attempt.sent_at is None:
+        return 1
+    return min(max(int((work.claimed_at - attempt.sent_at).total_seconds()) // 4, 1), 60)

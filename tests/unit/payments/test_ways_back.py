@@ -8,7 +8,9 @@ import pytest
 from services.payments.domain.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.domain.payment import (
     Failure,
+    PaymentBusy,
     PaymentNotRefundable,
+    PaymentOnHold,
     RefundTooLarge,
     State,
 )
@@ -185,9 +187,6 @@ def test_more_than_is_left_is_refused() -> None:
         (State.PAYING_OUT, AttemptState.ACCEPTED),
         (State.PAYING_OUT, AttemptState.UNKNOWN),
         (State.COMPLETED, AttemptState.SUCCEEDED),
-        (State.REFUNDING, None),
-        (State.REFUNDING, AttemptState.INTENDED),
-        (State.REFUNDING, AttemptState.UNKNOWN),
         (State.REFUNDED, AttemptState.SUCCEEDED),
         (State.FAILED, None),
         (State.CANCELLED, None),
@@ -201,11 +200,64 @@ def test_nothing_is_given_back_while_or_after_money_may_move(
         refund_on_request(make_work(state, attempt), None)
 
 
-def test_a_payment_whose_payout_succeeded_late_is_not_refunded_on_request() -> None:
-    work = make_work(State.PAYING_OUT, AttemptState.FAILED)
-    held = replace(work, payment=replace(work.payment, hold_reason="late_success"))
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        None,
+        AttemptState.INTENDED,
+        AttemptState.SENT,
+        AttemptState.ACCEPTED,
+        AttemptState.UNKNOWN,
+        # It is tried again under another key.
+        AttemptState.FAILED,
+    ],
+)
+def test_while_a_refund_is_under_way_another_is_asked_to_come_again(
+    attempt: AttemptState | None,
+) -> None:
+    with pytest.raises(PaymentBusy) as refused:
+        refund_on_request(make_work(State.REFUNDING, attempt), Money(1, "USD"))
 
+    assert refused.value.retry_after_seconds == 1
+
+
+def test_the_longer_a_refund_is_under_way_the_later_another_comes_again() -> None:
+    work = make_work(State.REFUNDING, AttemptState.ACCEPTED)
+    sent_at = NOW - timedelta(seconds=100)
+    work = replace(work, attempt=replace(_attempt(work), sent_at=sent_at))
+
+    with pytest.raises(PaymentBusy) as refused:
+        refund_on_request(work, Money(1, "USD"))
+
+    assert refused.value.retry_after_seconds == 25
+
+
+def test_when_the_money_is_used_up_a_part_is_too_large_and_all_is_nothing() -> None:
+    work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    work = replace(work, payment=replace(work.payment, refunded=work.payment.terms.amount))
+
+    with pytest.raises(RefundTooLarge) as refused:
+        refund_on_request(work, Money(1, "USD"))
     with pytest.raises(PaymentNotRefundable):
+        refund_on_request(work, None)
+
+    assert refused.value.metadata["refundable_usd"] == "0.00"
+
+
+@pytest.mark.parametrize(
+    "reason", ["late_success", "outcome_unknown", "amount_mismatch", "step_failed"]
+)
+@pytest.mark.parametrize(
+    ("state", "attempt"),
+    [(State.PAYING_OUT, AttemptState.FAILED), (State.FUNDED, None), (State.REFUNDING, None)],
+)
+def test_a_hold_that_a_refund_does_not_answer_is_in_its_way_for_now(
+    state: State, attempt: AttemptState | None, reason: str
+) -> None:
+    work = make_work(state, attempt)
+    held = replace(work, payment=replace(work.payment, hold_reason=reason))
+
+    with pytest.raises(PaymentOnHold):
         refund_on_request(held, None)
 
 

@@ -1,5 +1,7 @@
 """CancelPayment and RefundPayment as a gRPC client meets them, with every refusal."""
 
+from typing import Any
+
 import grpc
 import pytest
 from caravel.payments.v1 import payments_pb2
@@ -23,7 +25,7 @@ async def test_a_new_payment_is_called_off_and_stays_so(service: Service) -> Non
 
 async def test_what_was_never_collected_is_not_refunded(service: Service) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())
-    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id)
+    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id, full=True)
 
     refused = await refusal(service.payments.RefundPayment(asked, metadata=new_key()))
 
@@ -86,6 +88,50 @@ async def test_a_refund_beyond_the_payment_is_refused_with_what_is_left(
     assert refused[2] == {"refundable_usd": "100.00"}
 
 
+@pytest.mark.parametrize(
+    ("how_much", "reason"),
+    [
+        ({}, "FIELD_REQUIRED"),
+        ({"full": True, "amount_usd": "40.00"}, "FIELDS_CONTRADICTORY"),
+    ],
+)
+async def test_how_much_is_meant_is_said_once(
+    service: Service, engine: AsyncEngine, how_much: dict[str, Any], reason: str
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE payments SET state = 'RETURNED'"))
+    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id, **how_much)
+
+    code, found, _, fields = await refusal(
+        service.payments.RefundPayment(asked, metadata=new_key())
+    )
+
+    assert (code, found) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert fields == ["amount_usd", "full"]
+    async with engine.connect() as connection:
+        kept = await connection.execute(text("SELECT state, refunded_minor FROM payments"))
+        assert [tuple(row) for row in kept] == [("RETURNED", 0)]
+
+
+async def test_a_refund_beside_another_is_told_when_to_come_again(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE payments SET state = 'RETURNED'"))
+    part = payments_pb2.RefundPaymentRequest(
+        transaction_id=payment.transaction_id, amount_usd="10.00"
+    )
+    await service.payments.RefundPayment(part, metadata=new_key())
+
+    call = service.payments.RefundPayment(part, metadata=new_key())
+    refused = await refusal(call)
+
+    assert refused[:2] == (grpc.StatusCode.ABORTED, "PAYMENT_BUSY")
+    assert ("retry-after", "1") in tuple(await call.trailing_metadata())
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "1.001", "abc", "NaN"])
 async def test_a_malformed_refund_amount_is_named(service: Service, amount: str) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())
@@ -100,7 +146,7 @@ async def test_a_malformed_refund_amount_is_named(service: Service, amount: str)
 
 async def test_a_refund_needs_its_key(service: Service) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())
-    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id)
+    asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id, full=True)
 
     refused = await refusal(service.payments.RefundPayment(asked))
 

@@ -161,7 +161,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
     """
     PAYMENT_NOT_REFUNDABLE: _ErrorReason.ValueType  # 34
-    """Nothing can be given back now: not collected yet, being paid out, or paid out already.
+    """Nothing can be given back: not collected yet, being paid out, or over. It will not do to wait: a
+    payment that is to end otherwise is cancelled, and a payout that fails is refunded by itself.
     FAILED_PRECONDITION, 400.
     Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
     """
@@ -170,7 +171,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
     """
     PAYMENT_BUSY: _ErrorReason.ValueType  # 36
-    """Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
+    """Something is being done with the payment at this moment, or a refund of it is under way; retry
+    after the time of the header `retry-after`. ABORTED, 409.
     Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
     """
     ENDPOINT_NOT_FOUND: _ErrorReason.ValueType  # 50
@@ -204,6 +206,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     PAYMENT_UNREADABLE: _ErrorReason.ValueType  # 63
     """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
     Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
+    """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
+    Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
+    """
+    PAYMENT_ON_HOLD: _ErrorReason.ValueType  # 96
+    """The payment waits for a person of ours, who may make it possible again; a webhook tells when its
+    status changes. ABORTED, 409.
+    Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -346,7 +357,8 @@ PAYMENT_NOT_CANCELLABLE: ErrorReason.ValueType  # 33
 Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
 """
 PAYMENT_NOT_REFUNDABLE: ErrorReason.ValueType  # 34
-"""Nothing can be given back now: not collected yet, being paid out, or paid out already.
+"""Nothing can be given back: not collected yet, being paid out, or over. It will not do to wait: a
+payment that is to end otherwise is cancelled, and a payout that fails is refunded by itself.
 FAILED_PRECONDITION, 400.
 Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
 """
@@ -355,7 +367,8 @@ REFUND_TOO_LARGE: ErrorReason.ValueType  # 35
 Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
 """
 PAYMENT_BUSY: ErrorReason.ValueType  # 36
-"""Something is being done with the payment at this moment; retry in a second. ABORTED, 409.
+"""Something is being done with the payment at this moment, or a refund of it is under way; retry
+after the time of the header `retry-after`. ABORTED, 409.
 Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
 """
 ENDPOINT_NOT_FOUND: ErrorReason.ValueType  # 50
@@ -389,5 +402,14 @@ Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j�
 PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
 """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
 Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
+"""Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
+Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
+"""
+PAYMENT_ON_HOLD: ErrorReason.ValueType  # 96
+"""The payment waits for a person of ours, who may make it possible again; a webhook tells when its
+status changes. ABORTED, 409.
+Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

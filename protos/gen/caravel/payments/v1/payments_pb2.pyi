@@ -681,21 +681,25 @@ class RefundPaymentRequest(_message.Message):
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_USD_FIELD_NUMBER: _builtins.int
+    FULL_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     amount_usd: _builtins.str
-    """How much in US dollars: positive, at most 2 decimals, at most what the payer has not got back
-    yet. Absent, all of that.
+    """A part in US dollars: positive, at most 2 decimals, at most what the payer has not got back yet.
+    Not beside `full`.
     """
+    full: _builtins.bool
+    """True for all that the payer has not got back yet. Not beside `amount_usd`."""
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         amount_usd: _builtins.str = ...,
+        full: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "full", b"full", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -138,13 +138,17 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Gives the payer money back: everything, or a part at a time. Possible while the dollars are here
-        and no payout may still move them: before the payout, after it has failed for good, and after it
-        came back. Fees and exchange are taken back at the payment's own locked rate, so the parts add
-        up to the dollars that were paid. Needs the metadata (header) `idempotency-key` and is safe to
-        retry with it. Refuses with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
-        PAYMENT_BUSY, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+        """Gives the payer money back: a part, or all that is left. What is meant is always said: with
+        `amount_usd` or with `full`, never with neither and never with both. Possible while the dollars
+        are here and no payout may still move them: before the payout, after it has failed for good, and
+        after it came back. Fees and exchange are taken back at the payment's own locked rate, so the
+        parts add up to the dollars that were paid. Parts are given back one after the other: while one
+        is under way, another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs
+        the metadata (header) `idempotency-key` and is safe to retry with it. Refuses for good with
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, for now with PAYMENT_BUSY or
+        PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
+        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
+        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
