@@ -78,9 +78,10 @@ def _add_chaos(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", data: argparse.ArgumentParser
 ) -> None:
     chaos = _add(commands, "chaos", _chaos, "break a mesh at random and compare the books", data)
-    chaos.add_argument("--seed", type=int, help="decides all that is done")
+    chaos.add_argument("--seed", help="decides all that is done; several with commas")
     chaos.add_argument("--minutes", type=_positive, help="how long it is broken")
-    chaos.add_argument("--seeds", type=int, help="so many seeds, one after another")
+    chaos.add_argument("--seeds", type=int, help="so many seeds; drawn, without --seed")
+    chaos.add_argument("--at-once", type=int, default=2, help="so many of them side by side (2)")
     chaos.add_argument("--planted", action="store_true", help="look for bugs that are put in first")
     chaos.add_argument("--only", default="", help="of these bugs, for example 4,7")
     chaos.add_argument("--rate", type=_positive, default=8.0, help="requests a second (8)")
@@ -203,9 +204,10 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 def _chaos(parsed: argparse.Namespace) -> int:
     data_dir = DataDir.at(parsed.data_dir)
-    if not parsed.planted and None in (parsed.seed, parsed.minutes):
-        raise Problem("chaos needs --seed and --minutes, or --planted")
+    if not parsed.planted and (parsed.minutes is None or not (parsed.seed or parsed.seeds)):
+        raise Problem("chaos needs --minutes and --seed or --seeds, or --planted")
     given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
+    given["at-once"] = parsed.at_once
     words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
     words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
     return rings.become("tests.chaos", [*words, f"--data-dir={data_dir.root}"])

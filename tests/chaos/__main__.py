@@ -1,16 +1,21 @@
-"""`python -m tests.chaos`, which `./caravel chaos` becomes: one seed, or several in a row."""
+"""`python -m tests.chaos`, which `./caravel chaos` becomes: one seed, several side by side, or the
+planted bugs."""
 
 import argparse
-import asyncio
+import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.paths import DEFAULT_DATA_DIR
-from deploy.local.terminal import BOLD, command, complain, paint, say
-from tests.chaos import result
+from deploy.local.terminal import BOLD, complain, paint, say
+from tests.chaos import campaign, result
 from tests.chaos.planted import prove
 from tests.chaos.planted.catalogue import PLANTS, by_name
-from tests.chaos.run import Options, run
+from tests.chaos.side_by_side import AT_ONCE
+
+# From which the first of several seeds is drawn where none is given.
+SEEDS_BELOW = 1_000_000
 
 
 def main() -> int:
@@ -19,27 +24,35 @@ def main() -> int:
     parsed = parser.parse_args()
     if parsed.planted:
         return _prove(parsed)
-    if None in (parsed.seed, parsed.minutes):
-        parser.error("--seed and --minutes, or --planted")
-    results = []
-    for seed in range(parsed.seed, parsed.seed + (parsed.seeds or 1)):
-        folder = parsed.data_dir.resolve() / "chaos" / str(seed)
-        say(paint(f"\n  chaos, seed {seed}", BOLD) + f": {parsed.minutes:g} minutes of faults")
-        options = Options(
-            seed=seed,
-            minutes=parsed.minutes,
-            folder=folder,
-            rate_per_second=parsed.rate,
-            keep=parsed.keep,
-        )
-        found = asyncio.run(run(options, say))
-        result.write(found, folder)
-        again = command("chaos", "--seed", str(seed), "--minutes", f"{parsed.minutes:g}")
-        say(f"\n{result.render(found, again)}\n\n  evidence: {folder}")
-        results.append(found)
-    if len(results) > 1:
-        say("\n" + "\n".join([*map(result.summary, results), result.totals(results)]))
-    return 0 if all(one.passed for one in results) else 1
+    if parsed.minutes is None or not (parsed.seed or parsed.seeds):
+        parser.error("--minutes and --seed or --seeds, or --planted")
+    seeds = seeds_of(parsed.seed, parsed.seeds)
+    how = campaign.Campaign(
+        folder=parsed.data_dir.resolve() / "chaos",
+        minutes=parsed.minutes,
+        rate_per_second=parsed.rate,
+        keep=parsed.keep,
+    )
+    if len(seeds) == 1:
+        return _one(seeds[0], how)
+    say(
+        paint(f"\n  chaos, {len(seeds)} seeds from {seeds[0]}", BOLD) + f", {how.minutes:g} minutes"
+    )
+    found = campaign.carry_out(seeds, how, parsed.at_once, say)
+    return 0 if all(one.passed for one in found) else 1
+
+
+def seeds_of(first: Sequence[int] | None, count: int | None) -> list[int]:
+    """These seeds, or so many in a row from the first, which is drawn where none is given."""
+    start = first or [random.randrange(SEEDS_BELOW)]
+    return list(start) if count is None else list(range(start[0], start[0] + count))
+
+
+def _one(seed: int, how: campaign.Campaign) -> int:
+    say(paint(f"\n  chaos, seed {seed}", BOLD) + f": {how.minutes:g} minutes of faults")
+    found = campaign.carry_out_one(seed, how, say)
+    say(f"\n{result.render(found, how.replay(seed))}\n\n  evidence: {how.folder / str(seed)}")
+    return 0 if found.passed else 1
 
 
 def _prove(parsed: argparse.Namespace) -> int:
@@ -48,7 +61,7 @@ def _prove(parsed: argparse.Namespace) -> int:
         folder=parsed.data_dir.resolve() / "chaos" / "planted",
         seeds=parsed.seeds or prove.SEEDS,
         minutes=parsed.minutes or prove.MINUTES,
-        first_seed=parsed.seed or 1,
+        first_seed=parsed.seed[0] if parsed.seed else 1,
     )
     names = parsed.only.split(",") if parsed.only else [plant.name for plant in PLANTS]
     try:
@@ -62,13 +75,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="caravel chaos", description=__doc__)
     parser.add_argument("--planted", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=_numbers, help="a seed, or several with commas")
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--seeds", type=int, help="so many in a row; drawn without --seed")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--rate", type=float, default=8.0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
     return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 if __name__ == "__main__":

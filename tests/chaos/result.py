@@ -104,7 +104,7 @@ def summary(result: Result) -> str:
     """One line."""
     kills = result.faults.get("kill", 0)
     return (
-        f"  seed {result.seed:<6} {result.payments:>6} payments  {kills:>4} kills  "
+        f"  seed {result.seed:<6} {result.commit} {result.payments:>6} payments {kills:>4} kills  "
         f"{_verdict(result.safe, 'safe', 'NOT SAFE')}, {_verdict(result.live, 'live', 'NOT LIVE')}"
     )
 
@@ -116,6 +116,11 @@ def totals(results: Sequence[Result]) -> str:
     faults = sum(sum(result.faults.values()) for result in results)
     verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
     return f"  {len(results)} seeds, {payments} payments, {faults} faults; {verdict}"
+
+
+def complaints(result: Result) -> str:
+    """What is wrong, under its line."""
+    return "\n".join(f"    {line}" for line in _complaints(result))
 
 
 def _complaints(result: Result) -> list[str]:

@@ -3,13 +3,10 @@ the checker reports an invariant that it must break. The same runs without a bug
 they must find nothing."""
 
 import asyncio
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from deploy.local.problem import Problem
 from deploy.local.terminal import GREEN, RED, paint
@@ -19,15 +16,13 @@ from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
 from tests.chaos.result import Result, write
 from tests.chaos.run import Options, run
+from tests.chaos.side_by_side import side_by_side
 
-# More would share two cores to the point where every wait is a fault of its own.
-SIDE_BY_SIDE = 2
 MINUTES, SEEDS, INTENSITY = 0.75, 5, 2.0
 # What waits longer than this for its end waits in vain, or for an hour.
 LIVENESS_SECONDS = 40.0
 # The control must come to its end, and has all the time for it that any run has.
 CONTROL_SECONDS = watch.LIVENESS_SECONDS
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +55,11 @@ def prove(plants: Sequence[Plant], how: Hunt, say: Callable[[str], None]) -> boo
     """Hunts for these bugs and prints the table. False where one was missed, or where the control
     found something."""
     proofs, controls = [], []
-    for proof in _side_by_side(hunt, [plant.name for plant in plants], how):
+    for proof in side_by_side(hunt, [plant.name for plant in plants], how):
         say(_line(proof))
         proofs.append(proof)
     profiles = {_profile(plant): plant.name for plant in reversed(plants)}
-    for proof in _side_by_side(control, list(reversed(profiles.values())), how):
+    for proof in side_by_side(control, list(reversed(profiles.values())), how):
         say(_control_line(proof))
         controls.append(proof)
     caught, clean = sum(proof.is_caught for proof in proofs), not any(p.broken for p in controls)
@@ -131,16 +126,6 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
 
 def _unheard(_: str) -> None:
     """What a run says of its progress; its findings are in its folder."""
-
-
-def _side_by_side(
-    work: Callable[[str, Hunt], Found], names: Sequence[str], how: Hunt
-) -> Iterator[Found]:
-    """The results as they come. Each hunt has a process of its own: the proxies live in it."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(SIDE_BY_SIDE, mp_context=spawn) as pool:
-        hunts = [pool.submit(work, name, how) for name in names]
-        yield from (one.result() for one in hunts)
 
 
 def _broken(result: Result) -> tuple[str, ...]:
