@@ -40,12 +40,18 @@ MEASURED = {
 MODES = (*BOUNDED, *LASTING, *MEASURED)
 # After these a payout never ends while they are on, nor later by itself.
 ENDLESS = {"hold"}
+# What these have begun goes on after they are healed, unless the simulator is started anew.
+OUTLASTING = ENDLESS | {"late_effect"}
+# What only a phase turns on: see phases.
+OF_PHASES = {"flapping", "late_effect"}
 # What the simulator refuses to do at a provider.
 IMPOSSIBLE: Mapping[str, frozenset[str]] = {
     "flutterwave": frozenset({"no_balance", "refund_fails", "old_timestamp", "future_timestamp"}),
     "local_wallet": frozenset({"refund_fails", "eventual_list"}),
     "paystack": frozenset({"refund_fails", "old_timestamp", "future_timestamp", "eventual_list"}),
-    "stripe": frozenset({"hold", "payout_fails", "no_balance", "late_fail", "late_success"}),
+    "stripe": frozenset(
+        {"hold", "payout_fails", "no_balance", "late_fail", "late_success", "flapping"}
+    ),
 }
 # What a mode that makes people decide strikes, of a hundred operations; the others may strike more.
 RARE_PROBABILITY, COMMON_PROBABILITY = 0.05, 0.4
@@ -99,6 +105,13 @@ async def heal(simulator_url: str) -> None:
         for provider in PROVIDERS:
             async with session.delete(f"/control/{provider}") as answer:
                 answer.raise_for_status()
+
+
+async def told(simulator_url: str) -> dict[str, Any]:
+    """What is turned on, by provider. Raises where the simulator does not answer."""
+    async with _session(simulator_url) as session, session.get("/control") as answer:
+        answer.raise_for_status()
+        return dict(await answer.json())
 
 
 async def book(simulator_url: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos import lies
+from tests.chaos import lies, phases
 from tests.chaos.backends import AWAY
 from tests.chaos.members import children_of, is_stopped, send
 from tests.chaos.mesh import ChaosMesh
@@ -43,7 +43,11 @@ class Nemesis:
         self._began = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_sessions: set[int] = set()
-        self._lies: dict[str, Any] = {}
+        # What providers were told to do, each time that it changed: as the checker reads it.
+        self.told: list[dict[str, Any]] = []
+        self._lies: Mapping[str, Any] = {}
+        self._phases: list[Mapping[str, Any]] = []
+        self._regimes: dict[str, dict[str, Any]] = {}
         self._lied_to = 0
 
     async def run(self) -> None:
@@ -67,7 +71,7 @@ class Nemesis:
             member.let_up()
         for pid in tuple(self._paused_sessions):
             self._resume_session(pid)
-        self._lies = {}
+        self._lies, self._phases, self._regimes = {}, [], {}
         await self._mesh.healthy()
         async with asyncio.timeout(TELLING_SECONDS):
             await self._stop_lying()
@@ -90,6 +94,7 @@ class Nemesis:
             "terminate_sessions": self._terminate_sessions,
             "toxic": self._toxic,
             "lies": self._lie,
+            "phase": self._phase,
         }
         try:
             await doing[action.kind](action)
@@ -182,25 +187,37 @@ class Nemesis:
 
     async def _lie(self, action: Action) -> None:
         self._note(action)
-        self._lies = dict(action.parameters)
+        self._lies = action.parameters
+        self._tell_anew()
+
+    async def _phase(self, action: Action) -> None:
+        self._note(action)
+        modes = action.parameters["modes"]
+        self._phases.append(modes)
+        self._tell_anew()
+        await asyncio.sleep(action.parameters["seconds"])
+        self._phases.remove(modes)
+        self._tell_anew()
+
+    def _tell_anew(self) -> None:
+        self._regimes = phases.merged(self._lies, self._phases)
         self._lied_to = 0
+        self.told += [{"provider": name, **regime} for name, regime in self._regimes.items()]
 
     async def _keep_lying(self) -> None:
         """Tells the simulator what to lie about: each time that changes, and after its restarts."""
         while True:
             pid = self._mesh.children["simulator"].pid
             if self._lied_to != pid:
-                told = self._lies
+                told = self._regimes
                 with suppress(*UNHEARD):
                     await lies.tell(self._mesh.simulator_url, told)
-                    self._lied_to = pid if told is self._lies else 0
+                    self._lied_to = pid if told is self._regimes else 0
             await asyncio.sleep(LYING_INTERVAL_SECONDS)
 
     async def _stop_lying(self) -> None:
-        told = [action for action in self._schedule.actions if action.kind == "lies"]
-        regimes = [regime for action in told for regime in action.parameters.values()]
-        if any(lies.ENDLESS & regime["modes"].keys() for regime in regimes):
-            # What it holds settles after a start, and not before.
+        if any(lies.OUTLASTING & regime["modes"].keys() for regime in self.told):
+            # What it holds settles after a start only, and what is still to come never comes.
             await self._mesh.restart("simulator")
         await lies.heal(self._mesh.simulator_url)
 

@@ -12,9 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy.local.ports import HOST
-from tests.chaos.wires import Wire
+from tests.chaos.wires import Found, Wire
 
 CHUNK_BYTES = 64 * 1024
+# Of the COMMITs that are cut: the share that reaches the database. Of those at which a session is
+# ended: the share that is still answered.
+SHARE_GOT = 0.5
 # Closed like this, the other end hears of a reset and not of an end.
 RESET = struct.pack("ii", 1, 0)
 
@@ -38,9 +41,20 @@ class Toxic:
     lose_reply: float = 0.0
     # The same for a database's answer to COMMIT alone.
     lose_commit_reply: float = 0.0
+    # How likely both ends are reset at the very COMMIT, which the database may have got or not.
+    cut_commit: float = 0.0
+    # How likely the database ends the session while it commits: its word for that is the answer, or
+    # comes after it, where the client waits to hear that the session is ready again.
+    end_commit: float = 0.0
 
 
 HARMLESS = Toxic()
+COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
+# As PostgreSQL says it to a session that an administrator ends.
+_FIELDS = (
+    b"SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection due to administrator command\x00\x00"
+)
+ENDED = b"E" + (len(_FIELDS) + 4).to_bytes(4, "big") + _FIELDS
 
 
 class Link:
@@ -125,34 +139,58 @@ class Link:
         self._open.add(connection)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(connection, reader, there[1], None))
-                group.create_task(self._pump(connection, there[0], writer, self._wire()))
+                wire = self._wire()
+                group.create_task(self._ask(connection, reader, wire))
+                group.create_task(self._answer(connection, there[0], wire))
         except* OSError:
             connection.reset()
         finally:
             self._open.discard(connection)
             await connection.close()
 
-    async def _pump(
-        self,
-        connection: "_Connection",
-        source: asyncio.StreamReader,
-        sink: asyncio.StreamWriter,
-        wire: Wire | None,
+    async def _ask(
+        self, connection: "_Connection", client: asyncio.StreamReader, wire: Wire
     ) -> None:
-        """Carries bytes one way; a wire is given on the way back, and finds the answers."""
-        while chunk := await source.read(CHUNK_BYTES):
+        """Carries what a client asks, and may cut the connection where that is a COMMIT."""
+        while chunk := await client.read(CHUNK_BYTES):
             await self._delay()
-            if wire and (loss := self._lost(wire, chunk)):
+            if wire.asked(chunk).is_commit and self._rng.random() < self._toxic.cut_commit:
+                if self._rng.random() < SHARE_GOT:
+                    await self._write(connection.server, chunk)
+                self.strike(connection, "cut_at_commit")
+                return
+            if not await self._carry(connection, connection.server, chunk):
+                return
+        connection.end(connection.server)
+
+    async def _answer(
+        self, connection: "_Connection", server: asyncio.StreamReader, wire: Wire
+    ) -> None:
+        """Carries what a server answers, and may lose an answer or put another in its place."""
+        while chunk := await server.read(CHUNK_BYTES):
+            await self._delay()
+            found = wire.feed(chunk)
+            if loss := self._lost(found):
                 self.strike(connection, loss)
                 return
-            allowed = self._allowed(connection, len(chunk))
-            await self._write(sink, chunk[:allowed])
-            if allowed < len(chunk):
-                self.strike(connection, "reset_after_bytes")
+            if found.is_commit and self._rng.random() < self._toxic.end_commit:
+                said = (COMMITTED if self._rng.random() < SHARE_GOT else b"") + ENDED
+                await self._write(connection.client, said)
+                self.struck["ended_at_commit"] += 1
+                break
+            if not await self._carry(connection, connection.client, chunk):
                 return
-        if not connection.is_reset and sink.can_write_eof():
-            sink.write_eof()
+        connection.end(connection.client)
+
+    async def _carry(
+        self, connection: "_Connection", sink: asyncio.StreamWriter, chunk: bytes
+    ) -> bool:
+        """Carries bytes one way; False where that was too much for the connection."""
+        allowed = self._allowed(connection, len(chunk))
+        await self._write(sink, chunk[:allowed])
+        if allowed < len(chunk):
+            self.strike(connection, "reset_after_bytes")
+        return allowed == len(chunk)
 
     async def _delay(self) -> None:
         await self._passing.wait()
@@ -160,9 +198,8 @@ class Link:
         if seconds:
             await asyncio.sleep(seconds)
 
-    def _lost(self, wire: Wire, chunk: bytes) -> str | None:
-        """Why the answer in the chunk is lost; None where it is not."""
-        found = wire.feed(chunk)
+    def _lost(self, found: Found) -> str | None:
+        """Why an answer is lost; None where it is not."""
         if found.is_commit and self._rng.random() < self._toxic.lose_commit_reply:
             return "commit_reply_lost"
         if found.is_reply and self._rng.random() < self._toxic.lose_reply:
@@ -196,6 +233,11 @@ class _Connection:
         self.is_reset = True
         for writer in (self.client, self.server):
             _reset(writer)
+
+    def end(self, sink: asyncio.StreamWriter) -> None:
+        """Tells one side that no more comes."""
+        if not self.is_reset and sink.can_write_eof():
+            sink.write_eof()
 
     async def close(self) -> None:
         for writer in (self.client, self.server):

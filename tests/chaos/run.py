@@ -222,7 +222,7 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
         database_url=run.mesh.owner_url,
         receiver_log=run.options.folder,
         logs=run.mesh.logs(),
-        nemesis=_lies(run.plan),
+        nemesis=run.nemesis.told,
         phase=phase,
         secrets={**secrets, **({"endpoint_secret": endpoint[1]} if endpoint else {})},
         digests_before=digests_before,
@@ -265,16 +265,6 @@ async def _count(run: _Run) -> None:
 def _crashes(nemesis: Nemesis) -> int:
     """How often the database had to recover: killed itself, or one of its processes."""
     return nemesis.done["kill_session"] + nemesis.killed["postgresql"]
-
-
-def _lies(plan: schedule.Schedule) -> list[dict[str, Any]]:
-    """What the providers were told to do, as the checker reads it."""
-    return [
-        {"provider": provider, "modes": regime["modes"]}
-        for action in plan.actions
-        if action.kind == "lies"
-        for provider, regime in action.parameters.items()
-    ]
 
 
 def _webhook_secrets(credentials: Credentials) -> dict[str, str]:

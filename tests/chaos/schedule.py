@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.chaos import lies
+from tests.chaos import lies, phases
 from tests.chaos.topology import CALLS, Topology, kind_of
 
 # How often in two minutes, at the middle of the range that seeds draw from.
@@ -26,6 +26,14 @@ RATES = {
     # Only for a mesh whose workers know how to: see planted.stalls.
     "stall_worker": 0.0,
 }
+# The same for faults that came later: drawn apart, so that older seeds keep what they had.
+LATER_RATES = {
+    "cut_commit": 3.0,
+    **dict.fromkeys(phases.PHASES, 1.0),
+}
+# Who is killed while providers use strange words, and how soon.
+KILLED_BESIDE = ("worker", "providers", "simulator", "payments")
+BESIDE_SECONDS = (0.5, 8.0)
 SERVANTS = ("checkpointer", "walwriter", "background writer")
 # A lease lasts 20 seconds here: a worker stopped so long finds that the world has moved on.
 WORKER_PAUSE_SECONDS = (21.0, 60.0)
@@ -78,9 +86,11 @@ def make(
         **RATES,
     }
     actions = [_lying_more(one, lies_in_addition or {}) for one in _lies(rng, seconds)]
-    for kind, rate in rates.items():
-        # Drawn whether it is used or not, so that one fault more does not change all the others.
-        own = random.Random(rng.getrandbits(64))
+    # Drawn whether it is used or not, so that one fault more does not change all the others.
+    sources = {kind: random.Random(rng.getrandbits(64)) for kind in rates}
+    sources |= {kind: random.Random(f"{kind} {seed}") for kind in LATER_RATES}
+    for kind, rate in {**rates, **LATER_RATES}.items():
+        own = sources[kind]
         is_drawn = own.random() < SHARE_OF_FAULTS
         per_period = certain.get(kind, rate * intensity * 2 ** own.uniform(-1, 1))
         if per_period and (is_drawn or kind in certain):
@@ -123,6 +133,8 @@ def _arrivals(
     while at < seconds:
         if kind == "pause_slow_worker":
             yield from _pause_slow_worker(rng, round(at, 3), topology)
+        elif kind in phases.PHASES:
+            yield from _phase(rng, kind, round(at, 3), topology)
         else:
             yield _action(rng, kind, round(at, 3), topology)
         at += rng.expovariate(1 / mean_seconds)
@@ -137,7 +149,7 @@ def _action(rng: random.Random, kind: str, at: float, topology: Topology) -> Act
             parameters={"down_seconds": round(rng.uniform(0, DOWN_SECONDS_MAX), 3)},
         )
     target, parameters = _DRAWN[kind](rng, topology)
-    names = {"pause_worker": "pause", "kill_servant": "kill_session"}
+    names = {"pause_worker": "pause", "kill_servant": "kill_session", "cut_commit": "toxic"}
     return Action(at_seconds=at, kind=names.get(kind, kind), target=target, parameters=parameters)
 
 
@@ -189,6 +201,13 @@ def _toxic(rng: random.Random, topology: Topology) -> Drawn:
     return link, {"seconds": round(rng.uniform(1, 10), 3), "toxic": parameters}
 
 
+def _cut_commit(rng: random.Random, topology: Topology) -> Drawn:
+    link = rng.choice([name for name in topology.links if name.endswith(f">{POSTGRES}")])
+    how = rng.choice(("cut_commit", "end_commit"))
+    toxic = {how: round(rng.uniform(0.05, 0.5), 3)}
+    return link, {"seconds": round(rng.uniform(1, 10), 3), "toxic": toxic}
+
+
 def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Iterator[Action]:
     """Everybody is far away for a while, and one worker is stopped that has intended to send."""
     latency = round(rng.uniform(0.1, 0.4), 3)
@@ -203,6 +222,20 @@ def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Ite
         target="worker",
         parameters={"seconds": round(rng.uniform(*SHORTEST_WORKER_PAUSE_SECONDS), 3)},
     )
+
+
+def _phase(rng: random.Random, name: str, at: float, topology: Topology) -> Iterator[Action]:
+    """A phase; beside words that nobody knows, somebody dies who has heard or said them."""
+    drawn = phases.draw(rng, name)
+    yield Action(at_seconds=at, kind="phase", target=name, parameters=drawn)
+    if name == "strange_words":
+        for kind in rng.sample(KILLED_BESIDE, k=2):
+            yield Action(
+                at_seconds=round(at + rng.uniform(*BESIDE_SECONDS), 3),
+                kind="kill",
+                target=rng.choice(topology.names(kind)),
+                parameters={"down_seconds": round(rng.uniform(0, DOWN_SECONDS_MAX), 3)},
+            )
 
 
 def _joins(link: str, caller: str, called: str) -> bool:
@@ -237,4 +270,5 @@ _DRAWN: Mapping[str, Callable[[random.Random, Topology], Drawn]] = {
     "stall_worker": _stall_worker,
     "terminate_sessions": _terminate,
     "toxic": _toxic,
+    "cut_commit": _cut_commit,
 }

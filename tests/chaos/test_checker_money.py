@@ -173,7 +173,8 @@ def test_i9_the_difference_of_a_held_payment_is_explained_and_no_other() -> None
     world, told = story()
     told.effect(told.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
     told.held("amount_mismatch")
-    nemesis = [{"provider": "stripe", "modes": {"amount+1": 0.1}}]
+    modes = {"amount+1": {"probability": 1}}
+    nemesis = [{"provider": "stripe", "seed": 1, "modes": modes}]
     whole = judge(world.facts(nemesis=nemesis))
     world.book[-1] = replace(world.book[-1], amount_minor=AMOUNT + 1)
     other = judge(world.facts(nemesis=nemesis))

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from services.providers.simulator.faults import control as simulator
+from services.providers.simulator.faults.modes import Mode
 from tests.chaos.checker import judge
+from tests.chaos.checker.evidence import chance
 from tests.chaos.worlds import (
     BEGAN,
     PAID,
@@ -129,10 +132,29 @@ def test_i20_a_hold_that_nothing_explains() -> None:
     world, told = story()
     told.attempt("collection", 1, "UNKNOWN")
     told.held("amount_mismatch")
-    lied = [{"provider": "stripe", "modes": {"net_of_fee": 1.0}}]
+    lied = {"provider": "stripe", "seed": 7, "modes": {"net_of_fee": {"probability": 1.0}}}
 
     assert broken(world.facts()) == {"I20"}
-    assert broken(world.facts(nemesis=lied)) == set()
+    assert broken(world.facts(nemesis=[lied])) == set()
+
+
+def test_i20_a_lie_that_struck_other_payments_explains_nothing() -> None:
+    world, told = story()
+    attempt = told.attempt("collection", 1, "UNKNOWN")
+    told.held("amount_mismatch")
+    struck = chance(7, attempt.key, "net_of_fee")
+
+    def lied(probability: float) -> list[dict[str, Any]]:
+        modes = {"net_of_fee": {"probability": probability}}
+        return [{"provider": "stripe", "seed": 7, "modes": modes}]
+
+    assert broken(world.facts(nemesis=lied(struck))) == {"I20"}
+    assert broken(world.facts(nemesis=lied(struck + 1e-9))) == set()
+
+
+def test_chance_is_the_simulators() -> None:
+    for mode in Mode:
+        assert chance(7, "key", mode.value) == simulator.chance(7, "key", mode)
 
 
 def test_i20_a_lie_about_the_amount_that_was_believed() -> None:

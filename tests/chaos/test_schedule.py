@@ -10,10 +10,10 @@ from deploy.local.credentials import load_or_make
 from services.providers.simulator.app import create_app
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.modes import Mode
-from tests.chaos import lies, schedule
+from tests.chaos import lies, phases, schedule
 from tests.chaos.corridors import GRACE_SECONDS, LIFETIME_SECONDS, write_short
 from tests.chaos.proxy import Toxic
-from tests.chaos.topology import Topology
+from tests.chaos.topology import Topology, kind_of
 
 TOPOLOGY = Topology()
 
@@ -37,15 +37,42 @@ def test_seeds_together_do_everything() -> None:
     assert killed == set(TOPOLOGY.processes)
     assert {action.kind for action in actions} == {
         *("kill", "kill_session", "pause", "pause_session", "terminate_sessions"),
-        *("toxic", "lies", "pause_sender"),
+        *("toxic", "lies", "pause_sender", "phase"),
     }
+    assert {action.target for action in actions if action.kind == "phase"} == set(phases.PHASES)
     assert {action.target for action in actions if action.kind == "toxic"} == set(TOPOLOGY.links)
     told = [regime for a in actions if a.kind == "lies" for regime in a.parameters.values()]
     assert {mode for regime in told for mode in regime["modes"]} == set(lies.MODES)
+    toxics = {name for a in actions if a.kind == "toxic" for name in a.parameters["toxic"]}
+    assert {"cut_commit", "end_commit", "lose_commit_reply"} <= toxics
+
+
+def test_faults_that_came_later_leave_an_older_seed_what_it_had() -> None:
+    without = dict.fromkeys(schedule.LATER_RATES, 0.0)
+    for seed in range(10):
+        older = schedule.make(seed, 600, TOPOLOGY, certain=without)
+        whole = schedule.make(seed, 600, TOPOLOGY)
+        assert set(map(repr, older.actions)) < set(map(repr, whole.actions))
+        assert older.has_short_quotes == whole.has_short_quotes
+
+
+def test_beside_strange_words_somebody_is_killed() -> None:
+    certain = {"strange_words": 4.0}
+    kinds = set()
+    for seed in range(5):
+        actions = schedule.make(seed, 600, TOPOLOGY, certain=certain).actions
+        (first, *_) = [a for a in actions if (a.kind, a.target) == ("phase", "strange_words")]
+        assert set(first.parameters["modes"]) == set(lies.PROVIDERS)
+        after = first.at_seconds + schedule.BESIDE_SECONDS[1]
+        beside = [a for a in actions if first.at_seconds < a.at_seconds <= after]
+        killed = {kind_of(action.target) for action in beside if action.kind == "kill"}
+        assert killed & set(schedule.KILLED_BESIDE)
+        kinds |= killed
+    assert set(schedule.KILLED_BESIDE) <= kinds
 
 
 def test_a_certain_rate_is_neither_drawn_nor_multiplied() -> None:
-    certain = {"pause_worker": 20.0, "kill worker-1": 0.0}
+    certain = {"pause_worker": 20.0, "kill worker-1": 0.0, "strange_words": 0.0}
     for seed in range(10):
         actions = schedule.make(seed, 600, TOPOLOGY, 5.0, certain).actions
         others = schedule.make(seed, 600, TOPOLOGY, 5.0).actions
@@ -82,11 +109,40 @@ async def test_simulator_refuses_what_is_impossible_and_nothing_else(
                 answer = await client.put(f"/control/{provider}", json={"modes": {mode: setting}})
                 if answer.status != 200:
                     refused.add(mode)
-            assert refused == lies.IMPOSSIBLE[provider], provider
+            # A phase's mode is impossible where a lie would be; others no phase has there.
+            possible = lies.IMPOSSIBLE[provider] & set(lies.MODES)
+            assert refused == possible, provider
 
 
-def test_every_lie_is_told_but_two() -> None:
-    assert {mode.value for mode in Mode} - set(lies.MODES) == {"cache_500", "key_ttl"}
+async def test_simulator_takes_every_phase(simulator_config: Config) -> None:
+    async with TestClient(TestServer(await create_app(simulator_config))) as client:
+        for name in phases.PHASES:
+            for seed in range(10):
+                modes = phases.draw(random.Random(seed), name)["modes"]
+                for provider, regime in phases.merged({}, [modes]).items():
+                    answer = await client.put(f"/control/{provider}", json=regime)
+                    assert answer.status == 200, await answer.text()
+
+
+def test_a_phase_adds_to_the_lies_and_takes_nothing_from_them() -> None:
+    lies_of = {"brownout": {"probability": 0.1}}
+    modes = {"unknown_status": {"probability": 1.0}}
+
+    merged = phases.merged(
+        {"stripe": {"seed": 7, "modes": lies_of}}, [{"stripe": modes, "paystack": modes}]
+    )
+
+    assert merged["stripe"] == {"seed": 7, "modes": {**lies_of, **modes}}
+    assert merged["paystack"]["modes"] == modes
+    assert merged["local_wallet"]["modes"] == {}
+
+
+def test_every_mode_is_told_as_a_lie_or_in_a_phase_but_two() -> None:
+    told = set(lies.MODES) | lies.OF_PHASES
+    assert {mode.value for mode in Mode} - told == {"cache_500", "key_ttl"}
+    drawn = [phases.draw(random.Random(1), name)["modes"] for name in phases.PHASES]
+    in_phases = {mode for modes in drawn for regime in modes.values() for mode in regime}
+    assert in_phases >= lies.OF_PHASES
 
 
 def test_short_corridors_have_other_times(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ PARAMETERS = {
     Mode.LIST_LAG: {"seconds": LONG},
     Mode.LATE_FAIL: {"seconds": 0},
     Mode.LATE_SUCCESS: {"seconds": 0},
+    Mode.FLAPPING: {"seconds": 0},
+    Mode.LATE_EFFECT: {"seconds": LONG},
 }
 # The effects after which the payer's or the recipient's money is where it was before.
 UNMOVED = {

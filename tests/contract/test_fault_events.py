@@ -118,6 +118,11 @@ async def test_a_held_payout_stays_pending(trial: Trial, case: Case) -> None:
         (Mode.PAYOUT_FAILS, ["payout_failed"], Outcome.FAILED),
         (Mode.LATE_FAIL, ["payout_completed", "payout_returned"], Outcome.FAILED),
         (Mode.LATE_SUCCESS, ["payout_failed", "payout_completed"], Outcome.SUCCEEDED),
+        (
+            Mode.FLAPPING,
+            ["payout_completed", "payout_returned", "payout_completed"],
+            Outcome.SUCCEEDED,
+        ),
     ],
     ids=lambda value: getattr(value, "value", ""),
 )
@@ -141,6 +146,7 @@ async def test_a_payout_ends_as_the_book_says_also_when_it_ends_twice(
 def test_every_mode_of_events_and_ends_is_tried() -> None:
     # A refund's end is in test_refunds.
     settling = {Mode.HOLD, Mode.PAYOUT_FAILS, Mode.LATE_FAIL, Mode.LATE_SUCCESS, Mode.REFUND_FAILS}
+    settling |= {Mode.FLAPPING}
     telling = {Mode.DUPLICATE_WEBHOOK, Mode.REORDER, Mode.NO_WEBHOOK, Mode.BAD_SIGNATURE}
     telling |= {Mode.OLD_TIMESTAMP, Mode.FUTURE_TIMESTAMP}
     lying = {mode for mode, spec in SPECS.items() if {Step.EVENT, Step.SEND} <= spec.steps}

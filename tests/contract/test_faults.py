@@ -13,6 +13,7 @@ from services.providers.simulator.faults.modes import SPECS, Mode, Step
 from services.providers.usecases import Providers
 from tests.contract.cases import Case, send
 from tests.contract.faults import Trial, cut_off, every_adapter, honest, named, strike
+from tests.polling import until
 
 UNKNOWN = {Outcome.UNKNOWN}
 TAKEN = {Outcome.PENDING, Outcome.SUCCEEDED}
@@ -41,6 +42,7 @@ SENT = {
     Mode.ERROR_CACHED: (UNKNOWN, 0),
     Mode.KEY_TTL: (TAKEN, 1),
     Mode.KEY_MISMATCH: (TAKEN, 1),
+    Mode.LATE_EFFECT: (UNKNOWN, 0),
     Mode.AMNESIA: (TAKEN, 1),
     Mode.RATE_LIMIT: (UNKNOWN, 0),
     Mode.BROWNOUT: (UNKNOWN, 0),
@@ -78,6 +80,24 @@ async def test_a_struck_send_is_told_honestly_and_heals(
         after = await trial.settled(operation)
         assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)
         honest(case, operation, after, await trial.lines(operation.key))
+
+
+@every_adapter
+async def test_what_is_done_only_after_its_caller_was_cut_off_is_one_effect(
+    trial: Trial, case: Case
+) -> None:
+    assert not await trial.strike(case.provider, Mode.LATE_EFFECT, Step.SEND, seconds=0)
+    operation = case.operation()
+
+    result = await send(trial.adapters[case.provider], operation)
+
+    assert result.outcome is Outcome.UNKNOWN
+    book = await until(lambda: trial.lines(operation.key), bool)
+    assert book[0].effect == case.effect
+    await trial.heal(case.provider)
+    after = await trial.settled(operation)
+    assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)
+    honest(case, operation, after, await trial.lines(operation.key))
 
 
 @every_adapter

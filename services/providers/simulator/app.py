@@ -42,6 +42,7 @@ async def create_app(config: Config) -> web.Application:
     async def close(_: web.Application) -> None:
         for api in apis:
             await api.close()
+        await faults.close()
         await sender.close()
         await book.close()
 

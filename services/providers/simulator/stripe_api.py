@@ -41,6 +41,7 @@ _EXEMPT = {
     Mode.NO_BALANCE: "it pays nothing out",
     Mode.LATE_FAIL: _ACCOUNTED,
     Mode.LATE_SUCCESS: _ACCOUNTED,
+    Mode.FLAPPING: _ACCOUNTED,
 }
 
 

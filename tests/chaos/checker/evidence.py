@@ -1,5 +1,6 @@
 """The three books, brought together: what an audit is given, and the same sorted by payment."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,8 +38,8 @@ class Evidence:
     receiver_log: Path | None = None
     # The log files of the run.
     logs: Sequence[Path] = ()
-    # What the nemesis did. Of interest here: {"provider": "stripe", "modes": {"amnesia": ...}} for
-    # whatever was turned on by the simulator's control page.
+    # What the nemesis did. Of interest here: {"provider": "stripe", "seed": 7, "modes": {"amnesia":
+    # {"probability": 0.1}}} for whatever was turned on by the simulator's control page.
     nemesis: Sequence[Mapping[str, Any]] = ()
     phase: str = "audit"
     # By name: what no log may hold.
@@ -126,14 +127,22 @@ class Facts:
         """The case of a payment's public id."""
         return {case.id: case for case in self.cases}
 
-    def modes_on(self, provider: str) -> frozenset[str]:
-        """The modes that were on for a whole provider at any time."""
+    def modes_that_struck(self, provider: str, key: str) -> frozenset[str]:
+        """The modes that were on for a provider at any time and then strike this key."""
         return frozenset(
             mode
             for entry in self.nemesis
             if entry.get("provider") == provider
-            for mode in entry.get("modes") or ()
+            for mode, setting in entry.get("modes", {}).items()
+            if chance(entry["seed"], key, mode) < setting["probability"]
         )
+
+
+def chance(seed: int, key: str, mode: str) -> float:
+    """The number below a mode's probability where it strikes the key, as the simulator's document
+    has it: seed, key and mode decide alone."""
+    digest = hashlib.sha256(f"{seed}:{key}:{mode}".encode()).digest()
+    return float((int.from_bytes(digest[:8], "big") >> 11) / 2**53)
 
 
 async def gather(evidence: Evidence) -> Facts:

@@ -33,12 +33,9 @@ def asked_for(case: Case, provider: str) -> frozenset[str]:
     return frozenset(words | {magic} if magic else words)
 
 
-def possible(facts: Facts, case: Case, provider: str) -> frozenset[str]:
-    """The modes that may have struck the payment at a provider."""
-    return asked_for(case, provider) | facts.modes_on(provider)
-
-
 def anywhere(facts: Facts, case: Case) -> frozenset[str]:
-    """The modes that may have struck the payment at any provider that it has been at."""
+    """The modes that may have struck one of the payment's operations, wherever it has been."""
     providers = {attempt.provider for attempt in case.attempts} | {case.payment.onramp}
-    return frozenset[str]().union(*(possible(facts, case, one) for one in providers))
+    asked = (asked_for(case, provider) for provider in providers)
+    struck = (facts.modes_that_struck(one.provider, one.key) for one in case.attempts)
+    return frozenset[str]().union(*asked, *struck)

@@ -3,6 +3,7 @@ near it, and which invariants must notice it."""
 
 from collections.abc import Sequence
 
+from tests.chaos import schedule
 from tests.chaos.planted import hearing, refunding, sending, writing
 from tests.chaos.planted.plant import Patches, Plant
 
@@ -14,7 +15,7 @@ WORKER_STALLS = {
     "stall_worker": 24.0,
     **dict.fromkeys(("kill worker-1", "pause_worker", "pause", "pause_session"), 0.0),
     **dict.fromkeys(("kill_postgresql", "kill_session", "kill_servant"), 0.0),
-    "terminate_sessions": 0.0,
+    **dict.fromkeys((*schedule.LATER_RATES, "terminate_sessions"), 0.0),
 }
 
 # A payout whose answer is lost, which nobody tells of, and which a look-up finds only later.
@@ -26,6 +27,7 @@ LOST_PAYOUTS = {
 
 CALM_API = dict.fromkeys(
     (
+        *schedule.LATER_RATES,
         *("kill payments-1", "kill payments-2", "kill gateway", "kill providers", "toxic", "pause"),
         *("kill_postgresql", "kill_session", "kill_servant", "terminate_sessions"),
     ),

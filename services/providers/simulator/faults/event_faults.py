@@ -4,7 +4,7 @@ the provider that changes its mind: it announces one end, and some time later th
 import asyncio
 import secrets
 from base64 import b64encode
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,6 +18,8 @@ from services.shared.env import SecretStr
 # How long an event waits for others to be reordered with, and an answer for its event.
 REORDER_SECONDS = 1
 TOLD_FIRST_SECONDS = 5
+# How often an operation that has ended ends once more, in the opposite way.
+TURNS = {Mode.FLAPPING: 2, Mode.LATE_FAIL: 1, Mode.LATE_SUCCESS: 1}
 
 
 class UnreliableSender(Sender):
@@ -28,7 +30,7 @@ class UnreliableSender(Sender):
         self._control = control
         self._held: defaultdict[str, list[Event]] = defaultdict(list)
         self._expected: dict[tuple[str, str], asyncio.Event] = {}
-        self._turned: set[tuple[str, str]] = set()
+        self._turned: Counter[tuple[str, str]] = Counter()
 
     def send(self, event: Event) -> None:
         """Takes the event and does with it what the active modes say; returns at once."""
@@ -90,10 +92,10 @@ class UnreliableSender(Sender):
 
     def _turn_later(self, event: Event, active: dict[Mode, int]) -> None:
         operation = (event.provider, event.key)
-        seconds = active.get(Mode.LATE_FAIL, active.get(Mode.LATE_SUCCESS))
-        if seconds is not None and operation not in self._turned:
-            self._turned.add(operation)
-            self._running.start(self._turn(event, seconds))
+        mode = next((mode for mode in TURNS if mode in active), None)
+        if mode is not None and self._turned[operation] < TURNS[mode]:
+            self._turned[operation] += 1
+            self._running.start(self._turn(event, active[mode]))
 
     async def _turn(self, event: Event, seconds: int) -> None:
         await asyncio.sleep(seconds)

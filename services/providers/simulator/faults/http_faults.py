@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
+from services.providers.simulator.background import Background
 from services.providers.simulator.book import FORGOTTEN, Book, Line
 from services.providers.simulator.faults.answer_faults import lying
 from services.providers.simulator.faults.control import Control, Subject
@@ -56,6 +57,11 @@ class HttpFaults:
         self._book = book
         self._sender = sender
         self._cached_errors: set[tuple[str, str]] = set()
+        self._later = Background()
+
+    async def close(self) -> None:
+        """Forgets what was still to be done."""
+        await self._later.close()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -67,6 +73,11 @@ class HttpFaults:
         asked = await self._asked(request, *found)
         if (instead := await self._before(asked)) is not None:
             return instead
+        if Mode.LATE_EFFECT in asked.active:
+            # Read while its caller is there: soon there is nobody to read it from.
+            await request.read()
+            self._later.start(_do_later(asked, handler))
+            return _hang_up(request)
         answer = await self._handled(asked, handler)
         return await self._after(asked, answer) if isinstance(answer, web.Response) else answer
 
@@ -154,6 +165,11 @@ class HttpFaults:
             return False
         age = datetime.now(UTC) - datetime.fromisoformat(known[-1].at)
         return age >= timedelta(seconds=asked.active[mode])
+
+
+async def _do_later(asked: Asked, handler: Handler) -> None:
+    await asyncio.sleep(asked.active[Mode.LATE_EFFECT])
+    await handler(asked.request)
 
 
 def _error(wire: Wire, status: int, *, replayed: bool = False) -> web.Response:

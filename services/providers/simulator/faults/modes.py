@@ -28,6 +28,7 @@ class Mode(Enum):
     ERROR_CACHED = "cache_500"
     KEY_TTL = "key_ttl"
     KEY_MISMATCH = "key_mismatch_error"
+    LATE_EFFECT = "late_effect"
     AMNESIA = "amnesia"
     RATE_LIMIT = "rate_limit"
     BROWNOUT = "brownout"
@@ -59,6 +60,7 @@ class Mode(Enum):
     PAYOUT_FAILS = "payout_fails"
     LATE_FAIL = "late_fail"
     LATE_SUCCESS = "late_success"
+    FLAPPING = "flapping"
     REFUND_FAILS = "refund_fails"
 
 
@@ -93,6 +95,7 @@ SPECS = {
     Mode.ERROR_CACHED: _at(Step.SEND),
     Mode.KEY_TTL: _at(Step.SEND, seconds=10),
     Mode.KEY_MISMATCH: _at(Step.SEND),
+    Mode.LATE_EFFECT: _at(Step.SEND, seconds=5),
     Mode.AMNESIA: _at(Step.SEND, times=1),
     Mode.RATE_LIMIT: _at(*_ANSWERS, times=1),
     Mode.BROWNOUT: _at(*_ANSWERS, times=1),
@@ -120,6 +123,7 @@ SPECS = {
     Mode.PAYOUT_FAILS: _at(Step.SETTLE),
     Mode.LATE_FAIL: _at(Step.SETTLE, seconds=2),
     Mode.LATE_SUCCESS: _at(Step.SETTLE, seconds=2),
+    Mode.FLAPPING: _at(Step.SETTLE, seconds=2),
     Mode.REFUND_FAILS: _at(Step.SETTLE),
 }
 
