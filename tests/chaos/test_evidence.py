@@ -3,6 +3,7 @@ database as its owner reads it."""
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.chaos import books, history, receiver
+from tests.chaos.checker import Evidence, Facts, Finding, audit
 from tests.chaos.client import Call, Client
 from tests.chaos.history import FAIL, INFO, OK, History
 from tests.chaos.hostile import Hostile, Subject, headers
@@ -19,6 +21,8 @@ from tests.chaos.orders import REFUSED_METHODS, Orders
 from tests.chaos.receiver import Receiver, is_genuine
 from tests.conftest import Database
 
+# Only where nobody goes on is it waited for so long.
+WAIT_SECONDS = 10
 SECRETS = {
     "stripe": "whsec_stripe",
     "flutterwave": "hash",
@@ -189,6 +193,34 @@ async def test_our_rows_are_read_and_time_is_let_pass(database: Database) -> Non
     assert not before[payment.public_id].startswith(books.BUSY)
     assert due
     assert before != after
+
+
+async def test_an_audit_lets_the_proxies_of_its_mesh_go_on(
+    database: Database, tmp_path: Path
+) -> None:
+    judging, passed, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def waits(_: Facts) -> Finding:
+        loop.call_soon_threadsafe(judging.set)
+        found = Finding("I0", "others go on meanwhile")
+        found.expect(passed.wait(WAIT_SECONDS), "the loop of the proxies stood still")
+        return found
+
+    async def carry() -> None:
+        await judging.wait()
+        passed.set()
+
+    (tmp_path / "book.jsonl").touch()
+    evidence = Evidence(
+        history=tmp_path,
+        simulator_book=tmp_path / "book.jsonl",
+        database_url=database.owner_url,
+    )
+    carrying = asyncio.create_task(carry())
+    report = await audit(evidence, [waits])
+    await carrying
+
+    assert report.broken == []
 
 
 ROWS = """

@@ -1,5 +1,6 @@
 """The three books, brought together: what an audit is given, and the same sorted by payment."""
 
+import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -147,14 +148,14 @@ def chance(seed: int, key: str, mode: str) -> float:
 
 async def gather(evidence: Evidence) -> Facts:
     """Reads all the books."""
-    after = None
+    after, log = None, evidence.receiver_log
     if evidence.digests_before is not None:
         after = await books.digests(evidence.database_url)
     return Facts(
-        records=history.read(evidence.history),
+        records=await asyncio.to_thread(history.read, evidence.history),
         book=await books.simulator_book(evidence.simulator_book),
         ledger=await books.read_ledger(evidence.database_url),
-        receipts=receiver.read(evidence.receiver_log) if evidence.receiver_log else (),
+        receipts=await asyncio.to_thread(receiver.read, log) if log else (),
         logs=evidence.logs,
         nemesis=evidence.nemesis,
         phase=evidence.phase,
