@@ -115,6 +115,23 @@ def test_i20_a_success_that_was_taken_back_is_not_late_but_may_be_held_for_it() 
         assert "I20" not in broken(world.facts())
 
 
+def test_i4_a_return_that_is_taken_back_is_explained_once_a_person_is_called() -> None:
+    for is_held in (False, True):
+        world, told = story()
+        told.collected()
+        attempt = told.attempt("payout", 1, "REVERSED", "local_wallet")
+        told.effect(attempt, "payout_accepted", "payout_completed", "payout_returned")
+        told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        returned = [(credit, debit, *rest) for debit, credit, *rest in PAID]
+        told.event("COMPLETED", "RETURNED", "payout_returned", returned)
+        told.effect(attempt, "payout_completed")
+        told.heard("SUCCEEDED", attempt.key)
+        if is_held:
+            told.held("late_success")
+
+        assert (broken(world.facts()) == set()) is is_held
+
+
 def test_i4_a_payout_beside_a_refund() -> None:
     world, told = story()
     told.collected()

@@ -152,6 +152,33 @@ def test_i20_a_lie_that_struck_other_payments_explains_nothing() -> None:
     assert broken(world.facts(nemesis=lied(struck + 1e-9))) == set()
 
 
+def test_i20_a_charge_after_the_end_is_held_and_no_other_end_is() -> None:
+    for is_late in (False, True):
+        world, told = story()
+        attempt = told.attempt("collection", 1, "FAILED")
+        if not is_late:
+            told.effect(attempt, "charge_succeeded")
+        told.event("COLLECTING", "EXPIRED", "expired")
+        if is_late:
+            told.effect(attempt, "charge_succeeded")
+        told.held("late_success")
+
+        assert ("I20" in broken(world.facts())) is not is_late
+
+
+def test_i16_an_effect_after_the_end_is_a_zombies_unless_the_provider_took_its_time() -> None:
+    world, told = story()
+    attempt = told.attempt("collection", 1, "FAILED")
+    told.event("COLLECTING", "CANCELLED", "cancelled")
+    told.effect(attempt, "charge_succeeded")
+    told.held("late_success")
+    modes = {"late_effect": {"probability": 1, "seconds": 70}}
+    late = {"provider": "stripe", "seed": 7, "modes": modes}
+
+    assert "I16" in broken(world.facts())
+    assert "I16" not in broken(world.facts(nemesis=[late]))
+
+
 def test_chance_is_the_simulators() -> None:
     for mode in Mode:
         assert chance(7, "key", mode.value) == simulator.chance(7, "key", mode)

@@ -3,7 +3,7 @@ must lead to one did."""
 
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for
-from tests.chaos.checker.money import FUNDED, payouts
+from tests.chaos.checker.money import FUNDED, UNPAID, payouts
 from tests.chaos.checker.report import Finding
 
 # Modes any of which may lead to a hold for this reason.
@@ -44,7 +44,8 @@ def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
     if reason in CAUSES and CAUSES[reason] & anywhere(facts, case):
         return True
     if reason == "late_success":
-        return any(one.came_late or one.came_back for one in payouts(case.lines))
+        contradicted = any(one.came_late or one.came_back for one in payouts(case.lines))
+        return contradicted or _charged_after_the_end(case)
     if reason == "late_funds":
         funded = case.when("FUNDED")
         return funded is not None and funded.occurred_at > case.payment.quote_expires_at
@@ -53,6 +54,12 @@ def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
     return bool(case.of(*EFFECTS.get(reason, ()))) or any(
         reason in entry.get("explains", ()) for entry in facts.nemesis
     )
+
+
+def _charged_after_the_end(case: Case) -> bool:
+    """Whether the onramp has taken the money after what it had not had was called off."""
+    ends = [event.occurred_at for event in case.events if event.to_state in UNPAID]
+    return any(line.time > end for line in case.of("charge_succeeded") for end in ends[:1])
 
 
 def _nothing_hidden(found: Finding, case: Case) -> None:

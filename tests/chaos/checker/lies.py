@@ -33,9 +33,13 @@ def asked_for(case: Case, provider: str) -> frozenset[str]:
     return frozenset(words | {magic} if magic else words)
 
 
+def possible(facts: Facts, case: Case, provider: str, key: str) -> frozenset[str]:
+    """The modes that may have struck one of the payment's operations."""
+    return asked_for(case, provider) | facts.modes_that_struck(provider, key)
+
+
 def anywhere(facts: Facts, case: Case) -> frozenset[str]:
     """The modes that may have struck one of the payment's operations, wherever it has been."""
-    providers = {attempt.provider for attempt in case.attempts} | {case.payment.onramp}
-    asked = (asked_for(case, provider) for provider in providers)
-    struck = (facts.modes_that_struck(one.provider, one.key) for one in case.attempts)
-    return frozenset[str]().union(*asked, *struck)
+    at_onramp = asked_for(case, case.payment.onramp)
+    struck = (possible(facts, case, one.provider, one.key) for one in case.attempts)
+    return at_onramp.union(*struck)

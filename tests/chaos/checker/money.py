@@ -56,8 +56,8 @@ class Payout:
 
     @property
     def came_late(self) -> bool:
-        """Whether it succeeded after the provider had said that it failed."""
-        return "payout_failed" in self.effects and self.paid
+        """Whether it succeeded after the provider had said that it failed, or had come back."""
+        return self.paid and not {"payout_failed", "payout_returned"}.isdisjoint(self.effects)
 
 
 def payouts(lines: Sequence[BookLine]) -> Sequence[Payout]:

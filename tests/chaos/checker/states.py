@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tests.chaos.books import AttemptRow, QuoteRow
 from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.lies import possible
 from tests.chaos.checker.report import Finding
 
 TABLE: Mapping[str, frozenset[str]] = {
@@ -23,6 +24,8 @@ TABLE: Mapping[str, frozenset[str]] = {
 BEGINNINGS = ("charge_succeeded", "payout_accepted", "refund_succeeded")
 # After which nothing new is sent.
 LAST = frozenset({"FAILED", "CANCELLED", "EXPIRED", "REFUNDED"})
+# The mode after which an effect comes long after its request.
+LATE = "late_effect"
 # A decision is made a little before it is recorded.
 SLACK = timedelta(seconds=60)
 
@@ -99,11 +102,11 @@ def i16(facts: Facts) -> Finding:
         )
         for key, count in intents.items():
             found.expect(count == 1, f"{key} was intended {count} times")
-        _no_zombie(found, case)
+        _no_zombie(found, facts, case)
     return found
 
 
-def _no_zombie(found: Finding, case: Case) -> None:
+def _no_zombie(found: Finding, facts: Facts, case: Case) -> None:
     intended = {
         event.evidence.get("key"): event.occurred_at
         for event in case.events
@@ -111,6 +114,10 @@ def _no_zombie(found: Finding, case: Case) -> None:
     }
     end = next((event for event in case.events if event.to_state in LAST), None)
     for line in case.of(*BEGINNINGS):
+        if LATE in possible(facts, case, line.provider, line.key):
+            # It was sent before, and the provider took its time.
+            found.explained.append(f"{line.key}: done late")
+            continue
         stem, _, number = line.key.rpartition("-")
         following = intended.get(f"{stem}-{int(number) + 1}") if number.isdecimal() else None
         in_time = following is None or line.time <= following
