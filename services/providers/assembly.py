@@ -19,6 +19,7 @@ from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.errors import CannotStart
 from services.shared.grpc_server import GrpcServer
+from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
 
 
 class AdapterMissing(CannotStart):
@@ -51,7 +52,7 @@ async def assemble(
             policy=_policy(config),
             monotonic=monotonic,
         )
-        server = GrpcServer()
+        server = GrpcServer(max_bytes=BATCH_MESSAGE_MAX_BYTES)
         server.add(
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
             ProviderServicer(providers),

@@ -9,6 +9,8 @@ DomainError
 ├── NotAllowedNow      the state of things forbids it
 ├── NotAuthenticated   who is calling?
 ├── Overloaded         too much at once; retry later
+├── TooSlow            the request did not arrive in time
+├── Unsupported        there is no such method
 └── Unavailable        something we depend on is down; retry
 """
 
@@ -100,11 +102,28 @@ class Overloaded(DomainError):
     retry_after_seconds = 1
 
 
+class TooSlow(DomainError):
+    """The request did not arrive in time."""
+
+    reason = "REQUEST_TOO_SLOW"
+
+
+class Unsupported(DomainError):
+    """There is no such method."""
+
+    reason = "METHOD_UNKNOWN"
+
+
 class Unavailable(DomainError):
     """A part that is needed cannot answer now; retry with the same idempotency key."""
 
     reason = "SERVICE_UNAVAILABLE"
     retry_after_seconds = 1
+
+    def __init__(self, message: str | None = None, *, cause: str = "", **metadata: str) -> None:
+        """The cause is for our own log alone: a class and a code, never a value."""
+        self.cause = cause
+        super().__init__(message, **metadata)
 
 
 class CannotStart(Exception):

@@ -18,6 +18,8 @@ CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.NotAllowedNow: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotAuthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.Unsupported: grpc.StatusCode.UNIMPLEMENTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.DomainError: grpc.StatusCode.INTERNAL,
 }

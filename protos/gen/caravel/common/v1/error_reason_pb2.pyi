@@ -207,6 +207,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
     Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
     """
+    MESSAGE_MISSING: _ErrorReason.ValueType  # 75
+    """A call over native gRPC ended without the message that its method takes. INVALID_ARGUMENT, 400.
+    Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
+    """
+    METHOD_UNKNOWN: _ErrorReason.ValueType  # 76
+    """The server has no such gRPC method; reflection lists all. UNIMPLEMENTED, 501.
+    Example: {"reason": "METHOD_UNKNOWN", "metadata": {}}
+    """
+    HEALTH_UNKNOWN: _ErrorReason.ValueType  # 77
+    """A question of health names no service that is served here. NOT_FOUND, 404.
+    Example: {"reason": "HEALTH_UNKNOWN", "metadata": {}}
+    """
     FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
     """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
     Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
@@ -402,6 +414,18 @@ Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j�
 PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
 """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
 Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+MESSAGE_MISSING: ErrorReason.ValueType  # 75
+"""A call over native gRPC ended without the message that its method takes. INVALID_ARGUMENT, 400.
+Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
+"""
+METHOD_UNKNOWN: ErrorReason.ValueType  # 76
+"""The server has no such gRPC method; reflection lists all. UNIMPLEMENTED, 501.
+Example: {"reason": "METHOD_UNKNOWN", "metadata": {}}
+"""
+HEALTH_UNKNOWN: ErrorReason.ValueType  # 77
+"""A question of health names no service that is served here. NOT_FOUND, 404.
+Example: {"reason": "HEALTH_UNKNOWN", "metadata": {}}
 """
 FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
 """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.

@@ -1,0 +1,286 @@
+"""Around each handler of a service: credentials before the message, the message within a bounded
+time, the trace and request it belongs to, log and metrics, and every error as one Status."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from services.shared import grpc_status, log
+from services.shared.enum_numbers import refuse_unknown_numbers
+from services.shared.errors import (
+    DomainError,
+    Invalid,
+    TooSlow,
+    Unavailable,
+    Unsupported,
+    unexpected,
+)
+from services.shared.ids import new_id
+from services.shared.telemetry import (
+    REFUSALS,
+    read_traceparent,
+    request_id_var,
+    rpc_seconds,
+    trace_id_var,
+)
+
+# HTTP statuses that the transcoder's own table does not have; the gateway puts them in place.
+HTTP_STATUS_OF_REASON = {"IDEMPOTENCY_KEY_REUSED": "422"}
+HTTP_STATUS_HEADER = "x-http-status"
+# How long a message may take to arrive, and the next question of a conversation.
+MESSAGE_SECONDS, CONVERSATION_SECONDS = 10.0, 60.0
+
+Handler = Callable[[Any, Any], Any]
+# Raises a DomainError where a call may not be made, by its method and metadata.
+Admit = Callable[[str, Mapping[str, Any]], None]
+Wrap = Callable[[Any, str], Any]
+
+
+def everyone(_: str, __: Mapping[str, Any]) -> None:
+    """Admits every call."""
+
+
+class RequestUnreadable(Invalid):
+    """The request is not of the contract's form: a text in it is not UTF-8, or it is cut off."""
+
+
+class MessageMissing(Invalid):
+    """The call ended without the message that its method takes."""
+
+    reason = "MESSAGE_MISSING"
+
+
+def wrapper(
+    admit: Admit = everyone,
+    *,
+    quiet: bool = False,
+    message_seconds: float = MESSAGE_SECONDS,
+    conversation_seconds: float = CONVERSATION_SECONDS,
+) -> Wrap:
+    """What puts a handler into its trace and request, times it, and answers its errors.
+
+    A DomainError becomes its own gRPC code; anything else is logged whole and answered as INTERNAL
+    without a word of its text. Where it is quiet, a call's line in the log is for debugging only.
+
+    Every handler is given to gRPC as one that reads its messages itself: gRPC would read the
+    message before anybody asked for credentials, never answer a call without one, and wait for one
+    without end. A second message is not read, as gRPC itself does.
+    """
+    logged = _log_at_debug if quiet else _log
+
+    def wrap(handler: Any, method: str) -> Any:
+        # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
+        # be read with the exception's own words.
+        read, write = handler.request_deserializer, handler.response_serializer
+        begin = _Beginning(method, admit, read, logged, message_seconds)
+        if handler.unary_unary:
+            answer = _unary(begin, handler.unary_unary)
+            return grpc.stream_unary_rpc_method_handler(answer, None, write)
+        if handler.unary_stream:
+            answer = _stream(begin, handler.unary_stream)
+        elif handler.stream_stream:
+            answer = _conversation(begin, handler.stream_stream, conversation_seconds)
+        else:
+            raise NotImplementedError(f"{method} has an answer for many messages")
+        return grpc.stream_stream_rpc_method_handler(answer, None, write)
+
+    return wrap
+
+
+def unknown_methods() -> grpc.GenericRpcHandler:
+    """Answers the calls that no other handler knows; to be added last."""
+    return _Unknown()
+
+
+class _Unknown(grpc.GenericRpcHandler):
+    """Any method at all, which is refused."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """A handler that refuses. Its method is the caller's text, and no label of a metric."""
+
+        async def refuse(_: Any, context: Any) -> Any:
+            call = _Call("unknown", context, _log)
+            await call.fail(Unsupported("There is no such method here; reflection lists all."))
+
+        return grpc.stream_unary_rpc_method_handler(refuse, None, None)
+
+
+class _Beginning:
+    """What happens to every call before its handler: it is admitted, and its message read."""
+
+    def __init__(
+        self,
+        method: str,
+        admit: Admit,
+        deserialize: Callable[[bytes], Any],
+        logged: "_Log",
+        message_seconds: float,
+    ) -> None:
+        self._method = method
+        self._admit = admit
+        self._deserialize = deserialize
+        self._logged = logged
+        self._message_seconds = message_seconds
+
+    def call(self, context: Any) -> "_Call":
+        """The call, within its trace and request."""
+        return _Call(self._method, context, self._logged)
+
+    def admit(self, call: "_Call") -> None:
+        """Raises a DomainError where the call may not be made."""
+        self._admit(self._method, call.metadata)
+
+    async def message(self, call: "_Call", context: Any) -> Any:
+        """The call's one message, once it is admitted."""
+        self._admit(self._method, call.metadata)
+        message = await _arrival(context, self._message_seconds)
+        if message is grpc.aio.EOF:
+            raise MessageMissing
+        return self.read(message)
+
+    def read(self, message: bytes) -> Any:
+        """The message, of the contract's form."""
+        try:
+            read = self._deserialize(message)
+        except DecodeError:
+            raise RequestUnreadable from None
+        refuse_unknown_numbers(read)
+        return read
+
+
+async def _arrival(context: Any, seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            return await context.read()
+    except TimeoutError:
+        raise TooSlow("The message did not arrive in time.") from None
+
+
+def _unary(begin: _Beginning, answer: Handler) -> Handler:
+    async def wrapped(_: Any, context: Any) -> Any:
+        call = begin.call(context)
+        try:
+            response = await answer(await begin.message(call, context), context)
+        except BaseException as error:
+            await call.fail(error)
+            raise
+        call.note("OK")
+        return response
+
+    return wrapped
+
+
+def _stream(begin: _Beginning, answer: Handler) -> Handler:
+    async def wrapped(_: Any, context: Any) -> AsyncIterator[Any]:
+        call = begin.call(context)
+        try:
+            async for response in answer(await begin.message(call, context), context):
+                yield response
+        except BaseException as error:
+            await call.fail(error)
+            raise
+        call.note("OK")
+
+    return wrapped
+
+
+def _conversation(begin: _Beginning, answer: Handler, seconds: float) -> Handler:
+    async def messages(context: Any) -> AsyncIterator[Any]:
+        while (message := await _arrival(context, seconds)) is not grpc.aio.EOF:
+            yield begin.read(message)
+
+    async def wrapped(_: Any, context: Any) -> AsyncIterator[Any]:
+        call = begin.call(context)
+        try:
+            begin.admit(call)
+            async for response in answer(messages(context), context):
+                yield response
+        except BaseException as error:
+            await call.fail(error)
+            raise
+        call.note("OK")
+
+    return wrapped
+
+
+_Log = Callable[..., Any]
+
+
+def _log(**facts: Any) -> None:
+    """Of what our own side could not answer, the cause is something that an operator looks for."""
+    write = log.get_logger().warning if facts.get("cause") else log.get_logger().info
+    write("call", **facts)
+
+
+def _log_at_debug(**facts: Any) -> None:
+    log.get_logger().debug("call", **facts)
+
+
+class _Call:
+    """One call from its first byte to its answer."""
+
+    def __init__(self, method: str, context: Any, logged: _Log) -> None:
+        self.metadata: Mapping[str, Any] = dict(context.invocation_metadata() or ())
+        trace_id_var.set(read_traceparent(self.metadata.get("traceparent")))
+        request_id_var.set(self.metadata.get("x-request-id") or str(new_id()))
+        self._method = method
+        self._context = context
+        self._logged = logged
+        self._started = time.monotonic()
+
+    async def fail(self, error: BaseException) -> None:
+        """Answers the error, where it is one that can be answered; then gRPC's AbortError comes."""
+        code, facts = "OK", {"reason": ""}
+        try:
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                code = "CANCELLED"
+            elif isinstance(error, grpc.aio.AbortError):
+                code = "ABORTED"
+            elif isinstance(error, DomainError):
+                code, facts = grpc_status.code_of(error).name, {"reason": error.error_reason}
+                if isinstance(error, Unavailable):
+                    facts["cause"] = error.cause or type(error).__name__
+                await _refuse(self._context, error)
+            elif isinstance(error, Exception):
+                # Nothing of an unexpected error may reach a client.
+                code, facts = "INTERNAL", {"reason": "INTERNAL_ERROR"}
+                log.get_logger().exception("call_failed", method=self._method, exc_info=error)
+                await _refuse(self._context, unexpected())
+        finally:
+            self.note(code, **facts)
+
+    def note(self, code: str, reason: str = "", **facts: str) -> None:
+        """Counts, times and logs the call, once it is over."""
+        seconds = time.monotonic() - self._started
+        rpc_seconds(self._method, code).observe(seconds)
+        if reason:
+            REFUSALS.labels(reason).inc()
+        self._logged(
+            method=self._method,
+            code=code,
+            reason=reason,
+            milliseconds=round(seconds * 1000, 2),
+            **facts,
+        )
+
+
+async def _refuse(context: Any, error: DomainError) -> None:
+    status: status_pb2.Status = grpc_status.to_status(error, request_id_var.get())
+    if http_status := HTTP_STATUS_OF_REASON.get(error.error_reason):
+        # A status can be rewritten only as long as nothing of the answer has been sent.
+        with suppress(grpc.aio.UsageError):
+            await context.send_initial_metadata(((HTTP_STATUS_HEADER, http_status),))
+    answer = rpc_status.to_status(status)
+    trailers = [*answer.trailing_metadata]
+    if error.retry_after_seconds is not None:
+        # Not as initial metadata: an answer that has any is final for gRPC, which then never
+        # retries it. Where it has none, the gateway makes HTTP headers of the trailers.
+        trailers.append(("retry-after", str(error.retry_after_seconds)))
+    await context.abort(answer.code, answer.details, tuple(trailers))
