@@ -56,8 +56,8 @@ async def set_aside_step(engine: AsyncEngine, payment_id: UUID) -> None:
     await run(engine, broken.replace(":route", "CAST(:route AS jsonb)"), route=route, id=payment_id)
 
 
-async def tell(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:
-    """An event that says that the payout is done."""
+def arrival(payment_id: UUID, event_id: str = "evt_1") -> Arrival:
+    """An event that says that the payout is done, as it comes in."""
     event = ProviderEvent(
         provider="local_wallet",
         event_id=event_id,
@@ -66,8 +66,12 @@ async def tell(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -
         step=Step.PAYOUT,
         answer=Answer(outcome=Outcome.SUCCEEDED, actor="provider:local_wallet", event_id=event_id),
     )
-    arrival = Arrival(event=event, payment_id=payment_id, body=b"{}", keep_unmatched=True)
-    await PostgresInbox(engine).receive([arrival])
+    return Arrival(event=event, payment_id=payment_id, body=b"{}", keep_unmatched=True)
+
+
+async def tell(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:
+    """Brings that event."""
+    await PostgresInbox(engine).receive([arrival(payment_id, event_id)])
 
 
 async def set_aside_event(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:

@@ -15,6 +15,8 @@ from deploy.local.postgres import Cluster
 from deploy.local.problem import Problem
 
 OLDEST_SERVER = 15
+# All that the driver has of its own.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def refuse_unusable(database: Database) -> None:
 def _refuse(variable: str, url: str) -> None:
     try:
         version = asyncio.run(_server_version(url))
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+    except (OSError, ValueError, *DRIVER_ERRORS) as e:
         reason = str(e) or type(e).__name__
         raise Problem(f"{variable} ({place_of(url)}) cannot be used: {reason}") from None
     if version < OLDEST_SERVER:

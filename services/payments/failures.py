@@ -63,11 +63,8 @@ def describe(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, DomainError):
         return f"{name}: {error.message}"
-    origin = getattr(error, "orig", None)
-    state = getattr(origin, "sqlstate", None)
-    if state:
-        constraint = getattr(getattr(origin, "__cause__", None), "constraint_name", None)
-        return f"{name}: SQLSTATE {state} {constraint or ''}".rstrip()
+    if failure := getattr(error, "failure", None):
+        return f"{name}: {failure}"
     return f"{name} in {_place(error)}"
 
 

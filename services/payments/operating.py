@@ -27,6 +27,7 @@ from services.payments.steps.operator import (
     resolve,
     take_over,
 )
+from services.shared.rollback import repeated
 
 
 class Operating:
@@ -53,6 +54,7 @@ class Operating:
         page = await self._operations.actions(merchant_id, before=before, limit=limit + 1)
         return page[:limit], page[limit - 1].id if len(page) > limit else None
 
+    @repeated
     async def requeue(
         self, merchant_id: str, dead_letter_id: str, operator: Operator
     ) -> OperatorAction:
@@ -67,6 +69,7 @@ class Operating:
                 transaction, merchant_id, operator, Action.REQUEUE_DEAD_LETTER, dead_letter_id
             )
 
+    @repeated
     async def discard(
         self, merchant_id: str, dead_letter_id: str, operator: Operator
     ) -> OperatorAction:
@@ -84,6 +87,7 @@ class Operating:
                 transaction, merchant_id, operator, Action.DISCARD_DEAD_LETTER, dead_letter_id
             )
 
+    @repeated
     async def release(self, merchant_id: str, transaction_id: str, operator: Operator) -> Payment:
         """Ends a hold. Raises PaymentNotFound, PaymentNotOnHold, PaymentBusy, …Unreadable."""
         payment_id = read_transaction_id(transaction_id)
@@ -93,6 +97,7 @@ class Operating:
             await _log(transaction, merchant_id, operator, Action.RELEASE_HOLD, transaction_id)
         return replace(payment, updated_at=work.claimed_at)
 
+    @repeated
     async def resolve(
         self,
         merchant_id: str,

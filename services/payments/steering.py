@@ -15,6 +15,7 @@ from services.payments.ports import Encode, StoredAnswer, WorkStore, WorkTransac
 from services.payments.steps import Change, Work, call_off, may_be_refunded, refund_on_request
 from services.payments.usecases import Created, IdempotencyKeyReused
 from services.shared.money import Money
+from services.shared.rollback import repeated
 
 REFUND = "RefundPayment"
 
@@ -37,6 +38,7 @@ class Steering:
         self._store = store
         self._encode = encode
 
+    @repeated
     async def cancel(self, merchant_id: str, transaction_id: str) -> Payment:
         """The payment, called off: at once where nothing has been sent for it, and otherwise as
         soon as it is known what became of the collection.
@@ -64,6 +66,7 @@ class Steering:
             return payment
         return await _written(transaction, change)
 
+    @repeated
     async def refund(self, order: RefundOrder) -> Created:
         """Begins a refund, once for its idempotency key.
 

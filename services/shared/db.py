@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from sqlalchemy import MetaData, TextClause, event, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from services.shared.errors import CannotStart, Unavailable
+from services.shared.db_errors import as_ours, failure_of
+from services.shared.errors import CannotStart
 
 NAMES = {
     "pk": "%(table_name)s_pkey",
@@ -36,9 +35,6 @@ BY_KEY = {
 }
 # How long one statement may take.
 STATEMENT_SECONDS = 10
-# The SQLSTATE classes of a statement or data that are wrong, and stay so however often they are
-# sent: feature, cardinality, data, integrity, syntax or access, and what our triggers raise.
-MISTAKES = ("0A", "21", "22", "23", "42", "P0")
 
 
 class UnsafeDatabase(CannotStart):
@@ -111,7 +107,9 @@ async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
                 setting: (await connection.execute(text(f"SHOW {setting}"))).scalar_one()
                 for setting in DURABILITY
             }
-    except (OSError, DBAPIError) as error:
+    except Exception as error:
+        if failure_of(error) is None:
+            raise
         # Without the lines that SQLAlchemy adds.
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise CannotStart(f"the database cannot be reached: {reason}") from error
@@ -126,19 +124,18 @@ async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
 async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection whose work is undone unless it is committed.
 
-    Raises Unavailable where the server is away, too slow, or lost the connection; after a lost
-    commit nobody knows whether it happened, and whoever needs to know reads it again by key.
+    Raises DatabaseUnavailable where the server is away, too slow, or lost the connection; after a
+    lost commit nobody knows whether it happened, and whoever needs to know reads it again by key.
+    Raises DatabaseRolledBack where all of it may be tried again (`repeated`), and DatabaseMistake.
     """
     try:
         async with engine.connect() as connection:
             yield connection
-    except (PoolTimeout, OSError) as error:
-        raise Unavailable("the database cannot answer now") from error
-    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        refusal = error.orig if isinstance(error, DBAPIError) else error
-        if (getattr(refusal, "sqlstate", None) or "").startswith(MISTAKES):
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
             raise
-        raise Unavailable("the database cannot answer now") from error
+        raise as_ours(failure).with_traceback(error.__traceback__) from None
 
 
 class HotStatement:

@@ -8,11 +8,11 @@ from pathlib import Path
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.payments.tables import metadata
+from services.shared.db_errors import failure_of
 
 # Any number will do, as long as nobody else locks it.
 MIGRATION_LOCK = 7_266_728_035
@@ -42,7 +42,9 @@ async def _main() -> None:
     engine = create_async_engine(url, poolclass=NullPool)
     try:
         connection = await engine.connect()
-    except (OSError, DBAPIError) as error:
+    except Exception as error:
+        if failure_of(error) is None:
+            raise
         raise SystemExit(f"the database cannot be reached: {error}") from None
     try:
         await connection.run_sync(_migrate)

@@ -7,16 +7,20 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments import tables
 from services.payments.domain.endpoint import (
     ENDPOINTS_MAX,
     Endpoint,
     EndpointNotFound,
     EndpointsExhausted,
 )
+from services.payments.store.rows import columns
 from services.shared.db import connected
 from services.shared.ids import encode_id
+from services.shared.rollback import repeated
 
 _DELETED = "deleted"
+_ENDPOINT = columns(tables.webhook_endpoints)
 # One merchant's additions wait for each other, or together they could pass the limit.
 _LOCK = text("SELECT FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE")
 _ADD = text(
@@ -26,12 +30,12 @@ _ADD = text(
      WHERE (SELECT count(*) FROM webhook_endpoints
              WHERE merchant_id = :merchant_id
                AND disabled_reason IS DISTINCT FROM '{_DELETED}') < {ENDPOINTS_MAX}
-    RETURNING *
+    RETURNING {_ENDPOINT}
     """
 )
 _LIST = text(
     f"""
-    SELECT * FROM webhook_endpoints
+    SELECT {_ENDPOINT} FROM webhook_endpoints
      WHERE merchant_id = :merchant_id AND disabled_reason IS DISTINCT FROM '{_DELETED}'
      ORDER BY id
     """
@@ -52,6 +56,7 @@ class PostgresEndpoints:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @repeated
     async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
         """See EndpointStore.add."""
         async with connected(self._engine) as connection:
@@ -66,12 +71,14 @@ class PostgresEndpoints:
             raise EndpointsExhausted(maximum=str(ENDPOINTS_MAX))
         return _read(row)
 
+    @repeated
     async def list(self, merchant_id: str) -> Sequence[Endpoint]:
         """See EndpointStore.list."""
         async with connected(self._engine) as connection:
             found = await connection.execute(_LIST, {"merchant_id": merchant_id})
             return [_read(row) for row in found]
 
+    @repeated
     async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:
         """See EndpointStore.delete."""
         async with connected(self._engine) as connection:

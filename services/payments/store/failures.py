@@ -10,9 +10,11 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.payments import tables
 from services.payments.failures import DIED, Lease, NewsFailure, Patience, StepFailure, describe
 from services.payments.store import rows
 from services.payments.store.inbox import STILL_PENDING
+from services.payments.store.rows import columns
 
 Noun = TypeVar("Noun")
 Readings = tuple[list[tuple[Row[Any], Noun]], list[tuple[Row[Any], str]]]
@@ -37,7 +39,7 @@ _SUSPECT_AGAIN = text(_SUSPECT.format(_FAILED_BEFORE))
 _SUSPECT_FIRST = text(_SUSPECT.format(f"NOT ({_FAILED_BEFORE})"))
 # Locked in order, so that two batches wait for each other and never deadlock.
 _LEASES = """
-    (SELECT r.* FROM json_to_recordset(CAST(:rows AS json))
+    (SELECT r.merchant_id, r.id, r.token, r.error FROM json_to_recordset(CAST(:rows AS json))
          AS r(merchant_id text, id uuid, token bigint, error text)
        JOIN payments q ON q.merchant_id = r.merchant_id AND q.id = r.id
       ORDER BY q.merchant_id, q.id FOR NO KEY UPDATE OF q) AS r
@@ -52,7 +54,7 @@ _ACQUIT = text(
        SET step_failures = greatest(p.step_failures - 1, 0),
            last_error = CASE WHEN p.step_failures > 1 THEN p.last_error END
       FROM {_LEASES} WHERE {_STANDING} AND p.lease_until > now()
-    RETURNING p.*, now() AS claimed_at
+    RETURNING {columns(tables.payments, "p")}, now() AS claimed_at
     """
 )
 _LET_GO = text(
@@ -98,7 +100,7 @@ _SET_ASIDE = text(
            SET hold_reason = 'step_failed', version = greatest(p.version, last) + 1,
                due_at = NULL, lease_owner = NULL, lease_until = NULL, updated_at = now()
           FROM exhausted x WHERE p.merchant_id = x.merchant_id AND p.id = x.id
-        RETURNING p.*
+        RETURNING p.merchant_id, p.id, p.version, p.state, p.step_failures, p.last_error, p.trace_id
     )
     INSERT INTO payment_events (merchant_id, payment_id, sequence, from_state, to_state, actor,
            cause, evidence, trace_id)

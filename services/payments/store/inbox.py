@@ -12,6 +12,7 @@ from services.payments.domain.payment import PaymentNotFound
 from services.payments.ports import Arrival, Receipt
 from services.payments.store import rows, wake
 from services.shared.db import connected
+from services.shared.rollback import repeated
 
 # Whether a row is PENDING, for statements that find it by its key: with "state = 'PENDING'" the
 # planner would look through the index of all that is pending.
@@ -21,7 +22,8 @@ STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE',
 _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (
-        SELECT r.*, p.merchant_id, p.id,
+        SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
+               r.keep_unmatched, p.merchant_id, p.id,
                a.state IS NOT DISTINCT FROM 'SUCCEEDED' AND r.answer->>'outcome' = 'SUCCEEDED'
                AS told_before
           FROM json_to_recordset(CAST(:rows AS json))
@@ -68,6 +70,7 @@ class PostgresInbox:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @repeated
     async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
         """See Inbox.receive."""
         receipts: dict[int, Receipt | PaymentNotFound] = {}

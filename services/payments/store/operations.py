@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments import tables
 from services.payments.domain.operator import (
     Action,
     DeadLetter,
@@ -20,14 +21,17 @@ from services.payments.failures import Patience
 from services.payments.ports import Encode, LetterFilter
 from services.payments.store import wake
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
+from services.payments.store.rows import columns
 from services.payments.store.work import PostgresWorkTransaction
 from services.shared.db import connected
 from services.shared.ids import new_id
+from services.shared.rollback import repeated
 
+_ACTION = columns(tables.operator_actions)
 # The outbox does not say when a row was set aside; its last turn is when it was.
 _DEAD_LETTERS = text(
     """
-    SELECT * FROM (
+    SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at FROM (
         SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
                p.step_failures AS attempts, p.last_error,
                (SELECT max(e.occurred_at) FROM payment_events e
@@ -50,16 +54,17 @@ _DEAD_LETTERS = text(
     """
 )
 _ACTIONS = text(
-    """
-    SELECT * FROM operator_actions
+    f"""
+    SELECT {_ACTION} FROM operator_actions
      WHERE merchant_id = :merchant_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
      ORDER BY id DESC LIMIT :limit
     """
 )
 _LOG = text(
-    """
+    f"""
     INSERT INTO operator_actions (merchant_id, id, operator, action, subject, note)
-    VALUES (:merchant_id, :id, :operator, :action, :subject, :note) RETURNING *
+    VALUES (:merchant_id, :id, :operator, :action, :subject, :note)
+    RETURNING {_ACTION}
     """
 )
 _IS_SET_ASIDE = text(
@@ -119,6 +124,7 @@ class PostgresOperations:
         async with connected(self._engine) as connection:
             yield PostgresOperatorTransaction(connection, self._merchants, Patience())
 
+    @repeated
     async def dead_letters(
         self, merchant_id: str, wanted: LetterFilter, *, limit: int
     ) -> Sequence[DeadLetter]:
@@ -145,6 +151,7 @@ class PostgresOperations:
                 for row in await connection.execute(_DEAD_LETTERS, parameters)
             ]
 
+    @repeated
     async def actions(
         self, merchant_id: str, *, before: UUID | None, limit: int
     ) -> Sequence[OperatorAction]:

@@ -8,23 +8,27 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments import tables
 from services.payments.domain.delivery import Delivery, Verdict
 from services.payments.store import rows
+from services.payments.store.rows import columns
 from services.shared.db import connected
+from services.shared.rollback import repeated
 
 # Endpoint by endpoint, so that one with much to take cannot fill a claim; in any order, so that
 # none is always the last. What is under way is due when its lease ends, so that no claim has to
 # pass it by.
 _CLAIM = text(
-    """
+    f"""
     WITH due AS MATERIALIZED (
         SELECT o.merchant_id, o.payment_id, o.sequence, o.endpoint_id,
                e.url, e.secret, e.disabled_at IS NOT NULL AS endpoint_disabled
-          FROM (SELECT * FROM webhook_endpoints ORDER BY random()) e
+          FROM (SELECT merchant_id, id, url, secret, disabled_at FROM webhook_endpoints
+                 ORDER BY random()) e
           LEFT JOIN json_to_recordset(CAST(:busy AS json)) AS b(id uuid, number integer)
             ON b.id = e.id
          CROSS JOIN LATERAL (
-            SELECT * FROM outbox
+            SELECT merchant_id, payment_id, sequence, endpoint_id FROM outbox
              WHERE merchant_id = e.merchant_id AND endpoint_id = e.id AND state = 'PENDING'
                AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
              ORDER BY due_at LIMIT greatest(0, :each - coalesce(b.number, 0))
@@ -39,7 +43,7 @@ _CLAIM = text(
       FROM due
      WHERE outbox.merchant_id = due.merchant_id AND outbox.payment_id = due.payment_id
        AND outbox.sequence = due.sequence AND outbox.endpoint_id = due.endpoint_id
-    RETURNING outbox.*, due.url, due.secret, due.endpoint_disabled
+    RETURNING {columns(tables.outbox, "outbox")}, due.url, due.secret, due.endpoint_disabled
     """
 )
 # By key: with "state = 'PENDING'" the planner would look through the index of all that is pending.
@@ -80,6 +84,7 @@ class PostgresOutbox:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @repeated
     async def claim(
         self, busy: Mapping[UUID, int], *, each: int, limit: int, lease_seconds: float
     ) -> Sequence[Delivery]:
@@ -94,6 +99,7 @@ class PostgresOutbox:
             await connection.commit()
         return deliveries
 
+    @repeated
     async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
         """See Outbox.settle."""
         gone = [
@@ -111,6 +117,7 @@ class PostgresOutbox:
             await connection.commit()
         return [(d.payment_id, d.sequence, d.endpoint_id) in standing for d, _ in settled]
 
+    @repeated
     async def oldest_pending_seconds(self) -> float:
         """See Outbox.oldest_pending_seconds."""
         async with connected(self._engine) as connection:

@@ -17,9 +17,11 @@ from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import rows, wake
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
+from services.payments.store.rows import columns, names
 from services.shared.db import HotStatement, autocommitted, connected, transaction
 from services.shared.errors import DomainError
 from services.shared.ids import encode_id
+from services.shared.rollback import repeated
 
 _PAYMENT_COLUMNS = """
     merchant_id text, id uuid, user_id uuid, quote_id uuid, corridor_id text, amount_minor bigint,
@@ -40,11 +42,6 @@ EVENT_COLUMNS = """
 """
 
 
-def names(columns: str) -> str:
-    """The names of columns that are given with their types."""
-    return ", ".join(column.split()[0] for column in columns.split(","))
-
-
 # One statement, because each would be a round trip; whoever's key is taken writes nothing. Keys are
 # inserted in order, so that two batches with the same keys wait and do not deadlock.
 _CREATE = text(
@@ -59,15 +56,18 @@ _CREATE = text(
         RETURNING merchant_id, key, payment_id
     ), quoted AS (
         INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
-        SELECT * FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
+        SELECT {names(_QUOTE_COLUMNS)}
+          FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
          WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), paid AS (
         INSERT INTO payments ({names(_PAYMENT_COLUMNS)}, due_at)
-        SELECT r.*, now() FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
+        SELECT {names(_PAYMENT_COLUMNS)}, now()
+          FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
          WHERE id = ANY (ARRAY(SELECT payment_id FROM won))
     ), noted AS (
         INSERT INTO payment_events ({names(EVENT_COLUMNS)})
-        SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+        SELECT {names(EVENT_COLUMNS)}
+          FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
          WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), listening AS (
         SELECT merchant_id, json_agg(id) AS ids FROM webhook_endpoints
@@ -86,7 +86,8 @@ _SELECT_KEYS = text(
     SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response
       FROM (SELECT) AS always
       LEFT JOIN (
-            SELECT k.* FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
+            SELECT k.merchant_id, k.key, k.fingerprint, k.response
+              FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
              CROSS JOIN LATERAL (
                    SELECT merchant_id, key, fingerprint, response FROM idempotency_keys i
                     WHERE i.merchant_id = r.merchant_id AND i.key = r.key LIMIT 1
@@ -96,8 +97,8 @@ _SELECT_KEYS = text(
 )
 _CREATE_HOT, _SELECT_KEYS_HOT = HotStatement(_CREATE), HotStatement(_SELECT_KEYS)
 _LOCK_QUOTES = text(
-    """
-    SELECT quotes.* FROM quotes
+    f"""
+    SELECT {columns(tables.quotes, "quotes")} FROM quotes
       JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
      USING (merchant_id, id)
      ORDER BY merchant_id, id FOR UPDATE OF quotes
@@ -113,14 +114,16 @@ _USE_QUOTES = text(
 _INSERT_QUOTES = text(
     f"""
     INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({_QUOTE_COLUMNS})
+    SELECT {names(_QUOTE_COLUMNS)}
+      FROM json_to_recordset(CAST(:rows AS json)) AS r({_QUOTE_COLUMNS})
     """
 )
 _SELECT_PAYMENTS = text(
-    """
-    SELECT p.* FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+    f"""
+    SELECT {columns(tables.payments, "p")}
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
      CROSS JOIN LATERAL (
-           SELECT * FROM payments
+           SELECT {columns(tables.payments)} FROM payments
             WHERE payments.merchant_id = r.merchant_id AND payments.id = r.id LIMIT 1
            ) AS p
     """
@@ -151,6 +154,7 @@ class PostgresPayments:
             drops_abandoned=True,
         )
 
+    @repeated
     async def answers(
         self, keys: Sequence[IdempotencyKey]
     ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
@@ -158,6 +162,7 @@ class PostgresPayments:
         async with connected(self._reader) as connection:
             return await _read_answers(connection, keys)
 
+    @repeated
     async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
         """See PaymentStore.create."""
         refused: dict[IdempotencyKey, DomainError] = {}
@@ -192,6 +197,7 @@ class PostgresPayments:
         """See PaymentStore.get; what is asked for meanwhile is read together."""
         return await self._gets.submit((merchant_id, payment_id))
 
+    @repeated
     async def _get(self, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Payment | DomainError]:
         asked = rows.as_json({"merchant_id": merchant, "id": id_} for merchant, id_ in wanted)
         async with connected(self._reader) as connection:
@@ -199,6 +205,7 @@ class PostgresPayments:
         payments = {(row.merchant_id, row.id): row for row in found}
         return [_payment(payments.get(key), key[1]) for key in wanted]
 
+    @repeated
     async def page(
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> Sequence[Payment]:
@@ -207,6 +214,7 @@ class PostgresPayments:
         async with connected(self._reader) as connection:
             return [rows.read_payment(row) for row in await connection.execute(query)]
 
+    @repeated
     async def events(self, merchant_id: str, payment_id: UUID) -> Sequence[RecordedEvent]:
         """See PaymentStore.events."""
         table = tables.payment_events
@@ -221,6 +229,7 @@ class PostgresPayments:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
         return history
 
+    @repeated
     async def add_quote(self, quote: Quote) -> None:
         """See PaymentStore.add_quote."""
         async with connected(self._engine) as connection:
@@ -229,6 +238,7 @@ class PostgresPayments:
             )
             await connection.commit()
 
+    @repeated
     async def quotes(
         self, keys: Sequence[tuple[str, UUID]]
     ) -> tuple[datetime, Mapping[tuple[str, UUID], Quote]]:

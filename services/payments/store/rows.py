@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Table
 
 from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.domain.payment import (
@@ -25,6 +25,18 @@ from services.payments.domain.payment import (
 from services.payments.domain.quote import FeeLine, Quote, RateLeg, RateTrail, Terms
 from services.payments.steps import Repricing
 from services.shared.money import Money
+
+
+def columns(table: Table, alias: str = "") -> str:
+    """The columns of a table that this code knows, for a statement to name: with "*" a column that
+    a migration adds would change what the statement gives, under those who have it prepared."""
+    before = f"{alias}." if alias else ""
+    return ", ".join(f"{before}{column.name}" for column in table.columns)
+
+
+def names(typed: str) -> str:
+    """The names of columns that are given with their types."""
+    return ", ".join(column.split()[0] for column in typed.split(","))
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:

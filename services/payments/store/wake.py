@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 from sqlalchemy import text
 
+from services.shared.db_errors import failure_of
+from services.shared.log import get_logger
+
 # Who is called: the worker's loop that settles payments, or the one that tells merchants.
 PAYMENTS, MESSAGES = "caravel_due", "caravel_messages"
 PAYMENTS_DUE = text(f"SELECT pg_notify('{PAYMENTS}', '')")
@@ -37,8 +40,10 @@ class Alarm:
 
     async def _listen(self) -> None:
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            try:
                 await self._listen_once()
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
+                get_logger().warning("alarm_waits", reason=str(failure_of(error) or "unknown"))
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.payments import tables
 from services.payments.domain.attempt import Attempt, Step
 from services.payments.domain.operator import PaymentUnreadable
 from services.payments.domain.payment import Payment, PaymentBusy, PaymentNotFound
@@ -24,14 +25,16 @@ from services.payments.store import rows
 from services.payments.store.failures import Failures, lease_of, read_each
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import read_answers
+from services.payments.store.rows import columns
 from services.payments.store.writing import write_changes
 from services.shared.db import connected
 from services.shared.ids import encode_id
 
+_PAYMENT, _ATTEMPT = columns(tables.payments, "payments"), columns(tables.attempts, "a")
 # A row that another worker is claiming is skipped, and one that is held is not due. What has failed
 # before is taken alone (failures).
 _CLAIM = text(
-    """
+    f"""
     WITH due AS (
         SELECT merchant_id, id FROM payments
          WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
@@ -42,21 +45,21 @@ _CLAIM = text(
        SET lease_owner = :owner, lease_token = lease_token + 1, nudged = false,
            lease_until = now() + make_interval(secs => :lease_seconds)
       FROM due WHERE payments.merchant_id = due.merchant_id AND payments.id = due.id
-    RETURNING payments.*, now() AS claimed_at
+    RETURNING {_PAYMENT}, now() AS claimed_at
     """
 )
 _LOCK = text(
-    """
-    SELECT payments.*, coalesce(lease_until > now(), false) AS is_leased FROM payments
+    f"""
+    SELECT {_PAYMENT}, coalesce(lease_until > now(), false) AS is_leased FROM payments
      WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE
     """
 )
 # It adds no event, and so disturbs no worker that is busy with the payment: who acts on it says so.
 _REQUEST_CANCEL = text(
-    """
+    f"""
     UPDATE payments SET cancel_requested_at = now(), due_at = now(), nudged = true
      WHERE merchant_id = :merchant_id AND id = :id
-    RETURNING payments.*
+    RETURNING {_PAYMENT}
     """
 )
 _KEEP_ANSWER = text(
@@ -68,17 +71,17 @@ _KEEP_ANSWER = text(
 )
 # For the length of this transaction the row's lock is the lease.
 _CLAIM_ONE = text(
-    """
+    f"""
     UPDATE payments SET lease_token = lease_token + 1
      WHERE merchant_id = :merchant_id AND id = :id
        AND (lease_until IS NULL OR lease_until < now())
-    RETURNING payments.*, now() AS claimed_at
+    RETURNING {_PAYMENT}, now() AS claimed_at
     """
 )
 _EXISTS = text("SELECT EXISTS (SELECT FROM payments WHERE merchant_id = :merchant_id AND id = :id)")
 _ATTEMPTS = text(
-    """
-    SELECT DISTINCT ON (a.merchant_id, a.payment_id) a.*
+    f"""
+    SELECT DISTINCT ON (a.merchant_id, a.payment_id) {_ATTEMPT}
       FROM attempts a
       JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid, step text)
      USING (merchant_id, payment_id, step)
@@ -86,8 +89,8 @@ _ATTEMPTS = text(
     """
 )
 _ALL_ATTEMPTS = text(
-    """
-    SELECT a.* FROM attempts a
+    f"""
+    SELECT {_ATTEMPT} FROM attempts a
       JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
      USING (merchant_id, payment_id)
      ORDER BY a.step, a.number
@@ -95,7 +98,8 @@ _ALL_ATTEMPTS = text(
 )
 _NEWS = text(
     """
-    SELECT n.* FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
      CROSS JOIN LATERAL (
            SELECT merchant_id, payment_id, provider, event_id, step, answer FROM webhook_inbox w
             WHERE w.merchant_id = r.merchant_id AND w.payment_id = r.payment_id
@@ -118,7 +122,7 @@ _UNTOUCHED = text(
 )
 # The row of the payment is locked, so that the token cannot change between check and commit.
 _MARK_SENT = text(
-    """
+    f"""
     WITH held AS (
         SELECT p.merchant_id, p.id, r.step, r.number
           FROM payments p
@@ -135,7 +139,7 @@ _MARK_SENT = text(
      WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id
        AND a.step = h.step AND a.number = h.number
        AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')
-    RETURNING a.*
+    RETURNING {_ATTEMPT}
     """
 )
 

@@ -12,8 +12,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.payments.steps import Change
 from services.payments.store import rows
 from services.payments.store.inbox import STILL_PENDING
-from services.payments.store.payments import EVENT_COLUMNS, names
+from services.payments.store.payments import EVENT_COLUMNS
+from services.payments.store.rows import names
 
+_CHANGE_COLUMNS = """
+    merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
+    rate numeric, mid_rate numeric, markup_basis_points smallint,
+    payout_minor bigint, refunded_minor bigint, exchange_rule smallint,
+    onramp text, offramp text, collection_reference text,
+    hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
+    due_in_seconds double precision, expected_version integer, lease_token bigint
+"""
+_ATTEMPT_COLUMNS = """
+    merchant_id text, payment_id uuid, step text, number smallint, provider text,
+    key text, amount_minor bigint, currency text, state text,
+    provider_reference text, inconclusive_count integer, failure_code text, failure_message text
+"""
+_POSTING_COLUMNS = """
+    merchant_id text, payment_id uuid, sequence integer, position smallint,
+    debit text, credit text, currency text, amount_minor bigint, cause text
+"""
+_CHANGED = ", ".join(f"r.{name}" for name in names(_CHANGE_COLUMNS).split(", "))
 # What belongs to a payment is written where the payment was.
 _STANDS = "payment_id = ANY (ARRAY(SELECT id FROM written))"
 # One statement, because each would be a round trip. Payments are locked in order, as in the inbox,
@@ -21,13 +40,8 @@ _STANDS = "payment_id = ANY (ARRAY(SELECT id FROM written))"
 _WRITE = text(
     f"""
     WITH r AS MATERIALIZED (
-        SELECT r.* FROM json_to_recordset(CAST(:payments AS json))
-            AS r(merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
-                 rate numeric, mid_rate numeric, markup_basis_points smallint,
-                 payout_minor bigint, refunded_minor bigint, exchange_rule smallint,
-                 onramp text, offramp text, collection_reference text,
-                 hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
-                 due_in_seconds double precision, expected_version integer, lease_token bigint)
+        SELECT {_CHANGED}
+          FROM json_to_recordset(CAST(:payments AS json)) AS r({_CHANGE_COLUMNS})
           JOIN payments p USING (merchant_id, id)
          ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
     ), written AS (
@@ -55,14 +69,9 @@ _WRITE = text(
            AND p.version = r.expected_version AND p.lease_token = r.lease_token
         RETURNING p.id, p.updated_at, p.cancel_requested_at
     ), tried AS (
-        INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor,
-               currency, state, provider_reference, inconclusive_count, failure_code,
-               failure_message)
-        SELECT * FROM json_to_recordset(CAST(:attempts AS json))
-            AS r(merchant_id text, payment_id uuid, step text, number smallint, provider text,
-                 key text, amount_minor bigint, currency text, state text,
-                 provider_reference text, inconclusive_count integer, failure_code text,
-                 failure_message text)
+        INSERT INTO attempts ({names(_ATTEMPT_COLUMNS)})
+        SELECT {names(_ATTEMPT_COLUMNS)}
+          FROM json_to_recordset(CAST(:attempts AS json)) AS r({_ATTEMPT_COLUMNS})
          WHERE {_STANDS}
         ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
            SET state = excluded.state, provider_reference = excluded.provider_reference,
@@ -73,17 +82,16 @@ _WRITE = text(
                failure_message = excluded.failure_message, updated_at = now()
     ), noted AS (
         INSERT INTO payment_events ({names(EVENT_COLUMNS)})
-        SELECT * FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+        SELECT {names(EVENT_COLUMNS)}
+          FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
          WHERE {_STANDS}
     ), posting AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:postings AS json))
-            AS r(merchant_id text, payment_id uuid, sequence integer, position smallint,
-                 debit text, credit text, currency text, amount_minor bigint, cause text)
+        SELECT {names(_POSTING_COLUMNS)}
+          FROM json_to_recordset(CAST(:postings AS json)) AS r({_POSTING_COLUMNS})
          WHERE {_STANDS}
     ), posted AS (
-        INSERT INTO postings (merchant_id, payment_id, sequence, position, debit, credit,
-               currency, amount_minor, cause)
-        SELECT * FROM posting
+        INSERT INTO postings ({names(_POSTING_COLUMNS)})
+        SELECT {names(_POSTING_COLUMNS)} FROM posting
     ), balanced AS (
         INSERT INTO balances (merchant_id, account, currency, balance_minor)
         SELECT merchant_id, account, currency, sum(delta_minor)
@@ -100,7 +108,7 @@ _WRITE = text(
          WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
            AND {STILL_PENDING}
     )
-    SELECT * FROM written
+    SELECT id, updated_at, cancel_requested_at FROM written
     """
 )
 # The fees stay as they were agreed, and so does the schedule that they came from.

@@ -18,6 +18,7 @@ from services.payments.worker.claims import HELD, Claims, report_failures
 from services.payments.worker.isolation import failure_of, is_unavailable
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
+from services.shared.rollback import repeated
 
 CLAIMED = Counter("caravel_worker_claimed_total", "Payments claimed.")
 ANSWERS = Counter("caravel_worker_answers_total", "Provider answers.", ["provider", "outcome"])
@@ -172,13 +173,18 @@ class Worker:
         """Marks the attempts as sent, and sends those whose lease still stands."""
         if not work:
             return
-        async with self._store.begin() as transaction:
-            marked = await transaction.mark_sent(work)
-            await transaction.commit()
+        marked = await self._mark_sent(work)
         FENCED.inc(len(work) - len(marked))
         async with asyncio.TaskGroup() as group:
             async for item, answer in _answered(marked, self._providers.execute):
                 group.create_task(self._settle(item, answer))
+
+    @repeated
+    async def _mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
+        async with self._store.begin() as transaction:
+            marked = await transaction.mark_sent(work)
+            await transaction.commit()
+        return marked
 
     async def _look_up(self, work: Sequence[Work]) -> None:
         """Asks what became of the attempts; what is provably absent is sent with the same key."""
@@ -230,6 +236,7 @@ class Worker:
             get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
             await self._fail(work, error)
 
+    @repeated
     async def _record(self, answered: Sequence[tuple[Work, Heard]]) -> Sequence[bool]:
         """One transaction for all answers that came in together, and for the intents of what they
         make due."""

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments import tables
-from services.shared.db import connected, open_engine
+from services.shared.db import open_engine
 from tests.conftest import Database
 
 GROWING = ("postings", "payment_events", "operator_actions")
@@ -19,7 +19,7 @@ CHANGES = ("UPDATE {} SET merchant_id = 'x'", "DELETE FROM {}", "TRUNCATE {} CAS
 
 async def _refusal(engine: AsyncEngine, statement: str) -> str:
     with pytest.raises(DBAPIError) as refused:
-        async with connected(engine) as connection:
+        async with engine.begin() as connection:
             await connection.execute(text(statement))
     return str(refused.value.orig)
 

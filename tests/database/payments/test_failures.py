@@ -173,7 +173,7 @@ async def test_a_change_that_the_database_refuses_fails_alone(
         await _completed(engine, 20)
         _, error, *_ = await _set_aside(engine, poison)
 
-    assert error == "IntegrityError: SQLSTATE 23505 payment_events_pkey"
+    assert error == "DatabaseMistake: UniqueViolationError SQLSTATE 23505 payment_events_pkey"
 
 
 async def test_a_result_that_the_database_refuses_fails_alone(
@@ -190,7 +190,7 @@ async def test_a_result_that_the_database_refuses_fails_alone(
         await _completed(engine, 20)
         _, error, *_ = await _set_aside(engine, poison)
 
-    assert error == "IntegrityError: SQLSTATE 23514 no_luck"
+    assert error == "DatabaseMistake: CheckViolationError SQLSTATE 23514 no_luck"
     assert await rows(engine, "SELECT state FROM attempts WHERE payment_id = :id", id=poison) == [
         ("SENT",)
     ]

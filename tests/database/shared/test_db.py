@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-import asyncpg
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.shared.db import (
@@ -20,6 +18,7 @@ from services.shared.db import (
     refuse_unsafe_durability,
     transaction,
 )
+from services.shared.db_errors import DatabaseMistake
 from services.shared.errors import CannotStart, Unavailable
 from tests.conftest import Database
 
@@ -271,14 +270,14 @@ async def test_a_caller_who_goes_away_leaves_nothing_behind(
 async def test_a_mistake_of_ours_is_not_called_unavailable(
     statement: str, engine: AsyncEngine
 ) -> None:
-    with pytest.raises(DBAPIError):
+    with pytest.raises(DatabaseMistake):
         async with connected(engine) as connection:
             await connection.execute(text(statement))
 
 
 @pytest.mark.usefixtures("notes")
 async def test_an_error_quotes_nobodys_data(engine: AsyncEngine) -> None:
-    with pytest.raises(DBAPIError) as broken:
+    with pytest.raises(DatabaseMistake) as broken:
         async with connected(engine) as connection:
             await connection.execute(
                 text("INSERT INTO nobodys VALUES (:words)"), {"words": "+52 55 1234 5678"}
@@ -347,6 +346,6 @@ async def test_a_caller_who_goes_away_in_a_transaction_leaves_nothing_behind(
 
 @pytest.mark.usefixtures("notes")
 async def test_a_mistake_in_a_hot_statement_is_not_called_unavailable(engine: AsyncEngine) -> None:
-    with pytest.raises(asyncpg.DataError):
+    with pytest.raises(DatabaseMistake, match="DivisionByZeroError SQLSTATE 22012"):
         async with connected(autocommitted(engine)) as connection, transaction(connection):
             await MISTAKE.fetch(connection, {})

@@ -1,23 +1,13 @@
 """What is kept of an error: its class and its place, and none of its words but ours."""
 
+import asyncpg
 import pytest
 
 from services.payments.failures import describe
 from services.payments.store.rows import read_answer
+from services.shared.db_errors import as_ours, failure_of
 from services.shared.errors import Invalid, Unavailable
 from services.shared.money import parse_amount
-
-
-class Refused(Exception):
-    """Stands for what a driver says of a row."""
-
-    sqlstate = "23514"
-
-
-class Violated(Exception):
-    """What the driver rests on."""
-
-    constraint_name = "payments_sum_check"
 
 
 def test_an_error_is_named_with_the_place_in_our_code_it_arose_at() -> None:
@@ -37,12 +27,15 @@ def test_the_words_of_our_own_refusals_are_kept() -> None:
     assert describe(Unavailable("the database cannot answer now")).endswith("cannot answer now")
 
 
-def test_what_the_database_refuses_is_named_by_its_constraint() -> None:
-    error = RuntimeError("DETAIL: Failing row contains (Ada Lovelace)")
-    error.orig = Refused()  # type: ignore[attr-defined]
-    error.orig.__cause__ = Violated()  # type: ignore[attr-defined]
+def test_what_the_database_refuses_is_named_by_its_code_and_constraint() -> None:
+    error = asyncpg.CheckViolationError("Failing row contains (Ada Lovelace)")
+    error.constraint_name = "payments_sum_check"
+    failure = failure_of(error)
+    assert failure is not None
 
-    assert describe(error) == "RuntimeError: SQLSTATE 23514 payments_sum_check"
+    words = describe(as_ours(failure))
+
+    assert words == "DatabaseMistake: CheckViolationError SQLSTATE 23514 payments_sum_check"
 
 
 def test_of_several_errors_the_first_is_named() -> None:

@@ -95,7 +95,8 @@ BOOK = {
     """,
     "an exchange has both its legs by the rule it was posted by": f"""
         SELECT p.id::text
-          FROM (SELECT *, round(net_minor * markup_basis_points / 10000.0) AS markup,
+          FROM (SELECT merchant_id, id, destination_currency, net_minor, mid_rate, payout_minor,
+                       round(net_minor * markup_basis_points / 10000.0) AS markup,
                        {EXCHANGED} AS exchanged
                   FROM payments) AS p
           JOIN json_each_text(CAST(:digits AS json)) AS d(code, digits)
@@ -107,7 +108,8 @@ BOOK = {
                             sum(amount) FILTER (WHERE part = 'position' AND currency <> 'USD')
                                 AS bought,
                             sum(amount) FILTER (WHERE part = 'rounding') AS rounding
-                       FROM (SELECT *, split_part(account, ':', 1) AS kind,
+                       FROM (SELECT merchant_id, payment_id, currency, amount,
+                                    split_part(account, ':', 1) AS kind,
                                     split_part(account, ':', 2) AS part
                                FROM ({SIDES}) AS sides) AS parts
                       WHERE part IN ('fx', 'position', 'rounding') GROUP BY 1, 2) AS x

@@ -12,8 +12,9 @@ HISTORY = {
     """,
     "every move is one that the table allows": """
         SELECT payment_id || ' ' || sequence
-          FROM (SELECT *, lag(to_state) OVER (PARTITION BY merchant_id, payment_id
-                                              ORDER BY sequence) AS before
+          FROM (SELECT payment_id, sequence, from_state, to_state,
+                       lag(to_state) OVER (PARTITION BY merchant_id, payment_id
+                                           ORDER BY sequence) AS before
                   FROM payment_events) AS moves
          WHERE from_state IS DISTINCT FROM before
             OR from_state IS NULL AND to_state <> 'CREATED'
@@ -23,7 +24,8 @@ HISTORY = {
     """,
     "a payment is held for the reason that its history gives, or not at all": """
         SELECT p.id::text FROM payments p
-          LEFT JOIN (SELECT DISTINCT ON (merchant_id, payment_id) *
+          LEFT JOIN (SELECT DISTINCT ON (merchant_id, payment_id)
+                            merchant_id, payment_id, sequence, cause
                        FROM payment_events WHERE starts_with(cause, 'held_')
                       ORDER BY merchant_id, payment_id, sequence DESC) AS hold
             ON hold.merchant_id = p.merchant_id AND hold.payment_id = p.id

@@ -9,6 +9,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.payments import tables
+from services.payments.store.rows import columns
+
 FIRST = UUID(int=0)
 # Only over everything: no index leads from a payment to these rows, or they belong to none.
 WHOLE_ONLY = frozenset(
@@ -18,27 +21,28 @@ WHOLE_ONLY = frozenset(
     }
 )
 # Ids grow with time. The names hide the tables, so that a statement sees this part of each.
-SIGHT = """
+SIGHT = f"""
     WITH payments AS (
-        SELECT * FROM payments WHERE id > :newest OR id > :after AND id <= :until
+        SELECT {columns(tables.payments)} FROM payments
+         WHERE id > :newest OR id > :after AND id <= :until
     ), attempts AS (
-        SELECT a.* FROM payments p
+        SELECT {columns(tables.attempts, "a")} FROM payments p
           JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
     ), payment_events AS (
-        SELECT e.* FROM payments p
+        SELECT {columns(tables.payment_events, "e")} FROM payments p
           JOIN payment_events e ON e.merchant_id = p.merchant_id AND e.payment_id = p.id
     ), postings AS (
-        SELECT t.* FROM payments p
+        SELECT {columns(tables.postings, "t")} FROM payments p
           JOIN postings t ON t.merchant_id = p.merchant_id AND t.payment_id = p.id
     ), quotes AS (
-        SELECT q.* FROM payments p
+        SELECT {columns(tables.quotes, "q")} FROM payments p
           JOIN quotes q ON q.merchant_id = p.merchant_id AND q.id = p.quote_id
     ), webhook_inbox AS (
-        SELECT w.* FROM payments p
+        SELECT {columns(tables.webhook_inbox, "w")} FROM payments p
           JOIN webhook_inbox w ON w.merchant_id = p.merchant_id AND w.payment_id = p.id
          WHERE w.state = 'PENDING'
     ), outbox AS (
-        SELECT o.* FROM payments p
+        SELECT {columns(tables.outbox, "o")} FROM payments p
           JOIN outbox o ON o.merchant_id = p.merchant_id AND o.payment_id = p.id
     )
 """
