@@ -96,6 +96,7 @@ BOOK = {
     "an exchange has both its legs by the rule it was posted by": f"""
         SELECT p.id::text
           FROM (SELECT merchant_id, id, destination_currency, net_minor, mid_rate, payout_minor,
+                       exchange_rule,
                        round(net_minor * markup_basis_points / 10000.0) AS markup,
                        {EXCHANGED} AS exchanged
                   FROM payments) AS p
