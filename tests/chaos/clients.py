@@ -67,7 +67,7 @@ class Clients:
             (10, self._create_and_refund), (7, self._replay),
             (3, self._replay_changed), (12, self._get), (2, self._list), (5, self._events),
             (4, self._refund_rest), (5, self._create_and_return), (6, self._refused),
-            (8, self._forged), (10, self._hint), (1, self._get_unknown),
+            (8, self._forged), (10, self._hint), (1, self._get_unknown), (2, self._orphan),
         )  # fmt: skip
 
     async def act(self) -> None:
@@ -159,16 +159,16 @@ class Clients:
             await self.look(client, known)
             known = self.payments[known.payment_id]
         if known and known.status == "RETURNED":
-            await asyncio.gather(*(self._refund(f"{client}.{n}", known) for n in range(3)))
+            await asyncio.gather(*(self._refund(f"{client}.{n}", known) for n in range(6)))
 
     async def _refund(self, client: str, known: Known) -> None:
         part: dict[str, Any] = {"amount_usd": self._orders.part(known.amount_usd)}
         whole: dict[str, Any] = {"full": True}
         body = part if self._rng.random() < 0.6 else whole
-        call = _refund_call(self._orders.key(), known.payment_id, body)
+        call = _refund_call(self._orders.key(), known, body)
         calls = [call] * self._rng.choice((1, 1, 2))
         if self._rng.random() < 0.3:
-            calls.append(_refund_call(self._orders.key(), known.payment_id, part))
+            calls.append(_refund_call(self._orders.key(), known, part))
         await asyncio.gather(
             *(self._insist(f"{client}.{number}", one) for number, one in enumerate(calls))
         )
@@ -241,6 +241,11 @@ class Clients:
             answered = await self.http.send(call, client)
             self.hints[str(call.key)] = Keyed(call, answered.type != INFO)
 
+    async def _orphan(self, client: str) -> None:
+        call = self._hostile.orphan()
+        answered = await self.http.send(call, client)
+        self.hints[str(call.key)] = Keyed(call, answered.type != INFO)
+
     # How they do it.
 
     async def _pay(self, client: str, body: dict[str, Any]) -> Known | None:
@@ -300,9 +305,17 @@ def _create_call(key: str, body: dict[str, Any]) -> Call:
     return Call(f="create", method="POST", path=PAYMENTS, body=body, key=key)
 
 
-def _refund_call(key: str, payment_id: str, body: dict[str, Any]) -> Call:
-    path = f"{PAYMENTS}/{payment_id}:refund"
-    return Call(f="refund", method="POST", path=path, body=body, key=key, payment_id=payment_id)
+def _refund_call(key: str, known: Known, body: dict[str, Any]) -> Call:
+    return Call(
+        f="refund",
+        method="POST",
+        path=f"{PAYMENTS}/{known.payment_id}:refund",
+        body=body,
+        key=key,
+        payment_id=known.payment_id,
+        # What the client was told before it asked.
+        meta={"was": known.status},
+    )
 
 
 def events_call(payment_id: str) -> Call:

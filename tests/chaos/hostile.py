@@ -97,6 +97,22 @@ class Hostile:
         body = json.dumps(event).encode()
         return self.signed("stripe", body, event_id, subject.payment_id, {"hint": "stripe"})
 
+    def orphan(self) -> Call:
+        """A true event of money that moved for a payment which nobody here has heard of."""
+        rng = self._rng
+        stranger = Subject(unknown_id(rng, "pay"), rng.randint(100, 10**6), "NGN", 5_000)
+        provider = rng.choice(("stripe", "flutterwave"))
+        number = rng.getrandbits(48)
+        if provider == "stripe":
+            event_id = f"evt_orphan{number:012x}"
+            event = _intent_event("payment_intent.succeeded", stranger, event_id)
+        else:
+            # It has no id of its own: a transfer and its status name the event.
+            event_id = f"transfer.completed:{number}:SUCCESSFUL"
+            event = _transfer_event("SUCCESSFUL", stranger, number)
+        body = json.dumps(event).encode()
+        return self.signed(provider, body, event_id, stranger.payment_id, {"orphan": True})
+
     def signed(
         self, provider: str, body: bytes, event_id: str, payment_id: str, meta: Mapping[str, Any]
     ) -> Call:
@@ -161,9 +177,9 @@ def _intent_event(event_type: str, subject: Subject, event_id: str) -> dict[str,
     }
 
 
-def _transfer_event(status: str, subject: Subject) -> dict[str, Any]:
+def _transfer_event(status: str, subject: Subject, number: int = 4_000_000) -> dict[str, Any]:
     data = {
-        "id": 4_000_000,
+        "id": number,
         "status": status,
         "reference": f"{subject.payment_id}-payout-1",
         "amount": subject.payout_minor / 100,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.books import EndpointRow, OutboxRow
+from tests.chaos.books import EndpointRow, InboxRow, OutboxRow
 from tests.chaos.checker import judge
 from tests.chaos.receiver import Receipt
 from tests.chaos.worlds import (
@@ -101,7 +101,7 @@ def test_i11_another_body_under_a_used_key() -> None:
 def test_i12_an_effect_of_what_was_refused() -> None:
     world, told = story()
     told.declined()
-    world.asked("refund", 400, idem_key="refused")
+    world.asked("refund", 400, idem_key="refused", meta={"was": "PENDING"})
     world.keys.append(replace(world.keys[-1], key="refused", operation="RefundPayment"))
 
     assert broken(world.facts()) == {"I12"}
@@ -237,3 +237,41 @@ def test_iw_what_is_taken_is_kept_and_what_is_forged_is_refused(
     world.asked("webhook", status, meta=meta, idem_key="evt_1", response=answer)
 
     assert broken(world.facts()) == ({"IW"} if is_broken else set())
+
+
+@pytest.mark.parametrize(
+    ("state", "is_broken"), [("UNMATCHED", False), ("IGNORED", True), (None, True)]
+)
+def test_iw_an_orphan_is_kept_where_operators_look(state: str | None, is_broken: bool) -> None:
+    world = clean()
+    meta = {"provider": "stripe", "orphan": True}
+    world.asked("webhook", 200, meta=meta, idem_key="evt_1", response='{"result": "IGNORED"}')
+    if state:
+        world.inbox.append(
+            InboxRow(
+                provider="stripe", event_id="evt_1", payment_id=None,
+                event_type="payment_intent.succeeded", step="collection", answer={}, state=state,
+            )
+        )  # fmt: skip
+
+    assert broken(world.facts()) == ({"IW"} if is_broken else set())
+
+
+@pytest.mark.parametrize("was", ["RETURNED", "PROCESSING"])
+def test_i18_a_refund_refused_for_good_while_there_is_money_to_give_back(was: str) -> None:
+    world, told = story()
+    told.unpaid()
+    told.asked(
+        "refund", 400, idem_key="r1", reason="PAYMENT_NOT_REFUNDABLE", meta={"was": was}
+    )  # fmt: skip
+
+    assert ("I18" in broken(world.facts())) is (was == "RETURNED")
+
+
+def test_i18_nothing_is_left_of_a_payment_that_was_refunded() -> None:
+    world, told = story()
+    told.refunded().asked(
+        "refund", 400, idem_key="r1", reason="PAYMENT_NOT_REFUNDABLE", meta={"was": "REFUNDING"}
+    )
+
+    assert broken(world.facts()) == set()

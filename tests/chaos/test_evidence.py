@@ -149,6 +149,21 @@ def test_the_load_has_something_of_everything() -> None:
     assert set(REFUSED_METHODS) <= {b.get("payment_method", "") for b in bodies}
 
 
+def test_an_orphan_is_signed_by_its_provider_and_names_a_payment_of_nobody() -> None:
+    hostile = Hostile(Random(5), SECRETS)
+    calls = [hostile.orphan() for _ in range(50)]
+
+    assert {str(call.meta["provider"]) for call in calls} == {"stripe", "flutterwave"}
+    assert len({call.payment_id for call in calls}) == len({call.key for call in calls}) == 50
+    for call in calls:
+        provider = str(call.meta["provider"])
+        timed = dict(call.headers).get("stripe-signature", "t=0,").split(",")[0][2:]
+        assert call.headers == headers(
+            provider, call.body, SECRETS[provider], str(call.key), int(timed)
+        )
+        assert call.payment_id.encode() in call.body
+
+
 def test_no_forged_event_is_signed_with_a_secret_of_ours_but_those_of_long_ago_or_nothing() -> None:
     hostile = Hostile(Random(5), SECRETS)
     subject = Subject("pay_1", 100, "INR", 8000)

@@ -168,6 +168,22 @@ def i12(facts: Facts) -> Finding:
     return found
 
 
+# What a client was told of a payment that still had money to give back.
+REFUNDABLE = frozenset({"RETURNED", "REFUNDING", "PARTLY_REFUNDED"})
+
+
+def i18(facts: Facts) -> Finding:
+    """A passing condition is never reported as a final one."""
+    found = Finding("I18", "a refund is refused for good only where nothing is left to give back")
+    for op in facts.operations:
+        is_final = op.end and op.type == FAIL and op.end.reason == "PAYMENT_NOT_REFUNDABLE"
+        case = facts.case_of.get(op.invoke.payment_id)
+        if op.invoke.f == "refund" and is_final and case and op.invoke.meta["was"] in REFUNDABLE:
+            over = case.payment.state == "REFUNDED" or case.payment.hold_reason is not None
+            found.expect(over, f"{case.id} ({case.payment.state}): refused for good as no refund")
+    return found
+
+
 def i17(facts: Facts) -> Finding:
     """Only classified answers; trouble only while there is some."""
     found = Finding("I17", "no unclassified answer, and none but good ones in quiet times")

@@ -22,7 +22,7 @@ HEARS_AFTER = timedelta(seconds=5)
 def iw(facts: Facts) -> Finding:
     """An acknowledged event is in the inbox; a forged one is refused and is not."""
     found = Finding("IW", "an acknowledged webhook is kept, a forged one is refused")
-    kept = {(row.provider, row.event_id) for row in facts.ledger.inbox}
+    kept = {(row.provider, row.event_id): row.state for row in facts.ledger.inbox}
     for op in facts.operations:
         if op.invoke.f != "webhook" or op.end is None:
             continue
@@ -35,7 +35,11 @@ def iw(facts: Facts) -> Finding:
             found.expect(name not in kept, f"{what}, in the inbox")
             continue
         found.expect(op.type != FAIL, f"{what}, refused")
-        if op.type == OK and (end.answer or {}).get("result") != "IGNORED":
+        if op.type == OK and "orphan" in meta:
+            # Where operators look for money that moved without us.
+            unmatched = kept.get(name) == "UNMATCHED"
+            found.expect(unmatched, f"{what}, an orphan that is {kept.get(name, 'lost')}")
+        elif op.type == OK and (end.answer or {}).get("result") != "IGNORED":
             found.expect(name in kept, f"{what}, acknowledged and lost")
     return found
 
