@@ -1,5 +1,5 @@
 """A few planted bugs in one mesh, without a fault from outside: the harness sees each of them.
-All sixteen, each in a mesh of its own: ./caravel chaos --planted."""
+All of them, each in a mesh of its own: ./caravel chaos --planted."""
 
 from pathlib import Path
 

@@ -16,8 +16,8 @@ from deploy.local.child import Spec
 from services.payments import clients
 from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.domain.delivery import Delivery, DeliveryState, Reply, Verdict
-from services.payments.domain.payment import Failure, PaymentNotRefundable, State
-from services.payments.ports import ProviderCall, Receipt
+from services.payments.domain.payment import Failure, PaymentBusy, PaymentNotRefundable, State
+from services.payments.ports import Arrival, ProviderCall, ProviderEvent, Receipt
 from services.payments.steps import Decider, Work, refund_on_request
 from services.payments.store import PostgresInbox, PostgresPayments, work, writing
 from services.payments.store.work import PostgresWorkTransaction
@@ -56,8 +56,8 @@ def _decider() -> Decider:
     return Decider(CAPABILITIES, lambda: 0.5)
 
 
-def test_there_are_sixteen_and_each_has_somebody_to_notice_it() -> None:
-    assert [one.number for one in PLANTS] == list(range(1, 17))
+def test_they_are_numbered_and_each_has_somebody_to_notice_it() -> None:
+    assert [one.number for one in PLANTS] == list(range(1, len(PLANTS) + 1))
     assert all(one.expected and one.words.endswith(".") for one in PLANTS)
 
 
@@ -223,7 +223,7 @@ async def test_13_a_part_is_refunded_beside_another_that_is_under_way(
     database: Database, plant: Plant
 ) -> None:
     asked = make_work(State.REFUNDING, AttemptState.SENT)
-    with pytest.raises(PaymentNotRefundable):
+    with pytest.raises(PaymentBusy):
         refund_on_request(asked, None)
     plant("balance_by_sum")
     await _spoil(database, "balance_by_sum")
@@ -273,6 +273,32 @@ def test_16_without_a_secret_nothing_is_verified(plant: Plant) -> None:
     parts: tuple[Any, ...] = (Settings(), None, SystemClock())
     body = b'{"id": "evt_1", "type": "charge.updated", "data": {"object": {}}}'
     assert Stripe(*parts).read_webhook(Webhook(headers={}, body=body)).event_id == "evt_1"
+
+
+async def test_17_an_event_about_a_payment_of_nobody_is_on_no_list(
+    database: Database, engine: AsyncEngine, plant: Plant
+) -> None:
+    plant("orphans_ignored")
+    event = ProviderEvent(
+        provider="stripe",
+        event_id="evt_1",
+        event_type="payment_intent.succeeded",
+        transaction_id="pay_of_nobody",
+        step=Step.COLLECTION,
+        answer=Answer(outcome=Outcome.SUCCEEDED, key="a-key-of-nobody"),
+    )
+    arrival = Arrival(event=event, payment_id=uuid4(), body=b"{}", keep_unmatched=True)
+    await PostgresInbox(engine).receive([arrival])
+    connection = await asyncpg.connect(database.owner_url)
+    assert await connection.fetchval("SELECT state FROM webhook_inbox") == "IGNORED"
+    await connection.close()
+
+
+def test_18_a_refund_that_must_wait_is_refused_for_good(plant: Plant) -> None:
+    asked = make_work(State.REFUNDING, AttemptState.SENT)
+    plant("busy_is_final")
+    with pytest.raises(PaymentNotRefundable):
+        refund_on_request(asked, None)
 
 
 def test_only_the_processes_that_a_bug_is_in_are_started_with_it() -> None:

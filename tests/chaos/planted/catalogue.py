@@ -1,4 +1,4 @@
-"""The sixteen bugs, in their order: what each does, where it is, which faults a run needs to come
+"""The known bugs, in their order: what each does, where it is, which faults a run needs to come
 near it, and which invariants must notice it."""
 
 from collections.abc import Sequence
@@ -163,6 +163,21 @@ PLANTS: Sequence[Plant] = (
         words="A webhook secret may be empty, and then nothing is verified.",
         expected=frozenset({"IW"}),
         alter=hearing.empty_secret_accepted,
+    ),
+    Plant(
+        number=17,
+        name="orphans_ignored",
+        words="Money that moved for a payment which nobody knows stands on no list.",
+        expected=frozenset({"IW"}),
+        told_by="an orphan that is IGNORED",
+        alter=hearing.orphans_ignored,
+    ),
+    Plant(
+        number=18,
+        name="busy_is_final",
+        words="A refund that must wait for another one is refused as not possible at all.",
+        expected=frozenset({"I18"}),
+        alter=refunding.busy_is_final,
     ),
 )
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from services.payments.domain.delivery import Delivery, DeliveryState, Verdict
 from services.payments.ports import Arrival, Receipt
-from services.payments.store import PostgresInbox
+from services.payments.store import PostgresInbox, inbox
 from services.payments.worker.deliverer import Deliverer
 from services.providers.adapters.stripe import client as stripe
 from services.providers.adapters.stripe import translate
@@ -32,6 +32,11 @@ def _do_later(work: Coroutine[Any, Any, Any]) -> None:
     task = asyncio.create_task(work)
     _later.add(task)
     task.add_done_callback(_later.discard)
+
+
+def orphans_ignored(patches: Patches) -> None:
+    """An event about a payment that nobody knows is kept as one that needs nobody's attention."""
+    patches.reword(inbox, "_RECEIVE", "THEN 'UNMATCHED'", "THEN 'IGNORED'")
 
 
 def delivered_before_sent(patches: Patches) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from services.payments.domain.attempt import AttemptState
-from services.payments.domain.payment import State
+from services.payments.domain.payment import PaymentBusy, PaymentNotRefundable, State
 from services.payments.steps import Work, ways_back
 from services.payments.store import work
 from tests.chaos.planted.plant import Patches
@@ -35,6 +35,18 @@ def balance_by_sum(patches: Patches) -> None:
     original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
     patches.reword(work, "_LOCK", "FOR UPDATE", "")
     patches.reword(work, "_CLAIM_ONE", "AND (lease_until IS NULL OR lease_until < now())", "")
+
+
+def busy_is_final(patches: Patches) -> None:
+    """A refund that must wait for another one is refused as if there never were one to be had."""
+
+    def next_refund(asked: Work) -> int:
+        try:
+            return original(asked)
+        except PaymentBusy:
+            raise PaymentNotRefundable(status=asked.payment.status) from None
+
+    original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
 
 
 UNBOUNDED_REFUNDS = (

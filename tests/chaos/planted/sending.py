@@ -79,8 +79,10 @@ def trusted_amount(patches: Patches) -> None:
 
 
 def _believe_adapters(patches: Patches) -> None:
-    from services.providers.adapters import local_wallet, paystack
+    from services.providers.adapters import local_wallet
     from services.providers.adapters.flutterwave import translate as flutterwave
+    from services.providers.adapters.paystack import client as paystack
+    from services.providers.adapters.paystack.translate import _money as money_at_paystack
     from services.providers.adapters.stripe import refunds
     from services.providers.adapters.stripe import translate as stripe
 
@@ -92,7 +94,7 @@ def _believe_adapters(patches: Patches) -> None:
         original = patches.put(module, name, read)
 
     believe(local_wallet, "_read_payout", local_wallet._money)
-    believe(paystack, "_read_transfer", paystack._money)
+    believe(paystack, "read_transfer", money_at_paystack)
     believe(flutterwave, "read_transfer", _money_at_flutterwave)
     believe(stripe, "read_intent", _money_at_stripe)
     believe(refunds, "read_refund", _money_at_stripe)
