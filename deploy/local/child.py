@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.paths import ROOT
+from deploy.local.paths import ROOT, private
 from deploy.local.placement import RunAs
 
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -67,7 +67,6 @@ class Child:
     async def start(self) -> None:
         """Starts it in a session of its own, so that Ctrl-C reaches nobody but us."""
         spec = self.spec
-        self._is_gone = False
         rotate(self.log)
         command = launched(
             spec.command,
@@ -75,7 +74,7 @@ class Child:
             folder=spec.working_directory,
             run_as=spec.run_as,
         )
-        with self.log.open("ab") as output:
+        with open(self.log, "ab", opener=private) as output:  # noqa: ASYNC230 - a log, not a read
             self.process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -84,6 +83,8 @@ class Child:
                 env=dict(spec.environment),
                 start_new_session=True,
             )
+        # Not before: until now the number of the last one was all that could be killed.
+        self._is_gone = False
 
     async def wait(self) -> int:
         """Waits for its end; returns its exit code, negative for a signal."""

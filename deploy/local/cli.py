@@ -3,13 +3,15 @@ packages is imported when it is called, so that help needs nothing installed."""
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from deploy.local import check, control, detach, rings
+from deploy.local import check, control, detach, limits, rings
 from deploy.local.paths import DEFAULT_DATA_DIR, DataDir
-from deploy.local.problem import Problem
+from deploy.local.problem import Problem, sentence
 from deploy.local.terminal import complain
 
 Command = Callable[[argparse.Namespace], int]
@@ -18,30 +20,75 @@ EPILOG = "First time here? `./caravel up` starts it all and prints a payment to 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits with its code: 0 is success, 1 a failure with one sentence."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    perform(read(sys.argv[1:] if arguments is None else arguments))
+
+
+def read(arguments: Sequence[str]) -> argparse.Namespace:
+    """What is asked for. Exits with 0 where that was help, with 2 where it makes no sense."""
+    words = list(arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
     # What follows `--` is for the tool that we run, and argparse shall not look at it.
     at = words.index("--") if "--" in words else len(words)
-    parsed = _parser().parse_args(words[:at], argparse.Namespace(passed_on=words[at + 1 :]))
+    parser = _parser()
+    parsed = parser.parse_args(words[:at], argparse.Namespace(passed_on=words[at + 1 :]))
     if parsed.command is None:
-        _parser().print_help()
+        parser.print_help()
         sys.exit(0)
     try:
-        sys.exit(parsed.run(parsed))
+        if parsed.command == "test":
+            rings.folders(parsed.rings)
+        if parsed.command == "chaos" and not parsed.planted:
+            _refuse_endless_chaos(parsed)
     except Problem as problem:
         complain(str(problem))
-    except PermissionError as error:
-        complain(f"may not touch {error.filename}: it belongs to somebody else")
+        sys.exit(2)
+    return parsed
+
+
+def _refuse_endless_chaos(parsed: argparse.Namespace) -> None:
+    if parsed.minutes is None or not (parsed.seed or parsed.seeds):
+        raise Problem("chaos needs --minutes and --seed or --seeds, or --planted")
+
+
+def perform(parsed: argparse.Namespace) -> None:
+    """Runs the command and exits with its code."""
+    code = 1
+    # A mesh's files are nobody else's business, and neither are those that its processes make. The
+    # other commands write to the checkout, which is the person's own matter.
+    umask = os.umask(0o077) if parsed.command in ("up", "migrate", "verify") else None
+    try:
+        code = parsed.run(parsed)
     except KeyboardInterrupt:
         complain("interrupted")
-        sys.exit(130)
+        code = 130
     except BrokenPipeError:
-        # Whoever read us has seen enough; nor shall Python try to tell them more when it ends.
+        # Whoever read us has seen enough.
+        pass
+    except (Problem, OSError) as failure:
+        complain(sentence(failure))
+    finally:
+        if umask is not None:
+            os.umask(umask)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Nor shall Python say more when it ends, to a reader who left or a disk that is full.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)
+    sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Says in one sentence what is not understood."""
+        if choice := re.search(r"invalid choice: '([^']*)'", message):
+            message = f"there is no command {choice[1]}"
+        complain(f"{message}; see `{self.prog} --help`")
+        sys.exit(2)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="caravel",
         description="Caravel: US dollars in, local money out, and never paid twice.",
         epilog=EPILOG,
@@ -74,9 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_chaos(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", data: argparse.ArgumentParser
-) -> None:
+def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     chaos = _add(commands, "chaos", _chaos, "break a mesh at random and compare the books", data)
     chaos.add_argument("--seed", help="decides all that is done; several with commas")
     chaos.add_argument("--minutes", type=_positive, help="how long it is broken")
@@ -88,9 +133,7 @@ def _add_chaos(
     chaos.add_argument("--keep", action="store_true", help="leave the database also if all is well")
 
 
-def _add_bench(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", data: argparse.ArgumentParser
-) -> None:
+def _add_bench(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     bench = _add(commands, "bench", _bench, "measure how fast it is, and against what", data)
     bench.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
     bench.add_argument("--seconds", type=_positive, default=10.0, help="of one measurement (10)")
@@ -106,8 +149,8 @@ class _Help(argparse.HelpFormatter):
         return text.split("\n", 1)[1] if action.nargs == argparse.PARSER else text
 
 
-def _data_dir_argument() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
+def _data_dir_argument() -> _Parser:
+    parent = _Parser(add_help=False)
     parent.add_argument(
         "--data-dir",
         type=Path,
@@ -117,8 +160,8 @@ def _data_dir_argument() -> argparse.ArgumentParser:
     return parent
 
 
-def _port_arguments() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
+def _port_arguments() -> _Parser:
+    parent = _Parser(add_help=False)
     parent.add_argument("--port", type=_port, default=8080, help="REST and docs (default: 8080)")
     parent.add_argument("--grpc-port", type=_port, default=9090, help="gRPC (default: 9090)")
     return parent
@@ -142,25 +185,26 @@ def _port(text: str) -> int:
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "argparse._SubParsersAction[_Parser]",
     name: str,
     run: Command,
     summary: str,
-    *parents: argparse.ArgumentParser,
-) -> argparse.ArgumentParser:
+    *parents: _Parser,
+) -> _Parser:
     added = commands.add_parser(name, help=summary, description=summary, parents=parents)
     added.set_defaults(run=run)
     return added
 
 
 def _up(parsed: argparse.Namespace) -> int:
-    from deploy.local import up  # noqa: PLC0415
-
     data_dir = DataDir.at(parsed.data_dir)
+    limits.allow_most_descriptors()
     if parsed.detach:
         ports = ["--port", str(parsed.port), "--grpc-port", str(parsed.grpc_port)]
         flags = [*ports, "--data-dir", str(data_dir.root), *(["--fresh"] if parsed.fresh else [])]
         return detach.up_detached(data_dir, ["up", "--in-background", *flags])
+    from deploy.local import up  # noqa: PLC0415
+
     return up.up(
         up.Options(
             data_dir=data_dir,
@@ -204,8 +248,6 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 def _chaos(parsed: argparse.Namespace) -> int:
     data_dir = DataDir.at(parsed.data_dir)
-    if not parsed.planted and (parsed.minutes is None or not (parsed.seed or parsed.seeds)):
-        raise Problem("chaos needs --minutes and --seed or --seeds, or --planted")
     given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
     given["at-once"] = parsed.at_once
     words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]

@@ -94,8 +94,15 @@ def _show(mesh: MeshState, data_dir: DataDir) -> None:
         megabytes = memory_mb(process.pid)
         memory = f"{megabytes:.0f} MB" if megabytes is not None else "-"
         ports = f"{process.port or '-':>8}{process.metrics_port or '-':>9}"
-        say(f"  {process.name:<12}{process.pid:>8}{ports}{memory:>9}")
+        say(f"  {process.name:<12}{process.pid or '-':>8}{ports}{memory:>9}")
     say()
+    for process in mesh.processes:
+        if process.problem:
+            say(paint(f"  {process.problem}", terminal.YELLOW))
+        elif process.restarts:
+            say(f"  {process.name} runs again ({process.restarts} restarts in all)")
+    if any(process.restarts or process.problem for process in mesh.processes):
+        say()
     for name, url in mesh.urls.items():
         say(f"  {name:<12}{url}")
 

@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from deploy.local import state, terminal
+from deploy.local import limits, state, terminal
 from deploy.local.logs import Tail
-from deploy.local.paths import ROOT, SUPERVISOR, DataDir
+from deploy.local.paths import ROOT, SUPERVISOR, DataDir, private
 
 POLL_SECONDS = 0.05
 
@@ -23,9 +23,20 @@ def up_detached(data_dir: DataDir, arguments: Sequence[str]) -> int:
     data_dir.make()
     if state.is_locked(data_dir):
         raise state.already_running(data_dir)
-    log = data_dir.log(SUPERVISOR)
-    process = _start(data_dir, arguments)
-    output = Tail(log, from_start=True)
+    limits.refuse_full_disk(data_dir.root)
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as reason:
+        process = _start(data_dir, arguments, writer)
+        os.close(writer)
+        code = _watch(data_dir, process)
+        if code and (why := reason.read()):
+            terminal.complain(why)
+    return code
+
+
+def _watch(data_dir: DataDir, process: "subprocess.Popen[bytes]") -> int:
+    """Shows what it says until it is ready or has ended; 0, or the code that it ended with."""
+    output = Tail(data_dir.log(SUPERVISOR), from_start=True)
     try:
         while process.poll() is None and not _is_ready(data_dir, process.pid):
             _relay(output)
@@ -39,12 +50,15 @@ def up_detached(data_dir: DataDir, arguments: Sequence[str]) -> int:
     return process.returncode or 0
 
 
-def _start(data_dir: DataDir, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-    environment = dict(os.environ)
+def _start(
+    data_dir: DataDir, arguments: Sequence[str], reason_to: int
+) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, terminal.REASON_VARIABLE: str(reason_to)}
     if terminal.is_coloured():
         environment["CARAVEL_COLOR"] = "1"
     command = [sys.executable, "-P", "-m", "deploy.local", *arguments]
-    with data_dir.log(SUPERVISOR).open("wb") as output:
+    log = data_dir.log(SUPERVISOR)
+    with open(log, "wb", opener=private) as output:
         return subprocess.Popen(  # noqa: S603
             command,
             cwd=ROOT,
@@ -52,6 +66,7 @@ def _start(data_dir: DataDir, arguments: Sequence[str]) -> "subprocess.Popen[byt
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=[reason_to],
             start_new_session=True,
         )
 

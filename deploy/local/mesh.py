@@ -84,7 +84,8 @@ def processes(plan: Plan) -> Iterator[Spec]:
 
 def _postgresql(cluster: Cluster, port: int) -> Spec:
     async def ready() -> bool:
-        return cluster.is_ready(port)
+        # The file of a server that was killed still says that it is ready.
+        return cluster.is_ready(port) and await health.accepts(port)
 
     return Spec(
         name="postgresql",

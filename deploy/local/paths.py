@@ -1,6 +1,7 @@
 """Where things lie: the checkout, and the data folder (.caravel) with everything a mesh leaves
 behind. Where PostgreSQL keeps its files is decided in placement."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,11 @@ CORRIDORS = ROOT / "deploy" / "corridors"
 # Names the supervisor's own log, which a mesh in the background writes.
 SUPERVISOR = "caravel"
 DEFAULT_DATA_DIR = ROOT / ".caravel"
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file, and makes one that only its owner may read; for open's opener."""
+    return os.open(path, flags, 0o600)
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,19 @@ class DataDir:
         return self.logs / f"{name}.log"
 
     def make(self) -> None:
-        """Makes the folders."""
-        self.logs.mkdir(parents=True, exist_ok=True)
+        """Makes the folders. They are their owner's alone, and so are the files of earlier runs."""
+        is_ours = self.lock.exists() or not self.root.exists()
+        self.root.mkdir(parents=True, exist_ok=True)
+        if is_ours:
+            # Root's PostgreSQL runs as nobody, who has to pass through, and may not look around.
+            self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        for folder in (self.logs, self.gateway):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+        kept = (self.simulator_book, self.state, self.credentials, self.lock)
+        for file in (*self.logs.iterdir(), *kept):
+            if file.is_file():
+                file.chmod(0o600)
 
     def forget(self) -> None:
         """Deletes everything a mesh has made here, and nothing that it has not."""

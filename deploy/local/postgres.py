@@ -15,6 +15,7 @@ from pathlib import Path
 from deploy.local import ports
 from deploy.local.child import end_of, launched
 from deploy.local.credentials import Credentials, load_or_make
+from deploy.local.paths import private
 from deploy.local.placement import INSTANCE_FILE, Placement, copy_binaries, place
 from deploy.local.problem import Problem
 
@@ -33,6 +34,8 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # The details of an error are the row that it is about: people's names and accounts.
+    "log_error_verbosity": "terse",
 }
 ACCESS = f"host all all {ports.HOST}/32 scram-sha-256\n"
 # Fast: ends sessions, writes a checkpoint, leaves nothing to recover.
@@ -160,7 +163,7 @@ def running(cluster: Cluster, log: Path) -> Iterator[RunningCluster]:
 def _start(cluster: Cluster, port: int, log: Path) -> "subprocess.Popen[bytes]":
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        with log.open("ab") as output:
+        with open(log, "ab", opener=private) as output:
             process = subprocess.Popen(  # noqa: S603
                 launched(
                     cluster.command(port),

@@ -12,20 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.local.paths import DataDir
+from deploy.local.paths import DataDir, private
 from deploy.local.problem import Problem
 from deploy.local.terminal import command
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningProcess:
-    """One process of the mesh. Ports are None where it has none."""
+    """One process of the mesh. Ports are None where it has none, problem where it runs."""
 
     name: str
     pid: int
     port: int | None
     metrics_port: int | None
     log: str
+    # How often it was started again since the mesh was ready, and why it is not running now.
+    restarts: int = 0
+    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,8 @@ def begin(urls: dict[str, str]) -> MeshState:
 def write(path: Path, state: MeshState) -> None:
     """Puts the state in place whole, so that a reader never meets half of it."""
     unfinished = path.with_suffix(".new")
-    unfinished.write_text(json.dumps(asdict(state), indent=2))
+    with open(unfinished, "w", opener=private) as file:
+        json.dump(asdict(state), file, indent=2)
     unfinished.replace(path)
 
 
@@ -76,7 +80,7 @@ def running(data_dir: DataDir) -> MeshState | None:
 @contextmanager
 def locked(data_dir: DataDir) -> Iterator[None]:
     """Makes this process the folder's only supervisor. Raises Problem where there is another."""
-    handle = os.open(data_dir.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(data_dir.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _take(handle):
             raise already_running(data_dir)

@@ -1,9 +1,10 @@
 """Runs the processes of a mesh: each is started when those it needs are healthy, all are stopped
-in the opposite order, and the end of one is the end of all. What they do is no concern here."""
+in the opposite order, and one that dies is started again. What they do is no concern here."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +18,86 @@ HEALTHY_SECONDS = 120.0
 POLL_SECONDS = 0.05
 # How long a process may be started again because an earlier one is still being cleared away.
 START_AGAIN_SECONDS = 15.0
+# How often it is started again within the window before it is given up, and how long that waits.
+RESTARTS_MAX = 6
+WINDOW_SECONDS = 120.0
+FIRST_BACK_OFF_SECONDS = 0.5
+LONGEST_BACK_OFF_SECONDS = 15.0
 
 OnHealthy = Callable[[Child, float], None]
 
 
-class Supervisor:
-    """The processes of one mesh. Start, wait until something goes wrong, stop."""
+@dataclass(frozen=True, kw_only=True)
+class Restarts:
+    """How often a process was started again since the mesh was ready, and why it does not run.
 
-    def __init__(self, log: Callable[[str], Path], on_healthy: OnHealthy) -> None:
+    problem is None while it does.
+    """
+
+    restarts: int = 0
+    problem: str | None = None
+
+
+# The process, and how it fares now.
+OnRestart = Callable[[Child, Restarts], None]
+
+
+class Supervisor:
+    """The processes of one mesh. Start, keep them running, stop."""
+
+    def __init__(
+        self,
+        log: Callable[[str], Path],
+        on_healthy: OnHealthy,
+        on_restart: OnRestart = lambda *_: None,
+        first_back_off_seconds: float = FIRST_BACK_OFF_SECONDS,
+    ) -> None:
         self.children: dict[str, Child] = {}
+        self._restarts: dict[str, Restarts] = {}
         self._log = log
         self._on_healthy = on_healthy
-        self._stopping = False
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._on_restart = on_restart
+        self._first_back_off_seconds = first_back_off_seconds
+        self._is_started = False
+        self._keepers: set[asyncio.Task[None]] = set()
         self._death: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
+
+    @property
+    def restarts(self) -> Mapping[str, Restarts]:
+        """How each process has fared that was ever started again."""
+        return self._restarts
 
     async def start(self, specs: Iterable[Spec]) -> None:
         """Starts all of them, independent ones at once; returns when every one is healthy.
 
-        Raises Problem, with all the others still to be stopped, where one ends or hangs.
+        Raises Problem, with all the others still to be stopped, where one ends or hangs. From then
+        on, one that ends is started again.
         """
         work = asyncio.create_task(self._start_all(tuple(specs)))
         try:
             both: set[asyncio.Future[Any]] = {work, self._death}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
+            if self._death.done():
                 raise self._death.result()
             await work
+            self._is_started = True
         finally:
             # Nothing may be on its way into existence when the others are stopped.
             work.cancel()
             await asyncio.wait({work})
 
-    async def until_one_dies(self) -> None:
-        """Waits for a process to end that should not have. Raises Problem, which says which one."""
-        raise await asyncio.shield(self._death)
-
     async def stop(self) -> None:
         """Stops them all, each after those that need it; returns when none is left."""
-        self._stopping = True
+        # First whoever would start one again; a start that is cancelled leaves no process.
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
         await stop_in_order(self.children.values())
-        await asyncio.gather(*self._watchers)
 
     def kill(self) -> None:
-        """Ends them all at once, without their consent."""
-        self._stopping = True
+        """Ends them all at once, without their consent; none is started again."""
+        for keeper in self._keepers:
+            keeper.cancel()
         for child in self.children.values():
             child.kill()
 
@@ -70,29 +106,73 @@ class Supervisor:
 
         async def bring_up(spec: Spec) -> None:
             child = self.children[spec.name] = Child(spec, self._log(spec.name))
-            await self._start(child)
+            await _start(child)
+            if spec.healthy:
+                self._keepers.add(asyncio.create_task(self._keep(child)))
             self._on_healthy(child, time.monotonic() - started)
 
         await start_in_order(specs, bring_up)
 
-    async def _start(self, child: Child) -> None:
-        spec = child.spec
-        give_up = time.monotonic() + START_AGAIN_SECONDS
-        await child.start()
-        while not await _is_healthy(child):
-            words = spec.start_again_on
-            if not words or words not in end_of(child.log) or time.monotonic() > give_up:
-                raise _early_end(child)
-            await asyncio.sleep(0.2)
-            await child.start()
-        if spec.healthy:
-            watcher = asyncio.create_task(self._watch(child))
-            self._watchers.add(watcher)
+    async def _keep(self, child: Child) -> None:
+        """Starts a process again whenever it ends, until it ends too often."""
+        ends: list[float] = []
+        while True:
+            await child.wait()
+            if not self._is_started:
+                if not self._death.done():
+                    self._death.set_result(_early_end(child))
+                return
+            problem = str(_early_end(child))
+            while problem:
+                now = time.monotonic()
+                ends = [end for end in ends if end > now - WINDOW_SECONDS] + [now]
+                if len(ends) > RESTARTS_MAX:
+                    self._note(child, f"{child.spec.name} stays down: {_too_often(problem)}")
+                    return
+                problem = await self._start_again(child, problem, self._back_off(len(ends)))
 
-    async def _watch(self, child: Child) -> None:
-        await child.wait()
-        if not self._stopping and not self._death.done():
-            self._death.set_result(_early_end(child))
+    async def _start_again(self, child: Child, problem: str, seconds: float) -> str:
+        """Waits and starts it; returns why that failed, nothing where it is healthy."""
+        self._note(child, f"{problem} It is started again in {seconds:g} s.")
+        await asyncio.sleep(seconds)
+        before = self._restarts[child.spec.name]
+        self._restarts[child.spec.name] = replace(before, restarts=before.restarts + 1)
+        try:
+            await _start(child)
+        except (Problem, OSError) as failure:
+            # One that hangs is in the way of the next.
+            await child.stop()
+            return str(failure)
+        self._note(child, None)
+        return ""
+
+    def _back_off(self, ends: int) -> float:
+        return min(LONGEST_BACK_OFF_SECONDS, self._first_back_off_seconds * 2.0 ** (ends - 1))
+
+    def _note(self, child: Child, problem: str | None) -> None:
+        name = child.spec.name
+        before = self._restarts.get(name, Restarts())
+        self._restarts[name] = replace(before, problem=problem)
+        self._on_restart(child, self._restarts[name])
+
+
+def _too_often(problem: str) -> str:
+    return (
+        f"it was started {RESTARTS_MAX} times within {WINDOW_SECONDS:.0f} s, and ended each time. "
+        f"The last time: {problem} The others go on."
+    )
+
+
+async def _start(child: Child) -> None:
+    """Starts it and waits until it is healthy; a one-shot, until it has ended well."""
+    words = child.spec.start_again_on
+    give_up = time.monotonic() + START_AGAIN_SECONDS
+    await child.start()
+    while not await _is_healthy(child):
+        if not words or words not in end_of(child.log) or time.monotonic() > give_up:
+            raise _early_end(child)
+        await asyncio.sleep(0.2)
+        await child.start()
 
 
 async def _is_healthy(child: Child) -> bool:

@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+# Names the pipe to a parent that waits. It shows our log too, which may be what cannot be written.
+REASON_VARIABLE = "CARAVEL_REASON_TO"
 BOLD, DIM = "1", "2"
 RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = "31", "32", "33", "34", "35", "36"
 
@@ -39,9 +41,25 @@ def say_if_possible(text: str) -> None:
 
 def complain(text: str) -> None:
     """One sentence about what went wrong, on standard error."""
+    if _told_our_parent(text):
+        return
     mark = "\033[31mcaravel:\033[0m" if is_coloured(sys.stderr) else "caravel:"
-    sys.stderr.write(f"{mark} {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write(f"{mark} {text}\n")
+        sys.stderr.flush()
+
+
+def _told_our_parent(text: str) -> bool:
+    """Tells whoever started us in the background, and still waits; False where nobody does."""
+    number = os.environ.pop(REASON_VARIABLE, None)
+    if number is None:
+        return False
+    try:
+        with os.fdopen(int(number), "w") as pipe:
+            pipe.write(text)
+    except OSError:
+        return False
+    return True
 
 
 def done(what: str, remark: str) -> None:

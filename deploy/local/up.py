@@ -4,11 +4,12 @@ and --detach is in detach."""
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from deploy.local import credentials, database, mesh, placement, ports, state
+from deploy.local import credentials, database, limits, mesh, placement, ports, state
 from deploy.local.paths import DataDir
-from deploy.local.problem import Problem
+from deploy.local.problem import Problem, sentence
 from deploy.local.run import run
 from deploy.local.terminal import say
 
@@ -32,14 +33,15 @@ def up(options: Options) -> int:
     with state.locked(options.data_dir):
         try:
             options.data_dir.state.unlink(missing_ok=True)
+            limits.refuse_full_disk(options.data_dir.root)
             refuse_busy_ports(options)
             asked_for = (options.port, options.grpc_port)
             blocks = ports.blocks_of(options.port)
             with ports.claimed(mesh.PORT_NAMES, asked_for, blocks) as claimed:
                 plan = prepare(options, claimed)
                 asyncio.run(run(plan, started, watched=not options.in_background))
-        except Problem as problem:
-            remember(options.data_dir, problem)
+        except (Problem, OSError) as failure:
+            remember(options.data_dir, sentence(failure))
             raise
         options.data_dir.state.unlink(missing_ok=True)
     return 0
@@ -89,7 +91,9 @@ def forget(data_dir: DataDir) -> None:
     placement.forget_elsewhere(data_dir.postgres)
 
 
-def remember(data_dir: DataDir, problem: Problem) -> None:
+def remember(data_dir: DataDir, problem: str) -> None:
     """Writes down why the mesh is not running, for `status`."""
     before = state.read(data_dir.state) or state.begin({})
-    state.write(data_dir.state, replace(before, processes=(), problem=str(problem)))
+    # The reason may be that nothing can be written.
+    with suppress(OSError):
+        state.write(data_dir.state, replace(before, processes=(), problem=problem))

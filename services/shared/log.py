@@ -5,6 +5,7 @@ body."""
 import asyncio
 import json
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from functools import cache
@@ -18,6 +19,33 @@ Logger = structlog.typing.FilteringBoundLogger
 # Made once: with options of its own, json.dumps makes an encoder for each line. Of what JSON does
 # not have, the representation is written, in which secrets mask themselves.
 _ENCODER = json.JSONEncoder(default=repr)
+
+
+# What an exception quotes: a value in Python's quotes, or in PostgreSQL's behind a colon. Names of
+# types, tables and constraints stay.
+_QUOTED = re.compile(r"""(?<!class )(?<![\w'])'(?:[^'\\]|\\.)*'|(?<=: )"(?:[^"\\]|\\.)*\"""")
+
+
+class _Exceptions(structlog.tracebacks.ExceptionDictTransformer):
+    """Exceptions without what they quote. A database's goes on with the statement and the row."""
+
+    def __call__(self, exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
+        told = super().__call__(exc_info)
+        _leave_out_values(told)
+        return told
+
+
+def _leave_out_values(told: list[dict[str, Any]]) -> None:
+    for one in told:
+        one["exc_value"] = without_values(one["exc_value"])
+        one["exc_notes"] = [without_values(note) for note in one["exc_notes"]]
+        for inner in one["exceptions"]:
+            _leave_out_values(inner)
+
+
+def without_values(text: str) -> str:
+    """The first line of an error's text, without the values that it quotes."""
+    return _QUOTED.sub("'…'", text.partition("\n")[0])
 
 
 class _Gathered:
@@ -72,9 +100,7 @@ def configure(service: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         context,
         # Local variables stay out: they hold people's names, accounts and secrets.
-        structlog.processors.ExceptionRenderer(
-            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        ),
+        structlog.processors.ExceptionRenderer(_Exceptions(show_locals=False)),
     ]
     _output.file = sys.stdout
     structlog.configure(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -49,6 +50,17 @@ async def _main() -> None:
     try:
         await connection.run_sync(_migrate)
         await connection.commit()
+    except CommandError as error:
+        raise SystemExit(
+            f"the database is not at a revision that leads there ({error}); "
+            "a newer version of Caravel may have migrated it"
+        ) from None
+    except Exception as error:
+        if failure_of(error) is None:
+            raise
+        # The details below its first line are rows.
+        reason = str(getattr(error, "orig", error)).splitlines()[0].rpartition(">: ")[2]
+        raise SystemExit(f"the migration failed and has changed nothing: {reason}") from None
     finally:
         await connection.close()
         await engine.dispose()

@@ -10,7 +10,7 @@ from typing import Protocol
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from services.payments.store.audit import Report
-from services.shared.log import get_logger
+from services.shared.log import get_logger, without_values
 
 # After a run it rests for so many times as long as the run took: 5 % of the time at the most.
 REST_FACTOR = 20
@@ -100,7 +100,8 @@ class Auditor:
         try:
             report = await self._audit.report_part_unless_running()
         except Exception as error:  # noqa: BLE001 - a look that failed must not end the worker
-            get_logger().warning("audit_failed", reason=f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {without_values(str(error))}"
+            get_logger().warning("audit_failed", reason=reason)
             report = None
         seconds = time.monotonic() - started
         if report is not None:

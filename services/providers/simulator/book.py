@@ -54,6 +54,8 @@ class Book:
         self._named: dict[tuple[str, str], list[Line]] = {}
         self._add(list(_read(path)))
         self._file = path.open("ab")
+        # It holds people's names and accounts, whatever the umask is that we were started with.
+        os.fchmod(self._file.fileno(), 0o600)
         self._waiting: list[Line] = []
         self._flush: asyncio.Task[None] | None = None
 

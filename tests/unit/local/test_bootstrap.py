@@ -2,6 +2,7 @@
 lock file of its own."""
 
 import ast
+import fcntl
 import hashlib
 import json
 import os
@@ -13,15 +14,19 @@ from pathlib import Path
 import pytest
 
 CARAVEL = Path(__file__).resolve().parents[3] / "caravel"
+PATIENCE_SECONDS = 60
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder, with a space in its name, that holds the executable and two locks."""
+    """A folder, with a space in its name, that holds the runner and two locks."""
     folder = tmp_path / "my code"
     folder.mkdir()
     shutil.copy(CARAVEL, folder / "caravel")
+    (folder / "deploy").mkdir()
+    shutil.copy(CARAVEL.parent / "deploy" / "__init__.py", folder / "deploy")
+    shutil.copytree(CARAVEL.parent / "deploy" / "local", folder / "deploy" / "local")
     for name in LOCKS:
         (folder / name).write_text(f"nothing-of-this-name==1.0 --hash=sha256:{'0' * 64}\n")
     return folder
@@ -29,8 +34,10 @@ def checkout(tmp_path: Path) -> Path:
 
 def _run(checkout: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, checkout / "caravel", *words],
+        # -S: nothing but the interpreter's own modules is there.
+        [sys.executable, "-S", checkout / "caravel", *words],
         cwd="/",
+        timeout=PATIENCE_SECONDS,
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -99,14 +106,14 @@ def test_checkout_that_was_moved_installs_anew(checkout: Path) -> None:
     _install(checkout, *LOCKS)
     moved = checkout.rename(checkout.with_name("moved"))
 
-    assert "first run only" in _run(moved, "status", PIP_NO_INDEX="1").stderr
+    assert "first run only" in _run(moved, "up", PIP_NO_INDEX="1").stderr
 
 
 def test_interrupted_installation_starts_over(checkout: Path) -> None:
     _install(checkout, *LOCKS)
     (checkout / ".venv" / "caravel.unfinished").touch()
 
-    assert "first run only" in _run(checkout, "status", PIP_NO_INDEX="1").stderr
+    assert "first run only" in _run(checkout, "up", PIP_NO_INDEX="1").stderr
 
 
 def test_package_index_out_of_reach_is_one_sentence(checkout: Path) -> None:
@@ -117,3 +124,65 @@ def test_package_index_out_of_reach_is_one_sentence(checkout: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[1].startswith("caravel: cannot reach the package index")
     assert len(done.stderr.splitlines()) == 2
+
+
+COMMANDS = ("up", "down", "status", "logs", "migrate", "verify", "doctor", "test", "check")
+COMMANDS += ("protos", "chaos", "bench")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("-h",), ("help",), (), *((name, "--help") for name in COMMANDS)],
+)
+def test_help_installs_nothing(checkout: Path, words: tuple[str, ...]) -> None:
+    done = _run(checkout, *words)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: caravel")
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("upp",), "there is no command upp; see `caravel --help`"),
+        (("up", "--detatch"), "unrecognized arguments: --detatch; see `caravel --help`"),
+        (("status", "now"), "unrecognized arguments: now; see `caravel --help`"),
+        (("up", "--port"), "argument --port: expected one argument; see `caravel up --help`"),
+        (("up", "--port", "0"), "argument --port: 0 is no port; a port is 1 to 65535"),
+        (("test", "untit"), "there is no ring untit; there are: unit, wire"),
+        (("chaos", "--seed", "3"), "chaos needs --minutes and --seed or --seeds, or --planted"),
+    ],
+)
+def test_mistake_is_one_sentence_and_installs_nothing(
+    checkout: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = _run(checkout, *words)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"caravel: {said}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "code"),
+    [
+        (("status",), "Not running.", 3),
+        (("status", "--json"), '"running": false', 3),
+        (("down",), "Not running.", 0),
+        (("logs", "fees"), "there is no log of fees", 1),
+    ],
+)
+def test_looking_at_a_mesh_waits_for_no_installation(
+    checkout: Path, words: tuple[str, ...], said: str, code: int
+) -> None:
+    folder = os.open(checkout, os.O_RDONLY)
+    # As another command does while it installs.
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    done = _run(checkout, *words)
+    os.close(folder)
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert not (checkout / ".venv").exists()

@@ -1,18 +1,19 @@
-"""The supervisor with small real processes: order of start and stop, the death of one, and that
-nothing is left behind."""
+"""The supervisor with small real processes: order of start and stop, that one which dies is started
+again, and that nothing is left behind."""
 
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from deploy.local.child import Check, Child, Spec, is_alive
 from deploy.local.problem import Problem
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervisor import RESTARTS_MAX, Restarts, Supervisor
 from tests.polling import until
 
 # Tells that it runs, and when asked to stop tells that, too.
@@ -54,6 +55,14 @@ class Stage:
 
         return self.spec(name, FAITHFUL, name, str(self.story_file), after=after, healthy=healthy)
 
+    def mortal(self, name: str) -> Spec:
+        """A process that is healthy whenever it runs."""
+
+        async def healthy() -> bool:
+            return True
+
+        return self.spec(name, "import signal; signal.pause()", healthy=healthy)
+
     def spec(
         self,
         name: str,
@@ -85,9 +94,12 @@ def stage(tmp_path: Path) -> Stage:
 
 @asynccontextmanager
 async def supervised(
-    stage: Stage, on_healthy: Callable[[Child, float], None] = lambda *_: None
+    stage: Stage,
+    on_healthy: Callable[[Child, float], None] = lambda *_: None,
+    on_restart: Callable[[Child, Restarts], None] = lambda *_: None,
+    first_back_off_seconds: float = 0.01,
 ) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(stage.log, on_healthy)
+    supervisor = Supervisor(stage.log, on_healthy, on_restart, first_back_off_seconds)
     try:
         yield supervisor
     finally:
@@ -146,13 +158,77 @@ async def test_death_while_others_still_start_ends_the_start(stage: Stage) -> No
             await task
 
 
-async def test_death_in_service_is_noticed(stage: Stage) -> None:
-    async with supervised(stage) as supervisor:
-        await supervisor.start([stage.faithful("a")])
-        supervisor.children["a"].kill()
+async def test_process_that_dies_is_started_again_and_said_so(stage: Stage) -> None:
+    told: list[Restarts] = []
+    async with supervised(stage, on_restart=lambda _, now: told.append(now)) as supervisor:
+        await supervisor.start([stage.mortal("a"), stage.mortal("b")])
+        before = supervisor.children["b"].pid
+        for deaths in (1, 2, 3):
+            supervisor.children["a"].kill()
+            wanted = Restarts(restarts=deaths)
+            await until(_restarts(supervisor), partial(_is_now, wanted))
 
-        with pytest.raises(Problem, match="a ended unexpectedly"):
-            await supervisor.until_one_dies()
+        assert supervisor.children["b"].pid == before
+
+    assert all("a ended unexpectedly (SIGKILL)" in one.problem for one in told if one.problem)
+    assert [one.restarts for one in told if not one.problem] == [1, 2, 3]
+    assert all("started again in" in one.problem for one in told if one.problem)
+
+
+async def test_process_that_always_dies_is_given_up_and_the_others_go_on(stage: Stage) -> None:
+    mark = stage.folder / "mark"
+    # Healthy once; each later start ends at once, and says why.
+    code = (
+        f"import pathlib, signal, sys; mark = pathlib.Path({str(mark)!r})\n"
+        "if mark.exists(): sys.exit('the disk is full')\n"
+        "mark.touch(); signal.pause()"
+    )
+    async with supervised(stage) as supervisor:
+        loops = stage.spec("loops", code, healthy=_exists(mark))
+        await supervisor.start([loops, stage.mortal("a")])
+        supervisor.children["loops"].kill()
+        now = await until(
+            _restarts(supervisor), lambda now: "stays down" in (now["loops"].problem or "")
+        )
+        lives = is_alive(supervisor.children["a"].pid)
+
+    assert lives
+    assert now["loops"].restarts == RESTARTS_MAX
+    problem = now["loops"].problem or ""
+    assert f"was started {RESTARTS_MAX} times" in problem
+    assert "the disk is full" in problem
+
+
+async def test_stop_during_a_back_off_leaves_nobody(stage: Stage) -> None:
+    async with supervised(stage, first_back_off_seconds=3600) as supervisor:
+        await supervisor.start([stage.mortal("a"), stage.mortal("b")])
+        supervisor.children["a"].kill()
+        await until(_restarts(supervisor), lambda now: now["a"].problem is not None)
+        pids = [child.pid for child in supervisor.children.values()]
+
+    assert not any(map(is_alive, pids))
+
+
+async def test_stop_during_a_restart_leaves_nobody(stage: Stage) -> None:
+    pid_file = stage.folder / "pid"
+    code = (
+        f"import os, pathlib, signal; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))"
+        "\nsignal.pause()"
+    )
+    first = True
+
+    async def healthy_once() -> bool:
+        return first and pid_file.exists() and bool(pid_file.read_text())
+
+    async with supervised(stage) as supervisor:
+        await supervisor.start([stage.spec("a", code, healthy=healthy_once)])
+        first = False
+        before = supervisor.children["a"].pid
+        supervisor.children["a"].kill()
+        await until(_pid_in(pid_file), lambda pid: pid not in ("", str(before)))
+        pid = int(pid_file.read_text())
+
+    assert not is_alive(pid)
 
 
 async def test_start_that_is_given_up_leaves_nobody(stage: Stage) -> None:
@@ -228,6 +304,31 @@ async def test_process_that_ignores_us_is_killed(stage: Stage) -> None:
         supervisor.kill()
 
     assert not is_alive(supervisor.children["deaf"].pid)
+
+
+def _restarts(supervisor: Supervisor) -> Callable[[], Awaitable[Mapping[str, Restarts]]]:
+    async def look() -> Mapping[str, Restarts]:
+        return {name: supervisor.restarts.get(name, Restarts()) for name in supervisor.children}
+
+    return look
+
+
+def _is_now(wanted: Restarts, now: Mapping[str, Restarts]) -> bool:
+    return now["a"] == wanted
+
+
+def _exists(path: Path) -> Check:
+    async def look() -> bool:
+        return await asyncio.to_thread(path.exists)
+
+    return look
+
+
+def _pid_in(path: Path) -> Callable[[], Awaitable[str]]:
+    async def look() -> str:
+        return await asyncio.to_thread(path.read_text)
+
+    return look
 
 
 def _names(supervisor: Supervisor) -> Callable[[], Awaitable[list[str]]]:

@@ -134,3 +134,39 @@ async def test_the_lines_of_one_turn_are_written_together_and_before_the_next() 
 
     assert [len(written.splitlines()) for written in writes] == [2]
     assert lines() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no such wallet", "no such wallet"),
+        ("invalid input for query argument $1: '0690000040' (expected int)", "expected int"),
+        ('invalid input syntax for type uuid: "0690000040"', "type uuid"),
+        (
+            'new row violates check constraint "payments_amount_check"\n'
+            "DETAIL:  Failing row contains (7, 0690000040).\n[SQL: INSERT INTO payments]",
+            'constraint "payments_amount_check"',
+        ),
+        ("could not convert 'it\\'s 0690000040' to float", "to float"),
+        ("KeyError: '0690000040'", "KeyError"),
+    ],
+)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_an_exception_is_told_without_the_values_that_it_quotes(
+    said: str, kept: str, grouped: bool
+) -> None:
+    error: Exception = ValueError(said)
+    error.add_note("about '0690000040'")
+    raised = ExceptionGroup("several", [error]) if grouped else error
+
+    with logged() as lines:
+        try:
+            raise raised
+        except (ValueError, ExceptionGroup):
+            get_logger().exception("call_failed")
+
+    [line] = lines()
+    text = json.dumps(line, ensure_ascii=False)
+    assert kept in line["exception"][0]["exc_value"] or grouped
+    assert "0690000040" not in text
+    assert "INSERT" not in text
