@@ -168,6 +168,9 @@ attempts = Table(
     Column("inconclusive_count", Integer, nullable=False),
     Column("failure_code", Text),
     Column("failure_message", Text),
+    # How much its provider has moved under it, where that is not what the state says.
+    Column("moved_minor", BigInteger),
+    Column("moved_currency", Text),
     _instant("created_at", default=True),
     _instant("updated_at", default=True),
     ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),

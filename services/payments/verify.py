@@ -8,20 +8,22 @@ from collections.abc import Iterator, Sequence
 
 from services.payments.assembly import assemble_audit
 from services.payments.config import AuditSettings
-from services.payments.store.audit import Balance, Finding, Flow, Report
+from services.payments.store.audit import Accounts, Balance, Finding, Report, Suspended
 from services.shared.errors import CannotStart, Unavailable
 from services.shared.money import exponent
 
 # Wide enough for the longest account and a hundred million of the smallest currency.
-ACCOUNT_WIDTH, PAYMENTS_WIDTH, AMOUNT_WIDTH = 40, 10, 24
+ACCOUNT_WIDTH, PAYMENTS_WIDTH, AMOUNT_WIDTH = 56, 10, 24
+# So many payments are shown below an account of suspense; the others in one line.
+SUSPENDED_SHOWN = 50
 AGES = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
-def render(report: Report, flows: Sequence[Flow]) -> str:
+def render(report: Report, accounts: Accounts) -> str:
     """All of it as a person reads it; the verdict stands last."""
     blocks = [
         "\n".join(_invariant(finding) for finding in report.findings),
-        "\n".join(_accounts(report.balances, flows)),
+        "\n".join(_accounts(report.balances, accounts)),
         "\n".join(_people(report)),
         _verdict(report),
     ]
@@ -35,16 +37,28 @@ def _invariant(finding: Finding) -> str:
     return f"  ✗ {finding.invariant}: {finding.violations}{examples}"
 
 
-def _accounts(balances: Sequence[Balance], flows: Sequence[Flow]) -> Iterator[str]:
-    """Each account's balance; below those at providers, what they consist of."""
+def _accounts(balances: Sequence[Balance], accounts: Accounts) -> Iterator[str]:
+    """Each account's balance; below those at providers, what they consist of, and below those of
+    suspense, the payments it is about."""
     if balances:
         yield _line("account, debits less credits", "payments", "balance")
     for balance in balances:
         yield _line(balance.account, "", _amount(balance.balance_minor, balance.currency))
-        for flow in flows:
+        for flow in accounts.flows:
             if (flow.account, flow.currency) == (balance.account, balance.currency):
                 amount = _amount(flow.amount_minor, flow.currency)
                 yield _line(f"    {flow.cause}", f"{flow.payments:,}", amount)
+        yield from _suspended([one for one in accounts.suspended if one.account == balance.account])
+
+
+def _suspended(lines: Sequence[Suspended]) -> Iterator[str]:
+    for one in lines[:SUSPENDED_SHOWN]:
+        amount = _amount(one.amount_minor, one.currency)
+        yield _line(f"    {one.transaction_id} {one.reason}", "", amount)
+    rest = lines[SUSPENDED_SHOWN:]
+    if rest:
+        amount = _amount(sum(one.amount_minor for one in rest), rest[0].currency)
+        yield _line("    and smaller ones", f"{len(rest):,}", amount)
 
 
 def _line(name: str, payments: str, amount: str) -> str:
@@ -84,8 +98,8 @@ def _verdict(report: Report) -> str:
 
 async def _verify() -> int:
     async with assemble_audit(AuditSettings.load(os.environ)) as audit:
-        report, flows = await audit.report(), await audit.flows()
-    sys.stdout.write(f"{render(report, flows)}\n")
+        report, accounts = await audit.report(), await audit.accounts()
+    sys.stdout.write(f"{render(report, accounts)}\n")
     return 1 if report.broken else 0
 
 

@@ -2,7 +2,7 @@
 and what it tells us unasked. How each provider says these things is in adapters/."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
@@ -116,6 +116,13 @@ def unknown(
         failure=Failure(code, message),
         retry_after_seconds=retry_after_seconds,
     )
+
+
+def other_amount(key: str, reference: str, moved: Money | None) -> OperationResult:
+    """The provider shows another amount than ours under our key. `moved` is what it says to have
+    moved already; None where it says that nothing has, or nothing that can be read."""
+    differs = unknown(key, "amount_mismatch", f"see {reference}", reference)
+    return replace(differs, amount=moved if moved and moved.amount_minor else None)
 
 
 # The code of a status that the provider's documents do not name: it says nothing of the money.

@@ -100,6 +100,9 @@ class AttemptRow:
     currency: str
     state: str
     provider_reference: str
+    # What its provider has said to have moved, where that is not what the state says.
+    moved_minor: int | None = None
+    moved_currency: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

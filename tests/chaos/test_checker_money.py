@@ -200,6 +200,24 @@ def test_i9_the_difference_of_a_held_payment_is_explained_and_no_other() -> None
     assert "I9" in other.broken
 
 
+def test_i9_a_held_charge_is_on_suspense_to_the_cent_that_was_lied_about() -> None:
+    world, told = story()
+    charge = told.attempt("collection", 1, "UNKNOWN")
+    told.effect(charge, "charge_succeeded")
+    world.attempts[-1] = replace(charge, moved_minor=AMOUNT + 1, moved_currency="USD")
+    posting = ("onramp:stripe:USD", "suspense:stripe:USD", "USD", AMOUNT + 1)
+    told.event("COLLECTING", "COLLECTING", "held_amount_mismatch", [posting])
+    told.change(hold_reason="amount_mismatch")
+    modes = {"amount+1": {"probability": 1}}
+    lied = judge(world.facts(nemesis=[{"provider": "stripe", "seed": 1, "modes": modes}]))
+    honest = judge(world.facts())
+
+    assert lied.broken == []
+    assert "I9" in honest.broken
+    world.postings[-1] = replace(world.postings[-1], amount_minor=AMOUNT + 2)
+    assert "I6" in broken(world.facts())
+
+
 def test_i6_a_posting_that_the_history_does_not_ask_for() -> None:
     world = clean()
     fee = world.postings[1]

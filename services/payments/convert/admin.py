@@ -28,6 +28,7 @@ from services.payments.domain.operator import (
 from services.payments.domain.payment import Failure
 from services.payments.ports import LetterFilter
 from services.shared.errors import field_invalid
+from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
 
 OPERATOR_MAX = 64
 NOTE_MAX = 500
@@ -65,10 +66,15 @@ def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator,
         limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
     )
     outcome = problems.read(_read_outcome, str(request.outcome), Outcome.UNKNOWN)
+    moved = problems.read(lambda _: _read_moved(request), "", None)
     problems.raise_any()
     failure = Failure(code=STATED, message=evidence) if outcome is Outcome.FAILED else None
     answer = Answer(
-        outcome=outcome, provider_reference=reference, failure=failure, actor=operator.actor
+        outcome=outcome,
+        provider_reference=reference,
+        amount=moved,
+        failure=failure,
+        actor=operator.actor,
     )
     return operator, answer, evidence
 
@@ -154,6 +160,24 @@ def _read_outcome(number: str) -> Outcome:
         reason = "FIELD_INVALID" if int(number) else "FIELD_REQUIRED"
         raise field_invalid("outcome", "outcome must be SUCCEEDED or FAILED", reason)
     return outcome
+
+
+def _read_moved(request: admin_pb2.ResolveAttemptRequest) -> Money | None:
+    """What the provider has moved; None where that is what was asked of it, or nothing."""
+    amount, currency = request.moved_amount, request.moved_currency
+    if not amount and not currency:
+        return None
+    if request.outcome == admin_pb2.ResolveAttemptRequest.FAILED:
+        words = "moved_amount says that something has moved, and FAILED that nothing has"
+        raise field_invalid("moved_amount", words, "FIELDS_CONTRADICTORY")
+    if not currency:
+        raise field_invalid("moved_currency", "moved_currency is required", "FIELD_REQUIRED")
+    try:
+        exponent(currency)
+    except CurrencyUnknown:
+        words = "moved_currency must be an ISO 4217 code such as USD"
+        raise field_invalid("moved_currency", words, "CURRENCY_UNKNOWN") from None
+    return parse_amount(amount, currency, field="moved_amount")
 
 
 def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:

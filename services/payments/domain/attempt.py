@@ -115,11 +115,22 @@ class Attempt:
     # How often in a row nothing definite was learned; drives the back-off.
     inconclusive_count: int = 0
     failure: Failure | None = None
+    # How much its provider has moved under it, where that is not what the state says.
+    moved: Money | None = None
 
     @property
     def is_live(self) -> bool:
         """Whether it may still move money."""
         return self.state in LIVE
+
+    @property
+    def counted(self) -> Money | None:
+        """How much the payment counts as moved by it; nothing until it has succeeded."""
+        return self.amount if self.state is AttemptState.SUCCEEDED else None
+
+    def known_to_have_moved(self, amount: Money | None) -> "Attempt":
+        """The attempt, of which it is now known that so much has moved under it."""
+        return replace(self, moved=None if amount == self.counted else amount)
 
     def answered(self, state: AttemptState, answer: Answer) -> "Attempt":
         """The attempt after an answer; a provider's reference, once known, is kept."""
@@ -131,7 +142,15 @@ class Attempt:
             inconclusive_count=0 if conclusive else self.inconclusive_count + 1,
             # That nothing was found says nothing of why nothing was known before.
             failure=self.failure if answer.outcome is Outcome.ABSENT else answer.failure,
+            moved=self._moved_after(state, answer),
         )
+
+    def _moved_after(self, state: AttemptState, answer: Answer) -> Money | None:
+        """What is known to have moved once it is in this state; None where the state says it."""
+        if state is AttemptState.UNKNOWN:
+            return answer.amount or self.moved
+        differs = state is AttemptState.SUCCEEDED and answer.amount != self.amount
+        return answer.amount if differs else None
 
     def unanswered(self, answer: Answer, *, first_send: bool) -> "Attempt":
         """The attempt after an answer that leaves open what became of it."""

@@ -1,9 +1,11 @@
 """The book: every posting moves a positive amount of one currency from a credit to a debit account,
 so it balances by construction. Which accounts there are, and what each move of a payment posts."""
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
+from services.payments.domain.attempt import Attempt, Step
 from services.payments.domain.payment import ExchangeRule, Payment, State
 from services.payments.domain.quote import Terms
 from services.shared.money import EXACT, Money, round_half_even, round_half_up
@@ -35,6 +37,11 @@ def onramp_account(provider: str) -> str:
 def offramp_account(provider: str, currency: str) -> str:
     """What an offramp has paid out for us and not yet been given."""
     return f"offramp:{provider}:{currency}"
+
+
+def suspense_account(provider: str, currency: str) -> str:
+    """What a provider has moved and no payment counts: disputed, doubled, or of another amount."""
+    return f"suspense:{provider}:{currency}"
 
 
 def position_account(currency: str) -> str:
@@ -178,6 +185,46 @@ def return_postings(payment: Payment) -> tuple[Posting, ...]:
     """The return of a payout: we owe again what the offramp had paid."""
     (paid,) = payout_postings(payment)
     return (_taken_back(paid, "payout_returned"),)
+
+
+def suspense_postings(before: Attempt | None, after: Attempt) -> tuple[Posting, ...]:
+    """What lies on suspense for an attempt, brought from what it was before to what it is after.
+
+    On suspense is what the provider has moved under it less what its payment counts of it. Together
+    with what the payment posts of its own, a provider's account is what that provider's book says,
+    and suspense names every difference by the attempt that it comes from.
+    """
+    was, now = _uncounted(before), _uncounted(after)
+    return tuple(
+        _to_suspense(after, currency, change)
+        for currency in sorted({*was, *now})
+        if (change := now[currency] - was[currency])
+    )
+
+
+def _uncounted(attempt: Attempt | None) -> Counter[str]:
+    """Moved less counted, in minor units by currency."""
+    sums = Counter[str]()
+    if attempt is not None and attempt.moved is not None:
+        sums[attempt.moved.currency] += attempt.moved.amount_minor
+        if attempt.counted is not None:
+            sums[attempt.counted.currency] -= attempt.counted.amount_minor
+    return sums
+
+
+def _to_suspense(attempt: Attempt, currency: str, change: int) -> Posting:
+    """So much more has moved at the provider, or less where it is negative."""
+    at_onramp = attempt.step is not Step.PAYOUT
+    clearing = f"{'onramp' if at_onramp else 'offramp'}:{attempt.provider}:{currency}"
+    suspense = suspense_account(attempt.provider, currency)
+    # A collection is money that comes in; a payout and a refund are money that goes out.
+    comes_in = (attempt.step is Step.COLLECTION) == (change > 0)
+    return Posting(
+        debit=clearing if comes_in else suspense,
+        credit=suspense if comes_in else clearing,
+        amount=Money(abs(change), currency),
+        cause=f"{attempt.step}_{'to' if change > 0 else 'from'}_suspense",
+    )
 
 
 def _taken_back(posting: Posting, cause: str) -> Posting:

@@ -42,6 +42,7 @@ from services.payments.steps.news import (
     outdated,
     takes_back,
 )
+from services.payments.steps.suspense import mismatch, with_suspense
 from services.payments.steps.waiting import evidence_of, hold, live, release, rest
 from services.payments.steps.ways_back import back_to_the_payer, call_off, come_back
 from services.shared.errors import DomainError
@@ -84,6 +85,10 @@ class Decider:
 
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
+        plan = self._plan(work)
+        return replace(plan, change=with_suspense(work, plan.change))
+
+    def _plan(self, work: Work) -> Plan:
         payment = work.payment
         if payment.hold_reason is not None:
             # What is heard meanwhile stays in the inbox for whoever ends the hold.
@@ -157,7 +162,7 @@ class Decider:
             return self._watch_over(work)
         answer = evidence(work, attempt, capabilities)
         if answer is not None:
-            return rest(work, self.settle(work, answer, work.claimed_at))
+            return rest(work, self._settle(work, answer, work.claimed_at))
         named = named_by_event(work, attempt)
         return self._go_on(replace(work, attempt=named), named)
 
@@ -214,6 +219,9 @@ class Decider:
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """What an answer means: the change to record, whatever the outcome."""
+        return with_suspense(work, self._settle(work, answer, now))
+
+    def _settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         attempt = live(work)
         capabilities = self._capabilities[attempt.provider]
         answer = or_what_was_heard(work, attempt, capabilities, answer)
@@ -250,7 +258,9 @@ class Decider:
         if answer.denies(attempt) or answer.outcome is Outcome.ABSENT:
             return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
         if answer.code in MISMATCHES:
-            return hold(work, "amount_mismatch", **evidence_of(attempt, answer))
+            change = hold(work, "amount_mismatch", **evidence_of(attempt, answer))
+            moved = answer.amount or attempt.moved
+            return replace(change, attempt=attempt.known_to_have_moved(moved))
         if definitive and work.payment.state is State.COMPLETED:
             return come_back(work, attempt, answer)
         if definitive:
@@ -344,7 +354,7 @@ class Decider:
     def _wonder(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         """UNKNOWN, or ABSENT where nothing may be sent: ask again later, or call a person."""
         if answer.code in MISMATCHES:
-            return self._mismatch(work, attempt, answer)
+            return mismatch(work, attempt, answer)
         capabilities = self._capabilities[attempt.provider]
         if self._is_denied(attempt, answer, now):
             return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
@@ -370,24 +380,13 @@ class Decider:
         return certain and answer.denies(attempt)
 
     def _succeed(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        if answer.amount in (None, attempt.amount):
+        if answer.is_a_persons or answer.amount in (None, attempt.amount):
             change = succeed(work, attempt, answer, now)
             if change.payment.state is not State.COMPLETED:
                 return change
             window = self._capabilities[attempt.provider].success_final_after
             return replace(change, due_in=window or None)
-        return self._mismatch(work, attempt, answer)
-
-    def _mismatch(self, work: Work, attempt: Attempt, answer: Answer) -> Change:
-        """The provider shows something else than what was asked of it: never taken as done."""
-        change = hold(
-            work,
-            "amount_mismatch",
-            expected=f"{attempt.amount} {attempt.amount.currency}",
-            stated=f"{answer.amount} {answer.amount.currency}" if answer.amount else "",
-            **evidence_of(attempt, answer),
-        )
-        return replace(change, attempt=attempt.answered(AttemptState.UNKNOWN, answer))
+        return mismatch(work, attempt, answer)
 
 
 def _is_untouched(work: Work) -> bool:

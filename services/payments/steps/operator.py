@@ -41,8 +41,9 @@ def resolve(
     work: Work, decider: Decider, operator: Operator, answer: Answer, *, evidence: str
 ) -> Change:
     """The hold gives way to an answer that a person stands for."""
+    moved = f"{answer.amount} {answer.amount.currency}" if answer.amount else ""
     payment, event = _without_hold(
-        work, operator, "attempt_resolved", outcome=answer.outcome, evidence=evidence
+        work, operator, "attempt_resolved", outcome=answer.outcome, evidence=evidence, moved=moved
     )
     change = decider.settle(replace(work, payment=payment), answer, work.claimed_at)
     return replace(change, expected_version=work.payment.version, events=(event, *change.events))

@@ -180,6 +180,8 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
         "inconclusive_count": attempt.inconclusive_count,
         "failure_code": attempt.failure.code if attempt.failure else None,
         "failure_message": attempt.failure.message if attempt.failure else None,
+        "moved_minor": attempt.moved.amount_minor if attempt.moved else None,
+        "moved_currency": attempt.moved.currency if attempt.moved else None,
     }
 
 
@@ -200,6 +202,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         last_sent_at=row.last_sent_at,
         inconclusive_count=row.inconclusive_count,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
+        moved=Money(row.moved_minor, row.moved_currency) if row.moved_currency else None,
     )
 
 

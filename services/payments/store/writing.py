@@ -26,7 +26,8 @@ _CHANGE_COLUMNS = """
 _ATTEMPT_COLUMNS = """
     merchant_id text, payment_id uuid, step text, number smallint, provider text,
     key text, amount_minor bigint, currency text, state text,
-    provider_reference text, inconclusive_count integer, failure_code text, failure_message text
+    provider_reference text, inconclusive_count integer, failure_code text, failure_message text,
+    moved_minor bigint, moved_currency text
 """
 _POSTING_COLUMNS = """
     merchant_id text, payment_id uuid, sequence integer, position smallint,
@@ -79,7 +80,9 @@ _WRITE = text(
                sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
                inconclusive_count = excluded.inconclusive_count,
                failure_code = excluded.failure_code,
-               failure_message = excluded.failure_message, updated_at = now()
+               failure_message = excluded.failure_message,
+               moved_minor = excluded.moved_minor, moved_currency = excluded.moved_currency,
+               updated_at = now()
     ), noted AS (
         INSERT INTO payment_events ({names(EVENT_COLUMNS)})
         SELECT {names(EVENT_COLUMNS)}

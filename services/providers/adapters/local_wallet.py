@@ -42,6 +42,7 @@ from services.providers.domain import (
     WebhookSignatureInvalid,
     failed,
     not_sent,
+    other_amount,
     unknown,
 )
 from services.shared.clock import Clock
@@ -193,7 +194,8 @@ def _read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResul
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
     stated = _money(payout)
     if stated != operation.amount:
-        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+        moved = stated if STATUSES.get(status) is Outcome.SUCCEEDED else None
+        return other_amount(operation.key, reference, moved)
     outcome = STATUSES.get(status, Outcome.UNKNOWN)
     failure = None
     if outcome is Outcome.UNKNOWN:

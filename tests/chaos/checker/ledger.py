@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
 
+from tests.chaos.books import AttemptRow
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.report import Finding
 
@@ -84,7 +85,26 @@ def _expected(case: Case) -> Counter[str]:
         account = f"offramp:{payment.offramp}:{currency}"
         _move(sums, f"payments:{currency}", account, payment.payout_minor)
     _move(sums, "payments:USD", f"onramp:{payment.onramp}:USD", payment.refunded_minor)
+    for attempt in case.attempts:
+        _suspend(sums, attempt)
     return sums
+
+
+def _suspend(sums: Counter[str], attempt: AttemptRow) -> None:
+    """What its provider has said to have moved, less what the payment counts of it."""
+    if attempt.moved_minor is None:
+        return
+    parts = [(attempt.moved_currency, attempt.moved_minor)]
+    if attempt.state == "SUCCEEDED":
+        parts.append((attempt.currency, -attempt.amount_minor))
+    for currency, amount in parts:
+        suspense = f"suspense:{attempt.provider}:{currency}"
+        if attempt.step == "payout":
+            _move(sums, suspense, f"offramp:{attempt.provider}:{currency}", amount)
+        elif attempt.step == "refund":
+            _move(sums, suspense, f"onramp:{attempt.provider}:{currency}", amount)
+        else:
+            _move(sums, f"onramp:{attempt.provider}:{currency}", suspense, amount)
 
 
 def _exchange(sums: Counter[str], case: Case) -> None:

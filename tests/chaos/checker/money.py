@@ -3,11 +3,12 @@ ours. What counts is the order of the effects in the simulator's book."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from tests.chaos.books import BookLine
 from tests.chaos.checker.evidence import Case, Facts
+from tests.chaos.checker.lies import AMOUNT_LIES, possible
 from tests.chaos.checker.report import Finding
 
 FUNDED = frozenset(
@@ -230,7 +231,8 @@ def i9(facts: Facts) -> Finding:
         for account in {*theirs, *ours}:
             difference = theirs[account] - ours[account]
             total[account] += difference
-            if difference and _is_explained(case, account, difference):
+            rest = difference - _told_wrongly(facts, case, account)
+            if difference and (rest == 0 or _is_explained(case, account, rest)):
                 explained[account] += difference
                 found.explained.append(f"{case.id} {account} {difference:+}")
             else:
@@ -264,6 +266,30 @@ def _ours(case: Case) -> Counter[str]:
             if account.startswith(("onramp:", "offramp:")):
                 sums[account] += sign * posting.amount_minor
     return sums
+
+
+def _told_wrongly(facts: Facts, case: Case, account: str) -> int:
+    """What has happened less what a lying provider has said, of what we have posted by its word."""
+    kind, provider, currency = account.split(":")
+    told = [
+        one
+        for one in case.attempts
+        if one.moved_minor is not None
+        and one.provider == provider
+        and (one.step == "payout") == (kind == "offramp")
+        and AMOUNT_LIES & possible(facts, case, provider, one.key)
+    ]
+    happened = _theirs(replace(case, lines=_about(case, {one.key for one in told})))
+    said = sum(
+        (one.moved_minor or 0) * (1 if one.step == "collection" else -1)
+        for one in told
+        if one.moved_currency == currency
+    )
+    return happened[account] - said
+
+
+def _about(case: Case, keys: set[str]) -> Sequence[BookLine]:
+    return [line for line in case.lines if line.key in keys]
 
 
 def _is_explained(case: Case, account: str, difference: int) -> bool:

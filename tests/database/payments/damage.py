@@ -24,6 +24,7 @@ def _posting(debit: str, credit: str) -> str:
 _OWED = "we owe for every payment exactly what its state says"
 _FORGOTTEN = "no payment that should go on has been forgotten"
 _EXCHANGE = "an exchange has both its legs by the rule it was posted by"
+_SUSPENSE = "on suspense is what providers have moved and no payment counts"
 _POSTED_ONCE = "what happened at a provider is posted once"
 _OFFRAMP = "an offramp holds what it paid out less what came back"
 _ONRAMP = "an onramp holds what it collected less what it gave back"
@@ -60,7 +61,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("every posting belongs to an event of its payment",),
     ),
     (
-        _posting("suspense:here:USD", "suspense:there:USD"),
+        _posting("float:here:USD", "float:there:USD"),
         ("every posting is between accounts of the book, in their currency",),
     ),
     (
@@ -71,6 +72,11 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ),
     ),
     (_posting("onramp:stripe:USD", "payments:USD"), (_ONRAMP, _POSTED_ONCE, _OWED)),
+    (_posting("suspense:stripe:USD", "payments:USD"), (_SUSPENSE, _OWED)),
+    (
+        "UPDATE attempts SET moved_minor = moved_minor + 1 WHERE moved_minor IS NOT NULL",
+        (_SUSPENSE, _ONRAMP),
+    ),
     (_posting("payments:NGN", "offramp:local_wallet:NGN"), (_OFFRAMP, _POSTED_ONCE, _OWED)),
     (
         f"{_posting('onramp:stripe:USD', 'payments:USD')}; "

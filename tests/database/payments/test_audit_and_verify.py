@@ -18,10 +18,11 @@ from services.payments.steering import RefundOrder, Steering
 from services.payments.steps import Decider
 from services.payments.steps.waiting import release
 from services.payments.store import PostgresAudit, PostgresPayments, PostgresWork
-from services.payments.store.audit import INVARIANTS, Report
+from services.payments.store.audit import INVARIANTS, Accounts, Report
 from services.payments.store.audit.checks import LOCK
 from services.payments.store.audit.parts import WHOLE_ONLY
 from services.payments.verify import render
+from services.shared.ids import encode_id
 from services.shared.money import Money
 from tests.conftest import Database
 from tests.database.payments.damage import DAMAGE, UNSEEN_BY_PARTS
@@ -173,7 +174,7 @@ async def test_an_empty_database_has_no_finding(engine: AsyncEngine) -> None:
     report = await _report(engine)
 
     assert [*report.broken] == []
-    assert "All hold." in render(report, [])
+    assert "All hold." in render(report, Accounts())
 
 
 @pytest.mark.parametrize(("statements", "broken"), DAMAGE, ids=[broken[0] for _, broken in DAMAGE])
@@ -185,7 +186,7 @@ async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
     report = await _report(books)
 
     assert {finding.invariant for finding in report.broken} == set(broken)
-    assert f"{len(broken)} of {len(INVARIANTS)} do not hold." in render(report, [])
+    assert f"{len(broken)} of {len(INVARIANTS)} do not hold." in render(report, Accounts())
 
     part = await PostgresAudit(books, overdue_seconds=60, part_size=5).report_part_unless_running()
 
@@ -223,13 +224,20 @@ async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_wa
     )
     audit = PostgresAudit(books, overdue_seconds=60)
 
-    shown = render(await audit.report(), await audit.flows()).splitlines()
+    shown = render(await audit.report(), await audit.accounts()).splitlines()
 
     # Five payments have collected 100 dollars each; one was refunded, and another for 30 dollars.
+    # A sixth was charged one cent in place of them, which lies on suspense.
     onramp = shown.index(next(line for line in shown if "onramp:stripe:USD" in line))
-    assert shown[onramp].split()[-2:] == ["370.00", "USD"]
-    assert shown[onramp + 1].split() == ["funds_collected", "5", "500.00", "USD"]
-    assert shown[onramp + 2].split() == ["refunded", "2", "-130.00", "USD"]
+    assert shown[onramp].split()[-2:] == ["370.01", "USD"]
+    assert shown[onramp + 1].split() == ["collection_to_suspense", "1", "0.01", "USD"]
+    assert shown[onramp + 2].split() == ["funds_collected", "5", "500.00", "USD"]
+    assert shown[onramp + 3].split() == ["refunded", "2", "-130.00", "USD"]
+    suspense = shown.index(next(line for line in shown if "suspense:stripe:USD" in line))
+    assert shown[suspense].split()[-2:] == ["-0.01", "USD"]
+    ((held,),) = await rows(books, "SELECT id FROM payments WHERE hold_reason = 'amount_mismatch'")
+    wanted = [encode_id("pay", held), "amount_mismatch", "-0.01", "USD"]
+    assert shown[suspense + 1].split() == wanted
     assert any("fx:position:NGN" in line for line in shown)
     assert any(line.startswith("  1 held: amount_mismatch, the oldest for ") for line in shown)
     assert any(line.startswith("  1 held: refund_failed, the oldest for ") for line in shown)

@@ -148,7 +148,7 @@ async def test_balances_are_what_the_postings_sum_to(engine: AsyncEngine) -> Non
     )
 
     assert differences == 0
-    assert await _scalar(engine, "SELECT count(*) FROM balances") == 9
+    assert await _scalar(engine, "SELECT count(*) FROM balances") == 8
 
 
 async def test_a_completed_payment_has_nothing_left_on_its_account(engine: AsyncEngine) -> None:

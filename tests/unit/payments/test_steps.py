@@ -266,13 +266,15 @@ def test_a_payout_that_succeeded_completes_the_payment() -> None:
     assert change.due_in is None
 
 
-def test_a_success_over_another_amount_is_a_hold_and_posts_nothing() -> None:
+def test_a_success_over_another_amount_is_a_hold_and_its_money_is_on_suspense() -> None:
     wrong = replace(SUCCEEDED, amount=Money(14_845_337, "NGN"))
 
     change = DECIDER.settle(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), wrong, NOW)
 
     assert change.payment.hold_reason == "amount_mismatch"
-    assert change.postings == ()
+    assert [(p.debit, p.credit, str(p.amount)) for p in change.postings] == [
+        ("suspense:local_wallet:NGN", "offramp:local_wallet:NGN", "148453.37")
+    ]
 
 
 def test_an_accepted_payout_shows_as_sent_and_is_asked_about_again() -> None:

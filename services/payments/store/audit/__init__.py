@@ -4,16 +4,19 @@ trust nothing that was derived from it."""
 
 from services.payments.store.audit.checks import INVARIANTS, PostgresAudit
 from services.payments.store.audit.report import (
+    Accounts,
     Backlog,
     Balance,
     Finding,
     Flow,
     Held,
     Report,
+    Suspended,
 )
 
 __all__ = [
     "INVARIANTS",
+    "Accounts",
     "Backlog",
     "Balance",
     "Finding",
@@ -21,4 +24,5 @@ __all__ = [
     "Held",
     "PostgresAudit",
     "Report",
+    "Suspended",
 ]

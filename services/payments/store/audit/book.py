@@ -9,6 +9,13 @@ SIDES = """
      UNION ALL
     SELECT merchant_id, payment_id, credit, currency, -amount_minor FROM postings
 """
+# What each attempt has moved at its provider, as far as anybody knows, and what of it is counted.
+MOVED = """
+    SELECT merchant_id, payment_id, step, provider, coalesce(moved_currency, currency) AS currency,
+           CASE WHEN moved_minor IS NOT NULL THEN moved_minor
+                WHEN state = 'SUCCEEDED' THEN amount_minor ELSE 0 END AS amount
+      FROM attempts
+"""
 # Where the exchange of a payment stands in the book: done, and not taken back.
 EXCHANGED = "state IN ('CONVERTED', 'PAYING_OUT', 'COMPLETED', 'RETURNED')"
 EARNED = f"({EXCHANGED} OR state = 'FUNDED')"
@@ -41,10 +48,9 @@ BOOK = {
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'onramp'
                  GROUP BY 1, 2, 3) AS posted
           FULL JOIN (SELECT merchant_id, payment_id,
-                            concat_ws(':', 'onramp', provider, 'USD') AS account,
-                            sum(CASE step WHEN 'collection' THEN amount_minor
-                                          ELSE -amount_minor END) AS moved
-                       FROM attempts WHERE step <> 'payout' AND state = 'SUCCEEDED'
+                            concat_ws(':', 'onramp', provider, currency) AS account,
+                            sum(CASE step WHEN 'collection' THEN amount ELSE -amount END) AS moved
+                       FROM ({MOVED}) AS attempts WHERE step <> 'payout'
                       GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(moved, 0)
@@ -56,22 +62,38 @@ BOOK = {
                  GROUP BY 1, 2, 3) AS posted
           FULL JOIN (SELECT merchant_id, payment_id,
                             concat_ws(':', 'offramp', provider, currency) AS account,
-                            -sum(amount_minor) AS moved
-                       FROM attempts WHERE step = 'payout' AND state = 'SUCCEEDED'
-                      GROUP BY 1, 2, 3) AS done
+                            -sum(amount) AS moved
+                       FROM ({MOVED}) AS attempts WHERE step = 'payout' GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(moved, 0)
+    """,
+    "on suspense is what providers have moved and no payment counts": f"""
+        SELECT payment_id || ' ' || account
+          FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
+                  FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'suspense'
+                 GROUP BY 1, 2, 3) AS posted
+          FULL JOIN (SELECT merchant_id, payment_id,
+                            concat_ws(':', 'suspense', provider, currency) AS account,
+                            sum(CASE step WHEN 'collection' THEN -amount ELSE amount END)
+                                AS uncounted
+                       FROM ({MOVED}
+                              UNION ALL
+                             SELECT merchant_id, payment_id, step, provider, currency,
+                                    -amount_minor FROM attempts WHERE state = 'SUCCEEDED') AS sides
+                      GROUP BY 1, 2, 3) AS done
+         USING (merchant_id, payment_id, account)
+         WHERE coalesce(held, 0) <> coalesce(uncounted, 0)
     """,
     "what happened at a provider is posted once": """
         SELECT payment_id || ' ' || account || ' ' || direction
           FROM (SELECT merchant_id, payment_id, debit AS account, 'in' AS direction,
                        count(*) AS postings
                   FROM postings WHERE split_part(debit, ':', 1) IN ('onramp', 'offramp')
-                 GROUP BY 1, 2, 3
+                   AND NOT starts_with(credit, 'suspense:') GROUP BY 1, 2, 3
                  UNION ALL
                 SELECT merchant_id, payment_id, credit, 'out', count(*)
                   FROM postings WHERE split_part(credit, ':', 1) IN ('onramp', 'offramp')
-                 GROUP BY 1, 2, 3) AS posted
+                   AND NOT starts_with(debit, 'suspense:') GROUP BY 1, 2, 3) AS posted
           FULL JOIN (SELECT merchant_id, payment_id, concat_ws(':', CASE step
                                 WHEN 'payout' THEN 'offramp' ELSE 'onramp' END, provider, currency)
                                 AS account,

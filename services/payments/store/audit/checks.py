@@ -2,7 +2,7 @@
 all payments, or beside the work over a part of them at a time."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.payments.store.audit.book import BOOK
 from services.payments.store.audit.history import HISTORY
 from services.payments.store.audit.parts import FIRST, SIGHT, WHOLE_ONLY, part_after
 from services.payments.store.audit.queue import QUEUE
-from services.payments.store.audit.report import Finding, Flow, Report
+from services.payments.store.audit.report import Accounts, Finding, Report
 from services.payments.store.audit.terms import TERMS
 from services.shared.db import DURABILITY, connected
 from services.shared.money import EXPONENTS
@@ -28,7 +28,7 @@ SAMPLE = 3
 PART_SIZE = 2_000
 # The kinds of account that there are; what follows the last colon is the currency.
 ACCOUNTS = (
-    r"^(onramp:[a-z0-9_]+:USD|offramp:[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
+    r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
     r"|revenue:(fees|fx):USD|fx:(position|rounding):[A-Z]{3})$"
 )
 # Whoever holds it audits; any number that is no other lock's in this database.
@@ -82,10 +82,13 @@ class PostgresAudit:
             self._last = part.until
             return report
 
-    async def flows(self) -> Sequence[Flow]:
-        """What the accounts at providers consist of."""
+    async def accounts(self) -> Accounts:
+        """What the accounts of providers consist of."""
         async with self._snapshot() as connection:
-            return await figures.read_flows(connection)
+            return Accounts(
+                flows=await figures.read_flows(connection),
+                suspended=await figures.read_suspense(connection),
+            )
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[AsyncConnection]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.store.audit.report import Backlog, Balance, Flow, Held
+from services.payments.store.audit.report import Backlog, Balance, Flow, Held, Suspended
+from services.shared.ids import encode_id
 
 _BALANCES = text(
     """
@@ -25,6 +26,23 @@ _FLOWS = text(
             SELECT merchant_id, payment_id, credit, currency, cause, -amount_minor
               FROM postings WHERE split_part(credit, ':', 1) IN ('onramp', 'offramp')) AS sides
      GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+)
+# The sums of each payment that are not nothing, the largest first.
+_SUSPENSE = text(
+    """
+    SELECT s.account, s.currency, s.payment_id, s.amount,
+           coalesce(p.hold_reason, p.state) AS reason
+      FROM (SELECT merchant_id, payment_id, account, currency, sum(amount)::bigint AS amount
+              FROM (SELECT merchant_id, payment_id, debit AS account, currency,
+                           amount_minor AS amount FROM postings
+                     WHERE split_part(debit, ':', 1) = 'suspense'
+                     UNION ALL
+                    SELECT merchant_id, payment_id, credit, currency, -amount_minor FROM postings
+                     WHERE split_part(credit, ':', 1) = 'suspense') AS sides
+             GROUP BY 1, 2, 3, 4 HAVING sum(amount) <> 0) AS s
+      JOIN payments p ON p.merchant_id = s.merchant_id AND p.id = s.payment_id
+     ORDER BY s.account, abs(s.amount) DESC, s.payment_id
     """
 )
 # How long: since the hold was put on record, whatever else was noted meanwhile.
@@ -76,6 +94,20 @@ async def read_flows(connection: AsyncConnection) -> Sequence[Flow]:
             amount_minor=row.amount_minor,
         )
         for row in await connection.execute(_FLOWS)
+    ]
+
+
+async def read_suspense(connection: AsyncConnection) -> Sequence[Suspended]:
+    """What lies on suspense, payment by payment."""
+    return [
+        Suspended(
+            account=row.account,
+            currency=row.currency,
+            transaction_id=encode_id("pay", row.payment_id),
+            reason=row.reason,
+            amount_minor=row.amount,
+        )
+        for row in await connection.execute(_SUSPENSE)
     ]
 
 

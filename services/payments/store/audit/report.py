@@ -34,6 +34,25 @@ class Flow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suspended:
+    """What lies on one account of suspense for one payment, and the payment's hold or state."""
+
+    account: str
+    currency: str
+    transaction_id: str
+    reason: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """What lies on the accounts of providers: by cause, and on suspense by payment."""
+
+    flows: Sequence[Flow] = ()
+    suspended: Sequence[Suspended] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Held:
     """How many payments wait for a person for one reason, and for how long the oldest has."""
 

@@ -18,6 +18,7 @@ from services.providers.domain import (
     Outcome,
     Recipient,
     WebhookEvent,
+    other_amount,
     unknown,
 )
 from services.shared.errors import field_invalid
@@ -117,7 +118,8 @@ def read_transfer(operation: Operation, data: object) -> OperationResult:
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
     stated = from_number(transfer.get("amount"), transfer.get("currency"))
     if stated != operation.amount:
-        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+        moved = stated if _outcome(status, transfer)[0] is Outcome.SUCCEEDED else None
+        return other_amount(operation.key, reference, moved)
     outcome, failure = _outcome(status, transfer)
     return OperationResult(
         key=operation.key,

@@ -23,6 +23,7 @@ from services.providers.domain import (
     Outcome,
     Recipient,
     WebhookEvent,
+    other_amount,
     unknown,
 )
 from services.shared.errors import field_invalid
@@ -140,7 +141,8 @@ def read_transfer(operation: Operation, transfer: dict[str, Any]) -> OperationRe
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
     stated = _money(transfer)
     if stated != operation.amount:
-        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+        moved = stated if STATUSES.get(status) is Outcome.SUCCEEDED else None
+        return other_amount(operation.key, reference, moved)
     outcome = STATUSES.get(status, Outcome.UNKNOWN)
     return OperationResult(
         key=operation.key,

@@ -16,6 +16,7 @@ from services.providers.domain import (
     OperationResult,
     Outcome,
     WebhookEvent,
+    other_amount,
     unknown,
 )
 
@@ -61,7 +62,8 @@ def read_refund(operation: Operation, refund: dict[str, Any]) -> OperationResult
         raise AnswerInvalid("a refund without its amount")
     stated = from_stripe(refund["amount"], refund["currency"])
     if stated != operation.amount:
-        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+        moved = stated if STATUSES.get(status) is Outcome.SUCCEEDED else None
+        return other_amount(operation.key, reference, moved)
     collection = refund.get("payment_intent")
     if not is_of(operation, refund) or collection != operation.collection_reference:
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)

@@ -29,6 +29,7 @@ from services.providers.domain import (
     Outcome,
     WebhookEvent,
     failed,
+    other_amount,
     unknown,
 )
 from services.shared.errors import field_invalid
@@ -120,7 +121,9 @@ def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult
             raise AnswerInvalid(f"an intent without its {name}")
     stated = from_stripe(intent["amount"], currency)
     if stated != operation.amount or not _received_fits(operation, intent, status):
-        return unknown(operation.key, "amount_mismatch", f"see {reference}", reference)
+        return other_amount(
+            operation.key, reference, from_stripe(intent["amount_received"], currency)
+        )
     if as_object(intent.get("metadata")).get("operation_key") != operation.key:
         return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
     if status == "requires_payment_method" and intent.get("last_payment_error"):

@@ -324,6 +324,8 @@ class ResolveAttemptRequest(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
+    MOVED_AMOUNT_FIELD_NUMBER: _builtins.int
+    MOVED_CURRENCY_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     operator: _builtins.str
@@ -338,6 +340,12 @@ class ResolveAttemptRequest(_message.Message):
     """
     provider_reference: _builtins.str
     """The provider's own id of the operation, where there is one. At most 255 characters."""
+    moved_amount: _builtins.str
+    """With SUCCEEDED, what the provider has moved where that is not what was asked of it: positive
+    decimal text, for example "99.00". Absent, what was asked of it.
+    """
+    moved_currency: _builtins.str
+    """ISO 4217 code of the money that has moved, for example "USD". Required beside moved_amount."""
     def __init__(
         self,
         *,
@@ -347,10 +355,12 @@ class ResolveAttemptRequest(_message.Message):
         outcome: Global___ResolveAttemptRequest.Outcome.ValueType = ...,
         evidence: _builtins.str = ...,
         provider_reference: _builtins.str = ...,
+        moved_amount: _builtins.str = ...,
+        moved_currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "note", b"note", "operator", b"operator", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "moved_amount", b"moved_amount", "moved_currency", b"moved_currency", "note", b"note", "operator", b"operator", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,7 +110,9 @@ class AdminServiceServicer:
 
     def ReleaseHold(self, request, context):
         """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-        anew by the evidence; it may come to the same hold. Repeated, it is refused with
+        anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
+        suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
+        Repeated, it is refused with
         PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
         PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
@@ -121,9 +123,14 @@ class AdminServiceServicer:
     def ResolveAttempt(self, request, context):
         """States how the attempt ended that a payment on hold waits for, where the provider does not say.
         It counts like the provider's own definitive answer, so whoever states it has seen the proof:
-        after a FAILED that was none, money is paid twice. Ends the hold. Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-        PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        after a FAILED that was none, money is paid twice. Ends the hold. In money: SUCCEEDED says that
+        the provider has moved what was asked of it, to the minor unit, or else `moved_amount`; FAILED
+        that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
+        attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
+        differs from it by stays on suspense, under the payment. Repeated, it is refused with
+        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
+        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

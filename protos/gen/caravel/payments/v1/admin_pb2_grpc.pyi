@@ -59,16 +59,23 @@ class AdminServiceStub:
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseHoldRequest, _payments_pb2.Payment]
     """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-    anew by the evidence; it may come to the same hold. Repeated, it is refused with
+    anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
+    suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
+    Repeated, it is refused with
     PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
     PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]
     """States how the attempt ended that a payment on hold waits for, where the provider does not say.
     It counts like the provider's own definitive answer, so whoever states it has seen the proof:
-    after a FAILED that was none, money is paid twice. Ends the hold. Repeated, it is refused with
-    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-    PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    after a FAILED that was none, money is paid twice. Ends the hold. In money: SUCCEEDED says that
+    the provider has moved what was asked of it, to the minor unit, or else `moved_amount`; FAILED
+    that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
+    attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
+    differs from it by stays on suspense, under the payment. Repeated, it is refused with
+    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
+    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -101,16 +108,23 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseHoldRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-    anew by the evidence; it may come to the same hold. Repeated, it is refused with
+    anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
+    suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
+    Repeated, it is refused with
     PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
     PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """States how the attempt ended that a payment on hold waits for, where the provider does not say.
     It counts like the provider's own definitive answer, so whoever states it has seen the proof:
-    after a FAILED that was none, money is paid twice. Ends the hold. Repeated, it is refused with
-    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-    PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    after a FAILED that was none, money is paid twice. Ends the hold. In money: SUCCEEDED says that
+    the provider has moved what was asked of it, to the minor unit, or else `moved_amount`; FAILED
+    that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
+    attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
+    differs from it by stays on suspense, under the payment. Repeated, it is refused with
+    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
+    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -164,7 +178,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-        anew by the evidence; it may come to the same hold. Repeated, it is refused with
+        anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
+        suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
+        Repeated, it is refused with
         PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
         PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
@@ -177,9 +193,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """States how the attempt ended that a payment on hold waits for, where the provider does not say.
         It counts like the provider's own definitive answer, so whoever states it has seen the proof:
-        after a FAILED that was none, money is paid twice. Ends the hold. Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-        PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        after a FAILED that was none, money is paid twice. Ends the hold. In money: SUCCEEDED says that
+        the provider has moved what was asked of it, to the minor unit, or else `moved_amount`; FAILED
+        that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
+        attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
+        differs from it by stays on suspense, under the payment. Repeated, it is refused with
+        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
+        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod

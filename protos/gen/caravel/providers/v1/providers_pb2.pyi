@@ -328,7 +328,9 @@ class OperationResult(_message.Message):
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The amount the provider says it moved; absent when it says none."""
+        """The amount the provider says it moved; absent when it says none. With UNKNOWN it is another one
+        than was asked for, and has moved all the same.
+        """
 
     @_builtins.property
     def failure(self) -> Global___Failure:

@@ -1,0 +1,43 @@
+"""Money that a provider has moved and no payment counts: whatever is decided about an attempt, what
+lies on suspense for it is brought to where it belongs in the same transaction."""
+
+from dataclasses import replace
+
+from services.payments.domain.attempt import Answer, Attempt, AttemptState
+from services.payments.domain.ledger import suspense_postings
+from services.payments.steps.facts import Change, Work
+from services.payments.steps.waiting import evidence_of, hold
+
+
+def mismatch(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    """The provider shows something else than what was asked of it: never taken as done."""
+    change = hold(
+        work,
+        "amount_mismatch",
+        expected=f"{attempt.amount} {attempt.amount.currency}",
+        stated=f"{answer.amount} {answer.amount.currency}" if answer.amount else "",
+        **evidence_of(attempt, answer),
+    )
+    return replace(change, attempt=attempt.answered(AttemptState.UNKNOWN, answer))
+
+
+def with_suspense(work: Work, change: Change) -> Change:
+    """The change, with the postings of what it says to have moved under its attempt."""
+    after = change.attempt
+    if after is None:
+        return change
+    before = next((a for a in (work.attempt, *work.earlier) if _is_same(a, after)), None)
+    postings = suspense_postings(before, after)
+    if not postings:
+        return change
+    if not change.events:
+        moved = f"{after.moved} {after.moved.currency}" if after.moved else ""
+        payment, event = change.payment.noted(
+            actor="worker", cause=f"{after.step}_amount_stated", key=after.key, moved=moved
+        )
+        change = replace(change, payment=payment, events=(event,))
+    return replace(change, postings=(*change.postings, *postings))
+
+
+def _is_same(one: Attempt | None, other: Attempt) -> bool:
+    return one is not None and one.key == other.key
