@@ -16,7 +16,7 @@ from services.shared.grpc_server import GrpcServer
 @asynccontextmanager
 async def assemble(config: Config, clock: Clock | None = None) -> AsyncIterator[GrpcServer]:
     """The service, ready to be started. Raises CorridorsError where a corridor file is wrong."""
-    corridors = load_corridors(config.corridors_dir)
+    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
     calculator = FeeCalculator(corridors, clock or SystemClock())
     server = GrpcServer()
     server.add(

@@ -1,13 +1,19 @@
 """What a fee is. A payment's price is a flat part and a percentage of its amount, by the schedule
 in force on the day; each part is rounded once, half up, to the currency's own digits. Pure: the
-schedules themselves are data, read by shared.corridors."""
+schedules themselves are data, read by shared.corridors, where their arithmetic is too, because a
+file whose limits its own fees make impossible is refused there."""
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 
-from services.shared.corridors import Corridor, CorridorUnsupported, FeeSchedule, FeeTerms
-from services.shared.money import EXACT, Money, parse_amount, round_half_up
+from services.shared.corridors import (
+    Corridor,
+    CorridorUnsupported,
+    FeeSchedule,
+    flat_part,
+    percentage_part,
+)
+from services.shared.money import Money
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,33 +62,10 @@ def schedule_on(corridor: Corridor, day: date) -> FeeSchedule:
 
 def calculate(schedule: FeeSchedule, amount: Money) -> Fees:
     """The fees of an amount. They may exceed it: whether it is worth sending, payments decides."""
-    terms = _terms_for(schedule, amount)
-    parts = (FeeLine("flat", _flat(terms, amount)), FeeLine("percentage", _share(terms, amount)))
+    parts = (
+        FeeLine("flat", flat_part(schedule, amount)),
+        FeeLine("percentage", percentage_part(schedule, amount)),
+    )
     lines = tuple(line for line in parts if line.amount.amount_minor)
     total = sum((line.amount for line in lines), start=Money(0, amount.currency))
     return Fees(lines, total, schedule.version)
-
-
-def _terms_for(schedule: FeeSchedule, amount: Money) -> FeeTerms:
-    """A tier prices the whole amount, not just what lies above its threshold."""
-    reached = [tier for tier in schedule.tiers if _usd(tier.from_usd) <= amount]
-    return reached[-1] if reached else schedule
-
-
-def _flat(terms: FeeTerms, amount: Money) -> Money:
-    return _usd(terms.flat_usd) if terms.flat_usd else Money(0, amount.currency)
-
-
-def _share(terms: FeeTerms, amount: Money) -> Money:
-    share = round_half_up(EXACT.multiply(amount.decimal, terms.share), amount.currency)
-    if terms.minimum_usd:
-        share = max(share, _usd(terms.minimum_usd))
-    if terms.maximum_usd:
-        share = min(share, _usd(terms.maximum_usd))
-    return share
-
-
-# The texts are the corridor files' own, so there are few of them, read thousands of times.
-@cache
-def _usd(text: str) -> Money:
-    return parse_amount(text, "USD", field="fees")

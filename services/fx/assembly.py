@@ -1,12 +1,14 @@
 """The only place that picks concrete parts. Tests enter by the same door, with sources of their
 own where they need them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from caravel.fx.v1 import fx_pb2_grpc
 
 from services.fx.config import Config
+from services.fx.feed import LOAD_SECONDS, Feed
 from services.fx.ports import RateSource
 from services.fx.servicer import FxServicer
 from services.fx.sources import SOURCES
@@ -21,23 +23,32 @@ async def assemble(
     config: Config,
     clock: Clock | None = None,
     catalogue: Mapping[str, Callable[[Clock], RateSource]] = SOURCES,
+    load_seconds: float = LOAD_SECONDS,
 ) -> AsyncIterator[GrpcServer]:
-    """The service, its sources loaded, ready to be started.
+    """The service, ready to be started: its sources are loaded, or away and loading on.
 
-    Raises CorridorsError where a corridor file is wrong or names a source that does not exist.
+    Raises CorridorsError where a corridor file is wrong, names a source that does not exist, or,
+    outside a sandbox, has made-up rates or no limit of their age.
     """
     clock = clock or SystemClock()
-    corridors = load_corridors(config.corridors_dir)
-    sources = {name: catalogue[name](clock) for name in _source_names(corridors, catalogue)}
-    for source in sources.values():
-        await source.load()
-    server = GrpcServer()
-    server.add(
-        fx_pb2_grpc.add_FxServiceServicer_to_server,
-        FxServicer(Rates(corridors, sources, clock)),
-        "caravel.fx.v1.FxService",
-    )
-    yield server
+    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
+    feeds = {
+        name: Feed(name, catalogue[name](clock), clock, sandbox=config.sandbox)
+        for name in _source_names(corridors, catalogue)
+    }
+    try:
+        await asyncio.gather(*(feed.open(load_seconds) for feed in feeds.values()))
+        rates = Rates(corridors, feeds, clock)
+        await rates.survey()
+        server = GrpcServer()
+        server.add(
+            fx_pb2_grpc.add_FxServiceServicer_to_server,
+            FxServicer(rates),
+            "caravel.fx.v1.FxService",
+        )
+        yield server
+    finally:
+        await asyncio.gather(*(feed.close() for feed in feeds.values()))
 
 
 def _source_names(corridors: Corridors, catalogue: Mapping[str, object]) -> list[str]:

@@ -10,6 +10,10 @@ from services.shared.money import EXACT
 
 # More digits than any source publishes, and few enough that rate times amount stays exact.
 RATE_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
+# A rate may be dated so far ahead: clocks differ.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# No currency that is paid out is worth so much or so little: a rate beyond is a mistake.
+MID_MIN, MID_MAX = Decimal("0.0001"), Decimal(10_000_000)
 
 
 class RateUnavailable(Unavailable):
@@ -59,6 +63,18 @@ class Observation:
         if maximum_age_hours is None:
             return True
         return now - self.observed_at <= timedelta(hours=maximum_age_hours)
+
+
+def unusable(observation: Observation, now: datetime, *, sandbox: bool) -> str:
+    """The reason why an observation is never used, or nothing: nonsense, future or synthetic."""
+    rates = (observation.mid, *(leg.rate for leg in observation.legs))
+    if not all(rate.is_finite() and rate > 0 for rate in rates):
+        return "nonsense"
+    if not MID_MIN <= observation.mid <= MID_MAX:
+        return "nonsense"
+    if observation.observed_at > now + CLOCK_TOLERANCE:
+        return "future"
+    return "synthetic" if observation.synthetic and not sandbox else ""
 
 
 @dataclass(frozen=True, kw_only=True)

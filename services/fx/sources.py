@@ -5,6 +5,7 @@ currency that a corridor collects."""
 import asyncio
 import csv
 import io
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
@@ -18,6 +19,7 @@ from services.fx.domain import Leg, Observation, cross_rate
 from services.fx.ports import RateSource
 from services.shared.clock import Clock
 
+_RATE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 SYNTHETIC_RATES = Path(__file__).with_name("synthetic_rates.toml")
 
 
@@ -44,13 +46,14 @@ class EcbSource:
         fetched_at = self._clock.now()
         return {
             currency: _cross(currency, day, fetched_at)
-            for currency, day in _newest_days().items()
+            for currency, day in _newest_days(fetched_at.date()).items()
             if currency != "USD"
         }
 
 
-def _newest_days() -> Mapping[str, Mapping[str, str]]:
-    """For each currency the newest day on which the bank published it and the dollar.
+def _newest_days(today: date) -> Mapping[str, Mapping[str, str]]:
+    """For each currency the newest day, today at the latest, on which the bank published it and the
+    dollar.
 
     The file is read line by line: as objects, the whole history would be most of the process.
     """
@@ -58,7 +61,7 @@ def _newest_days() -> Mapping[str, Mapping[str, str]]:
     with ZipFile(CURRENCY_FILE) as archive, archive.open(archive.namelist()[0]) as file:
         for day in csv.DictReader(io.TextIOWrapper(file, "ascii")):
             published = [code for code, text in day.items() if _is_rate(text)]
-            if "USD" not in published:
+            if "USD" not in published or day["Date"] > today.isoformat():
                 continue
             for code in ("EUR", *published):
                 if code not in newest or newest[code]["Date"] < day["Date"]:
@@ -68,7 +71,7 @@ def _newest_days() -> Mapping[str, Mapping[str, str]]:
 
 def _is_rate(text: str | None) -> bool:
     # Of a day without one the file says N/A; its first column is the day, its last one is empty.
-    return bool(text) and text != "N/A" and "-" not in (text or "")
+    return text is not None and bool(_RATE.fullmatch(text)) and Decimal(text) > 0
 
 
 def _cross(currency: str, day: Mapping[str, str], fetched_at: datetime) -> Observation:

@@ -4,7 +4,7 @@ order, and the first with a fresh rate wins; nothing is cached, as no source her
 from collections.abc import Mapping, Sequence
 
 from services.fx.domain import Rate, RateQuery, RateStale, RateUnavailable
-from services.fx.ports import RateSource
+from services.fx.feed import Feed
 from services.shared import log
 from services.shared.clock import Clock
 from services.shared.corridors import Corridor, Corridors
@@ -17,12 +17,23 @@ QUERIES_MAX = 1000
 class Rates:
     """Gives rates from the corridors' sources."""
 
-    def __init__(
-        self, corridors: Corridors, sources: Mapping[str, RateSource], clock: Clock
-    ) -> None:
+    def __init__(self, corridors: Corridors, feeds: Mapping[str, Feed], clock: Clock) -> None:
         self._corridors = corridors
-        self._sources = sources
+        self._feeds = feeds
         self._clock = clock
+
+    async def survey(self) -> None:
+        """Asks every source of every corridor once, so that their ages are published from the start
+        and each corridor without a rate is in the log."""
+        for corridor in self._corridors:
+            base, quote = corridor.source.currency, corridor.destination.currency
+            for name in corridor.fx.sources:
+                await self._feeds[name].observe(base, quote)
+            answer = await self._answer(corridor.id)
+            if isinstance(answer, DomainError):
+                log.get_logger().warning(
+                    "corridor_without_rate", corridor_id=corridor.id, reason=answer.error_reason
+                )
 
     async def get_rates(self, queries: Sequence[RateQuery]) -> Mapping[str, Rate | DomainError]:
         """The rate of each corridor asked for, or the refusal it gets, by corridor id.
@@ -56,7 +67,7 @@ class Rates:
         pair = f"{base}/{quote}"
         stale = False
         for name in corridor.fx.sources:
-            observation = await self._sources[name].observe(base, quote)
+            observation = await self._feeds[name].observe(base, quote)
             if observation is None:
                 continue
             if observation.is_fresh(self._clock.now(), corridor.fx.maximum_age_hours):

@@ -151,7 +151,7 @@ def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentO
 @asynccontextmanager
 async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
-    corridors = load_corridors(config.corridors_dir)
+    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
     async with (
         _database(config, "caravel-payments", pool_size=10) as engine,
         open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,

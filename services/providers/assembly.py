@@ -37,7 +37,7 @@ async def assemble(
 
     `monotonic` is the time that breakers and rate caps go by.
     """
-    corridors = load_corridors(config.corridors_dir)
+    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
     async with open_session() as session:
         if adapters is None:
             adapters = {

@@ -39,6 +39,7 @@ class Corridor:
     smallest: Decimal | None
     largest: Decimal | None
     tiers: list[dict[str, Any]]
+    marginal: bool
     markup: int
     mid: Decimal
     rate: Decimal
@@ -62,7 +63,7 @@ def price(amount: Decimal, corridor: Corridor) -> Price:
         raise Refused("the amount is outside of the corridor's limits")
     terms = _terms(corridor, amount)
     flat = terms["flat"]
-    share = (amount * terms["share"]).quantize(CENT, ROUND_HALF_UP)
+    share = _share(corridor, amount, terms["share"]).quantize(CENT, ROUND_HALF_UP)
     if terms["smallest"]:
         share = max(share, terms["smallest"])
     if terms["largest"]:
@@ -77,9 +78,20 @@ def price(amount: Decimal, corridor: Corridor) -> Price:
     return Price(fees, fee, net, payout)
 
 
+def _share(corridor: Corridor, amount: Decimal, share: Decimal) -> Decimal:
+    if not corridor.marginal:
+        return amount * share
+    total = amount * share
+    for tier in corridor.tiers:
+        above = max(amount - tier["from"], Decimal(0))
+        total += above * (tier["share"] - share)
+        share = tier["share"]
+    return total
+
+
 def _terms(corridor: Corridor, amount: Decimal) -> dict[str, Any]:
     reached = [tier for tier in corridor.tiers if tier["from"] <= amount]
-    if reached:
+    if reached and not corridor.marginal:
         return reached[-1]
     return {
         "flat": corridor.flat,
@@ -119,6 +131,7 @@ def _corridor(file: dict[str, Any], converter: Any, synthetic: dict[str, Any]) -
             {"from": Decimal(tier["from_usd"]), **_fee_terms(tier)}
             for tier in fees.get("tiers", ())
         ],
+        marginal=fees.get("tier_kind") == "marginal",
         markup=markup,
         mid=mid,
         rate=rate,

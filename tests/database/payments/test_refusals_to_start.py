@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from deploy.local.postgres import RunningCluster, private_cluster
 from services.shared.db import DURABILITY
 from services.shared.grpc_server import GrpcServer
 from tests.conftest import ROOT, Database
+from tests.corridors import live_corridors
 from tests.polling import PATIENCE_SECONDS, until
 
 PROCESSES = ("services.payments", "services.payments.worker")
@@ -27,10 +29,10 @@ async def complaint(module: str, **variables: str) -> str:
     """What a process says on standard error while it refuses to start."""
     targets = dict.fromkeys(("PROVIDERS_TARGET", "FEES_TARGET", "FX_TARGET"), NOBODY)
     path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
-    corridors = str(ROOT / "deploy" / "corridors")
+    sandbox = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "SANDBOX": "true"}
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
-        env={"PYTHONPATH": path, "CORRIDORS_DIR": corridors, **targets, **variables},
+        env={"PYTHONPATH": path, **sandbox, **targets, **variables},
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -111,7 +113,7 @@ class _Providers(providers_pb2_grpc.ProviderServiceServicer):
     ("module", "sandbox"), [*((module, True) for module in PROCESSES), (PROCESSES[1], False)]
 )
 async def test_providers_of_the_other_kind_are_refused_in_one_sentence(
-    database: Database, module: str, sandbox: bool
+    database: Database, module: str, sandbox: bool, tmp_path: Path
 ) -> None:
     server = GrpcServer()
     server.add(
@@ -125,6 +127,7 @@ async def test_providers_of_the_other_kind_are_refused_in_one_sentence(
         module,
         DATABASE_URL=database.url,
         SANDBOX=str(sandbox),
+        CORRIDORS_DIR=str(live_corridors(tmp_path)),
         PROVIDERS_TARGET=f"127.0.0.1:{server.port}",
     )
     await server.stop(0)

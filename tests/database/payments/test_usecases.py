@@ -28,7 +28,7 @@ from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
 from tests.makers import USER
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors")
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
 
 
 def _order(key: str = "", *, currency: str = "NGN", quote_id: UUID | None = None) -> PaymentOrder:

@@ -4,18 +4,21 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.fees.domain import calculate, schedule_on
-from services.shared.corridors import load_corridors
+from services.shared.corridors import TierKind, load_corridors
 from services.shared.money import Money
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "corridors"
 HUNDRED = Money(10000, "USD")
+SHIPPED = list(load_corridors(FOLDER, sandbox=True))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_corridor_prices_a_hundred_dollars(path: Path) -> None:
-    corridor = load_corridors(FOLDER).get(path.stem)
+    corridor = load_corridors(FOLDER, sandbox=True).get(path.stem)
 
     fees = calculate(schedule_on(corridor, date(2026, 11, 23)), HUNDRED)
 
@@ -28,9 +31,31 @@ def test_corridor_file_opens_by_saying_what_it_is(path: Path) -> None:
     assert path.read_text().startswith("# ")
 
 
+@given(st.data())
+def test_who_sends_a_cent_more_never_gets_less(data: st.DataObject) -> None:
+    corridor = data.draw(st.sampled_from(SHIPPED))
+    schedule = data.draw(st.sampled_from(corridor.fees))
+    if schedule.tier_kind is TierKind.WHOLE_AMOUNT:
+        return
+    lowest, highest = corridor.limits.minimum.amount_minor, corridor.limits.maximum.amount_minor
+    edges = [lowest, *(tier.start.amount_minor - 1 for tier in schedule.tiers), highest - 1]
+    minor = data.draw(st.sampled_from(edges) | st.integers(lowest, highest - 1))
+    less, more = (calculate(schedule, Money(one, "USD")).total for one in (minor, minor + 1))
+
+    assert more.amount_minor - less.amount_minor in (0, 1)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_shown_minimum_can_be_sent(path: Path) -> None:
+    corridor = load_corridors(FOLDER, sandbox=True).get(path.stem)
+
+    for schedule in corridor.fees:
+        assert calculate(schedule, corridor.limits.minimum).total < corridor.limits.minimum
+
+
 @pytest.mark.parametrize("corridor_id", ["us-in", "us-jp", "us-mx", "us-ng", "us-ph"])
 def test_first_corridors_take_two_dollars_fifty_of_a_hundred(corridor_id: str) -> None:
-    corridor = load_corridors(FOLDER).get(corridor_id)
+    corridor = load_corridors(FOLDER, sandbox=True).get(corridor_id)
 
     fees = calculate(schedule_on(corridor, date(2026, 11, 23)), HUNDRED)
 
@@ -38,6 +63,8 @@ def test_first_corridors_take_two_dollars_fifty_of_a_hundred(corridor_id: str) -
 
 
 def test_first_corridors_are_there() -> None:
-    currencies = {corridor.destination.currency for corridor in load_corridors(FOLDER)}
+    currencies = {
+        corridor.destination.currency for corridor in load_corridors(FOLDER, sandbox=True)
+    }
 
     assert currencies >= {"INR", "JPY", "MXN", "NGN", "PHP"}

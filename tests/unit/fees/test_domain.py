@@ -20,13 +20,28 @@ TIERED = FeeSchedule.model_validate(
         **FROM_NEW_YEAR,
         "flat_usd": "1.00",
         "percent": "1.5",
+        "tier_kind": "whole_amount",
         "tiers": [
             {"from_usd": "1000.00", "flat_usd": "2.00", "percent": "1"},
             {"from_usd": "5000.00", "percent": "0.5"},
         ],
     }
 )
-SCHEDULES = [PLAIN, BOUNDED, TIERED]
+MARGINAL = FeeSchedule.model_validate(
+    {
+        **FROM_NEW_YEAR,
+        "flat_usd": "1.00",
+        "percent": "1.5",
+        "minimum_usd": "0.50",
+        "maximum_usd": "75.00",
+        "tier_kind": "marginal",
+        "tiers": [
+            {"from_usd": "1000.00", "percent": "1.2"},
+            {"from_usd": "5000.00", "percent": "0.5"},
+        ],
+    }
+)
+SCHEDULES = [PLAIN, BOUNDED, TIERED, MARGINAL]
 amounts = st.integers(1, MAX_AMOUNT_MINOR).map(lambda minor: Money(minor, "USD"))
 
 
@@ -95,6 +110,33 @@ def test_tier_replaces_the_terms_for_the_whole_amount(
     assert lines(TIERED, amount) == expected
 
 
+@pytest.mark.parametrize(
+    ("amount", "percentage"),
+    [
+        ("10.00", "0.50"),
+        ("999.99", "15.00"),
+        ("1000.00", "15.00"),
+        ("1000.42", "15.01"),
+        ("5000.00", "63.00"),
+        ("5000.99", "63.00"),
+        ("5001.00", "63.01"),
+        ("7400.00", "75.00"),
+        ("10000.00", "75.00"),
+    ],
+)
+def test_marginal_tier_prices_what_lies_above_its_threshold(amount: str, percentage: str) -> None:
+    assert lines(MARGINAL, amount) == {"flat": "1.00", "percentage": percentage}
+
+
+@given(st.sampled_from([PLAIN, BOUNDED, MARGINAL]), st.integers(1, 2_000_000))
+def test_who_sends_more_never_gets_less(schedule: FeeSchedule, minor: int) -> None:
+    less, more = Money(minor, "USD"), Money(minor + 1, "USD")
+
+    assert calculate(schedule, more).total.amount_minor - calculate(
+        schedule, less
+    ).total.amount_minor in (0, 1)
+
+
 @given(st.sampled_from(SCHEDULES), amounts)
 def test_lines_sum_to_the_total_and_none_is_zero(schedule: FeeSchedule, amount: Money) -> None:
     fees = calculate(schedule, amount)
@@ -103,7 +145,7 @@ def test_lines_sum_to_the_total_and_none_is_zero(schedule: FeeSchedule, amount: 
     assert all(line.amount.amount_minor > 0 for line in fees.lines)
 
 
-@given(st.sampled_from([PLAIN, BOUNDED]), amounts, amounts)
+@given(st.sampled_from([PLAIN, BOUNDED, MARGINAL]), amounts, amounts)
 def test_larger_amount_never_costs_less_inside_a_tier(
     schedule: FeeSchedule, left: Money, right: Money
 ) -> None:

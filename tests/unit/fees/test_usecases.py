@@ -16,7 +16,7 @@ CORRIDOR = """
 id = "us-in"
 source = { country = "US", currency = "USD" }
 destination = { country = "IN", currency = "INR" }
-limits = { minimum_usd = "1.00", maximum_usd = "10000.00" }
+limits = { minimum_usd = "4.00", maximum_usd = "10000.00" }
 providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["ecb"], markup_basis_points = 50 }
 quote = { lifetime_seconds = 60 }
@@ -39,7 +39,7 @@ class LastDayOfJune:
 @pytest.fixture
 def calculator(tmp_path: Path) -> FeeCalculator:
     (tmp_path / "us-in.toml").write_text(CORRIDOR)
-    return FeeCalculator(load_corridors(tmp_path), LastDayOfJune())
+    return FeeCalculator(load_corridors(tmp_path, sandbox=True), LastDayOfJune())
 
 
 def total(answer: Fees | DomainError) -> str:

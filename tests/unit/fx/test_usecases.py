@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from services.fx.domain import Observation, Rate, RateQuery, RateStale, RateUnavailable
+from services.fx.feed import Feed
 from services.fx.usecases import QUERIES_MAX, Rates
 from services.shared.corridors import CorridorUnsupported, load_corridors
 from services.shared.errors import Invalid
+from tests.logs import logged
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CORRIDOR = """
 id = "us-in"
 source = { country = "US", currency = "USD" }
 destination = { country = "IN", currency = "INR" }
-limits = { minimum_usd = "1.00", maximum_usd = "10000.00" }
+limits = { minimum_usd = "2.00", maximum_usd = "10000.00" }
 providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["first", "second"], markup_basis_points = 50, maximum_age_hours = 24 }
 quote = { lifetime_seconds = 60 }
@@ -52,9 +54,13 @@ class Source:
         )
 
 
-def rates(folder: Path, sources: Mapping[str, Source], corridor: str = CORRIDOR) -> Rates:
+async def rates(folder: Path, sources: Mapping[str, Source], corridor: str = CORRIDOR) -> Rates:
     (folder / "us-in.toml").write_text(corridor)
-    return Rates(load_corridors(folder), sources, FixedClock())
+    clock = FixedClock()
+    feeds = {name: Feed(name, source, clock) for name, source in sources.items()}
+    for feed in feeds.values():
+        await feed.open()
+    return Rates(load_corridors(folder, sandbox=True), feeds, clock)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +69,18 @@ def rates(folder: Path, sources: Mapping[str, Source], corridor: str = CORRIDOR)
         (Source("84"), Source("85"), "first"),
         (Source(None), Source("85"), "second"),
         (Source("84", age_hours=25), Source("85"), "second"),
+        (Source("84", age_hours=24), Source("85"), "first"),
+        (Source("84", age_hours=-1), Source("85"), "second"),
+        (Source("84", age_hours=-60 * 24), Source("85"), "second"),
+        (Source("0"), Source("85"), "second"),
+        (Source("NaN"), Source("85"), "second"),
     ],
-    ids=["the first has it", "the first lacks it", "the first is stale"],
+    ids=["has it", "lacks it", "stale", "just fresh", "future", "far future", "zero", "NaN"],
 )
 async def test_first_source_with_a_fresh_rate_wins(
     first: Source, second: Source, winner: str, tmp_path: Path
 ) -> None:
-    answers = await rates(tmp_path, {"first": first, "second": second}).get_rates([INDIA])
+    answers = await (await rates(tmp_path, {"first": first, "second": second})).get_rates([INDIA])
 
     answer = answers["us-in"]
     assert isinstance(answer, Rate)
@@ -81,7 +92,7 @@ async def test_first_source_with_a_fresh_rate_wins(
 async def test_rate_that_no_source_has_is_unavailable(tmp_path: Path) -> None:
     sources = {"first": Source(None), "second": Source(None)}
 
-    answers = await rates(tmp_path, sources).get_rates([INDIA])
+    answers = await (await rates(tmp_path, sources)).get_rates([INDIA])
 
     refusal = answers["us-in"]
     assert isinstance(refusal, RateUnavailable)
@@ -91,7 +102,7 @@ async def test_rate_that_no_source_has_is_unavailable(tmp_path: Path) -> None:
 async def test_rate_that_is_too_old_everywhere_is_stale(tmp_path: Path) -> None:
     sources = {"first": Source("84", age_hours=25), "second": Source(None)}
 
-    answers = await rates(tmp_path, sources).get_rates([INDIA])
+    answers = await (await rates(tmp_path, sources)).get_rates([INDIA])
 
     refusal = answers["us-in"]
     assert isinstance(refusal, RateStale)
@@ -102,7 +113,7 @@ async def test_corridor_without_an_age_limit_takes_any_age(tmp_path: Path) -> No
     unlimited = CORRIDOR.replace(", maximum_age_hours = 24", "")
     sources = {"first": Source("84", age_hours=100_000), "second": Source("85")}
 
-    answers = await rates(tmp_path, sources, unlimited).get_rates([INDIA])
+    answers = await (await rates(tmp_path, sources, unlimited)).get_rates([INDIA])
 
     answer = answers["us-in"]
     assert isinstance(answer, Rate)
@@ -112,7 +123,9 @@ async def test_corridor_without_an_age_limit_takes_any_age(tmp_path: Path) -> No
 async def test_unknown_corridor_does_not_fail_its_neighbours(tmp_path: Path) -> None:
     sources = {"first": Source("84"), "second": Source("85")}
 
-    answers = await rates(tmp_path, sources).get_rates([RateQuery("us-fr"), INDIA, RateQuery("")])
+    answers = await (await rates(tmp_path, sources)).get_rates(
+        [RateQuery("us-fr"), INDIA, RateQuery("")]
+    )
 
     assert isinstance(answers["us-fr"], CorridorUnsupported)
     assert isinstance(answers[""], CorridorUnsupported)
@@ -122,7 +135,7 @@ async def test_unknown_corridor_does_not_fail_its_neighbours(tmp_path: Path) -> 
 async def test_corridor_asked_for_many_times_is_answered_once(tmp_path: Path) -> None:
     sources = {"first": Source("84"), "second": Source("85")}
 
-    await rates(tmp_path, sources).get_rates([INDIA] * QUERIES_MAX)
+    await (await rates(tmp_path, sources)).get_rates([INDIA] * QUERIES_MAX)
 
     assert sources["first"].asked == 1
 
@@ -131,6 +144,45 @@ async def test_batch_beyond_the_contract_s_bound_is_refused(tmp_path: Path) -> N
     sources = {"first": Source("84"), "second": Source("85")}
 
     with pytest.raises(Invalid) as refusal:
-        await rates(tmp_path, sources).get_rates([INDIA] * (QUERIES_MAX + 1))
+        await (await rates(tmp_path, sources)).get_rates([INDIA] * (QUERIES_MAX + 1))
 
     assert refusal.value.metadata == {"field": "queries"}
+
+
+async def test_a_future_rate_alone_is_no_rate(tmp_path: Path) -> None:
+    sources = {"first": Source("84", age_hours=-60 * 24), "second": Source(None)}
+    unlimited = CORRIDOR.replace(", maximum_age_hours = 24", "")
+
+    answers = await (await rates(tmp_path, sources, unlimited)).get_rates([INDIA])
+
+    assert isinstance(answers["us-in"], RateUnavailable)
+
+
+class Broken(Source):
+    """Raises for one pair, and has a rate of every other."""
+
+    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
+        if quote_currency == "INR":
+            raise RuntimeError
+        return Observation(mid=Decimal(20), legs=(), observed_at=NOW, fetched_at=NOW)
+
+
+async def test_a_source_that_raises_fails_no_other_item_of_the_batch(tmp_path: Path) -> None:
+    mexico = CORRIDOR.replace("us-in", "us-mx").replace('"IN"', '"MX"').replace('"INR"', '"MXN"')
+    (tmp_path / "us-mx.toml").write_text(mexico)
+    sources = {"first": Broken("84"), "second": Source(None)}
+
+    answers = await (await rates(tmp_path, sources)).get_rates([INDIA, RateQuery("us-mx")])
+
+    assert isinstance(answers["us-in"], RateUnavailable)
+    assert isinstance(answers["us-mx"], Rate)
+
+
+async def test_a_survey_names_each_corridor_without_a_rate(tmp_path: Path) -> None:
+    asked = await rates(tmp_path, {"first": Source(None), "second": Source(None)})
+
+    with logged("fx") as lines:
+        await asked.survey()
+
+    [line] = [line for line in lines() if line["event"] == "corridor_without_rate"]
+    assert (line["corridor_id"], line["level"]) == ("us-in", "warning")

@@ -23,7 +23,10 @@ from services.shared.corridors import load_corridors
 from services.shared.money import Money, exponent
 from tests.makers import FEES, make_payment, make_terms, make_trail
 
-PAID_OUT = [corridor.destination.currency for corridor in load_corridors(Path("deploy/corridors"))]
+PAID_OUT = [
+    corridor.destination.currency
+    for corridor in load_corridors(Path("deploy/corridors"), sandbox=True)
+]
 
 
 def _balances(postings: Iterable[Posting]) -> dict[tuple[str, str], int]:

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
 from tests.makers import NOW
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors")
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
 
 
 def _order(amount_minor: int = 10_000, currency: str = "INR") -> QuoteOrder:

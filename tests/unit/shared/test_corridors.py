@@ -12,7 +12,7 @@ INDIA = """
 id = "us-in"
 source = { country = "US", currency = "USD" }
 destination = { country = "IN", currency = "INR" }
-limits = { minimum_usd = "1.00", maximum_usd = "10000.00" }
+limits = { minimum_usd = "2.00", maximum_usd = "10000.00" }
 providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["ecb"], markup_basis_points = 50 }
 quote = { lifetime_seconds = 60 }
@@ -22,7 +22,10 @@ version = "1"
 effective_from = 2026-01-01
 flat_usd = "1.00"
 percent = "1.5"
-tiers = [{ from_usd = "100.00" }, { from_usd = "1000.00", percent = "1.2" }]
+minimum_usd = "0.50"
+maximum_usd = "75.00"
+tier_kind = "whole_amount"
+tiers = [{ from_usd = "100.00", percent = "1.4" }, { from_usd = "1000.00", percent = "1.2" }]
 [[fees]]
 version = "2"
 effective_from = 2026-07-01
@@ -36,23 +39,23 @@ def write(folder: Path, text: str, name: str = "us-in.toml") -> Path:
 
 
 def test_corridor_is_found_by_id_and_by_currency(tmp_path: Path) -> None:
-    corridors = load_corridors(write(tmp_path, INDIA))
+    corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
 
     assert corridors.get("us-in") is corridors.to_currency("INR")
     assert [corridor.id for corridor in corridors] == ["us-in"]
 
 
 def test_amounts_and_percentages_are_exact(tmp_path: Path) -> None:
-    corridor = load_corridors(write(tmp_path, INDIA)).get("us-in")
+    corridor = load_corridors(write(tmp_path, INDIA), sandbox=True).get("us-in")
 
-    assert corridor.limits.minimum == Money(100, "USD")
+    assert corridor.limits.minimum == Money(200, "USD")
     assert corridor.limits.maximum == Money(1_000_000, "USD")
     assert corridor.fees[0].share == Decimal("0.015")
     assert corridor.fees[0].tiers[1].share == Decimal("0.012")
 
 
 def test_unknown_corridor_is_unsupported(tmp_path: Path) -> None:
-    corridors = load_corridors(write(tmp_path, INDIA))
+    corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
 
     with pytest.raises(CorridorUnsupported):
         corridors.get("us-fr")
@@ -64,7 +67,7 @@ def test_unknown_corridor_is_unsupported(tmp_path: Path) -> None:
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorridorsError, match="no corridor files"):
-        load_corridors(tmp_path)
+        load_corridors(tmp_path, sandbox=True)
 
 
 def test_second_corridor_to_a_currency_is_refused(tmp_path: Path) -> None:
@@ -72,41 +75,136 @@ def test_second_corridor_to_a_currency_is_refused(tmp_path: Path) -> None:
     write(tmp_path, INDIA.replace('"us-in"', '"us-in-fast"'), "us-in-fast.toml")
 
     with pytest.raises(CorridorsError, match="us-in-fast and us-in both pay out INR"):
-        load_corridors(tmp_path)
+        load_corridors(tmp_path, sandbox=True)
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
-        ('id = "us-in"', 'id = "us-fr"'),
-        ('id = "us-in"', 'id = "India"'),
-        ('id = "us-in"', 'id = "us-in"\ncolour = "blue"'),
-        ('id = "us-in"', "id = us-in"),
-        ('"US", currency = "USD"', '"DE", currency = "EUR"'),
-        ('currency = "INR"', 'currency = "inr"'),
-        ('currency = "INR"', 'currency = "XXX"'),
-        ('country = "IN"', 'country = "India"'),
-        ('minimum_usd = "1.00"', "minimum_usd = 1.00"),
-        ('minimum_usd = "1.00"', 'minimum_usd = "1.005"'),
-        ('minimum_usd = "1.00"', 'minimum_usd = "-1.00"'),
-        ('onramps = ["stripe"]', "onramps = []"),
-        ('sources = ["ecb"]', "sources = []"),
-        ("markup_basis_points = 50", "markup_basis_points = -1"),
-        ("markup_basis_points = 50", "markup_basis_points = 1001"),
-        ("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = 0"),
-        ("lifetime_seconds = 60", "lifetime_seconds = 0"),
-        ('percent = "1.5"', "percent = 1.5"),
-        ('percent = "1.5"', 'percent = "100"'),
-        ('percent = "1.5"', 'percent = "-1.5"'),
-        ('percent = "1.5"', 'discount = "1.5"'),
-        ('from_usd = "100.00"', 'from_usd = "1000.00"'),
-        ("effective_from = 2026-07-01", "effective_from = 2026-01-01"),
-        ("effective_from = 2026-07-01", "effective_from = 2025-07-01"),
-    ],
-)
+# Each turns a good file into one that cannot be.
+WRONG = [
+    ('id = "us-in"', 'id = "us-fr"'),
+    ('id = "us-in"', 'id = "India"'),
+    ('id = "us-in"', 'id = "us-in"\ncolour = "blue"'),
+    ('id = "us-in"', "id = us-in"),
+    ('id = "us-in"', 'id = "us-in"\nid = "us-in"'),
+    ('"US", currency = "USD"', '"DE", currency = "EUR"'),
+    ('"US", currency = "USD"', '"CA", currency = "USD"'),
+    ('currency = "INR"', 'currency = "inr"'),
+    ('currency = "INR"', 'currency = "XXX"'),
+    ('currency = "INR"', 'currency = "ABC"'),
+    ('country = "IN"', 'country = "India"'),
+    ('country = "IN"', 'country = "ZZ"'),
+    ('minimum_usd = "2.00"', "minimum_usd = 2.00"),
+    ('minimum_usd = "2.00"', "minimum_usd = nan"),
+    ('minimum_usd = "2.00"', 'minimum_usd = "NaN"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "2.005"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "2"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "2e0"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "-2.00"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "0.00"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "10000.01"'),
+    ('minimum_usd = "2.00"', 'minimum_usd = "1.50"'),
+    ('onramps = ["stripe"]', "onramps = []"),
+    ('onramps = ["stripe"]', 'onramps = ["stripe", "stripe"]'),
+    ('onramps = ["stripe"]', 'onramps = [""]'),
+    ('onramps = ["stripe"]', 'onramps = "stripe"'),
+    ('offramps = ["local_wallet"]', "offramps = []"),
+    ('sources = ["ecb"]', "sources = []"),
+    ('sources = ["ecb"]', 'sources = ["ecb", "ecb"]'),
+    ("markup_basis_points = 50", "markup_basis_points = -1"),
+    ("markup_basis_points = 50", "markup_basis_points = 1001"),
+    ("markup_basis_points = 50", "markup_basis_points = true"),
+    ("markup_basis_points = 50", "markup_basis_points = 50.0"),
+    ("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = 0"),
+    ("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = inf"),
+    ("lifetime_seconds = 60", "lifetime_seconds = 0"),
+    ("grace_seconds = 300", "grace_seconds = -1"),
+    ("tolerance_basis_points = 100", "tolerance_basis_points = 1001"),
+    ('flat_usd = "1.00"', 'flat_usd = "-1.00"'),
+    ('flat_usd = "1.00"', 'flat_usd = "1.999"'),
+    ('percent = "1.5"', "percent = 1.5"),
+    ('percent = "1.5"', 'percent = "100"'),
+    ('percent = "1.5"', 'percent = "101"'),
+    ('percent = "1.5"', 'percent = "1.50000"'),
+    ('percent = "1.5"', 'percent = "-1.5"'),
+    ('percent = "1.5"', 'discount = "1.5"'),
+    ('minimum_usd = "0.50"', 'minimum_usd = "75.01"'),
+    ('maximum_usd = "75.00"', 'maximum_usd = "0.49"'),
+    ('percent = "1.5"', 'percent = "0"'),
+    ('tier_kind = "whole_amount"', 'tier_kind = "sliding"'),
+    ('tier_kind = "whole_amount"', ""),
+    ('tiers = [{ from_usd = "100.00", percent = "1.4" }, ', 'tiers = [{ percent = "1.4" }, '),
+    ('from_usd = "100.00"', 'from_usd = "1000.00"'),
+    ('from_usd = "100.00"', 'from_usd = "2000.00"'),
+    ('from_usd = "100.00"', 'from_usd = "2.00"'),
+    ('from_usd = "1000.00"', 'from_usd = "10000.01"'),
+    ('from_usd = "100.00"', 'from_usd = "100.00", flat_usd = "100.00"'),
+    ('from_usd = "100.00"', 'from_usd = "100.00", minimum_usd = "9.00", maximum_usd = "8.00"'),
+    ("effective_from = 2026-07-01", "effective_from = 2026-01-01"),
+    ("effective_from = 2026-07-01", "effective_from = 2025-07-01"),
+    ('version = "2"', 'version = "1"'),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong"), WRONG)
 def test_wrong_file_is_refused_by_name(right: str, wrong: str, tmp_path: Path) -> None:
     assert right in INDIA
     write(tmp_path, INDIA.replace(right, wrong, 1))
 
-    with pytest.raises(CorridorsError, match=r"us-in\.toml"):
-        load_corridors(tmp_path)
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: ") as refusal:
+        load_corridors(tmp_path, sandbox=True)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "more", ['flat_usd = "1.00"', 'minimum_usd = "1.00"', 'maximum_usd = "2.00"']
+)
+def test_a_marginal_tier_has_a_percentage_alone(more: str, tmp_path: Path) -> None:
+    marginal = INDIA.replace("whole_amount", "marginal")
+    load_corridors(write(tmp_path, marginal), sandbox=True)
+    write(tmp_path, marginal.replace('percent = "1.2"', f'percent = "1.2", {more}'))
+
+    with pytest.raises(CorridorsError, match="a marginal tier has a percentage alone"):
+        load_corridors(tmp_path, sandbox=True)
+
+
+def test_the_refusal_of_a_minimum_names_an_amount_that_leaves_something(tmp_path: Path) -> None:
+    write(tmp_path, INDIA.replace('minimum_usd = "2.00"', 'minimum_usd = "1.00"'))
+
+    with pytest.raises(CorridorsError, match=r"1\.00 USD leaves nothing .* 1\.51 USD would"):
+        load_corridors(tmp_path, sandbox=True)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"\x00", b"a = " + b"[" * 5000, b""])
+def test_a_file_that_is_no_toml_is_refused_in_a_sentence(raw: bytes, tmp_path: Path) -> None:
+    (tmp_path / "us-in.toml").write_bytes(raw)
+
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: ") as refusal:
+        load_corridors(tmp_path, sandbox=True)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "us-in.toml").mkdir()
+
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: .*IsADirectoryError"):
+        load_corridors(tmp_path, sandbox=True)
+
+
+LIVE = INDIA.replace("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = 72")
+
+
+def test_outside_a_sandbox_the_age_of_rates_is_bounded(tmp_path: Path) -> None:
+    write(tmp_path, INDIA)
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.maximum_age_hours is required"):
+        load_corridors(tmp_path, sandbox=False)
+
+    write(tmp_path, LIVE)
+    assert load_corridors(tmp_path, sandbox=False).get("us-in").fx.maximum_age_hours == 72
+
+
+@pytest.mark.parametrize("sources", ['["synthetic"]', '["ecb", "synthetic"]'])
+def test_outside_a_sandbox_no_rate_is_made_up(sources: str, tmp_path: Path) -> None:
+    write(tmp_path, LIVE.replace('["ecb"]', sources))
+
+    load_corridors(tmp_path, sandbox=True)
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.sources names synthetic"):
+        load_corridors(tmp_path, sandbox=False)

@@ -27,7 +27,7 @@ class FixedClock:
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
     async with assemble(
-        Config.load({"CORRIDORS_DIR": str(CORRIDORS)}), clock=FixedClock()
+        Config.load({"CORRIDORS_DIR": str(CORRIDORS), "SANDBOX": "true"}), clock=FixedClock()
     ) as server:
         await server.start("127.0.0.1", 0)
         await server.set_serving()

@@ -51,7 +51,7 @@ class Yen:
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
     async with assemble(
-        Config.load({"CORRIDORS_DIR": str(CORRIDORS)}), clock=FixedClock()
+        Config.load({"CORRIDORS_DIR": str(CORRIDORS), "SANDBOX": "true"}), clock=FixedClock()
     ) as server:
         await server.start("127.0.0.1", 0)
         await server.set_serving()
@@ -133,7 +133,7 @@ def write_corridor(folder: Path, sources: str, fx: str = "") -> Config:
     text = (CORRIDORS / "us-jp.toml").read_text()
     text = text.replace('sources = ["ecb"]', f"sources = {sources}\n{fx}")
     (folder / "us-jp.toml").write_text(text)
-    return Config.load({"CORRIDORS_DIR": str(folder)})
+    return Config.load({"CORRIDORS_DIR": str(folder), "SANDBOX": "true"})
 
 
 async def test_sources_are_loaded_before_there_is_a_server(tmp_path: Path) -> None:
@@ -183,5 +183,50 @@ async def test_service_refuses_to_start_with_an_unknown_source(tmp_path: Path) -
     config = write_corridor(tmp_path, '["ecb", "crystal_ball"]')
 
     with pytest.raises(CorridorsError, match="us-jp names the rate source crystal_ball"):
+        async with assemble(config):
+            pass
+
+
+class Broken(Yen):
+    """A source that cannot even be loaded."""
+
+    async def load(self) -> None:
+        raise OSError("the table is gone")
+
+    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
+        raise AssertionError("it is not loaded")
+
+
+async def test_a_source_that_fails_at_its_load_leaves_the_service_and_the_next_source(
+    tmp_path: Path,
+) -> None:
+    config = write_corridor(tmp_path, '["broken", "yen"]')
+    catalogue = {"yen": Yen, "broken": Broken}
+
+    async with assemble(
+        config, clock=FixedClock(), catalogue=catalogue, load_seconds=0.01
+    ) as server:
+        await server.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            [result] = await get_rates(channel, "us-jp")
+        await server.stop(0)
+
+    assert (result.rate.source, result.rate.mid_rate) == ("yen", "149.317")
+
+
+@pytest.mark.parametrize(
+    ("fx", "missing"),
+    [
+        ("", "fx.maximum_age_hours is required outside a sandbox"),
+        ("maximum_age_hours = 72", "fx.sources names synthetic"),
+    ],
+)
+async def test_service_refuses_to_start_live_without_an_age_limit_or_on_made_up_rates(
+    fx: str, missing: str, tmp_path: Path
+) -> None:
+    sources = '["ecb", "synthetic"]' if fx else '["ecb"]'
+    config = write_corridor(tmp_path, sources, fx).model_copy(update={"sandbox": False})
+
+    with pytest.raises(CorridorsError, match=missing):
         async with assemble(config):
             pass

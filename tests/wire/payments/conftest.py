@@ -56,7 +56,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
     fees, rates = FixedFees(), FixedRates()
     server = build_server(
         config,
-        corridors=load_corridors(CORRIDORS),
+        corridors=load_corridors(CORRIDORS, sandbox=True),
         fees=fees,
         rates=rates,
         providers=ScriptedProviders(),

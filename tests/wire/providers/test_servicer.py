@@ -19,6 +19,7 @@ from services.providers.domain import Operation, OperationResult, Outcome, Webho
 from services.providers.ports import Adapter
 from tests.contract.cases import CASES
 from tests.contract.lab import LIVE, Lab, running_lab
+from tests.corridors import live_corridors
 from tests.wire.providers.service import message, serving
 
 
@@ -170,12 +171,16 @@ async def test_a_webhook_that_is_refused_refuses_none_of_its_neighbours(stub: An
     assert unknown.error.code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
-async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_believes() -> None:
+async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_believes(
+    tmp_path: Path,
+) -> None:
     request = providers_pb2.ReadWebhookRequest(
         provider="local_wallet", body=WALLET_EVENT, allow_unsigned=True
     )
 
-    async with serving("", variables=LIVE) as stub:
+    async with serving(
+        "", variables={**LIVE, "CORRIDORS_DIR": str(live_corridors(tmp_path))}
+    ) as stub:
         assert not (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.ReadWebhook(request)

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.conftest import ROOT
 
 PATIENCE_SECONDS = 30
-GOOD = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors")}
+GOOD = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "SANDBOX": "true"}
 
 
 @asynccontextmanager
@@ -80,6 +80,14 @@ async def test_it_says_in_one_sentence_what_its_environment_lacks() -> None:
     assert said.startswith("fees cannot start: the environment is incomplete: ")
     assert "PORT: " in said
     assert "CORRIDORS_DIR: field required" in said
+    assert said.count("\n") == 1
+
+
+async def test_it_says_in_one_sentence_that_live_rates_need_an_age_limit() -> None:
+    said = await complaint(**{**GOOD, "SANDBOX": "false"})
+
+    assert said.startswith("fees cannot start: us-gh.toml: fx.sources names synthetic")
+    assert "fx.maximum_age_hours is required outside a sandbox" in said
     assert said.count("\n") == 1
 
 

@@ -46,7 +46,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     AMOUNT_BELOW_MINIMUM: _ErrorReason.ValueType  # 5
     """The amount is below the corridor's minimum. OUT_OF_RANGE, 400.
-    Example: {"reason": "AMOUNT_BELOW_MINIMUM", "metadata": {"minimum_usd": "1.00"}}
+    Example: {"reason": "AMOUNT_BELOW_MINIMUM", "metadata": {"minimum_usd": "2.00"}}
     """
     AMOUNT_ABOVE_MAXIMUM: _ErrorReason.ValueType  # 6
     """The amount is above the corridor's maximum. OUT_OF_RANGE, 400.
@@ -254,7 +254,7 @@ Example: {"reason": "AMOUNT_PRECISION_EXCEEDED",
 """
 AMOUNT_BELOW_MINIMUM: ErrorReason.ValueType  # 5
 """The amount is below the corridor's minimum. OUT_OF_RANGE, 400.
-Example: {"reason": "AMOUNT_BELOW_MINIMUM", "metadata": {"minimum_usd": "1.00"}}
+Example: {"reason": "AMOUNT_BELOW_MINIMUM", "metadata": {"minimum_usd": "2.00"}}
 """
 AMOUNT_ABOVE_MAXIMUM: ErrorReason.ValueType  # 6
 """The amount is above the corridor's maximum. OUT_OF_RANGE, 400.

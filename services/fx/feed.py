@@ -1,0 +1,119 @@
+"""A rate source as the verbs see it: it has a usable rate of a pair, has none, or is away. A source
+that raises, hangs or tells nonsense harms nobody but itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from services.fx.domain import Observation, unusable
+from services.fx.metrics import count_fault, publish_age
+from services.fx.ports import RateSource
+from services.shared.clock import Clock
+from services.shared.log import get_logger
+
+# A source answers from memory; one that does not within this time hangs.
+OBSERVE_SECONDS = 0.5
+# So long it is then not asked again, so that no call waits for it once more.
+REST = timedelta(seconds=5)
+# How long a start waits for the sources, and a source that could not be loaded for its next try.
+LOAD_SECONDS = 20.0
+RELOAD_SECONDS = 30.0
+
+
+class Feed:
+    """One source."""
+
+    def __init__(
+        self,
+        name: str,
+        source: RateSource,
+        clock: Clock,
+        *,
+        sandbox: bool = True,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = name
+        self._source = source
+        self._clock = clock
+        self._sandbox = sandbox
+        self._sleep = sleep
+        self._tried, self._loaded = asyncio.Event(), asyncio.Event()
+        self._loading: asyncio.Task[None] | None = None
+        self._rests_until: datetime | None = None
+        self._seen: dict[str, Observation] = {}
+        # The reason that the log has last, by pair: each call would say it again.
+        self._said: dict[str, str] = {}
+
+    async def open(self, wait_seconds: float = LOAD_SECONDS) -> None:
+        """Begins to load the source, and waits so long for the first try; a source that could not
+        be loaded is tried again in the background."""
+        self._loading = asyncio.create_task(self._load())
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await self._tried.wait()
+        except TimeoutError:
+            self._is_away("load", "", error="not loaded yet")
+
+    async def loaded(self) -> None:
+        """Returns once the source is loaded."""
+        await self._loaded.wait()
+
+    async def close(self) -> None:
+        """Ends a loading that is still under way."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+
+    async def observe(self, base: str, quote: str) -> Observation | None:
+        """The newest rate of the pair that can be used; None where there is none or it is away."""
+        pair, now = f"{base}/{quote}", self._clock.now()
+        if not self._loaded.is_set() or (self._rests_until and now < self._rests_until):
+            return None
+        self._rests_until = None
+        try:
+            async with asyncio.timeout(OBSERVE_SECONDS):
+                observation = await self._source.observe(base, quote)
+            if observation is None:
+                return None
+            reason = unusable(observation, self._clock.now(), sandbox=self._sandbox)
+        except TimeoutError:
+            self._rests_until = now + REST
+            self._is_away("timeout", pair)
+            return None
+        except Exception as error:  # noqa: BLE001  Whatever it is, the next source is asked.
+            self._is_away("error", pair, error=type(error).__name__)
+            return None
+        if reason:
+            self._is_away(reason, pair)
+            return None
+        self._said.pop(pair, None)
+        self._show_age(pair, observation)
+        return observation
+
+    async def _load(self) -> None:
+        while not self._loaded.is_set():
+            try:
+                await self._source.load()
+                self._loaded.set()
+                self._tried.set()
+            except Exception as error:  # noqa: BLE001  Corridors may have another source.
+                self._is_away("load", "", error=type(error).__name__)
+                self._tried.set()
+                await self._sleep(RELOAD_SECONDS)
+
+    def _show_age(self, pair: str, observation: Observation) -> None:
+        if pair not in self._seen:
+            publish_age(self.name, pair, lambda: self._age_seconds(pair))
+        self._seen[pair] = observation
+
+    def _age_seconds(self, pair: str) -> float:
+        return (self._clock.now() - self._seen[pair].observed_at).total_seconds()
+
+    def _is_away(self, reason: str, pair: str, error: str = "") -> None:
+        count_fault(self.name, reason)
+        if self._said.get(pair) == reason:
+            return
+        self._said[pair] = reason
+        get_logger().warning(
+            "rate_source_away", source=self.name, reason=reason, pair=pair, error=error
+        )

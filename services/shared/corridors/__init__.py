@@ -1,0 +1,19 @@
+"""Corridors: one TOML file each in deploy/corridors, holding the whole fact. Every service reads
+the folder and uses its own section. `model` has the sections, `prices` the arithmetic of the fees,
+`rules` the refusals of what stands in several places of a file, and `loading` reads the folder."""
+
+from services.shared.corridors.loading import CorridorsError, load_corridors
+from services.shared.corridors.model import Corridor, Corridors, CorridorUnsupported
+from services.shared.corridors.prices import FeeSchedule, TierKind, flat_part, percentage_part
+
+__all__ = [
+    "Corridor",
+    "CorridorUnsupported",
+    "Corridors",
+    "CorridorsError",
+    "FeeSchedule",
+    "TierKind",
+    "flat_part",
+    "load_corridors",
+    "percentage_part",
+]

@@ -1,0 +1,60 @@
+"""Reads the folder of corridor files. A file is taken whole or the process does not start, and the
+message says in one sentence which file is wrong and where."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from services.shared.corridors.model import Corridor, Corridors
+from services.shared.corridors.rules import live_problems, problems
+from services.shared.errors import CannotStart, Invalid
+
+# Raised where a file is no TOML; a text that nests without end breaks the parser itself.
+_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
+
+
+class CorridorsError(CannotStart):
+    """A corridor file is wrong; the message names the file and the key."""
+
+
+def load_corridors(folder: Path, *, sandbox: bool) -> Corridors:
+    """Reads every *.toml of the folder, sorted by name. Raises CorridorsError.
+
+    Outside a sandbox each corridor must bound the age of its rates, and name no made-up ones.
+    """
+    corridors = [_load(path, sandbox=sandbox) for path in sorted(folder.glob("*.toml"))]
+    if not corridors:
+        raise CorridorsError(f"no corridor files in {folder}")
+    for corridor in corridors:
+        twins = [c.id for c in corridors if c.destination.currency == corridor.destination.currency]
+        if len(twins) > 1:
+            raise CorridorsError(
+                f"{' and '.join(twins)} both pay out {corridor.destination.currency}; "
+                "a destination currency names one corridor"
+            )
+    return Corridors(tuple(corridors))
+
+
+def _load(path: Path, *, sandbox: bool) -> Corridor:
+    try:
+        corridor = Corridor.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except _UNREADABLE as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
+        raise CorridorsError(f"{path.name}: it cannot be read as TOML: {why}") from None
+    except ValidationError as error:
+        raise CorridorsError(f"{path.name}: {'; '.join(_sentences(error))}") from None
+    except Invalid as error:
+        raise CorridorsError(f"{path.name}: {error}") from None
+    if corridor.id != path.stem:
+        raise CorridorsError(f"{path.name}: the id must be the file's name, not {corridor.id}")
+    found = [*problems(corridor), *(() if sandbox else live_problems(corridor))]
+    if found:
+        raise CorridorsError(f"{path.name}: {'; '.join(found)}")
+    return corridor
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        yield f"{'.'.join(map(str, item['loc']))}: {item['msg']}"

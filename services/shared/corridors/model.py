@@ -1,0 +1,120 @@
+"""The sections of a corridor file, and all corridors together, by id and by currency."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from pydantic import Field
+
+from services.shared.corridors.prices import FeeSchedule
+from services.shared.corridors.sections import (
+    CountryCode,
+    CurrencyCode,
+    Names,
+    Section,
+    UsdText,
+    Whole,
+)
+from services.shared.errors import NotAllowedNow
+from services.shared.money import Money, exponent, parse_amount
+
+
+class CorridorUnsupported(NotAllowedNow):
+    """No corridor leads to this currency."""
+
+    reason = "CORRIDOR_UNSUPPORTED"
+
+
+class End(Section):
+    """Where the money comes from or goes to."""
+
+    country: CountryCode
+    currency: CurrencyCode
+
+
+class Limits(Section):
+    """What one payment may be, in the source currency."""
+
+    minimum_usd: UsdText
+    maximum_usd: UsdText
+
+    @cached_property
+    def minimum(self) -> Money:
+        """The smallest amount."""
+        return parse_amount(self.minimum_usd, "USD", field="minimum_usd")
+
+    @cached_property
+    def maximum(self) -> Money:
+        """The largest amount."""
+        return parse_amount(self.maximum_usd, "USD", field="maximum_usd")
+
+
+class Providers(Section):
+    """Who moves the money, in order of preference."""
+
+    onramps: Names
+    offramps: Names
+
+
+class FxTerms(Section):
+    """Where the rate comes from and what we keep of it."""
+
+    sources: Names
+    markup_basis_points: Whole = Field(ge=0, le=1000)
+    # Absent means any age will do, which only a sandbox on shipped rates may say.
+    maximum_age_hours: Whole | None = Field(None, gt=0, le=8760)
+
+
+class QuoteTerms(Section):
+    """How long an offer binds us."""
+
+    lifetime_seconds: Whole = Field(gt=0, le=1800)
+
+
+class LateFunds(Section):
+    """What is done with money that comes after the offer has expired."""
+
+    # So long after it the locked rate is honoured all the same.
+    grace_seconds: Whole = Field(ge=0, le=86_400)
+    # Later the payment is priced anew, and goes on by itself where the rate has become worse by no
+    # more than that; else a person decides.
+    tolerance_basis_points: Whole = Field(ge=0, le=1000)
+
+
+class Corridor(Section):
+    """One way for money to go, with everything that is agreed about it."""
+
+    id: str = Field(pattern=r"^[a-z]{2}-[a-z]{2}(-[a-z0-9]+)?$")
+    source: End
+    destination: End
+    limits: Limits
+    providers: Providers
+    fx: FxTerms
+    quote: QuoteTerms
+    late_funds: LateFunds
+    fees: tuple[FeeSchedule, ...] = Field(min_length=1)
+
+
+class Corridors:
+    """All corridors, by id and by destination currency."""
+
+    def __init__(self, corridors: tuple[Corridor, ...]) -> None:
+        self.by_id: Mapping[str, Corridor] = {c.id: c for c in corridors}
+        self._by_currency = {c.destination.currency: c for c in corridors}
+
+    def __iter__(self) -> Iterator[Corridor]:
+        return iter(self.by_id.values())
+
+    def get(self, corridor_id: str) -> Corridor:
+        """The corridor of this id. Raises CorridorUnsupported."""
+        try:
+            return self.by_id[corridor_id]
+        except KeyError:
+            raise CorridorUnsupported(corridor_id=corridor_id) from None
+
+    def to_currency(self, currency: str) -> Corridor:
+        """The corridor that pays this currency. Raises CurrencyUnknown, CorridorUnsupported."""
+        exponent(currency)
+        try:
+            return self._by_currency[currency]
+        except KeyError:
+            raise CorridorUnsupported(destination_currency=currency) from None

@@ -1,0 +1,108 @@
+"""Refuses corridors that cannot be, although each of their values alone could: when a process
+starts and in a sentence, because otherwise a payer finds out."""
+
+from collections.abc import Iterator
+
+from services.shared.corridors.model import Corridor
+from services.shared.corridors.prices import (
+    FeeSchedule,
+    FeeTerms,
+    FeeTier,
+    TierKind,
+    flat_part,
+    percentage_part,
+)
+from services.shared.money import Money
+
+# The source whose rates are made up.
+SYNTHETIC = "synthetic"
+
+
+def problems(corridor: Corridor) -> Iterator[str]:
+    """Everything that cannot be in a corridor, wherever it is used."""
+    way = f"{corridor.source.country}-{corridor.destination.country}".lower()
+    if corridor.id != way and not corridor.id.startswith(f"{way}-"):
+        yield f"id must be {way}, or begin with {way}-, by its two countries"
+    if corridor.source.currency != "USD":
+        yield "only USD can be collected"
+    limits = corridor.limits
+    if limits.minimum > limits.maximum:
+        yield "limits.minimum_usd is above limits.maximum_usd"
+        return
+    dates = [schedule.effective_from for schedule in corridor.fees]
+    if sorted(set(dates)) != dates:
+        yield "fee schedules must be in order of effective_from"
+    if len({schedule.version for schedule in corridor.fees}) < len(corridor.fees):
+        yield "two fee schedules have the same version"
+    for schedule in corridor.fees:
+        for problem in _schedule_problems(schedule, corridor):
+            yield f"fee schedule {schedule.version}: {problem}"
+
+
+def live_problems(corridor: Corridor) -> Iterator[str]:
+    """All that only a sandbox may have."""
+    if SYNTHETIC in corridor.fx.sources:
+        yield "fx.sources names synthetic, whose rates are made up, and this is no sandbox"
+    if corridor.fx.maximum_age_hours is None:
+        yield "fx.maximum_age_hours is required outside a sandbox"
+
+
+def _schedule_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
+    found = list(_terms_problems(schedule))
+    for tier in schedule.tiers:
+        found += [f"tier from {tier.from_usd}: {one}" for one in _terms_problems(tier)]
+    found += list(_tier_problems(schedule, corridor))
+    yield from found
+    if not found:
+        yield from _net_problems(schedule, corridor)
+
+
+def _terms_problems(terms: FeeTerms) -> Iterator[str]:
+    least, most = terms.bounds
+    if least and most and least > most:
+        yield f"minimum_usd {least} is above maximum_usd {most}"
+    if (least or most) and not terms.share:
+        yield "minimum_usd and maximum_usd bound a percentage, and there is none"
+
+
+def _tier_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
+    if bool(schedule.tiers) != bool(schedule.tier_kind):
+        kinds = " or ".join(kind.value for kind in TierKind)
+        yield f"tiers need a tier_kind, {kinds}, and a tier_kind needs tiers"
+    starts = [tier.start for tier in schedule.tiers]
+    if sorted(set(starts)) != starts:
+        yield "fee tiers must be in order of from_usd"
+    for tier in schedule.tiers:
+        if not corridor.limits.minimum < tier.start <= corridor.limits.maximum:
+            yield f"tier from {tier.from_usd}: it begins outside of the limits"
+        if schedule.tier_kind is TierKind.MARGINAL and _has_more_than_a_percentage(tier):
+            yield f"tier from {tier.from_usd}: a marginal tier has a percentage alone"
+
+
+def _has_more_than_a_percentage(tier: FeeTier) -> bool:
+    return bool(tier.flat_usd or tier.minimum_usd or tier.maximum_usd)
+
+
+def _net_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
+    """Amounts that leave nothing. Within a tier a larger amount leaves no less, so the first of
+    each tier stands for all."""
+    limits = corridor.limits
+    for first in (limits.minimum, *(tier.start for tier in schedule.tiers)):
+        if _fee(schedule, first) >= first:
+            hint = _hint(schedule, first, limits.maximum)
+            yield f"{first} USD leaves nothing after its fees{hint}"
+
+
+def _hint(schedule: FeeSchedule, first: Money, maximum: Money) -> str:
+    low, high = first.amount_minor, maximum.amount_minor
+    if _fee(schedule, maximum) >= maximum:
+        return ""
+    while high - low > 1:
+        middle = Money((low + high) // 2, "USD")
+        leaves = _fee(schedule, middle) < middle
+        low, high = (low, middle.amount_minor) if leaves else (middle.amount_minor, high)
+    return f"; {Money(high, 'USD')} USD would leave something"
+
+
+def _fee(schedule: FeeSchedule, amount: Money) -> Money:
+    return flat_part(schedule, amount) + percentage_part(schedule, amount)

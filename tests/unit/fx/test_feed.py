@@ -1,0 +1,213 @@
+"""One rate source, whatever it does: it has a usable rate, has none, or is away and said to be."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from services.fx.domain import Leg, Observation
+from services.fx.feed import REST, Feed
+from tests.logs import logged
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+GOOD: dict[str, Any] = {
+    "mid": Decimal("84.5"),
+    "legs": (Leg("USD", "INR", Decimal("84.5")),),
+    "observed_at": NOW - timedelta(hours=1),
+    "fetched_at": NOW,
+}
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Source:
+    """Does as a test says."""
+
+    def __init__(
+        self,
+        observe: Callable[[], Awaitable[Any]],
+        load: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._observe = observe
+        self._load = load
+        self.asked = 0
+
+    async def load(self) -> None:
+        if self._load:
+            await self._load()
+
+    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
+        self.asked += 1
+        answer: Observation | None = await self._observe()
+        return answer
+
+
+def telling(**changes: Any) -> Source:
+    async def tell() -> Observation:
+        return Observation(**{**GOOD, **changes})
+
+    return Source(tell)
+
+
+def answering(answer: object) -> Source:
+    async def give() -> object:
+        return answer
+
+    return Source(give)
+
+
+def raising(error: Exception) -> Source:
+    async def fail() -> None:
+        raise error
+
+    return Source(fail)
+
+
+def faults(source: str, reason: str) -> float:
+    labels = {"source": source, "reason": reason}
+    return REGISTRY.get_sample_value("caravel_fx_source_faults_total", labels) or 0
+
+
+async def opened(source: Source, name: str = "src", **options: Any) -> Feed:
+    feed = Feed(name, source, options.pop("clock", Clock()), **options)
+    await feed.open()
+    return feed
+
+
+async def test_a_usable_rate_comes_as_it_is_and_its_age_is_published() -> None:
+    clock = Clock()
+    feed = await opened(telling(), "aged", clock=clock)
+
+    observation = await feed.observe("USD", "INR")
+    clock.time += timedelta(minutes=1)
+
+    assert observation == Observation(**GOOD)
+    labels = {"source": "aged", "pair": "USD/INR"}
+    assert REGISTRY.get_sample_value("caravel_fx_rate_age_seconds", labels) == 3660
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (raising(RuntimeError("boom")), "error"),
+        (raising(KeyError("usd")), "error"),
+        (raising(ZeroDivisionError()), "error"),
+        (answering("84.5"), "error"),
+        (telling(mid=84.5), "error"),
+        (telling(observed_at=NOW.replace(tzinfo=None)), "error"),
+        (telling(mid=Decimal(0)), "nonsense"),
+        (telling(mid=Decimal("-84.5")), "nonsense"),
+        (telling(mid=Decimal("NaN")), "nonsense"),
+        (telling(mid=Decimal("sNaN")), "nonsense"),
+        (telling(mid=Decimal("Infinity")), "nonsense"),
+        (telling(mid=Decimal("1e30")), "nonsense"),
+        (telling(mid=Decimal("1e-30")), "nonsense"),
+        (telling(legs=(Leg("EUR", "USD", Decimal(0)),)), "nonsense"),
+        (telling(observed_at=NOW + timedelta(minutes=6)), "future"),
+        (telling(observed_at=NOW + timedelta(days=60)), "future"),
+    ],
+    ids=range(16),
+)
+async def test_a_source_that_tells_no_usable_rate_is_away_counted_and_logged(
+    source: Source, reason: str
+) -> None:
+    before = faults("src", reason)
+    with logged("fx") as lines:
+        feed = await opened(source)
+        answers = [await feed.observe("USD", "INR") for _ in range(3)]
+
+    assert answers == [None] * 3
+    assert faults("src", reason) == before + 3
+    said = [line for line in lines() if line["event"] == "rate_source_away"]
+    # Said once: a call a second would fill the log with it.
+    assert [(one["level"], one["source"], one["reason"], one["pair"]) for one in said] == [
+        ("warning", "src", reason, "USD/INR")
+    ]
+
+
+async def test_clocks_may_differ_a_little() -> None:
+    feed = await opened(telling(observed_at=NOW + timedelta(minutes=5)))
+
+    assert await feed.observe("USD", "INR") is not None
+
+
+async def test_a_pair_that_is_missing_is_no_fault() -> None:
+    before = [faults("src", reason) for reason in ("error", "nonsense")]
+
+    assert await (await opened(answering(None))).observe("USD", "INR") is None
+    assert [faults("src", reason) for reason in ("error", "nonsense")] == before
+
+
+async def test_a_made_up_rate_is_used_in_a_sandbox_only() -> None:
+    made_up = telling(synthetic=True)
+
+    assert await (await opened(made_up, sandbox=True)).observe("USD", "INR") is not None
+    assert await (await opened(made_up, sandbox=False)).observe("USD", "INR") is None
+
+
+async def test_a_source_that_hangs_is_not_waited_for_again_at_once() -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    source, clock = Source(hang), Clock()
+    feed = await opened(source, clock=clock)
+
+    assert [await feed.observe("USD", "INR") for _ in range(2)] == [None, None]
+    assert source.asked == 1
+    clock.time += REST
+    await feed.observe("USD", "INR")
+    assert source.asked == 2
+
+
+async def test_a_source_that_cannot_be_loaded_is_away_and_tried_again() -> None:
+    loads, again, slept = 0, asyncio.Event(), list[float]()
+
+    async def load() -> None:
+        nonlocal loads
+        loads += 1
+        if loads == 1:
+            raise ValueError("no table")
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await again.wait()
+
+    source = telling()
+    source._load = load
+    feed = Feed("src", source, Clock(), sleep=sleep)
+    await feed.open()
+
+    assert await feed.observe("USD", "INR") is None
+    again.set()
+    await asyncio.wait_for(feed.loaded(), 5)
+    assert await feed.observe("USD", "INR") is not None
+    assert (loads, slept) == (2, [30.0])
+    await feed.close()
+
+
+async def test_a_source_whose_loading_hangs_keeps_nobody_from_starting() -> None:
+    never = asyncio.Event()
+
+    async def hang() -> None:
+        await never.wait()
+
+    source = telling()
+    source._load = hang
+    feed = Feed("src", source, Clock())
+
+    await feed.open(wait_seconds=0.01)
+
+    assert await feed.observe("USD", "INR") is None
+    await feed.close()

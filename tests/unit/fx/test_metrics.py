@@ -1,0 +1,25 @@
+"""The names by which the service's own numbers are published."""
+
+from prometheus_client import REGISTRY
+
+from services.fx.metrics import count_fault, publish_age
+
+
+def test_an_age_is_asked_for_when_the_page_is_read() -> None:
+    age = [60.0]
+    publish_age("named", "USD/JPY", lambda: age[0])
+    labels = {"source": "named", "pair": "USD/JPY"}
+
+    first = REGISTRY.get_sample_value("caravel_fx_rate_age_seconds", labels)
+    age[0] = 61.0
+
+    assert first == 60
+    assert REGISTRY.get_sample_value("caravel_fx_rate_age_seconds", labels) == 61
+
+
+def test_faults_are_counted_by_source_and_reason() -> None:
+    for _ in range(2):
+        count_fault("named", "timeout")
+
+    labels = {"source": "named", "reason": "timeout"}
+    assert REGISTRY.get_sample_value("caravel_fx_source_faults_total", labels) == 2
