@@ -15,8 +15,18 @@ from services.payments.domain.attempt import (
     intend,
 )
 from services.payments.domain.delivery import Delivery
-from services.payments.domain.payment import LateFunds, Payment, Recipient, Route, State
-from services.payments.domain.quote import FeeLine, Fees, Quote, RateTrail, Terms, agree_terms
+from services.payments.domain.payment import Payment, Recipient, State
+from services.payments.domain.quote import (
+    Conditions,
+    FeeLine,
+    Fees,
+    LateFunds,
+    Quote,
+    RateTrail,
+    Route,
+    Terms,
+    agree_terms,
+)
 from services.payments.ports import NewPayment
 from services.payments.steps import STEP_OF_STATE, Work
 from services.shared.ids import new_id
@@ -30,6 +40,12 @@ FEES = Fees(
         FeeLine(name="percentage", amount=Money(150, "USD")),
     ),
     schedule_version="2026-01",
+)
+
+
+CONDITIONS = Conditions(
+    route=Route(onramps=("stripe",), offramps=("local_wallet",)),
+    late_funds=LateFunds(grace=timedelta(seconds=300), tolerance_basis_points=100),
 )
 
 
@@ -61,6 +77,7 @@ def make_quote(**changes: Any) -> Quote:
         fee_schedule_version="2026-01",
         created_at=NOW,
         expires_at=NOW + timedelta(seconds=60),
+        conditions=CONDITIONS,
     )
     return replace(quote, **changes)
 
@@ -73,7 +90,7 @@ def make_payment(**changes: Any) -> Payment:
         quote_id=new_id(),
         corridor_id="us-ng",
         terms=make_terms(),
-        route=Route(onramps=("stripe",), offramps=("local_wallet",)),
+        route=CONDITIONS.route,
         onramp="stripe",
         offramp="local_wallet",
         recipient=Recipient(),
@@ -81,7 +98,7 @@ def make_payment(**changes: Any) -> Payment:
         reference="",
         trace_id="0af7651916cd43dd8448eb211c80319c",
         quote_expires_at=NOW + timedelta(seconds=60),
-        late_funds=LateFunds(grace=timedelta(seconds=300), tolerance_basis_points=100),
+        late_funds=CONDITIONS.late_funds,
         created_at=NOW,
         updated_at=NOW,
     )

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.payments.domain.quote import Fees, Quote, RateTrail, agree_terms
+from services.payments.domain.quote import (
+    Conditions,
+    Fees,
+    LateFunds,
+    Quote,
+    RateTrail,
+    Route,
+    agree_terms,
+)
 from services.payments.ports import FeeBook, FeeQuery, RateQuery, Rates
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
@@ -78,9 +86,9 @@ class Pricing:
             for corridor, rate in zip(corridors, rates, strict=True)
         ]
 
-    def corridor(self, corridor_id: str) -> Corridor:
-        """The corridor of a quote. Raises CorridorUnsupported."""
-        return self._corridors.get(corridor_id)
+    def conditions(self, corridor_id: str) -> Conditions:
+        """The present conditions of a corridor. Raises CorridorUnsupported."""
+        return _conditions(self._corridors.get(corridor_id))
 
     def _corridor(self, order: QuoteOrder) -> Corridor | DomainError:
         try:
@@ -141,4 +149,16 @@ def _quote(
         fee_schedule_version=fees.schedule_version,
         created_at=now,
         expires_at=now + timedelta(seconds=corridor.quote.lifetime_seconds),
+        conditions=_conditions(corridor),
+    )
+
+
+def _conditions(corridor: Corridor) -> Conditions:
+    providers, late_funds = corridor.providers, corridor.late_funds
+    return Conditions(
+        route=Route(onramps=providers.onramps, offramps=providers.offramps),
+        late_funds=LateFunds(
+            grace=timedelta(seconds=late_funds.grace_seconds),
+            tolerance_basis_points=late_funds.tolerance_basis_points,
+        ),
     )

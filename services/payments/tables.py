@@ -48,7 +48,8 @@ merchants = Table(
     _instant("created_at", default=True),
 )
 
-# Firm offers; terms and trail stay readable after use and expiry.
+# Firm offers; terms and trail stay readable after use and expiry. With the terms stand the route
+# and the treatment of late money, so that an offer needs no corridor file any more.
 quotes = Table(
     "quotes",
     metadata,

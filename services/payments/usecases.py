@@ -2,16 +2,14 @@
 validated in convert, prices come from pricing, and the payment's further way is the worker's."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from services.payments.domain.payment import (
-    LateFunds,
     Payment,
     Recipient,
     RecordedEvent,
-    Route,
     read_transaction_id,
 )
 from services.payments.domain.quote import Quote, QuoteNotFound
@@ -113,9 +111,27 @@ class Creation:
         brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
         known = (await self._store.quotes(brought))[1] if brought else {}
         return [
-            next(made) if order.quote_id is None else _check(order, order.quote_id, known, now)
+            next(made) if order.quote_id is None else self._check(order, order.quote_id, known, now)
             for order in orders
         ]
+
+    def _check(
+        self,
+        order: PaymentOrder,
+        quote_id: UUID,
+        known: Mapping[tuple[str, UUID], Quote],
+        now: datetime,
+    ) -> Quote | DomainError:
+        quote = known.get((order.quote.merchant_id, quote_id))
+        if quote is None:
+            return QuoteNotFound(quote_id=encode_id("quo", quote_id))
+        try:
+            quote.check_usable(order.quote.amount, order.quote.currency, now)
+            return replace(
+                quote, conditions=quote.conditions or self._pricing.conditions(quote.corridor_id)
+            )
+        except DomainError as error:
+            return error
 
     async def _price(
         self, orders: Sequence[QuoteOrder], now: datetime
@@ -127,8 +143,8 @@ class Creation:
             return [error] * len(orders)
 
     def _new(self, order: PaymentOrder, quote: Quote, now: datetime) -> NewPayment:
-        corridor = self._pricing.corridor(quote.corridor_id)
-        providers, late_funds = corridor.providers, corridor.late_funds
+        conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
+        route = conditions.route
         payment = Payment(
             merchant_id=quote.merchant_id,
             id=new_id(),
@@ -136,18 +152,15 @@ class Creation:
             quote_id=quote.id,
             corridor_id=quote.corridor_id,
             terms=quote.terms,
-            route=Route(onramps=providers.onramps, offramps=providers.offramps),
-            onramp=providers.onramps[0],
-            offramp=providers.offramps[0],
+            route=route,
+            onramp=route.onramps[0],
+            offramp=route.offramps[0],
             recipient=order.recipient,
             payment_method=order.payment_method,
             reference=order.reference,
             trace_id=order.quote.trace_id,
             quote_expires_at=quote.expires_at,
-            late_funds=LateFunds(
-                grace=timedelta(seconds=late_funds.grace_seconds),
-                tolerance_basis_points=late_funds.tolerance_basis_points,
-            ),
+            late_funds=conditions.late_funds,
             created_at=now,
             updated_at=now,
         )
@@ -214,22 +227,6 @@ def _first_of_each_key(orders: Iterable[PaymentOrder]) -> Sequence[PaymentOrder]
     for order in orders:
         first.setdefault(order.key, order)
     return list(first.values())
-
-
-def _check(
-    order: PaymentOrder,
-    quote_id: UUID,
-    known: Mapping[tuple[str, UUID], Quote],
-    now: datetime,
-) -> Quote | DomainError:
-    quote = known.get((order.quote.merchant_id, quote_id))
-    if quote is None:
-        return QuoteNotFound(quote_id=encode_id("quo", quote_id))
-    try:
-        quote.check_usable(order.quote.amount, order.quote.currency, now)
-    except DomainError as error:
-        return error
-    return quote
 
 
 def _answer(

@@ -3,11 +3,11 @@ What an attempt at a step may do is in attempt; what a move does to the book is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
-from services.payments.domain.quote import Terms
+from services.payments.domain.quote import LateFunds, Route, Terms
 from services.shared.errors import Conflict, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import Money
@@ -138,26 +138,6 @@ class Recipient:
     account: str = ""
     bank_code: str = ""
     name: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """The providers that may serve a payment, in order of preference, as they were at creation."""
-
-    onramps: tuple[str, ...]
-    offramps: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LateFunds:
-    """What is done with money that comes after the quote has expired, as it was at creation.
-
-    Within the grace the locked rate is honoured. Later the payment is priced anew, and goes on by
-    itself where the new rate is worse by no more than the tolerance; else a person decides.
-    """
-
-    grace: timedelta
-    tolerance_basis_points: int
 
 
 class ExchangeRule(IntEnum):

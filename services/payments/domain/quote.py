@@ -2,7 +2,7 @@
 rate's whole trail stays with it; the payment copies the terms."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -121,6 +121,35 @@ def agree_terms(amount: Money, currency: str, fees: Fees, trail: RateTrail) -> T
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """The providers that may serve a payment, in order of preference, as they were when priced."""
+
+    onramps: tuple[str, ...]
+    offramps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateFunds:
+    """What is done with money that comes after the quote has expired, as it was then.
+
+    Within the grace the locked rate is honoured. Later the payment is priced anew, and goes on by
+    itself where the new rate is worse by no more than the tolerance; else a person decides.
+    """
+
+    grace: timedelta
+    tolerance_basis_points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """The corridor's other conditions, as they were when the offer was made: the offer stands also
+    where the corridor has changed since, or is gone."""
+
+    route: Route
+    late_funds: LateFunds
+
+
 class QuoteState(StrEnum):
     """Whether the offer can still be used."""
 
@@ -141,6 +170,8 @@ class Quote:
     fee_schedule_version: str
     created_at: datetime
     expires_at: datetime
+    # None with an offer from before they were kept with it; its corridor's present ones apply.
+    conditions: Conditions | None
     payment_id: UUID | None = None
 
     @property

@@ -15,14 +15,21 @@ from services.payments.domain.payment import (
     Event,
     ExchangeRule,
     Failure,
-    LateFunds,
     Payment,
     Recipient,
     RecordedEvent,
-    Route,
     State,
 )
-from services.payments.domain.quote import FeeLine, Quote, RateLeg, RateTrail, Terms
+from services.payments.domain.quote import (
+    Conditions,
+    FeeLine,
+    LateFunds,
+    Quote,
+    RateLeg,
+    RateTrail,
+    Route,
+    Terms,
+)
 from services.payments.steps import Repricing
 from services.shared.money import Money
 
@@ -62,10 +69,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "rate": str(terms.rate),
         "mid_rate": str(terms.mid_rate),
         "markup_basis_points": terms.markup_basis_points,
-        "route": {
-            "onramps": list(payment.route.onramps),
-            "offramps": list(payment.route.offramps),
-        },
+        "route": _route_row(payment.route),
         "onramp": payment.onramp,
         "offramp": payment.offramp,
         "recipient": {
@@ -79,10 +83,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "state": payment.state,
         "version": payment.version,
         "quote_expires_at": payment.quote_expires_at.isoformat(),
-        "late_funds": {
-            "grace_seconds": int(payment.late_funds.grace.total_seconds()),
-            "tolerance_basis_points": payment.late_funds.tolerance_basis_points,
-        },
+        "late_funds": _late_funds_row(payment.late_funds),
         "created_at": payment.created_at.isoformat(),
         "updated_at": payment.updated_at.isoformat(),
     }
@@ -107,7 +108,7 @@ def read_payment(row: Row[Any]) -> Payment:
             markup_basis_points=row.markup_basis_points,
             payout=Money(row.payout_minor, row.destination_currency),
         ),
-        route=Route(onramps=tuple(row.route["onramps"]), offramps=tuple(row.route["offramps"])),
+        route=_read_route(row.route),
         onramp=row.onramp,
         offramp=row.offramp,
         recipient=Recipient(**row.recipient),
@@ -123,10 +124,7 @@ def read_payment(row: Row[Any]) -> Payment:
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
         collection_reference=row.collection_reference,
         quote_expires_at=row.quote_expires_at,
-        late_funds=LateFunds(
-            grace=timedelta(seconds=row.late_funds["grace_seconds"]),
-            tolerance_basis_points=row.late_funds["tolerance_basis_points"],
-        ),
+        late_funds=_read_late_funds(row.late_funds),
         cancel_requested_at=row.cancel_requested_at,
         refunded=Money(row.refunded_minor, "USD"),
         exchange_rule=ExchangeRule(row.exchange_rule),
@@ -244,7 +242,7 @@ def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
         "merchant_id": quote.merchant_id,
         "id": quote.id,
         "corridor_id": quote.corridor_id,
-        "terms": _terms_row(quote.terms),
+        "terms": {**_terms_row(quote.terms), **_conditions_row(quote.conditions)},
         "trail": _trail_row(quote.trail),
         "fee_schedule_version": quote.fee_schedule_version,
         "payment_id": payment_id,
@@ -298,7 +296,47 @@ def read_quote(row: Row[Any]) -> Quote:
         fee_schedule_version=row.fee_schedule_version,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        conditions=_read_conditions(terms),
         payment_id=row.payment_id,
+    )
+
+
+def _conditions_row(conditions: Conditions | None) -> dict[str, Any]:
+    if conditions is None:
+        return {}
+    return {
+        "route": _route_row(conditions.route),
+        "late_funds": _late_funds_row(conditions.late_funds),
+    }
+
+
+def _read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
+    if "route" not in terms:
+        return None
+    return Conditions(
+        route=_read_route(terms["route"]), late_funds=_read_late_funds(terms["late_funds"])
+    )
+
+
+def _route_row(route: Route) -> dict[str, Any]:
+    return {"onramps": list(route.onramps), "offramps": list(route.offramps)}
+
+
+def _read_route(row: Mapping[str, Any]) -> Route:
+    return Route(onramps=tuple(row["onramps"]), offramps=tuple(row["offramps"]))
+
+
+def _late_funds_row(late_funds: LateFunds) -> dict[str, Any]:
+    return {
+        "grace_seconds": int(late_funds.grace.total_seconds()),
+        "tolerance_basis_points": late_funds.tolerance_basis_points,
+    }
+
+
+def _read_late_funds(row: Mapping[str, Any]) -> LateFunds:
+    return LateFunds(
+        grace=timedelta(seconds=row["grace_seconds"]),
+        tolerance_basis_points=row["tolerance_basis_points"],
     )
 
 

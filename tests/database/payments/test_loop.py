@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.attempt import Answer, Outcome, Step
-from services.payments.domain.payment import Failure, Payment, Route, Status
+from services.payments.domain.payment import Failure, Payment, Status
+from services.payments.domain.quote import Route
 from services.payments.ports import ProviderCall
 from services.payments.steps import Change, Decider, Plan, Work
 from services.payments.store import Alarm, PostgresPayments, PostgresWork, wake

@@ -2,6 +2,8 @@
 refusal changes nothing for its neighbours."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.convert import encode_payment
 from services.payments.domain.payment import PaymentNotFound, Recipient
-from services.payments.domain.quote import QuoteNotFound, RateTrail
-from services.payments.ports import PaymentFilter, RateQuery
+from services.payments.domain.quote import Fees, QuoteExpired, QuoteNotFound, RateTrail
+from services.payments.ports import FeeQuery, PaymentFilter, RateQuery
 from services.payments.pricing import Pricing, QuoteOrder
 from services.payments.store import PostgresPayments
 from services.payments.usecases import (
@@ -21,12 +23,13 @@ from services.payments.usecases import (
     PaymentOrder,
     Reading,
 )
-from services.shared.corridors import CorridorUnsupported, load_corridors
+from services.shared.corridors import Corridors, CorridorUnsupported, load_corridors
 from services.shared.errors import DomainError, Unavailable
+from services.shared.ids import new_id
 from services.shared.money import Money
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
-from tests.makers import USER
+from tests.makers import USER, make_quote
 
 CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
 
@@ -157,3 +160,64 @@ async def test_another_merchants_quote_and_payment_are_not_found(
         await reading.payment("somebody", payment.transaction_id)
     with pytest.raises(QuoteNotFound):
         await reading.quote("somebody", quote.quote_id)
+
+
+NO_CORRIDORS = Corridors(())
+
+
+async def test_an_offer_stands_by_its_own_terms_whatever_became_of_its_corridor(
+    store: PostgresPayments,
+) -> None:
+    """The file is gone, and fees and fx are away: nobody is asked, and the route is the offer's."""
+    offered = Reading(Pricing(CORRIDORS, FixedFees(), FixedRates()), store)
+    quote, _ = await offered.create_quote(_order().quote)
+    without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
+
+    (created,) = await without.create([_order(quote_id=quote.id)])
+
+    assert isinstance(created, Created)
+    (payment,) = await store.page("sandbox", PaymentFilter(), before=None, limit=10)
+    corridor = CORRIDORS.get("us-ng")
+    assert (payment.terms, payment.quote_id) == (quote.terms, quote.id)
+    assert payment.route.offramps == corridor.providers.offramps
+    assert payment.late_funds.grace.total_seconds() == corridor.late_funds.grace_seconds
+
+
+async def test_an_offer_from_before_its_conditions_were_kept_goes_by_its_corridor(
+    store: PostgresPayments,
+) -> None:
+    old = replace(make_quote(), conditions=None, expires_at=datetime(2126, 1, 1, tzinfo=UTC))
+    gone = replace(old, id=new_id())
+    for quote in (old, gone):
+        await store.add_quote(quote)
+    with_file = Creation(Pricing(CORRIDORS, Away(), Away()), store, encode_payment)
+    without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
+
+    (created,) = await with_file.create([_order(quote_id=old.id)])
+    refused, neighbour = await without.create([_order(quote_id=gone.id), _order("n")])
+
+    assert isinstance(created, Created)
+    assert isinstance(refused, CorridorUnsupported)
+    assert isinstance(neighbour, CorridorUnsupported)
+
+
+async def test_an_offer_that_has_expired_is_refused_as_expired_where_its_corridor_is_gone(
+    store: PostgresPayments,
+) -> None:
+    expired = make_quote(expires_at=datetime(2026, 1, 1, tzinfo=UTC))
+    await store.add_quote(expired)
+    without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
+
+    (refused,) = await without.create([_order(quote_id=expired.id)])
+
+    assert isinstance(refused, QuoteExpired)
+
+
+class Away:
+    """Fees and fx, when neither answers."""
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        raise Unavailable("away")
+
+    async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
+        raise Unavailable("away")

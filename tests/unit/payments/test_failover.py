@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.payments.domain.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
-from services.payments.domain.payment import Failure, Route, State
+from services.payments.domain.payment import Failure, State
+from services.payments.domain.quote import Route
 from services.payments.steps import Call, Decider, News, Work
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
