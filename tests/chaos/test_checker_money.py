@@ -189,8 +189,8 @@ def test_i9_a_payout_that_our_book_does_not_have() -> None:
 def test_i9_the_difference_of_a_held_payment_is_explained_and_no_other() -> None:
     world, told = story()
     told.effect(told.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
-    told.held("amount_mismatch")
-    modes = {"amount+1": {"probability": 1}}
+    told.held("outcome_unknown")
+    modes = {"amnesia": {"probability": 1}}
     nemesis = [{"provider": "stripe", "seed": 1, "modes": modes}]
     whole = judge(world.facts(nemesis=nemesis))
     world.book[-1] = replace(world.book[-1], amount_minor=AMOUNT + 1)
@@ -198,6 +198,16 @@ def test_i9_the_difference_of_a_held_payment_is_explained_and_no_other() -> None
 
     assert whole.broken == []
     assert "I9" in other.broken
+
+
+def test_i9_a_charge_that_is_held_for_its_amount_and_on_no_account() -> None:
+    world, told = story()
+    told.effect(told.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
+    told.held("amount_mismatch")
+    modes = {"amount+1": {"probability": 1}}
+    lied = [{"provider": "stripe", "seed": 1, "modes": modes}]
+
+    assert broken(world.facts(nemesis=lied)) == {"I9"}
 
 
 def test_i9_a_held_charge_is_on_suspense_to_the_cent_that_was_lied_about() -> None:
@@ -232,6 +242,21 @@ def test_i7_a_balance_that_is_not_the_sum() -> None:
     balances = [replace(first, balance_minor=first.balance_minor + 1), *others]
 
     assert "I7" in broken(replace(facts, ledger=replace(facts.ledger, balances=balances)))
+
+
+def test_i8_something_on_suspense_for_a_payment_that_is_over() -> None:
+    world, told = story()
+    told.declined()
+    charge = replace(world.attempts[-1], moved_minor=AMOUNT, moved_currency="USD")
+    world.attempts[-1] = charge
+    told.effect(charge, "charge_succeeded")
+    told.event(
+        "FAILED", "FAILED", "noted", [("onramp:stripe:USD", "suspense:stripe:USD", "USD", AMOUNT)]
+    )
+
+    assert "I8" in broken(world.facts())
+    told.held("late_success")
+    assert "I8" not in broken(world.facts())
 
 
 def test_i8_something_left_of_a_payment_that_is_over() -> None:

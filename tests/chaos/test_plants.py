@@ -301,6 +301,15 @@ def test_18_a_refund_that_must_wait_is_refused_for_good(plant: Plant) -> None:
         refund_on_request(asked, None)
 
 
+def test_19_a_charge_of_another_amount_is_posted_nowhere(plant: Plant) -> None:
+    asked = make_work(State.COLLECTING, AttemptState.SENT)
+    stated = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
+    assert _decider().settle(asked, stated, NOW).postings
+    plant("nothing_on_suspense")
+    change = _decider().settle(asked, stated, NOW)
+    assert change.payment.hold_reason == "amount_mismatch" and not change.postings
+
+
 def test_only_the_processes_that_a_bug_is_in_are_started_with_it() -> None:
     def started(name: str, bug: str, module: str) -> str:
         command = ("python", "-P", "-m", module)

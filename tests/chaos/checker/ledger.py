@@ -58,7 +58,8 @@ def i8(facts: Facts) -> Finding:
     found = Finding("I8", "nothing is left on the account of a payment that is over")
     for case in facts.cases:
         if case.payment.state in OVER and case.payment.hold_reason is None:
-            left = {a: b for a, b in _actual(case).items() if a.startswith("payments:") and b}
+            kept = _actual(case).items()
+            left = {a: b for a, b in kept if a.startswith(("payments:", "suspense:")) and b}
             found.expect(not left, f"{case.id} ({case.payment.state}) has left {left}")
     return found
 

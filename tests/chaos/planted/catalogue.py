@@ -179,6 +179,14 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I18"}),
         alter=refunding.busy_is_final,
     ),
+    Plant(
+        number=19,
+        name="nothing_on_suspense",
+        words="Money of another amount than ours stands on no account while a person decides.",
+        expected=frozenset({"I9"}),
+        told_by="amount_mismatch",
+        alter=writing.nothing_on_suspense,
+    ),
 )
 
 
