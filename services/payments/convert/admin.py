@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from services.payments.convert.reading import (
     DEFAULT_PAGE_SIZE,
     LARGEST_PAGE_SIZE,
     Problems,
-    limited_text,
 )
 from services.payments.convert.writing import timestamp
 from services.payments.domain.attempt import Answer, Outcome
@@ -29,6 +28,7 @@ from services.payments.domain.payment import Failure
 from services.payments.ports import LetterFilter
 from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
+from services.shared.text import is_storable, limited_text
 
 OPERATOR_MAX = 64
 NOTE_MAX = 500
@@ -147,8 +147,6 @@ def _required(field: str, longest: int) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not text.strip():
             raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
-        if not text.isprintable():
-            raise field_invalid(field, f"{field} must be printable characters")
         return limited_text(field, longest)(text)
 
     return read
@@ -196,8 +194,10 @@ def _read_size(page_size: int) -> int:
 def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKey]:
     filtered, at, letter_kind, key = words
     place = datetime.fromisoformat(at)
-    if filtered != (kind or "") or place.tzinfo is None or "\0" in key:
+    if filtered != (kind or "") or place.tzinfo is None:
         raise ValueError
+    # What lies outside the years that a time may have is none of ours.
+    place = place.astimezone(UTC)
     return place, LetterKey(kind=Kind(letter_kind), words=key)
 
 
@@ -210,8 +210,10 @@ def _read_token(token: str, read: Callable[[list[str]], Place]) -> Place:
         words = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ValueError
+        if not all(map(is_storable, words)):
+            raise ValueError
         return read(words)
-    except (ValueError, IndexError, binascii.Error):
+    except (ValueError, ArithmeticError, IndexError, RecursionError, binascii.Error):
         raise field_invalid(
             "page_token", "page_token is none of ours, or its filters differ"
         ) from None

@@ -21,6 +21,7 @@ from services.payments.steering import RefundOrder
 from services.payments.usecases import PaymentOrder, read_quote_id
 from services.shared.errors import Invalid, Violation, field_invalid
 from services.shared.money import Money, exponent, parse_amount
+from services.shared.text import limited_text
 
 IDEMPOTENCY_HEADER = "idempotency-key"
 DEFAULT_PAGE_SIZE = 50
@@ -28,7 +29,6 @@ LARGEST_PAGE_SIZE = 200
 _NOTHING, _NOBODY = Money(0, "USD"), UUID(int=0)
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Made once: with options of its own, json.dumps makes an encoder for each request.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -224,19 +224,6 @@ def _fields_invalid(fields: tuple[str, ...], description: str, reason: str) -> I
 
 def _amount_usd(text: str) -> Money:
     return parse_amount(text, "USD", field="amount_usd")
-
-
-def limited_text(field: str, longest: int) -> Callable[[str], str]:
-    """Reads text of at most so many characters, none of which controls anything."""
-
-    def read(text: str) -> str:
-        if len(text) > longest:
-            raise field_invalid(field, f"{field} may have at most {longest} characters")
-        if _CONTROL.search(text):
-            raise field_invalid(field, f"{field} must not contain control characters")
-        return text
-
-    return read
 
 
 _recipient_account = limited_text("recipient.account", 64)

@@ -32,6 +32,10 @@ from services.payments.domain.quote import (
 )
 from services.payments.steps import Repricing
 from services.shared.money import Money
+from services.shared.text import storable
+
+# Made once: with options of its own, json.dumps makes an encoder for each statement.
+_ENCODER = json.JSONEncoder(default=str, separators=(",", ":"))
 
 
 def columns(table: Table, alias: str = "") -> str:
@@ -47,8 +51,13 @@ def names(typed: str) -> str:
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as the one parameter of a set-based statement."""
-    return json.dumps(list(rows), default=str, separators=(",", ":"))
+    """Rows as the one parameter of a set-based statement; what no text can hold is replaced."""
+    written = list(rows)
+    told = _ENCODER.encode(written)
+    # Most have neither of these, and looking costs nothing beside the writing.
+    if "\\u0000" in told or "\\ud" in told:
+        return _ENCODER.encode(storable(written))
+    return told
 
 
 def payment_row(payment: Payment) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from services.providers.adapters.retry_after import TOO_MANY_REQUESTS, retry_after_seconds
 from services.providers.domain import Operation, OperationResult, unknown
+from services.shared.text import is_storable
 
 # Our providers' answers are a few kilobytes; whoever sends more is not the one we asked.
 BODY_BYTES_MAX = 64 * 1024
@@ -146,8 +147,10 @@ def states_money(number: object, currency: object) -> bool:
 
 
 def text(value: object, length_max: int = 255) -> str:
-    """The value where it is text of reasonable length, else nothing."""
-    return value if isinstance(value, str) and len(value) <= length_max else ""
+    """The value where it is text of reasonable length that can be kept, else nothing."""
+    if not isinstance(value, str) or len(value) > length_max or not is_storable(value):
+        return ""
+    return value
 
 
 def _refuse(constant: str) -> None:

@@ -48,6 +48,7 @@ from services.providers.domain import (
 from services.shared.clock import Clock
 from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money
+from services.shared.text import is_storable
 
 # What it is called in an operator's messages.
 NAME = "the wallet"
@@ -289,6 +290,8 @@ def _optional(body: dict[str, Any], field: str) -> str:
     value = body.get(field)
     if value is None:
         return ""
-    if not isinstance(value, str) or not value or len(value) > 80:
-        raise field_invalid(field, f"{field} must be text of 1 to 80 characters")
+    if not isinstance(value, str) or not 1 <= len(value) <= 80 or not is_storable(value):
+        raise field_invalid(
+            field, f"{field} must be text of 1 to 80 characters, without a zero character"
+        )
     return value

@@ -16,8 +16,12 @@ from services.providers.domain import (
     WebhookSignatureInvalid,
     WebhookTimestampOutOfRange,
 )
+from services.shared.errors import field_invalid
+from services.shared.text import is_storable
 
 TOLERANCE_SECONDS = 300
+# The database finds an event by its id.
+EVENT_ID_MAX = 255
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 # Up to the year 5138: what a datetime can hold.
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
@@ -43,7 +47,7 @@ def is_signed(webhook: Webhook) -> bool:
 def verify(webhook: Webhook, secrets: Sequence[SecretStr], now: datetime, *, provider: str) -> str:
     """The event's id, once its signature is verified.
 
-    Raises WebhookSignatureInvalid, WebhookTimestampOutOfRange.
+    Raises WebhookSignatureInvalid, WebhookTimestampOutOfRange, Invalid.
     """
     event_id, timestamp, signatures = (webhook.headers.get(name, "") for name in HEADERS)
     if not event_id or not _TIMESTAMP.fullmatch(timestamp):
@@ -62,6 +66,10 @@ def verify(webhook: Webhook, secrets: Sequence[SecretStr], now: datetime, *, pro
         raise WebhookSignatureInvalid(provider=provider)
     if abs((now - signed_at).total_seconds()) > TOLERANCE_SECONDS:
         raise WebhookTimestampOutOfRange(provider=provider)
+    if len(event_id) > EVENT_ID_MAX or not is_storable(event_id):
+        raise field_invalid(
+            "webhook-id", f"webhook-id must be text of at most {EVENT_ID_MAX} characters"
+        )
     return event_id
 
 

@@ -121,7 +121,6 @@ async def test_a_key_must_be_given_once_and_well_formed(
         ({"destination_currency": ""}, "FIELD_REQUIRED", "destination_currency"),
         ({"destination_currency": "inr"}, "CURRENCY_UNKNOWN", "destination_currency"),
         ({"destination_currency": "XXX"}, "CURRENCY_UNKNOWN", "destination_currency"),
-        ({"reference": "a\x00b"}, "FIELD_INVALID", "reference"),
         ({"reference": "x" * 141}, "FIELD_INVALID", "reference"),
     ],
 )

@@ -231,7 +231,7 @@ def read_event(raw: bytes) -> WebhookEvent:
     event_type, data = text(body.get("event")), body.get("data")
     if not event_type or not isinstance(data, dict):
         raise field_invalid("body", "body must be an event with event and data")
-    event_id = f"{event_type}:{_id(data) or hashlib.sha256(raw).hexdigest()}"
+    event_id = f"{event_type}:{_id(data) or hashlib.sha256(raw).hexdigest()}"[:255]
     ours = _OUR_KEY.fullmatch(text(data.get("reference")))
     status = EVENTS.get(event_type)
     if ours is None or status is None:
@@ -253,4 +253,4 @@ def read_event(raw: bytes) -> WebhookEvent:
 
 def _id(data: dict[str, Any]) -> str:
     number = data.get("id")
-    return str(number) if type(number) is int else text(data.get("transfer_code"))
+    return text(str(number) if type(number) is int else data.get("transfer_code"))

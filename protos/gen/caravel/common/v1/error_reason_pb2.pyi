@@ -219,6 +219,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A question of health names no service that is served here. NOT_FOUND, 404.
     Example: {"reason": "HEALTH_UNKNOWN", "metadata": {}}
     """
+    CHARACTER_FORBIDDEN: _ErrorReason.ValueType  # 85
+    """A text holds a character that is not visible: a control, one that turns the text around or hides it,
+    a private or a blank one. INVALID_ARGUMENT, 400.
+    Example: {"reason": "CHARACTER_FORBIDDEN",
+              "metadata": {"field": "recipient.name", "character": "U+202E"}}
+    """
     FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
     """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
     Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
@@ -426,6 +432,12 @@ Example: {"reason": "METHOD_UNKNOWN", "metadata": {}}
 HEALTH_UNKNOWN: ErrorReason.ValueType  # 77
 """A question of health names no service that is served here. NOT_FOUND, 404.
 Example: {"reason": "HEALTH_UNKNOWN", "metadata": {}}
+"""
+CHARACTER_FORBIDDEN: ErrorReason.ValueType  # 85
+"""A text holds a character that is not visible: a control, one that turns the text around or hides it,
+a private or a blank one. INVALID_ARGUMENT, 400.
+Example: {"reason": "CHARACTER_FORBIDDEN",
+          "metadata": {"field": "recipient.name", "character": "U+202E"}}
 """
 FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
 """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.

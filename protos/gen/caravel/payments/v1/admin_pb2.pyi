@@ -211,7 +211,7 @@ class RequeueDeadLetterRequest(_message.Message):
     dead_letter_id: _builtins.str
     """Id of the dead letter."""
     operator: _builtins.str
-    """Who acts, 1 to 64 printable characters, for example "ada"."""
+    """Who acts, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """Why, at most 500 characters."""
     def __init__(
@@ -241,7 +241,7 @@ class DiscardDeadLetterRequest(_message.Message):
     dead_letter_id: _builtins.str
     """Id of the dead letter."""
     operator: _builtins.str
-    """Who acts, 1 to 64 printable characters, for example "ada"."""
+    """Who acts, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """Why, at most 500 characters."""
     def __init__(
@@ -271,7 +271,7 @@ class ReleaseHoldRequest(_message.Message):
     transaction_id: _builtins.str
     """Id of the payment."""
     operator: _builtins.str
-    """Who acts, 1 to 64 printable characters, for example "ada"."""
+    """Who acts, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """Why, at most 500 characters."""
     def __init__(
@@ -329,7 +329,7 @@ class ResolveAttemptRequest(_message.Message):
     transaction_id: _builtins.str
     """Id of the payment."""
     operator: _builtins.str
-    """Who acts, 1 to 64 printable characters, for example "ada"."""
+    """Who acts, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """Why, at most 500 characters; kept in the log of actions, not in the payment."""
     outcome: Global___ResolveAttemptRequest.Outcome.ValueType

@@ -91,7 +91,7 @@ class AdminServiceServicer:
     def RequeueDeadLetter(self, request, context):
         """Has a dead letter tried again, at once and with a new count. Repeated, it is refused with
         DEAD_LETTER_NOT_FOUND, unless it has failed anew. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +102,7 @@ class AdminServiceServicer:
         (OUTBOX) is not sent. A step (STEP) is not dropped, because money may hang on it: a person has
         taken over, and the payment stays on hold as `discarded_by_operator` until ReleaseHold or
         ResolveAttempt. Repeated, it is refused with DEAD_LETTER_NOT_FOUND. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,9 +112,8 @@ class AdminServiceServicer:
         """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
         anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
         suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-        Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-        PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,8 +127,8 @@ class AdminServiceServicer:
         that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
         attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
         differs from it by stays on suspense, under the payment. Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
+        FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
         PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -48,22 +48,21 @@ class AdminServiceStub:
     RequeueDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]
     """Has a dead letter tried again, at once and with a new count. Repeated, it is refused with
     DEAD_LETTER_NOT_FOUND, unless it has failed anew. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-    DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     DiscardDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.OperatorAction]
     """Takes a dead letter off the list for good. An event (INBOX) is not applied and a notification
     (OUTBOX) is not sent. A step (STEP) is not dropped, because money may hang on it: a person has
     taken over, and the payment stays on hold as `discarded_by_operator` until ReleaseHold or
     ResolveAttempt. Repeated, it is refused with DEAD_LETTER_NOT_FOUND. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseHoldRequest, _payments_pb2.Payment]
     """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
     anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
     suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-    Repeated, it is refused with
-    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-    PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]
     """States how the attempt ended that a payment on hold waits for, where the provider does not say.
@@ -73,8 +72,8 @@ class AdminServiceStub:
     that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
     attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
     differs from it by stays on suspense, under the payment. Repeated, it is refused with
-    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
+    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
     PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
@@ -97,22 +96,21 @@ class AdminServiceAsyncStub(AdminServiceStub):
     RequeueDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Has a dead letter tried again, at once and with a new count. Repeated, it is refused with
     DEAD_LETTER_NOT_FOUND, unless it has failed anew. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-    DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     DiscardDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Takes a dead letter off the list for good. An event (INBOX) is not applied and a notification
     (OUTBOX) is not sent. A step (STEP) is not dropped, because money may hang on it: a person has
     taken over, and the payment stays on hold as `discarded_by_operator` until ReleaseHold or
     ResolveAttempt. Repeated, it is refused with DEAD_LETTER_NOT_FOUND. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseHoldRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
     anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
     suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-    Repeated, it is refused with
-    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-    PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """States how the attempt ended that a payment on hold waits for, where the provider does not say.
@@ -122,8 +120,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
     attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
     differs from it by stays on suspense, under the payment. Repeated, it is refused with
-    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+    PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
+    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
     PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
@@ -155,7 +153,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.OperatorAction, _abc.Awaitable[_admin_pb2.OperatorAction]]:
         """Has a dead letter tried again, at once and with a new count. Repeated, it is refused with
         DEAD_LETTER_NOT_FOUND, unless it has failed anew. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
@@ -168,7 +166,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         (OUTBOX) is not sent. A step (STEP) is not dropped, because money may hang on it: a person has
         taken over, and the payment stays on hold as `discarded_by_operator` until ReleaseHold or
         ResolveAttempt. Repeated, it is refused with DEAD_LETTER_NOT_FOUND. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
@@ -180,9 +178,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
         anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
         suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-        Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, PAYMENT_NOT_FOUND,
-        PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
@@ -198,8 +195,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
         attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
         differs from it by stays on suspense, under the payment. Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
+        FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
         PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 

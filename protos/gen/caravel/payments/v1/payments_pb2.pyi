@@ -626,7 +626,8 @@ class CreatePaymentRequest(_message.Message):
     """
     reference: _builtins.str
     """The merchant's own reference, shown to the recipient where the offramp can. At most 140
-    characters.
+    characters. Every text is kept as it was given, counted in Unicode's code points, and must be
+    visible: without controls, marks that turn it around, and blank or private characters.
     """
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:

@@ -94,7 +94,7 @@ class PaymentServiceServicer:
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
+        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
         AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
         QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE,
