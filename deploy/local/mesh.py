@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from deploy.local import health, postgres
+from deploy.local.build import commit
 from deploy.local.child import Spec
 from deploy.local.credentials import Credentials
 from deploy.local.database import Database
@@ -226,7 +227,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
     What is left of ours lets a person tune a service (LOG_LEVEL=debug ./caravel up).
     """
-    ours = {**variables, "SANDBOX": "true", "PYTHONUNBUFFERED": "1"}
+    ours = {**variables, "SANDBOX": "true", "PYTHONUNBUFFERED": "1", "BUILD_COMMIT": commit()}
     hidden = {f"{name}_FILE" for name in ours} | set(_DATABASE_VARIABLES)
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     # Nothing in the mesh may be looked for behind a proxy.

@@ -25,6 +25,11 @@ BREAKER_STATE = Gauge(
     "0 closed, 1 half open, 2 open.",
     ["provider", "kind"],
 )
+WEBHOOKS = Counter(
+    "caravel_provider_webhooks_total",
+    "Webhooks that came in: READ, or the reason why one was refused.",
+    ["provider", "result"],
+)
 
 Note = Callable[[OperationResult], OperationResult]
 

@@ -15,7 +15,7 @@ from services.shared.log import get_logger
 
 # Reads variables into settings. Raises CannotStart, without a value in its message.
 Check = Callable[[Mapping[str, str]], BaseModel]
-Signature = tuple[int, int, int] | None
+Signature = tuple[int, int, int, int, int] | None
 
 
 def forbid_core_dumps() -> None:
@@ -128,4 +128,12 @@ def _signature(path: Path) -> Signature:
         status = path.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    # By way of links: a folder that is mounted changes all its files by moving one link.
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        # A file that is copied with its times, over one of its size, has this one of its own.
+        status.st_ctime_ns,
+    )

@@ -27,6 +27,7 @@ from services.providers.domain import (
     unknown,
 )
 from services.providers.limits import Gate, Limits
+from services.providers.metrics import WEBHOOKS
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
 from services.shared.errors import DomainError, unexpected
@@ -91,7 +92,12 @@ class Providers:
             raise ProviderNotFound(provider=provider[:64])
         # Whatever the caller believes: only what moves no money may come without a signature.
         unsigned = webhook.allow_unsigned and self.sandbox
-        event = adapter.read_webhook(replace(webhook, allow_unsigned=unsigned))
+        try:
+            event = adapter.read_webhook(replace(webhook, allow_unsigned=unsigned))
+        except DomainError as refusal:
+            WEBHOOKS.labels(provider, refusal.error_reason).inc()
+            raise
+        WEBHOOKS.labels(provider, "READ").inc()
         get_logger().info(
             "webhook_read",
             provider=provider,

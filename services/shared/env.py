@@ -28,6 +28,9 @@ class Settings(BaseModel):
     metrics_port: Port = Field(
         default=0, description="Port of the Prometheus page; 0 switches it off."
     )
+    build_commit: str = Field(
+        default="unknown", description="The commit of the code, shown among the metrics."
+    )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     sandbox: bool = Field(
         default=False,

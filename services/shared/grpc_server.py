@@ -26,7 +26,7 @@ from services.shared.grpc_reflection import Reflection
 from services.shared.held import HeldStreams
 from services.shared.limits import KIB, MESSAGE_MAX_BYTES, METADATA_MAX_BYTES
 from services.shared.readiness import Readiness, Tell
-from services.shared.telemetry import publish_metrics
+from services.shared.telemetry import publish_build, publish_metrics
 
 CALLS_PENDING_MAX = 16_384
 OPTIONS: Sequence[tuple[str, Any]] = (
@@ -173,6 +173,7 @@ async def _serve(name: str, config: Settings, assembled: Assembled) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with assembled as server:
+        publish_build(name, config.build_commit)
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)
         collect_seldom()

@@ -2,12 +2,13 @@
 is W3C traceparent in metadata; the payment carries its trace id in its row, so that the worker can
 go on with it after the request is long over."""
 
+import platform
 import re
 import secrets
 from contextvars import ContextVar
 from functools import cache
 
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
 
@@ -19,6 +20,11 @@ RPC_SECONDS = Histogram(
     "Time to answer one call, by method and gRPC code.",
     ["method", "code"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+# As pyproject.toml has it, which an image does not hold.
+VERSION = "0.1.0"
+BUILD = Gauge(
+    "caravel_build_info", "What runs here; always 1.", ["version", "commit", "service", "python"]
 )
 REFUSALS = Counter("caravel_refusals_total", "Refused calls, by reason.", ["reason"])
 
@@ -45,6 +51,11 @@ def write_traceparent() -> str | None:
     """The traceparent to send along with a call made now; None outside any trace."""
     trace_id = trace_id_var.get()
     return f"00-{trace_id}-{secrets.token_hex(8)}-01" if trace_id else None
+
+
+def publish_build(service: str, commit: str) -> None:
+    """Says among the numbers which code runs in this process."""
+    BUILD.labels(VERSION, commit, service, platform.python_version()).set(1)
 
 
 def publish_metrics(host: str, port: int) -> None:

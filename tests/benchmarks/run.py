@@ -4,7 +4,6 @@ each round, so that an interrupted run has what it had."""
 import json
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from deploy.local import terminal
-from deploy.local.paths import ROOT
+from deploy.local.build import commit
 from deploy.local.problem import Problem
 from deploy.local.terminal import paint
 from tests.benchmarks import cost, create, growth, overload, plot, reads, scaling, settle, table
@@ -87,7 +86,7 @@ async def _about(bench: Bench) -> dict[str, Any]:
     settings = await bench.server.settings()
     return {
         "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
         "durable": is_durable(settings),
         "server": settings,
         "machine": {
@@ -120,15 +119,3 @@ def _write(bench: Bench, about: dict[str, Any], seconds: float) -> dict[str, Any
     plot.draw(found, about, bench.folder)
     bench.say("\n" + table.render(found, flat))
     return result
-
-
-def _commit() -> str:
-    """The commit, with a mark where files differ from it."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() or "unknown"

@@ -33,6 +33,11 @@ class Mesh:
     data_dir: Path | None
     simulator_url: str | None
 
+    @property
+    def status(self) -> Any:
+        """What `status --json` says of it now, where it is ours."""
+        return json.loads(_caravel("status", "--json", "--data-dir", str(self.data_dir)))
+
 
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:

@@ -1,6 +1,8 @@
 """Secrets that come from files: changed, damaged and lost while the service runs."""
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,61 @@ def test_no_secret_is_in_any_repr(folder: Folder) -> None:
 
     assert "LiveSecrets([SecretStr('**********')" in shown
     assert not [secret for secret in (folder.key, *folder.secrets) if secret in shown]
+
+
+def _in_place(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _renamed(path: Path, text: str) -> None:
+    beside = path.with_name("beside")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def _with_old_times(path: Path, text: str) -> None:
+    before = path.stat()
+    _renamed(path, text)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _removed_and_made(path: Path, text: str) -> None:
+    path.unlink()
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("change", [_in_place, _renamed, _with_old_times, _removed_and_made])
+@pytest.mark.parametrize("text", ["sk_test_2nd\n", "sk_test_longer_than_the_first\n"])
+def test_a_change_of_any_kind_is_seen(
+    folder: Folder, change: Callable[[Path, str], None], text: str
+) -> None:
+    path = folder.path("STRIPE_API_KEY")
+    assert folder.key == "sk_test_first"
+
+    change(path, text)
+
+    assert folder.key == text.strip()
+
+
+def test_a_mounted_folder_that_moves_its_link_is_seen(tmp_path: Path) -> None:
+    """As Kubernetes does it: the file is a link into ..data, and ..data a link to a folder."""
+    for number, key in enumerate(("sk_test_first", "sk_test_other", "sk_test_third")):
+        version = tmp_path / f"..version_{number}"
+        version.mkdir()
+        (version / "key").write_text(key)
+    data = tmp_path / "..data"
+    data.symlink_to("..version_0")
+    (tmp_path / "key").symlink_to("..data/key")
+    environment = provider_environment(SIMULATOR)
+    del environment["STRIPE_API_KEY"]
+    config = Config.load({**environment, "STRIPE_API_KEY_FILE": str(tmp_path / "key")})
+    seen = [config.stripe_api_key.get_secret_value()]
+
+    for number in (1, 2):
+        moved = tmp_path / "..data_tmp"
+        moved.symlink_to(f"..version_{number}")
+        moved.replace(data)
+        shutil.rmtree(tmp_path / f"..version_{number - 1}")
+        seen.append(config.stripe_api_key.get_secret_value())
+
+    assert seen == ["sk_test_first", "sk_test_other", "sk_test_third"]

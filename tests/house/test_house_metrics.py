@@ -1,0 +1,78 @@
+"""docs/metrics.md lists what the processes really register, and where it is to be found."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local import mesh
+from services.shared.telemetry import VERSION
+from tests.house.places import ROOT, at, check
+
+PAGE = ROOT / "docs" / "metrics.md"
+TEXT = PAGE.read_text()
+MODULES = {name: f"services.{name}.__main__" for name in mesh.SERVICES}
+MODULES["worker"] = "services.payments.worker.__main__"
+ROW = re.compile(r"^\| `(caravel_\w+)` \| (\w+) \| ([^|]*)\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+
+
+def _registered(module: str) -> Any:
+    printed = subprocess.run(
+        [sys.executable, "-P", ROOT / "tests" / "house" / "registered.py", module],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(printed.stdout)
+
+
+@pytest.fixture(scope="module")
+def registered() -> dict[str, Any]:
+    """What each process registers, by its name."""
+    return {name: _registered(module) for name, module in MODULES.items()}
+
+
+def test_page_names_every_metric_as_it_is(registered: dict[str, Any]) -> None:
+    listed = {name: (kind, labels) for name, kind, labels, *_ in ROW.findall(TEXT)}
+    real = {
+        name: (one["type"], ", ".join(f"`{label}`" for label in one["labels"]))
+        for metrics in registered.values()
+        for name, one in metrics.items()
+    }
+    check(
+        at(PAGE, 1, f"list {name}, {kind}, with its labels {labels}")
+        for name, (kind, labels) in sorted(real.items())
+        if (listed.get(name, ("", ""))[0], listed.get(name, ("", ""))[1].strip()) != (kind, labels)
+    )
+    check(at(PAGE, 1, f"{name} is registered nowhere") for name in listed.keys() - real.keys())
+
+
+def test_page_names_the_processes_that_have_it(registered: dict[str, Any]) -> None:
+    check(
+        at(PAGE, 1, f"{process} has no {name}")
+        for name, _, _, processes, _ in ROW.findall(TEXT)
+        for process in (MODULES if processes.strip() == "all" else processes.strip().split(", "))
+        if name not in registered[process]
+    )
+
+
+def test_scrape_configuration_finds_every_container_that_has_a_page() -> None:
+    block = re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    assert block
+    (job,) = yaml.safe_load(block[1])["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    containers = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+    assert {*found["names"]} == {*mesh.SERVICES, "gateway"} <= containers.keys()
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert f"METRICS_PORT={found['port']}" in dockerfile
+
+
+def test_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
