@@ -107,6 +107,8 @@ def _files() -> dict[str, Path]:
         "DESCRIPTOR": HERE / "descriptor.binpb",
         "OPENAPI": HERE / "openapi.json",
         "REST_SCRIPT": HERE / "rest.lua",
+        "NATIVE_SCRIPT": HERE / "native.lua",
+        "HEALTHZ_SCRIPT": HERE / "healthz.lua",
         "DOCS_PAGE": HERE / "docs" / "index.html",
         "DOCS_SCRIPT": HERE / "docs" / "start.js",
         "SWAGGER_SCRIPT": swagger_ui / "swagger-ui-bundle.js",

@@ -188,6 +188,8 @@ async def _envoy(
         )
     finally:
         process.terminate()
+        # It does not end before somebody has taken its log.
+        await process.stdout.read()
         await process.wait()
         if drain:
             await drain
