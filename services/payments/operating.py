@@ -2,7 +2,6 @@
 and state how an attempt ended. Each is one transaction with its entry in the log of actions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from services.payments.domain.attempt import Answer
@@ -95,7 +94,7 @@ class Operating:
             work = await transaction.claim_one(merchant_id, payment_id)
             payment = await _write(transaction, end_hold(work, operator))
             await _log(transaction, merchant_id, operator, Action.RELEASE_HOLD, transaction_id)
-        return replace(payment, updated_at=work.claimed_at)
+        return payment
 
     @repeated
     async def resolve(
@@ -125,7 +124,7 @@ class Operating:
             change = resolve(work, decider, operator, answer, evidence=evidence)
             payment = await _write(transaction, change)
             await _log(transaction, merchant_id, operator, Action.RESOLVE_ATTEMPT, transaction_id)
-        return replace(payment, updated_at=work.claimed_at)
+        return payment
 
     async def _move_step(
         self,
@@ -151,9 +150,11 @@ class Operating:
 
 
 async def _write(transaction: OperatorTransaction, change: Change) -> Payment:
+    """The payment as it stands once the change is written."""
     if not await transaction.write([change]):
         raise PaymentBusy(transaction_id=change.payment.transaction_id)
-    return change.payment
+    payment, _ = await transaction.lock(change.payment.merchant_id, change.payment.id)
+    return payment
 
 
 async def _log(

@@ -101,6 +101,9 @@ payments = Table(
     Column("refunded_minor", BigInteger, nullable=False, server_default=text("0")),
     # How the exchange was posted; rows that say nothing are from before there was a second way.
     Column("exchange_rule", SmallInteger, nullable=False, server_default=text("1")),
+    # Since when and until when it waits for a person, where it does.
+    _instant("waiting_since", nullable=True),
+    _instant("deadline_at", nullable=True),
     # Until when the locked rate binds us, and what the corridor does with money that comes later.
     _instant("quote_expires_at"),
     Column("late_funds", JSONB, nullable=False),
@@ -129,6 +132,11 @@ payments = Table(
         "payments_set_aside_idx",
         "merchant_id",
         postgresql_where=text("hold_reason = 'step_failed'"),
+    ),
+    Index(
+        "payments_deadline_idx",
+        "deadline_at",
+        postgresql_where=text("deadline_at IS NOT NULL"),
     ),
     Index("payments_held_idx", "hold_reason", postgresql_where=text("hold_reason IS NOT NULL")),
     # Webhooks name a payment and not its merchant.

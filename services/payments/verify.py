@@ -75,6 +75,10 @@ def _people(report: Report) -> Iterator[str]:
     """What waits, and for whom."""
     for held in report.held:
         yield f"  {held.payments} held: {held.reason}, the oldest for {_age(held.oldest_seconds)}"
+    for one in report.waiting:
+        oldest = _age(one.oldest_seconds)
+        late = f", {one.past_deadline} past the deadline" if one.past_deadline else ""
+        yield f"  {one.payments} wait: {one.waiting}, the oldest for {oldest}{late}"
     for kind, count in report.set_aside.items():
         if count:
             yield f"  {count} set aside: {kind}"

@@ -80,6 +80,8 @@ class PaymentRow:
     created_at: datetime
     due_at: datetime | None
     lease_until: datetime | None
+    # Until when it may wait for a person.
+    deadline_at: datetime | None = None
 
     @property
     def public_id(self) -> str:
@@ -247,7 +249,7 @@ DIGESTS = """
            (SELECT string_agg(concat_ws(',', k.*), ';' ORDER BY k.key) FROM (
                SELECT key, operation, fingerprint, response FROM idempotency_keys
                 WHERE payment_id = p.id) k))) AS digest,
-           p.hold_reason IS NOT NULL OR p.due_at IS NULL
+           p.hold_reason IS NOT NULL OR p.due_at IS NULL OR p.due_at = p.deadline_at
            OR p.state = 'COMPLETED' AND p.due_at > now() + interval '1 hour' AS rests
       FROM payments p
 """

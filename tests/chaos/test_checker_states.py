@@ -110,7 +110,8 @@ def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violati
     world.attempts[-1] = refund
     posting = ("payments:USD", "onramp:stripe:USD", "USD", 1)
     parted.event("REFUNDING", "REFUNDING", "refund_succeeded", [posting])
-    parted.change(refunded_minor=1)
+    deadline = BEGAN + timedelta(days=30)
+    parted.change(refunded_minor=1, due_at=deadline, deadline_at=deadline)
 
     assert broken(world.facts()) == set()
 

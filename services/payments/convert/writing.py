@@ -36,6 +36,8 @@ def write_payment(payment: Payment) -> payments_pb2.Payment:
         updated_at=timestamp(payment.updated_at),
         refunded_usd=str(payment.refunded),
     )
+    if payment.deadline_at is not None:
+        wire.deadline_at.CopyFrom(timestamp(payment.deadline_at))
     if payment.cancel_requested_at is not None:
         wire.cancel_requested = True
     if payment.failure is not None:

@@ -216,6 +216,8 @@ class Payment:
     refunded: Money = NOTHING_USD
     # Means something once the exchange is posted.
     exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
+    # Until when it may wait for a person; None where it does not wait for one.
+    deadline_at: datetime | None = None
 
     @property
     def transaction_id(self) -> str:

@@ -15,6 +15,7 @@ from services.payments.domain.operator import (
     Operator,
     OperatorAction,
 )
+from services.payments.domain.payment import Payment
 from services.payments.steps import Change, Work
 
 
@@ -40,6 +41,10 @@ class OperatorTransaction(Protocol):
 
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
+        ...
+
+    async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
+        """See WorkTransaction.lock."""
         ...
 
     async def requeue(self, merchant_id: str, key: LetterKey) -> bool:

@@ -44,7 +44,14 @@ from services.payments.steps.news import (
 )
 from services.payments.steps.suspense import mismatch, with_suspense
 from services.payments.steps.waiting import evidence_of, hold, live, release, rest
-from services.payments.steps.ways_back import back_to_the_payer, call_off, come_back
+from services.payments.steps.ways_back import (
+    back_to_the_payer,
+    call_off,
+    come_back,
+    is_due_back,
+    is_untouched,
+    refund_the_rest,
+)
 from services.shared.errors import DomainError
 
 # An unknown outcome is looked into again after 0.5 s, 1 s, 2 s … and then every minute.
@@ -107,10 +114,12 @@ class Decider:
         payment = work.payment
         if payment.state is State.COMPLETED or payment.state in ENDED:
             return self._watch_over(work)
+        if is_due_back(work):
+            return rest(work, refund_the_rest(work))
         if payment.state is State.RETURNED:
-            # What becomes of the money is for the merchant to say.
+            # What becomes of the money is for the merchant to say, until the deadline.
             return rest(work, release(work, closed_news=ignored(work.news)))
-        if self._is_unwanted(work, work.claimed_at) and _is_untouched(work):
+        if self._is_unwanted(work, work.claimed_at) and is_untouched(work):
             return rest(work, call_off(work))
         return self._forward(work)
 
@@ -387,9 +396,3 @@ class Decider:
             window = self._capabilities[attempt.provider].success_final_after
             return replace(change, due_in=window or None)
         return mismatch(work, attempt, answer)
-
-
-def _is_untouched(work: Work) -> bool:
-    """Whether nothing was taken: nothing has left us, or what did has come to nothing."""
-    attempt = work.attempt
-    return attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)

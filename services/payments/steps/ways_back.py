@@ -23,7 +23,7 @@ from services.payments.domain.payment import (
     State,
 )
 from services.payments.steps.facts import Change, Work
-from services.payments.steps.news import closed
+from services.payments.steps.news import closed, takes_back
 from services.payments.steps.waiting import evidence_of, release
 from services.shared.money import Money
 
@@ -55,6 +55,12 @@ def call_off(work: Work) -> Change:
         attempt=attempt,
         events=(event,),
     )
+
+
+def is_untouched(work: Work) -> bool:
+    """Whether nothing was taken: nothing has left us, or what did has come to nothing."""
+    attempt = work.attempt
+    return attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)
 
 
 def come_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
@@ -89,7 +95,13 @@ def back_to_the_payer(change: Change, *, actor: str, cause: str, **facts: str) -
     )
 
 
-def refund_on_request(work: Work, amount: Money | None) -> Change:
+def refund_on_request(
+    work: Work,
+    amount: Money | None,
+    *,
+    actor: str = "merchant",
+    cause: str = "refund_requested",
+) -> Change:
     """A refund that the merchant asks for, of so much or of all that is left.
 
     Raises PaymentNotRefundable or RefundTooLarge for good, PaymentBusy or PaymentOnHold for now.
@@ -101,9 +113,30 @@ def refund_on_request(work: Work, amount: Money | None) -> Change:
     change = replace(release(work, due_in=timedelta(0)), attempt=attempt)
     change = replace(change, payment=replace(work.payment, hold_reason=None))
     if work.payment.state is not State.REFUNDING:
-        return back_to_the_payer(change, actor="merchant", cause="refund_requested", **facts)
-    payment, event = change.payment.noted(actor="merchant", cause="refund_requested", **facts)
+        return back_to_the_payer(change, actor=actor, cause=cause, **facts)
+    payment, event = change.payment.noted(actor=actor, cause=cause, **facts)
     return replace(change, payment=payment, events=(event,))
+
+
+def refund_the_rest(work: Work) -> Change:
+    """Nobody has said in time what becomes of the money: what is left of it is the payer's.
+
+    Raises what refund_on_request does.
+    """
+    return refund_on_request(work, None, actor="worker", cause="deadline_passed")
+
+
+def is_due_back(work: Work) -> bool:
+    """Whether the payment has waited for its merchant for as long as it may: a payout that came
+    back, or the rest of a refund in parts of which none is under way."""
+    payment, attempt = work.payment, work.attempt
+    if payment.deadline_at is None or work.claimed_at < payment.deadline_at:
+        return False
+    if payment.state is State.RETURNED:
+        return True
+    if payment.state is not State.REFUNDING or attempt is None:
+        return False
+    return attempt.state is AttemptState.SUCCEEDED and not takes_back(work, attempt)
 
 
 def may_be_refunded(payment: Payment) -> bool:

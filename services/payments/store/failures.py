@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments import tables
+from services.payments.domain.deadline import DEADLINES, Waiting
 from services.payments.failures import DIED, Lease, NewsFailure, Patience, StepFailure, describe
 from services.payments.store import rows
 from services.payments.store.inbox import STILL_PENDING
@@ -19,6 +20,7 @@ from services.payments.store.rows import columns
 Noun = TypeVar("Noun")
 Readings = tuple[list[tuple[Row[Any], Noun]], list[tuple[Row[Any], str]]]
 
+_HOLD_SECONDS = DEADLINES[Waiting.ON_HOLD].total_seconds()
 _FAILED_BEFORE = "step_failures > 0 AND hold_reason IS NULL"
 # Committed before anything of the payment is read: whoever dies of it has been counted already.
 _SUSPECT = """
@@ -86,7 +88,7 @@ _FAIL = text(
 # Written without reading the row in our own terms, because that may be what cannot be done. The
 # sequence is looked up, because the version may be what is wrong.
 _SET_ASIDE = text(
-    """
+    f"""
     WITH exhausted AS (
         SELECT merchant_id, id,
                (SELECT max(e.sequence) FROM payment_events e
@@ -98,7 +100,8 @@ _SET_ASIDE = text(
     ), held AS (
         UPDATE payments p
            SET hold_reason = 'step_failed', version = greatest(p.version, last) + 1,
-               due_at = NULL, lease_owner = NULL, lease_until = NULL, updated_at = now()
+               due_at = NULL, lease_owner = NULL, lease_until = NULL, updated_at = now(),
+               waiting_since = now(), deadline_at = now() + make_interval(secs => {_HOLD_SECONDS})
           FROM exhausted x WHERE p.merchant_id = x.merchant_id AND p.id = x.id
         RETURNING p.merchant_id, p.id, p.version, p.state, p.step_failures, p.last_error, p.trace_id
     )

@@ -54,6 +54,7 @@ class MerchantNews:
                 change.payment,
                 updated_at=row.updated_at,
                 cancel_requested_at=row.cancel_requested_at,
+                deadline_at=row.deadline_at,
             )
             for change in changes
             if change.payment.status != change.status_before

@@ -137,6 +137,7 @@ def read_payment(row: Row[Any]) -> Payment:
         cancel_requested_at=row.cancel_requested_at,
         refunded=Money(row.refunded_minor, "USD"),
         exchange_rule=ExchangeRule(row.exchange_rule),
+        deadline_at=row.deadline_at,
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.payments.domain.deadline import DEADLINES, waiting_as
 from services.payments.steps import Change
 from services.payments.store import rows
 from services.payments.store.inbox import STILL_PENDING
@@ -21,7 +22,8 @@ _CHANGE_COLUMNS = """
     payout_minor bigint, refunded_minor bigint, exchange_rule smallint,
     onramp text, offramp text, collection_reference text,
     hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
-    due_in_seconds double precision, expected_version integer, lease_token bigint
+    due_in_seconds double precision, deadline_seconds double precision,
+    expected_version integer, lease_token bigint
 """
 _ATTEMPT_COLUMNS = """
     merchant_id text, payment_id uuid, step text, number smallint, provider text,
@@ -34,6 +36,15 @@ _POSTING_COLUMNS = """
     debit text, credit text, currency text, amount_minor bigint, cause text
 """
 _CHANGED = ", ".join(f"r.{name}" for name in names(_CHANGE_COLUMNS).split(", "))
+# A payment that waits as before keeps its deadline; what goes back to the payer then is due then.
+_WAITS_ON = """
+    (p.state, p.hold_reason, p.refunded_minor)
+    IS NOT DISTINCT FROM (r.state, r.hold_reason, r.refunded_minor) AND p.deadline_at IS NOT NULL
+"""
+_DEADLINE = f"""
+    CASE WHEN {_WAITS_ON} THEN p.deadline_at
+         ELSE now() + make_interval(secs => r.deadline_seconds) END
+"""
 # What belongs to a payment is written where the payment was.
 _STANDS = "payment_id = ANY (ARRAY(SELECT id FROM written))"
 # One statement, because each would be a round trip. Payments are locked in order, as in the inbox,
@@ -64,11 +75,16 @@ _WRITE = text(
                lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
                due_at = CASE WHEN r.keeps_lease THEN p.due_at
                              WHEN p.nudged THEN now()
-                             ELSE now() + make_interval(secs => r.due_in_seconds) END
+                             ELSE least(now() + make_interval(secs => r.due_in_seconds),
+                                        CASE WHEN r.hold_reason IS NULL AND {_DEADLINE} > now()
+                                             THEN {_DEADLINE} END) END,
+               waiting_since = CASE WHEN {_WAITS_ON} THEN p.waiting_since
+                                    WHEN r.deadline_seconds IS NOT NULL THEN now() END,
+               deadline_at = {_DEADLINE}
           FROM r
          WHERE p.merchant_id = r.merchant_id AND p.id = r.id
            AND p.version = r.expected_version AND p.lease_token = r.lease_token
-        RETURNING p.id, p.updated_at, p.cancel_requested_at
+        RETURNING p.id, p.updated_at, p.cancel_requested_at, p.deadline_at
     ), tried AS (
         INSERT INTO attempts ({names(_ATTEMPT_COLUMNS)})
         SELECT {names(_ATTEMPT_COLUMNS)}
@@ -111,7 +127,7 @@ _WRITE = text(
          WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
            AND {STILL_PENDING}
     )
-    SELECT id, updated_at, cancel_requested_at FROM written
+    SELECT id, updated_at, cancel_requested_at, deadline_at FROM written
     """
 )
 # The fees stay as they were agreed, and so does the schedule that they came from.
@@ -166,6 +182,7 @@ async def write_changes(
 
 def _payment_change(change: Change) -> dict[str, Any]:
     payment = change.payment
+    waiting = waiting_as(payment)
     return {
         "merchant_id": payment.merchant_id,
         "id": payment.id,
@@ -186,6 +203,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "failure_message": payment.failure.message if payment.failure else None,
         "keeps_lease": change.keeps_lease,
         "due_in_seconds": None if change.due_in is None else change.due_in.total_seconds(),
+        "deadline_seconds": DEADLINES[waiting].total_seconds() if waiting else None,
         "expected_version": change.expected_version,
         "lease_token": change.lease_token,
     }

@@ -40,6 +40,15 @@ class AuditMetrics:
         )
         self._held = gauge("held_payments", "Payments that wait for a person.", ("reason",))
         self._held_oldest = gauge("held_oldest_seconds", "How long the oldest has.", ("reason",))
+        self._waiting = gauge(
+            "waiting_payments", "Payments that wait for the merchant or for us.", ("state",)
+        )
+        self._waiting_oldest = gauge(
+            "waiting_oldest_seconds", "How long the oldest has.", ("state",)
+        )
+        self._past_deadline = gauge(
+            "past_deadline_payments", "Payments that have waited too long.", ("state",)
+        )
         self._set_aside = gauge("set_aside", "What was set aside for a person.", ("kind",))
         self._due = gauge("due_payments", "Payments that are due and claimed by nobody.")
         self._due_oldest = gauge("due_oldest_seconds", "How long the oldest has been.")
@@ -55,6 +64,10 @@ class AuditMetrics:
         )
         self._replace(self._held, {(h.reason,): h.payments for h in report.held})
         self._replace(self._held_oldest, {(h.reason,): h.oldest_seconds for h in report.held})
+        waiting = {(w.waiting,): w for w in report.waiting}
+        self._replace(self._waiting, {k: w.payments for k, w in waiting.items()})
+        self._replace(self._waiting_oldest, {k: w.oldest_seconds for k, w in waiting.items()})
+        self._replace(self._past_deadline, {k: w.past_deadline for k, w in waiting.items()})
         self._replace(self._set_aside, {(kind,): n for kind, n in report.set_aside.items()})
         self._due.set(report.backlog.payments)
         self._due_oldest.set(report.backlog.oldest_seconds)

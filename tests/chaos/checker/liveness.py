@@ -49,7 +49,7 @@ def _never_ends(facts: Facts, case: Case) -> bool:
 def _waits_for_merchant(case: Case) -> bool:
     """Whether only the merchant can say how it goes on: money that came back, or a part of it."""
     payment = case.payment
-    if payment.due_at is not None:
+    if payment.deadline_at is None or payment.due_at != payment.deadline_at:
         return False
     return payment.state == "RETURNED" or (
         payment.state == "REFUNDING" and 0 < payment.refunded_minor < payment.amount_minor

@@ -22,6 +22,7 @@ def _posting(debit: str, credit: str) -> str:
 
 
 _OWED = "we owe for every payment exactly what its state says"
+_DEADLINE = "what waits for a person has a deadline, and nothing else has"
 _FORGOTTEN = "no payment that should go on has been forgotten"
 _EXCHANGE = "an exchange has both its legs by the rule it was posted by"
 _SUSPENSE = "on suspense is what providers have moved and no payment counts"
@@ -112,11 +113,13 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("every move is one that the table allows",),
     ),
     (
-        "UPDATE payments SET hold_reason = 'planted' WHERE state = 'CREATED'",
+        "UPDATE payments SET hold_reason = 'planted', waiting_since = now(), deadline_at = now() "
+        "WHERE state = 'CREATED'",
         ("a payment is held for the reason that its history gives, or not at all",),
     ),
     (
-        "UPDATE payments SET hold_reason = NULL, due_at = now() WHERE hold_reason IS NOT NULL",
+        "UPDATE payments SET hold_reason = NULL, due_at = now(), waiting_since = NULL, "
+        "deadline_at = NULL WHERE hold_reason IS NOT NULL",
         ("a payment is held for the reason that its history gives, or not at all",),
     ),
     (
@@ -191,6 +194,19 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("every payment has one key that created it, and every key a payment",),
     ),
     ("UPDATE payments SET due_at = NULL WHERE state = 'CREATED'", (_FORGOTTEN,)),
+    (
+        "UPDATE payments SET due_at = NULL WHERE state = 'REFUNDING' AND refunded_minor > 0",
+        (_FORGOTTEN,),
+    ),
+    (
+        "UPDATE payments SET waiting_since = NULL, deadline_at = NULL "
+        "WHERE hold_reason IS NOT NULL",
+        (_DEADLINE,),
+    ),
+    (
+        "UPDATE payments SET waiting_since = now(), deadline_at = now() WHERE state = 'CREATED'",
+        (_DEADLINE,),
+    ),
     (
         "UPDATE payments SET due_at = now() - interval '1 hour' WHERE state = 'CREATED'",
         (_FORGOTTEN,),

@@ -6,7 +6,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.payments.store.audit import Backlog, Balance, Finding, Held, Report
+from services.payments.store.audit import Backlog, Balance, Finding, Held, Report, Waits
 from services.payments.worker.auditor import REST_FACTOR, AuditMetrics, Auditor
 from services.shared.errors import Unavailable
 from tests.logs import logged
@@ -15,6 +15,7 @@ SOUND = Report(
     findings=[Finding(invariant="all is well", violations=0, examples=())],
     balances=[Balance(account="onramp:stripe:USD", currency="USD", balance_minor=-12)],
     held=[Held(reason="late_funds", payments=2, oldest_seconds=90.0)],
+    waiting=[Waits(waiting="RETURNED", payments=5, past_deadline=1, oldest_seconds=60.0)],
     set_aside={"inbox": 3},
     backlog=Backlog(payments=4, oldest_seconds=1.5),
 )
@@ -22,6 +23,7 @@ BROKEN = Report(
     findings=[Finding(invariant="all is well", violations=7, examples=("pay_1", "pay_2"))],
     balances=[],
     held=[],
+    waiting=[],
     set_aside={"inbox": 0},
     backlog=Backlog(payments=0, oldest_seconds=0.0),
 )
@@ -44,6 +46,20 @@ def _auditor(*reports: Report | Exception | None) -> tuple[Auditor, CollectorReg
     registry = CollectorRegistry()
     audit = ScriptedAudit(*reports)
     return Auditor(audit, AuditMetrics(registry), every_seconds=60), registry
+
+
+async def test_what_waits_is_published_with_its_age_until_it_waits_no_more() -> None:
+    auditor, registry = _auditor(SOUND, BROKEN)
+    names = ("waiting_payments", "waiting_oldest_seconds", "past_deadline_payments")
+
+    def values() -> list[float | None]:
+        returned = {"state": "RETURNED"}
+        return [registry.get_sample_value(f"caravel_{name}", returned) for name in names]
+
+    await auditor.run_once()
+    assert values() == [5, 60, 1]
+    await auditor.run_once()
+    assert values() == [None, None, None]
 
 
 async def test_a_report_is_published_as_numbers() -> None:

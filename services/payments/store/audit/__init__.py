@@ -12,6 +12,7 @@ from services.payments.store.audit.report import (
     Held,
     Report,
     Suspended,
+    Waits,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "PostgresAudit",
     "Report",
     "Suspended",
+    "Waits",
 ]

@@ -111,6 +111,7 @@ class PostgresAudit:
             ],
             balances=await figures.read_balances(connection),
             held=await figures.read_held(connection),
+            waiting=await figures.read_waiting(connection),
             set_aside=await figures.read_set_aside(connection),
             backlog=await figures.read_backlog(connection),
         )

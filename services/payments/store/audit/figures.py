@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.store.audit.report import Backlog, Balance, Flow, Held, Suspended
+from services.payments.store.audit.report import Backlog, Balance, Flow, Held, Suspended, Waits
 from services.shared.ids import encode_id
 
 _BALANCES = text(
@@ -57,6 +57,15 @@ _HELD = text(
               AND cause = 'held_' || p.hold_reason
             ORDER BY sequence DESC LIMIT 1) AS e ON true
      WHERE p.hold_reason IS NOT NULL GROUP BY 1 ORDER BY 1
+    """
+)
+_WAITING = text(
+    """
+    SELECT CASE WHEN hold_reason IS NOT NULL THEN 'ON_HOLD'
+                WHEN state = 'REFUNDING' THEN 'PARTLY_REFUNDED' ELSE state END AS waiting,
+           count(*) AS payments, count(*) FILTER (WHERE deadline_at < now()) AS past_deadline,
+           extract(epoch FROM now() - min(waiting_since))::float8 AS oldest
+      FROM payments WHERE deadline_at IS NOT NULL GROUP BY 1 ORDER BY 1
     """
 )
 _SET_ASIDE = text(
@@ -116,6 +125,19 @@ async def read_held(connection: AsyncConnection) -> Sequence[Held]:
     return [
         Held(reason=row.reason, payments=row.payments, oldest_seconds=row.oldest)
         for row in await connection.execute(_HELD)
+    ]
+
+
+async def read_waiting(connection: AsyncConnection) -> Sequence[Waits]:
+    """Payments that wait for a person, whoever that is, and those past their deadline."""
+    return [
+        Waits(
+            waiting=row.waiting,
+            payments=row.payments,
+            past_deadline=row.past_deadline,
+            oldest_seconds=row.oldest,
+        )
+        for row in await connection.execute(_WAITING)
     ]
 
 

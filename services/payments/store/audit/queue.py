@@ -9,9 +9,14 @@ QUEUE = {
          WHERE greatest(p.due_at, CASE WHEN p.due_at IS NOT NULL THEN p.lease_until END)
                < now() - make_interval(secs => :overdue)
             OR p.due_at IS NULL AND p.hold_reason IS NULL
-               AND NOT p.state = ANY(:settled) AND p.state <> 'RETURNED'
-               -- Refunded in part, it waits until the merchant asks for the rest.
-               AND NOT (p.state = 'REFUNDING' AND p.refunded_minor > 0)
+               AND NOT p.state = ANY(:settled)
+    """,
+    "what waits for a person has a deadline, and nothing else has": """
+        SELECT p.id::text FROM payments p
+         WHERE (p.deadline_at IS NOT NULL)
+               <> (p.hold_reason IS NOT NULL OR p.state = 'RETURNED'
+                   OR p.state = 'REFUNDING' AND p.refunded_minor > 0)
+            OR (p.waiting_since IS NULL) <> (p.deadline_at IS NULL)
     """,
     "somebody will ask about every request that is out": f"""
         SELECT a.key FROM attempts a

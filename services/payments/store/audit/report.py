@@ -62,6 +62,16 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waits:
+    """How many payments wait in one way, for how long the oldest has, and how many too long."""
+
+    waiting: str
+    payments: int
+    past_deadline: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backlog:
     """How many payments are due and claimed by nobody, and for how long the oldest has been."""
 
@@ -76,6 +86,7 @@ class Report:
     findings: Sequence[Finding]
     balances: Sequence[Balance]
     held: Sequence[Held]
+    waiting: Sequence[Waits]
     # How much lies where it is listed for a person, by kind: steps, inbox, outbox.
     set_aside: Mapping[str, int]
     backlog: Backlog

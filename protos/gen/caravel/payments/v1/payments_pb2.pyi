@@ -106,6 +106,7 @@ class Payment(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     REFUNDED_USD_FIELD_NUMBER: _builtins.int
+    DEADLINE_AT_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -158,6 +159,13 @@ class Payment(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def deadline_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when the payment may wait, where it waits for a person. RETURNED, or refunded in part: until
+        then the merchant says what is refunded; after it the rest goes back to the payer by itself.
+        ON_HOLD: until when our people are to decide; after it they are alarmed, and nothing else happens.
+        """
+
     def __init__(
         self,
         *,
@@ -181,10 +189,11 @@ class Payment(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         cancel_requested: _builtins.bool = ...,
         refunded_usd: _builtins.str = ...,
+        deadline_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refunded_usd", b"refunded_usd", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refunded_usd", b"refunded_usd", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
