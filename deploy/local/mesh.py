@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local import health, postgres
 from deploy.local.build import commit
@@ -54,6 +55,13 @@ class Plan:
             "simulator": f"http://{HOST}:{self.ports['simulator']}",
         }
 
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """Every port that the mesh or its database listens on: none is a merchant's endpoint."""
+        addresses = (self.database.application_url, self.database.migration_url)
+        databases = {urlsplit(address).port or 5432 for address in addresses}
+        return frozenset({*self.ports.values(), self.rest_port, self.grpc_port, *databases})
+
     def target(self, name: str) -> str:
         """host:port of a process inside the mesh."""
         return f"{HOST}:{self.ports[name]}"
@@ -74,6 +82,7 @@ def processes(plan: Plan) -> Iterator[Spec]:
         "FEES_TARGET": plan.target("fees"),
         "FX_TARGET": plan.target("fx"),
         "PROVIDERS_TARGET": plan.target("providers"),
+        "OWN_PORTS": ",".join(map(str, sorted(plan.own_ports))),
     }
     # The server is named although the migrations imply it: it has to stop after these two.
     first = (*(("postgresql",) if plan.cluster else ()), "migrations", "fees", "fx", "providers")

@@ -123,7 +123,7 @@ def build_server(
     )
     server.add(
         endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
-        EndpointServicer(Endpoints(endpoints, sandbox=config.sandbox)),
+        EndpointServicer(Endpoints(endpoints, config.targets)),
         "caravel.payments.v1.EndpointService",
     )
     server.add(
@@ -184,7 +184,7 @@ async def assemble_worker(
         _database(config, "caravel-worker", pool_size=8) as engine,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
-        open_sender(SystemClock(), sandbox=config.sandbox) as sender,
+        open_sender(SystemClock(), config.targets) as sender,
     ):
         await _refuse_mixed(providers, config)
         worker = Worker(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from services.payments.domain.addresses import Targets
 from services.shared.env import Field, SecretStr, Settings
 
 
@@ -25,6 +26,20 @@ class MeshSettings(DatabaseSettings):
     """What the service and the worker share."""
 
     providers_target: str = Field(description="host:port of providers; a name may hide many.")
+    own_ports: str = Field(
+        default="",
+        pattern=r"^([0-9]{1,5}(,[0-9]{1,5})*)?$",
+        description="Ports of this machine that a sandbox sends no webhook to, with commas.",
+    )
+
+    @property
+    def targets(self) -> Targets:
+        """Where merchants' webhooks may go."""
+        named = {int(port) for port in self.own_ports.split(",") if port}
+        return Targets(
+            loopback=self.sandbox,
+            own_ports=frozenset({*named, self.port, self.metrics_port}),
+        )
 
 
 class ServiceSettings(MeshSettings):

@@ -5,6 +5,7 @@ import base64
 import secrets
 from collections.abc import Sequence
 
+from services.payments.domain.addresses import Targets
 from services.payments.domain.endpoint import Endpoint, check_url, read_endpoint_id
 from services.payments.ports import EndpointStore
 from services.shared.ids import new_id
@@ -15,13 +16,13 @@ SECRET_BYTES = 32
 class Endpoints:
     """Where merchants want to be told."""
 
-    def __init__(self, store: EndpointStore, *, sandbox: bool) -> None:
+    def __init__(self, store: EndpointStore, targets: Targets) -> None:
         self._store = store
-        self._sandbox = sandbox
+        self._targets = targets
 
     async def create(self, merchant_id: str, url: str) -> Endpoint:
         """A new endpoint, with its secret. Raises Invalid or EndpointsExhausted."""
-        check_url(url, sandbox=self._sandbox)
+        check_url(url, self._targets)
         secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
         return await self._store.add(merchant_id, new_id(), url, f"whsec_{secret}")
 

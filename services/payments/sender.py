@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import standardwebhooks
 
+from services.payments.domain.addresses import Targets
 from services.payments.domain.delivery import Delivery, Reply
-from services.payments.domain.endpoint import may_connect
 from services.shared.clock import Clock
 
 SEND_SECONDS = 15.0
@@ -68,14 +68,14 @@ class HttpSender:
 
 
 @asynccontextmanager
-async def open_sender(clock: Clock, *, sandbox: bool) -> AsyncIterator[HttpSender]:
+async def open_sender(clock: Clock, targets: Targets) -> AsyncIterator[HttpSender]:
     """A sender. The very address of each connection is checked as it is made, so that a name cannot
     resolve to one thing for the check and to another for the connection; events that follow each
     other closely share one."""
 
     def checked_socket(resolved: Any) -> socket.socket:
         family, kind, protocol, _, address = resolved
-        if not may_connect(address[0], sandbox=sandbox):
+        if not targets.allow(address[0], address[1]):
             raise AddressForbidden("the endpoint's host is no public address")
         return socket.socket(family, kind, protocol)
 

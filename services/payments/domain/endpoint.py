@@ -4,10 +4,10 @@ judged when the endpoint is made, and what it resolves to at each delivery."""
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
+from services.payments.domain.addresses import Targets, is_loopback, is_public, read_address
 from services.shared.errors import Invalid, NotAllowedNow, NotFound, field_invalid
 from services.shared.ids import decode_id, encode_id
 
@@ -21,9 +21,7 @@ _NAME = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _URL = re.compile(r"[!-~]+", re.ASCII)
-_NAT64 = IPv6Network("64:ff9b::/96")
-# Public by its number, and answered inside a cloud only.
-_METADATA = frozenset({ip_address("168.63.129.16")})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class EndpointNotFound(NotFound):
@@ -63,7 +61,7 @@ def read_endpoint_id(text: str) -> UUID:
     return endpoint_id
 
 
-def check_url(url: str, *, sandbox: bool) -> None:
+def check_url(url: str, targets: Targets) -> None:
     """Raises Invalid where we would not send anything to this URL."""
     if not url:
         raise field_invalid("url", "url is required", "FIELD_REQUIRED")
@@ -77,11 +75,17 @@ def check_url(url: str, *, sandbox: bool) -> None:
     host = parts.hostname or ""
     if "@" in parts.netloc or "#" in url or "\\" in url:
         raise _invalid("have no user name, no fragment and no backslash")
-    if sandbox and is_loopback(host):
-        if parts.scheme not in ("http", "https"):
-            raise _invalid("begin with http:// or https://")
-        return
-    _check_public(parts, host, port)
+    if targets.loopback and names_this_machine(host):
+        _check_local(parts, port, targets)
+    else:
+        _check_public(parts, host, port)
+
+
+def _check_local(parts: SplitResult, port: int | None, targets: Targets) -> None:
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _invalid("begin with http:// or https://")
+    if not targets.allow_local(_DEFAULT_PORTS[parts.scheme] if port is None else port):
+        raise _forbidden("url must not be a port of the mesh itself")
 
 
 def _check_public(parts: SplitResult, host: str, port: int | None) -> None:
@@ -89,45 +93,23 @@ def _check_public(parts: SplitResult, host: str, port: int | None) -> None:
         raise _invalid("begin with https://")
     if port not in PORTS:
         raise _invalid("name port 443, 8443 or none")
-    address = _address(host)
-    if address is None and not _NAME.fullmatch(host):
+    address = read_address(host)
+    if address is None and ("[" in parts.netloc or not _NAME.fullmatch(host)):
         raise _invalid("name a public host, in ASCII")
-    if is_loopback(host) or (address is not None and not is_public(address)):
-        raise field_invalid("url", "url must be a public address", "ENDPOINT_ADDRESS_FORBIDDEN")
+    if names_this_machine(host) or (address is not None and not is_public(address)):
+        raise _forbidden("url must be a public address")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host of a URL names this machine itself, in so many words."""
-    address = _address(host)
+def names_this_machine(host: str) -> bool:
+    """Whether a host of a URL is this machine itself, in so many words."""
+    address = read_address(host)
     if address is not None:
-        return address.is_loopback
+        return is_loopback(address)
     return host == "localhost" or host.endswith(".localhost")
 
 
-def may_connect(address: str, *, sandbox: bool) -> bool:
-    """Whether an event may go to this address, which an endpoint's host has resolved to."""
-    found = ip_address(address)
-    return is_public(found) or (sandbox and found.is_loopback)
-
-
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address belongs to the open internet, whatever it is wrapped in."""
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address.teredo is not None:
-            return False
-    return address.is_global and not address.is_multicast and address not in _METADATA
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
+def _forbidden(description: str) -> Invalid:
+    return field_invalid("url", description, "ENDPOINT_ADDRESS_FORBIDDEN")
 
 
 def _invalid(rule: str) -> Invalid:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.convert import encode_event
+from services.payments.domain.addresses import Targets
 from services.payments.domain.delivery import Delivery, Reply, Verdict
 from services.payments.domain.endpoint import Endpoint
 from services.payments.endpoints import Endpoints
@@ -57,7 +58,7 @@ async def _running(deliverer: Deliverer) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _delivering(engine: AsyncEngine, **changes: Any) -> AsyncIterator[None]:
     async with (
-        open_sender(SystemClock(), sandbox=True) as sender,
+        open_sender(SystemClock(), Targets(loopback=True)) as sender,
         _running(_deliverer(engine, sender, **changes)),
     ):
         yield
@@ -124,7 +125,10 @@ async def test_what_was_sent_and_not_marked_is_sent_again_with_the_same_id(
         await asyncio.Event().wait()
         return web.Response()
 
-    async with receiving() as receiver, open_sender(SystemClock(), sandbox=True) as sender:
+    async with (
+        receiving() as receiver,
+        open_sender(SystemClock(), Targets(loopback=True)) as sender,
+    ):
         receiver.answer = never
         endpoint = await _endpoint(engine, receiver.url)
         await _create(engine)

@@ -97,3 +97,15 @@ def test_nobody_inside_the_mesh_is_behind_a_proxy(
     assert _processes(tmp_path)["providers"].environment["no_proxy"] == (
         "intranet,127.0.0.1,localhost"
     )
+
+
+@pytest.mark.parametrize("name", ["payments", "worker"])
+def test_no_port_of_the_mesh_is_a_merchants_endpoint(tmp_path: Path, name: str) -> None:
+    processes = _processes(tmp_path)
+    own = {int(port) for port in processes[name].environment["OWN_PORTS"].split(",")}
+
+    listening = {spec.port for spec in processes.values()}
+    listening |= {spec.metrics_port for spec in processes.values()}
+    assert listening - {None} <= own
+    # REST, gRPC, and the database that is somebody else's.
+    assert {8080, 9090, 5432} <= own

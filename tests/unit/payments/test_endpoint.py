@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.payments.domain.endpoint import EndpointNotFound, check_url, may_connect
+from services.payments.domain.addresses import Targets
+from services.payments.domain.endpoint import EndpointNotFound, check_url
 from services.payments.domain.endpoint import read_endpoint_id as read
 from services.shared.errors import Invalid
 from services.shared.ids import encode_id, new_id
@@ -36,6 +37,17 @@ MALFORMED = [
     "https://127.1/",
     "https://2130706433/",
     "https://0x7f.0x1/",
+    "https://0x7f000001/",
+    "https://0177.0.0.1/",
+    "https://017700000001/",
+    "https://127.0.0.1./",
+    "https://1.2.3.4.5/",
+    "https://example.com./",
+    "https://localhost./",
+    "https://%6cocalhost/",
+    "https://①②⑦.0.0.1/",
+    "https://127。0。0。1/",
+    "https://[v1.fe80]/",
     "https://[::1",
     "https://127.0.0.1%2f.example.com",
     "https://example.com/" + "a" * 2048,
@@ -51,13 +63,26 @@ FORBIDDEN = [
     "https://[::1]/",
     "https://[fd00:ec2::254]/",
     "https://[::ffff:10.0.0.1]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[64:ff9b:1::a00:1]/",
+    "https://[64:ff9b::10.0.0.1]/",
+    "https://[::10.0.0.1]/",
+    "https://[::ffff:0:10.0.0.1]/",
+    "https://[fec0::1]/",
+    "https://[2002:a00:1::]/",
+    "https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/",
+    "https://[2606:4700::1111%25eth0]/",
+    "https://192.0.0.192/",
+    "https://198.18.0.1/",
+    "https://240.0.0.1/",
+    "https://203.0.113.9/",
     "https://shop.localhost/",
 ]
 
 
 def _reason(url: str, *, sandbox: bool) -> str:
     with pytest.raises(Invalid) as refused:
-        check_url(url, sandbox=sandbox)
+        check_url(url, Targets(loopback=sandbox))
     assert refused.value.metadata == {"field": "url"}
     return refused.value.error_reason
 
@@ -65,7 +90,7 @@ def _reason(url: str, *, sandbox: bool) -> str:
 @pytest.mark.parametrize("sandbox", [True, False])
 @pytest.mark.parametrize("url", PUBLIC)
 def test_a_public_https_url_is_taken(url: str, sandbox: bool) -> None:
-    check_url(url, sandbox=sandbox)
+    check_url(url, Targets(loopback=sandbox))
 
 
 @pytest.mark.parametrize("sandbox", [True, False])
@@ -88,7 +113,7 @@ def test_a_missing_url_is_required() -> None:
     ["http://127.0.0.1:9000/x", "http://localhost:9000", "http://[::1]/", "https://127.0.0.1:9/"],
 )
 def test_a_sandbox_takes_this_machine_itself(url: str) -> None:
-    check_url(url, sandbox=True)
+    check_url(url, Targets(loopback=True))
 
 
 def test_a_sandbox_takes_no_other_private_address() -> None:
@@ -97,46 +122,35 @@ def test_a_sandbox_takes_no_other_private_address() -> None:
     assert _reason("http://a@127.0.0.1/", sandbox=True) == "ENDPOINT_URL_INVALID"
 
 
+OWN = Targets(loopback=True, own_ports=frozenset({80, 443, 8080, 20101}))
+
+
 @pytest.mark.parametrize(
-    "address",
+    "url",
     [
-        "127.0.0.1",
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.100.100.200",
-        "168.63.129.16",
-        "0.0.0.0",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "fe80::1",
-        "fc00::1",
-        "fd00:ec2::254",
-        "ff02::1",
-        "::ffff:127.0.0.1",
-        "2002:7f00:1::",
-        "2002:a00:1::",
-        "64:ff9b::a00:1",
-        "64:ff9b::a9fe:a9fe",
-        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "http://127.0.0.1:8080/quitquitquit",
+        "https://127.0.0.1:8080/",
+        "http://localhost:20101/",
+        "http://shop.localhost:8080/",
+        "http://127.9.9.9:8080/",
+        "http://[::1]:8080/",
+        "http://[::ffff:127.0.0.1]:8080/",
+        "http://127.0.0.1/",
+        "https://127.0.0.1",
+        "http://127.0.0.1:08080/",
+        "http://127.0.0.1:/",
     ],
 )
-def test_nothing_is_sent_to_an_address_that_is_not_public(address: str) -> None:
-    assert not may_connect(address, sandbox=False)
+def test_a_port_of_the_mesh_itself_is_no_endpoints(url: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_url(url, OWN)
+
+    assert refused.value.error_reason == "ENDPOINT_ADDRESS_FORBIDDEN"
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111", "64:ff9b::5db8:d822"])
-def test_a_public_address_is_connected_to(address: str) -> None:
-    assert may_connect(address, sandbox=False)
-
-
-def test_a_sandbox_connects_to_loopback_and_no_other_private_address() -> None:
-    assert may_connect("127.0.0.1", sandbox=True)
-    assert may_connect("::1", sandbox=True)
-    assert not may_connect("169.254.169.254", sandbox=True)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000/hook", "http://[::1]:8081/"])
+def test_every_other_port_of_this_machine_may_be_one(url: str) -> None:
+    check_url(url, OWN)
 
 
 def test_only_an_id_with_its_prefix_is_an_endpoints() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
+from services.payments.domain.addresses import Targets
 from services.payments.domain.delivery import Reply
 from services.payments.sender import HttpSender, open_sender
 from services.shared.clock import SystemClock
@@ -22,7 +23,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def sender() -> AsyncIterator[HttpSender]:
-    async with open_sender(SystemClock(), sandbox=True) as opened:
+    async with open_sender(SystemClock(), Targets(loopback=True)) as opened:
         yield opened
 
 
@@ -50,7 +51,7 @@ async def test_a_repeat_has_the_same_id_and_the_time_of_its_own_try(receiver: Re
             return datetime.fromtimestamp(self.seconds, UTC)
 
     delivery = make_delivery(url=receiver.url)
-    async with open_sender(Ticking(), sandbox=True) as sender:
+    async with open_sender(Ticking(), Targets(loopback=True)) as sender:
         await sender.send(delivery)
         await sender.send(delivery)
 
@@ -158,7 +159,21 @@ async def test_outside_a_sandbox_nothing_reaches_this_machine(
     receiver: Receiver, host: str
 ) -> None:
     url = receiver.url.replace("127.0.0.1", host)
-    async with open_sender(SystemClock(), sandbox=False) as sender:
+    async with open_sender(SystemClock(), Targets(loopback=False)) as sender:
+        reply = await sender.send(make_delivery(url=url))
+
+    assert reply == Reply(error="the endpoint's host is no public address")
+    assert receiver.received == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+async def test_in_a_sandbox_nothing_reaches_a_port_of_the_mesh_itself(
+    receiver: Receiver, host: str
+) -> None:
+    port = int(receiver.url.split(":")[2].split("/")[0])
+    url = receiver.url.replace("127.0.0.1", host)
+    own = Targets(loopback=True, own_ports=frozenset({port}))
+    async with open_sender(SystemClock(), own) as sender:
         reply = await sender.send(make_delivery(url=url))
 
     assert reply == Reply(error="the endpoint's host is no public address")

@@ -73,8 +73,9 @@ class AdminServiceStub:
     attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
     differs from it by stays on suspense, under the payment. Repeated, it is refused with
     PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
+    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
+    PAYMENT_UNREADABLE.
     """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -121,8 +122,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
     differs from it by stays on suspense, under the payment. Repeated, it is refused with
     PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
+    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
+    PAYMENT_UNREADABLE.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -196,8 +198,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
         differs from it by stays on suspense, under the payment. Repeated, it is refused with
         PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-        FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
+        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
+        PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod

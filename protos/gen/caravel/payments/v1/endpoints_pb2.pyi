@@ -30,7 +30,7 @@ class CreateEndpointRequest(_message.Message):
     url: _builtins.str
     """Where to send events: https, a host that is public, port 443, 8443 or none, no user name and no
     fragment, at most 2048 characters. A sandbox also takes http to this machine itself, at any
-    port, for example "http://127.0.0.1:9000/caravel".
+    port that the mesh does not listen on, for example "http://127.0.0.1:9000/caravel".
     """
     def __init__(
         self,
