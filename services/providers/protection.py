@@ -33,6 +33,8 @@ CAPPED = "rate_capped"
 _CAPPED_WHY = "our limits for the provider are used up, or it has asked to be left alone"
 # While nothing is sent, look-ups go on; but no crowd of them may keep a provider down.
 PROBES_MAX = 4
+# So many operations that failed are kept to be looked up.
+FAULTY_MAX = 64
 
 Call = Callable[[Operation], Awaitable[OperationResult]]
 
@@ -70,9 +72,9 @@ class Guard:
         self._breaker = breaker
         self._gate = gate
         self._asking = 0
-        self._healing = False
-        # What to ask about when the pause is over; its answer is worth having anyway.
-        self._last_fault: Operation | None = None
+        self._looking = False
+        # Of these one is looked up when a pause is over; the answer is worth having anyway.
+        self._faulty: dict[str, Operation] = {}
         publish_state(provider.name, provider.kind, lambda: breaker.state.value)
 
     async def send(self, operation: Operation, within_seconds: float) -> OperationResult:
@@ -86,28 +88,33 @@ class Guard:
             return note(await self._ask(operation, Deadline.within(within_seconds)))
 
     async def _send(self, operation: Operation, deadline: Deadline) -> OperationResult:
-        if self._breaker.state is not State.CLOSED and not await self._healed(deadline):
-            return _unavailable(operation)
+        if not await self._may_be_tried(operation, deadline):
+            return self._unavailable(operation)
         async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
             if not entered:
                 return not_sent(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=self._shut)
-            # Asked again: much may have happened while this waited for its turn.
-            ticket = self._breaker.admit()
+            # Asked now: much may have happened while this waited for its turn.
+            ticket = self._breaker.admit(operation.key)
             if ticket is None:
-                return _unavailable(operation)
-            result = await _answered(self._provider.call, operation, deadline.ends)
+                return self._unavailable(operation)
+            try:
+                result = await _answered(self._provider.call, operation, deadline.ends)
+            except asyncio.CancelledError:
+                self._breaker.give_back(ticket)
+                raise
         self._leave_alone(result)
         self._record(ticket, operation, fault=_is_fault(result))
         return result
 
     def _record(self, ticket: int, operation: Operation, *, fault: bool) -> None:
-        if fault and self._last_fault and self._last_fault.key == operation.key:
-            # Tried again and failed again: one operation alone must not close the door to all.
-            return
+        self._faulty.pop(operation.key, None)
         if fault:
-            self._last_fault = operation
-        if self._breaker.record(ticket, fault=fault):
-            self._log("breaker_opened")
+            self._faulty[operation.key] = operation
+            if len(self._faulty) > FAULTY_MAX:
+                del self._faulty[next(iter(self._faulty))]
+        if self._breaker.record(ticket, operation.key, fault=fault):
+            is_open = self._breaker.state is not State.CLOSED
+            self._log("breaker_opened" if is_open else "breaker_closed")
 
     async def _ask(self, operation: Operation, deadline: Deadline) -> OperationResult:
         if self._breaker.state is not State.CLOSED and self._asking >= PROBES_MAX:
@@ -122,21 +129,33 @@ class Guard:
         finally:
             self._asking -= 1
         self._leave_alone(result)
-        if self._breaker.learn(fault=_is_fault(result)):
-            self._log("breaker_closed")
+        self._breaker.learn(operation.key, fault=_is_fault(result))
         return result
 
-    async def _healed(self, deadline: Deadline) -> bool:
-        """Whether the provider answers again, found out by a look-up of what last went wrong."""
-        if self._healing or self._last_fault is None or self._breaker.state is State.OPEN:
+    async def _may_be_tried(self, operation: Operation, deadline: Deadline) -> bool:
+        """Whether it is worth while to wait for a turn. Before a fresh key is tried after a pause,
+        one of the operations that failed is looked up, each time another one: a provider that
+        cannot even say what became of it is not sent anything new."""
+        if not self._breaker.may_admit(operation.key):
             return False
-        self._healing = True
+        tells_enough = self._breaker.state is State.CLOSED or self._breaker.has_been_answered
+        if tells_enough or not self._faulty or operation.key in self._faulty:
+            return True
+        if self._looking:
+            return False
+        self._looking = True
+        key, faulty = next(iter(self._faulty.items()))
+        self._faulty[key] = self._faulty.pop(key)
         try:
-            patience = deadline.patience_ends - time.monotonic()
-            await self.ask(self._last_fault, patience)
+            await self.ask(faulty, deadline.patience_ends - time.monotonic())
         finally:
-            self._healing = False
-        return self._breaker.state is State.CLOSED
+            self._looking = False
+        return self._breaker.may_admit(operation.key)
+
+    def _unavailable(self, operation: Operation) -> OperationResult:
+        message = "the provider has failed too often; tried later"
+        wait = max(1, ceil(self._breaker.opens_in_seconds))
+        return not_sent(operation.key, UNAVAILABLE, message, retry_after_seconds=wait)
 
     def _leave_alone(self, result: OperationResult) -> None:
         """A limit is of all that we send; whatever else a provider asks for is of one operation."""
@@ -173,7 +192,3 @@ def _is_fault(result: OperationResult) -> bool:
     # A definitive refusal never counts, whatever its code: somebody answered.
     undecided = result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT)
     return undecided and result.failure is not None and result.failure.code in PROVIDER_FAULTS
-
-
-def _unavailable(operation: Operation) -> OperationResult:
-    return not_sent(operation.key, UNAVAILABLE, "the provider has failed too often; tried later")

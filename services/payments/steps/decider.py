@@ -57,6 +57,7 @@ from services.shared.errors import DomainError
 # An unknown outcome is looked into again after 0.5 s, 1 s, 2 s … and then every minute.
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=60)
+LONGEST_SPREAD = timedelta(seconds=10)
 # A pending operation is asked about when it is a quarter older than at the last time.
 FIRST_POLL = timedelta(seconds=1)
 LONGEST_POLL = timedelta(seconds=60)
@@ -336,10 +337,9 @@ class Decider:
         return replace(change, payment=payment, events=(event,))
 
     def _retry_in(self, attempt: Attempt, answer: Answer) -> timedelta:
-        delay: timedelta = min(
-            FIRST_RETRY * 2 ** min(attempt.inconclusive_count, 10), LONGEST_RETRY
-        )
-        # Spread beyond the time that was asked for, so that not all come at its end.
+        # Where the time is known payments are only spread beyond it, so that not all come at once.
+        longest = LONGEST_SPREAD if answer.retry_after else LONGEST_RETRY
+        delay: timedelta = min(FIRST_RETRY * 2 ** min(attempt.inconclusive_count, 10), longest)
         return answer.retry_after + delay * (0.5 + self._spread() / 2)
 
     def _accept(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:

@@ -244,6 +244,17 @@ def test_nothing_is_tried_again_before_the_provider_wants_it(
         assert due_in >= timedelta(seconds=200)
 
 
+def test_who_is_told_when_to_come_again_does_not_come_much_later() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
+    often = replace(work, attempt=replace(_attempt(work), inconclusive_count=20))
+    told = replace(UNKNOWN, retry_after=timedelta(seconds=5))
+
+    due_in = DECIDER.settle(often, told, NOW).due_in
+
+    assert due_in is not None
+    assert timedelta(seconds=5) < due_in <= timedelta(seconds=15)
+
+
 def test_collected_funds_are_exchanged_in_the_same_change() -> None:
     change = DECIDER.settle(make_work(State.COLLECTING, AttemptState.SENT), SUCCEEDED, NOW)
 

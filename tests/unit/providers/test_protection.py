@@ -15,6 +15,8 @@ from tests.unit.providers.makers import FakeMonotonic, FakeOnramp, make_operatio
 POLICY = BreakerPolicy(faults_in_a_row=2, pause_seconds=5)
 FAULT = unknown("", "provider_fault")
 LONG = 10.0
+# The pause, and the time after it in which keys that failed before are tried first.
+FRESH = 5 + POLICY.reserve_seconds
 SHORT = 0.02
 
 
@@ -37,9 +39,9 @@ class Bench:
         return await self.guard.ask(make_operation(key), within_seconds)
 
     async def break_down(self) -> None:
-        """Two faults, the last one of "broken"; then the onramp would work again."""
+        """Two faults, the first one of "broken"; then the onramp would work again."""
         self.onramp.sends = FAULT
-        for key in ("first", "broken"):
+        for key in ("broken", "second"):
             assert (await self.send(key)).outcome is Outcome.UNKNOWN
         self.onramp.sends = OperationResult(key="", outcome=Outcome.SUCCEEDED)
         self.onramp.sent.clear()
@@ -94,9 +96,11 @@ async def test_while_open_nothing_is_sent_and_nobody_waits(bench: Bench) -> None
     assert bench.onramp.sent == bench.onramp.looked_up == []
 
 
-async def test_after_the_pause_a_look_up_of_what_failed_last_goes_first(bench: Bench) -> None:
+async def test_after_the_pause_a_look_up_of_an_operation_that_failed_goes_first(
+    bench: Bench,
+) -> None:
     await bench.break_down()
-    bench.now.seconds += 5
+    bench.now.seconds += FRESH
 
     result = await bench.send("next")
 
@@ -117,11 +121,11 @@ async def test_after_the_pause_a_look_up_of_what_failed_last_goes_first(bench: B
         unknown("", "amount_mismatch"),
     ],
 )
-async def test_any_answer_to_the_probe_lets_operations_through(
+async def test_any_answer_to_the_look_up_lets_an_operation_be_tried(
     bench: Bench, answer: OperationResult
 ) -> None:
     await bench.break_down()
-    bench.now.seconds += 5
+    bench.now.seconds += FRESH
     bench.onramp.look_ups = answer
 
     assert (await bench.send("next")).outcome is Outcome.SUCCEEDED
@@ -131,7 +135,7 @@ async def test_a_probe_that_meets_a_fault_sends_nothing_and_begins_a_longer_paus
     bench: Bench,
 ) -> None:
     await bench.break_down()
-    bench.now.seconds += 5
+    bench.now.seconds += FRESH
     bench.onramp.look_ups = FAULT
 
     assert said(await bench.send("next")) == UNAVAILABLE
@@ -144,7 +148,7 @@ async def test_a_probe_that_meets_a_fault_sends_nothing_and_begins_a_longer_paus
 
 async def test_a_probe_that_hangs_leaves_the_operation_unsent(bench: Bench) -> None:
     await bench.break_down()
-    bench.now.seconds += 5
+    bench.now.seconds += FRESH
     bench.hang("broken")
 
     assert said(await bench.send("next", SHORT)) == UNAVAILABLE
@@ -156,7 +160,7 @@ async def test_a_probe_that_hangs_leaves_the_operation_unsent(bench: Bench) -> N
 
 async def test_only_one_probes_and_the_others_do_not_wait_for_it(bench: Bench) -> None:
     await bench.break_down()
-    bench.now.seconds += 5
+    bench.now.seconds += FRESH
     bench.hang("broken")
     first = asyncio.create_task(bench.send("next"))
     await bench.onramp.started["broken"].wait()
@@ -172,7 +176,7 @@ async def test_a_caller_who_goes_away_during_the_probe_leaves_the_next_one_to_pr
     bench: Bench,
 ) -> None:
     await bench.break_down()
-    bench.now.seconds += 5
+    bench.now.seconds += FRESH
     bench.hang("broken")
     first = asyncio.create_task(bench.send("next"))
     await bench.onramp.started["broken"].wait()
@@ -184,18 +188,55 @@ async def test_a_caller_who_goes_away_during_the_probe_leaves_the_next_one_to_pr
     assert bench.onramp.sent == ["next"]
 
 
-async def test_look_ups_go_on_while_open_and_close_it_once_the_pause_is_over(bench: Bench) -> None:
+async def test_what_failed_is_tried_again_without_a_look_up_of_ours(bench: Bench) -> None:
+    """The engine looks such an operation up itself before it sends it again."""
+    await bench.break_down()
+    bench.now.seconds += 5
+
+    assert (await bench.send("second")).outcome is Outcome.SUCCEEDED
+    assert (bench.onramp.looked_up, bench.onramp.sent) == ([], ["second"])
+
+
+async def test_each_time_another_operation_is_looked_up(bench: Bench) -> None:
+    await bench.break_down()
+    bench.onramp.look_ups = FAULT
+    for _ in range(2):
+        bench.now.seconds += 60
+        assert said(await bench.send("next")) == UNAVAILABLE
+
+    assert bench.onramp.looked_up == ["broken", "second"]
+
+
+async def test_look_ups_go_on_while_open_and_close_nothing(bench: Bench) -> None:
     await bench.break_down()
 
-    assert (await bench.ask("first")).outcome is Outcome.ABSENT
+    assert (await bench.ask("second")).outcome is Outcome.ABSENT
     assert said(await bench.send("next")) == UNAVAILABLE
     bench.now.seconds += 5
-    assert (await bench.ask("first")).outcome is Outcome.ABSENT
-    await bench.send("next")
+    assert (await bench.ask("second")).outcome is Outcome.ABSENT
+    assert said(await bench.send("next")) == UNAVAILABLE
+    assert bench.onramp.sent == []
 
-    # Nobody had to probe: somebody had asked already.
-    assert bench.onramp.looked_up == ["first", "first"]
-    assert bench.onramp.sent == ["next"]
+
+async def test_a_refusal_of_the_breaker_says_when_to_come_again(bench: Bench) -> None:
+    await bench.break_down()
+
+    assert (await bench.send("next")).retry_after_seconds == 5
+    bench.now.seconds += 4.5
+    assert (await bench.send("next")).retry_after_seconds == 1
+
+
+async def test_a_caller_who_goes_away_during_a_trial_makes_room_for_another(bench: Bench) -> None:
+    await bench.break_down()
+    bench.now.seconds += 5
+    bench.hang("broken")
+    trial = asyncio.create_task(bench.send("broken"))
+    await bench.onramp.started["broken"].wait()
+    assert said(await bench.send("second")) == UNAVAILABLE
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+
+    assert (await bench.send("second")).outcome is Outcome.SUCCEEDED
 
 
 async def test_no_crowd_of_look_ups_reaches_a_provider_that_is_down(bench: Bench) -> None:
