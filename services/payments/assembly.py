@@ -6,7 +6,8 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Any, TypeVar
 
 from caravel.payments.v1 import (
@@ -52,6 +53,7 @@ from services.payments.steering import Steering
 from services.payments.steps import Decider
 from services.payments.store import (
     Alarm,
+    DatabaseReadiness,
     PostgresAudit,
     PostgresEndpoints,
     PostgresInbox,
@@ -72,6 +74,7 @@ from services.shared.errors import CannotStart, Unavailable
 from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
+from services.shared.readiness import Ask, Readiness
 
 # From one batch of creations to the next, where there is no crowd that waits already.
 CREATION_EVERY_SECONDS = 0.04
@@ -104,11 +107,15 @@ def build_server(
     inbox: Inbox,
     endpoints: EndpointStore,
     operations: Operations,
+    ready: Ask | None = None,
 ) -> GrpcServer:
-    """The service over any ports."""
+    """The service over any ports; unready while `ready` raises, where it is given."""
     pricing = Pricing(corridors, fees, rates)
     creating = _in_batches(Creation(pricing, store, encode_payment), config)
-    server = GrpcServer(Authenticator(sandbox=config.sandbox).admit)
+    server = GrpcServer(
+        Authenticator(sandbox=config.sandbox).admit,
+        readiness=partial(Readiness, ready) if ready else None,
+    )
     server.add(
         payments_pb2_grpc.add_PaymentServiceServicer_to_server,
         PaymentServicer(creating, Reading(pricing, store), Steering(work, encode_payment), pricing),
@@ -157,6 +164,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
         _providers_channel(config) as providers,
+        _readiness(config) as ready,
     ):
         if config.sandbox:
             # Outside a sandbox nobody calls without a key, and reading needs no providers.
@@ -172,6 +180,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
             operations=PostgresOperations(engine, encode_event),
+            ready=ready,
         )
 
 
@@ -212,9 +221,9 @@ async def assemble_worker(
             config.database_url.get_secret_value(),
             {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake},
         )
-        async with alarm.listening(), _auditing(config):
+        async with alarm.listening(), _auditing(config), _readiness(config) as ready:
             running = [asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer)]
-            yield GrpcServer()
+            yield GrpcServer(readiness=partial(Readiness, ready))
             stopping.set()
             worker.wake()
             deliverer.wake()
@@ -282,6 +291,12 @@ async def _database(
         yield engine
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _readiness(config: DatabaseSettings) -> AsyncIterator[Ask]:
+    with closing(DatabaseReadiness(config.database_url.get_secret_value())) as database:
+        yield database.ask
 
 
 @asynccontextmanager

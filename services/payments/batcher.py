@@ -3,6 +3,7 @@ idle caller waits for nobody, and under load the batches grow by themselves. Ite
 groups take turns, so that a flood of one group's is its own burden."""
 
 import asyncio
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -25,6 +26,10 @@ def _one_group(_: object) -> Hashable:
     return None
 
 
+def _no_bytes(_: object) -> int:
+    return 0
+
+
 class Batcher(Generic[Item, Result]):
     """Hands items in batches to work, which answers one result or exception per item, in order."""
 
@@ -36,6 +41,8 @@ class Batcher(Generic[Item, Result]):
         parallel: int,
         waiting_max: int,
         beside_from: int = 1,
+        largest_bytes: float = math.inf,
+        size: Callable[[Item], int] = _no_bytes,
         group: Callable[[Item], Hashable] = _one_group,
         drops_abandoned: bool = False,
         gathers: bool = False,
@@ -45,19 +52,21 @@ class Batcher(Generic[Item, Result]):
         """At most `parallel` batches run at once, and at most waiting_max items wait.
 
         A batch is begun beside another only where beside_from items wait: a small one had better
-        grow meanwhile. drops_abandoned leaves out what nobody waits for any more by the time its
-        turn comes. every_seconds is the least time from the beginning of one batch to that of the
-        next, unless it is full: of a steady stream each then holds what came meanwhile, and who
-        comes alone waits for nothing. gathers holds the next batch until all who are about wait:
-        those whom the last one answered, who are soon back, and those who came meanwhile. They have
-        as long as that one took, or every_seconds; once they are there, or half of a crowd is,
-        nobody waits any longer.
+        grow meanwhile. By the items' own size it holds largest_bytes, or one item. drops_abandoned
+        leaves out what nobody waits for any more by the time its turn comes. every_seconds is the
+        least time from the beginning of one batch to that of the next, unless it is full: of a
+        steady stream each then holds what came meanwhile, and who comes alone waits for nothing.
+        gathers holds the next batch until all who are about wait: those whom the last one answered,
+        who are soon back, and those who came meanwhile. They have as long as that one took, or
+        every_seconds; once they are there, or half of a crowd is, nobody waits any longer.
         """
         self._work = work
         self._largest_batch = largest_batch
         self._parallel = parallel
         self._waiting_max = waiting_max
         self._beside_from = beside_from
+        self._largest_bytes = largest_bytes
+        self._size = size
         self._group = group
         self._drops_abandoned = drops_abandoned
         self._gathers = gathers
@@ -135,7 +144,12 @@ class Batcher(Generic[Item, Result]):
     def _next_batch(self) -> Sequence[Waiting[Item, Result]]:
         """One of each group, and again, until the batch is full or nothing waits."""
         batch: list[Waiting[Item, Result]] = []
+        held = 0
         while self._queues and len(batch) < self._largest_batch:
+            first = next(iter(self._queues.values()))
+            held += self._size(first[0][0])
+            if batch and held > self._largest_bytes:
+                break
             group, queue = self._queues.popitem(last=False)
             item, future = queue.popleft()
             self._waiting -= 1

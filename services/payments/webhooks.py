@@ -16,12 +16,12 @@ from services.payments.ports import (
 )
 from services.shared.errors import DomainError
 from services.shared.ids import decode_id
+from services.shared.limits import BATCH_MAX_BYTES
 from services.shared.telemetry import trace_id_var
 
 # Whose events arrive at POST /api/webhooks, without a provider in the path.
 WALLET = "local_wallet"
-# Bodies are a few KB. The gateway lets 256 KiB pass, of which providers would not take so many at
-# once (4 MiB): all of that batch are then told to come again.
+# Bodies are a few KB, and of those that are not a batch holds no more than providers take.
 BATCH_MAX = 48
 # From one batch to the next: each costs a call and a commit, whatever its size. Only a crowd does
 # not wait for a slow one.
@@ -49,6 +49,8 @@ class Webhooks:
         self._batcher = Batcher[_Taken, Received](
             self._receive,
             largest_batch=BATCH_MAX,
+            largest_bytes=BATCH_MAX_BYTES,
+            size=_size,
             parallel=PARALLEL,
             beside_from=BESIDE_FROM,
             waiting_max=waiting_max,
@@ -73,6 +75,13 @@ class Webhooks:
         arrivals = [one for one in read if isinstance(one, Arrival)]
         receipts = iter(await self._inbox.receive(arrivals) if arrivals else ())
         return [_answer(one, next(receipts)) if isinstance(one, Arrival) else one for one in read]
+
+
+def _size(taken: _Taken) -> int:
+    """Its bytes in a message: the body, the headers, and what names and lengths them."""
+    webhook = taken.webhook
+    headers = sum(2 * (len(name) + len(value)) + 16 for name, value in webhook.headers.items())
+    return len(webhook.body) + headers + len(webhook.provider) + 256
 
 
 def _incoming(

@@ -3,16 +3,19 @@ and the refusal to run on a server that may forget what it acknowledged."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
+from prometheus_client import Gauge
 from sqlalchemy import MetaData, TextClause, event, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from services.shared.db_errors import as_ours, failure_of
+from services.shared.db_errors import FailureKind, as_ours, failure_of
 from services.shared.errors import CannotStart
+from services.shared.log import get_logger
 
 NAMES = {
     "pk": "%(table_name)s_pkey",
@@ -35,6 +38,23 @@ BY_KEY = {
 }
 # How long one statement may take.
 STATEMENT_SECONDS = 10
+
+
+POOL_CONNECTIONS_MAX = Gauge(
+    "caravel_database_pool_connections_max", "Most connections that a pool opens.", ["pool"]
+)
+POOL_CONNECTIONS_USED = Gauge(
+    "caravel_database_pool_connections_used", "Connections at work now.", ["pool"]
+)
+POOL_WAITING = Gauge(
+    "caravel_database_pool_waiting", "How many wait for a connection of the pool.", ["pool"]
+)
+
+
+@cache
+def _waiting(pool: str) -> Gauge:
+    """The series of one pool; finding it anew for each connection would cost more than it."""
+    return POOL_WAITING.labels(pool)
 
 
 class UnsafeDatabase(CannotStart):
@@ -68,6 +88,7 @@ def open_engine(
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
+        pool_logging_name=application,
         max_overflow=0,
         pool_timeout=5,
         # The fewer sessions are used, the fewer have to learn our statements and remember them.
@@ -82,6 +103,10 @@ def open_engine(
         },
     )
     event.listen(engine.sync_engine, "checkout", _replace_closed)
+    pool: Any = engine.pool
+    POOL_CONNECTIONS_MAX.labels(application).set(pool_size)
+    POOL_CONNECTIONS_USED.labels(application).set_function(pool.checkedout)
+    _waiting(application)
     return engine
 
 
@@ -128,14 +153,25 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     lost commit nobody knows whether it happened, and whoever needs to know reads it again by key.
     Raises DatabaseRolledBack where all of it may be tried again (`repeated`), and DatabaseMistake.
     """
+    waiting = _waiting(engine.pool.logging_name or "")
+    waiting.inc()
+    is_waiting = True
     try:
         async with engine.connect() as connection:
+            waiting.dec()
+            is_waiting = False
             yield connection
     except Exception as error:
         failure = failure_of(error)
         if failure is None:
             raise
+        if failure.kind is FailureKind.UNAVAILABLE:
+            # The class and the SQLSTATE, never the words: they quote rows.
+            get_logger().warning("database_unavailable", cause=str(failure))
         raise as_ours(failure).with_traceback(error.__traceback__) from None
+    finally:
+        if is_waiting:
+            waiting.dec()
 
 
 class HotStatement:

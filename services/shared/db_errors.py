@@ -78,7 +78,7 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot answer now; retry with the same idempotency key."""
 
     def __init__(self, failure: DatabaseFailure) -> None:
-        super().__init__("the database cannot answer now")
+        super().__init__("the database cannot answer now", cause=str(failure))
         self.failure = failure
 
 

@@ -9,11 +9,13 @@ from services.payments.store.inbox import PostgresInbox
 from services.payments.store.operations import PostgresOperations
 from services.payments.store.outbox import PostgresOutbox
 from services.payments.store.payments import PostgresPayments
+from services.payments.store.readiness import DatabaseReadiness
 from services.payments.store.wake import Alarm
 from services.payments.store.work import PostgresWork
 
 __all__ = [
     "Alarm",
+    "DatabaseReadiness",
     "PostgresAudit",
     "PostgresEndpoints",
     "PostgresInbox",

@@ -1,0 +1,44 @@
+"""Whether the mesh can do its work: the gateway's page and each process say it."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from deploy.local import database, health, state
+from deploy.local.credentials import load_or_make
+from deploy.local.paths import DataDir
+from tests.e2e.conftest import Mesh, Rest
+from tests.polling import until
+
+
+async def test_a_database_that_takes_no_payments_is_seen_until_it_does(
+    mesh: Mesh, rest: Rest
+) -> None:
+    if mesh.data_dir is None:
+        pytest.skip("the database of a mesh that runs elsewhere is not at hand")
+    folder = DataDir.at(mesh.data_dir)
+    running = state.read(folder.state)
+    assert running is not None
+    port = running.process("postgresql").port
+    ports = [running.process(name).port for name in ("payments", "worker")]
+    assert port is not None
+    cluster = database.own_cluster(folder, load_or_make(folder.credentials))
+    payment = await rest.create()
+
+    async def seen() -> tuple[Any, ...]:
+        page = await rest.get("/healthz")
+        return (page.status, *[await health.grpc_serving(one or 0) for one in ports])
+
+    await until(seen, lambda told: told == (200, True, True))
+    owner = await asyncpg.connect(cluster.owner_url(port))
+    async with owner.transaction():
+        # As a schema change that makes an index does: rows can be read and not be written.
+        await owner.execute("LOCK TABLE payments IN SHARE MODE")
+        await until(seen, lambda told: told == (503, False, False))
+        shown = await rest.get(f"/api/payments/{payment['transaction_id']}")
+    await owner.close()
+
+    # What can be read is read all the while.
+    assert shown.status == 200
+    await until(seen, lambda told: told == (200, True, True))
