@@ -172,6 +172,15 @@ async def test_who_acts_and_why_is_read_strictly(
         ({"evidence": ""}, "FIELD_REQUIRED"),
         ({"evidence": "x" * 501}, "FIELD_INVALID"),
         ({"provider_reference": "x" * 256}, "FIELD_INVALID"),
+        ({"moved_amount": "99.00"}, "FIELD_REQUIRED"),
+        ({"moved_currency": "USD"}, "FIELD_REQUIRED"),
+        ({"moved_amount": "99.00", "moved_currency": "ZZZ"}, "CURRENCY_UNKNOWN"),
+        ({"moved_amount": "99.001", "moved_currency": "USD"}, "AMOUNT_PRECISION_EXCEEDED"),
+        ({"moved_amount": "0", "moved_currency": "USD"}, "AMOUNT_NOT_POSITIVE"),
+        (
+            {"moved_amount": "99.00", "moved_currency": "USD", "outcome": 2},
+            "FIELDS_CONTRADICTORY",
+        ),
     ],
 )
 async def test_a_resolution_is_read_strictly(
