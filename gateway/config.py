@@ -14,6 +14,10 @@ HERE = Path(__file__).resolve().parent
 CONFIG_FILE = "envoy.yaml"
 # Starts Envoy with as many connections as it has descriptors for.
 START = HERE / "start.sh"
+SCRIPTS = HERE / "lua"
+# The script that begins; the others are its modules, and go into the same file.
+MAIN_SCRIPT = "rest"
+SCRIPT_FILE = "rest.lua"
 # A page opened from this machine may call the API; where a deployment wants others, it says so.
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
@@ -65,8 +69,19 @@ def render(config: GatewayConfig) -> str:
         "CALLS_MAX": config.calls_max,
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
+    values["REST_SCRIPT"] = str(config.files / SCRIPT_FILE)
     template = Template((HERE / CONFIG_FILE).read_text())
     return template.substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def script() -> str:
+    """The scripts as the one text that Envoy reads: the modules by name, then the main one."""
+    sources = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
+    main_script = sources.pop(MAIN_SCRIPT)
+    modules = (
+        f'package.preload["{name}"] = function()\n{source}end\n' for name, source in sources.items()
+    )
+    return "".join(modules) + main_script
 
 
 def _endpoint(host: str, port: int) -> dict[str, object]:
@@ -82,6 +97,7 @@ def write(config: GatewayConfig, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for source in _files().values():
         shutil.copyfile(source, folder / source.name)
+    (folder / SCRIPT_FILE).write_text(script())
     target = folder / CONFIG_FILE
     target.write_text(render(config))
     return target
@@ -106,7 +122,6 @@ def _files() -> dict[str, Path]:
     return {
         "DESCRIPTOR": HERE / "descriptor.binpb",
         "OPENAPI": HERE / "openapi.json",
-        "REST_SCRIPT": HERE / "rest.lua",
         "NATIVE_SCRIPT": HERE / "native.lua",
         "HEALTHZ_SCRIPT": HERE / "healthz.lua",
         "DOCS_PAGE": HERE / "docs" / "index.html",

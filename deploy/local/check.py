@@ -35,6 +35,7 @@ CHECKS: dict[str, Command] = {
 GENERATORS: dict[str, Command] = {
     "Python and descriptor": ("python", "protos/generate.py"),
     "OpenAPI": ("python", "-m", "gateway.openapi"),
+    "table of routes": ("python", "-m", "gateway.routes"),
 }
 
 

@@ -27,6 +27,9 @@ from google.rpc import code_pb2
 _PACKAGE, _MESSAGE, _ENUM, _SERVICE = 2, 4, 5, 6
 _FIELD, _NESTED, _NESTED_ENUM, _VALUE, _METHOD = 2, 3, 4, 2, 2
 
+# A body of this type is taken as raw bytes.
+RAW_BODY = "google.api.HttpBody"
+
 _REASON = re.compile(
     r"(?P<meaning>.+) (?P<code>[A-Z_]+), (?P<status>\d{3})\. Example: (?P<example>\{.+\})"
 )
@@ -99,6 +102,11 @@ def http_rules(method: MethodDescriptorProto) -> list[Any]:
         return []
     rule = method.options.Extensions[annotations_pb2.http]
     return [rule, *rule.additional_bindings]
+
+
+def fields_in_path(rule: Any) -> list[str]:
+    """The names of the fields that the binding's path holds, in its order."""
+    return re.findall(r"\{(\w+)", getattr(rule, rule.WhichOneof("pattern")))
 
 
 def is_required(field: FieldDescriptorProto) -> bool:

@@ -9,7 +9,9 @@ from gateway.openapi.operations import (
     DOMAIN,
     REQUEST_HEADERS,
     RESPONSE_HEADERS,
+    SHARED_RESPONSES,
     Operations,
+    shared_response,
     status_content,
 )
 from gateway.openapi.schemas import Schema, Schemas
@@ -64,6 +66,7 @@ def document(descriptor: Path) -> dict[str, Any]:
 
 def _components(contract: Contract, schemas: Schemas) -> Schema:
     text = {"schema": {"type": "string"}}
+    reasons = contract.reasons()
     return {
         "schemas": dict(sorted({**schemas.components, **_status(contract)}.items())),
         "parameters": {
@@ -72,8 +75,13 @@ def _components(contract: Contract, schemas: Schemas) -> Schema:
         },
         "headers": {name: {**text, **header} for name, header in RESPONSE_HEADERS.items()},
         "responses": {
+            **{name: shared_response(reasons[reason]) for reason, name in SHARED_RESPONSES.items()},
             "TooLarge": {
                 "description": "The body is larger than 256 KiB.",
+                "content": status_content(),
+            },
+            "HeadersTooLarge": {
+                "description": "The headers are larger than 16 KiB, or more than 100.",
                 "content": status_content(),
             },
             "TooLate": {

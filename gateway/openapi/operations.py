@@ -7,14 +7,31 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, MethodDescriptorProto
 
-from gateway.openapi.contract import Contract, Reason, is_required
+from gateway.openapi.contract import (
+    RAW_BODY,
+    Contract,
+    Reason,
+    fields_in_path,
+    is_required,
+)
 from gateway.openapi.schemas import Schema, Schemas
 
 DOMAIN = "caravel.dev"
+_REASON_NAME = re.compile(r"[A-Z][A-Z_]+")
 # What any call may be refused with, so that no comment repeats it.
-COMMON_REASONS = ("FIELD_INVALID", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE")
+COMMON_REASONS = {"FIELD_INVALID", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}
+# What the gateway refuses a call with before it goes anywhere: any call, one with a body of JSON,
+# and one that changes something.
+EDGE_REASONS = {"FIELD_DUPLICATED", "FIELD_MISPLACED", "FIELD_UNKNOWN", "METHOD_NOT_ALLOWED"}
+EDGE_REASONS |= {"REQUEST_MALFORMED"}
+BODY_REASONS = {"CONTENT_TYPE_UNSUPPORTED", "FIELDS_CONTRADICTORY", "JSON_INVALID"}
+CHANGE_REASONS = {"ORIGIN_FORBIDDEN"}
+SHARED_RESPONSES = {
+    "CONTENT_TYPE_UNSUPPORTED": "ContentTypeUnsupported",
+    "METHOD_NOT_ALLOWED": "MethodNotAllowed",
+    "ORIGIN_FORBIDDEN": "OriginForbidden",
+}
 RETRIED_STATUSES = ("409", "429", "503")
-RAW_BODY = "google.api.HttpBody"
 
 # Headers that no message has; an operation takes those which its comment names in backticks.
 REQUEST_HEADERS: dict[str, Schema] = {
@@ -33,6 +50,7 @@ RESPONSE_HEADERS: dict[str, Schema] = {
     "x-request-id": {"description": "Id of the request, as it stands in the logs."},
     "idempotent-replayed": {"description": "`true` where this is the first answer again."},
     "retry-after": {"description": "Seconds after which to try again."},
+    "allow": {"description": "The methods that the path takes."},
 }
 # A body that is taken as raw bytes has no message to read its form from.
 RAW_BODIES: dict[str, Schema] = {
@@ -65,7 +83,7 @@ class Operations:
 
     def operation(self, service: str, method: MethodDescriptorProto, rule: Any) -> Schema:
         """One binding of one RPC. Its path and verb are the rule's pattern."""
-        comment = self._contract.comments.get(f"{service}.{method.name}", "")
+        comment = self._comment(f"{service}.{method.name}")
         operation: Schema = {
             "tags": [service.rpartition(".")[2]],
             "operationId": method.name,
@@ -80,12 +98,28 @@ class Operations:
         if parameters := headers + self._parameters(method.input_type[1:], rule):
             operation["parameters"] = parameters
         if rule.body:
-            operation["requestBody"] = self._body(method, rule.body)
-        operation["responses"] = self._responses(service, method, comment, has_body=bool(rule.body))
+            operation["requestBody"] = self._body(method, rule)
+        reasons = (
+            COMMON_REASONS
+            | EDGE_REASONS
+            | set(_REASON_NAME.findall(comment + self._comment(service)))
+        )
+        if rule.body and not self._is_raw(method, rule.body):
+            reasons |= BODY_REASONS
+        if rule.WhichOneof("pattern") != "get":
+            reasons |= CHANGE_REASONS
+        operation["responses"] = self._responses(method, comment, reasons, has_body=bool(rule.body))
         return operation
 
+    def _comment(self, name: str) -> str:
+        return self._contract.comments.get(name, "")
+
+    def _is_raw(self, method: MethodDescriptorProto, body: str) -> bool:
+        fields = self._contract.messages[method.input_type[1:]].field
+        return any(one.name == body and one.type_name[1:] == RAW_BODY for one in fields)
+
     def _parameters(self, request: str, rule: Any) -> list[Schema]:
-        in_path = set(re.findall(r"\{(\w+)", getattr(rule, rule.WhichOneof("pattern"))))
+        in_path = fields_in_path(rule)
         parameters = []
         for field in self._contract.messages[request].field:
             place = "path" if field.name in in_path else "query"
@@ -105,24 +139,25 @@ class Operations:
             schema.pop("examples", None)
         return {**parameter, "schema": schema}
 
-    def _body(self, method: MethodDescriptorProto, body: str) -> Schema:
+    def _body(self, method: MethodDescriptorProto, rule: Any) -> Schema:
         request = method.input_type[1:]
-        if body == "*":
-            content: Schema = {
-                "schema": self._schemas.reference(request),
-                "example": self._schemas.required_example(request),
-            }
-        else:
-            (field,) = (one for one in self._contract.messages[request].field if one.name == body)
+        if rule.body == "*":
+            in_path = fields_in_path(rule)
+            example = self._schemas.required_example(request, without=in_path)
+            schema = self._schemas.reference(request, without=in_path)
+            content: Schema = {"schema": schema, "example": example}
+            # Nothing needs to be sent where nothing must be in it.
+            return {"required": bool(example), "content": {"application/json": content}}
+        (field,) = (one for one in self._contract.messages[request].field if one.name == rule.body)
+        if self._is_raw(method, rule.body):
             raw = RAW_BODIES.get(method.name, {"type": "object"})
-            comment = self._contract.comments[f"{request}.{body}"]
-            content = {"schema": {**raw, "description": comment}}
-            if field.type_name[1:] != RAW_BODY:
-                content = {"schema": self._schemas.of_field(request, field)}
+            content = {"schema": {**raw, "description": self._comment(f"{request}.{rule.body}")}}
+        else:
+            content = {"schema": self._schemas.of_field(request, field)}
         return {"required": True, "content": {"application/json": content}}
 
     def _responses(
-        self, service: str, method: MethodDescriptorProto, comment: str, *, has_body: bool
+        self, method: MethodDescriptorProto, comment: str, reasons: set[str], *, has_body: bool
     ) -> Schema:
         stated = re.search(r"Answers (\d{3}) over REST", comment)
         success = stated[1] if stated else "200"
@@ -135,14 +170,14 @@ class Operations:
                 },
             }
         }
-        named = re.findall(r"[A-Z][A-Z_]+", self._contract.comments.get(service, "") + comment)
         by_status = defaultdict(list)
         for name, reason in self._reasons.items():
-            if name in named or name in COMMON_REASONS:
+            if name in reasons:
                 by_status[str(reason.http_status)].append(reason)
-        responses |= {status: _refusal(reasons) for status, reasons in by_status.items()}
+        responses |= {status: _refusals(of_status) for status, of_status in by_status.items()}
         if has_body:
             responses["413"] = {"$ref": "#/components/responses/TooLarge"}
+        responses["431"] = {"$ref": "#/components/responses/HeadersTooLarge"}
         responses["504"] = {"$ref": "#/components/responses/TooLate"}
         for status, response in responses.items():
             if "$ref" not in response:
@@ -158,10 +193,26 @@ def status_content(examples: Schema | None = None) -> Schema:
     return {"application/json": content}
 
 
+def shared_response(reason: Reason) -> Schema:
+    """The answer of a status that has one reason, which is the gateway's."""
+    headers = _headers(str(reason.http_status), replays=False)
+    return {**_refusal([reason]), "headers": headers}
+
+
+def _refusals(reasons: list[Reason]) -> Schema:
+    if len(reasons) == 1 and (name := SHARED_RESPONSES.get(reasons[0].name)):
+        return {"$ref": f"#/components/responses/{name}"}
+    return _refusal(reasons)
+
+
 def _refusal(reasons: list[Reason]) -> Schema:
     lines = [f"- `{reason.name}`: {reason.meaning}" for reason in reasons]
+    gateways = EDGE_REASONS | BODY_REASONS
     examples = {
-        reason.name: {"summary": reason.meaning, "value": _example(reason)} for reason in reasons
+        reason.name: {"summary": reason.meaning, "value": _example(reason)}
+        for reason in reasons
+        # Any call has them, and one example of each in every call would bury the others.
+        if len(reasons) == 1 or reason.name not in gateways
     }
     return {"description": "\n".join(lines), "content": status_content(examples)}
 
@@ -183,4 +234,6 @@ def _headers(status: str, *, replays: bool) -> Schema:
         names.append("idempotent-replayed")
     if status in RETRIED_STATUSES:
         names.append("retry-after")
+    if status == "405":
+        names.append("allow")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,6 +1,7 @@
 """Messages and enums as JSON schemas, in the form Envoy's transcoder prints and reads them."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
@@ -40,9 +41,12 @@ class Schemas:
         self._examples = _examples_by_name(contract)
         self.components: dict[str, Schema] = {}
 
-    def reference(self, type_name: str, *, printed: bool = False) -> Schema:
+    def reference(
+        self, type_name: str, *, printed: bool = False, without: Collection[str] = ()
+    ) -> Schema:
         """A reference to a message or enum. printed says that it is part of an answer, where every
-        field that is no message is always there."""
+        field that is no message is always there. A request is without the fields that stand in its
+        path, and closed: a name that is not in it is refused."""
         if type_name in _WELL_KNOWN:
             return dict(_WELL_KNOWN[type_name])
         name = _short(type_name)
@@ -51,7 +55,7 @@ class Schemas:
             self.components[name] = (
                 self._enum(type_name)
                 if type_name in self._contract.enums
-                else self._message(type_name, printed=printed)
+                else self._message(type_name, printed=printed, without=without)
             )
         return {"$ref": f"#/components/schemas/{name}"}
 
@@ -74,12 +78,12 @@ class Schemas:
             return _EXAMPLE_UUID
         return _example_in(comment) or self._examples.get(field.name)
 
-    def required_example(self, message: str) -> dict[str, Any]:
+    def required_example(self, message: str, *, without: Collection[str]) -> dict[str, Any]:
         """The smallest body of a request that can be sent as it stands."""
         return {
             field.name: self.example(message, field)
             for field in self._contract.messages[message].field
-            if is_required(field)
+            if is_required(field) and field.name not in without
         }
 
     def _repeated(self, field: Field, *, printed: bool) -> Schema:
@@ -93,23 +97,30 @@ class Schemas:
 
     def _type(self, field: Field, *, printed: bool) -> Schema:
         if field.type in (Field.TYPE_MESSAGE, Field.TYPE_ENUM):
-            return self.reference(field.type_name[1:], printed=printed)
+            schema = self.reference(field.type_name[1:], printed=printed)
+            # Closed here and not there, for an answer may have the same message.
+            if not printed and "$ref" in schema and field.type == Field.TYPE_MESSAGE:
+                schema["unevaluatedProperties"] = False
+            return schema
         return dict(_SCALARS[field.type])
 
-    def _message(self, type_name: str, *, printed: bool) -> Schema:
+    def _message(self, type_name: str, *, printed: bool, without: Collection[str]) -> Schema:
         message = self._contract.messages[type_name]
         properties = {}
-        for field in message.field:
-            schema = self.of_field(type_name, field, printed=printed)
+        fields = [field for field in message.field if field.name not in without]
+        for field in fields:
+            member = self.of_field(type_name, field, printed=printed)
             if is_decimal(field) and not printed:
-                schema["type"] = ["string", "number"]
-            properties[field.name] = schema
+                member["type"] = ["string", "number"]
+            properties[field.name] = member
         required = [
             field.name
-            for field in message.field
+            for field in fields
             if (_always_printed(field) if printed else is_required(field))
         ]
-        schema = {"type": "object", "properties": properties}
+        schema: Schema = {"type": "object", "properties": properties}
+        if type_name.endswith("Request"):
+            schema["additionalProperties"] = False
         if required:
             schema["required"] = required
         if comment := self._comment(type_name):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from gateway.routes import DESCRIPTOR, table
 from services.shared.env import Settings
 from tests.house.places import ROOT, SERVICES, at, check, files
 
@@ -56,6 +57,17 @@ def test_readme_of_a_service_names_its_calls(service: str) -> None:
         for proto in protos
         for call in re.findall(r"^  rpc (\w+)", proto.read_text(), re.MULTILINE)
         if call not in text
+    )
+
+
+def test_readme_of_the_gateway_lists_every_route() -> None:
+    readme = ROOT / "gateway" / "README.md"
+    row = re.compile(r"^\| `(?P<method>[A-Z]+) (?P<path>/api/\S+)` \|", re.MULTILINE)
+    listed = {(found["method"], found["path"]) for found in row.finditer(readme.read_text())}
+    bound = {(route["method"], route["path"]) for route in table(DESCRIPTOR)["routes"]}
+    check(
+        at(readme, 1, f"{' '.join(one)} needs a row here" if one in bound else f"remove {one}")
+        for one in sorted(listed ^ bound)
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway import routes
 from gateway.openapi import DESCRIPTOR, OPENAPI, document, render
 from protos.generate import generate
 from tests.house.places import ROOT, check
@@ -51,6 +52,12 @@ def test_openapi_is_fresh_and_valid() -> None:
         "gateway/openapi.json:1: run `python -m gateway.openapi`"
     )
     OpenAPIV31SpecValidator(document(DESCRIPTOR)).validate()
+
+
+def test_table_of_routes_is_fresh() -> None:
+    assert routes.TABLE.read_text() == routes.render(DESCRIPTOR), (
+        "gateway/lua/contract.lua:1: run `python -m gateway.routes`"
+    )
 
 
 BUF = {

@@ -82,7 +82,8 @@ def _reasons_in(comment: str) -> list[str]:
 
 
 def test_every_reason_happens() -> None:
-    sources = (*files("*.py", below=("services",)), ROOT / "gateway" / "envoy.yaml")
+    gateways = (*files("*.lua", below=("gateway",)), ROOT / "gateway" / "envoy.yaml")
+    sources = (*files("*.py", below=("services",)), *gateways)
     source = "\n".join(path.read_text() for path in sources)
     check(
         f"{line_of(f'caravel.common.v1.ErrorReason.{reason}')}nothing raises {reason}; remove it"

@@ -13,15 +13,20 @@ import aiohttp
 import grpc
 import pytest
 from caravel.payments.v1 import (
+    admin_pb2_grpc,
+    endpoints_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
-    webhooks_pb2,
     webhooks_pb2_grpc,
 )
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from deploy.local import ports
-from gateway.config import START, GatewayConfig, arguments, write
+from gateway.config import SCRIPT_FILE, START, GatewayConfig, arguments, write
 from services.shared.grpc_server import GrpcServer
+from tests.polling import until
 
 ENVOY = Path(sys.executable).parent / "envoy"
 START_SECONDS = 20
@@ -54,52 +59,41 @@ class Backend:
         self.seconds_left.append(context.time_remaining())
 
 
-class Payments(payments_pb2_grpc.PaymentServiceServicer):
-    """Answers as the backend says."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    async def CreatePayment(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return await self._backend.answer(request, context)
-
-    async def GetPayment(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return payments_pb2.Payment(transaction_id=request.transaction_id)
-
-    async def ListPayments(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return payments_pb2.ListPaymentsResponse()
-
-    async def ListPaymentEvents(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return payments_pb2.ListPaymentEventsResponse()
-
-    async def CreateQuote(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return payments_pb2.Quote(amount_usd=request.amount_usd)
-
-    async def GetQuote(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return payments_pb2.Quote(quote_id=request.quote_id)
-
-    async def ListCorridors(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return payments_pb2.ListCorridorsResponse()
+SERVICES = {
+    "PaymentService": payments_pb2_grpc.add_PaymentServiceServicer_to_server,
+    "EndpointService": endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
+    "AdminService": admin_pb2_grpc.add_AdminServiceServicer_to_server,
+    "WebhookService": webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
+}
+PACKAGE = "caravel.payments.v1"
 
 
-class Webhooks(webhooks_pb2_grpc.WebhookServiceServicer):
-    """Keeps what it gets."""
+ECHOED = ("transaction_id", "quote_id", "amount_usd")
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
 
-    async def ReceiveEvent(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._backend.note(request, context)
-        return webhooks_pb2.WebhookReceipt(result=webhooks_pb2.WebhookReceipt.ACCEPTED)
+def scripted(backend: Backend, service: str) -> object:
+    """A servicer that notes every call; its answer holds what was asked, as far as that fits."""
+    methods = {
+        method.name: _noting(backend, method)
+        for method in descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{service}").methods
+    }
+    return type(service, (), methods)()
 
-    ReceiveProviderEvent = ReceiveEvent
+
+def _noting(backend: Backend, method: MethodDescriptor) -> Any:
+    response: Any = GetMessageClass(method.output_type)
+    known = method.output_type.fields_by_name
+    echoed = [name for name in ECHOED if name in known and name in method.input_type.fields_by_name]
+    # The one answer that tells nothing of the request says that it was taken.
+    fixed = {"result": "ACCEPTED"} if "result" in known else {}
+
+    async def answer(_: object, request: Any, context: Any) -> Any:
+        backend.note(request, context)
+        if method.name == "CreatePayment":
+            return await backend.answer(request, context)
+        return response(**fixed, **{name: getattr(request, name) for name in echoed})
+
+    return answer
 
 
 @dataclass
@@ -125,16 +119,8 @@ class Gateway:
 async def start_backend(backend: Backend, port: int = 0) -> GrpcServer:
     """The scripted services on a real port, healthy."""
     server = GrpcServer()
-    server.add(
-        payments_pb2_grpc.add_PaymentServiceServicer_to_server,
-        Payments(backend),
-        "caravel.payments.v1.PaymentService",
-    )
-    server.add(
-        webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
-        Webhooks(backend),
-        "caravel.payments.v1.WebhookService",
-    )
+    for service, register in SERVICES.items():
+        server.add(register, scripted(backend, service), f"{PACKAGE}.{service}")
     await server.start("127.0.0.1", port)
     await server.set_serving()
     return server
@@ -146,27 +132,32 @@ async def run_envoy(
     payments_port: int,
     backend: Backend,
     descriptors: int | None = None,
+    script: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Envoy with our own configuration in front of payments_port, listening when this yields.
 
-    descriptors is how many it may have, where that is not as many as we.
+    descriptors is how many it may have, where that is not as many as we. script is what stands in
+    the place of rest.lua.
     """
     with ports.claimed(["rest_port", "grpc_port", "metrics_port"]) as claimed:
         config = GatewayConfig(files=folder, payments_ports=(payments_port,), **claimed, **settings)
-        async with _envoy(config, backend, descriptors) as gateway:
+        async with _envoy(config, backend, descriptors, script) as gateway:
             yield gateway
 
 
 @asynccontextmanager
 async def _envoy(
-    config: GatewayConfig, backend: Backend, descriptors: int | None
+    config: GatewayConfig, backend: Backend, descriptors: int | None, script: str | None
 ) -> AsyncIterator[Gateway]:
+    file = write(config, config.files)
+    if script:
+        (config.files / SCRIPT_FILE).write_text(script)
     limited = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "-") if descriptors else ()
     process = await asyncio.create_subprocess_exec(
         *limited,
         *(START, ENVOY),
-        *arguments(write(config, config.files), log_level="info"),
+        *arguments(file, log_level="info"),
         cwd=config.files,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -220,6 +211,12 @@ async def _answers(port: int) -> bool:
     return True
 
 
+async def healthz(gateway: Gateway) -> int:
+    """What the gateway says of payments' health."""
+    async with aiohttp.ClientSession() as http, http.get(f"{gateway.rest}/healthz") as response:
+        return response.status
+
+
 @pytest.fixture(scope="session")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     backend = Backend()
@@ -227,6 +224,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
     # A space in the path, because a checkout may have one.
     folder = tmp_path_factory.mktemp("gateway files")
     async with run_envoy(folder, server.port, backend) as gateway:
+        await until(lambda: healthz(gateway), lambda status: status == 200)
         yield gateway
     await server.stop(0)
 
@@ -244,7 +242,8 @@ def gateway(running: Gateway) -> Gateway:
 @pytest.fixture(scope="session")
 async def http(running: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
     timeout = aiohttp.ClientTimeout(total=20)
-    async with aiohttp.ClientSession(running.rest, timeout=timeout) as session:
+    headers = {"content-type": "application/json"}
+    async with aiohttp.ClientSession(running.rest, timeout=timeout, headers=headers) as session:
         yield session
 
 

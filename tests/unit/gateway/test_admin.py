@@ -116,7 +116,7 @@ async def _is_closed(reader: asyncio.StreamReader) -> bool:
 async def _answer(gateway: Gateway) -> int:
     async with aiohttp.ClientSession() as http:
         try:
-            async with http.post(f"{gateway.rest}/api/payments", data="{}") as response:
+            async with http.post(f"{gateway.rest}/api/payments", json={}) as response:
                 return response.status
         except aiohttp.ClientError:
             return 0

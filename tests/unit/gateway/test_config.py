@@ -114,7 +114,7 @@ async def test_call_beyond_the_most_is_told_that_it_is_too_much(tmp_path: Path) 
         first = [group.create_task(_post(http)) for _ in range(2)]
         for _ in first:
             await waiting.acquire()
-        async with http.post("/api/payments", data="{}") as response:
+        async with http.post("/api/payments", json={}) as response:
             body = await response.json()
             assert (response.status, response.headers["retry-after"]) == (429, "1")
             assert body["code"] == 8
@@ -127,7 +127,7 @@ async def test_call_beyond_the_most_is_told_that_it_is_too_much(tmp_path: Path) 
 
 
 async def _post(http: aiohttp.ClientSession) -> int:
-    async with http.post("/api/payments", data="{}") as response:
+    async with http.post("/api/payments", json={}) as response:
         return response.status
 
 

@@ -145,7 +145,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "INTERNAL_ERROR", "metadata": {}}
     """
     ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 30
-    """There is no such path, or not with this method. NOT_FOUND, 404.
+    """There is no such path. NOT_FOUND, 404.
     Example: {"reason": "ROUTE_NOT_FOUND", "metadata": {}}
     """
     REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 31
@@ -206,6 +206,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     PAYMENT_UNREADABLE: _ErrorReason.ValueType  # 63
     """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
     Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+    """
+    FIELD_UNKNOWN: _ErrorReason.ValueType  # 64
+    """The body or the query has a name that the call does not know, at any depth. INVALID_ARGUMENT, 400.
+    Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.acount"}}
+    """
+    FIELD_DUPLICATED: _ErrorReason.ValueType  # 65
+    """A name is there twice where it may be once. INVALID_ARGUMENT, 400.
+    Example: {"reason": "FIELD_DUPLICATED", "metadata": {"field": "amount_usd"}}
+    """
+    FIELD_MISPLACED: _ErrorReason.ValueType  # 66
+    """A field is in the body or in the query and belongs elsewhere. INVALID_ARGUMENT, 400.
+    Example: {"reason": "FIELD_MISPLACED", "metadata": {"field": "transaction_id"}}
+    """
+    JSON_INVALID: _ErrorReason.ValueType  # 67
+    """The body is no JSON object as RFC 8259 has it. INVALID_ARGUMENT, 400.
+    Example: {"reason": "JSON_INVALID", "metadata": {"offset": "17"}}
+    """
+    REQUEST_MALFORMED: _ErrorReason.ValueType  # 68
+    """The request cannot be read as HTTP, or has a body where none belongs. INVALID_ARGUMENT, 400.
+    Example: {"reason": "REQUEST_MALFORMED", "metadata": {}}
+    """
+    CONTENT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 69
+    """The body is not application/json, or is compressed. INVALID_ARGUMENT, 415.
+    Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {"header": "content-type"}}
+    """
+    METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 70
+    """The path is there, and not with this method; the header `allow` says with which. UNIMPLEMENTED, 405.
+    Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"allow": "GET, HEAD, OPTIONS"}}
+    """
+    ORIGIN_FORBIDDEN: _ErrorReason.ValueType  # 71
+    """A web page of another origin may not change anything here. PERMISSION_DENIED, 403.
+    Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
     """
     MESSAGE_MISSING: _ErrorReason.ValueType  # 75
     """A call over native gRPC ended without the message that its method takes. INVALID_ARGUMENT, 400.
@@ -359,7 +391,7 @@ INTERNAL_ERROR: ErrorReason.ValueType  # 29
 Example: {"reason": "INTERNAL_ERROR", "metadata": {}}
 """
 ROUTE_NOT_FOUND: ErrorReason.ValueType  # 30
-"""There is no such path, or not with this method. NOT_FOUND, 404.
+"""There is no such path. NOT_FOUND, 404.
 Example: {"reason": "ROUTE_NOT_FOUND", "metadata": {}}
 """
 REQUEST_TOO_LARGE: ErrorReason.ValueType  # 31
@@ -420,6 +452,38 @@ Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j�
 PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
 """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
 Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+FIELD_UNKNOWN: ErrorReason.ValueType  # 64
+"""The body or the query has a name that the call does not know, at any depth. INVALID_ARGUMENT, 400.
+Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.acount"}}
+"""
+FIELD_DUPLICATED: ErrorReason.ValueType  # 65
+"""A name is there twice where it may be once. INVALID_ARGUMENT, 400.
+Example: {"reason": "FIELD_DUPLICATED", "metadata": {"field": "amount_usd"}}
+"""
+FIELD_MISPLACED: ErrorReason.ValueType  # 66
+"""A field is in the body or in the query and belongs elsewhere. INVALID_ARGUMENT, 400.
+Example: {"reason": "FIELD_MISPLACED", "metadata": {"field": "transaction_id"}}
+"""
+JSON_INVALID: ErrorReason.ValueType  # 67
+"""The body is no JSON object as RFC 8259 has it. INVALID_ARGUMENT, 400.
+Example: {"reason": "JSON_INVALID", "metadata": {"offset": "17"}}
+"""
+REQUEST_MALFORMED: ErrorReason.ValueType  # 68
+"""The request cannot be read as HTTP, or has a body where none belongs. INVALID_ARGUMENT, 400.
+Example: {"reason": "REQUEST_MALFORMED", "metadata": {}}
+"""
+CONTENT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 69
+"""The body is not application/json, or is compressed. INVALID_ARGUMENT, 415.
+Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {"header": "content-type"}}
+"""
+METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 70
+"""The path is there, and not with this method; the header `allow` says with which. UNIMPLEMENTED, 405.
+Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"allow": "GET, HEAD, OPTIONS"}}
+"""
+ORIGIN_FORBIDDEN: ErrorReason.ValueType  # 71
+"""A web page of another origin may not change anything here. PERMISSION_DENIED, 403.
+Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
 """
 MESSAGE_MISSING: ErrorReason.ValueType  # 75
 """A call over native gRPC ended without the message that its method takes. INVALID_ARGUMENT, 400.

@@ -1,0 +1,284 @@
+-- REST as it is before and after the transcoder, which neither refuses what a call does not know nor
+-- says why it refuses. Runs in Envoy, on the REST listener only; `contract` is made from the .proto
+-- files, and nothing about a call stands here.
+local answers = require("answers")
+local body = require("body")
+local query = require("query")
+local routes = require("routes")
+
+local find, lower, match = string.find, string.lower, string.match
+
+local BODY_BYTES_MAX = 262144
+-- The headers that a service reads, beside those that only a webhook has.
+local FORWARDED = {
+  authorization = true, ["idempotency-key"] = true, traceparent = true, tracestate = true, ["x-api-key"] = true,
+}
+-- The headers that Envoy itself still needs.
+local ENVOYS = {
+  ["content-length"] = true, ["content-type"] = true, host = true, origin = true, te = true,
+  ["transfer-encoding"] = true, ["x-forwarded-for"] = true, ["x-forwarded-proto"] = true,
+  ["x-request-id"] = true,
+}
+local SAFE = { GET = "GET", HEAD = "GET" }
+
+-- The statuses that the header x-http-status may put in place of the transcoder's own.
+local REWRITES = { ["200"] = { ["201"] = true }, ["400"] = { ["422"] = true } }
+
+-- What gRPC says beside its answer, and a REST client should not see.
+local GRPC_NOISE = {
+  "x-http-status", "grpc-status", "grpc-message", "grpc-status-details-bin",
+  "grpc-accept-encoding", "x-envoy-upstream-service-time",
+}
+
+-- An error without details is gRPC's own and not the service's, and has words of its own.
+local UNEXPLAINED = {
+  ["4"] = { status = 504, reason = "SERVICE_UNAVAILABLE", message = "The answer took too long; the request may still be at work. Repeat it with the same idempotency key." },
+  ["8"] = { status = 429, reason = "OVERLOADED", message = "Too much at once; repeat the request with the same idempotency key.", retry_after_seconds = 1 },
+  ["12"] = { status = 503, reason = "SERVICE_UNAVAILABLE", message = "The service cannot answer now; repeat the request with the same idempotency key.", retry_after_seconds = 1 },
+  other = { status = 500, reason = "INTERNAL_ERROR", message = "Something went wrong on our side; it is logged." },
+}
+UNEXPLAINED["14"] = UNEXPLAINED["12"]
+
+local OTHER_PORT = "native gRPC has its own port"
+local INTERNAL_ERROR = UNEXPLAINED.other
+
+local function malformed(message, metadata)
+  return { status = 400, reason = "REQUEST_MALFORMED", message = message, metadata = metadata }
+end
+
+local function not_found()
+  return { status = 404, reason = "ROUTE_NOT_FOUND", message = "There is no such path; GET /docs lists them all." }
+end
+
+local function too_large()
+  return { status = 413, reason = "REQUEST_TOO_LARGE", message = "The body is larger than 256 KiB.", metadata = { max_bytes = "262144" } }
+end
+
+local function unsupported(header, message)
+  return { status = 415, reason = "CONTENT_TYPE_UNSUPPORTED", message = message, metadata = { header = header } }
+end
+
+-- The answer to a method that the path does not have: which it has.
+local function other_method(method, allowed)
+  if method == "OPTIONS" then return { status = 204, allow = allowed } end
+  return {
+    status = 405, reason = "METHOD_NOT_ALLOWED", allow = allowed,
+    message = "The path is there, and not with this method; it takes " .. allowed .. ".", metadata = { allow = allowed },
+  }
+end
+
+local function methods_of(calls)
+  local names = {}
+  for method in pairs(calls) do names[#names + 1] = method end
+  if calls.GET then names[#names + 1] = "HEAD" end
+  names[#names + 1] = "OPTIONS"
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+-- Removes what no service reads, and gRPC could not carry: its metadata are printable ASCII. Returns
+-- the name of a header that a service would read and cannot.
+local function clean(headers, is_webhook)
+  local dropped, unreadable = {}, nil
+  for name, text in pairs(headers) do
+    if not ENVOYS[name] and not find(name, "^:") then
+      local is_read = is_webhook or FORWARDED[name]
+      local is_carried = not find(text, "[^\32-\126]")
+      if FORWARDED[name] and not is_carried then unreadable = name end
+      if not (is_read and is_carried) then dropped[#dropped + 1] = name end
+    end
+  end
+  for _, name in ipairs(dropped) do headers:remove(name) end
+  return unreadable
+end
+
+-- Which call a request is, or a refusal.
+local function route_of(handle, headers)
+  local method = headers:get(":method")
+  -- CONNECT has no path.
+  local address, parameters = match(headers:get(":path") or "", "^([^?]*)%??(.*)$")
+  local calls, written = routes.find(address)
+  if not calls then
+    if written then return nil, malformed("The path cannot be read.") end
+    -- A page of the documentation, whose route in envoy.yaml says so.
+    local allowed = handle:metadata():get("methods")
+    if not allowed then return nil, not_found() end
+    return nil, not SAFE[method] and other_method(method, allowed) or nil
+  end
+  local route = calls[SAFE[method] or method]
+  if not route then return nil, other_method(method, methods_of(calls)) end
+  local violations = parameters ~= "" and query.check(parameters, route)
+  if violations then return nil, answers.of_violations(violations) end
+  if written ~= address then
+    headers:replace(":path", parameters ~= "" and written .. "?" .. parameters or written)
+  end
+  if method == "HEAD" then
+    headers:replace(":method", "GET")
+    handle:streamInfo():dynamicMetadata():set("caravel", "head", true)
+  end
+  return route
+end
+
+-- What is wrong with the headers of a body, or nil.
+local function unreadable_body(headers)
+  local content_type = lower(headers:get("content-type") or "")
+  local charset = match(content_type, ";%s*charset%s*=%s*\"?([^\"; ]*)")
+  if not find(content_type, "^application/json%s*;") and content_type ~= "application/json" then
+    return unsupported("content-type", "The body must be JSON; send content-type: application/json.")
+  elseif charset and charset ~= "utf-8" then
+    return unsupported("content-type", "JSON is UTF-8; leave the charset out.")
+  elseif (headers:get("content-encoding") or "identity") ~= "identity" then
+    return unsupported("content-encoding", "The body must not be compressed.")
+  end
+end
+
+local function refusal_of_body(problem)
+  if problem.message then
+    local where = " (at byte " .. problem.offset .. ")"
+    return { status = 400, reason = "JSON_INVALID", message = "The body is no JSON object: " .. problem.message .. where .. ".", metadata = { offset = tostring(problem.offset) } }
+  end
+  return answers.of_violations(problem)
+end
+
+-- Returns nil, and what is wrong with a body that is there; puts numbers of decimal text between
+-- quotes.
+local function check_body(route, buffer, unreadable)
+  if buffer:length() > BODY_BYTES_MAX then return nil, too_large() end
+  if route.raw then return nil end
+  if not route.body then return nil, malformed("This call takes no body.") end
+  if unreadable then return nil, unreadable end
+  local text = buffer:getBytes(0, buffer:length())
+  local checked, problem = body.check(text, route.body, route.in_path)
+  if not checked then return nil, refusal_of_body(problem) end
+  if checked ~= text then buffer:setBytes(checked) end
+end
+
+local function respond(handle, refusal, request_id)
+  local fields = { [":status"] = tostring(refusal.status) }
+  if refusal.allow then fields.allow = refusal.allow end
+  if refusal.status == 204 then
+    handle:respond(fields, nil)
+    return
+  end
+  fields["content-type"] = "application/json"
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set("caravel", "reason", refusal.reason)
+  metadata:set("caravel", "status", refusal.status)
+  handle:respond(fields, answers.body(refusal, request_id))
+end
+
+-- Runs a check; an error in it refuses the request, which Envoy would let pass.
+local function guarded(handle, check, ...)
+  local passed, first, second, third = pcall(check, ...)
+  if passed then return first, second, third end
+  handle:logErr("rest.lua: " .. tostring(first))
+  return nil, INTERNAL_ERROR
+end
+
+local function trace(handle, headers, request_id)
+  -- A caller without a trace gets one, named after the request, so that one id finds all logs.
+  local trace_id = match(headers:get("traceparent") or "", "^00%-(%x+)%-%x+%-%x%x$")
+  if not trace_id then
+    trace_id = string.gsub(request_id, "-", "")
+    headers:replace("traceparent", "00-" .. trace_id .. "-" .. string.sub(trace_id, 1, 16) .. "-01")
+  end
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set("caravel", "trace_id", trace_id)
+  metadata:set("caravel", "request_id", request_id)
+end
+
+-- The call that a request is, and what is wrong with the request as far as its headers say. The
+-- request is changed to what shall go upstream.
+local function check_headers(handle, headers)
+  -- The transcoder would let it pass as it is.
+  if find(headers:get("content-type") or "", "^application/grpc") then
+    local is_native = headers:get("te") == "trailers"
+    if is_native then handle:streamInfo():dynamicMetadata():set("caravel", "native", true) end
+    return nil, unsupported("content-type", OTHER_PORT)
+  end
+  local route, refusal = route_of(handle, headers)
+  if refusal or not route then return route, refusal end
+  if (tonumber(headers:get("content-length") or "") or 0) > BODY_BYTES_MAX then return route, too_large() end
+  local unreadable = route.body and unreadable_body(headers)
+  local name = clean(headers, route.raw)
+  if name then
+    return route, malformed("The header " .. name .. " has characters that are not printable ASCII.", { header = name })
+  end
+  -- Without a body it does not matter of which type it is.
+  return route, nil, unreadable
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local request_id = headers:get("x-request-id") or ""
+  trace(handle, headers, request_id)
+  local route, refusal, unreadable = guarded(handle, check_headers, handle, headers)
+  if refusal then return respond(handle, refusal, request_id) end
+  if not route then return end
+  -- Nothing goes upstream before the body is here whole.
+  local buffer = handle:body()
+  if not buffer then return end
+  local _, fault = guarded(handle, check_body, route, buffer, unreadable)
+  if fault then respond(handle, fault, request_id) end
+end
+
+-- Puts a body in the place of an answer's, and returns its headers, which reading it has made old.
+local function replace_body(handle, text)
+  handle:body(true):setBytes(text)
+  return handle:headers()
+end
+
+-- An error without details is none of the service's but gRPC's own, and has words about our inside.
+local function explain(handle, headers, request_id)
+  local buffer = handle:body(true)
+  local text = buffer:getBytes(0, buffer:length())
+  local code = match(text, '^{"code":(%d+),.*"details":%[%]}$')
+  if not code then return handle:headers() end
+  local refusal = UNEXPLAINED[code] or INTERNAL_ERROR
+  buffer:setBytes(answers.body(refusal, request_id))
+  headers = handle:headers()
+  headers:replace(":status", tostring(refusal.status))
+  if refusal.retry_after_seconds then headers:replace("retry-after", tostring(refusal.retry_after_seconds)) end
+  return headers
+end
+
+-- A refusal of the gateway to a request whose content type is gRPC's has become an answer of gRPC,
+-- with our form in its message. A client that cannot be one of gRPC gets it as any other does.
+local function unwrap(handle, headers, noted)
+  if noted.native then
+    headers:replace("grpc-message", OTHER_PORT)
+    return headers
+  end
+  local text = routes.decode(headers:get("grpc-message") or "") or ""
+  local code = match(text, '"code":(%d+),')
+  headers = replace_body(handle, text)
+  headers:replace(":status", tostring(noted.status or answers.status_of(tonumber(code))))
+  headers:replace("content-type", "application/json")
+  return headers
+end
+
+-- The answer to HEAD is that to GET without its body, and says how long that is.
+local function behead(handle, headers)
+  local length = headers:get("content-length")
+  headers = replace_body(handle, "")
+  if length then headers:replace("content-length", length) end
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local noted = metadata:get("caravel") or {}
+  local grpc_status = headers:get("grpc-status")
+  if grpc_status then metadata:set("caravel", "grpc_status", tonumber(grpc_status)) end
+  if find(headers:get("content-type") or "", "^application/grpc") then
+    headers = unwrap(handle, headers, noted)
+    if noted.native then return end
+  elseif headers:get(":status") >= "400" and not noted.reason then
+    headers = explain(handle, headers, noted.request_id or "")
+  end
+  local wanted = headers:get("x-http-status")
+  local allowed = REWRITES[headers:get(":status")]
+  if wanted and allowed and allowed[wanted] then headers:replace(":status", wanted) end
+  for _, name in ipairs(GRPC_NOISE) do headers:remove(name) end
+  if noted.head then behead(handle, headers) end
+end
