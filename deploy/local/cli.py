@@ -140,6 +140,9 @@ def _add_bench(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -
     bench.add_argument("--only", default="", help="these parts, for example create,baseline,limit")
     bench.add_argument("--growth", default="", help="payments in the tables (10k,1m,5m)")
     bench.add_argument("--smoke", action="store_true", help="a tiny run, whose figures say nothing")
+    bench.add_argument(
+        "--publish", action="store_true", help="only put the last run's tables on the page"
+    )
 
 
 class _Help(argparse.HelpFormatter):
@@ -258,7 +261,7 @@ def _chaos(parsed: argparse.Namespace) -> int:
 def _bench(parsed: argparse.Namespace) -> int:
     words = [f"--{name}={getattr(parsed, name)}" for name in ("rounds", "seconds", "only")]
     words += [f"--growth={parsed.growth}"] if parsed.growth else []
-    words += ["--smoke"] if parsed.smoke else []
+    words += [f"--{name}" for name in ("smoke", "publish") if getattr(parsed, name)]
     return rings.become(
         "tests.benchmarks", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"]
     )

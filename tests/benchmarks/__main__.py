@@ -15,6 +15,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 from deploy.local.paths import DEFAULT_DATA_DIR
 from deploy.local.problem import Problem
 from deploy.local.terminal import complain, say
+from tests.benchmarks import publish
 from tests.benchmarks.options import Options, read_sizes
 from tests.benchmarks.run import RESULT, run
 
@@ -33,6 +34,10 @@ def main() -> int:
     if parsed.smoke:
         options = options.smoke()
     try:
+        if parsed.publish:
+            names = publish.publish(options.folder / RESULT)
+            say(f"On the page and in published/ now: {', '.join(names) or 'nothing'}")
+            return 0
         result = uvloop.run(run(options, say))
     except Problem as problem:
         complain(str(problem))
@@ -50,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="")
     parser.add_argument("--growth", type=read_sizes)
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--publish", action="store_true")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
     return parser
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg
+
+from deploy.local import terminal
 from deploy.local.problem import Problem
+from deploy.local.terminal import paint
 from tests.benchmarks import load, requests
 from tests.benchmarks.load import Outcome, Target
 from tests.benchmarks.merchant import Merchant
@@ -14,6 +18,8 @@ from tests.benchmarks.mesh import BenchMesh
 from tests.benchmarks.options import Options
 from tests.benchmarks.server import Server
 
+# Whatever one part may fail with, and the others are measured all the same.
+FAILURES = (Problem, OSError, TimeoutError, asyncpg.PostgresError)
 # By name, with the unit at its end: create_64_per_second, create_64_p50_ms.
 Figures = dict[str, float]
 
@@ -30,8 +36,16 @@ class Bench:
     notes: dict[str, Any] = field(default_factory=dict)
     # What could not be measured, and why.
     problems: list[str] = field(default_factory=list)
+    # The parts that have what they need.
+    prepared: set[str] = field(default_factory=set)
     # The figures of all rounds so far, for a part that builds on another.
     rounds: list[dict[str, Figures]] = field(default_factory=list)
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Writes down what could not be measured in this round; the run then counts as failed."""
+        reason = str(error) or type(error).__name__
+        self.problems.append(f"round {len(self.rounds)}, {what}: {reason}")
+        self.say(paint(f"    {what}: {reason}", terminal.RED))
 
     @property
     def server(self) -> Server:

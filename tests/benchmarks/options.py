@@ -40,7 +40,7 @@ class Options:
             self,
             rounds=1,
             seconds=0.5,
-            warm_seconds=0.1,
+            warm_seconds=0.5,
             growth={"50": 50, "100": 100},
             connections=(1, 4),
             usual_connections=4,

@@ -10,14 +10,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
-
 from deploy.local import terminal
 from deploy.local.build import commit
 from deploy.local.problem import Problem
 from deploy.local.terminal import paint
 from tests.benchmarks import cost, create, growth, overload, plot, reads, scaling, settle, table
-from tests.benchmarks.bench import Bench, Part
+from tests.benchmarks.bench import FAILURES, Bench, Part
+from tests.benchmarks.interpreter import interpreter
 from tests.benchmarks.merchant import listening
 from tests.benchmarks.mesh import BenchMesh, forget
 from tests.benchmarks.options import Options
@@ -71,14 +70,12 @@ async def _round(bench: Bench, parts: Mapping[str, Part], number: int) -> None:
             began = time.monotonic()
             bench.say(f"  {name}")
             try:
-                if number == 1:
+                if name not in bench.prepared:
                     await part.prepare(bench)
+                    bench.prepared.add(name)
                 bench.rounds[-1][name] = dict(await part.measure(bench))
-            except (Problem, OSError, TimeoutError, asyncpg.PostgresError) as problem:
-                # The other parts are measured all the same; the run counts as failed.
-                reason = str(problem) or type(problem).__name__
-                bench.problems.append(f"round {number}, {name}: {reason}")
-                bench.say(paint(f"    {reason}", terminal.RED))
+            except FAILURES as error:
+                bench.failed(name, error)
             bench.say(paint(f"    {time.monotonic() - began:.0f} s", terminal.DIM))
 
 
@@ -92,7 +89,7 @@ async def _about(bench: Bench) -> dict[str, Any]:
         "machine": {
             "processors": os.cpu_count(),
             "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-            "python": platform.python_version(),
+            "interpreter": interpreter(),
             "system": f"{platform.system()} {platform.release()}",
         },
         "options": {**asdict(bench.options), "folder": str(bench.options.folder)},

@@ -2,9 +2,10 @@
 posting and event, and a merchant who is told. The peak is the highest rate at which they leave as
 fast as they come; what a payment takes is measured at half of it."""
 
+import time
 from dataclasses import dataclass
 
-from tests.benchmarks import load, requests, settled
+from tests.benchmarks import load, processes, requests, settled
 from tests.benchmarks.backlog import DONE_SECONDS, work_off
 from tests.benchmarks.bench import Bench, Figures, told
 from tests.benchmarks.load import Outcome
@@ -36,6 +37,8 @@ class Trial:
     # Completed a second, since it was settled.
     completed_per_second: float
     drain_seconds: float
+    # How many processors the simulator kept busy while payments arrived.
+    simulator_cores: float = 0.0
 
     @property
     def middle_rate(self) -> float:
@@ -73,10 +76,11 @@ class Settlement:
         backlog = await work_off(bench, bench.options.backlog)
         if not self._peak:
             self._peak, step = FIRST_SHARE * backlog.rate, FIRST_STEP
-        self._peak = await _climb(bench, self._peak, step)
+        self._peak, simulator_cores = await _climb(bench, self._peak, step)
         figures: Figures = {
             "settle_backlog_per_second": backlog.rate,
             "settle_peak_per_second": self._peak,
+            "settle_simulator_cores": simulator_cores,
             **_times(await arrive(bench, self._peak / 2)),
         }
         bench.say(f"    {told(figures)}")
@@ -90,23 +94,31 @@ async def arrive(bench: Bench, rate: float) -> Trial:
     seconds = max(least, TIMES_SECONDS * bench.options.seconds)
     async with bench.server.connected(bench.mesh.on) as connection:
         began = await settled.clock(connection)
+    used, started = processes.processor_seconds(bench.mesh.pids), time.monotonic()
     outcome = await load.fixed_rate(
         target, requests.creating(target, tag), rate=rate, seconds=seconds
     )
+    more = processes.processor_seconds(bench.mesh.pids)
+    cores = (more["simulator"] - used["simulator"]) / (time.monotonic() - started)
     drain_seconds = await settled.until_done(bench.server, bench.mesh.on, DONE_SECONDS)
     ways = list(await settled.ways(bench.server, bench.mesh.on, tag))
     first, end = began + SETTLED_SHARE * seconds, began + seconds
     completed = sum(first <= way.completed < end for way in ways)
-    return Trial(rate, outcome, ways, completed / (end - first), drain_seconds)
+    return Trial(rate, outcome, ways, completed / (end - first), drain_seconds, cores)
 
 
-async def _climb(bench: Bench, start: float, step: float) -> float:
-    """The highest rate, by steps, that is sustained; where none is, what the lowest came to."""
+async def _climb(bench: Bench, start: float, step: float) -> tuple[float, float]:
+    """The highest rate, by steps, that is sustained; where none is, what the lowest came to.
+
+    And how many processors the simulator kept busy at that rate.
+    """
     rate, best = start, 0.0
-    came_to = 0.0
+    came_to = cores = 0.0
     for _ in range(1 if bench.options.is_smoke else TRIES):
         trial = await arrive(bench, rate)
         came_to = trial.middle_rate
+        if trial.is_sustained or not best:
+            cores = trial.simulator_cores
         bench.say(
             f"    {rate:.1f} arrive a second, {trial.completed_per_second:.1f} leave, the last "
             f"{trial.drain_seconds:.1f} s later: "
@@ -120,7 +132,7 @@ async def _climb(bench: Bench, start: float, step: float) -> float:
             break
         else:
             rate /= step
-    return best or came_to or start
+    return best or came_to or start, cores
 
 
 def _times(trial: Trial) -> Figures:

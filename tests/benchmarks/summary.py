@@ -15,6 +15,7 @@ ALWAYS = (
     "create_64_over_pgbench",
     "create_1_p50_over_baseline",
     "settle_per_core",
+    "settle_per_core_without_simulator",
     "growth_5m_over_10k",
     "idle_rss_mb",
 )
@@ -83,7 +84,11 @@ def _ratios(one: Figures, two_workers: bool) -> Figures:
     if ours and theirs:
         ratios["create_1_p50_over_baseline"] = ours / theirs
     if "settle_peak_per_second" in one:
-        ratios["settle_per_core"] = one["settle_peak_per_second"] / (os.cpu_count() or 1)
+        peak, cores = one["settle_peak_per_second"], os.cpu_count() or 1
+        ratios["settle_per_core"] = peak / cores
+        # The simulator stands for companies that bring processors of their own.
+        if left := cores - one.get("settle_simulator_cores", cores):
+            ratios["settle_per_core_without_simulator"] = peak / left
     return ratios | _growth(one)
 
 

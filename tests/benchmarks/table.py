@@ -45,7 +45,7 @@ def _figures(found: Mapping[str, Spread]) -> Iterator[str]:
 
 
 def _kind(name: str) -> str:
-    if "_over_" in name or name == "settle_per_core":
+    if "_over_" in name or name.startswith("settle_per_core"):
         return "ratio"
     first = name.partition("_")[0]
     return "cost" if first == "idle" else first
@@ -53,7 +53,7 @@ def _kind(name: str) -> str:
 
 TITLES = {
     "create": "create: POST /api/payments through Envoy, workers stopped",
-    "baseline": "baseline: the same stored work by FastAPI and SQLAlchemy's ORM",
+    "baseline": "baseline: the naive monolith, by FastAPI and SQLAlchemy's ORM, one commit each",
     "limit": "limit: the same rows by pgbench, prepared, row by row",
     "settle": "settle: from creation to COMPLETED, all processes on the same cores",
     "reads": "reads: replays, single payments and pages",
