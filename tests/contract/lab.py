@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.providers.config import Config
 from services.providers.domain import Webhook
 from services.providers.ports import Adapter
 from services.providers.simulator.app import create_app
+from services.providers.simulator.book import open_file
 from services.providers.simulator.config import Config as SimulatorConfig
 from services.shared.clock import SystemClock
 
@@ -163,11 +165,13 @@ def simulator_config(gateway_url: str, book: Path, settle_seconds: str = "0") ->
 
 
 @asynccontextmanager
-async def running_lab(book: Path) -> AsyncIterator[Lab]:
+async def running_lab(
+    book: Path, opened: Callable[[Path], RawIOBase] = open_file
+) -> AsyncIterator[Lab]:
     """A simulator with this book, all around it, and nothing left behind."""
     gateway = Gateway()
     async with serving(gateway.app()) as gateway_url:
-        app = await create_app(simulator_config(gateway_url, book))
+        app = await create_app(simulator_config(gateway_url, book), opened)
         async with serving(app) as url, adapters_at(url) as adapters:
             yield Lab(url, adapters, gateway)
 

@@ -2,9 +2,13 @@
 /healthz, GET /book for whoever wants to know what really happened, and /control, where faults are
 turned on."""
 
+from collections.abc import Callable
+from io import RawIOBase
+from pathlib import Path
+
 from aiohttp import web
 
-from services.providers.simulator.book import Book
+from services.providers.simulator.book import Book, open_file
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.event_faults import UnreliableSender
@@ -18,9 +22,11 @@ APIS = (FlutterwaveApi, PaystackApi, StripeApi, WalletApi)
 REQUEST_BYTES_MAX = 64 * 1024
 
 
-async def create_app(config: Config) -> web.Application:
+async def create_app(
+    config: Config, opened: Callable[[Path], RawIOBase] = open_file
+) -> web.Application:
     """The application, going on where its book ends."""
-    book = Book(config.book_file)
+    book = Book(config.book_file, opened)
     control = Control(book)
     sender = UnreliableSender(control)
     apis = [api(config, book, sender, control) for api in APIS]

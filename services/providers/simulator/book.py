@@ -4,14 +4,20 @@ hears of it. A simulator that is killed reads it again and has forgotten nothing
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
+from services.shared.log import get_logger
+
 # The effect of a line that says no more than that the provider forgot the operation.
 FORGOTTEN = "forgotten"
+# How long what happens by itself waits for room on the disk.
+ROOM_SECONDS = 1
 
 
 def _now() -> str:
@@ -45,18 +51,28 @@ class Line:
         return told
 
 
+class BookFull(Exception):
+    """The disk takes no more: nothing of the lines is in the book, and nothing ever will be."""
+
+
+def open_file(path: Path) -> RawIOBase:
+    """The file, unbuffered: a buffer would keep what the disk did not take, and write it later."""
+    return path.open("ab", buffering=0)
+
+
 class Book:
     """The file and its lines. Writers that come together share one fsync."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opened: Callable[[Path], RawIOBase] = open_file) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.lines: list[Line] = []
         self._named: dict[tuple[str, str], list[Line]] = {}
         self._add(list(_read(path)))
-        self._file = path.open("ab")
-        # It holds people's names and accounts, whatever the umask is that we were started with.
-        os.fchmod(self._file.fileno(), 0o600)
-        self._waiting: list[Line] = []
+        self._file = opened(path)
+        self._size = path.stat().st_size
+        self._torn = False
+        # Each with a future that says whether they are on disk.
+        self._waiting: list[tuple[tuple[Line, ...], asyncio.Future[bool]]] = []
         self._flush: asyncio.Task[None] | None = None
 
     def about(self, provider: str, name: str) -> list[Line]:
@@ -71,12 +87,23 @@ class Book:
         ]
 
     async def write(self, *lines: Line) -> None:
-        """Returns once the lines are on disk."""
-        self._waiting.extend(lines)
+        """Returns once the lines are on disk. Raises BookFull, and then none of them ever is."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((lines, done))
         await self.settled()
+        if not await done:
+            raise BookFull
+
+    async def write_in_time(self, line: Line) -> None:
+        """Returns once the line is on disk, for what happens by itself: it waits for room."""
+        while True:
+            try:
+                return await self.write(line)
+            except BookFull:
+                await asyncio.sleep(ROOM_SECONDS)
 
     async def settled(self) -> None:
-        """Returns once everything written before this call is on disk."""
+        """Returns once everything written before this call is on disk, or is known not to be."""
         # What came after a batch began is in the next one, and never later than that.
         for _ in range(2 if self._flush else 1):
             if self._flush is None and self._waiting:
@@ -91,12 +118,20 @@ class Book:
         self._file.close()
 
     async def _write_out(self) -> None:
-        lines, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, []
+        lines = [line for batch, _ in waiting for line in batch]
         try:
             await asyncio.to_thread(self._append, lines)
             self._add(lines)
+            written = True
+        except OSError as error:
+            get_logger().error("book_full", error=type(error).__name__, lines=len(lines))
+            written = False
         finally:
             self._flush = None
+        for _, done in waiting:
+            if not done.done():
+                done.set_result(written)
 
     def _add(self, lines: list[Line]) -> None:
         self.lines.extend(lines)
@@ -106,10 +141,23 @@ class Book:
 
     def _append(self, lines: list[Line]) -> None:
         # Its fields as they are: asdict would first copy all that the provider remembers.
-        text = "".join(f"{json.dumps(vars(line))}\n" for line in lines)
-        self._file.write(text.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        rest = "".join(f"{json.dumps(vars(line))}\n" for line in lines).encode()
+        size = self._size + len(rest)
+        if self._torn:
+            # What a failed try has left behind: as long as it cannot be cut off, nothing is added.
+            self._file.truncate(self._size)
+            self._torn = False
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._torn = True
+            with suppress(OSError):
+                self._file.truncate(self._size)
+                self._torn = False
+            raise
+        self._size = size
 
 
 def _read(path: Path) -> Iterator[Line]:

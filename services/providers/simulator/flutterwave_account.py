@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from services.providers.simulator.background import Background
-from services.providers.simulator.book import Book
+from services.providers.simulator.book import Book, BookFull
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
@@ -88,7 +88,11 @@ class Account:
         """Takes a transfer with a new reference; it is processed a moment later."""
         self._transfers[transfer["reference"]] = transfer
         self._by_id[str(transfer["id"])] = transfer["reference"]
-        await self._book.write(line(transfer, "payout_accepted"))
+        try:
+            await self._book.write(line(transfer, "payout_accepted"))
+        except BookFull:
+            del self._transfers[transfer["reference"]]
+            raise
         self._process_later(transfer)
 
     def forget(self, reference: str) -> None:
@@ -129,7 +133,7 @@ class Account:
         # Before it is on disk, so that no other transfer counts on the same money.
         self._spent[currency] += _spent(status, transfer) - _spent(transfer["status"], transfer)
         ended = {**transfer, "status": status, "complete_message": message}
-        await self._book.write(line(ended, EFFECTS[message]))
+        await self._book.write_in_time(line(ended, EFFECTS[message]))
         self._transfers[reference] = ended
         self._announce(ended)
 

@@ -119,10 +119,10 @@ class FlutterwaveApi:
         return web.json_response(success("Transfers fetched", shown, meta={"page_info": info}))
 
     async def _retrieve(self, request: web.Request) -> web.Response:
+        await self._account.settled()
         transfer = self._account.find(request.match_info["id"])
         if transfer is None:
             raise Refused(404, "Transfer not found")
-        await self._account.settled()
         return web.json_response(success("Transfer fetched", told(transfer)))
 
     async def _fee(self, request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from services.providers.simulator.background import Background
 from services.providers.simulator.bearer import Handler, Refusal, answering
-from services.providers.simulator.book import Book, Line
+from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
@@ -132,8 +132,14 @@ class PaystackApi:
         if code not in self._recipients:
             recipient = {"recipient_code": code, "id": _number(), "active": True, **wanted}
             self._recipients[code] = recipient
-            await self._book.write(_recipient_line(recipient))
+            try:
+                await self._book.write(_recipient_line(recipient))
+            except BookFull:
+                del self._recipients[code]
+                raise
         await self._book.settled()
+        if code not in self._recipients:
+            raise BookFull
         message = "Transfer recipient created successfully"
         return _success(201, message, self._recipients[code])
 
@@ -156,15 +162,19 @@ class PaystackApi:
             **wanted,
         }
         self._transfers[transfer["reference"]] = transfer
-        await self._book.write(_line(transfer, "payout_accepted"))
+        try:
+            await self._book.write(_line(transfer, "payout_accepted"))
+        except BookFull:
+            del self._transfers[transfer["reference"]]
+            raise
         self._process_later(transfer)
         return _success(200, "Transfer has been queued", transfer)
 
     async def _verify(self, request: web.Request) -> web.Response:
+        await self._book.settled()
         transfer = self._transfers.get(request.match_info["reference"])
         if transfer is None:
             raise Refused(404, "transfer_not_found", "Transfer not found")
-        await self._book.settled()
         return _success(200, "Transfer retrieved", self._told(transfer))
 
     def _process_later(self, transfer: Json) -> None:
@@ -188,7 +198,7 @@ class PaystackApi:
         if ended["reference"] not in self._transfers:
             # Forgotten in the meantime: nobody is left to end it.
             return
-        await self._book.write(_line(ended, EFFECTS[status]))
+        await self._book.write_in_time(_line(ended, EFFECTS[status]))
         self._transfers[ended["reference"]] = ended
         self._sender.send(
             Event(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from services.providers.simulator.book import Book, Line
+from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
@@ -248,7 +248,11 @@ class StripeApi:
         try:
             effect = work(dict(pairs))
             line = _line(key, effect, Saved(fingerprint, effect.status, effect.body))
-            await self._book.write(line)
+            try:
+                await self._book.write(line)
+            except BookFull:
+                self._refunds.pop(line.id, None)
+                raise
             self._remember(line)
         finally:
             self._running.discard(key)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.providers.simulator.background import Background
 from services.providers.simulator.bearer import Handler, Refusal, answering
-from services.providers.simulator.book import Book, Line
+from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
@@ -112,18 +112,24 @@ class WalletApi:
                 raise Refused(409, *REUSED)
             # The first request may still be on its way to the disk.
             await self._book.settled()
+            if reference not in self._payouts:
+                raise BookFull
             return web.json_response(self._payouts[reference], status=200)
         payout = {"id": f"lwp_{secrets.token_hex(10)}", "status": "accepted", **wanted}
         self._payouts[reference] = payout
-        await self._book.write(_line(payout, "payout_accepted"))
+        try:
+            await self._book.write(_line(payout, "payout_accepted"))
+        except BookFull:
+            del self._payouts[reference]
+            raise
         self._settle_later(payout)
         return web.json_response(payout, status=201)
 
     async def _read(self, request: web.Request) -> web.Response:
+        await self._book.settled()
         payout = self._payouts.get(request.match_info["reference"])
         if payout is None:
             raise Refused(404, "not_found", "no payout has this reference")
-        await self._book.settled()
         return web.json_response(payout)
 
     def _settle_later(self, payout: Json) -> None:
@@ -152,7 +158,7 @@ class WalletApi:
         if ended["reference"] not in self._payouts:
             # Forgotten in the meantime: nobody is left to end it.
             return
-        await self._book.write(_line(ended, effect))
+        await self._book.write_in_time(_line(ended, effect))
         self._payouts[ended["reference"]] = ended
         self._announce(ended)
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import aiohttp
 import stripe
 from pydantic import Field, SecretStr
+from stripe import _api_requestor
 
 from services.providers.adapters.http import (
     NO_ANSWER,
@@ -48,6 +49,16 @@ INTENTS, REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _NONE: Mapping[str, Any] = {}
 # Whatever the SDK and the transport below raise when an answer is not a plain success.
 ANSWER_ERRORS = (stripe.StripeError, *NO_ANSWER)
+
+
+def _unlogged(_message: str, **_parameters: object) -> None:
+    """Says nothing."""
+
+
+# For each request the SDK formats four lines, the whole answer among them, before it asks whether
+# any level reads them. Ours say what happened, and never with a body.
+for _line in ("log_info", "log_debug"):
+    setattr(_api_requestor, _line, _unlogged)
 
 
 class StripeSettings(ProviderSettings):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from services.providers.simulator.background import Background
-from services.providers.simulator.book import FORGOTTEN, Book, Line
+from services.providers.simulator.book import FORGOTTEN, Book, BookFull, Line
 from services.providers.simulator.faults.answer_faults import lying
 from services.providers.simulator.faults.control import Control, Subject
 from services.providers.simulator.faults.event_faults import UnreliableSender
@@ -68,6 +68,16 @@ class HttpFaults:
         """Passes a request on to its provider, as well as the active modes allow."""
         resource = request.match_info.route.resource
         found = self._control.call(request.method, resource.canonical if resource else "")
+        try:
+            return await self._answered(request, handler, found)
+        except BookFull:
+            # Nothing was done, and nothing is remembered of it.
+            body = found[0].error(503, MESSAGES[503]) if found else {"message": MESSAGES[503]}
+            return _json(503, body)
+
+    async def _answered(
+        self, request: web.Request, handler: Handler, found: tuple[Wire, Call] | None
+    ) -> web.StreamResponse:
         if found is None:
             return await handler(request)
         asked = await self._asked(request, *found)

@@ -3,7 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from services.providers.simulator.book import Book, Line
+import pytest
+
+from services.providers.simulator.book import Book, BookFull, Line
+from tests.full_disk import FullDisk
 
 
 def line(key: str) -> Line:
@@ -75,3 +78,37 @@ def test_a_witness_tells_the_effect_and_not_the_state() -> None:
 
     assert "state" not in told
     assert told["effect"] == "charge_succeeded"
+
+
+@pytest.mark.parametrize("fails_at", ["write", "half", "truncate"])
+async def test_what_a_full_disk_does_not_take_is_refused_and_never_written_later(
+    fails_at: str, tmp_path: Path
+) -> None:
+    path, disk = tmp_path / "book.jsonl", FullDisk()
+    book = Book(path, disk.open)
+    await book.write(line("before"))
+    disk.fails_at = fails_at
+    for key in ("refused", "refused too"):
+        with pytest.raises(BookFull):
+            await book.write(line(key))
+    await book.settled()
+    disk.fails_at = ""
+
+    await book.write(line("after"))
+    await book.close()
+
+    assert [one.key for one in book.lines] == ["before", "after"]
+    assert [one.key for one in Book(path).lines] == ["before", "after"]
+
+
+async def test_writers_of_one_batch_are_all_told(tmp_path: Path) -> None:
+    disk = FullDisk()
+    book = Book(tmp_path / "book.jsonl", disk.open)
+    disk.fails_at = "write"
+
+    results = await asyncio.gather(
+        *(book.write(line(f"key-{number}")) for number in range(5)), return_exceptions=True
+    )
+
+    assert {type(result) for result in results} == {BookFull}
+    assert book.lines == []
