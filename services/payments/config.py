@@ -63,7 +63,7 @@ class WorkerSettings(MeshSettings, AuditSettings):
     lease_seconds: int = Field(
         default=30, ge=20, description="How long a claim lasts; longer than a provider call may."
     )
-    claim_max: int = Field(default=64, ge=1, le=1000, description="Most payments in one claim.")
+    claim_max: int = Field(default=64, ge=1, le=500, description="Most payments in one claim.")
     under_way_max: int = Field(
         default=512, ge=1, description="Most payments that one worker has under way."
     )

@@ -84,6 +84,8 @@ def test_grpcurl_lists_describes_and_creates_a_payment(mesh: Mesh, grpcurl: Path
     described = _run(
         grpcurl, "-plaintext", mesh.grpc_target, "describe", "caravel.payments.v1.PaymentService"
     )
+    method = "caravel.payments.v1.PaymentService.CreatePayment"
+    one = _run(grpcurl, "-plaintext", mesh.grpc_target, "describe", method)
     created = _run(
         grpcurl,
         "-plaintext",
@@ -97,4 +99,5 @@ def test_grpcurl_lists_describes_and_creates_a_payment(mesh: Mesh, grpcurl: Path
 
     assert set(listed.split()) >= SERVICES
     assert "rpc CreatePayment" in described
+    assert f"{method} is a method" in one
     assert json.loads(created)["transaction_id"].startswith("pay_")

@@ -1,0 +1,65 @@
+"""The largest batches that the settings allow fit into what the other services take."""
+
+from annotated_types import Le
+from caravel.common.v1 import money_pb2, recipient_pb2
+from caravel.fees.v1 import fees_pb2
+from caravel.fx.v1 import fx_pb2
+from caravel.providers.v1 import providers_pb2
+from google.protobuf.message import Message
+
+from services.payments.config import ServiceSettings, WorkerSettings
+from services.shared.limits import BATCH_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES
+
+AMOUNT = money_pb2.Money(currency_code="USD", amount_minor=2**62)
+TRACE = "0" * 32
+
+
+def most(settings: type[ServiceSettings | WorkerSettings], name: str) -> int:
+    """The largest value that a setting may have."""
+    bounds = settings.model_fields[name].metadata
+    [bound] = [one.le for one in bounds if isinstance(one, Le)]
+    return int(str(bound))
+
+
+def wide(characters: int) -> str:
+    """A text of so many characters, each of the most bytes."""
+    return "\N{LINEAR B SYLLABLE B008 A}" * characters
+
+
+def operation() -> providers_pb2.Operation:
+    """The largest that payments sends: convert bounds what merchants write, tables the rest."""
+    return providers_pb2.Operation(
+        provider="p" * 32,
+        kind=providers_pb2.REFUND,
+        key="k" * 255,
+        amount=AMOUNT,
+        transaction_id="t" * 32,
+        reference=wide(140),
+        payment_method=wide(255),
+        recipient=recipient_pb2.Recipient(account=wide(64), bank_code=wide(32), name=wide(140)),
+        provider_reference="r" * 255,
+        collection_reference="r" * 255,
+        trace_id=TRACE,
+    )
+
+
+def test_a_claim_fits_into_one_call_of_providers() -> None:
+    count = most(WorkerSettings, "claim_max")
+
+    assert size(providers_pb2.ExecuteRequest(operations=[operation()] * count)) < (
+        BATCH_MESSAGE_MAX_BYTES
+    )
+
+
+def test_a_batch_of_creations_fits_into_one_call_of_fees_and_of_fx() -> None:
+    count = most(ServiceSettings, "batch_max")
+    fee = fees_pb2.FeeQuery(corridor_id="c" * 64, amount=AMOUNT, trace_id=TRACE)
+    rate = fx_pb2.RateQuery(corridor_id="c" * 64, trace_ids=[TRACE])
+
+    assert size(fees_pb2.CalculateFeesRequest(queries=[fee] * count)) < MESSAGE_MAX_BYTES
+    assert size(fx_pb2.GetRatesRequest(queries=[rate] * count)) < MESSAGE_MAX_BYTES
+
+
+def size(message: Message) -> int:
+    """Its bytes on the wire."""
+    return message.ByteSize()
