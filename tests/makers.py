@@ -162,10 +162,15 @@ def make_capabilities(provider: str, **changes: Any) -> Capabilities:
         caches_errors=False,
         repeats_forgotten=True,
         event_is_evidence=False,
-        definitive_failures=frozenset({"card_declined", "recipient_blocked"}),
+        definitive_failures=frozenset(
+            {"card_declined", "insufficient_balance", "recipient_blocked"}
+        ),
         refunds=provider == "stripe",
         signs_events=True,
         success_final_after=timedelta(0),
+        unknown_hold_after=timedelta(minutes=30),
+        passing_failures=frozenset({"insufficient_balance"}),
+        expected={step: timedelta(minutes=1) for step in Step},
     )
     return replace(capabilities, **changes)
 

@@ -78,7 +78,11 @@ return {
       ["method"] = "POST",
       ["path"] = "/api/admin/payments/{transaction_id}:release",
       ["query"] = {},
-      ["body"] = { ["operator"] = { ["kind"] = "string" }, ["note"] = { ["kind"] = "string" } },
+      ["body"] = {
+        ["operator"] = { ["kind"] = "string" },
+        ["note"] = { ["kind"] = "string" },
+        ["honour_locked_rate"] = { ["kind"] = "bool" },
+      },
     },
     {
       ["method"] = "POST",

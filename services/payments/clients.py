@@ -3,7 +3,7 @@ a value; a provider call that breaks off leaves every key it did not answer for 
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import grpc
@@ -171,6 +171,13 @@ class GrpcProviders:
                     if providers_pb2.PAYOUT in record.kinds
                     else timedelta(0)
                 ),
+                unknown_hold_after=record.unknown_hold_after.ToTimedelta(),
+                passing_failures=frozenset(record.passing_failures),
+                expected={
+                    _STEPS[time.kind]: time.within.ToTimedelta()
+                    for time in record.expected_times
+                    if time.kind in _STEPS
+                },
             )
             for record in response.providers
         }
@@ -241,6 +248,7 @@ def _read_result(result: providers_pb2.OperationResult) -> Answer:
         provider_reference=result.provider_reference,
         amount=_read_money(result.amount) if result.HasField("amount") else None,
         failure=_read_failure(result.failure) if result.HasField("failure") else None,
+        occurred_at=_read_instant(result),
         retry_after=timedelta(seconds=max(0, result.retry_after_seconds)),
     )
 
@@ -263,8 +271,16 @@ def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderE
             actor=f"provider:{provider}",
             event_id=event.event_id,
             key=event.key,
+            signed=result.read.signed,
+            occurred_at=_read_instant(event),
         ),
     )
+
+
+def _read_instant(
+    said: providers_pb2.OperationResult | providers_pb2.WebhookEvent,
+) -> datetime | None:
+    return said.occurred_at.ToDatetime(UTC) if said.HasField("occurred_at") else None
 
 
 def _read_outcome(outcome: providers_pb2.Outcome.ValueType) -> Outcome:

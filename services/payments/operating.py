@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from services.payments.domain.attempt import Answer
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.operator import (
     Action,
     AttemptNotOpen,
@@ -20,8 +21,8 @@ from services.payments.domain.payment import Payment, PaymentBusy, read_transact
 from services.payments.ports import LetterFilter, Operations, OperatorTransaction, Providers
 from services.payments.steps import Change, Decider
 from services.payments.steps.operator import (
-    STEP_FAILED,
     end_hold,
+    honour_locked_rate,
     open_attempt,
     resolve,
     take_over,
@@ -87,12 +88,18 @@ class Operating:
             )
 
     @repeated
-    async def release(self, merchant_id: str, transaction_id: str, operator: Operator) -> Payment:
-        """Ends a hold. Raises PaymentNotFound, PaymentNotOnHold, PaymentBusy, …Unreadable."""
+    async def release(
+        self, merchant_id: str, transaction_id: str, operator: Operator, *, at_locked_rate: bool
+    ) -> Payment:
+        """Ends a hold; of late funds, with the exchange at the locked rate where that is asked for.
+
+        Raises PaymentNotFound, PaymentNotOnHold, NoLockedRate, PaymentBusy, PaymentUnreadable.
+        """
+        end = honour_locked_rate if at_locked_rate else end_hold
         payment_id = read_transaction_id(transaction_id)
         async with self._operations.begin() as transaction:
             work = await transaction.claim_one(merchant_id, payment_id)
-            payment = await _write(transaction, end_hold(work, operator))
+            payment = await _write(transaction, end(work, operator))
             await _log(transaction, merchant_id, operator, Action.RELEASE_HOLD, transaction_id)
         return payment
 
@@ -143,7 +150,7 @@ class Operating:
         if not await transaction.is_set_aside(merchant_id, payment_id):
             raise missing
         work = await transaction.claim_one(merchant_id, payment_id)
-        if work.payment.hold_reason != STEP_FAILED:
+        if work.payment.hold_reason != HoldReason.STEP_FAILED:
             raise missing
         change = take_over(work, operator) if discard else end_hold(work, operator, "step_requeued")
         await _write(transaction, change)

@@ -156,7 +156,15 @@ def _quote(
 def _conditions(corridor: Corridor) -> Conditions:
     providers, late_funds = corridor.providers, corridor.late_funds
     return Conditions(
-        route=Route(onramps=providers.onramps, offramps=providers.offramps),
+        route=Route(
+            onramps=providers.onramps,
+            offramps=providers.offramps,
+            patience=timedelta(seconds=providers.patience_seconds),
+            expected={
+                step: timedelta(seconds=within)
+                for step, within in providers.expected_seconds.items()
+            },
+        ),
         late_funds=LateFunds(
             grace=timedelta(seconds=late_funds.grace_seconds),
             tolerance_basis_points=late_funds.tolerance_basis_points,

@@ -234,7 +234,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> payments_pb2.Payment:
         """See admin.proto."""
         payment = await self._operating.release(
-            merchant_id_var.get(), request.transaction_id, convert.read_operator(request)
+            merchant_id_var.get(),
+            request.transaction_id,
+            convert.read_operator(request),
+            at_locked_rate=request.honour_locked_rate,
         )
         return convert.write_payment(payment)
 

@@ -174,6 +174,9 @@ attempts = Table(
     Column("provider_reference", Text, nullable=False),
     _instant("sent_at", nullable=True),
     _instant("last_sent_at", nullable=True),
+    # How often a request may have left under the key.
+    Column("sends", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("unknown_since", nullable=True),
     Column("inconclusive_count", Integer, nullable=False),
     Column("failure_code", Text),
     Column("failure_message", Text),
@@ -281,6 +284,11 @@ webhook_inbox = Table(
         "webhook_inbox_set_aside_idx",
         "merchant_id",
         postgresql_where=text("state = 'SET_ASIDE'"),
+    ),
+    Index(
+        "webhook_inbox_unmatched_idx",
+        "received_at",
+        postgresql_where=text("state = 'UNMATCHED'"),
     ),
 )
 

@@ -3,11 +3,11 @@ becomes a result of its own, so that it never fails the rest of its batch."""
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from caravel.common.v1 import money_pb2
 from caravel.providers.v1 import providers_pb2
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers.domain import (
     Capabilities,
@@ -108,6 +108,7 @@ def from_result(result: OperationResult) -> providers_pb2.OperationResult:
         provider_reference=result.provider_reference,
         amount=_from_money(result.amount),
         retry_after_seconds=result.retry_after_seconds,
+        occurred_at=_from_instant(result.occurred_at),
     )
     if result.failure:
         message.failure.code = result.failure.code
@@ -126,6 +127,7 @@ def from_event(event: WebhookEvent) -> providers_pb2.ReadWebhookResponse:
         outcome=providers_pb2.Outcome.Value(event.outcome.name),
         provider_reference=event.provider_reference,
         amount=_from_money(event.amount),
+        occurred_at=_from_instant(event.occurred_at),
     )
     if event.failure:
         message.failure.code = event.failure.code
@@ -166,6 +168,14 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
             capabilities.webhook_authentication.name
         ),
         definitive_failures=sorted(capabilities.definitive_failures),
+        unknown_hold_after=_from_timedelta(capabilities.unknown_hold_after),
+        passing_failures=sorted(capabilities.passing_failures),
+        expected_times=[
+            providers_pb2.ExpectedTime(kind=_from_kind(kind), within=_from_timedelta(within))
+            for kind, within in sorted(
+                capabilities.expected.items(), key=lambda item: item[0].value
+            )
+        ],
     )
 
 
@@ -179,6 +189,14 @@ def _from_money(money: Money | None) -> money_pb2.Money | None:
     if money is None:
         return None
     return money_pb2.Money(currency_code=money.currency, amount_minor=money.amount_minor)
+
+
+def _from_instant(instant: datetime | None) -> timestamp_pb2.Timestamp | None:
+    if instant is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp
 
 
 def _from_timedelta(delta: timedelta) -> duration_pb2.Duration:

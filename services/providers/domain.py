@@ -3,7 +3,7 @@ and what it tells us unasked. How each provider says these things is in adapters
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from services.shared.errors import Invalid, NotAuthenticated, NotFound
@@ -103,6 +103,8 @@ class OperationResult:
     failure: Failure | None = None
     # How long to wait before the next try; 0 where nobody has said.
     retry_after_seconds: int = 0
+    # When the provider did it, by its own clock.
+    occurred_at: datetime | None = None
 
 
 def unknown(
@@ -202,8 +204,20 @@ class Capabilities:
     look_up_lag: timedelta
     # True when a verified event is itself the evidence; false when it is a hint to look up.
     event_is_evidence: bool
+    # How long an operation of each kind takes as a rule, from its first send to its outcome.
+    expected: Mapping[Kind, timedelta]
+    # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
+    passing_failures: frozenset[str] = frozenset()
+    # How long an outcome may be unknown before a person must see to it.
+    unknown_hold_after: timedelta = timedelta(minutes=30)
 
     def __post_init__(self) -> None:
+        if self.expected.keys() != self.kinds:
+            raise ValueError("each kind of operation has an expected time")
+        if not self.passing_failures <= self.definitive_failures:
+            raise ValueError("a failure that may pass is one of the definitive failures")
+        if not timedelta(0) < self.unknown_hold_after < self.key_lifetime * 4 / 5:
+            raise ValueError("an unknown outcome is a person's before its key may be forgotten")
         signed = self.webhook_authentication is WebhookAuthentication.BODY_SIGNATURE
         if self.event_is_evidence and not signed:
             raise ValueError("an event without a signature over its body is no evidence")
@@ -233,5 +247,7 @@ class WebhookEvent:
     provider_reference: str = ""
     amount: Money | None = None
     failure: Failure | None = None
+    # When it happened, by the provider's own clock.
+    occurred_at: datetime | None = None
     # False when the event passed unsigned under the sandbox rule.
     signed: bool = True

@@ -16,7 +16,7 @@ from services.payments.convert.reading import (
     Problems,
 )
 from services.payments.convert.writing import timestamp
-from services.payments.domain.attempt import Answer, Outcome
+from services.payments.domain.attempt import STATED, Answer, Outcome
 from services.payments.domain.operator import (
     DeadLetter,
     Kind,
@@ -33,8 +33,6 @@ from services.shared.text import is_storable, limited_text
 OPERATOR_MAX = 64
 NOTE_MAX = 500
 REFERENCE_MAX = 255
-# The code of a failure that a person has stated.
-STATED = "stated_by_operator"
 
 _OUTCOMES: Mapping[int, Outcome] = {
     admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,

@@ -1,6 +1,7 @@
 """An attempt: one numbered try of one step at one provider, under a key that never changes. Its
 state says what may be true at the provider, so that nothing is sent that could pay twice."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -60,6 +61,17 @@ MISMATCHES = frozenset({"amount_mismatch", "reference_mismatch"})
 DENIAL = "reference_unknown"
 # It answered, with an error.
 FAULT = "provider_fault"
+# It gave a status that none of its documents names.
+UNDOCUMENTED = "unknown_status"
+# Codes of a failure that are ours, and not of what a provider said.
+# An operator has stated it.
+STATED = "stated_by_operator"
+# No request ever left, so there is nothing to ask about.
+NEVER_LEFT = "never_left"
+# Sent as often as may be, and the provider provably has nothing under the key.
+NOT_ACCEPTED = "not_accepted"
+# By our record it had failed or come back, and the provider says that it succeeded.
+SUCCEEDED_LATE = "succeeded_late"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +90,10 @@ class Answer:
     key: str = ""
     # Nothing is tried again before so much time has passed.
     retry_after: timedelta = timedelta(0)
+    # Whether its bytes were signed, so that nobody but the provider can have written them.
+    signed: bool = False
+    # When the provider did it, by the provider's own clock, where it says.
+    occurred_at: datetime | None = None
 
     @property
     def is_a_persons(self) -> bool:
@@ -112,6 +128,10 @@ class Attempt:
     sent_at: datetime | None = None
     # When one may last have left; bounds how long one may still be on its way.
     last_sent_at: datetime | None = None
+    # How often one may have left.
+    sends: int = 0
+    # Since when nobody knows its outcome, where that is so.
+    unknown_since: datetime | None = None
     # How often in a row nothing definite was learned; drives the back-off.
     inconclusive_count: int = 0
     failure: Failure | None = None
@@ -131,6 +151,23 @@ class Attempt:
     def known_to_have_moved(self, amount: Money | None) -> "Attempt":
         """The attempt, of which it is now known that so much has moved under it."""
         return replace(self, moved=None if amount == self.counted else amount)
+
+    @property
+    def code(self) -> str:
+        """The code of what went wrong last; empty where nothing has."""
+        return self.failure.code if self.failure else ""
+
+    def taken_at(self, answer: Answer, now: datetime, skew: timedelta) -> datetime:
+        """When the provider did what it answers to have done.
+
+        Its own word counts where it can be true: not before our request was first sent, and not
+        after now. Else it is the first send, before which it cannot have been.
+        """
+        earliest = min(self.sent_at or now, now)
+        said = answer.occurred_at
+        if said is None or not earliest - skew <= said <= now + skew:
+            return earliest
+        return said
 
     def answered(self, state: AttemptState, answer: Answer) -> "Attempt":
         """The attempt after an answer; a provider's reference, once known, is kept."""
@@ -232,6 +269,12 @@ class Capabilities:
     signs_events: bool
     # How long after its success a payout may still come back.
     success_final_after: timedelta
+    # How long an outcome may be unknown before a person must see to it.
+    unknown_hold_after: timedelta
+    # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
+    passing_failures: frozenset[str]
+    # How long each step takes as a rule, from its first send to its outcome.
+    expected: Mapping[Step, timedelta]
 
     def absence_is_evidence(self, attempt: Attempt, now: datetime) -> bool:
         """Whether "absent" proves that the provider never had the operation."""
@@ -252,3 +295,9 @@ class Capabilities:
     def is_definitive(self, failure: Failure | None) -> bool:
         """Whether a failure is one that proves that nothing moved."""
         return failure is not None and failure.code in self.definitive_failures
+
+    def says_failed(self, answer: Answer) -> bool:
+        """Whether an answer proves that nothing moved, or that what moved has come back."""
+        return answer.outcome is Outcome.FAILED and (
+            answer.is_a_persons or self.is_definitive(answer.failure)
+        )

@@ -30,6 +30,12 @@ class AttemptNotOpen(NotAllowedNow):
     reason = "ATTEMPT_NOT_OPEN"
 
 
+class NoLockedRate(NotAllowedNow):
+    """Only a payment held for late funds has a locked rate to honour."""
+
+    reason = "NO_LOCKED_RATE"
+
+
 class PaymentUnreadable(NotAllowedNow):
     """A part of the payment's record cannot be read; it must be mended in the database first."""
 

@@ -7,12 +7,15 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.quote import LateFunds, Route, Terms
 from services.shared.errors import Conflict, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import Money
 
 NOTHING_USD = Money(0, "USD")
+# What the cause of an event begins with that puts a payment on hold.
+HELD = "held_"
 
 
 class PaymentNotFound(NotFound):
@@ -219,6 +222,9 @@ class Payment:
     # Until when it may wait for a person; None where it does not wait for one.
     deadline_at: datetime | None = None
 
+    # True in what is told of the exchange at another rate than the locked one; kept nowhere.
+    repriced: bool = False
+
     @property
     def transaction_id(self) -> str:
         """The public id."""
@@ -245,7 +251,10 @@ class Payment:
 
     @property
     def event_type(self) -> str:
-        """What a merchant's endpoint reads when the payment has come to this status."""
+        """What a merchant's endpoint reads when the payment has come to this status, or has another
+        price."""
+        if self.repriced:
+            return "payment.repriced"
         return f"payment.{self.status.lower()}"
 
     def created_event(self) -> Event:
@@ -266,9 +275,9 @@ class Payment:
         """The payment in the same state, and the event that says what was learned."""
         return self._appended(self.state, actor, cause, evidence)
 
-    def held(self, reason: str, *, actor: str, **evidence: str) -> tuple["Payment", Event]:
+    def held(self, reason: HoldReason, *, actor: str, **evidence: str) -> tuple["Payment", Event]:
         """The payment waiting for a person: same state, no automatic step from here."""
-        payment, event = self._appended(self.state, actor, f"held_{reason}", evidence)
+        payment, event = self._appended(self.state, actor, f"{HELD}{reason}", evidence)
         return replace(payment, hold_reason=reason), event
 
     def _appended(

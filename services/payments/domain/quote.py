@@ -1,7 +1,8 @@
 """A quote: what a payment will cost and bring, held until it expires and good for one payment. The
 rate's whole trail stays with it; the payment copies the terms."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +11,9 @@ from uuid import UUID
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import encode_id
 from services.shared.money import EXACT, Money, round_half_even
+
+# How long a payout waits for an offramp that can pay, where the corridor does not say.
+PATIENCE = timedelta(hours=1)
 
 
 class QuoteNotFound(NotFound):
@@ -127,6 +131,11 @@ class Route:
 
     onramps: tuple[str, ...]
     offramps: tuple[str, ...]
+    # How long a payout waits in all for an offramp that can pay: a balance is empty, a limit
+    # reached, a provider down.
+    patience: timedelta = PATIENCE
+    # How long a step takes as a rule, where the corridor says so and not its providers.
+    expected: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

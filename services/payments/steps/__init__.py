@@ -1,6 +1,7 @@
 """What to do next with a payment, and what an answer means for it: pure decisions from recorded
 facts. The worker carries them out; the table in domain.payment checks the moves."""
 
+from services.payments.steps.before_refund import is_due as is_before_a_refund
 from services.payments.steps.decider import STEP_OF_STATE, Decider
 from services.payments.steps.facts import (
     Call,
@@ -27,6 +28,7 @@ __all__ = [
     "Repricing",
     "Work",
     "call_off",
+    "is_before_a_refund",
     "may_be_refunded",
     "refund_on_request",
     "speaks_of_others",

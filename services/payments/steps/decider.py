@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.domain.attempt import (
-    DENIAL,
-    FAULT,
     MISMATCHES,
+    SUCCEEDED_LATE,
     Answer,
     Attempt,
     AttemptState,
@@ -17,25 +16,19 @@ from services.payments.domain.attempt import (
     Outcome,
     Step,
     intend,
-    provider_after,
+    served_by,
 )
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.payment import ENDED, State
 from services.payments.domain.quote import RateTrail
+from services.payments.steps import before_refund
+from services.payments.steps.disputes import disputed, settle_dispute
 from services.payments.steps.facts import Call, Change, Plan, Work
 from services.payments.steps.late_funds import price_anew
-from services.payments.steps.moves import (
-    SEND_DEADLINE,
-    begin,
-    fail,
-    fail_over,
-    retire,
-    succeed,
-)
+from services.payments.steps.moves import begin, succeed
 from services.payments.steps.news import (
     closed,
-    contradicts_a_failure,
     evidence,
-    heard,
     ignored,
     named_by_event,
     or_what_was_heard,
@@ -43,7 +36,18 @@ from services.payments.steps.news import (
     takes_back,
 )
 from services.payments.steps.suspense import mismatch, with_suspense
-from services.payments.steps.waiting import evidence_of, hold, live, release, rest
+from services.payments.steps.timing import HELD_POLL, LONGEST_RETRY, SEND_DEADLINE, SENDS_MAX
+from services.payments.steps.unknowns import ENDED_BY_OUTCOME, Unknowns
+from services.payments.steps.waiting import (
+    amounts_of,
+    evidence_of,
+    hold,
+    live,
+    release,
+    rest,
+    since_claim,
+    without_hold,
+)
 from services.payments.steps.ways_back import (
     back_to_the_payer,
     call_off,
@@ -53,16 +57,6 @@ from services.payments.steps.ways_back import (
     refund_the_rest,
 )
 from services.shared.errors import DomainError
-
-# An unknown outcome is looked into again after 0.5 s, 1 s, 2 s … and then every minute.
-FIRST_RETRY = timedelta(seconds=0.5)
-LONGEST_RETRY = timedelta(seconds=60)
-LONGEST_SPREAD = timedelta(seconds=10)
-# A pending operation is asked about when it is a quarter older than at the last time.
-FIRST_POLL = timedelta(seconds=1)
-LONGEST_POLL = timedelta(seconds=60)
-# A cached error is believed to be for good when it has come so often.
-CACHED_ERRORS = 5
 
 STEP_OF_STATE: Mapping[State, Step] = {
     State.CREATED: Step.COLLECTION,
@@ -89,7 +83,7 @@ class Decider:
     ) -> None:
         """Spread gives numbers in [0, 1) that keep retries of many payments apart."""
         self._capabilities = capabilities
-        self._spread = spread
+        self._unknowns = Unknowns(capabilities, spread)
 
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
@@ -97,19 +91,45 @@ class Decider:
         return replace(plan, change=with_suspense(work, plan.change))
 
     def _plan(self, work: Work) -> Plan:
-        payment = work.payment
-        if payment.hold_reason is not None:
-            # What is heard meanwhile stays in the inbox for whoever ends the hold.
-            return rest(work, release(work))
-        if contradicts_a_failure(work):
-            return rest(work, hold(work, "late_success"))
+        against = disputed(work)
+        if against is not None:
+            return self._ask_about(against)
+        if work.payment.hold_reason is not None:
+            return self._while_held(work)
         stale = outdated(work)
         work = replace(work, news=tuple(news for news in work.news if news not in stale))
-        plan = self._next(work)
+        plan = before_refund.ask_first(self._next(work), self._capabilities)
         change = plan.change
         return replace(
-            plan, change=replace(change, closed_news=(*change.closed_news, *ignored(stale)))
+            plan,
+            change=replace(change, closed_news=(*change.closed_news, *ignored(work, stale))),
         )
+
+    def _ask_about(self, work: Work) -> Plan:
+        """An event tells of a success against our record: its provider is asked before anything
+        else is done, where it can be."""
+        capabilities = self._capabilities.get(live(work).provider)
+        if capabilities is None or capabilities.look_up is LookUp.NONE:
+            told = work.disputed.answer if work.disputed else Answer(outcome=Outcome.UNKNOWN)
+            return rest(work, settle_dispute(work, capabilities, told, work.claimed_at))
+        return _ask(work)
+
+    def _while_held(self, work: Work) -> Plan:
+        """What events say meanwhile stays in the inbox for whoever ends the hold, but a hold that
+        waits for nothing but an outcome ends with it."""
+        attempt = work.attempt
+        waits = work.payment.hold_reason in ENDED_BY_OUTCOME
+        if not waits or attempt is None or not attempt.is_live:
+            return rest(work, release(work))
+        capabilities = self._capabilities.get(attempt.provider)
+        if capabilities is None:
+            return rest(work, release(work))
+        answer = evidence(work, attempt, capabilities)
+        if answer is not None:
+            return rest(work, self._settle(work, answer, work.claimed_at))
+        if capabilities.look_up is LookUp.NONE:
+            return rest(work, release(work))
+        return _ask(replace(work, attempt=named_by_event(work, attempt)))
 
     def _next(self, work: Work) -> Plan:
         payment = work.payment
@@ -119,7 +139,7 @@ class Decider:
             return rest(work, refund_the_rest(work))
         if payment.state is State.RETURNED:
             # What becomes of the money is for the merchant to say, until the deadline.
-            return rest(work, release(work, closed_news=ignored(work.news)))
+            return rest(work, release(work, closed_news=ignored(work, work.news)))
         if self._is_unwanted(work, work.claimed_at) and is_untouched(work):
             return rest(work, call_off(work))
         return self._forward(work)
@@ -152,7 +172,7 @@ class Decider:
             cause = "cancelled_before_payout"
             return rest(work, back_to_the_payer(release(work), actor="merchant", cause=cause))
         if payment.state is State.FUNDED:
-            return Plan(change=replace(release(work), keeps_lease=True), call=Call.PRICE, work=work)
+            return _ask(work, Call.PRICE)
         if work.attempt is None:
             leads_to = BEGINS.get(payment.state, payment.state)
             return begin(work, intend(payment, STEP_OF_STATE[payment.state], 1), leads_to)
@@ -162,7 +182,10 @@ class Decider:
         """The next move of a step that has begun."""
         capabilities = self._capabilities.get(attempt.provider)
         if capabilities is None:
-            return rest(work, hold(work, "provider_unknown"))
+            return rest(work, hold(work, HoldReason.PROVIDER_UNKNOWN, provider=attempt.provider))
+        if attempt.state is AttemptState.FAILED and attempt.code == SUCCEEDED_LATE:
+            # Whoever has ended the hold leaves it to the provider's word.
+            return _ask(work)
         if attempt.state is AttemptState.FAILED:
             amount = attempt.amount if attempt.step is Step.REFUND else None
             following = intend(work.payment, attempt.step, attempt.number + 1, amount)
@@ -182,14 +205,13 @@ class Decider:
         attempt = work.attempt
         capabilities = self._capabilities.get(attempt.provider) if attempt else None
         if not attempt or not capabilities or attempt.state is not AttemptState.SUCCEEDED:
-            return rest(work, release(work, closed_news=ignored(work.news)))
+            return rest(work, release(work, closed_news=ignored(work, work.news)))
         # An event may be from before the success, so it is never more than a reason to ask.
         doubted = takes_back(work, attempt)
         final_in = self._final_in(work, attempt)
         if doubted or final_in == timedelta(0):
-            change = replace(release(work), keeps_lease=True)
-            return Plan(change=change, call=Call.LOOK_UP, work=work)
-        return rest(work, release(work, due_in=final_in, closed_news=ignored(work.news)))
+            return _ask(work)
+        return rest(work, release(work, due_in=final_in, closed_news=ignored(work, work.news)))
 
     def _final_in(self, work: Work, attempt: Attempt) -> timedelta | None:
         """How long a completed payment's payout may still come back; None where it cannot."""
@@ -207,7 +229,16 @@ class Decider:
             return False
         return payment.cancel_requested_at is not None or now > payment.last_moment
 
-    def may_send_after(self, work: Work, answer: Answer) -> bool:
+    def after_look_up(self, work: Work, answer: Answer) -> Plan | None:
+        """What to ask or send next after a look-up; None where its answer is to be settled."""
+        if work.refund is not None:
+            capabilities = self._capabilities.get(live(work).provider)
+            return before_refund.after_answer(work, capabilities, answer)
+        if not self._may_send_after(work, answer):
+            return None
+        return _ask(work, Call.SEND)
+
+    def _may_send_after(self, work: Work, answer: Answer) -> bool:
         """Whether the same key may be sent after this look-up: absent, and the key still counts.
 
         A provider that once gave us its id and now denies it contradicts itself; that is for a
@@ -216,10 +247,12 @@ class Decider:
         attempt = live(work)
         return (
             answer.outcome is Outcome.ABSENT
-            and attempt.state is not AttemptState.SUCCEEDED
+            and attempt.is_live
+            and work.payment.hold_reason is None
             and not attempt.provider_reference
             and not self._is_unwanted(work, work.claimed_at)
-            and not self._is_spent(attempt)
+            and not self._unknowns.is_spent(attempt)
+            and attempt.sends < SENDS_MAX
             and self._capabilities[attempt.provider].may_send_again(attempt, work.claimed_at)
         )
 
@@ -233,49 +266,83 @@ class Decider:
 
     def _settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         attempt = live(work)
+        if work.disputed is not None:
+            return settle_dispute(work, self._capabilities.get(attempt.provider), answer, now)
+        if work.refund is not None:
+            known = self._capabilities.get(attempt.provider)
+            return before_refund.settle(work, known, answer, now)
         capabilities = self._capabilities[attempt.provider]
         answer = or_what_was_heard(work, attempt, capabilities, answer)
-        outcome = answer.outcome
-        definitive = outcome is Outcome.FAILED and (
-            answer.is_a_persons or capabilities.is_definitive(answer.failure)
-        )
+        definitive = capabilities.says_failed(answer)
+        if work.payment.hold_reason is not None:
+            return self._settle_held(work, answer, now, definitive=definitive)
+        if attempt.is_live:
+            return self._settle_open(work, attempt, answer, now, definitive=definitive)
         if attempt.state is AttemptState.SUCCEEDED:
             return self._watched(work, attempt, answer, definitive=definitive)
-        if outcome is Outcome.SUCCEEDED:
+        return self._succeeded_late(work, attempt, answer, now, definitive=definitive)
+
+    def _settle_open(
+        self, work: Work, attempt: Attempt, answer: Answer, now: datetime, *, definitive: bool
+    ) -> Change:
+        if answer.outcome is Outcome.SUCCEEDED:
             return self._succeed(work, attempt, answer, now)
-        if outcome is Outcome.PENDING:
-            return self._accept(work, attempt, answer, now)
+        if answer.outcome is Outcome.PENDING:
+            return self._unknowns.accept(work, attempt, answer, now)
         if definitive:
-            refunds = self._capabilities.get(work.payment.onramp)
-            refundable = refunds is not None and refunds.refunds
-            return fail(work, attempt, answer, now, refundable=refundable)
+            return self._unknowns.fail(work, attempt, answer, now)
         return self._settle_nothing(work, attempt, answer, now)
+
+    def _settle_held(
+        self, work: Work, answer: Answer, now: datetime, *, definitive: bool
+    ) -> Change:
+        """The outcome that a hold has waited for ends it; no other answer does."""
+        if answer.outcome is not Outcome.SUCCEEDED and not definitive:
+            return release(work, due_in=HELD_POLL)
+        ended, event = without_hold(work, actor=answer.actor, cause="hold_ended_by_outcome")
+        return since_claim(work, self._settle(ended, answer, now), event)
+
+    def _succeeded_late(
+        self, work: Work, attempt: Attempt, answer: Answer, now: datetime, *, definitive: bool
+    ) -> Change:
+        """What an answer means for the payment's last attempt, which had failed by our record and
+        then succeeded by the provider's word: nothing is tried anew while it says so."""
+        if answer.outcome is Outcome.SUCCEEDED:
+            served = served_by(work.payment, attempt.step, attempt.provider)
+            return self._succeed(replace(work, payment=served), attempt, answer, now)
+        if definitive:
+            failed = attempt.answered(AttemptState.FAILED, answer)
+            return replace(release(work, due_in=timedelta(0)), attempt=failed)
+        return release(work, due_in=LONGEST_RETRY)
 
     def _settle_nothing(
         self, work: Work, attempt: Attempt, answer: Answer, now: datetime
     ) -> Change:
         """What it means that nothing was sent, found or learned."""
         if answer.outcome is Outcome.NOT_SENT and work.first_send:
-            return self._not_sent(work, attempt, answer, now)
+            return self._unknowns.not_sent(work, attempt, answer, now)
         if answer.outcome is Outcome.ABSENT and self._is_unwanted(work, now):
             return self._let_go(work, attempt, answer, now)
-        if answer.outcome is Outcome.ABSENT and self._is_worn_out(attempt, now):
-            return retire(work, attempt, now)
-        return self._wonder(work, attempt, answer, now)
+        if answer.outcome is Outcome.ABSENT:
+            return self._unknowns.absent(work, attempt, answer, now)
+        return self._unknowns.unknown(work, attempt, answer, now)
 
     def _watched(self, work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
         """What an answer means for an attempt that had succeeded."""
+        facts = evidence_of(attempt, answer)
         if answer.denies(attempt) or answer.outcome is Outcome.ABSENT:
-            return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
+            return hold(work, HoldReason.PROVIDER_CONTRADICTS, **facts)
         if answer.code in MISMATCHES:
-            change = hold(work, "amount_mismatch", **evidence_of(attempt, answer))
+            facts |= amounts_of(attempt, answer)
+            change = hold(work, HoldReason.AMOUNT_MISMATCH, **facts)
             moved = answer.amount or attempt.moved
             return replace(change, attempt=attempt.known_to_have_moved(moved))
         if definitive and work.payment.state is State.COMPLETED:
             return come_back(work, attempt, answer)
         if definitive:
             # A refund that did not reach the payer after all: how to pay it is for a person to say.
-            return hold(work, f"{attempt.step}_reversed", **evidence_of(attempt, answer))
+            change = hold(work, HoldReason.REFUND_REVERSED, **facts)
+            return replace(change, closed_news=closed(work, attempt))
         if answer.outcome is Outcome.SUCCEEDED:
             # What remains of the time in which it may come back; at its end this was the last time.
             remaining = self._final_in(work, attempt) or None
@@ -288,111 +355,31 @@ class Decider:
         landed = attempt.last_sent_at is None or now > attempt.last_sent_at + SEND_DEADLINE
         if proven and landed and not attempt.provider_reference:
             return call_off(work)
-        return self._wonder(work, attempt, answer, now)
+        return self._unknowns.unknown(work, attempt, answer, now)
 
     def _go_on(self, work: Work, attempt: Attempt) -> Plan:
         capabilities = self._capabilities[attempt.provider]
         # INTENDED means that nothing has left yet, so it can simply be sent.
         unsent = attempt.state is AttemptState.INTENDED
         asks = capabilities.look_up is not LookUp.NONE and not unsent
-        if not asks and not capabilities.may_send_again(attempt, work.claimed_at):
-            return rest(work, hold(work, "outcome_unknown"))
-        return Plan(
-            change=replace(release(work), keeps_lease=True),
-            call=Call.LOOK_UP if asks else Call.SEND,
-            work=work,
+        may_send = attempt.sends < SENDS_MAX and capabilities.may_send_again(
+            attempt, work.claimed_at
         )
-
-    def _is_spent(self, attempt: Attempt) -> bool:
-        """Whether sending the key again is of no more use: an error is its answer for good."""
-        return (
-            self._capabilities[attempt.provider].caches_errors
-            and not attempt.provider_reference
-            and attempt.inconclusive_count >= CACHED_ERRORS
-            and attempt.failure is not None
-            and attempt.failure.code == FAULT
-        )
-
-    def _is_worn_out(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether the key is spent, and the provider certainly has nothing under it."""
-        capabilities = self._capabilities[attempt.provider]
-        return self._is_spent(attempt) and capabilities.absence_is_evidence(attempt, now)
-
-    def _not_sent(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        """Nothing left: the next provider, or the same key a little later."""
-        following = provider_after(work.payment, attempt.step, attempt.provider)
-        if following is not None:
-            return fail_over(work, attempt, answer, following, now)
-        change = replace(
-            release(work, due_in=self._retry_in(attempt, answer)),
-            attempt=replace(
-                attempt.answered(AttemptState.UNKNOWN, answer), state=AttemptState.INTENDED
-            ),
-        )
-        if attempt.inconclusive_count:
-            return change
-        payment, event = work.payment.noted(
-            actor="worker", cause=f"{attempt.step}_not_sent", **evidence_of(attempt, answer)
-        )
-        return replace(change, payment=payment, events=(event,))
-
-    def _retry_in(self, attempt: Attempt, answer: Answer) -> timedelta:
-        # Where the time is known payments are only spread beyond it, so that not all come at once.
-        longest = LONGEST_SPREAD if answer.retry_after else LONGEST_RETRY
-        delay: timedelta = min(FIRST_RETRY * 2 ** min(attempt.inconclusive_count, 10), longest)
-        return answer.retry_after + delay * (0.5 + self._spread() / 2)
-
-    def _accept(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        age = now - attempt.sent_at if attempt.sent_at else FIRST_POLL
-        due_in = min(max(age / 4, FIRST_POLL), LONGEST_POLL)
-        used = heard(work, attempt)
-        if attempt.state is AttemptState.ACCEPTED:
-            return release(work, due_in=due_in, closed_news=used)
-        payment, event = work.payment.noted(
-            actor=answer.actor, cause=f"{attempt.step}_accepted", **evidence_of(attempt, answer)
-        )
-        if attempt.step is Step.PAYOUT:
-            payment = replace(payment, sent_at=payment.sent_at or now)
-        return replace(
-            release(work, due_in=due_in, closed_news=used),
-            payment=payment,
-            attempt=attempt.answered(AttemptState.ACCEPTED, answer),
-            events=(event,),
-        )
-
-    def _wonder(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        """UNKNOWN, or ABSENT where nothing may be sent: ask again later, or call a person."""
-        if answer.code in MISMATCHES:
-            return mismatch(work, attempt, answer)
-        capabilities = self._capabilities[attempt.provider]
-        if self._is_denied(attempt, answer, now):
-            return hold(work, "provider_contradicts_itself", **evidence_of(attempt, answer))
-        if not capabilities.may_send_again(attempt, now):
-            return hold(work, "outcome_unknown")
-        change = replace(
-            release(work, due_in=self._retry_in(attempt, answer)),
-            attempt=attempt.unanswered(answer, first_send=work.first_send),
-        )
-        if attempt.state is AttemptState.UNKNOWN:
-            return change
-        payment, event = work.payment.noted(
-            actor=answer.actor, cause=f"{attempt.step}_unknown", **evidence_of(attempt, answer)
-        )
-        return replace(change, payment=payment, events=(event,))
-
-    def _is_denied(self, attempt: Attempt, answer: Answer, now: datetime) -> bool:
-        """Whether the provider, asked late or often enough, does not know an id that it gave us:
-        the attempt's own, or that of the collection that a refund names."""
-        if attempt.step is Step.REFUND and answer.code == DENIAL:
-            return attempt.inconclusive_count >= CACHED_ERRORS
-        certain = self._capabilities[attempt.provider].absence_is_evidence(attempt, now)
-        return certain and answer.denies(attempt)
+        if not asks and not unsent and not may_send:
+            change = hold(work, HoldReason.OUTCOME_UNKNOWN, provider=attempt.provider)
+            return rest(work, change)
+        return _ask(work, Call.LOOK_UP if asks else Call.SEND)
 
     def _succeed(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        if answer.is_a_persons or answer.amount in (None, attempt.amount):
-            change = succeed(work, attempt, answer, now)
-            if change.payment.state is not State.COMPLETED:
-                return change
-            window = self._capabilities[attempt.provider].success_final_after
-            return replace(change, due_in=window or None)
-        return mismatch(work, attempt, answer)
+        if not answer.is_a_persons and answer.amount not in (None, attempt.amount):
+            return mismatch(work, attempt, answer)
+        change = succeed(work, attempt, answer, now)
+        if change.payment.state is not State.COMPLETED:
+            return change
+        window = self._capabilities[attempt.provider].success_final_after
+        return replace(change, due_in=window or None)
+
+
+def _ask(work: Work, call: Call = Call.LOOK_UP) -> Plan:
+    """A plan that writes nothing before it asks."""
+    return Plan(change=replace(release(work), keeps_lease=True), call=call, work=work)

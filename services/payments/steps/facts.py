@@ -21,6 +21,8 @@ class News:
     event_id: str
     step: Step
     answer: Answer
+    # When it came; None for just now.
+    received_at: datetime | None = None
 
 
 class NewsFate(StrEnum):
@@ -28,6 +30,8 @@ class NewsFate(StrEnum):
 
     APPLIED = "APPLIED"
     IGNORED = "IGNORED"
+    # It is about an attempt that we know nothing of.
+    UNMATCHED = "UNMATCHED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,12 @@ class Work:
     earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
+    # The event that tells of a success against our record; the attempt is the one to ask about.
+    disputed: News | None = None
+    # The refund that may be sent once the provider has been asked about the payouts before it: the
+    # attempt is the payout to ask about, and these are the ones after it.
+    refund: Attempt | None = None
+    payouts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,27 +5,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.payment import Payment
 from services.payments.domain.quote import Fees, RateTrail, agree_terms
 from services.payments.steps.facts import Change, Repricing, Work
 from services.payments.steps.moves import exchange
+from services.payments.steps.timing import RATE_RETRY
 from services.payments.steps.waiting import hold, release
 from services.shared.errors import DomainError
 from services.shared.ids import new_id
-
-# fx is away or has no rate: it is asked again so much later.
-ASK_AGAIN_IN = timedelta(seconds=5)
 
 
 def price_anew(work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
     """The exchange at the new rate; a hold where it is worse than the tolerance allows."""
     payment = work.payment
     if isinstance(trail, DomainError):
-        return release(work, due_in=ASK_AGAIN_IN)
+        return release(work, due_in=RATE_RETRY)
     if _is_intolerable(payment, trail.rate):
         return hold(
             work,
-            "late_funds",
+            HoldReason.LATE_FUNDS,
             locked_rate=str(payment.terms.rate),
             rate=str(trail.rate),
             expired_at=payment.quote_expires_at.isoformat(),
@@ -39,7 +38,13 @@ def price_anew(work: Work, trail: RateTrail | DomainError, now: datetime) -> Cha
         terms=agree_terms(terms.amount, terms.payout.currency, fees, trail),
     )
     change = replace(release(work, due_in=timedelta(0)), payment=priced, repricing=repricing)
-    return exchange(change, cause="exchanged_at_new_rate")
+    return exchange(
+        change,
+        cause="exchanged_at_new_rate",
+        locked_rate=str(terms.rate),
+        locked_payout=f"{terms.payout} {terms.payout.currency}",
+        expired_at=payment.quote_expires_at.isoformat(),
+    )
 
 
 def _is_intolerable(payment: Payment, rate: Decimal) -> bool:

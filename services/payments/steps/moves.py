@@ -14,6 +14,7 @@ from services.payments.domain.attempt import (
     provider_after,
     served_by,
 )
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.ledger import (
     collection_postings,
     exchange_postings,
@@ -22,12 +23,10 @@ from services.payments.domain.ledger import (
 )
 from services.payments.domain.payment import Event, ExchangeRule, Failure, Payment, State
 from services.payments.steps.facts import Call, Change, Plan, Work
-from services.payments.steps.news import closed, heard
+from services.payments.steps.news import but_successes, closed, heard
+from services.payments.steps.timing import CLOCK_SKEW, SEND_DEADLINE, round_in
 from services.payments.steps.waiting import evidence_of, release
 from services.payments.steps.ways_back import back_to_the_payer
-
-# No request is still on its way so long after it was sent: a lease, and all timeouts in it.
-SEND_DEADLINE = timedelta(seconds=30)
 
 
 def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
@@ -66,12 +65,14 @@ def succeed(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Chan
 
 
 def _collected(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-    """The money is here: exchanged, or kept in dollars where the offer has expired, or returned
-    where the merchant has called it off meanwhile."""
+    """The money is here: exchanged, or kept in dollars where it was taken after the offer had
+    expired, or returned where the merchant has called it off meanwhile."""
+    taken_at = attempt.taken_at(answer, now, CLOCK_SKEW)
     payment, event = work.payment.moved(
         State.FUNDED,
         actor=answer.actor,
         cause="collection_succeeded",
+        taken_at=taken_at.isoformat(),
         **evidence_of(attempt, answer),
     )
     # What is said about the payout is kept until there is one.
@@ -85,20 +86,21 @@ def _collected(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> C
     )
     if payment.cancel_requested_at is not None:
         return back_to_the_payer(change, actor="merchant", cause="cancelled_after_collection")
-    if now <= payment.last_moment:
+    if taken_at <= payment.last_moment:
         return exchange(change, cause="exchanged_at_locked_rate")
     return change
 
 
-def exchange(change: Change, *, cause: str) -> Change:
+def exchange(change: Change, *, cause: str, actor: str = "worker", **facts: str) -> Change:
     """The change, with the exchange at the payment's rate as its next move."""
     terms = change.payment.terms
     payment, event = change.payment.moved(
         State.CONVERTED,
-        actor="worker",
+        actor=actor,
         cause=cause,
         rate=str(terms.rate),
         payout=f"{terms.payout} {terms.payout.currency}",
+        **facts,
     )
     payment = replace(payment, exchange_rule=ExchangeRule.PAYOUT_BOUGHT)
     return replace(
@@ -131,44 +133,81 @@ def _refunded(work: Work, attempt: Attempt, answer: Answer) -> Change:
 
 
 def fail(
-    work: Work, attempt: Attempt, answer: Answer, now: datetime, *, refundable: bool
+    work: Work,
+    attempt: Attempt,
+    answer: Answer,
+    now: datetime,
+    *,
+    refundable: bool,
+    passing: bool,
 ) -> Change:
     """A definitive no. Uncollected, the payment has failed: the payer was refused, not we.
 
-    Unpaid, it goes to the corridor's next offramp, and after the last one the sender gets the money
-    back. Where that cannot be, a person must see to it.
+    Unpaid, it goes to the corridor's next offramp. After the last one the route rests and begins
+    anew, where the last no says nothing of the recipient and may pass; else the sender gets the
+    money back. Where that cannot be, a person must see to it.
     """
     following = provider_after(work.payment, attempt.step, attempt.provider)
     if attempt.step is Step.PAYOUT and following is not None:
         return fail_over(work, attempt, answer, following, now)
+    rest = _rest_of_route(work.payment, attempt) if passing else None
+    if rest is not None:
+        return wait_for_route(work, attempt, answer, rest, now)
     facts, actor = evidence_of(attempt, answer), answer.actor
     cause = f"{attempt.step}_failed"
     change = replace(
         next_attempt(work, attempt, answer, now),
         payment=replace(work.payment, failure=work.payment.failure or answer.failure),
-        closed_news=closed(work, attempt),
+        closed_news=but_successes(closed(work, attempt)),
     )
     if attempt.step is Step.PAYOUT and refundable:
         return back_to_the_payer(change, actor=actor, cause=cause, **facts)
     if attempt.step is Step.COLLECTION:
         payment, event = change.payment.moved(State.FAILED, actor=actor, cause=cause, **facts)
     else:
-        payment, event = change.payment.held(cause, actor=actor, **facts)
-    return replace(change, payment=payment, events=(event,), due_in=None)
+        payment, event = change.payment.held(HoldReason(cause), actor=actor, **facts)
+    # An event that tells of a success is looked into at once.
+    left = timedelta(0) if len(change.closed_news) < len(work.news) else None
+    return replace(change, payment=payment, events=(event,), due_in=left)
+
+
+def _rest_of_route(payment: Payment, attempt: Attempt) -> timedelta | None:
+    """How long the payment's offramps rest before they are tried anew; None where they are not."""
+    if attempt.step is not Step.PAYOUT:
+        return None
+    rounds = -(-attempt.number // len(payment.route.offramps))
+    return round_in(rounds, payment.route.patience)
+
+
+def wait_for_route(
+    work: Work, attempt: Attempt, answer: Answer, rest: timedelta, now: datetime
+) -> Change:
+    """No offramp can pay now: the first one is tried again when the route has rested."""
+    first = work.payment.route.offramps[0]
+    change = fail_over(work, attempt, answer, first, now, cause="payout_waits")
+    return replace(change, due_in=max(change.due_in or timedelta(0), rest, answer.retry_after))
 
 
 def fail_over(
-    work: Work, attempt: Attempt, answer: Answer, following: str, now: datetime
+    work: Work,
+    attempt: Attempt,
+    answer: Answer,
+    following: str,
+    now: datetime,
+    *,
+    cause: str = "",
 ) -> Change:
     """This attempt is over for good, and the corridor's next provider is due."""
     payment, event = work.payment.noted(
-        actor=answer.actor, cause=f"{attempt.step}_failed_over", **evidence_of(attempt, answer)
+        actor=answer.actor,
+        cause=cause or f"{attempt.step}_failed_over",
+        **evidence_of(attempt, answer),
     )
     return replace(
         next_attempt(work, attempt, answer, now),
         payment=served_by(payment, attempt.step, following),
         events=(event,),
-        closed_news=heard(work, attempt),
+        closed_news=but_successes(heard(work, attempt)),
     )
 
 

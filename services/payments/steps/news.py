@@ -31,16 +31,6 @@ def speaks_of_others(work: Work) -> bool:
     return any(work.attempt is None or not is_about(news, work.attempt) for news in work.news)
 
 
-def contradicts_a_failure(work: Work) -> bool:
-    """Whether an event says that something succeeded which we have recorded as failed."""
-    return any(
-        news.answer.outcome is Outcome.SUCCEEDED
-        and (meant := _attempts_meant(work, news))
-        and all(attempt.state is AttemptState.FAILED for attempt in meant)
-        for news in work.news
-    )
-
-
 def takes_back(work: Work, attempt: Attempt) -> bool:
     """Whether an event says that an attempt which has succeeded has failed after all."""
     return any(
@@ -94,6 +84,16 @@ def named_by_event(work: Work, attempt: Attempt) -> Attempt:
     return replace(attempt, provider_reference=attempt.provider_reference or next(references, ""))
 
 
+def is_decided_by_event(work: Work, attempt: Attempt) -> bool:
+    """Whether an event says how the attempt ended; not yet whether that is true."""
+    return any(news.answer.outcome in _DECISIVE and is_about(news, attempt) for news in work.news)
+
+
+def but_successes(items: tuple[ClosedNews, ...]) -> tuple[ClosedNews, ...]:
+    """Without those that tell of a success: where an attempt ends otherwise, they are disputed."""
+    return tuple(item for item in items if item.news.answer.outcome is not Outcome.SUCCEEDED)
+
+
 def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedNews, ...]:
     """All events as dealt with: applied where they are about the attempt, ignored otherwise."""
     return tuple(
@@ -111,14 +111,22 @@ def heard(work: Work, attempt: Attempt) -> tuple[ClosedNews, ...]:
     return tuple(item for item in closed(work, attempt) if item.news in existing)
 
 
-def ignored(news: Iterable[News]) -> tuple[ClosedNews, ...]:
-    """The events, as needing no more attention."""
-    return tuple(ClosedNews(news=item, fate=NewsFate.IGNORED) for item in news)
+def ignored(work: Work, news: Iterable[News]) -> tuple[ClosedNews, ...]:
+    """The events, as changing nothing; one that names a key that we do not know is listed."""
+    return tuple(
+        ClosedNews(
+            news=item,
+            fate=NewsFate.IGNORED
+            if attempts_meant(work, item) or not item.answer.key
+            else NewsFate.UNMATCHED,
+        )
+        for item in news
+    )
 
 
 def known(work: Work) -> tuple[News, ...]:
     """Events about attempts that exist; others may be about one that is still to come."""
-    return tuple(news for news in work.news if _attempts_meant(work, news))
+    return tuple(news for news in work.news if attempts_meant(work, news))
 
 
 def outdated(work: Work) -> tuple[News, ...]:
@@ -126,11 +134,12 @@ def outdated(work: Work) -> tuple[News, ...]:
     return tuple(
         news
         for news in known(work)
-        if not any(a is work.attempt or a.is_live for a in _attempts_meant(work, news))
+        if not any(a is work.attempt or a.is_live for a in attempts_meant(work, news))
     )
 
 
-def _attempts_meant(work: Work, news: News) -> list[Attempt]:
+def attempts_meant(work: Work, news: News) -> list[Attempt]:
+    """The payment's attempts that an event may be about, as far as it says."""
     known = (*((work.attempt,) if work.attempt else ()), *work.earlier)
     return [attempt for attempt in known if is_about(news, attempt)]
 

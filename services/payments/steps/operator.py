@@ -4,28 +4,48 @@ what a person has found out. The engine goes on from there as from any other evi
 from dataclasses import replace
 from datetime import timedelta
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState
-from services.payments.domain.operator import AttemptNotOpen, Operator, PaymentNotOnHold
-from services.payments.domain.payment import Event, Payment
+from services.payments.domain.attempt import STATED, Answer, Attempt, AttemptState
+from services.payments.domain.holds import HoldReason
+from services.payments.domain.operator import (
+    AttemptNotOpen,
+    NoLockedRate,
+    Operator,
+    PaymentNotOnHold,
+)
+from services.payments.domain.payment import Failure, State
 from services.payments.steps.decider import Decider
 from services.payments.steps.facts import Change, Work
-from services.payments.steps.waiting import release
+from services.payments.steps.moves import exchange
+from services.payments.steps.waiting import release, since_claim, without_hold
 
-STEP_FAILED = "step_failed"
-DISCARDED = "discarded_by_operator"
 OPEN = frozenset({AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
 
 
 def end_hold(work: Work, operator: Operator, cause: str = "hold_released") -> Change:
     """The payment is due at once, without its hold. Raises PaymentNotOnHold."""
-    payment, event = _without_hold(work, operator, cause)
-    due = release(work, due_in=timedelta(0))
-    return replace(due, payment=payment, events=(event,))
+    reason = _held_for(work)
+    ended, event = without_hold(work, actor=operator.actor, cause=cause)
+    change = replace(release(work, due_in=timedelta(0)), payment=ended.payment, events=(event,))
+    if reason == HoldReason.PAYOUT_UNCONFIRMED and work.attempt is not None:
+        stated = Failure(code=STATED, message="the payout before it was not paid")
+        change = replace(change, attempt=replace(work.attempt, failure=stated))
+    return change
+
+
+def honour_locked_rate(work: Work, operator: Operator) -> Change:
+    """Money that came late is exchanged as if it had come in time, and its hold ends with that.
+
+    Raises PaymentNotOnHold or NoLockedRate.
+    """
+    if _held_for(work) != HoldReason.LATE_FUNDS or work.payment.state is not State.FUNDED:
+        raise NoLockedRate(transaction_id=work.payment.transaction_id)
+    change = end_hold(work, operator)
+    return exchange(change, cause="exchanged_at_locked_rate", actor=operator.actor)
 
 
 def take_over(work: Work, operator: Operator) -> Change:
     """A person sees to the payment: the hold stays, under another reason."""
-    payment, event = work.payment.held(DISCARDED, actor=operator.actor)
+    payment, event = work.payment.held(HoldReason.DISCARDED, actor=operator.actor)
     return replace(release(work), payment=payment, events=(event,))
 
 
@@ -42,21 +62,16 @@ def resolve(
 ) -> Change:
     """The hold gives way to an answer that a person stands for."""
     moved = f"{answer.amount} {answer.amount.currency}" if answer.amount else ""
-    payment, event = _without_hold(
-        work, operator, "attempt_resolved", outcome=answer.outcome, evidence=evidence, moved=moved
+    _held_for(work)
+    ended, event = without_hold(
+        work,
+        actor=operator.actor,
+        cause="attempt_resolved",
+        outcome=answer.outcome,
+        evidence=evidence,
+        moved=moved,
     )
-    change = decider.settle(replace(work, payment=payment), answer, work.claimed_at)
-    return replace(change, expected_version=work.payment.version, events=(event, *change.events))
-
-
-def _without_hold(
-    work: Work, operator: Operator, cause: str, **evidence: str
-) -> tuple[Payment, Event]:
-    reason = _held_for(work)
-    payment, event = work.payment.noted(
-        actor=operator.actor, cause=cause, hold_reason=reason, **evidence
-    )
-    return replace(payment, hold_reason=None), event
+    return since_claim(work, decider.settle(ended, answer, work.claimed_at), event)
 
 
 def _held_for(work: Work) -> str:

@@ -4,21 +4,23 @@ lies on suspense for it is brought to where it belongs in the same transaction."
 from dataclasses import replace
 
 from services.payments.domain.attempt import Answer, Attempt, AttemptState
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.ledger import suspense_postings
 from services.payments.steps.facts import Change, Work
-from services.payments.steps.waiting import evidence_of, hold
+from services.payments.steps.news import heard
+from services.payments.steps.waiting import amounts_of, evidence_of, hold
 
 
 def mismatch(work: Work, attempt: Attempt, answer: Answer) -> Change:
     """The provider shows something else than what was asked of it: never taken as done."""
-    change = hold(
-        work,
-        "amount_mismatch",
-        expected=f"{attempt.amount} {attempt.amount.currency}",
-        stated=f"{answer.amount} {answer.amount.currency}" if answer.amount else "",
-        **evidence_of(attempt, answer),
+    facts = evidence_of(attempt, answer) | amounts_of(attempt, answer)
+    change = hold(work, HoldReason.AMOUNT_MISMATCH, **facts)
+    # The events that led here are not to lead here again.
+    return replace(
+        change,
+        attempt=attempt.answered(AttemptState.UNKNOWN, answer),
+        closed_news=heard(work, attempt),
     )
-    return replace(change, attempt=attempt.answered(AttemptState.UNKNOWN, answer))
 
 
 def with_suspense(work: Work, change: Change) -> Change:

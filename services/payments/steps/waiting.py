@@ -5,15 +5,32 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.domain.attempt import Answer, Attempt
+from services.payments.domain.holds import HoldReason
+from services.payments.domain.payment import Event
 from services.payments.steps.facts import Change, ClosedNews, Plan, Work
-from services.payments.steps.news import ignored, known
 
 
-def hold(work: Work, reason: str, **evidence: str) -> Change:
-    """The payment waits for a person; the events that led here are not to lead here again."""
+def hold(work: Work, reason: HoldReason, **evidence: str) -> Change:
+    """The payment waits for a person; what events say about it stays in the inbox until then."""
     payment, event = work.payment.held(reason, actor="worker", **evidence)
-    heard = ignored(known(work))
-    return replace(release(work, closed_news=heard), payment=payment, events=(event,))
+    return replace(release(work), payment=payment, events=(event,))
+
+
+def without_hold(work: Work, *, actor: str, cause: str, **evidence: str) -> tuple[Work, Event]:
+    """The work with its hold ended, and the event that says so."""
+    reason = work.payment.hold_reason or ""
+    payment, event = work.payment.noted(actor=actor, cause=cause, hold_reason=reason, **evidence)
+    return replace(work, payment=replace(payment, hold_reason=None)), event
+
+
+def since_claim(work: Work, change: Change, event: Event) -> Change:
+    """The change of a work whose hold was ended by an event, as one change since the claim."""
+    return replace(
+        change,
+        expected_version=work.payment.version,
+        status_before=work.payment.status,
+        events=(event, *change.events),
+    )
 
 
 def release(
@@ -49,6 +66,15 @@ def evidence_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
     if answer.failure is not None:
         facts |= {"failure_code": answer.failure.code, "failure_message": answer.failure.message}
     return facts
+
+
+def amounts_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
+    """What we asked for, and what the provider states where it states an amount."""
+    stated = answer.amount
+    return {
+        "expected": f"{attempt.amount} {attempt.amount.currency}",
+        "stated": f"{stated} {stated.currency}" if stated else "",
+    }
 
 
 def live(work: Work) -> Attempt:

@@ -12,6 +12,7 @@ from services.payments.domain.attempt import (
     Step,
     intend,
 )
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.ledger import return_postings, unwinding_postings
 from services.payments.domain.payment import (
     Failure,
@@ -23,14 +24,16 @@ from services.payments.domain.payment import (
     State,
 )
 from services.payments.steps.facts import Change, Work
-from services.payments.steps.news import closed, takes_back
+from services.payments.steps.news import but_successes, closed, takes_back
 from services.payments.steps.waiting import evidence_of, release
 from services.shared.money import Money
 
 # The payout has not begun, came back, or has failed for good: what we hold is the payer's again.
 _HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.RETURNED})
 # Holds that a refund answers; any other must be looked into first.
-_ANSWERED_BY_A_REFUND = frozenset({None, "late_funds", "payout_failed", "refund_failed"})
+_ANSWERED_BY_A_REFUND = frozenset(
+    {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
+)
 CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
 
@@ -49,8 +52,11 @@ def call_off(work: Work) -> Change:
     if attempt is not None and attempt.is_live:
         answer = Answer(outcome=Outcome.FAILED, failure=failure)
         attempt = attempt.answered(AttemptState.FAILED, answer)
+    used = but_successes(closed(work, attempt))
+    # An event that tells of a success is looked into at once.
+    left = timedelta(0) if len(used) < len(work.news) else None
     return replace(
-        release(work, closed_news=closed(work, attempt)),
+        release(work, due_in=left, closed_news=used),
         payment=payment if wished else replace(payment, failure=failure),
         attempt=attempt,
         events=(event,),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.domain.payment import PaymentNotFound
 from services.payments.ports import Arrival, Receipt
-from services.payments.store import rows, wake
+from services.payments.store import attempt_rows, rows, wake
 from services.shared.db import connected
 from services.shared.rollback import repeated
 
@@ -112,7 +112,7 @@ def _row(position: int, arrival: Arrival) -> dict[str, Any]:
         "payment_id": arrival.payment_id,
         "event_type": event.event_type,
         "step": event.step,
-        "answer": rows.answer_row(event.answer),
+        "answer": attempt_rows.answer_row(event.answer),
         "body": arrival.body.hex(),
         "keep_unmatched": arrival.keep_unmatched,
     }

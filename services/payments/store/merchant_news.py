@@ -1,5 +1,5 @@
 """Writes what merchants are to be told, in the transaction of what happened: one row of the outbox
-an endpoint, for each change of a payment's public status. Delivery is in outbox."""
+an endpoint, for each change of a payment's public status or price. Delivery is in outbox."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +45,8 @@ class MerchantNews:
         changes: Sequence[Change],
         written: Mapping[UUID, Row[Any]],
     ) -> None:
-        """Tells of those payments that show another status since these changes were written.
+        """Tells of those payments that show another status or price since these changes were
+        written.
 
         With what the database has added, each is what the API shows from the commit on.
         """
@@ -55,9 +56,10 @@ class MerchantNews:
                 updated_at=row.updated_at,
                 cancel_requested_at=row.cancel_requested_at,
                 deadline_at=row.deadline_at,
+                repriced=change.repricing is not None,
             )
             for change in changes
-            if change.payment.status != change.status_before
+            if (change.repricing or change.payment.status != change.status_before)
             and (row := written.get(change.payment.id)) is not None
         ]
         if changed:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import Row, Table
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.domain.payment import (
     Event,
     ExchangeRule,
@@ -21,6 +20,7 @@ from services.payments.domain.payment import (
     State,
 )
 from services.payments.domain.quote import (
+    PATIENCE,
     Conditions,
     FeeLine,
     LateFunds,
@@ -172,80 +172,6 @@ def read_event(row: Row[Any]) -> RecordedEvent:
     )
 
 
-def attempt_row(attempt: Attempt) -> dict[str, Any]:
-    """A row of `attempts`, but for when it was sent, which the database's clock says."""
-    return {
-        "merchant_id": attempt.merchant_id,
-        "payment_id": attempt.payment_id,
-        "step": attempt.step,
-        "number": attempt.number,
-        "provider": attempt.provider,
-        "key": attempt.key,
-        "amount_minor": attempt.amount.amount_minor,
-        "currency": attempt.amount.currency,
-        "state": attempt.state,
-        "provider_reference": attempt.provider_reference,
-        "inconclusive_count": attempt.inconclusive_count,
-        "failure_code": attempt.failure.code if attempt.failure else None,
-        "failure_message": attempt.failure.message if attempt.failure else None,
-        "moved_minor": attempt.moved.amount_minor if attempt.moved else None,
-        "moved_currency": attempt.moved.currency if attempt.moved else None,
-    }
-
-
-def read_attempt(row: Row[Any]) -> Attempt:
-    """The attempt of a row of `attempts`."""
-    failed = row.failure_code is not None
-    return Attempt(
-        merchant_id=row.merchant_id,
-        payment_id=row.payment_id,
-        step=Step(row.step),
-        number=row.number,
-        provider=row.provider,
-        key=row.key,
-        amount=Money(row.amount_minor, row.currency),
-        state=AttemptState(row.state),
-        provider_reference=row.provider_reference,
-        sent_at=row.sent_at,
-        last_sent_at=row.last_sent_at,
-        inconclusive_count=row.inconclusive_count,
-        failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
-        moved=Money(row.moved_minor, row.moved_currency) if row.moved_currency else None,
-    )
-
-
-def answer_row(answer: Answer) -> dict[str, Any]:
-    """An answer as the inbox keeps it."""
-    return {
-        "outcome": answer.outcome,
-        "provider_reference": answer.provider_reference,
-        "amount_minor": answer.amount.amount_minor if answer.amount else None,
-        "currency": answer.amount.currency if answer.amount else None,
-        "failure_code": answer.failure.code if answer.failure else None,
-        "failure_message": answer.failure.message if answer.failure else None,
-        "actor": answer.actor,
-        "event_id": answer.event_id,
-        "key": answer.key,
-    }
-
-
-def read_answer(kept: Mapping[str, Any]) -> Answer:
-    """The answer that the inbox kept."""
-    return Answer(
-        outcome=Outcome(kept["outcome"]),
-        provider_reference=kept["provider_reference"],
-        amount=Money(kept["amount_minor"], kept["currency"]) if kept["currency"] else None,
-        failure=(
-            Failure(code=kept["failure_code"], message=kept["failure_message"])
-            if kept["failure_code"]
-            else None
-        ),
-        actor=kept["actor"],
-        event_id=kept["event_id"],
-        key=kept.get("key", ""),
-    )
-
-
 def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
     """A row of `quotes`; terms and trail are kept whole, as they were promised."""
     return {
@@ -329,11 +255,27 @@ def _read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
 
 
 def _route_row(route: Route) -> dict[str, Any]:
-    return {"onramps": list(route.onramps), "offramps": list(route.offramps)}
+    return {
+        "onramps": list(route.onramps),
+        "offramps": list(route.offramps),
+        "patience_seconds": int(route.patience.total_seconds()),
+        "expected_seconds": {
+            step: int(within.total_seconds()) for step, within in route.expected.items()
+        },
+    }
 
 
 def _read_route(row: Mapping[str, Any]) -> Route:
-    return Route(onramps=tuple(row["onramps"]), offramps=tuple(row["offramps"]))
+    """A route; one from before routes had a patience has the usual one."""
+    seconds = row.get("patience_seconds")
+    patience = PATIENCE if seconds is None else timedelta(seconds=seconds)
+    expected = row.get("expected_seconds", {})
+    return Route(
+        onramps=tuple(row["onramps"]),
+        offramps=tuple(row["offramps"]),
+        patience=patience,
+        expected={step: timedelta(seconds=within) for step, within in expected.items()},
+    )
 
 
 def _late_funds_row(late_funds: LateFunds) -> dict[str, Any]:

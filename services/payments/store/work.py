@@ -20,8 +20,15 @@ from services.payments.domain.operator import PaymentUnreadable
 from services.payments.domain.payment import Payment, PaymentBusy, PaymentNotFound
 from services.payments.failures import Lease, NewsFailure, Patience, StepFailure
 from services.payments.ports import Encode, IdempotencyKey, StoredAnswer
-from services.payments.steps import STEP_OF_STATE, Change, News, Work, speaks_of_others
-from services.payments.store import rows
+from services.payments.steps import (
+    STEP_OF_STATE,
+    Change,
+    News,
+    Work,
+    is_before_a_refund,
+    speaks_of_others,
+)
+from services.payments.store import attempt_rows, rows
 from services.payments.store.failures import Failures, lease_of, read_each
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import read_answers
@@ -98,10 +105,11 @@ _ALL_ATTEMPTS = text(
 )
 _NEWS = text(
     """
-    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer
+    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer, n.received_at
       FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
      CROSS JOIN LATERAL (
-           SELECT merchant_id, payment_id, provider, event_id, step, answer FROM webhook_inbox w
+           SELECT merchant_id, payment_id, provider, event_id, step, answer, received_at
+              FROM webhook_inbox w
             WHERE w.merchant_id = r.merchant_id AND w.payment_id = r.payment_id
               AND w.state = 'PENDING' ORDER BY w.received_at
            ) AS n
@@ -134,7 +142,8 @@ _MARK_SENT = text(
     )
     UPDATE attempts a
        SET state = CASE a.state WHEN 'INTENDED' THEN 'SENT' ELSE a.state END,
-           sent_at = coalesce(a.sent_at, now()), last_sent_at = now(), updated_at = now()
+           sent_at = coalesce(a.sent_at, now()), last_sent_at = now(), sends = a.sends + 1,
+           updated_at = now()
       FROM held h
      WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id
        AND a.step = h.step AND a.number = h.number
@@ -277,7 +286,7 @@ class PostgresWorkTransaction(Failures):
             for _, payment in payments
         )
         found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
-        attempts, unreadable_attempts = read_each(found.all(), rows.read_attempt)
+        attempts, unreadable_attempts = read_each(found.all(), attempt_rows.read_attempt)
         attempt_of = {row.payment_id: attempt for row, attempt in attempts}
         news = await self._news(wanted)
         errors = {row.id: error for row, error in unreadable}
@@ -300,9 +309,11 @@ class PostgresWorkTransaction(Failures):
         return complete
 
     async def _with_earlier(self, work: Sequence[Work]) -> tuple[Sequence[Work], dict[UUID, str]]:
-        """Adds the other attempts of those payments whose news may be about one of them; and says
-        apart why some cannot be read."""
-        asked = {item.payment.id for item in work if speaks_of_others(item)}
+        """Adds the other attempts of those payments whose news may be about one of them, or whose
+        refund is next; and says apart why some cannot be read."""
+        asked = {
+            item.payment.id for item in work if speaks_of_others(item) or is_before_a_refund(item)
+        }
         if not asked:
             return work, {}
         wanted = rows.as_json(
@@ -311,7 +322,7 @@ class PostgresWorkTransaction(Failures):
             if item.payment.id in asked
         )
         found = await self._connection.execute(_ALL_ATTEMPTS, {"rows": wanted})
-        attempts, unreadable = read_each(found.all(), rows.read_attempt)
+        attempts, unreadable = read_each(found.all(), attempt_rows.read_attempt)
         errors = {row.payment_id: error for row, error in unreadable}
         of_payment: dict[UUID, list[Attempt]] = defaultdict(list)
         for row, attempt in attempts:
@@ -338,7 +349,7 @@ class PostgresWorkTransaction(Failures):
             if item.attempt is not None
         )
         marked = await self._connection.execute(_MARK_SENT, {"rows": wanted})
-        attempts = {row.payment_id: rows.read_attempt(row) for row in marked}
+        attempts = {row.payment_id: attempt_rows.read_attempt(row) for row in marked}
         return [
             replace(
                 item,
@@ -375,5 +386,6 @@ def _read_news(row: Row[Any]) -> News:
         provider=row.provider,
         event_id=row.event_id,
         step=Step(row.step),
-        answer=rows.read_answer(row.answer),
+        answer=attempt_rows.read_answer(row.answer),
+        received_at=row.received_at,
     )

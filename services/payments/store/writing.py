@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.domain.deadline import DEADLINES, waiting_as
 from services.payments.steps import Change
-from services.payments.store import rows
+from services.payments.store import attempt_rows, rows
 from services.payments.store.inbox import STILL_PENDING
 from services.payments.store.payments import EVENT_COLUMNS
 from services.payments.store.rows import names
@@ -94,6 +94,9 @@ _WRITE = text(
            SET state = excluded.state, provider_reference = excluded.provider_reference,
                -- What is INTENDED again provably never left.
                sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
+               sends = CASE WHEN excluded.state = 'INTENDED' THEN 0 ELSE attempts.sends END,
+               unknown_since = CASE WHEN excluded.state = 'UNKNOWN'
+                                    THEN coalesce(attempts.unknown_since, now()) END,
                inconclusive_count = excluded.inconclusive_count,
                failure_code = excluded.failure_code,
                failure_message = excluded.failure_message,
@@ -162,7 +165,7 @@ async def write_changes(
         {
             "payments": rows.as_json(map(_payment_change, changes)),
             "attempts": rows.as_json(
-                rows.attempt_row(a) for c in changes for a in (c.attempt, c.following) if a
+                attempt_rows.attempt_row(a) for c in changes for a in (c.attempt, c.following) if a
             ),
             "events": rows.as_json(rows.event_row(c.payment, e) for c in changes for e in c.events),
             "postings": rows.as_json(row for c in changes for row in _posting_rows(c)),

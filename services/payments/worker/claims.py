@@ -2,32 +2,18 @@
 first of the two counts the failure, so that a worker that dies of a payment has counted it."""
 
 import asyncio
-from collections.abc import Collection, Sequence
-from uuid import UUID
-
-from prometheus_client import Counter
+from collections.abc import Sequence
 
 from services.payments.failures import Lease, StepFailure, describe
 from services.payments.ports import WorkStore, WorkTransaction
+from services.payments.reporting import report_failures
 from services.payments.steps import Decider, Plan, Work
 from services.payments.worker.isolation import deaf, plan_apart
 from services.shared.errors import Unavailable
-from services.shared.ids import encode_id
 from services.shared.log import get_logger
-
-HELD = Counter("caravel_worker_held_total", "Payments put on hold.", ["reason"])
-FAILED = Counter("caravel_worker_step_failures_total", "Steps that broke down on our side.")
 
 # What is planned, and how many were claimed.
 Claimed = tuple[Sequence[Plan], int]
-
-
-def report_failures(failed: int, held: Collection[UUID]) -> None:
-    """Counts steps that broke down, and says which payments are set aside for it."""
-    FAILED.inc(failed)
-    for payment_id in held:
-        HELD.labels("step_failed").inc()
-        get_logger().error("step_set_aside", transaction_id=encode_id("pay", payment_id))
 
 
 class Claims:

@@ -3,7 +3,7 @@ what they say. What to do is decided in steps; leases and keys see to it that it
 breaks down on our side fails alone, in isolation, and is counted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -13,8 +13,9 @@ from services.payments.batcher import Batcher
 from services.payments.domain.attempt import Answer
 from services.payments.domain.quote import RateTrail
 from services.payments.ports import ProviderCall, Providers, RateQuery, Rates, WorkStore
+from services.payments.reporting import report_changes, report_failures
 from services.payments.steps import Call, Change, Decider, Plan, Work
-from services.payments.worker.claims import HELD, Claims, report_failures
+from services.payments.worker.claims import Claims
 from services.payments.worker.isolation import failure_of, is_unavailable
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
@@ -124,7 +125,7 @@ class Worker:
     def _start(self, plans: Sequence[Plan]) -> None:
         """Reports what has been committed, and begins to ask."""
         CLAIMED.inc(len(plans))
-        _report(plan.change for plan in plans)
+        report_changes(plan.change for plan in plans)
         self._begin(plans)
 
     def _begin(self, plans: Sequence[Plan]) -> None:
@@ -187,22 +188,26 @@ class Worker:
         return marked
 
     async def _look_up(self, work: Sequence[Work]) -> None:
-        """Asks what became of the attempts; what is provably absent is sent with the same key."""
+        """Asks what became of the attempts, and goes on as the answers allow: what is provably
+        absent is sent with the same key."""
         if not work:
             return
-        absent: list[Work] = []
+        looking: list[Work] = []
+        sending: list[Work] = []
         async with asyncio.TaskGroup() as group:
             async for item, answer in _answered(work, self._providers.look_up):
                 try:
-                    may_send = self._decider.may_send_after(item, answer)
+                    following = self._decider.after_look_up(item, answer)
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
                     group.create_task(self._fail(item, error))
                     continue
-                if may_send:
-                    absent.append(item)
-                else:
+                if following is None:
                     group.create_task(self._settle(item, answer))
-        await self._send(absent)
+                elif following.call is Call.SEND:
+                    sending.append(following.work)
+                else:
+                    looking.append(following.work)
+        await asyncio.gather(self._send(sending), self._look_up(looking))
 
     async def _price(self, work: Sequence[Work]) -> None:
         """Asks fx once for the rates of all whose quote had expired before the money came."""
@@ -254,7 +259,7 @@ class Worker:
             written = await transaction.write(changes)
             await transaction.commit()
         FENCED.inc(len(changes) - len(written))
-        _report(change for change in changes if change.payment.id in written)
+        report_changes(change for change in changes if change.payment.id in written)
         self._begin([plan for plan in following if plan.work.payment.id in written])
         self.wake()
         return [change.payment.id in written for change in changes]
@@ -290,20 +295,3 @@ async def _answered(work: Sequence[Work], ask: Ask) -> AsyncIterator[tuple[Work,
     ]
     async for key, answer in ask(calls):
         yield of_key[key], answer
-
-
-def _report(changes: Iterable[Change]) -> None:
-    """One log line an event, under the payment's own trace."""
-    for change in changes:
-        payment = change.payment
-        for event in change.events:
-            if event.cause.startswith("held_"):
-                HELD.labels(payment.hold_reason).inc()
-            get_logger().info(
-                "payment_event",
-                transaction_id=payment.transaction_id,
-                trace_id=payment.trace_id,
-                from_state=event.from_state,
-                to_state=event.to_state,
-                cause=event.cause,
-            )

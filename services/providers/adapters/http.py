@@ -153,6 +153,18 @@ def text(value: object, length_max: int = 255) -> str:
     return value
 
 
+def instant(value: object) -> datetime | None:
+    """The instant that a provider states, as seconds since 1970 or as ISO 8601 with its zone; else
+    nothing."""
+    try:
+        if type(value) is int:
+            return datetime.fromtimestamp(value, UTC)
+        stated = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return stated if stated is not None and stated.tzinfo is not None else None
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
 

@@ -16,6 +16,7 @@ from services.providers.adapters.http import (
     Answer,
     AnswerInvalid,
     NotConnected,
+    instant,
     no_answer,
     read_object,
     send,
@@ -108,6 +109,8 @@ class LocalWallet:
         look_up=LookUpStrength.STRONG,
         look_up_lag=timedelta(),
         event_is_evidence=True,
+        expected={Kind.PAYOUT: timedelta(minutes=5)},
+        passing_failures=frozenset({"insufficient_balance", "limit_exceeded"}),
     )
 
     def __init__(
@@ -208,6 +211,7 @@ def _read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResul
         outcome=outcome,
         provider_reference=reference,
         amount=stated if outcome is Outcome.SUCCEEDED else None,
+        occurred_at=(instant(payout.get("completed_at")) if outcome is Outcome.SUCCEEDED else None),
         failure=failure,
     )
 

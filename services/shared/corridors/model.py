@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,6 +32,9 @@ class End(Section):
     currency: CurrencyCode
 
 
+ExpectedSeconds = Annotated[Whole, Field(gt=0, le=864_000)]
+
+
 class Limits(Section):
     """What one payment may be, in the source currency."""
 
@@ -53,6 +57,11 @@ class Providers(Section):
 
     onramps: Names
     offramps: Names
+    # How long a payout waits in all for an offramp that can pay, where a balance is empty, a limit
+    # reached or a provider down; then the payer has the money back.
+    patience_seconds: Whole = Field(3600, ge=0, le=86_400)
+    # A step that takes longer is overdue; absent, each provider's own time counts.
+    expected_seconds: Mapping[Literal["collection", "payout", "refund"], ExpectedSeconds] = {}
 
 
 class FxTerms(Section):

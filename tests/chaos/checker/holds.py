@@ -8,6 +8,7 @@ from tests.chaos.checker.report import Finding
 
 # Modes any of which may lead to a hold for this reason.
 CAUSES = {
+    "unknown_status": frozenset({"unknown_status"}),
     "amount_mismatch": AMOUNT_LIES,
     "provider_contradicts_itself": frozenset({"amnesia", "lookup_lag", "eventual_list"}),
     "outcome_unknown": frozenset(

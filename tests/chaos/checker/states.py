@@ -3,7 +3,7 @@ without a lease has done, IE expiry and late funds. The table of design.md §4, 
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tests.chaos.books import AttemptRow, QuoteRow
 from tests.chaos.checker.evidence import Case, Facts
@@ -146,9 +146,12 @@ def ie(facts: Facts) -> Finding:
             found.expect(not early, f"{case.id} expired {binding - expired.occurred_at} too early")
         if funded and case.when("CONVERTED"):
             is_first = case.payment.quote_id == offers[0].id
-            if funded.occurred_at <= binding - SLACK:
+            # When the provider took it, by the history's own word, and not when it was learned of.
+            said = funded.evidence.get("taken_at")
+            taken_at = datetime.fromisoformat(said) if said else funded.occurred_at
+            if taken_at <= binding - SLACK:
                 found.expect(is_first, f"{case.id}: paid in time, and priced anew")
-            elif funded.occurred_at > binding + SLACK:
+            elif taken_at > binding + SLACK:
                 found.expect(not is_first, f"{case.id}: paid late, exchanged at the old rate")
             if not is_first:
                 _within_tolerance(found, case, offers)

@@ -12,6 +12,7 @@ from services.payments.domain.payment import Failure
 from services.payments.ports import ProviderCall
 from services.payments.steps import Change, Decider, Work
 from services.payments.steps.moves import retire
+from services.payments.steps.unknowns import Unknowns
 from tests.chaos.planted.plant import Patches
 
 # What we or providers say where no answer came in time.
@@ -60,10 +61,10 @@ def timeout_is_failure(patches: Patches) -> None:
 def new_attempt_on_unknown(patches: Patches) -> None:
     """Where nobody knows what became of an attempt, the next one begins."""
 
-    def wonder(_: Decider, work: Work, attempt: Attempt, __: Answer, now: datetime) -> Change:
+    def unknown(_: Unknowns, work: Work, attempt: Attempt, __: Answer, now: datetime) -> Change:
         return retire(work, attempt, now)
 
-    patches.put(Decider, "_wonder", wonder)
+    patches.put(Unknowns, "unknown", unknown)
 
 
 def trusted_amount(patches: Patches) -> None:

@@ -18,6 +18,7 @@ from services.payments.store import PostgresAudit, PostgresPayments, PostgresWor
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import rows, run, set_aside_step
+from tests.questions import past_questions
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -48,7 +49,8 @@ async def _carry(engine: AsyncEngine, answer: Answer = SUCCEEDED) -> None:
         if not plans:
             return
         async with PostgresWork(engine).begin() as transaction:
-            sent = await transaction.mark_sent([plan.work for plan in plans if plan.call])
+            asked = [past_questions(DECIDER, plan).work for plan in plans if plan.call]
+            sent = await transaction.mark_sent(asked)
             now, _ = await transaction.untouched([], lease_seconds=0)
             await transaction.write([DECIDER.settle(work, answer, now) for work in sent])
             await transaction.commit()

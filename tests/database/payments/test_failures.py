@@ -135,7 +135,7 @@ async def test_an_attempt_that_cannot_be_read_fails_alone(engine: AsyncEngine) -
         await _completed(engine, 20)
         _, error, *_ = await _set_aside(engine, poison.id)
 
-    assert error.startswith("ValueError in payments.store.rows.read_attempt")
+    assert error.startswith("ValueError in payments.store.attempt_rows.read_attempt")
 
 
 @pytest.mark.parametrize("broken", ["plans", "settles"])

@@ -310,7 +310,7 @@ async def test_a_payout_that_nobody_takes_is_refunded_and_leaves_nothing(
 ) -> None:
     (payment,) = await _create(engine)
     providers = ScriptedProviders()
-    providers.execute_answers[Step.PAYOUT] = REFUSED
+    providers.execute_answers[Step.PAYOUT] = providers.look_up_answers[Step.PAYOUT] = REFUSED
 
     async with _running(_worker(engine, providers)):
         await _wait(engine, [payment], Status.REFUNDED)

@@ -26,6 +26,7 @@ from services.payments.store import PostgresPayments, PostgresWork
 from services.payments.usecases import Created, IdempotencyKeyReused
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_new_payment, make_trail
+from tests.questions import past_questions
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -57,7 +58,7 @@ async def _step(engine: AsyncEngine, answer: Answer = SUCCEEDED) -> Sequence[Wor
         plans = [DECIDER.plan(work) for work in claimed]
         await transaction.write([plan.change for plan in plans])
         await transaction.commit()
-    asked = [plan.work for plan in plans if plan.call is not None]
+    asked = [past_questions(DECIDER, plan).work for plan in plans if plan.call is not None]
     async with store.begin() as transaction:
         sent = {work.payment.id: work for work in await transaction.mark_sent(asked)}
         now, _ = await transaction.untouched([], lease_seconds=0)

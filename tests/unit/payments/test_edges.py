@@ -51,7 +51,7 @@ def test_created_to_expired() -> None:
 def test_collecting_to_funded() -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
 
-    change = DECIDER.settle(work, SUCCEEDED, LATE)
+    change = DECIDER.settle(work, replace(SUCCEEDED, occurred_at=LATE), LATE)
 
     assert _walked(work, change) == [(State.COLLECTING, State.FUNDED)]
     assert change.due_in == timedelta(0)

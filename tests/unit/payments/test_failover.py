@@ -142,8 +142,10 @@ def test_news_of_a_payout_during_its_refund_is_a_hold() -> None:
     failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
     plan = DECIDER.plan(replace(work, earlier=(failed,)))
 
-    assert plan.call is None
-    assert plan.change.payment.hold_reason == "late_success"
+    assert plan.call is Call.LOOK_UP
+    assert plan.work.attempt == failed
+    change = DECIDER.settle(plan.work, Answer(outcome=Outcome.SUCCEEDED), NOW)
+    assert change.payment.hold_reason == "late_success"
 
 
 def test_the_next_attempt_waits_while_an_earlier_request_may_still_arrive() -> None:
@@ -233,7 +235,7 @@ def _cached(seconds_ago: int, count: int, code: str = "provider_fault") -> Work:
 def test_a_key_whose_error_is_cached_is_retired_once_absence_is_evidence() -> None:
     work = _cached(seconds_ago=61, count=5)
 
-    assert not DECIDER.may_send_after(work, ABSENT)
+    assert not DECIDER.after_look_up(work, ABSENT)
     change = DECIDER.settle(work, ABSENT, NOW)
 
     assert change.attempt is not None
@@ -247,18 +249,18 @@ def test_a_key_whose_error_is_cached_is_retired_once_absence_is_evidence() -> No
 def test_a_spent_key_is_neither_sent_nor_retired_before_absence_is_evidence() -> None:
     work = _cached(seconds_ago=59, count=5)
 
-    assert not DECIDER.may_send_after(work, ABSENT)
+    assert not DECIDER.after_look_up(work, ABSENT)
     change = DECIDER.settle(work, ABSENT, NOW)
     assert change.attempt is not None
     assert change.attempt.state is AttemptState.UNKNOWN
     # What the provider said last is still known, so that the key stays spent.
-    assert not DECIDER.may_send_after(replace(work, attempt=change.attempt), ABSENT)
+    assert not DECIDER.after_look_up(replace(work, attempt=change.attempt), ABSENT)
 
 
 @pytest.mark.parametrize(("count", "code"), [(4, "provider_fault"), (9, "no_answer")])
 def test_a_key_is_sent_again_while_its_error_may_pass(count: int, code: str) -> None:
     """Nobody's answer is no cached error, however often it came."""
-    assert DECIDER.may_send_after(_cached(61, count, code), ABSENT)
+    assert DECIDER.after_look_up(_cached(61, count, code), ABSENT)
 
 
 def test_a_send_that_our_own_protection_refuses_is_no_answer_of_the_provider() -> None:
@@ -271,7 +273,7 @@ def test_a_send_that_our_own_protection_refuses_is_no_answer_of_the_provider() -
 
     assert attempt is not None
     assert (attempt.inconclusive_count, attempt.failure) == (4, _attempt(work).failure)
-    assert DECIDER.may_send_after(replace(work, attempt=attempt), ABSENT)
+    assert DECIDER.after_look_up(replace(work, attempt=attempt), ABSENT)
 
 
 def test_tries_that_never_left_do_not_count_once_one_has_left() -> None:
@@ -319,5 +321,7 @@ def test_a_late_success_of_a_failed_attempt_is_a_hold() -> None:
     first = replace(_attempt(work), state=AttemptState.FAILED)
     plan = DECIDER.plan(replace(work, attempt=second, earlier=(first,), news=(late,)))
 
-    assert plan.call is None
-    assert plan.change.payment.hold_reason == "late_success"
+    assert plan.call is Call.LOOK_UP
+    assert plan.work.attempt == first
+    change = DECIDER.settle(plan.work, Answer(outcome=Outcome.SUCCEEDED), NOW)
+    assert change.payment.hold_reason == "late_success"

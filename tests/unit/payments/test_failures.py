@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from services.payments.failures import describe
-from services.payments.store.rows import read_answer
+from services.payments.store.attempt_rows import read_answer
 from services.shared.db_errors import as_ours, failure_of
 from services.shared.errors import Invalid, Unavailable
 from services.shared.money import parse_amount
@@ -15,7 +15,7 @@ def test_an_error_is_named_with_the_place_in_our_code_it_arose_at() -> None:
         read_answer({"outcome": "Ada Lovelace"})
     words = describe(caught.value)
 
-    assert words.startswith("ValueError in payments.store.rows.read_answer, line ")
+    assert words.startswith("ValueError in payments.store.attempt_rows.read_answer, line ")
     assert "Ada" not in words
 
 

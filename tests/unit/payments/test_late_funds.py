@@ -2,13 +2,15 @@
 and otherwise for a person."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from services.payments.domain.attempt import Answer, AttemptState, Outcome
+from services.payments.domain.operator import NoLockedRate, Operator, PaymentNotOnHold
 from services.payments.domain.payment import State
 from services.payments.steps import Call, Decider, refund_on_request
+from services.payments.steps.operator import honour_locked_rate
 from services.shared.errors import Unavailable
 from tests.makers import CAPABILITIES, NOW, make_trail, make_work
 
@@ -19,13 +21,51 @@ COLLECTED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="pi_1")
 @pytest.mark.parametrize(
     ("seconds", "state"), [(59, State.CONVERTED), (360, State.CONVERTED), (361, State.FUNDED)]
 )
-def test_the_locked_rate_holds_until_the_grace_is_over(seconds: int, state: State) -> None:
+def test_the_locked_rate_holds_for_money_that_was_taken_until_the_grace_is_over(
+    seconds: int, state: State
+) -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
+    taken_at = NOW + timedelta(seconds=seconds)
 
-    change = DECIDER.settle(work, COLLECTED, NOW + timedelta(seconds=seconds))
+    # When we learn of it does not matter.
+    for learned_at in (taken_at, taken_at + timedelta(days=1)):
+        change = DECIDER.settle(work, replace(COLLECTED, occurred_at=taken_at), learned_at)
+        assert change.payment.state is state
+        assert change.payment.terms == work.payment.terms
+        assert change.events[0].evidence["taken_at"] == taken_at.isoformat()
 
-    assert change.payment.state is state
-    assert change.payment.terms == work.payment.terms
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        NOW - timedelta(minutes=1),
+        NOW + timedelta(days=2),
+        NOW + timedelta(hours=1, seconds=6),
+    ],
+)
+def test_a_time_that_cannot_be_true_counts_as_the_first_send(said: datetime | None) -> None:
+    work = make_work(State.COLLECTING, AttemptState.SENT)
+    assert work.attempt is not None
+    assert work.attempt.sent_at is not None
+
+    change = DECIDER.settle(work, replace(COLLECTED, occurred_at=said), NOW + timedelta(hours=1))
+
+    assert change.payment.state is State.CONVERTED
+    assert change.events[0].evidence["taken_at"] == work.attempt.sent_at.isoformat()
+
+
+def test_money_that_a_look_up_finds_late_is_exchanged_at_the_locked_rate() -> None:
+    """Charged in time, answered with an error, and not to be asked about for a while."""
+    work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
+    found = replace(COLLECTED, occurred_at=NOW + timedelta(seconds=1))
+
+    change = DECIDER.settle(work, found, NOW + timedelta(hours=3))
+
+    assert [event.cause for event in change.events] == [
+        "collection_succeeded",
+        "exchanged_at_locked_rate",
+    ]
 
 
 def test_late_funds_are_kept_in_dollars_and_a_rate_is_asked_for() -> None:
@@ -49,7 +89,11 @@ def test_a_rate_within_the_tolerance_takes_the_locked_ones_place() -> None:
     assert change.repricing is not None
     assert change.repricing.replaces == work.payment.quote_id
     assert change.payment.quote_id == change.repricing.quote_id
-    assert [event.cause for event in change.events] == ["exchanged_at_new_rate"]
+    (event,) = change.events
+    assert event.cause == "exchanged_at_new_rate"
+    assert event.evidence["locked_rate"] == str(work.payment.terms.rate)
+    assert event.evidence["rate"] == str(trail.rate)
+    assert event.evidence["locked_payout"] != event.evidence["payout"]
 
 
 def test_a_better_rate_is_the_recipients() -> None:
@@ -77,6 +121,34 @@ def test_without_a_rate_it_is_asked_for_again() -> None:
     assert change.payment.hold_reason is None
     assert change.events == ()
     assert change.due_in is not None
+
+
+def test_an_operator_honours_the_locked_rate() -> None:
+    work = make_work(State.FUNDED)
+    held = replace(work, payment=replace(work.payment, hold_reason="late_funds"))
+
+    change = honour_locked_rate(held, Operator(name="ada"))
+
+    assert (change.payment.state, change.payment.hold_reason) == (State.CONVERTED, None)
+    assert change.payment.terms == work.payment.terms
+    assert change.repricing is None
+    assert [event.cause for event in change.events] == ["hold_released", "exchanged_at_locked_rate"]
+    assert {event.actor for event in change.events} == {"operator:ada"}
+    assert change.postings
+    assert change.due_in == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [(State.PAYING_OUT, "outcome_unknown"), (State.FUNDED, "step_failed")]
+)
+def test_only_late_funds_have_a_locked_rate_to_honour(state: State, reason: str) -> None:
+    work = make_work(state)
+    held = replace(work, payment=replace(work.payment, hold_reason=reason))
+
+    with pytest.raises(NoLockedRate):
+        honour_locked_rate(held, Operator(name="ada"))
+    with pytest.raises(PaymentNotOnHold):
+        honour_locked_rate(make_work(State.FUNDED), Operator(name="ada"))
 
 
 def test_held_late_funds_may_be_refunded() -> None:

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from services.payments.domain.holds import HoldReason
 from services.payments.domain.payment import (
     ALLOWED,
     SETTLED,
@@ -41,7 +42,9 @@ def test_no_exit_leads_out_of_a_settled_state_but_the_return_of_a_payout() -> No
 
 
 def test_a_hold_keeps_the_state_and_shows_as_on_hold() -> None:
-    held, event = make_payment(state=State.PAYING_OUT).held("outcome_unknown", actor="worker")
+    held, event = make_payment(state=State.PAYING_OUT).held(
+        HoldReason.OUTCOME_UNKNOWN, actor="worker"
+    )
 
     assert held.status is Status.ON_HOLD
     assert held.state is State.PAYING_OUT

@@ -88,7 +88,8 @@ def test_nothing_follows_what_is_no_funded_payment_in_its_currency() -> None:
     for answer in (PENDING, UNKNOWN, DECLINED):
         assert DECIDER.follow(work, DECIDER.settle(work, answer, NOW)) is None
     late = work.payment.last_moment + timedelta(seconds=1)
-    assert DECIDER.follow(work, DECIDER.settle(work, SUCCEEDED, late)) is None
+    taken_late = replace(SUCCEEDED, occurred_at=late)
+    assert DECIDER.follow(work, DECIDER.settle(work, taken_late, late)) is None
     unwanted = replace(work, payment=replace(work.payment, cancel_requested_at=NOW))
     assert DECIDER.follow(unwanted, DECIDER.settle(unwanted, SUCCEEDED, NOW)) is None
 
@@ -121,21 +122,21 @@ def test_a_provider_without_look_up_is_sent_the_same_key_again() -> None:
 
 
 def test_an_absent_operation_may_be_sent_under_the_same_key() -> None:
-    assert DECIDER.may_send_after(make_work(State.PAYING_OUT, AttemptState.UNKNOWN), ABSENT)
+    assert DECIDER.after_look_up(make_work(State.PAYING_OUT, AttemptState.UNKNOWN), ABSENT)
 
 
 @pytest.mark.parametrize("answer", [UNKNOWN, PENDING, SUCCEEDED, DECLINED])
 def test_nothing_but_absence_allows_a_second_send(answer: Answer) -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
 
-    assert not DECIDER.may_send_after(work, answer)
+    assert not DECIDER.after_look_up(work, answer)
 
 
 def test_an_absent_operation_that_the_provider_once_named_is_a_hold() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     named = replace(work, attempt=replace(_attempt(work), provider_reference="po_1"))
 
-    assert not DECIDER.may_send_after(named, ABSENT)
+    assert not DECIDER.after_look_up(named, ABSENT)
     change = DECIDER.settle(named, ABSENT, NOW)
     assert change.payment.hold_reason == "provider_contradicts_itself"
     assert change.due_in is None
@@ -171,7 +172,7 @@ def test_what_an_event_has_named_is_never_sent_again_nor_called_off(wish: dateti
     plan = DECIDER.plan(work)
 
     assert plan.call is Call.LOOK_UP
-    assert not DECIDER.may_send_after(plan.work, ABSENT)
+    assert not DECIDER.after_look_up(plan.work, ABSENT)
     assert DECIDER.settle(plan.work, ABSENT, NOW).payment.state is State.COLLECTING
     late = DECIDER.settle(plan.work, ABSENT, NOW + timedelta(minutes=2))
     assert late.payment.hold_reason == "provider_contradicts_itself"
@@ -195,7 +196,7 @@ def test_a_key_past_its_lifetime_is_never_sent_and_held() -> None:
         sent_at=NOW - timedelta(hours=20),
     )
 
-    assert not DECIDER.may_send_after(replace(work, attempt=old), ABSENT)
+    assert not DECIDER.after_look_up(replace(work, attempt=old), ABSENT)
     change = DECIDER.settle(replace(work, attempt=old), UNKNOWN, NOW)
     assert change.payment.hold_reason == "outcome_unknown"
 
@@ -367,7 +368,7 @@ def test_news_of_a_settled_payment_changes_nothing() -> None:
 
 def test_a_held_payment_takes_no_step_and_keeps_its_news() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN, news=(_news(Outcome.SUCCEEDED),))
-    held = replace(work, payment=replace(work.payment, hold_reason="outcome_unknown"))
+    held = replace(work, payment=replace(work.payment, hold_reason="amount_mismatch"))
 
     plan = DECIDER.plan(held)
 

@@ -59,7 +59,7 @@ def test_a_cancelled_collection_that_is_absent_is_never_sent_again() -> None:
     old = NOW - timedelta(minutes=5)
     work = replace(work, attempt=replace(_attempt(work), sent_at=old, last_sent_at=old))
 
-    assert not DECIDER.may_send_after(work, ABSENT)
+    assert not DECIDER.after_look_up(work, ABSENT)
     assert DECIDER.settle(work, ABSENT, NOW).payment.state is State.CANCELLED
 
 
@@ -104,7 +104,7 @@ def test_a_hint_of_a_return_is_looked_up_and_the_truth_decides() -> None:
 
     plan = DECIDER.plan(work)
     assert plan.call is Call.LOOK_UP
-    assert not DECIDER.may_send_after(plan.work, ABSENT)
+    assert not DECIDER.after_look_up(plan.work, ABSENT)
     still_paid = DECIDER.settle(plan.work, SUCCEEDED, NOW)
     returned = DECIDER.settle(plan.work, REFUSED, NOW)
     nobody_knows = DECIDER.settle(plan.work, UNKNOWN, NOW)
@@ -268,9 +268,10 @@ def test_a_late_success_after_the_refund_is_a_hold_and_no_second_refund() -> Non
 
     plan = DECIDER.plan(replace(work, earlier=(failed,), news=(news,)))
 
-    assert plan.change.payment.hold_reason == "late_success"
-    assert plan.change.payment.state is State.REFUNDED
-    assert plan.call is None
+    assert plan.call is Call.LOOK_UP
+    change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
+    assert change.payment.hold_reason == "late_success"
+    assert change.payment.state is State.REFUNDED
 
 
 def test_an_old_event_of_a_returned_payout_is_no_late_success() -> None:
@@ -279,9 +280,11 @@ def test_an_old_event_of_a_returned_payout_is_no_late_success() -> None:
     news = _news(Outcome.SUCCEEDED, returned)
 
     plan = DECIDER.plan(replace(work, earlier=(returned,), news=(news,)))
+    change = DECIDER.settle(plan.work, REFUSED, NOW)
 
-    assert plan.change.payment.hold_reason is None
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.IGNORED]
+    assert plan.call is Call.LOOK_UP
+    assert change.payment.hold_reason is None
+    assert [item.fate for item in change.closed_news] == [NewsFate.IGNORED]
 
 
 def test_a_refund_that_did_not_reach_the_payer_after_all_is_a_hold() -> None:

@@ -36,7 +36,10 @@ def make_capabilities(**changes: Any) -> Capabilities:
         look_up=LookUpStrength.STRONG,
         look_up_lag=timedelta(),
         event_is_evidence=False,
+        expected={Kind.COLLECTION: timedelta(minutes=1)},
     )
+    kinds = changes.get("kinds", base.kinds)
+    changes.setdefault("expected", {kind: timedelta(minutes=1) for kind in kinds})
     return replace(base, **changes)
 
 

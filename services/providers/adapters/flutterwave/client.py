@@ -60,6 +60,8 @@ class Flutterwave:
         look_up=LookUpStrength.EVENTUAL,
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
+        expected={Kind.PAYOUT: timedelta(minutes=30)},
+        passing_failures=translate.PASSING_FAILURES,
     )
 
     def __init__(

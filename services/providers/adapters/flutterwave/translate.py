@@ -8,7 +8,7 @@ from typing import Any
 
 from services.providers.adapters.flutterwave.amounts import from_number
 from services.providers.adapters.flutterwave.api import Envelope, Json, as_object
-from services.providers.adapters.http import AnswerInvalid, read_object, states_money, text
+from services.providers.adapters.http import AnswerInvalid, instant, read_object, states_money, text
 from services.providers.domain import (
     UNKNOWN_STATUS,
     Failure,
@@ -42,6 +42,8 @@ FAILURES = (
     (re.compile(r"you have exceeded your daily limit\b.*"), "limit_exceeded"),
     (re.compile(r"transaction reversed"), "payout_returned"),
 )
+# Of those, what says nothing of the recipient and may pass.
+PASSING_FAILURES = frozenset({"insufficient_balance", "limit_exceeded"})
 # What we never send, because it could not succeed: so nothing moved, and nothing will.
 AMOUNT_UNSUPPORTED = "amount_unsupported"
 CURRENCY_UNSUPPORTED = "currency_unsupported"
@@ -126,6 +128,7 @@ def read_transfer(operation: Operation, data: object) -> OperationResult:
         outcome=outcome,
         provider_reference=reference,
         amount=stated if outcome is Outcome.SUCCEEDED else None,
+        occurred_at=(instant(transfer.get("created_at")) if outcome is Outcome.SUCCEEDED else None),
         failure=failure,
     )
 

@@ -81,6 +81,8 @@ class Paystack:
         look_up=LookUpStrength.EVENTUAL,
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
+        expected={Kind.PAYOUT: timedelta(minutes=30)},
+        passing_failures=frozenset(translate.DEFINITIVE_REFUSALS.values()),
     )
 
     def __init__(

@@ -10,6 +10,7 @@ from typing import Any
 from services.providers.adapters.http import (
     Answer,
     AnswerInvalid,
+    instant,
     read_object,
     states_money,
     text,
@@ -149,6 +150,9 @@ def read_transfer(operation: Operation, transfer: dict[str, Any]) -> OperationRe
         outcome=outcome,
         provider_reference=reference,
         amount=stated if outcome is Outcome.SUCCEEDED else None,
+        occurred_at=(
+            instant(transfer.get("transferred_at")) if outcome is Outcome.SUCCEEDED else None
+        ),
         failure=_failure(status, outcome),
     )
 

@@ -93,6 +93,7 @@ class Stripe:
         look_up=LookUpStrength.EVENTUAL,
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
+        expected={Kind.COLLECTION: timedelta(seconds=30), Kind.REFUND: timedelta(hours=1)},
     )
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 
 import stripe
 
-from services.providers.adapters.http import AnswerInvalid, states_money, text
+from services.providers.adapters.http import AnswerInvalid, instant, states_money, text
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import (
     UNKNOWN_STATUS,
@@ -73,6 +73,7 @@ def read_refund(operation: Operation, refund: dict[str, Any]) -> OperationResult
         outcome=outcome,
         provider_reference=reference,
         amount=stated if outcome is Outcome.SUCCEEDED else None,
+        occurred_at=(instant(refund.get("created")) if outcome is Outcome.SUCCEEDED else None),
         failure=_failure(refund),
     )
 

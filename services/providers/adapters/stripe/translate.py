@@ -5,6 +5,7 @@ is checked before it is believed."""
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import stripe
@@ -13,6 +14,7 @@ from services.providers.adapters.http import (
     NO_ANSWER,
     AnswerInvalid,
     Unserved,
+    instant,
     no_answer,
     read_object,
     states_money,
@@ -135,6 +137,7 @@ def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult
         outcome=outcome,
         provider_reference=reference,
         amount=stated if outcome is Outcome.SUCCEEDED else None,
+        occurred_at=_charged_at(intent) if outcome is Outcome.SUCCEEDED else None,
         failure=_failure(outcome, intent, status),
     )
 
@@ -218,6 +221,7 @@ def _intent_event(event: WebhookEvent, intent: dict[str, Any]) -> WebhookEvent:
         provider_reference=text(intent.get("id")),
         amount=from_stripe(intent.get("amount"), intent.get("currency")),
         failure=failure,
+        occurred_at=_charged_at(intent) if outcome is Outcome.SUCCEEDED else None,
     )
 
 
@@ -233,6 +237,13 @@ def _received_fits(operation: Operation, intent: dict[str, Any], status: str) ->
     received = from_stripe(intent["amount_received"], intent["currency"])
     amount = operation.amount if status == "succeeded" else Money(0, operation.amount.currency)
     return received == amount
+
+
+def _charged_at(intent: dict[str, Any]) -> datetime | None:
+    """When the card was charged. We create and confirm in one call, so that where the charge is not
+    shown its intent's own time is as good."""
+    charge = as_object(intent.get("latest_charge"))
+    return instant(charge.get("created", intent.get("created")))
 
 
 def _is_documented(status: str) -> bool:

@@ -257,6 +257,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "CHARACTER_FORBIDDEN",
               "metadata": {"field": "recipient.name", "character": "U+202E"}}
     """
+    NO_LOCKED_RATE: _ErrorReason.ValueType  # 90
+    """The payment is not held for late funds, so there is no locked rate to honour.
+    FAILED_PRECONDITION, 400.
+    Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
+    """
     FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
     """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
     Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
@@ -502,6 +507,11 @@ CHARACTER_FORBIDDEN: ErrorReason.ValueType  # 85
 a private or a blank one. INVALID_ARGUMENT, 400.
 Example: {"reason": "CHARACTER_FORBIDDEN",
           "metadata": {"field": "recipient.name", "character": "U+202E"}}
+"""
+NO_LOCKED_RATE: ErrorReason.ValueType  # 90
+"""The payment is not held for late funds, so there is no locked rate to honour.
+FAILED_PRECONDITION, 400.
+Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
 """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.

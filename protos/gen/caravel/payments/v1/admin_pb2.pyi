@@ -268,22 +268,29 @@ class ReleaseHoldRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    HONOUR_LOCKED_RATE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     operator: _builtins.str
     """Who acts, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """Why, at most 500 characters."""
+    honour_locked_rate: _builtins.bool
+    """Only of a hold for `late_funds`: the money is exchanged at the locked rate, as if it had come in
+    time. False: it is priced anew, which the merchant is told of as `payment.repriced`, or held
+    again where the new rate is worse than the corridor tolerates.
+    """
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         operator: _builtins.str = ...,
         note: _builtins.str = ...,
+        honour_locked_rate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "operator", b"operator", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["honour_locked_rate", b"honour_locked_rate", "note", b"note", "operator", b"operator", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -109,11 +109,12 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseHold(self, request, context):
-        """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-        anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
-        suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-        Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        """Ends a payment's hold, whatever its reason (docs/holds.md lists them). The payment is due at
+        once, and the engine decides anew by the evidence; it may come to the same hold. It says nothing
+        about money: what lies on suspense for the payment stays there until evidence, or
+        ResolveAttempt, says where it belongs. Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+        NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

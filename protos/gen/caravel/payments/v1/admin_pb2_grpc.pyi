@@ -58,11 +58,12 @@ class AdminServiceStub:
     FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseHoldRequest, _payments_pb2.Payment]
-    """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-    anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
-    suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-    Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-    CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    """Ends a payment's hold, whatever its reason (docs/holds.md lists them). The payment is due at
+    once, and the engine decides anew by the evidence; it may come to the same hold. It says nothing
+    about money: what lies on suspense for the payment stays there until evidence, or
+    ResolveAttempt, says where it belongs. Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+    NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]
     """States how the attempt ended that a payment on hold waits for, where the provider does not say.
@@ -107,11 +108,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseHoldRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-    anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
-    suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-    Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-    CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    """Ends a payment's hold, whatever its reason (docs/holds.md lists them). The payment is due at
+    once, and the engine decides anew by the evidence; it may come to the same hold. It says nothing
+    about money: what lies on suspense for the payment stays there until evidence, or
+    ResolveAttempt, says where it belongs. Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+    NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """States how the attempt ended that a payment on hold waits for, where the provider does not say.
@@ -177,11 +179,12 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ReleaseHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Ends a payment's hold, whatever its reason. The payment is due at once, and the engine decides
-        anew by the evidence; it may come to the same hold. It says nothing about money: what lies on
-        suspense for the payment stays there until evidence, or ResolveAttempt, says where it belongs.
-        Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        """Ends a payment's hold, whatever its reason (docs/holds.md lists them). The payment is due at
+        once, and the engine decides anew by the evidence; it may come to the same hold. It says nothing
+        about money: what lies on suspense for the payment stays there until evidence, or
+        ResolveAttempt, says where it belongs. Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+        NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod

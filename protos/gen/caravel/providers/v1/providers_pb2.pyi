@@ -11,6 +11,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
@@ -316,6 +317,7 @@ class OperationResult(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """The operation's key."""
     outcome: Global___Outcome.ValueType
@@ -336,6 +338,10 @@ class OperationResult(_message.Message):
     def failure(self) -> Global___Failure:
         """Why; present with FAILED, UNKNOWN and NOT_SENT."""
 
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When the provider did it, by its own clock; absent where it does not say."""
+
     def __init__(
         self,
         *,
@@ -345,10 +351,11 @@ class OperationResult(_message.Message):
         amount: _money_pb2.Money | None = ...,
         failure: Global___Failure | None = ...,
         retry_after_seconds: _builtins.int = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "key", b"key", "outcome", b"outcome", "provider_reference", b"provider_reference", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "key", b"key", "occurred_at", b"occurred_at", "outcome", b"outcome", "provider_reference", b"provider_reference", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -491,6 +498,7 @@ class WebhookEvent(_message.Message):
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The provider's id of the event, for deduplication."""
     event_type: _builtins.str
@@ -515,6 +523,10 @@ class WebhookEvent(_message.Message):
         provider's documents do not.
         """
 
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, by the provider's own clock; absent where the event does not say."""
+
     def __init__(
         self,
         *,
@@ -527,10 +539,11 @@ class WebhookEvent(_message.Message):
         provider_reference: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         failure: Global___Failure | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "event_id", b"event_id", "event_type", b"event_type", "failure", b"failure", "key", b"key", "kind", b"kind", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "event_id", b"event_id", "event_type", b"event_type", "failure", b"failure", "key", b"key", "kind", b"kind", "occurred_at", b"occurred_at", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -662,6 +675,9 @@ class Capabilities(_message.Message):
     SUCCESS_FINAL_AFTER_FIELD_NUMBER: _builtins.int
     WEBHOOK_AUTHENTICATION_FIELD_NUMBER: _builtins.int
     DEFINITIVE_FAILURES_FIELD_NUMBER: _builtins.int
+    UNKNOWN_HOLD_AFTER_FIELD_NUMBER: _builtins.int
+    PASSING_FAILURES_FIELD_NUMBER: _builtins.int
+    EXPECTED_TIMES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
@@ -700,6 +716,20 @@ class Capabilities(_message.Message):
         FAILED with any other code as UNKNOWN.
         """
 
+    @_builtins.property
+    def unknown_hold_after(self) -> _duration_pb2.Duration:
+        """How long an outcome may be unknown before a person must see to it."""
+
+    @_builtins.property
+    def passing_failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The definitive failures that say nothing of the recipient and may pass, sorted: a balance that
+        is empty, a limit that is reached.
+        """
+
+    @_builtins.property
+    def expected_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpectedTime]:
+        """How long an operation takes as a rule, one for each kind that it takes."""
+
     def __init__(
         self,
         *,
@@ -715,14 +745,45 @@ class Capabilities(_message.Message):
         success_final_after: _duration_pb2.Duration | None = ...,
         webhook_authentication: Global___WebhookAuthentication.ValueType = ...,
         definitive_failures: _abc.Iterable[_builtins.str] | None = ...,
+        unknown_hold_after: _duration_pb2.Duration | None = ...,
+        passing_failures: _abc.Iterable[_builtins.str] | None = ...,
+        expected_times: _abc.Iterable[Global___ExpectedTime] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "provider", b"provider", "success_final_after", b"success_final_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Capabilities: _TypeAlias = Capabilities  # noqa: Y015
+
+@_typing.final
+class ExpectedTime(_message.Message):
+    """How long operations of one kind take as a rule, from the first send to the outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    WITHIN_FIELD_NUMBER: _builtins.int
+    kind: Global___OperationKind.ValueType
+    """The kind."""
+    @_builtins.property
+    def within(self) -> _duration_pb2.Duration:
+        """What takes longer is overdue."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___OperationKind.ValueType = ...,
+        within: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["within", b"within"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "within", b"within"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpectedTime: _TypeAlias = ExpectedTime  # noqa: Y015
 
 @_typing.final
 class ListProvidersRequest(_message.Message):

@@ -1,0 +1,129 @@
+"""A success against our record: an event says that something succeeded which is over for us, or
+which we never began. The provider is asked, and where it confirms it, or a signed event stands
+against its look-up, a person must see to it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from services.payments.domain.attempt import (
+    DENIAL,
+    MISMATCHES,
+    SUCCEEDED_LATE,
+    Answer,
+    Attempt,
+    AttemptState,
+    Capabilities,
+    Outcome,
+    Step,
+    intend,
+)
+from services.payments.domain.holds import HoldReason
+from services.payments.domain.payment import Failure, State
+from services.payments.steps.facts import Change, ClosedNews, News, NewsFate, Work
+from services.payments.steps.news import attempts_meant
+from services.payments.steps.timing import poll_in
+from services.payments.steps.waiting import amounts_of, evidence_of, hold, live, release
+
+# By our record nothing moved, or what moved has come back.
+_OVER = frozenset({AttemptState.FAILED, AttemptState.REVERSED})
+# The states in which a step may still begin, so that an event may be about an attempt to come.
+_BEFORE: dict[Step, frozenset[State]] = {
+    Step.COLLECTION: frozenset({State.CREATED, State.COLLECTING}),
+    Step.PAYOUT: frozenset(
+        {State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED, State.PAYING_OUT}
+    ),
+    Step.REFUND: frozenset({State.REFUNDING}),
+}
+
+
+def disputed(work: Work) -> Work | None:
+    """The work of asking about the first event that tells of a success against our record."""
+    for news in work.news:
+        attempt = _against_the_record(work, news)
+        if attempt is not None:
+            reference = attempt.provider_reference or news.answer.provider_reference
+            attempt = replace(attempt, provider_reference=reference)
+            return replace(work, attempt=attempt, disputed=news)
+    return None
+
+
+def _against_the_record(work: Work, news: News) -> Attempt | None:
+    """The attempt that an event says has succeeded, against our record; None for any other."""
+    if news.answer.outcome is not Outcome.SUCCEEDED:
+        return None
+    meant = attempts_meant(work, news)
+    if not meant:
+        to_come = work.payment.state in _BEFORE[news.step]
+        return None if to_come else _supposed(work, news)
+    if any(attempt.state not in _OVER for attempt in meant):
+        return None
+    unknown = [attempt for attempt in meant if attempt.code != SUCCEEDED_LATE]
+    return max(unknown, key=lambda attempt: attempt.number, default=None)
+
+
+def _supposed(work: Work, news: News) -> Attempt:
+    """What there would have to be at the provider if the event were true. Its number is none of
+    ours, because nothing of it is on record."""
+    attempt = intend(work.payment, news.step, 1, news.answer.amount)
+    return replace(
+        attempt,
+        number=0,
+        provider=news.provider,
+        key=news.answer.key or attempt.key,
+        state=AttemptState.FAILED,
+    )
+
+
+def settle_dispute(
+    work: Work, capabilities: Capabilities | None, answer: Answer, now: datetime
+) -> Change:
+    """What the provider's answer means for an event that tells of a success against our record."""
+    attempt, news = live(work), work.disputed
+    if news is None:
+        raise ValueError(f"{work.payment.transaction_id} has no event in dispute")
+    if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
+        return confirm(work, attempt, answer)
+    if capabilities is None or _has_nothing(answer):
+        # Its own signed word against its look-up, or nobody to ask.
+        if capabilities is None or (news.answer.signed and capabilities.signs_events):
+            return confirm(work, attempt, news.answer, told_alone=True)
+        return _stale(work, news)
+    if capabilities.says_failed(answer):
+        return _stale(work, news)
+    received_at = news.received_at or now
+    if now - received_at >= capabilities.unknown_hold_after:
+        return confirm(work, attempt, news.answer, told_alone=True)
+    return release(work, due_in=poll_in(received_at, now))
+
+
+def _has_nothing(answer: Answer) -> bool:
+    return answer.outcome is Outcome.ABSENT or answer.code == DENIAL
+
+
+def confirm(work: Work, attempt: Attempt, answer: Answer, *, told_alone: bool = False) -> Change:
+    """A person must see to it. The attempt keeps that it is known, so that the same success, told
+    again, is no other one, and what the provider itself shows to have moved; an event alone shows
+    nothing."""
+    reason = HoldReason.LATE_SUCCESS
+    if answer.code in MISMATCHES:
+        reason = HoldReason.AMOUNT_MISMATCH
+    before = work.payment.hold_reason or ""
+    facts = evidence_of(attempt, answer) | amounts_of(attempt, answer) | {"held_before": before}
+    moved = answer.amount or (attempt.amount if answer.outcome is Outcome.SUCCEEDED else None)
+    known = attempt if told_alone else attempt.known_to_have_moved(moved or attempt.moved)
+    told = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
+    change = hold(work, reason, **{**facts, "step": attempt.step, "state_before": attempt.state})
+    return replace(
+        change,
+        attempt=replace(known, failure=told) if attempt.number else None,
+        closed_news=_closed(work, NewsFate.APPLIED),
+    )
+
+
+def _stale(work: Work, news: News) -> Change:
+    """The event is older than what is on record: nothing to do but what was due anyway."""
+    return release(work, due_in=timedelta(0), closed_news=_closed(work, NewsFate.IGNORED))
+
+
+def _closed(work: Work, fate: NewsFate) -> tuple[ClosedNews, ...]:
+    return (ClosedNews(news=work.disputed, fate=fate),) if work.disputed else ()

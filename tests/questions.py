@@ -1,0 +1,15 @@
+"""The questions that come before a refund, answered: no payout was paid, or each has come back."""
+
+from services.payments.domain.attempt import Answer, Outcome
+from services.payments.steps import Decider, Plan
+
+NOT_PAID = Answer(outcome=Outcome.ABSENT)
+
+
+def past_questions(decider: Decider, plan: Plan) -> Plan:
+    """The plan as it is once the offramps have said that they paid nothing."""
+    while plan.work.refund is not None:
+        following = decider.after_look_up(plan.work, NOT_PAID)
+        assert following is not None
+        plan = following
+    return plan
