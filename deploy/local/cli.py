@@ -112,6 +112,7 @@ def _parser() -> _Parser:
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
+    _add_hostile(commands, data)
     _add_bench(commands, data)
     test = _add(commands, "test", _test, f"run the tests: {' '.join(rings.RINGS)}")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
@@ -131,6 +132,12 @@ def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -
     chaos.add_argument("--only", default="", help="of these bugs, for example 4,7")
     chaos.add_argument("--rate", type=_positive, default=8.0, help="requests a second (8)")
     chaos.add_argument("--keep", action="store_true", help="leave the database also if all is well")
+
+
+def _add_hostile(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    hostile = _add(commands, "hostile", _hostile, "send what no client should, and judge", data)
+    hostile.add_argument("--seed", type=int, default=1, help="decides all that is sent (1)")
+    hostile.add_argument("--cases", type=int, default=20_000, help="how many requests (20000)")
 
 
 def _add_bench(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
@@ -256,6 +263,11 @@ def _chaos(parsed: argparse.Namespace) -> int:
     words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
     words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
     return rings.become("tests.chaos", [*words, f"--data-dir={data_dir.root}"])
+
+
+def _hostile(parsed: argparse.Namespace) -> int:
+    words = [f"--{name}={getattr(parsed, name)}" for name in ("seed", "cases")]
+    return rings.become("tests.hostile", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
 
 
 def _bench(parsed: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from deploy.local.problem import Problem
 from deploy.local.terminal import is_coloured, say
 
 # In this order: what is cheap and near the code fails first.
-RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "benchmarks", "chaos")
+RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "hostile", "benchmarks", "chaos")
 # It mostly waits, for leases to end and for what was broken to heal, so the others run meanwhile.
 BESIDE = "chaos"
 # What pytest ends with where no test was asked for.
