@@ -113,6 +113,8 @@ def _parser() -> _Parser:
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
+    mutants = _add(commands, "mutants", _mutants, "change single lines; do tests notice?", data)
+    mutants.add_argument("--only", default="", help="these modules, for example ledger,quote")
     _add_bench(commands, data)
     test = _add(commands, "test", _test, f"run the tests: {' '.join(rings.RINGS)}")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
@@ -268,6 +270,11 @@ def _chaos(parsed: argparse.Namespace) -> int:
 def _hostile(parsed: argparse.Namespace) -> int:
     words = [f"--{name}={getattr(parsed, name)}" for name in ("seed", "cases")]
     return rings.become("tests.hostile", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
+
+
+def _mutants(parsed: argparse.Namespace) -> int:
+    words = [f"--only={parsed.only}"] if parsed.only else []
+    return rings.become("tests.mutants", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
 
 
 def _bench(parsed: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """Money is exact: what is read is what is written, and nothing but a plain decimal is read."""
 
-from decimal import Decimal, localcontext
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -116,6 +116,37 @@ def test_refusal_says_what_is_wrong(text: str, currency: str, reason: str) -> No
         parse_amount(text, currency, field="amount")
 
     assert refusal.value.error_reason == reason
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "0.001", "1e99", "x"])
+def test_every_refusal_names_the_field(text: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_amount(text, "USD", field="amount_usd")
+
+    assert [violation.field for violation in refusal.value.violations] == ["amount_usd"]
+
+
+def test_a_refusal_of_decimals_says_how_many_there_may_be() -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_amount("1.0005", "KWD", field="amount")
+
+    assert refusal.value.metadata["max_decimals"] == "3"
+
+
+def test_an_unknown_currency_is_told_back_no_longer_than_a_code_may_be() -> None:
+    with pytest.raises(CurrencyUnknown) as refusal:
+        exponent("BITCOINS!")
+
+    assert refusal.value.metadata == {"currency": "BITCOINS"}
+
+
+def test_nothing_depends_on_the_caller_s_decimal_context() -> None:
+    with localcontext(prec=3, rounding=ROUND_DOWN):
+        assert round_half_even(Decimal("123456.775"), "USD") == Money(12345678, "USD")
+        assert round_half_even(Decimal("123456.785"), "USD") == Money(12345678, "USD")
+        assert round_half_up(Decimal("123456.785"), "USD") == Money(12345679, "USD")
+        assert parse_amount("123456.78", "USD", field="amount") == Money(12345678, "USD")
+        assert format_rate(Decimal("94.9552452559971357")) == "94.9552452559971357"
 
 
 @given(st.text(max_size=60) | st.text("0123456789.eE+-_ ", max_size=60))

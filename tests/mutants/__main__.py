@@ -1,0 +1,120 @@
+"""`python -m tests.mutants`, which `./caravel mutants` becomes: one change of one line at a time in
+the modules of money and of the engine, and whether any unit test notices. mutmut makes and tries
+the mutants, in a copy of the checkout; pyproject.toml says which modules and tests."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.paths import DEFAULT_DATA_DIR, ROOT
+from deploy.local.terminal import BOLD, complain, paint, say
+
+# The part of the mutants that has to be noticed.
+WANTED = 0.90
+# How mutmut writes that the tests of a mutant passed, or that it has none.
+UNNOTICED = frozenset({0, 5, 33})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What became of the mutants of one module, or of several."""
+
+    noticed: int
+    all: int
+
+    @property
+    def share(self) -> float:
+        """The part that was noticed; of nothing, everything."""
+        return self.noticed / self.all if self.all else 1.0
+
+
+def main() -> int:
+    """Returns 1 where too few of the mutants are noticed."""
+    parser = argparse.ArgumentParser(prog="caravel mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="of these modules, for example ledger,quote")
+    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
+    parsed = parser.parse_args()
+    folder = parsed.data_dir.resolve() / "mutants"
+    _copy_checkout(folder)
+    mutmut = [str(Path(sys.executable).with_name("mutmut")), "run"]
+    names = [f"*.{name}.*" for name in filter(None, parsed.only.split(","))]
+    with (folder / "mutmut.log").open("w") as log:
+        say(paint("\n  mutants", BOLD) + f": what mutmut says goes to {log.name}")
+        run = subprocess.run([*mutmut, *names], cwd=folder, stdout=log, stderr=log, check=False)
+    tried = read(folder / "mutants")
+    if run.returncode or not tried:
+        complain(f"mutmut failed; the end of {folder / 'mutmut.log'} says why")
+        return 1
+    scores = {path: score(verdicts) for path, verdicts in tried.items()}
+    unnoticed = [name for verdicts in tried.values() for name in survivors(verdicts)]
+    say("\n".join(f"  not noticed: {name}" for name in unnoticed))
+    say(render(scores))
+    return 0 if total(scores).share >= WANTED else 1
+
+
+def _copy_checkout(folder: Path) -> None:
+    """The files of the checkout as they are now, without what an earlier run has left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+
+
+def read(mutants: Path) -> dict[str, Mapping[str, int]]:
+    """By module, each mutant that was tried and the exit code of its tests."""
+    found = {}
+    for meta in sorted(mutants.rglob("*.py.meta")):
+        codes = json.loads(meta.read_text())["exit_code_by_key"]
+        tried = {name: code for name, code in codes.items() if code is not None}
+        if tried:
+            found[str(meta.relative_to(mutants).with_suffix(""))] = tried
+    return found
+
+
+def score(verdicts: Mapping[str, int]) -> Score:
+    """How many were noticed."""
+    return Score(
+        noticed=sum(code not in UNNOTICED for code in verdicts.values()), all=len(verdicts)
+    )
+
+
+def survivors(verdicts: Mapping[str, int]) -> list[str]:
+    """The mutants that no test noticed; `mutmut show NAME` in the copy shows one."""
+    return sorted(name for name, code in verdicts.items() if code in UNNOTICED)
+
+
+def total(scores: Mapping[str, Score]) -> Score:
+    """All modules together."""
+    return Score(
+        noticed=sum(one.noticed for one in scores.values()),
+        all=sum(one.all for one in scores.values()),
+    )
+
+
+def render(scores: Mapping[str, Score]) -> str:
+    """A line a module, and one for all."""
+    rows = [*scores.items(), ("all", total(scores))]
+    return "\n".join(
+        f"  {path:44} {one.noticed:5d} of {one.all:5d} noticed  {one.share:6.1%}"
+        for path, one in rows
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)
