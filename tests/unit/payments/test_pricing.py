@@ -65,6 +65,16 @@ async def test_each_order_is_refused_for_its_own_reason() -> None:
     ]
 
 
+async def test_the_largest_amount_is_taken_and_one_cent_more_is_refused() -> None:
+    limits = CORRIDORS.to_currency("INR").limits
+    pricing = Pricing(CORRIDORS, FixedFees(), FixedRates())
+
+    largest = limits.maximum.amount_minor
+    results = await pricing.quotes([_order(largest), _order(largest + 1)], NOW)
+
+    assert [type(result) for result in results] == [Quote, AmountAboveMaximum]
+
+
 async def test_a_corridor_without_a_rate_fails_its_own_orders_only() -> None:
     rates = FixedRates({"us-ng": Unavailable("no rate")})
 

@@ -35,6 +35,18 @@ def test_published_vectors_reproduce(currency: str, mid: str, payout: str) -> No
     assert (str(terms.fee), str(terms.net), str(terms.payout)) == ("2.50", "97.50", payout)
 
 
+@pytest.mark.parametrize(
+    ("amount_minor", "payout"), [(10_000, "98"), (10_100, "98"), (10_200, "100")]
+)
+def test_a_payout_between_two_units_goes_to_the_even_one(amount_minor: int, payout: str) -> None:
+    """Less 2.50 of fees, at a rate of one, the nets are 97.5, 98.5 and 99.5 yen."""
+    trail = make_trail("1", markup_basis_points=0)
+
+    terms = agree_terms(Money(amount_minor, "USD"), "JPY", FEES, trail)
+
+    assert str(terms.payout) == payout
+
+
 @given(amount_minor=st.integers(min_value=251, max_value=10**9))
 def test_fees_and_net_always_sum_to_the_amount(amount_minor: int) -> None:
     terms = agree_terms(Money(amount_minor, "USD"), "NGN", FEES, make_trail())

@@ -146,6 +146,18 @@ def test_only_listed_refusals_are_definitive(
     assert translate.ambiguous(OPERATION, error).outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize("http_status", [401, 402, 404, 409, 429, 500, 502])
+def test_a_listed_refusal_is_definitive_with_status_400_only(http_status: int) -> None:
+    body = {
+        "error": {"type": "invalid_request_error", "code": "amount_too_small", "param": "amount"}
+    }
+    error = stripe.InvalidRequestError(
+        "no", "amount", "amount_too_small", json.dumps(body), http_status, body, {}
+    )
+
+    assert translate.read_error(OPERATION, error).outcome is Outcome.UNKNOWN
+
+
 def test_an_answer_that_is_no_error_object_is_unknown() -> None:
     error = stripe.APIError("boom", "<html>", 502, None, {})
 
