@@ -77,15 +77,15 @@ local function methods_of(calls)
 end
 
 -- Removes what no service reads, and gRPC could not carry: its metadata are printable ASCII. Returns
--- the name of a header that a service would read and cannot.
+-- the name of a header that is needed and cannot be carried.
 local function clean(headers, is_webhook)
   local dropped, unreadable = {}, nil
   for name, text in pairs(headers) do
-    if not ENVOYS[name] and not find(name, "^:") then
-      local is_read = is_webhook or FORWARDED[name]
+    if not find(name, "^:") then
+      local is_needed = FORWARDED[name] or ENVOYS[name]
       local is_carried = not find(text, "[^\32-\126]")
-      if FORWARDED[name] and not is_carried then unreadable = name end
-      if not (is_read and is_carried) then dropped[#dropped + 1] = name end
+      if is_needed and not is_carried then unreadable = name end
+      if not (is_carried and (is_needed or is_webhook)) then dropped[#dropped + 1] = name end
     end
   end
   for _, name in ipairs(dropped) do headers:remove(name) end
