@@ -7,7 +7,7 @@ local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 -- What gRPC itself refuses below a service, by its code: the caller's faults, but for the last.
 local UNREADABLE = { "3", "FIELD_INVALID", "The call cannot be read." }
 local BELOW = {
-  ["8"] = { "8", "REQUEST_TOO_LARGE", "The message is larger than 256 KiB." },
+  ["8"] = { "8", "REQUEST_TOO_LARGE", "The message is larger than 288 KiB." },
   ["12"] = UNREADABLE,
   ["13"] = UNREADABLE,
 }

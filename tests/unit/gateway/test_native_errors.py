@@ -67,7 +67,7 @@ async def test_a_call_without_a_message(
 
 
 async def test_a_message_that_is_too_large(gateway: Gateway, channel: grpc.aio.Channel) -> None:
-    request = payments_pb2.CreatePaymentRequest(reference="x" * 262144)
+    request = payments_pb2.CreatePaymentRequest(reference="x" * 294912)
 
     assert await refusal(stub(channel).CreatePayment(request, timeout=20)) == (
         grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -14,6 +14,7 @@ BODIES = {
     "no json": b"not json at all",
     "one byte": b"\x00",
     "random": random.Random(1).randbytes(200_000),
+    "as large as it may be": random.Random(1).randbytes(262_144),
 }
 
 

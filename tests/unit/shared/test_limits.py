@@ -15,10 +15,11 @@ ENVOY = (ROOT / "gateway/envoy.yaml").read_text()
 
 
 def test_the_gateway_bounds_bodies_by_the_same_number() -> None:
-    found = re.findall(r"max_request_body_size: (\d+)|max_request_bytes: (\d+)", ENVOY)
+    bodies = re.findall(r"max_request_body_size: (\d+)", ENVOY)
+    messages = re.findall(r"max_request_bytes: (\d+)", ENVOY)
 
-    assert found
-    assert {int(one or other) for one, other in found} == {BODY_MAX_BYTES}
+    assert {int(size) for size in bodies} == {BODY_MAX_BYTES}
+    assert {int(size) for size in messages} == {MESSAGE_MAX_BYTES}
 
 
 def test_the_servers_take_more_metadata_than_the_gateway_makes_of_its_headers() -> None:
