@@ -2,7 +2,7 @@
 local answers = {}
 
 local TYPE = '{"@type":"type.googleapis.com/google.rpc.'
-local NAME_BYTES_MAX = 100
+local TEXT_BYTES_MAX = 400
 
 -- The gRPC code that belongs to each status.
 local CODES = { [400] = 3, [403] = 7, [404] = 5, [405] = 12, [413] = 8, [415] = 3, [429] = 8 }
@@ -19,8 +19,9 @@ end
 
 -- Text as a JSON string. What a caller wrote may be of any length, and is cut between characters.
 local function quote(text)
-  if #text > 4 * NAME_BYTES_MAX then
-    text = string.gsub(string.sub(text, 1, 4 * NAME_BYTES_MAX), "[\192-\255]?[\128-\191]*$", "") .. "…"
+  if #text > TEXT_BYTES_MAX then
+    local cut = string.sub(text, 1, TEXT_BYTES_MAX)
+    text = string.gsub(cut, "[\192-\255]?[\128-\191]*$", "") .. "…"
   end
   return '"' .. string.gsub(text, '[%z\1-\31"\\\127]', escape) .. '"'
 end
@@ -49,24 +50,13 @@ function answers.body(refusal, request_id)
   local details = { error_info(refusal.reason, refusal.metadata) }
   if refusal.violations then details[2] = bad_request(refusal.violations) end
   if refusal.retry_after_seconds then
-    details[#details + 1] = TYPE .. 'RetryInfo","retry_delay":"' .. refusal.retry_after_seconds .. 's"}'
+    local delay = refusal.retry_after_seconds .. "s"
+    details[#details + 1] = TYPE .. 'RetryInfo","retry_delay":' .. quote(delay) .. "}"
   end
-  details[#details + 1] = TYPE .. 'RequestInfo","request_id":' .. quote(request_id) .. ',"serving_data":""}'
-  return '{"code":' .. CODES[refusal.status] .. ',"message":' .. quote(refusal.message) .. ',"details":['
-    .. table.concat(details, ",") .. "]}"
-end
-
--- A refusal of a request for what is wrong with its fields.
-function answers.of_violations(violations)
-  local sentences = {}
-  for index, one in ipairs(violations) do sentences[index] = one.description end
-  return {
-    status = 400,
-    reason = violations[1].reason,
-    message = table.concat(sentences, "; "),
-    metadata = { field = violations[1].field },
-    violations = violations,
-  }
+  details[#details + 1] = TYPE .. 'RequestInfo","request_id":' .. quote(request_id)
+    .. ',"serving_data":""}'
+  return '{"code":' .. CODES[refusal.status] .. ',"message":' .. quote(refusal.message)
+    .. ',"details":[' .. table.concat(details, ",") .. "]}"
 end
 
 return answers

@@ -4,6 +4,7 @@
 local answers = require("answers")
 local body = require("body")
 local query = require("query")
+local refusals = require("refusals")
 local routes = require("routes")
 
 local find, lower, match = string.find, string.lower, string.match
@@ -11,7 +12,8 @@ local find, lower, match = string.find, string.lower, string.match
 local BODY_BYTES_MAX = 262144
 -- The headers that a service reads, beside those that only a webhook has.
 local FORWARDED = {
-  authorization = true, ["idempotency-key"] = true, traceparent = true, tracestate = true, ["x-api-key"] = true,
+  authorization = true, ["idempotency-key"] = true, traceparent = true, tracestate = true,
+  ["x-api-key"] = true,
 }
 -- The headers that Envoy itself still needs.
 local ENVOYS = {
@@ -30,42 +32,7 @@ local GRPC_NOISE = {
   "grpc-accept-encoding", "x-envoy-upstream-service-time",
 }
 
--- An error without details is gRPC's own and not the service's, and has words of its own.
-local UNEXPLAINED = {
-  ["4"] = { status = 504, reason = "SERVICE_UNAVAILABLE", message = "The answer took too long; the request may still be at work. Repeat it with the same idempotency key." },
-  ["8"] = { status = 429, reason = "OVERLOADED", message = "Too much at once; repeat the request with the same idempotency key.", retry_after_seconds = 1 },
-  ["12"] = { status = 503, reason = "SERVICE_UNAVAILABLE", message = "The service cannot answer now; repeat the request with the same idempotency key.", retry_after_seconds = 1 },
-  other = { status = 500, reason = "INTERNAL_ERROR", message = "Something went wrong on our side; it is logged." },
-}
-UNEXPLAINED["14"] = UNEXPLAINED["12"]
-
 local OTHER_PORT = "native gRPC has its own port"
-local INTERNAL_ERROR = UNEXPLAINED.other
-
-local function malformed(message, metadata)
-  return { status = 400, reason = "REQUEST_MALFORMED", message = message, metadata = metadata }
-end
-
-local function not_found()
-  return { status = 404, reason = "ROUTE_NOT_FOUND", message = "There is no such path; GET /docs lists them all." }
-end
-
-local function too_large()
-  return { status = 413, reason = "REQUEST_TOO_LARGE", message = "The body is larger than 256 KiB.", metadata = { max_bytes = "262144" } }
-end
-
-local function unsupported(header, message)
-  return { status = 415, reason = "CONTENT_TYPE_UNSUPPORTED", message = message, metadata = { header = header } }
-end
-
--- The answer to a method that the path does not have: which it has.
-local function other_method(method, allowed)
-  if method == "OPTIONS" then return { status = 204, allow = allowed } end
-  return {
-    status = 405, reason = "METHOD_NOT_ALLOWED", allow = allowed,
-    message = "The path is there, and not with this method; it takes " .. allowed .. ".", metadata = { allow = allowed },
-  }
-end
 
 local function methods_of(calls)
   local names = {}
@@ -99,16 +66,16 @@ local function route_of(handle, headers)
   local address, parameters = match(headers:get(":path") or "", "^([^?]*)%??(.*)$")
   local calls, written = routes.find(address)
   if not calls then
-    if written then return nil, malformed("The path cannot be read.") end
+    if written then return nil, refusals.unreadable_path() end
     -- A page of the documentation, whose route in envoy.yaml says so.
     local allowed = handle:metadata():get("methods")
-    if not allowed then return nil, not_found() end
-    return nil, not SAFE[method] and other_method(method, allowed) or nil
+    if not allowed then return nil, refusals.not_found() end
+    return nil, not SAFE[method] and refusals.other_method(method, allowed) or nil
   end
   local route = calls[SAFE[method] or method]
-  if not route then return nil, other_method(method, methods_of(calls)) end
+  if not route then return nil, refusals.other_method(method, methods_of(calls)) end
   local violations = parameters ~= "" and query.check(parameters, route)
-  if violations then return nil, answers.of_violations(violations) end
+  if violations then return nil, refusals.of_violations(violations) end
   if written ~= address then
     headers:replace(":path", parameters ~= "" and written .. "?" .. parameters or written)
   end
@@ -124,32 +91,24 @@ local function unreadable_body(headers)
   local content_type = lower(headers:get("content-type") or "")
   local charset = match(content_type, ";%s*charset%s*=%s*\"?([^\"; ]*)")
   if not find(content_type, "^application/json%s*;") and content_type ~= "application/json" then
-    return unsupported("content-type", "The body must be JSON; send content-type: application/json.")
+    return refusals.unsupported("content-type", "The body must be JSON; send content-type: application/json.")
   elseif charset and charset ~= "utf-8" then
-    return unsupported("content-type", "JSON is UTF-8; leave the charset out.")
+    return refusals.unsupported("content-type", "JSON is UTF-8; leave the charset out.")
   elseif (headers:get("content-encoding") or "identity") ~= "identity" then
-    return unsupported("content-encoding", "The body must not be compressed.")
+    return refusals.unsupported("content-encoding", "The body must not be compressed.")
   end
-end
-
-local function refusal_of_body(problem)
-  if problem.message then
-    local where = " (at byte " .. problem.offset .. ")"
-    return { status = 400, reason = "JSON_INVALID", message = "The body is no JSON object: " .. problem.message .. where .. ".", metadata = { offset = tostring(problem.offset) } }
-  end
-  return answers.of_violations(problem)
 end
 
 -- Returns nil, and what is wrong with a body that is there; puts numbers of decimal text between
 -- quotes.
 local function check_body(route, buffer, unreadable)
-  if buffer:length() > BODY_BYTES_MAX then return nil, too_large() end
+  if buffer:length() > BODY_BYTES_MAX then return nil, refusals.too_large() end
   if route.raw then return nil end
-  if not route.body then return nil, malformed("This call takes no body.") end
+  if not route.body then return nil, refusals.malformed("This call takes no body.") end
   if unreadable then return nil, unreadable end
   local text = buffer:getBytes(0, buffer:length())
   local checked, problem = body.check(text, route.body, route.in_path)
-  if not checked then return nil, refusal_of_body(problem) end
+  if not checked then return nil, refusals.of_body(problem) end
   if checked ~= text then buffer:setBytes(checked) end
 end
 
@@ -172,7 +131,7 @@ local function guarded(handle, check, ...)
   local passed, first, second, third = pcall(check, ...)
   if passed then return first, second, third end
   handle:logErr("rest.lua: " .. tostring(first))
-  return nil, INTERNAL_ERROR
+  return nil, refusals.INTERNAL_ERROR
 end
 
 local function trace(handle, headers, request_id)
@@ -194,15 +153,16 @@ local function check_headers(handle, headers)
   if find(headers:get("content-type") or "", "^application/grpc") then
     local is_native = headers:get("te") == "trailers"
     if is_native then handle:streamInfo():dynamicMetadata():set("caravel", "native", true) end
-    return nil, unsupported("content-type", OTHER_PORT)
+    return nil, refusals.unsupported("content-type", OTHER_PORT)
   end
   local route, refusal = route_of(handle, headers)
   if refusal or not route then return route, refusal end
-  if (tonumber(headers:get("content-length") or "") or 0) > BODY_BYTES_MAX then return route, too_large() end
+  local length = tonumber(headers:get("content-length") or "") or 0
+  if length > BODY_BYTES_MAX then return route, refusals.too_large() end
   local unreadable = route.body and unreadable_body(headers)
   local name = clean(headers, route.raw)
   if name then
-    return route, malformed("The header " .. name .. " has characters that are not printable ASCII.", { header = name })
+    return route, refusals.unreadable_header(name)
   end
   -- Without a body it does not matter of which type it is.
   return route, nil, unreadable
@@ -234,11 +194,12 @@ local function explain(handle, headers, request_id)
   local text = buffer:getBytes(0, buffer:length())
   local code = match(text, '^{"code":(%d+),.*"details":%[%]}$')
   if not code then return handle:headers() end
-  local refusal = UNEXPLAINED[code] or INTERNAL_ERROR
+  local refusal = refusals.unexplained(code)
   buffer:setBytes(answers.body(refusal, request_id))
   headers = handle:headers()
   headers:replace(":status", tostring(refusal.status))
-  if refusal.retry_after_seconds then headers:replace("retry-after", tostring(refusal.retry_after_seconds)) end
+  local seconds = refusal.retry_after_seconds
+  if seconds then headers:replace("retry-after", tostring(seconds)) end
   return headers
 end
 

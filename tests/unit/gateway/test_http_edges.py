@@ -71,10 +71,7 @@ MALFORMED = {
     "encoded slash": b"GET /api/payments/a%2Fb HTTP/1.1\r\nhost: x\r\n\r\n",
     "encoded backslash": b"GET /api/payments/a%5Cb HTTP/1.1\r\nhost: x\r\n\r\n",
     "NUL in the path": b"GET /api/payments/%00 HTTP/1.1\r\nhost: x\r\n\r\n",
-    "line break in the path": b"GET /api/payments/%0a HTTP/1.1\r\nhost: x\r\n\r\n",
-    "no UTF-8 in the path": b"GET /api/payments/%ff HTTP/1.1\r\nhost: x\r\n\r\n",
     "raw bytes in the path": b"GET /api/payments/\xc3\xa9 HTTP/1.1\r\nhost: x\r\n\r\n",
-    "half an escape": b"GET /api/payments/%4 HTTP/1.1\r\nhost: x\r\n\r\n",
     "a fragment": b"GET /api/payments#x HTTP/1.1\r\nhost: x\r\n\r\n",
     "unknown transfer encoding": get("transfer-encoding: gzip"),
     "chunked twice": get("transfer-encoding: chunked, chunked"),
@@ -89,7 +86,6 @@ MALFORMED = {
     "underscore in a name": get("idempotency_key: k"),
     "header of HTTP/2": get(":path: /x"),
     "credential that is no ASCII": get("authorization: é"),
-    "key that is no ASCII": get(b"idempotency-key: \xff"),
     "body of a reading": GET + b"content-length: 2\r\ncontent-type: application/json\r\n\r\n{}",
 }
 
@@ -100,6 +96,20 @@ async def test_what_is_no_request_is_a_400_in_our_form(
 ) -> None:
     assert await refused(gateway, request_bytes) == (400, "REQUEST_MALFORMED")
     assert not gateway.backend.requests
+
+
+@pytest.mark.parametrize("path", ["%ff", "%0a", "%7f", "%4", "%zz", "%", "%ED%A0%80"])
+async def test_a_path_that_is_no_text_is_refused(gateway: Gateway, path: str) -> None:
+    request = f"GET /api/payments/{path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+
+    assert await refused(gateway, request) == (400, "FIELD_INVALID")
+    assert not gateway.backend.requests
+
+
+async def test_a_key_that_is_no_ascii_is_no_key(gateway: Gateway) -> None:
+    request = get(b"idempotency-key: \xff")
+
+    assert await refused(gateway, request) == (400, "IDEMPOTENCY_KEY_INVALID")
 
 
 async def test_an_answer_before_the_request_has_an_id_is_in_the_log_under_its_own(
