@@ -103,3 +103,48 @@ async def test_every_answer_has_a_request_id_and_no_grpc_noise(rest: Rest) -> No
         answer = await rest.get(path)
         assert answer.headers["x-request-id"]
         assert not [name for name in answer.headers if name.lower().startswith("grpc-")]
+
+
+async def test_a_misspelt_field_makes_no_payment(rest: Rest) -> None:
+    user = str(uuid4())
+    body = {"user_id": user, "amount_usd": "100.00", "destination_currency": "INR"}
+
+    for extra in ({"recipent": {"account": "1"}}, {"recipient": {"acount": "1"}}, {"userId": user}):
+        answer = await rest.post("/api/payments", {**body, **extra}, key=uuid4().hex)
+        assert (answer.status, answer.reason) == (400, "FIELD_UNKNOWN")
+
+    assert (await rest.get(f"/api/payments?user_id={user}")).json["payments"] == []
+
+
+async def test_the_query_does_not_say_which_payment_is_meant(rest: Rest) -> None:
+    one, other = await rest.create(), await rest.create()
+    query = f"?transaction_id={other['transaction_id']}"
+
+    for path in (":cancel", ":refund", ""):
+        method = "POST" if path else "GET"
+        place = f"/api/payments/{one['transaction_id']}{path}{query}"
+        answer = await rest.send(method, place, {} if path else None, key=uuid4().hex)
+        assert (answer.status, answer.reason) == (400, "FIELD_MISPLACED")
+
+    for payment in (one, other):
+        shown = (await rest.get(f"/api/payments/{payment['transaction_id']}")).json
+        assert (shown["cancel_requested"], shown["refunded_usd"]) == (False, "0.00")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_type": "text/plain", "origin": "https://elsewhere.example"},
+        {"origin": "https://elsewhere.example"},
+        {"origin": "null"},
+        {"sec_fetch_site": "cross-site"},
+        {"content_type": "text/plain"},
+    ],
+)
+async def test_a_page_from_elsewhere_makes_no_endpoint(rest: Rest, headers: dict[str, str]) -> None:
+    before = (await rest.get("/api/webhook-endpoints")).json
+
+    answer = await rest.post("/api/webhook-endpoints", {"url": "http://127.0.0.1:9/x"}, **headers)
+
+    assert answer.status in (403, 415)
+    assert (await rest.get("/api/webhook-endpoints")).json == before
