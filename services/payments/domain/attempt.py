@@ -96,6 +96,12 @@ class Answer:
     occurred_at: datetime | None = None
 
     @property
+    def is_evidence(self) -> bool:
+        """Whether it is an answer that was asked for, or has a signature: anybody may send an event
+        that has none."""
+        return self.signed or not self.event_id
+
+    @property
     def is_a_persons(self) -> bool:
         """Whether an operator states it, who has seen what no provider says."""
         return self.actor.startswith("operator:")
@@ -185,7 +191,7 @@ class Attempt:
     def _moved_after(self, state: AttemptState, answer: Answer) -> Money | None:
         """What is known to have moved once it is in this state; None where the state says it."""
         if state is AttemptState.UNKNOWN:
-            return answer.amount or self.moved
+            return (answer.amount if answer.is_evidence else None) or self.moved
         differs = state is AttemptState.SUCCEEDED and answer.amount != self.amount
         return answer.amount if differs else None
 

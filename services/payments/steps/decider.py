@@ -35,7 +35,7 @@ from services.payments.steps.news import (
     outdated,
     takes_back,
 )
-from services.payments.steps.suspense import mismatch, with_suspense
+from services.payments.steps.suspense import mismatch, watch, with_suspense
 from services.payments.steps.timing import HELD_POLL, LONGEST_RETRY, SEND_DEADLINE, SENDS_MAX
 from services.payments.steps.unknowns import ENDED_BY_OUTCOME, Unknowns
 from services.payments.steps.waiting import (
@@ -57,6 +57,7 @@ from services.payments.steps.ways_back import (
     refund_the_rest,
 )
 from services.shared.errors import DomainError
+from services.shared.money import Money
 
 STEP_OF_STATE: Mapping[State, Step] = {
     State.CREATED: Step.COLLECTION,
@@ -116,16 +117,17 @@ class Decider:
 
     def _while_held(self, work: Work) -> Plan:
         """What events say meanwhile stays in the inbox for whoever ends the hold, but a hold that
-        waits for nothing but an outcome ends with it."""
+        waits for nothing but an outcome ends with it, and what has moved is posted all the same."""
         attempt = work.attempt
-        waits = work.payment.hold_reason in ENDED_BY_OUTCOME
+        watches = work.payment.hold_reason == HoldReason.AMOUNT_MISMATCH
+        waits = watches or work.payment.hold_reason in ENDED_BY_OUTCOME
         if not waits or attempt is None or not attempt.is_live:
             return rest(work, release(work))
         capabilities = self._capabilities.get(attempt.provider)
         if capabilities is None:
             return rest(work, release(work))
         answer = evidence(work, attempt, capabilities)
-        if answer is not None:
+        if answer is not None and not watches:
             return rest(work, self._settle(work, answer, work.claimed_at))
         if capabilities.look_up is LookUp.NONE:
             return rest(work, release(work))
@@ -297,6 +299,8 @@ class Decider:
         self, work: Work, answer: Answer, now: datetime, *, definitive: bool
     ) -> Change:
         """The outcome that a hold has waited for ends it; no other answer does."""
+        if work.payment.hold_reason == HoldReason.AMOUNT_MISMATCH:
+            return watch(work, live(work), answer, definitive=definitive)
         if answer.outcome is not Outcome.SUCCEEDED and not definitive:
             return release(work, due_in=HELD_POLL)
         ended, event = without_hold(work, actor=answer.actor, cause="hold_ended_by_outcome")
@@ -342,7 +346,8 @@ class Decider:
         if definitive:
             # A refund that did not reach the payer after all: how to pay it is for a person to say.
             change = hold(work, HoldReason.REFUND_REVERSED, **facts)
-            return replace(change, closed_news=closed(work, attempt))
+            back = attempt.known_to_have_moved(Money(0, attempt.amount.currency))
+            return replace(change, attempt=back, closed_news=closed(work, attempt))
         if answer.outcome is Outcome.SUCCEEDED:
             # What remains of the time in which it may come back; at its end this was the last time.
             remaining = self._final_in(work, attempt) or None

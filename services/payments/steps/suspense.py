@@ -3,12 +3,13 @@ lies on suspense for it is brought to where it belongs in the same transaction."
 
 from dataclasses import replace
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState
+from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome
 from services.payments.domain.holds import HoldReason
 from services.payments.domain.ledger import suspense_postings
 from services.payments.steps.facts import Change, Work
 from services.payments.steps.news import heard
-from services.payments.steps.waiting import amounts_of, evidence_of, hold
+from services.payments.steps.timing import HELD_POLL
+from services.payments.steps.waiting import amounts_of, evidence_of, hold, release
 
 
 def mismatch(work: Work, attempt: Attempt, answer: Answer) -> Change:
@@ -16,11 +17,31 @@ def mismatch(work: Work, attempt: Attempt, answer: Answer) -> Change:
     facts = evidence_of(attempt, answer) | amounts_of(attempt, answer)
     change = hold(work, HoldReason.AMOUNT_MISMATCH, **facts)
     # The events that led here are not to lead here again.
+    after = attempt.answered(AttemptState.UNKNOWN, answer)
     return replace(
         change,
-        attempt=attempt.answered(AttemptState.UNKNOWN, answer),
+        attempt=after,
         closed_news=heard(work, attempt),
+        # It may still move, and is then known to have moved.
+        due_in=None if after.moved else HELD_POLL,
     )
+
+
+def watch(work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
+    """What an answer says to have moved while the payment is held for another amount than ours;
+    only a person ends the hold."""
+    moved = attempt.moved
+    if answer.outcome is Outcome.SUCCEEDED:
+        moved = answer.amount or attempt.amount
+    elif definitive:
+        moved = None
+    elif answer.amount is not None:
+        moved = answer.amount
+    over = moved is not None or definitive
+    change = release(work, due_in=None if over else HELD_POLL)
+    if moved == attempt.moved:
+        return change
+    return replace(change, attempt=replace(attempt, moved=moved))
 
 
 def with_suspense(work: Work, change: Change) -> Change:

@@ -86,7 +86,7 @@ def test_what_is_paid_out_is_what_was_bought() -> None:
 
 
 @given(
-    amount_minor=st.integers(min_value=300, max_value=10**11),
+    amount_minor=st.integers(min_value=300, max_value=5 * 10**7),
     currency=st.sampled_from([*PAID_OUT, "KWD", "BHD", "CLF", "ISK"]),
     mid=st.decimals(min_value="0.0001", max_value=99_999, places=9, allow_nan=False),
     markup=st.integers(min_value=0, max_value=1_000),

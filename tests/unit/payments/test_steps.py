@@ -368,7 +368,7 @@ def test_news_of_a_settled_payment_changes_nothing() -> None:
 
 def test_a_held_payment_takes_no_step_and_keeps_its_news() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN, news=(_news(Outcome.SUCCEEDED),))
-    held = replace(work, payment=replace(work.payment, hold_reason="amount_mismatch"))
+    held = replace(work, payment=replace(work.payment, hold_reason="late_success"))
 
     plan = DECIDER.plan(held)
 

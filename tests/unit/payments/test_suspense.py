@@ -12,8 +12,9 @@ from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outc
 from services.payments.domain.ledger import suspense_postings
 from services.payments.domain.operator import Operator
 from services.payments.domain.payment import Failure, State
-from services.payments.steps import Change, Decider, Work
+from services.payments.steps import Call, Change, Decider, News, Work
 from services.payments.steps.operator import end_hold, resolve
+from services.payments.steps.timing import HELD_POLL
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_payment, make_work
 
@@ -21,6 +22,9 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 ADA = Operator(name="ada")
 PAID_99 = Money(9_900, "USD")
 REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
+BLOCKED = Answer(
+    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
+)
 AMOUNTS = st.one_of(
     st.none(),
     st.builds(Money, st.integers(min_value=0, max_value=10**9), st.sampled_from(["USD", "EUR"])),
@@ -191,3 +195,89 @@ def test_however_often_it_changes_the_postings_add_up_to_what_is_so_now(
     for currency in ("USD", "EUR"):
         assert sums[f"onramp:stripe:{currency}"] == held[currency]
         assert sums[f"suspense:stripe:{currency}"] == -held[currency]
+
+
+# While it is held
+
+
+def _open_payout(answer: Answer) -> tuple[Change, Work]:
+    """A payout that the provider has taken over another amount and not finished yet."""
+    work = make_work(State.PAYING_OUT, AttemptState.SENT)
+    held = DECIDER.settle(work, answer, NOW)
+    return held, replace(work, payment=held.payment, attempt=held.attempt)
+
+
+def test_a_payout_of_another_amount_is_asked_about_until_it_has_moved() -> None:
+    held, work = _open_payout(_stated(None))
+    assert (held.postings, held.due_in) == ((), HELD_POLL)
+
+    plan = DECIDER.plan(work)
+    assert plan.call is Call.LOOK_UP
+    still_open = DECIDER.settle(plan.work, _stated(None), NOW)
+    moved = DECIDER.settle(plan.work, _stated(Money(700, "NGN")), NOW)
+
+    assert (still_open.events, still_open.attempt, still_open.due_in) == ((), None, HELD_POLL)
+    assert _balances(moved) == {"offramp:local_wallet:NGN": -700, "suspense:local_wallet:NGN": 700}
+    assert moved.payment.hold_reason == "amount_mismatch"
+    assert [event.cause for event in moved.events] == ["payout_amount_stated"]
+    assert moved.due_in is None
+
+
+def test_an_amount_that_is_right_after_all_ends_no_hold_by_itself() -> None:
+    _, work = _open_payout(_stated(None))
+    payout = work.payment.terms.payout
+
+    right = DECIDER.settle(DECIDER.plan(work).work, Answer(outcome=Outcome.SUCCEEDED), NOW)
+
+    assert right.payment.hold_reason == "amount_mismatch"
+    assert _balances(right)["suspense:local_wallet:NGN"] == payout.amount_minor
+
+
+def test_what_is_known_to_have_moved_and_has_failed_comes_off_again() -> None:
+    held, work = _open_payout(_stated(Money(700, "NGN")))
+
+    failed = DECIDER.settle(DECIDER.plan(work).work, BLOCKED, NOW)
+
+    assert _balances(held, failed) == {}
+    assert failed.payment.hold_reason == "amount_mismatch"
+
+
+def test_an_event_without_a_signature_puts_nothing_on_suspense() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    for signed, postings in ((False, 0), (True, 1)):
+        told = Answer(
+            outcome=Outcome.SUCCEEDED, amount=Money(1, "NGN"), event_id="evt_1", signed=signed
+        )
+        change = DECIDER.settle(work, told, NOW)
+        assert change.payment.hold_reason == "amount_mismatch"
+        assert len(change.postings) == postings
+
+
+def test_a_refund_that_came_back_is_the_onramps_again_and_on_suspense() -> None:
+    work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    failed = Answer(
+        outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="account closed")
+    )
+
+    change = DECIDER.settle(work, failed, NOW)
+
+    assert change.payment.hold_reason == "refund_reversed"
+    assert _balances(change) == {"onramp:stripe:USD": 10_000, "suspense:stripe:USD": -10_000}
+
+
+def test_a_success_after_the_refund_is_on_suspense_from_when_the_provider_confirms_it() -> None:
+    work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
+    told = Answer(outcome=Outcome.SUCCEEDED, event_id="evt_1", key=failed.key, signed=True)
+    news = News(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=told)
+
+    plan = DECIDER.plan(replace(work, earlier=(failed,), news=(news,)))
+    assert (plan.call, plan.change.postings) == (Call.LOOK_UP, ())
+    held = DECIDER.settle(plan.work, Answer(outcome=Outcome.SUCCEEDED), NOW)
+
+    assert held.payment.hold_reason == "late_success"
+    paid = work.payment.terms.payout.amount_minor
+    assert _balances(held) == {
+        "offramp:local_wallet:NGN": -paid,
+        "suspense:local_wallet:NGN": paid,
+    }

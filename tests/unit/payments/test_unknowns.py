@@ -215,7 +215,7 @@ def test_an_event_that_is_evidence_ends_it_at_once() -> None:
 
 
 def test_no_other_hold_ends_by_itself() -> None:
-    plan = DECIDER.plan(_held("amount_mismatch"))
+    plan = DECIDER.plan(_held("payout_unconfirmed"))
 
     assert (plan.call, plan.change.due_in) == (None, None)
 
