@@ -62,6 +62,7 @@ def _prove(parsed: argparse.Namespace) -> int:
         seeds=parsed.seeds or prove.SEEDS,
         minutes=parsed.minutes or prove.MINUTES,
         first_seed=parsed.seed[0] if parsed.seed else 1,
+        at_once=parsed.at_once,
     )
     names = parsed.only.split(",") if parsed.only else [plant.name for plant in PLANTS]
     try:

@@ -5,7 +5,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,6 +105,9 @@ class AttemptRow:
     # What its provider has said to have moved, where that is not what the state says.
     moved_minor: int | None = None
     moved_currency: str | None = None
+    # Since when nobody knows its outcome, where that is so.
+    unknown_since: datetime | None = None
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,10 +252,12 @@ DIGESTS = """
            (SELECT string_agg(concat_ws(',', k.*), ';' ORDER BY k.key) FROM (
                SELECT key, operation, fingerprint, response FROM idempotency_keys
                 WHERE payment_id = p.id) k))) AS digest,
-           p.hold_reason IS NOT NULL OR p.due_at IS NULL OR p.due_at = p.deadline_at
+           p.due_at IS NULL OR p.due_at = p.deadline_at
            OR p.state = 'COMPLETED' AND p.due_at > now() + interval '1 hour' AS rests
       FROM payments p
 """
+# After so long at most, as providers are declared, an unknown outcome is on hold.
+UNKNOWN_AT_MOST = timedelta(minutes=30)
 # How the digest of a payment begins that may still go on by itself.
 BUSY = "busy "
 
@@ -311,7 +316,7 @@ async def inbox_events(owner_url: str) -> Sequence[InboxEvent]:
 
 async def let_time_pass(owner_url: str) -> None:
     """Lets the days pass after which a completed payout is looked up for the last time, and in
-    which a merchant's endpoint is tried again."""
+    which a merchant's endpoint is tried again; and the minutes between two looks at a hold."""
     connection = await _connect(owner_url)
     try:
         # How long ago it was completed is counted from its last change.
@@ -319,9 +324,34 @@ async def let_time_pass(owner_url: str) -> None:
             "UPDATE payments SET updated_at = updated_at - (due_at - now()) - interval '1 minute', "
             "due_at = now() WHERE state = 'COMPLETED' AND due_at > now()"
         )
+        # A hold that waits for an outcome alone is asked about only now and then.
+        await connection.execute(
+            "UPDATE payments SET due_at = now() WHERE hold_reason IS NOT NULL "
+            "AND due_at IS DISTINCT FROM deadline_at"
+        )
         await connection.execute(
             "UPDATE outbox SET due_at = now() WHERE state = 'PENDING' AND due_at > now()"
         )
+    finally:
+        await connection.close()
+
+
+async def let_unknowns_age(owner_url: str) -> None:
+    """Lets the time pass after which a person must see to what nobody knows. To be called when all
+    else has come to its end."""
+    connection = await _connect(owner_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "UPDATE payments SET due_at = now() WHERE hold_reason IS NULL AND id IN "
+                "(SELECT payment_id FROM attempts WHERE state = 'UNKNOWN')"
+            )
+            await connection.execute(
+                "UPDATE attempts SET sent_at = sent_at - $1::interval, "
+                "last_sent_at = last_sent_at - $1::interval, "
+                "unknown_since = unknown_since - $1::interval WHERE state = 'UNKNOWN'",
+                UNKNOWN_AT_MOST,
+            )
     finally:
         await connection.close()
 

@@ -117,9 +117,7 @@ async def _everything(
         proxied=topology.proxied,
         launch=options.launch,
         settings=plan.settings,
-        corridors_dir=(
-            corridors.write_short(folder / "corridors") if plan.has_short_quotes else None
-        ),
+        corridors_dir=corridors.write(folder / "corridors", short=plan.has_short_quotes),
         rng=random.Random(f"proxies {seed}"),
     )
     history = History(folder)
@@ -161,6 +159,10 @@ async def _phases(run: _Run) -> None:
     await _audit(run, "after healing")
     if run.options.until_broken and run.result.violations:
         return
+    await books.let_unknowns_age(run.mesh.owner_url)
+    await watch.until_held(run.mesh.owner_url, run.options.liveness_seconds)
+    await _rest(run, "unknown for long")
+    await _audit(run, "half an hour later")
     before = await books.digests(run.mesh.owner_url)
     events = await books.inbox_events(run.mesh.owner_url)
     await run.driver.replay_webhooks(random.Random(f"replay {run.options.seed}"), events)

@@ -127,7 +127,11 @@ def test_i4_a_return_that_is_taken_back_is_explained_once_a_person_is_called() -
         told.effect(attempt, "payout_completed")
         told.heard("SUCCEEDED", attempt.key)
         if is_held:
-            told.held("late_success")
+            place = world.attempts.index(attempt)
+            world.attempts[place] = replace(attempt, moved_minor=PAYOUT, moved_currency="INR")
+            suspended = ("suspense:local_wallet:INR", "offramp:local_wallet:INR", "INR", PAYOUT)
+            told.event("RETURNED", "RETURNED", "held_late_success", [suspended])
+            told.change(hold_reason="late_success", deadline_at=told.now)
 
         assert (broken(world.facts()) == set()) is is_held
 
@@ -217,7 +221,7 @@ def test_i9_a_held_charge_is_on_suspense_to_the_cent_that_was_lied_about() -> No
     world.attempts[-1] = replace(charge, moved_minor=AMOUNT + 1, moved_currency="USD")
     posting = ("onramp:stripe:USD", "suspense:stripe:USD", "USD", AMOUNT + 1)
     told.event("COLLECTING", "COLLECTING", "held_amount_mismatch", [posting])
-    told.change(hold_reason="amount_mismatch")
+    told.change(hold_reason="amount_mismatch", deadline_at=told.now)
     modes = {"amount+1": {"probability": 1}}
     lied = judge(world.facts(nemesis=[{"provider": "stripe", "seed": 1, "modes": modes}]))
     honest = judge(world.facts())

@@ -14,6 +14,7 @@ from tests.chaos.checker.evidence import chance
 from tests.chaos.worlds import (
     BEGAN,
     PAID,
+    UNWOUND,
     Story,
     broken,
     clean,
@@ -88,7 +89,7 @@ def test_i15_a_payment_that_has_not_come_to_its_end() -> None:
     told.attempt("collection", 1, "SENT")
     report = judge(world.facts())
 
-    assert report.broken == ["I15"]
+    assert report.broken == ["I15", "I22"]
     assert (report.safe, report.live) == (True, False)
 
 
@@ -104,6 +105,7 @@ def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violati
     world, told = story(reference="sim:hold")
     told.collected()
     told.effect(told.attempt("payout", 1, "ACCEPTED", "local_wallet"), "payout_accepted")
+    told.change(due_at=world.facts().ledger.now + timedelta(seconds=30))
     parted = Story(world, 5).unpaid()
     refund = replace(parted.attempt("refund", 1, "SUCCEEDED"), amount_minor=1)
     parted.effect(refund, "refund_succeeded")
@@ -127,6 +129,35 @@ def test_i10_a_refund_that_is_asked_for_again_ends_its_hold() -> None:
 
     assert "I10" in unasked
     assert "I10" not in broken(world.facts())
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_ended"), [("hold_ended_by_outcome", True), ("collection_unknown", False)]
+)
+def test_i10_an_outcome_ends_the_hold_that_waited_for_it(cause: str, is_ended: bool) -> None:
+    world, told = story()
+    told.attempt("collection", 1, "UNKNOWN")
+    told.held("outcome_unknown")
+    told.change(hold_reason=None)
+    told.event("COLLECTING", "COLLECTING", cause)
+
+    assert ("I10" not in broken(world.facts())) is is_ended
+
+
+@pytest.mark.parametrize(
+    ("reason", "mode"),
+    [("unknown_status", "unknown_status"), ("payout_unconfirmed", "webhook_only")],
+)
+def test_i20_a_hold_has_a_lie_that_fits_its_reason(reason: str, mode: str) -> None:
+    def found(struck: str) -> set[str]:
+        world, told = story()
+        told.attempt("collection", 1, "UNKNOWN")
+        told.held(reason)
+        modes = {struck: {"probability": 1}}
+        return broken(world.facts(nemesis=[{"provider": "stripe", "seed": 1, "modes": modes}]))
+
+    assert "I20" not in found(mode)
+    assert "I20" in found("brownout")
 
 
 def test_i20_a_hold_that_nothing_explains() -> None:
@@ -178,6 +209,67 @@ def test_i16_an_effect_after_the_end_is_a_zombies_unless_the_provider_took_its_t
 
     assert "I16" in broken(world.facts())
     assert "I16" not in broken(world.facts(nemesis=[late]))
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "is_broken"),
+    [
+        ("insufficient_balance", 10, True),
+        ("insufficient_balance", 45, False),
+        ("invalid_account", 10, False),
+    ],
+)
+def test_i23_a_payment_given_back_for_a_balance_that_was_empty_for_a_moment(
+    code: str, seconds: int, is_broken: bool
+) -> None:
+    world, told = story()
+    told.collected()
+    told.attempt("payout", 1, "FAILED", "local_wallet")
+    world.attempts[-1] = replace(world.attempts[-1], failure_code=code)
+    told.now += timedelta(seconds=seconds)
+    told.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
+    told.held("refund_failed")
+
+    assert ("I23" in broken(world.facts())) is is_broken
+
+
+@pytest.mark.parametrize(
+    ("minutes", "held", "is_broken"), [(29, False, False), (32, False, True), (32, True, False)]
+)
+def test_i22_an_outcome_that_nobody_knows_and_nobody_is_called_for(
+    minutes: int, held: bool, is_broken: bool
+) -> None:
+    world, told = story()
+    attempt = told.attempt("collection", 1, "UNKNOWN")
+    now = world.facts().ledger.now
+    world.attempts[-1] = replace(attempt, unknown_since=now - timedelta(minutes=minutes))
+    told.change(due_at=now + timedelta(minutes=1))
+    if held:
+        told.held("outcome_unknown")
+
+    assert ("I22" in broken(world.facts())) is is_broken
+
+
+def test_i22_a_hold_without_a_deadline() -> None:
+    world, told = story()
+    told.attempt("collection", 1, "UNKNOWN")
+    told.held("outcome_unknown")
+    timely = broken(world.facts())
+    told.change(deadline_at=None)
+
+    assert "I22" not in timely
+    assert "I22" in broken(world.facts())
+
+
+def test_i22_an_open_payment_that_nobody_looks_at_for_long() -> None:
+    world, told = story()
+    told.attempt("collection", 1, "SENT")
+    now = world.facts().ledger.now
+    for minutes, is_broken in ((9, False), (11, True)):
+        told.change(due_at=now + timedelta(minutes=minutes))
+        assert ("I22" in broken(world.facts())) is is_broken
+    told.change(due_at=None)
+    assert "I22" in broken(world.facts())
 
 
 def test_chance_is_the_simulators() -> None:

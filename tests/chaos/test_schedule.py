@@ -10,8 +10,7 @@ from deploy.local.credentials import load_or_make
 from services.providers.simulator.app import create_app
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.modes import Mode
-from tests.chaos import lies, phases, schedule
-from tests.chaos.corridors import GRACE_SECONDS, LIFETIME_SECONDS, write_short
+from tests.chaos import corridors, lies, phases, schedule
 from tests.chaos.proxy import Toxic
 from tests.chaos.topology import Topology, kind_of
 
@@ -145,8 +144,10 @@ def test_every_mode_is_told_as_a_lie_or_in_a_phase_but_two() -> None:
     assert in_phases >= lies.OF_PHASES
 
 
-def test_short_corridors_have_other_times(tmp_path: Path) -> None:
-    for file in write_short(tmp_path / "corridors").glob("*.toml"):
-        text = file.read_text()
-        assert f"lifetime_seconds = {LIFETIME_SECONDS}" in text
-        assert f"grace_seconds = {GRACE_SECONDS}" in text
+def test_corridors_of_a_run_have_times_of_its_own(tmp_path: Path) -> None:
+    for short in (False, True):
+        for file in corridors.write(tmp_path / "corridors", short=short).glob("*.toml"):
+            text = file.read_text()
+            assert f"patience_seconds = {corridors.PATIENCE_SECONDS}" in text
+            assert (f"lifetime_seconds = {corridors.LIFETIME_SECONDS}" in text) is short
+            assert (f"grace_seconds = {corridors.GRACE_SECONDS}" in text) is short

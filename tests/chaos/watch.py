@@ -4,9 +4,12 @@ nothing moves any more."""
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import asyncpg
+
+from tests.chaos.books import UNKNOWN_AT_MOST
 
 # Twice the same, and so far apart, is rest.
 LOOK_SECONDS = 1.0
@@ -20,7 +23,11 @@ ENDLESS = (
     "OR amount_minor IN (66605, 66607))"
 )
 # A payout may be looked at once more after days; that is no work that is waiting now.
-OPEN = f"due_at < now() + interval '1 hour' AND hold_reason IS NULL AND NOT {ENDLESS}"
+OPEN = (
+    f"(due_at < now() + interval '1 hour' AND hold_reason IS NULL AND NOT {ENDLESS}"
+    # A hold that waits for an outcome alone is still asked about now and then.
+    " OR due_at <= now() AND hold_reason IS NOT NULL)"
+)
 # But for what was stuck before, which is told once and not waited for again.
 COUNTS = f"""
     SELECT (SELECT count(*) FROM payment_events) AS events,
@@ -33,6 +40,13 @@ COUNTS = f"""
            (SELECT count(*) FROM outbox
              WHERE state = 'PENDING' AND (due_at <= now() OR lease_until > now())
                AND payment_id <> ALL($1::uuid[])) AS outbox
+"""
+
+
+# Unknown for longer than a provider may leave it so, and nobody has been called.
+UNKNOWN_TOO_LONG = """
+    SELECT count(*) FROM attempts a JOIN payments p ON p.id = a.payment_id
+     WHERE a.state = 'UNKNOWN' AND p.hold_reason IS NULL AND a.unknown_since < now() - $1::interval
 """
 
 
@@ -99,6 +113,20 @@ async def until_rest(
             stuck={} if now.is_empty else await _stuck(connection),
             healing_seconds=tuple(healed),
         )
+    finally:
+        await connection.close()
+
+
+async def until_held(owner_url: str, limit_seconds: float) -> None:
+    """Waits until everything that has been unknown for too long is on hold, or the limit is
+    reached; what is not is the audit's to tell."""
+    connection = await asyncpg.connect(owner_url, timeout=ANSWER_SECONDS)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_seconds):
+                # The database tells nobody of a hold, so there is no event to wait for.
+                while await connection.fetchval(UNKNOWN_TOO_LONG, UNKNOWN_AT_MOST):  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_SECONDS)
     finally:
         await connection.close()
 

@@ -230,7 +230,7 @@ class Story:
     def held(self, reason: str) -> "Story":
         """Waits for a person."""
         self.event(self.payment.state, self.payment.state, f"held_{reason}")
-        self.change(hold_reason=reason)
+        self.change(hold_reason=reason, deadline_at=self.now + timedelta(days=3))
         return self
 
     def heard(self, outcome: str, key: str, event_id: str = "msg_1") -> None:

@@ -6,14 +6,17 @@ from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for
 from tests.chaos.checker.money import FUNDED, UNPAID, payouts
 from tests.chaos.checker.report import Finding
 
+# Modes after which a provider may never say how it ended.
+NEVER_KNOWN = AMOUNT_LIES | frozenset(
+    {"amnesia", "key_mismatch_error", "cache_500", "key_ttl", "unknown_status", "webhook_only"}
+)
 # Modes any of which may lead to a hold for this reason.
 CAUSES = {
-    "unknown_status": frozenset({"unknown_status"}),
     "amount_mismatch": AMOUNT_LIES,
     "provider_contradicts_itself": frozenset({"amnesia", "lookup_lag", "eventual_list"}),
-    "outcome_unknown": frozenset(
-        {"amnesia", "key_mismatch_error", "cache_500", "key_ttl", "unknown_status"} | AMOUNT_LIES
-    ),
+    "outcome_unknown": NEVER_KNOWN,
+    "payout_unconfirmed": NEVER_KNOWN,
+    "unknown_status": frozenset({"unknown_status"}),
 }
 
 

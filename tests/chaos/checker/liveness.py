@@ -1,11 +1,18 @@
-"""I15, liveness: a while after everything was healed, everything has come to its end. A verdict of
-its own: a payment that waits has lost no money."""
+"""Liveness: I15 a while after everything was healed, everything has come to its end, and I22 nobody
+waits unseen meanwhile. A verdict of its own: a payment that waits has lost no money."""
 
+from datetime import timedelta
+
+from tests.chaos.books import UNKNOWN_AT_MOST
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.lies import ENDLESS, anywhere, asked_for
 from tests.chaos.checker.report import Finding
 from tests.chaos.checker.states import LAST
 
+# Whatever is open and on no hold is due again within so long.
+LOOKS_AHEAD = timedelta(minutes=10)
+# Between two looks at what is unknown pass some seconds, and a minute at most.
+SLACK = timedelta(seconds=90)
 ENDS = LAST | {"COMPLETED"}
 
 
@@ -36,6 +43,29 @@ def i15(facts: Facts) -> Finding:
             found.explained.append(f"{what}, who did not take it: later")
         else:
             found.expect(row.state != "PENDING", what)
+    return found
+
+
+def i22(facts: Facts) -> Finding:
+    """Nobody waits unseen: whatever is open comes up again soon, what nobody can find out is given
+    to a person in time, and what waits for a person has a deadline."""
+    found = Finding("I22", "what is open is looked at again soon, the unknown held in time", True)
+    now = facts.ledger.now
+    for case in facts.cases:
+        payment = case.payment
+        what = f"{case.id} ({payment.hold_reason or payment.state})"
+        if payment.hold_reason is not None or payment.state == "RETURNED":
+            found.expect(payment.deadline_at is not None, f"{what} waits for a person for ever")
+            continue
+        if payment.state in ENDS or _waits_for_merchant(case):
+            continue
+        soon = payment.due_at is not None and payment.due_at <= now + LOOKS_AHEAD
+        is_leased = payment.lease_until is not None
+        found.expect(soon or is_leased, f"{what} is due at {payment.due_at}")
+        for attempt in case.attempts:
+            if attempt.state == "UNKNOWN" and attempt.unknown_since is not None:
+                late = now - attempt.unknown_since > UNKNOWN_AT_MOST + SLACK
+                found.expect(not late, f"{what}: {attempt.key} unknown since before half an hour")
     return found
 
 

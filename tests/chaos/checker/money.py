@@ -22,7 +22,7 @@ MONEY = frozenset(
 # The holds of payments of which a provider knows more than our book. An amount that is not ours
 # does not belong here: what was told stands on suspense.
 IN_DOUBT = frozenset(
-    {"late_success", "outcome_unknown", "provider_contradicts_itself", "step_failed",
+    {"outcome_unknown", "provider_contradicts_itself", "step_failed",
      "refund_failed", "payout_failed", "payout_reversed", "refund_reversed",
      "collection_reversed"}
 )  # fmt: skip

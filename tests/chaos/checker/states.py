@@ -3,12 +3,13 @@ without a lease has done, IE expiry and late funds. The table of design.md §4, 
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tests.chaos.books import AttemptRow, QuoteRow
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.lies import possible
 from tests.chaos.checker.report import Finding
+from tests.chaos.corridors import PATIENCE_SECONDS
 
 TABLE: Mapping[str, frozenset[str]] = {
     "CREATED": frozenset({"COLLECTING", "CANCELLED", "EXPIRED"}),
@@ -24,6 +25,9 @@ TABLE: Mapping[str, frozenset[str]] = {
 BEGINNINGS = ("charge_succeeded", "payout_accepted", "refund_succeeded")
 # After which nothing new is sent.
 LAST = frozenset({"FAILED", "CANCELLED", "EXPIRED", "REFUNDED"})
+# Failures that say nothing of the recipient and may pass.
+PASSING = frozenset({"insufficient_balance", "limit_exceeded", "never_left", "not_accepted"})
+PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
 # The mode after which an effect comes long after its request.
 LATE = "late_effect"
 # A decision is made a little before it is recorded.
@@ -76,8 +80,9 @@ def _attempts(found: Finding, case: Case) -> None:
     found.expect(whole == (state == "REFUNDED"), f"{what}, refunded {refunded}")
 
 
-# A merchant who asks for a refund answers the hold that waited for it.
-HOLD_ENDS = "refund_requested"
+# A merchant who asks for a refund answers the hold that waited for it, and an outcome the one that
+# waited for nothing else.
+HOLD_ENDS = frozenset({"refund_requested", "hold_ended_by_outcome"})
 
 
 def _hold(found: Finding, case: Case) -> None:
@@ -85,7 +90,7 @@ def _hold(found: Finding, case: Case) -> None:
     for event in case.events:
         if event.cause.startswith("held_"):
             told = event.cause
-        elif event.cause == HOLD_ENDS:
+        elif event.cause in HOLD_ENDS:
             told = ""
     stands = told == (f"held_{reason}" if reason else "")
     found.expect(stands, f"{case.id}: hold {reason}, its history says {told or 'none'}")
@@ -129,6 +134,23 @@ def _no_zombie(found: Finding, facts: Facts, case: Case) -> None:
         found.expect(not late, f"{line.key} was sent after {case.id} was {case.payment.state}")
 
 
+def i23(facts: Facts) -> Finding:
+    """An empty balance of a moment gives nobody's money back."""
+    found = Finding(
+        "I23", "a payout that no offramp can pay now waits as long as its corridor says"
+    )
+    for case in facts.cases:
+        payouts = [attempt for attempt in case.attempts if attempt.step == "payout"]
+        began = next((e for e in case.events if e.cause == "payout_intended"), None)
+        back = next((e for e in case.events if e.cause == "payout_failed"), None)
+        if not began or not back or any(one.failure_code not in PASSING for one in payouts):
+            continue
+        waited = back.occurred_at - began.occurred_at
+        # The rests between its rounds grow: after the last one that fits, some patience is left.
+        found.expect(waited >= PATIENCE / 2, f"{case.id} was given back after {waited}")
+    return found
+
+
 def ie(facts: Facts) -> Finding:
     """Nothing expires early, and money that comes late is exchanged by the late-funds rule only."""
     found = Finding("IE", "no expiry before its time, no late exchange but by the late-funds rule")
@@ -146,9 +168,9 @@ def ie(facts: Facts) -> Finding:
             found.expect(not early, f"{case.id} expired {binding - expired.occurred_at} too early")
         if funded and case.when("CONVERTED"):
             is_first = case.payment.quote_id == offers[0].id
-            # When the provider took it, by the history's own word, and not when it was learned of.
-            said = funded.evidence.get("taken_at")
-            taken_at = datetime.fromisoformat(said) if said else funded.occurred_at
+            # When the provider took it, by its own book, and not when it was learned of.
+            charges = case.of("charge_succeeded")
+            taken_at = charges[-1].time if charges else funded.occurred_at
             if taken_at <= binding - SLACK:
                 found.expect(is_first, f"{case.id}: paid in time, and priced anew")
             elif taken_at > binding + SLACK:

@@ -187,6 +187,23 @@ PLANTS: Sequence[Plant] = (
         told_by="amount_mismatch",
         alter=writing.nothing_on_suspense,
     ),
+    Plant(
+        number=20,
+        name="unknown_for_ever",
+        words="What nobody can find out is asked about for ever, and no person is called.",
+        expected=frozenset({"I22"}),
+        told_by="unknown since",
+        alter=sending.unknown_for_ever,
+        lies={"webhook_only": {"probability": 0.3}, "accept_then_hang": {"probability": 0.3}},
+    ),
+    Plant(
+        number=21,
+        name="no_patience",
+        words="A balance that is empty for a moment gives every payer the money back.",
+        expected=frozenset({"I23"}),
+        alter=sending.no_patience,
+        faults={"no_balance": 8.0},
+    ),
 )
 
 

@@ -16,7 +16,7 @@ from tests.chaos.planted.plant import Plant
 from tests.chaos.planted.process import launched_with
 from tests.chaos.result import Result, write
 from tests.chaos.run import Options, run
-from tests.chaos.side_by_side import side_by_side
+from tests.chaos.side_by_side import AT_ONCE, side_by_side
 
 MINUTES, SEEDS, INTENSITY = 0.75, 5, 2.0
 # What waits longer than this for its end waits in vain, or for an hour.
@@ -34,6 +34,7 @@ class Hunt:
     minutes: float = MINUTES
     intensity: float = INTENSITY
     first_seed: int = 1
+    at_once: int = AT_ONCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +56,11 @@ def prove(plants: Sequence[Plant], how: Hunt, say: Callable[[str], None]) -> boo
     """Hunts for these bugs and prints the table. False where one was missed, or where the control
     found something."""
     proofs, controls = [], []
-    for proof in side_by_side(hunt, [plant.name for plant in plants], how):
+    for proof in side_by_side(hunt, [plant.name for plant in plants], how, how.at_once):
         say(_line(proof))
         proofs.append(proof)
     profiles = {_profile(plant): plant.name for plant in reversed(plants)}
-    for proof in side_by_side(control, list(reversed(profiles.values())), how):
+    for proof in side_by_side(control, list(reversed(profiles.values())), how, how.at_once):
         say(_control_line(proof))
         controls.append(proof)
     caught, clean = sum(proof.is_caught for proof in proofs), not any(p.broken for p in controls)

@@ -1,10 +1,10 @@
 """Bugs in what a merchant may have given back, and when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from services.payments.domain.attempt import AttemptState
+from services.payments.domain.attempt import AttemptState, Capabilities
 from services.payments.domain.payment import PaymentBusy, PaymentNotRefundable, State
-from services.payments.steps import Work, ways_back
+from services.payments.steps import Plan, Work, before_refund, ways_back
 from services.payments.store import work
 from tests.chaos.planted.plant import Patches
 
@@ -19,7 +19,11 @@ def refund_beside_unknown_payout(patches: Patches) -> None:
         unknown = attempt is not None and attempt.state is AttemptState.UNKNOWN
         return 1 if asked.payment.state is State.PAYING_OUT and unknown else original(asked)
 
+    def ask_nobody(plan: Plan, _: Mapping[str, Capabilities]) -> Plan:
+        return plan
+
     original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
+    patches.put(before_refund, "ask_first", ask_nobody)
 
 
 def balance_by_sum(patches: Patches) -> None:

@@ -10,7 +10,7 @@ from services.payments import clients
 from services.payments.domain.attempt import Answer, Attempt, Capabilities, Outcome
 from services.payments.domain.payment import Failure
 from services.payments.ports import ProviderCall
-from services.payments.steps import Change, Decider, Work
+from services.payments.steps import Change, Decider, Work, moves
 from services.payments.steps.moves import retire
 from services.payments.steps.unknowns import Unknowns
 from tests.chaos.planted.plant import Patches
@@ -65,6 +65,24 @@ def new_attempt_on_unknown(patches: Patches) -> None:
         return retire(work, attempt, now)
 
     patches.put(Unknowns, "unknown", unknown)
+
+
+def unknown_for_ever(patches: Patches) -> None:
+    """An outcome that nobody knows is asked about again and again, and nobody is called."""
+
+    def given_up(*_: Any) -> None:
+        return None
+
+    patches.put(Unknowns, "_given_up", given_up)
+
+
+def no_patience(patches: Patches) -> None:
+    """A route that cannot pay now is not tried again: the payer has the money back at once."""
+
+    def rest_of_route(*_: Any) -> None:
+        return None
+
+    patches.put(moves, "_rest_of_route", rest_of_route)
 
 
 def trusted_amount(patches: Patches) -> None:
