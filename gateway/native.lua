@@ -4,7 +4,7 @@
 local TYPE = "type.googleapis.com/google.rpc."
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
--- What gRPC itself refuses below a service, by its code: the caller's faults, but for the last.
+-- Refusals of gRPC itself below a service, by their codes: the caller's faults, but for the last.
 local UNREADABLE = { "3", "FIELD_INVALID", "The call cannot be read." }
 local BELOW = {
   ["8"] = { "8", "REQUEST_TOO_LARGE", "The message is larger than 288 KiB." },

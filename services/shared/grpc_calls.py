@@ -64,7 +64,7 @@ def wrapper(
     message_seconds: float = MESSAGE_SECONDS,
     conversation_seconds: float = CONVERSATION_SECONDS,
 ) -> Wrap:
-    """What puts a handler into its trace and request, times it, and answers its errors.
+    """Makes the wrapper of handlers: trace and request, time, log, and an answer to every error.
 
     A DomainError becomes its own gRPC code; anything else is logged whole and answered as INTERNAL
     without a word of its text. Where it is quiet, a call's line in the log is for debugging only.
@@ -113,7 +113,7 @@ class _Unknown(grpc.GenericRpcHandler):
 
 
 class _Beginning:
-    """What happens to every call before its handler: it is admitted, and its message read."""
+    """The steps before every handler: the call is admitted, and its message read."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     # Between two bounds gRPC would refuse metadata by lot; the gateway's own bound is lower.
     ("grpc.max_metadata_size", METADATA_MAX_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_MAX_BYTES),
-    # What a call may send before anybody has read of it: its credentials are looked at first.
+    # A call may send no more before somebody reads it: its credentials are looked at first.
     ("grpc.http2.lookahead_bytes", 64 * KIB),
     ("grpc.http2.bdp_probe", 0),
 )

@@ -4,7 +4,7 @@ services are cut by the same figures that their servers refuse by."""
 KIB = 1024
 # The largest body that the gateway lets pass; envoy.yaml says the same.
 BODY_MAX_BYTES = 256 * KIB
-# What the names, lengths and headers around a body, or around the items of a batch, may add.
+# Room for the names, lengths and headers around a body, or around the items of a batch.
 FRAMING_MAX_BYTES = 32 * KIB
 # The largest message from outside, and the default of a server.
 MESSAGE_MAX_BYTES = BODY_MAX_BYTES + FRAMING_MAX_BYTES
