@@ -34,6 +34,16 @@ def cluster() -> Iterator[RunningCluster]:
         yield server
 
 
+# The owner's address of each database that a test has now, by its name.
+_OWNERS: dict[str, str] = {}
+
+
+def owner_of(engine: AsyncEngine) -> AsyncEngine:
+    """The owner's own way into the application's database, for what the application may not do."""
+    url = make_url(_OWNERS[engine.url.database or ""]).set(drivername="postgresql+asyncpg")
+    return create_async_engine(url, poolclass=NullPool)
+
+
 @dataclass(frozen=True)
 class Database:
     """A migrated database: the application's address and the owner's."""
@@ -57,7 +67,9 @@ async def database(cluster: RunningCluster) -> AsyncIterator[Database]:
     def named(url: str) -> str:
         return make_url(url).set(database=name).render_as_string(hide_password=False)
 
-    yield Database(url=named(cluster.application_url), owner_url=named(cluster.owner_url))
+    _OWNERS[name] = named(cluster.owner_url)
+    yield Database(url=named(cluster.application_url), owner_url=_OWNERS[name])
+    del _OWNERS[name]
     async with postgres.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await postgres.dispose()

@@ -15,16 +15,19 @@ from services.payments.steps import Decider
 from services.payments.store import PostgresInbox, PostgresWork
 from services.payments.worker.claims import Claims
 from services.shared.ids import encode_id
+from tests.conftest import owner_of
 from tests.makers import CAPABILITIES
 
 SOON = Patience(first_rest=timedelta(0))
 
 
 async def run(engine: AsyncEngine, *statements: str, **values: Any) -> None:
-    """Runs statements in one transaction."""
-    async with engine.begin() as connection:
+    """Runs statements in one transaction of the owner's."""
+    owner = owner_of(engine)
+    async with owner.begin() as connection:
         for statement in statements:
             await connection.execute(text(statement), values)
+    await owner.dispose()
 
 
 async def rows(engine: AsyncEngine, query: str, **values: Any) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from caravel.payments.v1 import (
 from services.payments import convert
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
+from services.payments.domain.payment import Payment, UnreadablePayment
 from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
 from services.payments.pricing import Pricing
@@ -76,8 +77,11 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             merchant_id_var.get(), wanted, before=before, limit=limit
         )
         return payments_pb2.ListPaymentsResponse(
-            payments=[convert.write_payment(payment) for payment in page],
+            payments=[convert.write_payment(one) for one in page if isinstance(one, Payment)],
             next_page_token=convert.write_page_token(request, rest),
+            unreadable_transaction_ids=[
+                one.transaction_id for one in page if isinstance(one, UnreadablePayment)
+            ],
         )
 
     async def ListPaymentEvents(  # noqa: N802 - the contract's name

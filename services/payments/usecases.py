@@ -10,6 +10,7 @@ from services.payments.domain.payment import (
     Payment,
     Recipient,
     RecordedEvent,
+    UnreadablePayment,
     read_transaction_id,
 )
 from services.payments.domain.quote import Quote, QuoteNotFound
@@ -182,12 +183,12 @@ class Reading:
         self._store = store
 
     async def payment(self, merchant_id: str, transaction_id: str) -> Payment:
-        """One payment as it is now. Raises PaymentNotFound."""
+        """One payment as it is now. Raises PaymentNotFound, PaymentUnreadable."""
         return await self._store.get(merchant_id, read_transaction_id(transaction_id))
 
     async def payments(
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
-    ) -> tuple[Sequence[Payment], UUID | None]:
+    ) -> tuple[Sequence[Payment | UnreadablePayment], UUID | None]:
         """A page, newest first, and the id to go on before; None at the end."""
         page = await self._store.page(merchant_id, wanted, before=before, limit=limit + 1)
         return page[:limit], page[limit - 1].id if len(page) > limit else None

@@ -36,12 +36,6 @@ class NoLockedRate(NotAllowedNow):
     reason = "NO_LOCKED_RATE"
 
 
-class PaymentUnreadable(NotAllowedNow):
-    """A part of the payment's record cannot be read; it must be mended in the database first."""
-
-    reason = "PAYMENT_UNREADABLE"
-
-
 class Kind(StrEnum):
     """What is set aside; the names of the public API."""
 
@@ -109,7 +103,8 @@ class OperatorAction:
 
     id: UUID
     operator: Operator
-    action: Action
+    # An Action, or what another version of the software calls one.
+    action: str
     # A dead letter's or a payment's public id.
     subject: str
     acted_at: datetime

@@ -59,6 +59,12 @@ class PaymentOnHold(Conflict):
     retry_after_seconds = 60
 
 
+class PaymentUnreadable(NotAllowedNow):
+    """A part of the payment's record cannot be read; it must be mended in the database first."""
+
+    reason = "PAYMENT_UNREADABLE"
+
+
 class IllegalMove(NotAllowedNow):
     """The payment cannot go from its state to that one."""
 
@@ -292,6 +298,18 @@ class Payment:
             evidence={name: value for name, value in evidence.items() if value},
         )
         return replace(self, state=to, version=event.sequence), event
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadablePayment:
+    """A payment whose record cannot be read, named in a list of others."""
+
+    id: UUID
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id."""
+        return encode_id("pay", self.id)
 
 
 def read_transaction_id(text: str) -> UUID:

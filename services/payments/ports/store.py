@@ -7,7 +7,13 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from services.payments.domain.payment import Payment, PaymentNotFound, RecordedEvent, State
+from services.payments.domain.payment import (
+    Payment,
+    PaymentNotFound,
+    RecordedEvent,
+    State,
+    UnreadablePayment,
+)
 from services.payments.domain.quote import Quote
 from services.payments.ports.services import ProviderEvent
 from services.shared.errors import DomainError
@@ -70,13 +76,14 @@ class PaymentStore(Protocol):
         ...
 
     async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
-        """One payment. Raises PaymentNotFound."""
+        """One payment. Raises PaymentNotFound, PaymentUnreadable."""
         ...
 
     async def page(
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
-    ) -> Sequence[Payment]:
-        """Up to limit payments, newest first, those older than `before`."""
+    ) -> Sequence[Payment | UnreadablePayment]:
+        """Up to limit payments, newest first, those older than `before`; one whose record cannot be
+        read is named in its place."""
         ...
 
     async def events(self, merchant_id: str, payment_id: UUID) -> Sequence[RecordedEvent]:

@@ -1,6 +1,6 @@
 """The transactions of the worker, and of what a merchant steers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +14,11 @@ from services.payments.steps import Change, Work
 
 class WorkTransaction(Protocol):
     """One transaction of the worker; leaving it without commit() undoes it."""
+
+    # Payments that it claimed and cannot read, each with the error, and those of them that it has
+    # set aside for it.
+    unreadable: Mapping[UUID, str]
+    unreadable_held: Collection[UUID]
 
     async def untouched(
         self, work: Sequence[Work], *, lease_seconds: float

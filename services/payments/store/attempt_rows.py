@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.domain.payment import Failure
+from services.payments.steps import News
 from services.shared.money import Money
 
 
@@ -89,4 +90,15 @@ def read_answer(kept: Mapping[str, Any]) -> Answer:
         key=kept.get("key", ""),
         signed=kept.get("signed", False),
         occurred_at=datetime.fromisoformat(occurred_at) if occurred_at else None,
+    )
+
+
+def read_news(row: Row[Any]) -> News:
+    """An event of the inbox that is about an attempt."""
+    return News(
+        provider=row.provider,
+        event_id=row.event_id,
+        step=Step(row.step),
+        answer=read_answer(row.answer),
+        received_at=row.received_at,
     )

@@ -14,7 +14,7 @@ from services.payments.domain.endpoint import (
     EndpointNotFound,
     EndpointsExhausted,
 )
-from services.payments.store.rows import columns
+from services.payments.store.columns import columns
 from services.shared.db import connected
 from services.shared.ids import encode_id
 from services.shared.rollback import repeated
@@ -22,7 +22,7 @@ from services.shared.rollback import repeated
 _DELETED = "deleted"
 _ENDPOINT = columns(tables.webhook_endpoints)
 # One merchant's additions wait for each other, or together they could pass the limit.
-_LOCK = text("SELECT FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:merchant_id, 7))")
 _ADD = text(
     f"""
     INSERT INTO webhook_endpoints (merchant_id, id, url, secret)

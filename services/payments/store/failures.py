@@ -2,9 +2,9 @@
 stands on its payment, under the guard of the lease; that of an event stands in the inbox."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -12,13 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments import tables
 from services.payments.domain.deadline import DEADLINES, Waiting
-from services.payments.failures import DIED, Lease, NewsFailure, Patience, StepFailure, describe
+from services.payments.failures import DIED, Lease, NewsFailure, Patience, StepFailure
 from services.payments.store import rows
+from services.payments.store.columns import columns
 from services.payments.store.inbox import STILL_PENDING
-from services.payments.store.rows import columns
-
-Noun = TypeVar("Noun")
-Readings = tuple[list[tuple[Row[Any], Noun]], list[tuple[Row[Any], str]]]
 
 _HOLD_SECONDS = DEADLINES[Waiting.ON_HOLD].total_seconds()
 _FAILED_BEFORE = "step_failures > 0 AND hold_reason IS NULL"
@@ -139,23 +136,15 @@ def lease_of(row: Row[Any]) -> Lease:
     return Lease(merchant_id=row.merchant_id, payment_id=row.id, token=row.lease_token)
 
 
-def read_each(found: Sequence[Row[Any]], read: Callable[[Row[Any]], Noun]) -> Readings[Noun]:
-    """Each row with what it reads as; and, apart, each that cannot be read, with the error."""
-    readable, unreadable = [], []
-    for row in found:
-        try:
-            readable.append((row, read(row)))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are not
-            unreadable.append((row, describe(error)))
-    return readable, unreadable
-
-
 class Failures:
     """The statements of one transaction."""
 
     def __init__(self, connection: AsyncConnection, patience: Patience) -> None:
         self._connection = connection
         self._patience = patience
+        # Payments that were claimed and cannot be read, and those of them that were set aside.
+        self.unreadable: dict[UUID, str] = {}
+        self.unreadable_held: list[UUID] = []
 
     async def suspect(
         self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool

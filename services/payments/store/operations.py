@@ -20,8 +20,8 @@ from services.payments.domain.operator import (
 from services.payments.failures import Patience
 from services.payments.ports import Encode, LetterFilter
 from services.payments.store import wake
+from services.payments.store.columns import columns
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
-from services.payments.store.rows import columns
 from services.payments.store.work import PostgresWorkTransaction
 from services.shared.db import connected
 from services.shared.ids import new_id
@@ -34,13 +34,13 @@ _DEAD_LETTERS = text(
     SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at FROM (
         SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
                p.step_failures AS attempts, p.last_error,
-               (SELECT max(e.occurred_at) FROM payment_events e
+               coalesce((SELECT max(e.occurred_at) FROM payment_events e
                  WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
-                   AND e.cause = 'held_step_failed') AS set_aside_at
+                   AND e.cause = 'held_step_failed'), p.updated_at) AS set_aside_at
           FROM payments p WHERE p.merchant_id = :merchant_id AND p.hold_reason = 'step_failed'
         UNION ALL
         SELECT 'INBOX', provider || ' ' || event_id, payment_id, 'event_failed', failures,
-               last_error, set_aside_at
+               last_error, coalesce(set_aside_at, received_at)
           FROM webhook_inbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
         UNION ALL
         SELECT 'OUTBOX', payment_id || ' ' || sequence || ' ' || endpoint_id, payment_id,
@@ -207,7 +207,7 @@ def _read_action(row: Row[tuple[object, ...]]) -> OperatorAction:
     return OperatorAction(
         id=row.id,
         operator=Operator(name=row.operator, note=row.note),
-        action=Action(row.action),
+        action=row.action,
         subject=row.subject,
         acted_at=row.acted_at,
     )

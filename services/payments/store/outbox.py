@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments import tables
 from services.payments.domain.delivery import Delivery, Verdict
 from services.payments.store import rows
-from services.payments.store.rows import columns
+from services.payments.store.columns import columns
 from services.shared.db import connected
 from services.shared.rollback import repeated
 

@@ -1,24 +1,34 @@
 """Payments and quotes: created in batches by one commit, read one by one or by page. A creation
 writes its idempotency key, quote, payment and first event together or not at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, select, text, tuple_
+from sqlalchemy import Row, Select, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments import tables
 from services.payments.batcher import Batcher
-from services.payments.domain.payment import Payment, PaymentNotFound, RecordedEvent
+from services.payments.domain.payment import (
+    Payment,
+    PaymentNotFound,
+    PaymentUnreadable,
+    RecordedEvent,
+    UnreadablePayment,
+)
 from services.payments.domain.quote import Quote, QuoteNotFound
+from services.payments.failures import describe
 from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
 from services.payments.store import rows, wake
+from services.payments.store.columns import columns, names
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
-from services.payments.store.rows import columns, names
+from services.payments.store.pages import page_of
+from services.payments.store.unreadable import read_each, report_unreadable
 from services.shared.db import HotStatement, autocommitted, connected, transaction
+from services.shared.db_errors import DatabaseMistake
 from services.shared.errors import DomainError
 from services.shared.ids import encode_id
 from services.shared.rollback import repeated
@@ -200,19 +210,38 @@ class PostgresPayments:
     @repeated
     async def _get(self, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Payment | DomainError]:
         asked = rows.as_json({"merchant_id": merchant, "id": id_} for merchant, id_ in wanted)
-        async with connected(self._reader) as connection:
-            found = await connection.execute(_SELECT_PAYMENTS, {"rows": asked})
+        try:
+            async with connected(self._reader) as connection:
+                found = await connection.execute(_SELECT_PAYMENTS, {"rows": asked})
+        except DatabaseMistake as error:
+            # The driver cannot read a value of one of these; of several, each is asked for alone.
+            if len(wanted) > 1:
+                raise
+            return [_unreadable(wanted[0][1], describe(error))]
         payments = {(row.merchant_id, row.id): row for row in found}
         return [_payment(payments.get(key), key[1]) for key in wanted]
 
     @repeated
     async def page(
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
-    ) -> Sequence[Payment]:
+    ) -> Sequence[Payment | UnreadablePayment]:
         """See PaymentStore.page."""
-        query = _page(merchant_id, wanted, before, limit)
+        query = page_of(merchant_id, wanted, before, limit)
+        try:
+            async with connected(self._reader) as connection:
+                found = (await connection.execute(query)).all()
+        except DatabaseMistake:
+            # The driver cannot read a value of one of these; so each is read alone.
+            return await self._each(merchant_id, query.with_only_columns(tables.payments.c.id))
+        return [_listed(_payment(row, row.id), row.id) for row in found]
+
+    async def _each(
+        self, merchant_id: str, ids: Select[Any]
+    ) -> Sequence[Payment | UnreadablePayment]:
         async with connected(self._reader) as connection:
-            return [rows.read_payment(row) for row in await connection.execute(query)]
+            found = (await connection.scalars(ids)).all()
+        answers = [(id_, (await self._get([(merchant_id, id_)]))[0]) for id_ in found]
+        return [_listed(answer, id_) for id_, answer in answers]
 
     @repeated
     async def events(self, merchant_id: str, payment_id: UUID) -> Sequence[RecordedEvent]:
@@ -224,10 +253,13 @@ class PostgresPayments:
             .order_by(table.c.sequence)
         )
         async with connected(self._reader) as connection:
-            history = [rows.read_event(row) for row in await connection.execute(query)]
-        if not history:
+            found = (await connection.execute(query)).all()
+        if not found:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        return history
+        history, unreadable = read_each(found, rows.read_event)
+        for _, error in unreadable:
+            report_unreadable("payment_events", payment_id, error)
+        return [event for _, event in history]
 
     @repeated
     async def add_quote(self, quote: Quote) -> None:
@@ -247,49 +279,34 @@ class PostgresPayments:
         query = select(table).where(tuple_(table.c.merchant_id, table.c.id).in_(keys))
         async with connected(self._reader) as connection:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
-            found = [rows.read_quote(row) for row in await connection.execute(query)]
-        return now, {(quote.merchant_id, quote.id): quote for quote in found}
+            found = (await connection.execute(query)).all()
+        return now, {(quote.merchant_id, quote.id): quote for quote in _quotes(found)}
 
 
 def _payment(row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
     if row is None:
         return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-    return rows.read_payment(row)
+    readable, unreadable = read_each([row], rows.read_payment)
+    for _, error in unreadable:
+        return _unreadable(payment_id, error)
+    return readable[0][1]
 
 
-def _page(merchant_id: str, wanted: PaymentFilter, before: UUID | None, limit: int) -> Select[Any]:
-    table = tables.payments
-    place = tuple_(table.c.merchant_id, table.c.id)
-    # Ranges of the key and not "merchant_id = …", so that no plan can go through everybody's
-    # payments by their ids until it has found enough of this merchant's.
-    conditions = [table.c.merchant_id >= merchant_id, *_conditions(wanted)]
-    if before is None:
-        conditions.append(table.c.merchant_id <= merchant_id)
-    else:
-        conditions.append(place < tuple_(merchant_id, before))
-    return (
-        select(table)
-        .where(*conditions)
-        .order_by(table.c.merchant_id.desc(), table.c.id.desc())
-        .limit(limit)
-    )
+def _unreadable(payment_id: UUID, error: str) -> PaymentUnreadable:
+    report_unreadable("payments", payment_id, error)
+    return PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
 
 
-def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
-    columns = tables.payments.c
-    compare: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
-        (wanted.user_id, lambda: columns.user_id == wanted.user_id),
-        (
-            wanted.destination_currency,
-            lambda: columns.destination_currency == wanted.destination_currency,
-        ),
-        (wanted.created_after, lambda: columns.created_at >= wanted.created_after),
-        (wanted.created_before, lambda: columns.created_at < wanted.created_before),
-        (wanted.states, lambda: columns.state.in_(wanted.states or ())),
-        (wanted.held, lambda: columns.hold_reason.is_not(None) == wanted.held),
-        (wanted.sent, lambda: columns.sent_at.is_not(None) == wanted.sent),
-    )
-    return [condition() for value, condition in compare if value is not None]
+def _listed(answer: Payment | DomainError, payment_id: UUID) -> Payment | UnreadablePayment:
+    return answer if isinstance(answer, Payment) else UnreadablePayment(id=payment_id)
+
+
+def _quotes(found: Sequence[Row[Any]]) -> Iterator[Quote]:
+    """Those that can be read; of another it is as if there were none."""
+    readable, unreadable = read_each(found, rows.read_quote)
+    for row, error in unreadable:
+        report_unreadable("quotes", row.payment_id, error)
+    yield from (quote for _, quote in readable)
 
 
 async def read_answers(
@@ -323,7 +340,7 @@ async def _refuse_quotes(
     wanted = ({"merchant_id": i.quote.merchant_id, "id": i.quote.id} for i in consuming)
     found = await connection.execute(_LOCK_QUOTES, {"rows": rows.as_json(wanted)})
     now: datetime = (await connection.execute(_NOW)).scalar_one()
-    open_quotes = {(row.merchant_id, row.id): rows.read_quote(row) for row in found}
+    open_quotes = {(quote.merchant_id, quote.id): quote for quote in _quotes(found.all())}
     refused: dict[IdempotencyKey, DomainError] = {}
     for item in consuming:
         quote = open_quotes.pop((item.quote.merchant_id, item.quote.id), None)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row
 
 from services.payments.domain.payment import (
     Event,
@@ -36,18 +36,6 @@ from services.shared.text import storable
 
 # Made once: with options of its own, json.dumps makes an encoder for each statement.
 _ENCODER = json.JSONEncoder(default=str, separators=(",", ":"))
-
-
-def columns(table: Table, alias: str = "") -> str:
-    """The columns of a table that this code knows, for a statement to name: with "*" a column that
-    a migration adds would change what the statement gives, under those who have it prepared."""
-    before = f"{alias}." if alias else ""
-    return ", ".join(f"{before}{column.name}" for column in table.columns)
-
-
-def names(typed: str) -> str:
-    """The names of columns that are given with their types."""
-    return ", ".join(column.split()[0] for column in typed.split(","))
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -112,8 +100,8 @@ def read_payment(row: Row[Any]) -> Payment:
             fees=_read_fees(row.fees),
             fee=Money(row.fee_minor, "USD"),
             net=Money(row.net_minor, "USD"),
-            rate=row.rate,
-            mid_rate=row.mid_rate,
+            rate=_finite(row.rate),
+            mid_rate=_finite(row.mid_rate),
             markup_basis_points=row.markup_basis_points,
             payout=Money(row.payout_minor, row.destination_currency),
         ),
@@ -130,7 +118,9 @@ def read_payment(row: Row[Any]) -> Payment:
         version=row.version,
         sent_at=row.sent_at,
         hold_reason=row.hold_reason,
-        failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
+        failure=Failure(code=row.failure_code, message=row.failure_message or "")
+        if failed
+        else None,
         collection_reference=row.collection_reference,
         quote_expires_at=row.quote_expires_at,
         late_funds=_read_late_funds(row.late_funds),
@@ -165,7 +155,7 @@ def read_event(row: Row[Any]) -> RecordedEvent:
             to_state=State(row.to_state),
             actor=row.actor,
             cause=row.cause,
-            evidence=row.evidence,
+            evidence={_text(name): _text(value) for name, value in row.evidence.items()},
         ),
         occurred_at=row.occurred_at,
         trace_id=row.trace_id,
@@ -329,5 +319,24 @@ def _fee_rows(fees: Iterable[FeeLine]) -> list[dict[str, Any]]:
 
 def _read_fees(rows: Iterable[Mapping[str, Any]]) -> tuple[FeeLine, ...]:
     return tuple(
-        FeeLine(name=row["name"], amount=Money(row["amount_minor"], "USD")) for row in rows
+        FeeLine(name=_text(row["name"]), amount=Money(_whole(row["amount_minor"]), "USD"))
+        for row in rows
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text is expected")
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("a whole number is expected")
+    return value
+
+
+def _finite(rate: Decimal) -> Decimal:
+    if not rate.is_finite():
+        raise ValueError("a finite rate is expected")
+    return rate

@@ -15,10 +15,14 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments import tables
-from services.payments.domain.attempt import Attempt, Step
-from services.payments.domain.operator import PaymentUnreadable
-from services.payments.domain.payment import Payment, PaymentBusy, PaymentNotFound
-from services.payments.failures import Lease, NewsFailure, Patience, StepFailure
+from services.payments.domain.attempt import Attempt
+from services.payments.domain.payment import (
+    Payment,
+    PaymentBusy,
+    PaymentNotFound,
+    PaymentUnreadable,
+)
+from services.payments.failures import Lease, NewsFailure, Patience, StepFailure, describe
 from services.payments.ports import Encode, IdempotencyKey, StoredAnswer
 from services.payments.steps import (
     STEP_OF_STATE,
@@ -29,10 +33,16 @@ from services.payments.steps import (
     speaks_of_others,
 )
 from services.payments.store import attempt_rows, rows
-from services.payments.store.failures import Failures, lease_of, read_each
+from services.payments.store.columns import columns
+from services.payments.store.failures import Failures, lease_of
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import read_answers
-from services.payments.store.rows import columns
+from services.payments.store.unreadable import (
+    UNDECODABLE,
+    read_each,
+    read_payment,
+    report_unreadable,
+)
 from services.payments.store.writing import write_changes
 from services.shared.db import connected
 from services.shared.ids import encode_id
@@ -223,15 +233,19 @@ class PostgresWorkTransaction(Failures):
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
         """See WorkTransaction.lock."""
         named = {"merchant_id": merchant_id, "id": payment_id}
-        row = (await self._connection.execute(_LOCK, named)).one_or_none()
+        try:
+            row = (await self._connection.execute(_LOCK, named)).one_or_none()
+        except UNDECODABLE as error:
+            report_unreadable("payments", payment_id, describe(error))
+            raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id)) from None
         if row is None:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        return rows.read_payment(row), row.is_leased
+        return read_payment(row), row.is_leased
 
     async def request_cancel(self, payment: Payment) -> Payment:
         """See WorkTransaction.request_cancel."""
         named = {"merchant_id": payment.merchant_id, "id": payment.id}
-        return rows.read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
+        return read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
 
     async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
         """See WorkTransaction.answer."""
@@ -305,7 +319,10 @@ class PostgresWorkTransaction(Failures):
         complete, more_errors = await self._with_earlier(work)
         errors |= more_errors
         failed = [row for row in claimed if row.id in errors]
-        await self.fail([StepFailure(lease=lease_of(row), error=errors[row.id]) for row in failed])
+        self.unreadable_held += await self.fail(
+            [StepFailure(lease=lease_of(row), error=errors[row.id]) for row in failed]
+        )
+        self.unreadable |= errors
         return complete
 
     async def _with_earlier(self, work: Sequence[Work]) -> tuple[Sequence[Work], dict[UUID, str]]:
@@ -349,7 +366,8 @@ class PostgresWorkTransaction(Failures):
             if item.attempt is not None
         )
         marked = await self._connection.execute(_MARK_SENT, {"rows": wanted})
-        attempts = {row.payment_id: attempt_rows.read_attempt(row) for row in marked}
+        readable, _ = read_each(marked.all(), attempt_rows.read_attempt)
+        attempts = {row.payment_id: attempt for row, attempt in readable}
         return [
             replace(
                 item,
@@ -368,7 +386,7 @@ class PostgresWorkTransaction(Failures):
 
     async def _news(self, wanted: str) -> dict[UUID, list[News]]:
         found = await self._connection.execute(_NEWS, {"rows": wanted})
-        told, unreadable = read_each(found.all(), _read_news)
+        told, unreadable = read_each(found.all(), attempt_rows.read_news)
         await self.fail_news(
             [
                 NewsFailure(provider=row.provider, event_id=row.event_id, error=error)
@@ -379,13 +397,3 @@ class PostgresWorkTransaction(Failures):
         for row, item in told:
             news[row.payment_id].append(item)
         return news
-
-
-def _read_news(row: Row[Any]) -> News:
-    return News(
-        provider=row.provider,
-        event_id=row.event_id,
-        step=Step(row.step),
-        answer=attempt_rows.read_answer(row.answer),
-        received_at=row.received_at,
-    )

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.payments.domain.deadline import DEADLINES, waiting_as
 from services.payments.steps import Change
 from services.payments.store import attempt_rows, rows
+from services.payments.store.columns import names
 from services.payments.store.inbox import STILL_PENDING
 from services.payments.store.payments import EVENT_COLUMNS
-from services.payments.store.rows import names
 
 _CHANGE_COLUMNS = """
     merchant_id text, id uuid, state text, version integer, sent_at timestamptz,

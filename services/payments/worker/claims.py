@@ -10,10 +10,20 @@ from services.payments.reporting import report_failures
 from services.payments.steps import Decider, Plan, Work
 from services.payments.worker.isolation import deaf, plan_apart
 from services.shared.errors import Unavailable
+from services.shared.ids import encode_id
 from services.shared.log import get_logger
 
 # What is planned, and how many were claimed.
 Claimed = tuple[Sequence[Plan], int]
+
+
+def _report_unreadable(transaction: WorkTransaction) -> None:
+    """Counts payments that were claimed and cannot be read, and says which they are and why."""
+    for payment_id, error in transaction.unreadable.items():
+        get_logger().warning(
+            "payment_unreadable", transaction_id=encode_id("pay", payment_id), reason=error
+        )
+    report_failures(len(transaction.unreadable), transaction.unreadable_held)
 
 
 class Claims:
@@ -61,6 +71,7 @@ class Claims:
             )
             plans = await self._plan(transaction, work)
             await transaction.commit()
+        _report_unreadable(transaction)
         return plans, len(work)
 
     async def take_failed(self) -> Claimed:
@@ -108,6 +119,7 @@ class Claims:
                 await transaction.fail_news(failures)
             plans = await self._plan(transaction, work)
             await transaction.commit()
+        _report_unreadable(transaction)
         return plans
 
     async def _set_apart(self, leases: Sequence[Lease], error: Exception) -> Sequence[Plan]:

@@ -23,6 +23,7 @@ from services.payments.worker import Deliverer
 from services.payments.worker.deliverer import UNDER_WAY_EACH
 from services.shared.clock import SystemClock
 from tests.makers import make_new_payment
+from tests.poison import run
 from tests.polling import until
 from tests.receiver import answering, receiving
 
@@ -220,8 +221,7 @@ async def test_an_event_that_cannot_even_be_signed_counts_its_tries(
     async with receiving() as receiver:
         endpoint = await _endpoint(engine, receiver.url)
         await _create(engine)
-        async with engine.begin() as connection:
-            await connection.execute(text(damage))
+        await run(engine, damage)
         async with _delivering(engine):
             (state,) = await _until_all(engine, endpoint, "SET_ASIDE")
 

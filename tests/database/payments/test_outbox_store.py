@@ -33,6 +33,7 @@ from services.payments.store import (
 )
 from services.shared.ids import new_id
 from tests.makers import CAPABILITIES, make_new_payment
+from tests.poison import run
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -172,8 +173,7 @@ async def test_a_deleted_endpoint_and_another_merchants_are_told_nothing(
     engine: AsyncEngine,
 ) -> None:
     await PostgresEndpoints(engine).delete("sandbox", await _endpoint(engine))
-    async with engine.begin() as connection:
-        await connection.execute(text("INSERT INTO merchants VALUES ('other', 'Other')"))
+    await run(engine, "INSERT INTO merchants VALUES ('other', 'Other')")
     await PostgresEndpoints(engine).add("other", new_id(), "https://b.example", "whsec_AAAA")
     await _create(engine)
     await _settle(engine, await _work(engine), SUCCEEDED)
@@ -297,8 +297,7 @@ async def test_the_age_of_the_oldest_event_is_known(engine: AsyncEngine) -> None
     assert await outbox.oldest_pending_seconds() == 0
 
     await _create(engine, 2)
-    async with engine.begin() as connection:
-        await connection.execute(
-            text("UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE sequence = 1")
-        )
+    await run(
+        engine, "UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE sequence = 1"
+    )
     assert 3600 <= await outbox.oldest_pending_seconds() < 3700

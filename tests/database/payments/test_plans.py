@@ -15,6 +15,7 @@ from services.payments.store import (
     merchant_news,
     operations,
     outbox,
+    pages,
     payments,
     work,
     writing,
@@ -67,7 +68,7 @@ async def test_a_statement_looks_only_at_what_it_is_asked_for(
 async def test_a_merchants_page_is_read_by_its_own_key_and_not_past_everybody_elses(
     engine: AsyncEngine, before: UUID | None
 ) -> None:
-    page = payments._page("few", PaymentFilter(), before, 50)
+    page = pages.page_of("few", PaymentFilter(), before, 50)
     words = page.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
     async with connected(engine) as connection:
         plan = (await connection.execute(text(f"EXPLAIN {words}"))).scalars().all()

@@ -211,7 +211,7 @@ async def test_a_statement_may_be_given_more_time_and_never_without_end(database
 async def test_rows_are_looked_up_by_key_however_small_their_table(
     database: Database, reads_all: bool, way: str
 ) -> None:
-    opened = open_engine(database.url, pool_size=1, application="test", reads_all=reads_all)
+    opened = open_engine(database.owner_url, pool_size=1, application="test", reads_all=reads_all)
     async with connected(opened) as connection:
         await connection.execute(text("CREATE TEMPORARY TABLE few (id int PRIMARY KEY)"))
         await connection.execute(text("ANALYZE few"))

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments import tables
-from services.payments.store.rows import columns
+from services.payments.store.columns import columns
 
 FIRST = UUID(int=0)
 # Only over everything: no index leads from a payment to these rows, or they belong to none.

@@ -795,21 +795,29 @@ class ListPaymentsResponse(_message.Message):
 
     PAYMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNREADABLE_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Ask with this for the next page; empty at the end."""
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
         """The payments, newest first."""
 
+    @_builtins.property
+    def unreadable_transaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of payments of this page whose record cannot be read, nearly always none. They exist, and
+        their money is not lost: we mend the record. GetPayment says PAYMENT_UNREADABLE until then.
+        """
+
     def __init__(
         self,
         *,
         payments: _abc.Iterable[Global___Payment] | None = ...,
         next_page_token: _builtins.str = ...,
+        unreadable_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments", "unreadable_transaction_ids", b"unreadable_transaction_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -106,7 +106,7 @@ class PaymentServiceServicer:
 
     def GetPayment(self, request, context):
         """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
-        and for a malformed one alike.
+        and for a malformed one alike, or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class PaymentServiceStub:
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
     """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
-    and for a malformed one alike.
+    and for a malformed one alike, or PAYMENT_UNREADABLE.
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """Lists the merchant's payments, newest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -111,7 +111,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
-    and for a malformed one alike.
+    and for a malformed one alike, or PAYMENT_UNREADABLE.
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists the merchant's payments, newest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -183,7 +183,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
-        and for a malformed one alike.
+        and for a malformed one alike, or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
