@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.payments.domain.attempt import (
+    Answer,
     Attempt,
     AttemptState,
     Capabilities,
@@ -28,7 +29,7 @@ from services.payments.domain.quote import (
     agree_terms,
 )
 from services.payments.ports import NewPayment
-from services.payments.steps import STEP_OF_STATE, Work
+from services.payments.steps import STEP_OF_STATE, Decider, Plan, Work
 from services.shared.ids import new_id
 from services.shared.money import Money
 
@@ -135,6 +136,14 @@ def make_work(state: State, attempt_state: AttemptState | None = None, **changes
     attempt = make_attempt(payment, step, attempt_state) if attempt_state else None
     work = Work(payment=payment, attempt=attempt, news=(), lease_token=7, claimed_at=NOW)
     return replace(work, **changes)
+
+
+def asked_about_payouts(decider: Decider, plan: Plan, answer: Answer) -> Plan:
+    """What comes after the questions about the payouts before a refund, each answered like this."""
+    following: Plan | None = plan
+    while following is not None and following.work.refund is not None:
+        plan, following = following, decider.after_look_up(following.work, answer)
+    return following or plan
 
 
 def make_delivery(**changes: Any) -> Delivery:

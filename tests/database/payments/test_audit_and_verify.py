@@ -26,7 +26,7 @@ from services.shared.ids import encode_id
 from services.shared.money import Money
 from tests.conftest import Database
 from tests.database.payments.damage import DAMAGE, UNSEEN_BY_PARTS
-from tests.makers import CAPABILITIES, make_new_payment
+from tests.makers import CAPABILITIES, asked_about_payouts, make_new_payment
 from tests.poison import rows
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
@@ -55,7 +55,7 @@ async def _carry(engine: AsyncEngine, **answers: Answer) -> None:
             plans = [DECIDER.plan(work) for work in claimed]
             await transaction.write([plan.change for plan in plans])
             await transaction.commit()
-        asking = [plan.work for plan in plans if plan.call]
+        asking = [asked_about_payouts(DECIDER, p, REFUSED).work for p in plans if p.call]
         if not plans:
             return
         async with PostgresWork(engine).begin() as transaction:
