@@ -100,6 +100,14 @@ return {
     },
     {
       ["method"] = "GET",
+      ["path"] = "/api/admin/overdue-payments",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+      },
+    },
+    {
+      ["method"] = "GET",
       ["path"] = "/api/admin/operator-actions",
       ["query"] = {
         ["page_size"] = { ["kind"] = "int32" },
@@ -143,7 +151,7 @@ return {
       ["EXPIRED"] = true,
       ["ON_HOLD"] = true,
     },
-    ["caravel.payments.v1.DeadLetter.Kind"] = { ["STEP"] = true, ["INBOX"] = true, ["OUTBOX"] = true },
+    ["caravel.payments.v1.DeadLetter.Kind"] = { ["STEP"] = true, ["INBOX"] = true, ["OUTBOX"] = true, ["ORPHAN"] = true },
     ["caravel.payments.v1.ResolveAttemptRequest.Outcome"] = { ["SUCCEEDED"] = true, ["FAILED"] = true },
   },
 }

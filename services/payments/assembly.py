@@ -29,6 +29,7 @@ from services.payments.config import (
     WorkerSettings,
 )
 from services.payments.convert import encode_event, encode_payment
+from services.payments.domain.overdue import expected_times
 from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
 from services.payments.ports import (
@@ -60,6 +61,7 @@ from services.payments.store import (
     PostgresOperations,
     PostgresOutbox,
     PostgresPayments,
+    PostgresWatch,
     PostgresWork,
     wake,
 )
@@ -67,6 +69,7 @@ from services.payments.usecases import Created, Creation, PaymentOrder, Reading
 from services.payments.webhooks import Webhooks
 from services.payments.worker import Deliverer, Worker
 from services.payments.worker.auditor import METRICS, Auditor
+from services.payments.worker.watcher import WATCH_METRICS, Watcher
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
@@ -196,16 +199,19 @@ async def assemble_worker(
         open_sender(SystemClock(), config.targets) as sender,
     ):
         await _refuse_mixed(providers, config)
+        capabilities = await _answered(providers.capabilities)
+        watcher = Watcher(PostgresWatch(engine, expected_times(capabilities)), WATCH_METRICS)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine, encode_event)),
             providers=wrap(providers),
             rates=wrap(GrpcRates(fx)),
-            decider=Decider(await _answered(providers.capabilities), random.random),
+            decider=Decider(capabilities, random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
             lease_seconds=config.lease_seconds,
             poll_seconds=config.poll_seconds,
+            on_hold=watcher.wake,
         )
         deliverer = Deliverer(
             outbox=PostgresOutbox(engine),
@@ -222,11 +228,14 @@ async def assemble_worker(
             {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake},
         )
         async with alarm.listening(), _auditing(config), _readiness(config) as ready:
-            running = [asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer)]
+            running = [
+                asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer, watcher)
+            ]
             yield GrpcServer(readiness=partial(Readiness, ready))
             stopping.set()
             worker.wake()
             deliverer.wake()
+            watcher.wake()
             await asyncio.gather(*running)
 
 

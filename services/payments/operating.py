@@ -2,6 +2,7 @@
 and state how an attempt ended. Each is one transaction with its entry in the log of actions."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from services.payments.domain.attempt import Answer
@@ -17,6 +18,7 @@ from services.payments.domain.operator import (
     OperatorAction,
     read_dead_letter_id,
 )
+from services.payments.domain.overdue import OverduePayment, expected_times
 from services.payments.domain.payment import Payment, PaymentBusy, read_transaction_id
 from services.payments.ports import LetterFilter, Operations, OperatorTransaction, Providers
 from services.payments.steps import Change, Decider
@@ -27,6 +29,7 @@ from services.payments.steps.operator import (
     resolve,
     take_over,
 )
+from services.shared.errors import Unavailable
 from services.shared.rollback import repeated
 
 
@@ -45,6 +48,21 @@ class Operating:
     ) -> tuple[Sequence[DeadLetter], DeadLetter | None]:
         """A page, the last set aside first, and where to go on after it; None at the end."""
         page = await self._operations.dead_letters(merchant_id, wanted, limit=limit + 1)
+        return page[:limit], page[limit - 1] if len(page) > limit else None
+
+    async def overdue(
+        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> tuple[Sequence[OverduePayment], OverduePayment | None]:
+        """A page of what makes no progress, what has stood still longest first, and where to go on
+        after it; None at the end."""
+        try:
+            capabilities = await self._providers.capabilities()
+        except Unavailable:
+            # The list is wanted most when something is away: the usual times have to do.
+            capabilities = {}
+        page = await self._operations.overdue(
+            merchant_id, expected_times(capabilities), after=after, limit=limit + 1
+        )
         return page[:limit], page[limit - 1] if len(page) > limit else None
 
     async def actions(

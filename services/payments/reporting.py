@@ -27,14 +27,17 @@ _SAID = (
 )
 
 
-def report_changes(changes: Iterable[Change]) -> None:
-    """Says what has happened to each payment."""
+def report_changes(changes: Iterable[Change]) -> int:
+    """Says what has happened to each payment; gives how many were put on hold."""
+    held = 0
     for change in changes:
         for event in change.events:
             if event.cause.startswith(HELD):
+                held += 1
                 _report_hold(change.payment, event)
             else:
                 _report_event(change.payment, event)
+    return held
 
 
 def report_failures(failed: int, held: Collection[UUID]) -> None:

@@ -255,6 +255,17 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         )
         return convert.write_payment(payment)
 
+    async def ListOverduePayments(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListOverduePaymentsRequest, context: Context
+    ) -> admin_pb2.ListOverduePaymentsResponse:
+        """See admin.proto."""
+        after, limit = convert.read_overdue_request(request)
+        page, last = await self._operating.overdue(merchant_id_var.get(), after=after, limit=limit)
+        return admin_pb2.ListOverduePaymentsResponse(
+            payments=[convert.write_overdue(late) for late in page],
+            next_page_token=convert.write_overdue_token(last),
+        )
+
     async def ListOperatorActions(  # noqa: N802 - the contract's name
         self, request: admin_pb2.ListOperatorActionsRequest, context: Context
     ) -> admin_pb2.ListOperatorActionsResponse:

@@ -373,5 +373,5 @@ CHANGED: Mapping[str, frozenset[str]] = {
     ),
     "quotes": frozenset(("payment_id",)),
     "webhook_endpoints": frozenset(("disabled_at", "disabled_reason")),
-    "webhook_inbox": frozenset(("failures", "last_error", "set_aside_at", "state")),
+    "webhook_inbox": frozenset(("failures", "last_error", "merchant_id", "set_aside_at", "state")),
 }

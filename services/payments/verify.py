@@ -79,9 +79,12 @@ def _people(report: Report) -> Iterator[str]:
         oldest = _age(one.oldest_seconds)
         late = f", {one.past_deadline} past the deadline" if one.past_deadline else ""
         yield f"  {one.payments} wait: {one.waiting}, the oldest for {oldest}{late}"
-    for kind, count in report.set_aside.items():
-        if count:
-            yield f"  {count} set aside: {kind}"
+    for kind, letters in report.set_aside.items():
+        if letters:
+            yield f"  {letters} set aside: {kind}"
+    for count in report.overdue:
+        where = f"{count.state} {count.provider}".rstrip()
+        yield f"  {count.payments} overdue: {where} in {count.corridor_id}, for {count.age} or more"
     backlog = report.backlog
     if backlog.payments:
         yield f"  {backlog.payments} due, the oldest for {_age(backlog.oldest_seconds)}"

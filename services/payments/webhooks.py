@@ -4,6 +4,8 @@ together share a call to providers and a commit; what becomes of their payments 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from prometheus_client import Counter
+
 from services.payments.batcher import Batcher
 from services.payments.domain.payment import PaymentNotFound
 from services.payments.ports import (
@@ -17,7 +19,12 @@ from services.payments.ports import (
 from services.shared.errors import DomainError
 from services.shared.ids import decode_id
 from services.shared.limits import BATCH_MAX_BYTES
+from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
+
+ORPHANS = Counter(
+    "caravel_orphaned_events_total", "Verified events about no payment of ours.", ["provider"]
+)
 
 # Whose events arrive at POST /api/webhooks, without a provider in the path.
 WALLET = "local_wallet"
@@ -103,15 +110,34 @@ def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Receiv
     if taken.keep_unmatched and event.step is None:
         return Receipt.IGNORED, event
     payment_id = decode_id("pay", event.transaction_id)
-    if payment_id is None and not taken.keep_unmatched:
+    # What nobody but the provider can have said is kept, wherever it came in.
+    keep_unmatched = taken.keep_unmatched or event.answer.signed
+    if payment_id is None and not keep_unmatched:
         return PaymentNotFound(transaction_id=event.transaction_id[:64])
     return Arrival(
         event=event,
         payment_id=payment_id,
         body=taken.webhook.body,
-        keep_unmatched=taken.keep_unmatched,
+        keep_unmatched=keep_unmatched,
     )
 
 
 def _answer(arrival: Arrival, receipt: Receipt | PaymentNotFound) -> Received | DomainError:
+    if receipt is Receipt.ORPHANED:
+        _report_orphan(arrival.event)
     return receipt if isinstance(receipt, PaymentNotFound) else (receipt, arrival.event)
+
+
+def _report_orphan(event: ProviderEvent) -> None:
+    """Money may have moved without us: it is kept, listed for operators, and said here."""
+    ORPHANS.labels(event.provider).inc()
+    amount = event.answer.amount
+    get_logger().warning(
+        "event_orphaned",
+        provider=event.provider,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        transaction_id=event.transaction_id,
+        outcome=event.answer.outcome,
+        amount=f"{amount} {amount.currency}" if amount else "",
+    )

@@ -24,6 +24,7 @@ from services.payments.domain.operator import (
     Operator,
     OperatorAction,
 )
+from services.payments.domain.overdue import OverduePayment
 from services.payments.domain.payment import Failure
 from services.payments.ports import LetterFilter
 from services.shared.errors import field_invalid
@@ -106,6 +107,7 @@ def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
         attempts=letter.attempts,
         last_error=letter.last_error,
         set_aside_at=timestamp(letter.set_aside_at),
+        event=letter.event,
     )
 
 
@@ -115,6 +117,41 @@ def write_letters_token(wanted: LetterFilter, last: DeadLetter | None) -> str:
         return ""
     place = [wanted.kind or "", last.set_aside_at.isoformat(), last.key.kind, last.key.words]
     return _write_token(place)
+
+
+def read_overdue_request(
+    request: admin_pb2.ListOverduePaymentsRequest,
+) -> tuple[tuple[datetime, UUID] | None, int]:
+    """The overdue payment to list after, and how many. Raises Invalid."""
+    after = None
+    if request.page_token:
+        after = _read_token(request.page_token, _read_overdue_place)
+    return after, _read_size(request.page_size)
+
+
+def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
+    """A payment that makes no progress, as the list shows it."""
+    return admin_pb2.OverduePayment(
+        transaction_id=late.transaction_id,
+        corridor_id=late.corridor_id,
+        state=late.state,
+        provider=late.provider,
+        since=timestamp(late.since),
+        expected_seconds=int(late.within.total_seconds()),
+        key=late.key,
+        attempts=late.attempts,
+        sends=late.sends,
+        last_outcome=late.attempt_state,
+        last_code=late.code,
+        last_message=late.message,
+        last_at=timestamp(late.last_at) if late.last_at else None,
+        next_try_at=timestamp(late.next_at) if late.next_at else None,
+    )
+
+
+def write_overdue_token(last: OverduePayment | None) -> str:
+    """Where to go on; empty at the end."""
+    return _write_token([last.since.isoformat(), str(last.payment_id)]) if last else ""
 
 
 def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
@@ -180,7 +217,7 @@ def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
     try:
         return Kind(admin_pb2.DeadLetter.Kind.Name(number)) if number else None
     except ValueError:
-        raise field_invalid("kind", "kind must be STEP, INBOX or OUTBOX") from None
+        raise field_invalid("kind", "kind must be STEP, INBOX, OUTBOX or ORPHAN") from None
 
 
 def _read_size(page_size: int) -> int:
@@ -197,6 +234,14 @@ def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKe
     # What lies outside the years that a time may have is none of ours.
     place = place.astimezone(UTC)
     return place, LetterKey(kind=Kind(letter_kind), words=key)
+
+
+def _read_overdue_place(words: list[str]) -> tuple[datetime, UUID]:
+    since, payment_id = words
+    place = datetime.fromisoformat(since)
+    if place.tzinfo is None:
+        raise ValueError
+    return place, UUID(payment_id)
 
 
 def _write_token(words: list[str]) -> str:

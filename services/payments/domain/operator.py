@@ -42,6 +42,8 @@ class Kind(StrEnum):
     STEP = "STEP"
     INBOX = "INBOX"
     OUTBOX = "OUTBOX"
+    # A verified event about a payment or an attempt that we do not know.
+    ORPHAN = "ORPHAN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +65,19 @@ class DeadLetter:
     """Something that kept failing and was set aside."""
 
     key: LetterKey
-    payment_id: UUID
+    # None where an event names no payment.
+    payment_id: UUID | None
     reason: str
     attempts: int
     last_error: str
     set_aside_at: datetime
+    # In words, of an event: its type, outcome and amount.
+    event: str = ""
 
     @property
     def transaction_id(self) -> str:
-        """The public id of its payment."""
-        return encode_id("pay", self.payment_id)
+        """The public id of its payment; empty where it names none."""
+        return encode_id("pay", self.payment_id) if self.payment_id else ""
 
 
 class Action(StrEnum):

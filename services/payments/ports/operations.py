@@ -15,6 +15,7 @@ from services.payments.domain.operator import (
     Operator,
     OperatorAction,
 )
+from services.payments.domain.overdue import ExpectedTime, OverduePayment
 from services.payments.domain.payment import Payment
 from services.payments.steps import Change, Work
 
@@ -77,6 +78,17 @@ class Operations(Protocol):
         self, merchant_id: str, wanted: LetterFilter, *, limit: int
     ) -> Sequence[DeadLetter]:
         """Up to limit dead letters, the last set aside first."""
+        ...
+
+    async def overdue(
+        self,
+        merchant_id: str,
+        expected: Sequence[ExpectedTime],
+        *,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[OverduePayment]:
+        """Up to limit payments that make no progress, those that have stood still longest first."""
         ...
 
     async def actions(

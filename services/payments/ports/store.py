@@ -107,6 +107,7 @@ class Receipt(StrEnum):
     ACCEPTED = "ACCEPTED"
     DUPLICATE = "DUPLICATE"
     IGNORED = "IGNORED"
+    ORPHANED = "ORPHANED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,6 @@ class Inbox(Protocol):
     async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
         """Keeps each event once, all in one commit, and makes their payments due; in order.
 
-        What is kept as unmatched is IGNORED.
+        What is kept as unmatched is ORPHANED.
         """
         ...

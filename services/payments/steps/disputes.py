@@ -41,7 +41,8 @@ def disputed(work: Work) -> Work | None:
     for news in work.news:
         attempt = _against_the_record(work, news)
         if attempt is not None:
-            reference = attempt.provider_reference or news.answer.provider_reference
+            # Under one key there may be two operations, and the event is about its own.
+            reference = news.answer.provider_reference or attempt.provider_reference
             attempt = replace(attempt, provider_reference=reference)
             return replace(work, attempt=attempt, disputed=news)
     return None

@@ -11,6 +11,7 @@ from services.payments.store.outbox import PostgresOutbox
 from services.payments.store.payments import PostgresPayments
 from services.payments.store.readiness import DatabaseReadiness
 from services.payments.store.wake import Alarm
+from services.payments.store.watch import PostgresWatch
 from services.payments.store.work import PostgresWork
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "PostgresOperations",
     "PostgresOutbox",
     "PostgresPayments",
+    "PostgresWatch",
     "PostgresWork",
     "wake",
 ]

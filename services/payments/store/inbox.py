@@ -23,7 +23,7 @@ _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (
         SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
-               r.keep_unmatched, p.merchant_id, p.id,
+               r.keep_unmatched, p.merchant_id, p.id, r.payment_id,
                a.state IS NOT DISTINCT FROM 'SUCCEEDED' AND r.answer->>'outcome' = 'SUCCEEDED'
                AS told_before
           FROM json_to_recordset(CAST(:rows AS json))
@@ -36,7 +36,8 @@ _RECEIVE = text(
     ), kept AS (
         INSERT INTO webhook_inbox
                (provider, event_id, merchant_id, payment_id, event_type, step, answer, body, state)
-        SELECT provider, event_id, merchant_id, id, event_type, step, answer, decode(body, 'hex'),
+        SELECT provider, event_id, merchant_id, payment_id, event_type, step, answer,
+               decode(body, 'hex'),
                CASE WHEN id IS NULL THEN 'UNMATCHED' WHEN told_before THEN 'IGNORED'
                     ELSE 'PENDING' END
           FROM arrived WHERE id IS NOT NULL OR keep_unmatched
@@ -123,4 +124,4 @@ def _receipt(row: Row[Any], arrival: Arrival) -> Receipt | PaymentNotFound:
         return PaymentNotFound(transaction_id=arrival.event.transaction_id)
     if row.state is None:
         return Receipt.DUPLICATE
-    return Receipt.IGNORED if row.id is None else Receipt.ACCEPTED
+    return Receipt.ORPHANED if row.id is None else Receipt.ACCEPTED

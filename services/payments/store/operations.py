@@ -3,6 +3,7 @@ transaction in which a verb changes a payment, the inbox or the outbox and is wr
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -17,34 +18,46 @@ from services.payments.domain.operator import (
     Operator,
     OperatorAction,
 )
+from services.payments.domain.overdue import ExpectedTime, OverduePayment
 from services.payments.failures import Patience
 from services.payments.ports import Encode, LetterFilter
 from services.payments.store import wake
 from services.payments.store.columns import columns
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
+from services.payments.store.overdue import list_overdue
+from services.payments.store.watch import MATCH
 from services.payments.store.work import PostgresWorkTransaction
 from services.shared.db import connected
 from services.shared.ids import new_id
+from services.shared.money import Money
 from services.shared.rollback import repeated
 
 _ACTION = columns(tables.operator_actions)
 # The outbox does not say when a row was set aside; its last turn is when it was.
 _DEAD_LETTERS = text(
     """
-    SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at FROM (
+    SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at, event_type, answer
+      FROM (
         SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
                p.step_failures AS attempts, p.last_error,
                coalesce((SELECT max(e.occurred_at) FROM payment_events e
                  WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
-                   AND e.cause = 'held_step_failed'), p.updated_at) AS set_aside_at
+                   AND e.cause = 'held_step_failed'), p.updated_at) AS set_aside_at,
+               NULL AS event_type, NULL::jsonb AS answer
           FROM payments p WHERE p.merchant_id = :merchant_id AND p.hold_reason = 'step_failed'
         UNION ALL
         SELECT 'INBOX', provider || ' ' || event_id, payment_id, 'event_failed', failures,
-               last_error, coalesce(set_aside_at, received_at)
+               last_error, coalesce(set_aside_at, received_at), event_type, answer
           FROM webhook_inbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
         UNION ALL
+        SELECT 'ORPHAN', provider || ' ' || event_id, payment_id,
+               CASE WHEN merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
+               failures, last_error, received_at, event_type, answer
+          FROM webhook_inbox
+         WHERE state = 'UNMATCHED' AND (merchant_id IS NULL OR merchant_id = :merchant_id)
+        UNION ALL
         SELECT 'OUTBOX', payment_id || ' ' || sequence || ' ' || endpoint_id, payment_id,
-               'delivery_failed', failures, last_error, due_at
+               'delivery_failed', failures, last_error, due_at, NULL, NULL::jsonb
           FROM outbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
     ) AS letters
      WHERE kind = coalesce(:kind, kind)
@@ -95,6 +108,17 @@ _DISCARD_NEWS = text(
     RETURNING event_id
     """
 )
+_REQUEUE_ORPHAN = text(
+    MATCH.format("AND p.merchant_id = :merchant_id AND w.provider || ' ' || w.event_id = :words")
+)
+_DISCARD_ORPHAN = text(
+    """
+    UPDATE webhook_inbox SET state = 'DISCARDED'
+     WHERE provider || ' ' || event_id = :words AND state = 'UNMATCHED'
+       AND (merchant_id IS NULL OR merchant_id = :merchant_id)
+    RETURNING event_id
+    """
+)
 _OUTBOX_ROW = """
     merchant_id = :merchant_id AND state = 'SET_ASIDE'
        AND payment_id || ' ' || sequence || ' ' || endpoint_id = :words
@@ -107,8 +131,8 @@ _REQUEUE_NOTICE = text(
     """
 )
 _DISCARD_NOTICE = text(f"UPDATE outbox SET state = 'DISCARDED' WHERE {_OUTBOX_ROW}")
-_REQUEUE = {Kind.INBOX: _REQUEUE_NEWS, Kind.OUTBOX: _REQUEUE_NOTICE}
-_DISCARD = {Kind.INBOX: _DISCARD_NEWS, Kind.OUTBOX: _DISCARD_NOTICE}
+_REQUEUE = {Kind.ORPHAN: _REQUEUE_ORPHAN, Kind.INBOX: _REQUEUE_NEWS, Kind.OUTBOX: _REQUEUE_NOTICE}
+_DISCARD = {Kind.ORPHAN: _DISCARD_ORPHAN, Kind.INBOX: _DISCARD_NEWS, Kind.OUTBOX: _DISCARD_NOTICE}
 
 
 class PostgresOperations:
@@ -147,11 +171,24 @@ class PostgresOperations:
                     attempts=row.attempts,
                     last_error=row.last_error or "",
                     set_aside_at=row.set_aside_at,
+                    event=_event(row),
                 )
                 for row in await connection.execute(_DEAD_LETTERS, parameters)
             ]
 
     @repeated
+    async def overdue(
+        self,
+        merchant_id: str,
+        expected: Sequence[ExpectedTime],
+        *,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[OverduePayment]:
+        """See Operations.overdue."""
+        async with connected(self._engine) as connection:
+            return await list_overdue(connection, expected, merchant_id, after=after, limit=limit)
+
     async def actions(
         self, merchant_id: str, *, before: UUID | None, limit: int
     ) -> Sequence[OperatorAction]:
@@ -201,6 +238,14 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         await self._connection.execute(wake.PAYMENTS_DUE)
         await self._connection.execute(wake.MESSAGES_DUE)
         await super().commit()
+
+
+def _event(row: Row[tuple[object, ...]]) -> str:
+    if row.answer is None:
+        return ""
+    currency = row.answer["currency"]
+    amount = f" {Money(row.answer['amount_minor'], currency)} {currency}" if currency else ""
+    return f"{row.event_type}: {row.answer['outcome']}{amount}"
 
 
 def _read_action(row: Row[tuple[object, ...]]) -> OperatorAction:

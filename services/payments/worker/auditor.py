@@ -4,12 +4,12 @@ holds nobody up."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
-from services.payments.store.audit import Report
+from services.payments.store.audit import Held, Report
 from services.shared.log import get_logger, without_values
 
 # After a run it rests for so many times as long as the run took: 5 % of the time at the most.
@@ -62,8 +62,7 @@ class AuditMetrics:
         self._replace(
             self._balances, {(b.account, b.currency): b.balance_minor for b in report.balances}
         )
-        self._replace(self._held, {(h.reason,): h.payments for h in report.held})
-        self._replace(self._held_oldest, {(h.reason,): h.oldest_seconds for h in report.held})
+        self.publish_held(report.held)
         waiting = {(w.waiting,): w for w in report.waiting}
         self._replace(self._waiting, {k: w.payments for k, w in waiting.items()})
         self._replace(self._waiting_oldest, {k: w.oldest_seconds for k, w in waiting.items()})
@@ -73,6 +72,11 @@ class AuditMetrics:
         self._due_oldest.set(report.backlog.oldest_seconds)
         self._seconds.set(seconds)
         self._time.set_to_current_time()
+
+    def publish_held(self, held: Sequence[Held]) -> None:
+        """Puts the payments that wait for a person in the place of those before."""
+        self._replace(self._held, {(h.reason,): h.payments for h in held})
+        self._replace(self._held_oldest, {(h.reason,): h.oldest_seconds for h in held})
 
     def _replace(self, gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
         for labels, value in values.items():

@@ -3,7 +3,7 @@ what they say. What to do is decided in steps; leases and keys see to it that it
 breaks down on our side fails alone, in isolation, and is counted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -51,7 +51,10 @@ class Worker:
         under_way_max: int,
         lease_seconds: float,
         poll_seconds: float,
+        on_hold: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_hold` is called after a payment was put on hold."""
+        self._on_hold = on_hold
         self._claims = Claims(
             store, decider, owner=owner, lease_seconds=lease_seconds, poll_seconds=poll_seconds
         )
@@ -125,8 +128,12 @@ class Worker:
     def _start(self, plans: Sequence[Plan]) -> None:
         """Reports what has been committed, and begins to ask."""
         CLAIMED.inc(len(plans))
-        report_changes(plan.change for plan in plans)
+        self._report(plan.change for plan in plans)
         self._begin(plans)
+
+    def _report(self, changes: Iterable[Change]) -> None:
+        if report_changes(changes):
+            self._on_hold()
 
     def _begin(self, plans: Sequence[Plan]) -> None:
         asking = [plan for plan in plans if plan.call is not None]
@@ -259,7 +266,7 @@ class Worker:
             written = await transaction.write(changes)
             await transaction.commit()
         FENCED.inc(len(changes) - len(written))
-        report_changes(change for change in changes if change.payment.id in written)
+        self._report(change for change in changes if change.payment.id in written)
         self._begin([plan for plan in following if plan.work.payment.id in written])
         self.wake()
         return [change.payment.id in written for change in changes]

@@ -312,7 +312,7 @@ async def test_an_event_about_a_payment_we_do_not_have_is_kept_and_ignored(
 ) -> None:
     stranger = make_payment()
 
-    assert await _receive(engine, _arrival(stranger)) == [Receipt.IGNORED]
+    assert await _receive(engine, _arrival(stranger)) == [Receipt.ORPHANED]
     assert await _scalar(engine, "SELECT state FROM webhook_inbox") == "UNMATCHED"
 
 
@@ -343,7 +343,7 @@ async def test_events_that_come_together_are_kept_together_and_each_once(
 
     assert [receipt for receipt in receipts if isinstance(receipt, Receipt)] == [
         Receipt.ACCEPTED,
-        Receipt.IGNORED,
+        Receipt.ORPHANED,
         Receipt.DUPLICATE,
         Receipt.ACCEPTED,
     ]

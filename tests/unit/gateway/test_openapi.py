@@ -52,6 +52,7 @@ def test_every_public_call_is_described() -> None:
         "POST /api/admin/dead-letters/{dead_letter_id}:discard",
         "POST /api/admin/payments/{transaction_id}:release",
         "POST /api/admin/payments/{transaction_id}:resolve",
+        "GET /api/admin/overdue-payments",
         "GET /api/admin/operator-actions",
     }
     assert all(operation["summary"] for operation in operations().values())

@@ -259,6 +259,19 @@ def test_a_payout_that_succeeds_fails_and_succeeds_is_a_hold_and_never_refunded(
     assert DECIDER.plan(told_twice).call is None
 
 
+def test_the_operation_that_the_event_names_is_asked_about() -> None:
+    """A key that was forgotten was charged again: the first intent failed, and not this one."""
+    work = _over(Step.COLLECTION, AttemptState.FAILED, State.FAILED, None)
+    named = replace(work.earlier[0], provider_reference="pi_1")
+    told = _told(replace(work, earlier=(named,)), Outcome.SUCCEEDED)
+    news = replace(told.news[0], answer=replace(told.news[0].answer, provider_reference="pi_2"))
+
+    plan = DECIDER.plan(replace(told, news=(news,)))
+
+    assert plan.work.attempt is not None
+    assert plan.work.attempt.provider_reference == "pi_2"
+
+
 def test_the_same_success_told_again_is_no_other_one() -> None:
     work = _over(Step.PAYOUT, AttemptState.FAILED, State.REFUNDED, None)
     known = replace(work.earlier[0], failure=Failure(code=SUCCEEDED_LATE, message="late"))

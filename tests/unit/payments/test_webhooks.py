@@ -13,6 +13,7 @@ from services.payments.webhooks import BESIDE_FROM, Received, Webhooks
 from services.shared.errors import Unavailable
 from services.shared.ids import encode_id, new_id
 from tests.fakes import BadSignature, ScriptedProviders
+from tests.logs import logged
 
 GOOD = {"x-signature": "good"}
 
@@ -34,7 +35,7 @@ class ListedInbox:
     def _receipt(self, arrival: Arrival) -> Receipt | PaymentNotFound:
         if arrival.payment_id in self._known:
             return Receipt.ACCEPTED
-        return Receipt.IGNORED if arrival.keep_unmatched else PaymentNotFound()
+        return Receipt.ORPHANED if arrival.keep_unmatched else PaymentNotFound()
 
 
 def _webhooks(
@@ -103,9 +104,13 @@ async def test_a_wallets_event_must_be_about_a_payment_and_a_providers_need_not(
         await webhooks.receive_event({}, unknown)
     with pytest.raises(PaymentNotFound):
         await webhooks.receive_event({}, b'{"transaction_id": "x", "event_type": "told"}')
-    receipt, _ = await webhooks.receive_provider_event("acme", GOOD, unknown)
+    with logged() as lines:
+        receipt, _ = await webhooks.receive_provider_event("acme", GOOD, unknown)
 
-    assert receipt is Receipt.IGNORED
+    assert receipt is Receipt.ORPHANED
+    (line,) = lines()
+    assert (line["event"], line["level"]) == ("event_orphaned", "warning")
+    assert (line["provider"], line["outcome"]) == ("acme", "SUCCEEDED")
 
 
 async def test_what_is_unsigned_passes_only_at_the_wallets_address_of_a_sandbox() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.payments.domain.overdue import STEPS, expected_times
 from services.payments.domain.payment import ALLOWED, SETTLED, STATUS_OF
+from services.payments.steps.timing import LOOKS_AHEAD
 from services.payments.store import rows
 from services.payments.store.audit import figures
 from services.payments.store.audit.attempts import ATTEMPTS
@@ -19,6 +21,7 @@ from services.payments.store.audit.parts import FIRST, SIGHT, WHOLE_ONLY, part_a
 from services.payments.store.audit.queue import QUEUE
 from services.payments.store.audit.report import Accounts, Finding, Report
 from services.payments.store.audit.terms import TERMS
+from services.payments.store.overdue import count_overdue
 from services.shared.db import DURABILITY, connected
 from services.shared.money import EXPONENTS
 
@@ -58,6 +61,8 @@ class PostgresAudit:
             "accounts": ACCOUNTS,
             "durability": list(DURABILITY),
             "overdue": overdue_seconds,
+            "carried": sorted(STEPS),
+            "ahead": LOOKS_AHEAD.total_seconds(),
         }
 
     async def report(self) -> Report:
@@ -114,6 +119,7 @@ class PostgresAudit:
             waiting=await figures.read_waiting(connection),
             set_aside=await figures.read_set_aside(connection),
             backlog=await figures.read_backlog(connection),
+            overdue=await count_overdue(connection, expected_times({})),
         )
 
     async def _find(

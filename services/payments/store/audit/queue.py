@@ -18,6 +18,13 @@ QUEUE = {
                    OR p.state = 'REFUNDING' AND p.refunded_minor > 0)
             OR (p.waiting_since IS NULL) <> (p.deadline_at IS NULL)
     """,
+    "no open payment is where the list of the overdue does not look": """
+        SELECT p.id::text FROM payments p
+         WHERE p.hold_reason IS NULL AND p.state = ANY(:carried)
+           AND (p.due_at IS NULL OR p.due_at > now() + make_interval(secs => :ahead))
+           -- Refunded in part, it waits until the merchant asks for the rest.
+           AND NOT (p.state = 'REFUNDING' AND p.refunded_minor > 0)
+    """,
     "somebody will ask about every request that is out": f"""
         SELECT a.key FROM attempts a
           JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
@@ -28,7 +35,7 @@ QUEUE = {
     "what was heard about a payment will be looked at": """
         SELECT w.provider || ' ' || w.event_id FROM webhook_inbox w
           LEFT JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.payment_id
-         WHERE w.state <> 'UNMATCHED' AND p.id IS NULL
+         WHERE w.state NOT IN ('UNMATCHED', 'DISCARDED') AND p.id IS NULL
             OR w.state = 'PENDING' AND p.due_at IS NULL AND p.hold_reason IS NULL
                AND (p.lease_until IS NULL OR p.lease_until < now())
     """,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.payments.domain.overdue import OverdueCount
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -90,6 +92,8 @@ class Report:
     # How much lies where it is listed for a person, by kind: steps, inbox, outbox.
     set_aside: Mapping[str, int]
     backlog: Backlog
+    # By the usual times, because an audit asks no provider what it has declared.
+    overdue: Sequence[OverdueCount] = ()
 
     @property
     def broken(self) -> Sequence[Finding]:

@@ -29,7 +29,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61ravel/payments/v1/admin.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x02\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x30\n\x0cset_aside_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04STEP\x10\x01\x12\t\n\x05INBOX\x10\x02\x12\n\n\x06OUTBOX\x10\x03\"\x92\x01\n\x0eOperatorAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12,\n\x08\x61\x63ted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"s\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\x04kind\x18\x03 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\"i\n\x17ListDeadLettersResponse\x12\x35\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1f.caravel.payments.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x18RequeueDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x18\x44iscardDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\x80\x01\n\x12ReleaseHoldRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12honour_locked_rate\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xe3\x02\n\x15ResolveAttemptRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12I\n\x07outcome\x18\x04 \x01(\x0e\x32\x32.caravel.payments.v1.ResolveAttemptRequest.OutcomeB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vidence\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x12provider_reference\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x0cmoved_amount\x18\x07 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\x12\x1c\n\x0emoved_currency\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\"=\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\"C\n\x1aListOperatorActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x1bListOperatorActionsResponse\x12\x34\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OperatorAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb2\x07\n\x0c\x41\x64minService\x12\x8d\x01\n\x0fListDeadLetters\x12+.caravel.payments.v1.ListDeadLettersRequest\x1a,.caravel.payments.v1.ListDeadLettersResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/admin/dead-letters\x12\xa4\x01\n\x11RequeueDeadLetter\x12-.caravel.payments.v1.RequeueDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\";\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:requeue:\x01*\x12\xa4\x01\n\x11\x44iscardDeadLetter\x12-.caravel.payments.v1.DiscardDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\";\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:discard:\x01*\x12\x8d\x01\n\x0bReleaseHold\x12\'.caravel.payments.v1.ReleaseHoldRequest\x1a\x1c.caravel.payments.v1.Payment\"7\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:release:\x01*\x12\x93\x01\n\x0eResolveAttempt\x12*.caravel.payments.v1.ResolveAttemptRequest\x1a\x1c.caravel.payments.v1.Payment\"7\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:resolve:\x01*\x12\x9d\x01\n\x13ListOperatorActions\x12/.caravel.payments.v1.ListOperatorActionsRequest\x1a\x30.caravel.payments.v1.ListOperatorActionsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/operator-actionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61ravel/payments/v1/admin.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x02\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x30\n\x0cset_aside_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x08 \x01(\t\"I\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04STEP\x10\x01\x12\t\n\x05INBOX\x10\x02\x12\n\n\x06OUTBOX\x10\x03\x12\n\n\x06ORPHAN\x10\x04\"\x92\x01\n\x0eOperatorAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12,\n\x08\x61\x63ted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"s\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\x04kind\x18\x03 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\"i\n\x17ListDeadLettersResponse\x12\x35\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1f.caravel.payments.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x18RequeueDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x18\x44iscardDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\x80\x01\n\x12ReleaseHoldRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12honour_locked_rate\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xe3\x02\n\x15ResolveAttemptRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12I\n\x07outcome\x18\x04 \x01(\x0e\x32\x32.caravel.payments.v1.ResolveAttemptRequest.OutcomeB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vidence\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x12provider_reference\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x0cmoved_amount\x18\x07 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\x12\x1c\n\x0emoved_currency\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\"=\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\"\xee\x02\n\x0eOverduePayment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63orridor_id\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x65xpected_seconds\x18\x06 \x01(\x05\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\r\n\x05sends\x18\t \x01(\x05\x12\x14\n\x0clast_outcome\x18\n \x01(\t\x12\x11\n\tlast_code\x18\x0b \x01(\t\x12\x14\n\x0clast_message\x18\x0c \x01(\t\x12+\n\x07last_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bnext_try_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x1aListOverduePaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"m\n\x1bListOverduePaymentsResponse\x12\x35\n\x08payments\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OverduePayment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x1aListOperatorActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x1bListOperatorActionsResponse\x12\x34\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OperatorAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd2\x08\n\x0c\x41\x64minService\x12\x8d\x01\n\x0fListDeadLetters\x12+.caravel.payments.v1.ListDeadLettersRequest\x1a,.caravel.payments.v1.ListDeadLettersResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/admin/dead-letters\x12\xa4\x01\n\x11RequeueDeadLetter\x12-.caravel.payments.v1.RequeueDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\";\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:requeue:\x01*\x12\xa4\x01\n\x11\x44iscardDeadLetter\x12-.caravel.payments.v1.DiscardDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\";\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:discard:\x01*\x12\x8d\x01\n\x0bReleaseHold\x12\'.caravel.payments.v1.ReleaseHoldRequest\x1a\x1c.caravel.payments.v1.Payment\"7\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:release:\x01*\x12\x93\x01\n\x0eResolveAttempt\x12*.caravel.payments.v1.ResolveAttemptRequest\x1a\x1c.caravel.payments.v1.Payment\"7\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:resolve:\x01*\x12\x9d\x01\n\x13ListOverduePayments\x12/.caravel.payments.v1.ListOverduePaymentsRequest\x1a\x30.caravel.payments.v1.ListOverduePaymentsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/overdue-payments\x12\x9d\x01\n\x13ListOperatorActions\x12/.caravel.payments.v1.ListOperatorActionsRequest\x1a\x30.caravel.payments.v1.ListOperatorActionsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/operator-actionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -82,32 +82,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['ReleaseHold']._serialized_options = b'\202\323\344\223\0021\",/api/admin/payments/{transaction_id}:release:\001*'
   _globals['_ADMINSERVICE'].methods_by_name['ResolveAttempt']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ResolveAttempt']._serialized_options = b'\202\323\344\223\0021\",/api/admin/payments/{transaction_id}:resolve:\001*'
+  _globals['_ADMINSERVICE'].methods_by_name['ListOverduePayments']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListOverduePayments']._serialized_options = b'\202\323\344\223\002\035\022\033/api/admin/overdue-payments'
   _globals['_ADMINSERVICE'].methods_by_name['ListOperatorActions']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ListOperatorActions']._serialized_options = b'\202\323\344\223\002\035\022\033/api/admin/operator-actions'
   _globals['_DEADLETTER']._serialized_start=222
-  _globals['_DEADLETTER']._serialized_end=501
-  _globals['_DEADLETTER_KIND']._serialized_start=440
-  _globals['_DEADLETTER_KIND']._serialized_end=501
-  _globals['_OPERATORACTION']._serialized_start=504
-  _globals['_OPERATORACTION']._serialized_end=650
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=652
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=767
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=769
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=874
-  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_start=876
-  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_end=976
-  _globals['_DISCARDDEADLETTERREQUEST']._serialized_start=978
-  _globals['_DISCARDDEADLETTERREQUEST']._serialized_end=1078
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=1081
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=1209
-  _globals['_RESOLVEATTEMPTREQUEST']._serialized_start=1212
-  _globals['_RESOLVEATTEMPTREQUEST']._serialized_end=1567
-  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_start=1506
-  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_end=1567
-  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_start=1569
-  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_end=1636
-  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_start=1638
-  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_end=1746
-  _globals['_ADMINSERVICE']._serialized_start=1749
-  _globals['_ADMINSERVICE']._serialized_end=2695
+  _globals['_DEADLETTER']._serialized_end=528
+  _globals['_DEADLETTER_KIND']._serialized_start=455
+  _globals['_DEADLETTER_KIND']._serialized_end=528
+  _globals['_OPERATORACTION']._serialized_start=531
+  _globals['_OPERATORACTION']._serialized_end=677
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=679
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=794
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=796
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=901
+  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_start=903
+  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_end=1003
+  _globals['_DISCARDDEADLETTERREQUEST']._serialized_start=1005
+  _globals['_DISCARDDEADLETTERREQUEST']._serialized_end=1105
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=1108
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=1236
+  _globals['_RESOLVEATTEMPTREQUEST']._serialized_start=1239
+  _globals['_RESOLVEATTEMPTREQUEST']._serialized_end=1594
+  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_start=1533
+  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_end=1594
+  _globals['_OVERDUEPAYMENT']._serialized_start=1597
+  _globals['_OVERDUEPAYMENT']._serialized_end=1963
+  _globals['_LISTOVERDUEPAYMENTSREQUEST']._serialized_start=1965
+  _globals['_LISTOVERDUEPAYMENTSREQUEST']._serialized_end=2032
+  _globals['_LISTOVERDUEPAYMENTSRESPONSE']._serialized_start=2034
+  _globals['_LISTOVERDUEPAYMENTSRESPONSE']._serialized_end=2143
+  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_start=2145
+  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_end=2212
+  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_start=2214
+  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_end=2322
+  _globals['_ADMINSERVICE']._serialized_start=2325
+  _globals['_ADMINSERVICE']._serialized_end=3431
 # @@protoc_insertion_point(module_scope)

@@ -42,6 +42,10 @@ class DeadLetter(_message.Message):
         """An event of a provider that cannot be applied; its payment goes on by asking the provider."""
         OUTBOX: DeadLetter._Kind.ValueType  # 3
         """A notification that the merchant's endpoint never took."""
+        ORPHAN: DeadLetter._Kind.ValueType  # 4
+        """A verified event about a payment, or an attempt of one, that we do not know: money may have
+        moved without us. Tried again it is given to its payment, where that exists by now.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What is set aside."""
@@ -54,6 +58,10 @@ class DeadLetter(_message.Message):
     """An event of a provider that cannot be applied; its payment goes on by asking the provider."""
     OUTBOX: DeadLetter.Kind.ValueType  # 3
     """A notification that the merchant's endpoint never took."""
+    ORPHAN: DeadLetter.Kind.ValueType  # 4
+    """A verified event about a payment, or an attempt of one, that we do not know: money may have
+    moved without us. Tried again it is given to its payment, where that exists by now.
+    """
 
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -62,6 +70,7 @@ class DeadLetter(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     SET_ASIDE_AT_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Names it in the other calls, for example "step_MDE5YWJjZGU"."""
     kind: Global___DeadLetter.Kind.ValueType
@@ -74,6 +83,10 @@ class DeadLetter(_message.Message):
     """How often it was tried in a row."""
     last_error: _builtins.str
     """What went wrong the last time: the kind of error and its place, and no words of people."""
+    event: _builtins.str
+    """Of an event: its type, outcome and amount, for example "payment_intent.succeeded: SUCCEEDED
+    100.00 USD".
+    """
     @_builtins.property
     def set_aside_at(self) -> _timestamp_pb2.Timestamp:
         """When it was set aside."""
@@ -88,10 +101,11 @@ class DeadLetter(_message.Message):
         attempts: _builtins.int = ...,
         last_error: _builtins.str = ...,
         set_aside_at: _timestamp_pb2.Timestamp | None = ...,
+        event: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["set_aside_at", b"set_aside_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "kind", b"kind", "last_error", b"last_error", "reason", b"reason", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "reason", b"reason", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -372,6 +386,140 @@ class ResolveAttemptRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveAttemptRequest: _TypeAlias = ResolveAttemptRequest  # noqa: Y015
+
+@_typing.final
+class OverduePayment(_message.Message):
+    """A payment that makes no progress."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    CORRIDOR_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    EXPECTED_SECONDS_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    SENDS_FIELD_NUMBER: _builtins.int
+    LAST_OUTCOME_FIELD_NUMBER: _builtins.int
+    LAST_CODE_FIELD_NUMBER: _builtins.int
+    LAST_MESSAGE_FIELD_NUMBER: _builtins.int
+    LAST_AT_FIELD_NUMBER: _builtins.int
+    NEXT_TRY_AT_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.str
+    """Id of the payment."""
+    corridor_id: _builtins.str
+    """Its corridor, for example "us-ng"."""
+    state: _builtins.str
+    """The state it stands in, as in its history, for example "PAYING_OUT"."""
+    provider: _builtins.str
+    """Who serves the present step; empty where the step is ours."""
+    expected_seconds: _builtins.int
+    """For how long that is expected, by the corridor, the provider, or the usual times."""
+    key: _builtins.str
+    """Our key of the present attempt; empty where there is none."""
+    attempts: _builtins.int
+    """The number of the present attempt."""
+    sends: _builtins.int
+    """How often its request may have left."""
+    last_outcome: _builtins.str
+    """The state of the attempt, which is the last outcome, for example "UNKNOWN"."""
+    last_code: _builtins.str
+    """Machine name of what went wrong last; empty where nothing has."""
+    last_message: _builtins.str
+    """The same in words."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it stands there."""
+
+    @_builtins.property
+    def last_at(self) -> _timestamp_pb2.Timestamp:
+        """When that was learned."""
+
+    @_builtins.property
+    def next_try_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried or asked about next."""
+
+    def __init__(
+        self,
+        *,
+        transaction_id: _builtins.str = ...,
+        corridor_id: _builtins.str = ...,
+        state: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        expected_seconds: _builtins.int = ...,
+        key: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+        sends: _builtins.int = ...,
+        last_outcome: _builtins.str = ...,
+        last_code: _builtins.str = ...,
+        last_message: _builtins.str = ...,
+        last_at: _timestamp_pb2.Timestamp | None = ...,
+        next_try_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_at", b"last_at", "next_try_at", b"next_try_at", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "corridor_id", b"corridor_id", "expected_seconds", b"expected_seconds", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverduePayment: _TypeAlias = OverduePayment  # noqa: Y015
+
+@_typing.final
+class ListOverduePaymentsRequest(_message.Message):
+    """Request of ListOverduePayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most; 0 means 50, and more than 200 is taken as 200. Never negative."""
+    page_token: _builtins.str
+    """The `next_page_token` of the answer before. Empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverduePaymentsRequest: _TypeAlias = ListOverduePaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListOverduePaymentsResponse(_message.Message):
+    """Response of ListOverduePayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Ask with this for the next page; empty at the end."""
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverduePayment]:
+        """The payments, what has stood still longest first."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___OverduePayment] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverduePaymentsResponse: _TypeAlias = ListOverduePaymentsResponse  # noqa: Y015
 
 @_typing.final
 class ListOperatorActionsRequest(_message.Message):

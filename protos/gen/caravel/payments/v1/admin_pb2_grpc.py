@@ -65,6 +65,11 @@ class AdminServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ResolveAttemptRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.ListOverduePayments = channel.unary_unary(
+                '/caravel.payments.v1.AdminService/ListOverduePayments',
+                request_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsResponse.FromString,
+                _registered_method=True)
         self.ListOperatorActions = channel.unary_unary(
                 '/caravel.payments.v1.AdminService/ListOperatorActions',
                 request_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOperatorActionsRequest.SerializeToString,
@@ -137,6 +142,15 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOverduePayments(self, request, context):
+        """Lists the payments that make no progress: open, not on hold, and for longer in their state than
+        the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
+        FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListOperatorActions(self, request, context):
         """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID.
         """
@@ -171,6 +185,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResolveAttempt,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ResolveAttemptRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'ListOverduePayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverduePayments,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsResponse.SerializeToString,
             ),
             'ListOperatorActions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOperatorActions,
@@ -318,6 +337,33 @@ class AdminService:
             '/caravel.payments.v1.AdminService/ResolveAttempt',
             caravel_dot_payments_dot_v1_dot_admin__pb2.ResolveAttemptRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverduePayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.AdminService/ListOverduePayments',
+            caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

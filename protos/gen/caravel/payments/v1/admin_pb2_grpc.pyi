@@ -78,6 +78,11 @@ class AdminServiceStub:
     CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
     PAYMENT_UNREADABLE.
     """
+    ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
+    """Lists the payments that make no progress: open, not on hold, and for longer in their state than
+    the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
+    FIELD_INVALID.
+    """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
 
@@ -127,6 +132,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
     CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
     PAYMENT_UNREADABLE.
+    """
+    ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
+    """Lists the payments that make no progress: open, not on hold, and for longer in their state than
+    the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
+    FIELD_INVALID.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -204,6 +214,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
         CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
         PAYMENT_UNREADABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOverduePayments(
+        self,
+        request: _admin_pb2.ListOverduePaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListOverduePaymentsResponse, _abc.Awaitable[_admin_pb2.ListOverduePaymentsResponse]]:
+        """Lists the payments that make no progress: open, not on hold, and for longer in their state than
+        the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
+        FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

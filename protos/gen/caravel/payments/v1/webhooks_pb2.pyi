@@ -39,7 +39,9 @@ class WebhookReceipt(_message.Message):
         DUPLICATE: WebhookReceipt._Result.ValueType  # 2
         """Seen before; nothing changed."""
         IGNORED: WebhookReceipt._Result.ValueType  # 3
-        """Genuine, and about nothing of ours."""
+        """Genuine, and about none of our operations."""
+        ORPHANED: WebhookReceipt._Result.ValueType  # 4
+        """Genuine, and about a payment that we do not know: kept, and listed for operators."""
 
     class Result(_Result, metaclass=_ResultEnumTypeWrapper):
         """What was done."""
@@ -51,7 +53,9 @@ class WebhookReceipt(_message.Message):
     DUPLICATE: WebhookReceipt.Result.ValueType  # 2
     """Seen before; nothing changed."""
     IGNORED: WebhookReceipt.Result.ValueType  # 3
-    """Genuine, and about nothing of ours."""
+    """Genuine, and about none of our operations."""
+    ORPHANED: WebhookReceipt.Result.ValueType  # 4
+    """Genuine, and about a payment that we do not know: kept, and listed for operators."""
 
     RESULT_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int

@@ -66,8 +66,8 @@ class WebhookServiceServicer:
 
     def ReceiveProviderEvent(self, request, context):
         """Takes a provider's own webhook, with the provider's own signature. Idempotent by the
-        provider's event id. An event that is about none of our payments answers IGNORED, so that the
-        provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+        provider's event id. An event that is about none of our operations answers IGNORED, and one about a payment
+        that we do not know ORPHANED, so that the provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
         WEBHOOK_TIMESTAMP_OUT_OF_RANGE or FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -46,8 +46,8 @@ class WebhookServiceStub:
     """
     ReceiveProviderEvent: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.ReceiveProviderEventRequest, _webhooks_pb2.WebhookReceipt]
     """Takes a provider's own webhook, with the provider's own signature. Idempotent by the
-    provider's event id. An event that is about none of our payments answers IGNORED, so that the
-    provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+    provider's event id. An event that is about none of our operations answers IGNORED, and one about a payment
+    that we do not know ORPHANED, so that the provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE or FIELD_INVALID.
     """
 
@@ -67,8 +67,8 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     """
     ReceiveProviderEvent: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.ReceiveProviderEventRequest, _webhooks_pb2.WebhookReceipt]  # type: ignore[assignment]
     """Takes a provider's own webhook, with the provider's own signature. Idempotent by the
-    provider's event id. An event that is about none of our payments answers IGNORED, so that the
-    provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+    provider's event id. An event that is about none of our operations answers IGNORED, and one about a payment
+    that we do not know ORPHANED, so that the provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE or FIELD_INVALID.
     """
 
@@ -97,8 +97,8 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_pb2.WebhookReceipt, _abc.Awaitable[_webhooks_pb2.WebhookReceipt]]:
         """Takes a provider's own webhook, with the provider's own signature. Idempotent by the
-        provider's event id. An event that is about none of our payments answers IGNORED, so that the
-        provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+        provider's event id. An event that is about none of our operations answers IGNORED, and one about a payment
+        that we do not know ORPHANED, so that the provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
         WEBHOOK_TIMESTAMP_OUT_OF_RANGE or FIELD_INVALID.
         """
 

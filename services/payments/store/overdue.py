@@ -1,0 +1,151 @@
+"""What makes no progress: payments that the engine should have carried on, and that stand in their
+state for longer than is expected. Counted and listed by one statement."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.domain.overdue import AGES, ExpectedTime, OverdueCount, OverduePayment
+from services.payments.domain.payment import State
+from services.payments.steps.timing import LOOKS_AHEAD
+from services.payments.store import rows
+
+# By the index of what is due: whatever is open is due within a known time (LOOKS_AHEAD), which the
+# audit holds it to. The history is asked only of payments that are older than what is expected.
+_OVERDUE = """
+    WITH expected AS MATERIALIZED (
+        SELECT r.state, r.step, r.provider, r.seconds
+          FROM json_to_recordset(CAST(:expected AS json))
+            AS r(state text, step text, provider text, seconds double precision)
+    ), open AS MATERIALIZED (
+        SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.created_at, p.due_at, usual.step,
+               CASE usual.step WHEN 'payout' THEN p.offramp
+                               WHEN 'collection' THEN p.onramp
+                               WHEN 'refund' THEN p.onramp ELSE '' END AS provider,
+               make_interval(secs => coalesce(
+                   CAST(p.route->'expected_seconds'->>usual.step AS double precision),
+                   declared.seconds, usual.seconds)) AS within
+          FROM payments p
+          JOIN expected usual ON usual.state = p.state AND usual.provider = ''
+          LEFT JOIN expected declared
+            ON declared.state = p.state AND declared.provider <> ''
+           AND declared.provider = CASE usual.step WHEN 'payout' THEN p.offramp ELSE p.onramp END
+         WHERE p.due_at < now() + make_interval(secs => :ahead) AND p.hold_reason IS NULL
+           AND (CAST(:merchant_id AS text) IS NULL OR p.merchant_id = :merchant_id)
+    ), overdue AS (
+        SELECT o.merchant_id, o.id, o.corridor_id, o.state, o.due_at, o.step, o.provider, o.within,
+               entered.since
+          FROM open o
+          JOIN LATERAL (
+               SELECT e.occurred_at AS since FROM payment_events e
+                WHERE e.merchant_id = o.merchant_id AND e.payment_id = o.id
+                  AND e.from_state IS DISTINCT FROM e.to_state
+                ORDER BY e.sequence DESC LIMIT 1) AS entered ON true
+         WHERE o.created_at < now() - o.within AND entered.since < now() - o.within
+    )
+"""
+_COUNT = text(
+    f"""
+    {_OVERDUE}
+    SELECT state, provider, corridor_id, age.name AS age, count(*) AS payments
+      FROM overdue o
+     CROSS JOIN LATERAL (
+           SELECT a.name FROM json_to_recordset(CAST(:ages AS json)) AS a(name text, seconds float8)
+            WHERE extract(epoch FROM now() - o.since) >= a.seconds
+            ORDER BY a.seconds DESC LIMIT 1) AS age
+     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    """
+)
+_LIST = text(
+    f"""
+    {_OVERDUE}
+    SELECT o.id, o.corridor_id, o.state, o.provider, o.since, o.within, o.due_at,
+           coalesce(a.key, '') AS key, coalesce(a.state, '') AS attempt_state,
+           coalesce(a.number, 0) AS attempts, coalesce(a.sends, 0) AS sends,
+           coalesce(a.failure_code, '') AS code, coalesce(a.failure_message, '') AS message,
+           a.updated_at AS last_at
+      FROM overdue o
+      LEFT JOIN LATERAL (
+           SELECT t.key, t.state, t.number, t.sends, t.failure_code, t.failure_message, t.updated_at
+             FROM attempts t
+            WHERE t.merchant_id = o.merchant_id AND t.payment_id = o.id AND t.step = o.step
+            ORDER BY t.number DESC LIMIT 1) AS a ON true
+     WHERE CAST(:at AS timestamptz) IS NULL
+        OR (o.since, o.id) > (CAST(:at AS timestamptz), CAST(:after AS uuid))
+     ORDER BY o.since, o.id LIMIT :limit
+    """
+)
+
+
+async def count_overdue(
+    connection: AsyncConnection, expected: Sequence[ExpectedTime]
+) -> Sequence[OverdueCount]:
+    """How many are overdue, by state, provider, corridor and age."""
+    ages = rows.as_json({"name": name, "seconds": seconds} for name, seconds in AGES)
+    found = await connection.execute(_COUNT, {**_parameters(expected, None), "ages": ages})
+    return [
+        OverdueCount(
+            state=row.state,
+            provider=row.provider,
+            corridor_id=row.corridor_id,
+            age=row.age,
+            payments=row.payments,
+        )
+        for row in found
+    ]
+
+
+async def list_overdue(
+    connection: AsyncConnection,
+    expected: Sequence[ExpectedTime],
+    merchant_id: str,
+    *,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[OverduePayment]:
+    """Up to limit overdue payments of a merchant, those that have stood still for longest first."""
+    at, payment_id = after or (None, None)
+    found = await connection.execute(
+        _LIST,
+        {**_parameters(expected, merchant_id), "at": at, "after": payment_id, "limit": limit},
+    )
+    return [
+        OverduePayment(
+            payment_id=row.id,
+            corridor_id=row.corridor_id,
+            state=State(row.state),
+            provider=row.provider,
+            since=row.since,
+            within=row.within,
+            key=row.key,
+            attempt_state=row.attempt_state,
+            attempts=row.attempts,
+            sends=row.sends,
+            code=row.code,
+            message=row.message,
+            last_at=row.last_at,
+            next_at=row.due_at,
+        )
+        for row in found
+    ]
+
+
+def _parameters(expected: Sequence[ExpectedTime], merchant_id: str | None) -> dict[str, Any]:
+    table = rows.as_json(
+        {
+            "state": time.state,
+            "step": time.step,
+            "provider": time.provider,
+            "seconds": time.within / timedelta(seconds=1),
+        }
+        for time in expected
+    )
+    return {
+        "expected": table,
+        "ahead": LOOKS_AHEAD.total_seconds(),
+        "merchant_id": merchant_id,
+    }
