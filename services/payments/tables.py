@@ -102,7 +102,7 @@ payments = Table(
     _instant("cancel_requested_at", nullable=True),
     Column("refunded_minor", BigInteger, nullable=False, server_default=text("0")),
     # How the exchange was posted; rows that say nothing are from before there was a second way.
-    Column("exchange_rule", SmallInteger, nullable=False, server_default=text("1")),
+    Column("exchange_rule", SmallInteger, nullable=False, server_default=text("2")),
     # Since when and until when it waits for a person, where it does.
     _instant("waiting_since", nullable=True),
     _instant("deadline_at", nullable=True),

@@ -14,6 +14,7 @@ def upgrade() -> None:
         "payments",
         sa.Column("exchange_rule", sa.SmallInteger(), server_default="1", nullable=False),
     )
+    op.alter_column("payments", "exchange_rule", server_default="2")
 
 
 def downgrade() -> None:
