@@ -350,7 +350,7 @@ async def let_unknowns_age(owner_url: str) -> None:
                 "UPDATE attempts SET sent_at = sent_at - $1::interval, "
                 "last_sent_at = last_sent_at - $1::interval, "
                 "unknown_since = unknown_since - $1::interval WHERE state = 'UNKNOWN'",
-                UNKNOWN_AT_MOST,
+                UNKNOWN_AT_MOST * 1.2,
             )
     finally:
         await connection.close()

@@ -157,12 +157,12 @@ async def _phases(run: _Run) -> None:
     await run.driver.final_reads()
     await _rest(run, "final reads")
     await _audit(run, "after healing")
-    if run.options.until_broken and run.result.violations:
-        return
     await books.let_unknowns_age(run.mesh.owner_url)
     await watch.until_held(run.mesh.owner_url, run.options.liveness_seconds)
     await _rest(run, "unknown for long")
     await _audit(run, "half an hour later")
+    if run.options.until_broken and run.result.violations:
+        return
     before = await books.digests(run.mesh.owner_url)
     events = await books.inbox_events(run.mesh.owner_url)
     await run.driver.replay_webhooks(random.Random(f"replay {run.options.seed}"), events)

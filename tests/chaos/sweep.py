@@ -40,6 +40,8 @@ DRAIN_SECONDS = 240.0
 # What has not fired so long after its payment was settled never will.
 FIRES_WITHIN_SECONDS = 10.0
 ANSWER_SECONDS = 8.0
+# A replay's time is counted from its turn.
+REPLAYS_AT_ONCE = 16
 # Shorter than the gateway's failpoint keeps the answer from a client that is to hang up.
 HANG_UP_SECONDS = 1.0
 # What raises or hangs kills nobody, so both can go on at once; exits take their neighbours along.
@@ -211,16 +213,22 @@ class Sweep:
             raise AssertionError(f"not signed by us: {forged}")
         books = await read_books(self._mesh.owner_url, self._mesh.simulator_url, received)
         async with aiohttp.ClientSession(self._mesh.rest_url) as session:
-            replayed = await asyncio.gather(*(self._replay(session, case) for case in cases))
+            places = asyncio.Semaphore(REPLAYS_AT_ONCE)
+            replayed = await asyncio.gather(
+                *(self._replay(session, case, places) for case in cases)
+            )
         fired = self._failpoints.fired()
         return [
             self._verdict(case, books, fired, again)
             for case, again in zip(cases, replayed, strict=True)
         ]
 
-    async def _replay(self, session: aiohttp.ClientSession, case: Case) -> str:
+    async def _replay(
+        self, session: aiohttp.ClientSession, case: Case, places: asyncio.Semaphore
+    ) -> str:
         """What the same key gives now that all is over."""
-        return await ask(session, self._failpoints, case, ANSWER_SECONDS)
+        async with places:
+            return await ask(session, self._failpoints, case, ANSWER_SECONDS)
 
     def _verdict(self, case: Case, books: Books, fired: set[str], replayed: str) -> Verdict:
         reference, expected = reference_of(case), outcome_of(case)

@@ -310,17 +310,7 @@ def test_19_a_charge_of_another_amount_is_posted_nowhere(plant: Plant) -> None:
     assert change.payment.hold_reason == "amount_mismatch" and not change.postings
 
 
-def test_20_what_nobody_knows_is_held_by_nobody(plant: Plant) -> None:
-    asked = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
-    assert asked.attempt
-    old = replace(asked.attempt, unknown_since=NOW - timedelta(hours=1))
-    asked = replace(asked, attempt=old)
-    assert _decider().settle(asked, UNANSWERED, NOW).payment.hold_reason == "outcome_unknown"
-    plant("unknown_for_ever")
-    assert _decider().settle(asked, UNANSWERED, NOW).payment.hold_reason is None
-
-
-def test_21_nobody_waits_for_a_balance(plant: Plant) -> None:
+def test_20_nobody_waits_for_a_balance(plant: Plant) -> None:
     asked = make_work(State.PAYING_OUT, AttemptState.SENT)
     failure = Failure(code="insufficient_balance", message="")
     empty = Answer(outcome=Outcome.FAILED, failure=failure)

@@ -189,15 +189,6 @@ PLANTS: Sequence[Plant] = (
     ),
     Plant(
         number=20,
-        name="unknown_for_ever",
-        words="What nobody can find out is asked about for ever, and no person is called.",
-        expected=frozenset({"I22"}),
-        told_by="unknown since",
-        alter=sending.unknown_for_ever,
-        lies={"webhook_only": {"probability": 0.3}, "accept_then_hang": {"probability": 0.3}},
-    ),
-    Plant(
-        number=21,
         name="no_patience",
         words="A balance that is empty for a moment gives every payer the money back.",
         expected=frozenset({"I23"}),

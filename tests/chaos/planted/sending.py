@@ -67,15 +67,6 @@ def new_attempt_on_unknown(patches: Patches) -> None:
     patches.put(Unknowns, "unknown", unknown)
 
 
-def unknown_for_ever(patches: Patches) -> None:
-    """An outcome that nobody knows is asked about again and again, and nobody is called."""
-
-    def given_up(*_: Any) -> None:
-        return None
-
-    patches.put(Unknowns, "_given_up", given_up)
-
-
 def no_patience(patches: Patches) -> None:
     """A route that cannot pay now is not tried again: the payer has the money back at once."""
 
