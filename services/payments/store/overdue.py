@@ -1,5 +1,6 @@
 """What makes no progress: payments that the engine should have carried on, and that stand in their
-state for longer than is expected. Counted and listed by one statement."""
+state for longer than is expected, and payments that wait for a person past their deadline. Counted
+and listed by one statement."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -46,6 +47,16 @@ _OVERDUE = """
                   AND e.from_state IS DISTINCT FROM e.to_state
                 ORDER BY e.sequence DESC LIMIT 1) AS entered ON true
          WHERE o.created_at < now() - o.within AND entered.since < now() - o.within
+         UNION ALL
+        SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.due_at, usual.step,
+               CASE usual.step WHEN 'payout' THEN p.offramp
+                               WHEN 'collection' THEN p.onramp
+                               WHEN 'refund' THEN p.onramp ELSE '' END,
+               p.deadline_at - p.waiting_since, p.waiting_since
+          FROM payments p
+          LEFT JOIN expected usual ON usual.state = p.state AND usual.provider = ''
+         WHERE p.deadline_at < now() AND (p.hold_reason IS NOT NULL OR p.state = 'RETURNED')
+           AND (CAST(:merchant_id AS text) IS NULL OR p.merchant_id = :merchant_id)
     )
 """
 _COUNT = text(

@@ -40,7 +40,8 @@ class WatchMetrics:
         self._held = held or METRICS
         self._overdue = Gauge(
             "caravel_overdue_payments",
-            "Payments that stand in a state for longer than is expected.",
+            "Payments that stand in a state for longer than is expected, or wait past their "
+            "deadline.",
             ("state", "provider", "corridor", "age"),
             registry=registry,
         )

@@ -133,6 +133,23 @@ async def test_only_what_the_engine_should_have_carried_on_is_overdue(
     assert (len(await _counted(engine)) == 1) is is_late
 
 
+async def test_a_hold_past_its_deadline_is_listed_and_one_within_it_is_not(
+    engine: AsyncEngine, owner: AsyncEngine
+) -> None:
+    payment = await _create(engine)
+    hold = "UPDATE payments SET hold_reason = 'amount_mismatch', due_at = NULL,"
+    waits = "waiting_since = now() - interval '4 days', deadline_at = now()"
+
+    await run(owner, f"{hold} {waits} + interval '1 hour'")
+    assert await _listed(engine) == []
+
+    await run(owner, f"{hold} {waits} - interval '1 day'")
+    (listed,) = await _listed(engine)
+    assert (listed.payment_id, listed.within) == (payment.id, timedelta(days=3))
+    (count,) = (await PostgresWatch(engine, EXPECTED).look()).overdue
+    assert count.payments == 1
+
+
 async def test_the_list_has_pages_and_shows_a_merchants_own(
     engine: AsyncEngine, owner: AsyncEngine
 ) -> None:

@@ -116,6 +116,20 @@ def test_interrupted_installation_starts_over(checkout: Path) -> None:
     assert "first run only" in _run(checkout, "up", PIP_NO_INDEX="1").stderr
 
 
+def test_a_link_to_another_checkouts_packages_is_replaced_and_they_stay(
+    checkout: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    (other / "bin").mkdir(parents=True)
+    (other / "bin" / "tool").touch()
+    (checkout / ".venv").symlink_to(other)
+
+    assert "first run only" in _run(checkout, "up", PIP_NO_INDEX="1").stderr
+
+    assert (other / "bin" / "tool").exists()
+    assert not (checkout / ".venv").is_symlink()
+
+
 def test_package_index_out_of_reach_is_one_sentence(checkout: Path) -> None:
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "1"}
 
@@ -127,7 +141,7 @@ def test_package_index_out_of_reach_is_one_sentence(checkout: Path) -> None:
 
 
 COMMANDS = ("up", "down", "status", "logs", "migrate", "verify", "doctor", "test", "check")
-COMMANDS += ("protos", "chaos", "bench")
+COMMANDS += ("protos", "chaos", "hostile", "mutants", "bench")
 
 
 @pytest.mark.parametrize(

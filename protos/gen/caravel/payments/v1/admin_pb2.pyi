@@ -416,7 +416,9 @@ class OverduePayment(_message.Message):
     provider: _builtins.str
     """Who serves the present step; empty where the step is ours."""
     expected_seconds: _builtins.int
-    """For how long that is expected, by the corridor, the provider, or the usual times."""
+    """For how long that is expected, by the corridor, the provider, or the usual times; or for how
+    long it may wait for a person.
+    """
     key: _builtins.str
     """Our key of the present attempt; empty where there is none."""
     attempts: _builtins.int
@@ -431,7 +433,7 @@ class OverduePayment(_message.Message):
     """The same in words."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Since when it stands there."""
+        """Since when it stands there, or waits for a person."""
 
     @_builtins.property
     def last_at(self) -> _timestamp_pb2.Timestamp:

@@ -144,8 +144,8 @@ class AdminServiceServicer:
 
     def ListOverduePayments(self, request, context):
         """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-        the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
-        FIELD_INVALID.
+        the table of expected times allows; or on hold, or returned, past their deadline. What has stood
+        still longest comes first. Idempotent. Refuses with FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

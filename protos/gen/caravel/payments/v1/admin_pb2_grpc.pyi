@@ -80,8 +80,8 @@ class AdminServiceStub:
     """
     ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-    the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
-    FIELD_INVALID.
+    the table of expected times allows; or on hold, or returned, past their deadline. What has stood
+    still longest comes first. Idempotent. Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -135,8 +135,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-    the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
-    FIELD_INVALID.
+    the table of expected times allows; or on hold, or returned, past their deadline. What has stood
+    still longest comes first. Idempotent. Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
     """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID."""
@@ -223,8 +223,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListOverduePaymentsResponse, _abc.Awaitable[_admin_pb2.ListOverduePaymentsResponse]]:
         """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-        the table of expected times allows; what has stood still longest first. Idempotent. Refuses with
-        FIELD_INVALID.
+        the table of expected times allows; or on hold, or returned, past their deadline. What has stood
+        still longest comes first. Idempotent. Refuses with FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod
