@@ -66,7 +66,7 @@ async def _delivering(engine: AsyncEngine, **changes: Any) -> AsyncIterator[None
 
 
 async def _endpoint(engine: AsyncEngine, url: str) -> Endpoint:
-    return await Endpoints(PostgresEndpoints(engine), sandbox=True).create("sandbox", url)
+    return await Endpoints(PostgresEndpoints(engine), Targets(loopback=True)).create("sandbox", url)
 
 
 async def _create(engine: AsyncEngine, count: int = 1) -> None:
