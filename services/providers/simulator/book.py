@@ -57,7 +57,10 @@ class BookFull(Exception):
 
 def open_file(path: Path) -> RawIOBase:
     """The file, unbuffered: a buffer would keep what the disk did not take, and write it later."""
-    return path.open("ab", buffering=0)
+    file = path.open("ab", buffering=0)
+    # It holds people's names and accounts, whatever the umask is that we were started with.
+    os.fchmod(file.fileno(), 0o600)
+    return file
 
 
 class Book:

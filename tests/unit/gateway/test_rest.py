@@ -306,7 +306,8 @@ async def test_query_parameters_arrive_typed(gateway: Gateway, http: aiohttp.Cli
 
     status, body = await get(http, f"/api/payments?{query}")
 
-    assert (status, body) == (200, {"payments": [], "next_page_token": ""})
+    page = {"payments": [], "next_page_token": "", "unreadable_transaction_ids": []}
+    assert (status, body) == (200, page)
     request = gateway.backend.requests[-1]
     assert (request.page_size, request.status) == (3, payments_pb2.Payment.COMPLETED)
     assert request.created_after.ToJsonString() == "2026-11-23T12:00:00Z"
