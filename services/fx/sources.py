@@ -20,6 +20,7 @@ from services.fx.ports import RateSource
 from services.shared.clock import Clock
 
 _RATE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+ECB_RATES = Path(CURRENCY_FILE)
 SYNTHETIC_RATES = Path(__file__).with_name("synthetic_rates.toml")
 
 
@@ -29,8 +30,9 @@ class EcbSource:
     The bank prices the euro, so a rate from the dollar is a cross of two published legs.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, file: Path = ECB_RATES) -> None:
         self._clock = clock
+        self._file = file
         self._from_usd: Mapping[str, Observation] = {}
 
     async def load(self) -> None:
@@ -46,19 +48,19 @@ class EcbSource:
         fetched_at = self._clock.now()
         return {
             currency: _cross(currency, day, fetched_at)
-            for currency, day in _newest_days(fetched_at.date()).items()
+            for currency, day in _newest_days(self._file, fetched_at.date()).items()
             if currency != "USD"
         }
 
 
-def _newest_days(today: date) -> Mapping[str, Mapping[str, str]]:
+def _newest_days(history: Path, today: date) -> Mapping[str, Mapping[str, str]]:
     """For each currency the newest day, today at the latest, on which the bank published it and the
-    dollar.
+    dollar, in whatever order the days stand.
 
     The file is read line by line: as objects, the whole history would be most of the process.
     """
     newest: dict[str, Mapping[str, str]] = {}
-    with ZipFile(CURRENCY_FILE) as archive, archive.open(archive.namelist()[0]) as file:
+    with ZipFile(history) as archive, archive.open(archive.namelist()[0]) as file:
         for day in csv.DictReader(io.TextIOWrapper(file, "ascii")):
             published = [code for code, text in day.items() if _is_rate(text)]
             if "USD" not in published or day["Date"] > today.isoformat():

@@ -3,13 +3,18 @@ the modules of money and of the engine, and whether any unit test notices. mutmu
 the mutants, in a copy of the checkout; pyproject.toml says which modules and tests."""
 
 import argparse
+import contextlib
+import io
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from mutmut.__main__ import create_file_mutants
+from mutmut.configuration import config
 
 from deploy.local.paths import DEFAULT_DATA_DIR, ROOT
 from deploy.local.terminal import BOLD, complain, paint, say
@@ -41,14 +46,21 @@ def main() -> int:
     parsed = parser.parse_args()
     folder = parsed.data_dir.resolve() / "mutants"
     _copy_checkout(folder)
-    mutmut = [str(Path(sys.executable).with_name("mutmut")), "run"]
-    names = [f"*.{name}.*" for name in filter(None, parsed.only.split(","))]
-    with (folder / "mutmut.log").open("w") as log:
-        say(paint("\n  mutants", BOLD) + f": what mutmut says goes to {log.name}")
-        run = subprocess.run([*mutmut, *names], cwd=folder, stdout=log, stderr=log, check=False)
-    tried = read(folder / "mutants")
+    mutants = folder / "mutants"
+    with contextlib.chdir(folder):
+        chosen = [name for name in sorted(_modules()) if _is_wanted(name, parsed.only)]
+        for name in chosen:
+            # It prints each file's name.
+            with contextlib.redirect_stdout(io.StringIO()):
+                made = create_file_mutants(Path(name))
+            if made.error:
+                raise made.error
+    say(paint("\n  mutants", BOLD) + f": of {len(chosen)} modules, in {folder}")
+    with (folder / "pytest.log").open("w") as log:
+        run = subprocess.run(_pytest(), cwd=mutants, stdout=log, stderr=log, check=False)
+    tried = read(mutants)
     if run.returncode or not tried:
-        complain(f"mutmut failed; the end of {folder / 'mutmut.log'} says why")
+        complain(f"the end of {folder / 'pytest.log'} says why it failed")
         return 1
     scores = {path: score(verdicts) for path, verdicts in tried.items()}
     unnoticed = [name for verdicts in tried.values() for name in survivors(verdicts)]
@@ -57,8 +69,26 @@ def main() -> int:
     return 0 if total(scores).share >= WANTED else 1
 
 
+def _modules() -> Iterator[str]:
+    """The modules of the checkout in this folder that are to be mutated."""
+    for pattern in config().only_mutate:
+        yield from (str(path) for path in Path().glob(pattern))
+
+
+def _is_wanted(module: str, only: str) -> bool:
+    return not only or any(name in Path(module).with_suffix("").parts for name in only.split(","))
+
+
+def _pytest() -> list[str]:
+    """The command that tries them all. Nothing is captured by pytest, whose files the processes
+    of the mutants would share."""
+    options = ["-p", "tests.mutants.trial", "--capture=no", *config().pytest_add_cli_args]
+    return [sys.executable, "-m", "pytest", *options, *config().pytest_add_cli_args_test_selection]
+
+
 def _copy_checkout(folder: Path) -> None:
-    """The files of the checkout as they are now, without what an earlier run has left."""
+    """The files of the checkout as they are now, without what an earlier run has left: as they
+    stay, and below `mutants` with the mutants in them, where mutmut looks for both."""
     shutil.rmtree(folder, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -68,13 +98,14 @@ def _copy_checkout(folder: Path) -> None:
         check=True,
     )
     for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
+        for copy in (folder / name, folder / "mutants" / name):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy)
 
 
 def read(mutants: Path) -> dict[str, Mapping[str, int]]:
     """By module, each mutant that was tried and the exit code of its tests."""
-    found = {}
+    found: dict[str, Mapping[str, int]] = {}
     for meta in sorted(mutants.rglob("*.py.meta")):
         codes = json.loads(meta.read_text())["exit_code_by_key"]
         tried = {name: code for name, code in codes.items() if code is not None}

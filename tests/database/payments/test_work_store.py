@@ -354,13 +354,16 @@ async def test_events_that_come_together_are_kept_together_and_each_once(
     )
 
 
-async def test_an_event_that_says_what_is_on_record_wakes_nobody(engine: AsyncEngine) -> None:
+@pytest.mark.parametrize(("mark", "state"), [("", "IGNORED"), ("-of-another", "PENDING")])
+async def test_an_event_that_says_of_its_key_what_is_on_record_wakes_nobody(
+    mark: str, state: str, engine: AsyncEngine
+) -> None:
     (payment,) = await _create(engine)
     (sent,) = await _mark_sent(engine, await _claim(engine))
     await _settle(engine, [sent], SUCCEEDED)
     assert sent.attempt is not None
     busy = await _mark_sent(engine, await _claim(engine))
-    answer = replace(SUCCEEDED, key=sent.attempt.key)
+    answer = replace(SUCCEEDED, key=sent.attempt.key + mark)
 
     receipts = await _receive(
         engine,
@@ -369,8 +372,8 @@ async def test_an_event_that_says_what_is_on_record_wakes_nobody(engine: AsyncEn
     await _settle(engine, busy, PENDING)
 
     assert receipts == [Receipt.ACCEPTED]
-    assert await _scalar(engine, "SELECT state FROM webhook_inbox") == "IGNORED"
-    assert await _claim(engine) == []
+    assert await _scalar(engine, "SELECT state FROM webhook_inbox") == state
+    assert bool(await _claim(engine)) is (state == "PENDING")
 
 
 async def test_an_attempt_keeps_the_time_it_was_first_sent(engine: AsyncEngine) -> None:

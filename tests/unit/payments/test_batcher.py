@@ -4,6 +4,8 @@ group's flood is its own burden."""
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from services.payments.batcher import CROWD, Batcher
 from services.shared.errors import Overloaded, Unavailable
 
@@ -165,17 +167,22 @@ async def test_groups_take_turns_so_that_one_items_wait_is_not_anothers_flood() 
     assert gate.batches == [[10], [11, 20, 30, 12], [21, 13, 14, 15]]
 
 
-async def test_who_floods_a_full_queue_is_refused_and_nobody_else() -> None:
+@pytest.mark.parametrize(
+    ("items", "refused"),
+    [((10, 11, 12, 13, 14, 20), {13, 14}), ((10, 11, 12, 20, 21), {21})],
+    ids=["a flood", "as many as the other has"],
+)
+async def test_who_would_have_most_of_a_full_queue_is_refused_and_nobody_else(
+    items: tuple[int, ...], refused: set[int]
+) -> None:
     gate = Gate()
-    batcher = _sharing(gate, waiting_max=3)
-    flood = await _begun(batcher, gate, 10, 11, 12, 13, 14)
-    other = asyncio.create_task(batcher.submit(20))
+    tasks = await _begun(_sharing(gate, waiting_max=3), gate, *items)
 
     gate.open.set()
-    answers = await asyncio.gather(*flood, other, return_exceptions=True)
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
 
-    refused = [isinstance(answer, Overloaded) for answer in answers]
-    assert refused == [False, False, False, True, True, False]
+    overloaded = [isinstance(answer, Overloaded) for answer in answers]
+    assert overloaded == [item in refused for item in items]
 
 
 async def test_a_batch_is_begun_beside_another_only_where_it_is_large() -> None:

@@ -35,6 +35,36 @@ def test_the_locked_rate_holds_for_money_that_was_taken_until_the_grace_is_over(
         assert change.events[0].evidence["taken_at"] == taken_at.isoformat()
 
 
+@pytest.mark.parametrize("state", [State.CREATED, State.COLLECTING])
+def test_an_unpaid_payment_expires_after_the_last_moment_of_the_grace_and_not_before(
+    state: State,
+) -> None:
+    attempt = None if state is State.CREATED else AttemptState.INTENDED
+    work = make_work(state, attempt)
+    last = work.payment.quote_expires_at + timedelta(seconds=300)
+
+    in_time = DECIDER.plan(replace(work, claimed_at=last))
+    too_late = DECIDER.plan(replace(work, claimed_at=last + timedelta(microseconds=1)))
+
+    assert in_time.call is Call.SEND
+    assert (too_late.call, too_late.change.payment.state) == (None, State.EXPIRED)
+
+
+def test_a_charge_that_is_absent_is_sent_again_within_the_grace_and_let_go_after_it() -> None:
+    work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
+    absent = Answer(outcome=Outcome.ABSENT)
+    last = work.payment.quote_expires_at + timedelta(seconds=300)
+    after = last + timedelta(microseconds=1)
+
+    again = DECIDER.after_look_up(replace(work, claimed_at=last), absent)
+
+    assert again is not None
+    assert again.call is Call.SEND
+    assert DECIDER.settle(work, absent, last).payment.state is State.COLLECTING
+    assert DECIDER.after_look_up(replace(work, claimed_at=after), absent) is None
+    assert DECIDER.settle(work, absent, after).payment.state is State.EXPIRED
+
+
 @pytest.mark.parametrize(
     "said",
     [

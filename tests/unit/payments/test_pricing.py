@@ -23,6 +23,13 @@ from tests.makers import NOW
 CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
 
 
+class FreeOfCharge(FixedFees):
+    """So that the lowest amount leaves something."""
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        return [Fees(lines=(), schedule_version="free") for _ in queries]
+
+
 def _order(amount_minor: int = 10_000, currency: str = "INR") -> QuoteOrder:
     return QuoteOrder(
         merchant_id="sandbox",
@@ -65,14 +72,20 @@ async def test_each_order_is_refused_for_its_own_reason() -> None:
     ]
 
 
-async def test_the_largest_amount_is_taken_and_one_cent_more_is_refused() -> None:
-    limits = CORRIDORS.to_currency("INR").limits
-    pricing = Pricing(CORRIDORS, FixedFees(), FixedRates())
+async def test_the_limits_themselves_are_taken_and_a_cent_beyond_them_is_refused() -> None:
+    limits = CORRIDORS.to_currency("NGN").limits
+    least, most = limits.minimum.amount_minor, limits.maximum.amount_minor
+    pricing = Pricing(CORRIDORS, FreeOfCharge(), FixedRates())
 
-    largest = limits.maximum.amount_minor
-    results = await pricing.quotes([_order(largest), _order(largest + 1)], NOW)
+    below, lowest, highest, above = await pricing.quotes(
+        [_order(minor, "NGN") for minor in (least - 1, least, most, most + 1)], NOW
+    )
 
-    assert [type(result) for result in results] == [Quote, AmountAboveMaximum]
+    assert (type(lowest), type(highest)) == (Quote, Quote)
+    assert isinstance(below, AmountBelowMinimum)
+    assert below.metadata == {"minimum_usd": limits.minimum_usd}
+    assert isinstance(above, AmountAboveMaximum)
+    assert above.metadata == {"maximum_usd": limits.maximum_usd}
 
 
 async def test_a_corridor_without_a_rate_fails_its_own_orders_only() -> None:

@@ -54,15 +54,24 @@ def test_fees_and_net_always_sum_to_the_amount(amount_minor: int) -> None:
     assert terms.net + terms.fee == terms.amount
 
 
-@pytest.mark.parametrize("amount_minor", [1, 249, 250])
-def test_amount_that_the_fees_eat_up_is_refused(amount_minor: int) -> None:
-    with pytest.raises(AmountTooSmallAfterFees):
-        agree_terms(Money(amount_minor, "USD"), "NGN", FEES, make_trail())
+@pytest.mark.parametrize(
+    ("amount_minor", "currency", "mid"),
+    [(1, "NGN", "1530.25"), (249, "NGN", "1530.25"), (250, "NGN", "1530.25"), (251, "KWD", "1e-5")],
+    ids=["a cent", "less than the fees", "the fees alone", "a payout that rounds to nothing"],
+)
+def test_an_amount_of_which_fees_leave_nothing_is_refused_and_told_the_fee(
+    amount_minor: int, currency: str, mid: str
+) -> None:
+    with pytest.raises(AmountTooSmallAfterFees) as refusal:
+        agree_terms(Money(amount_minor, "USD"), currency, FEES, make_trail(mid))
+
+    assert refusal.value.metadata == {"fee_usd": "2.50"}
 
 
-def test_payout_that_rounds_to_nothing_is_refused() -> None:
-    with pytest.raises(AmountTooSmallAfterFees):
-        agree_terms(Money(251, "USD"), "KWD", FEES, make_trail("0.00001"))
+def test_the_smallest_payout_is_one_minor_unit() -> None:
+    terms = agree_terms(Money(251, "USD"), "KWD", FEES, make_trail("0.1", markup_basis_points=0))
+
+    assert terms.payout == Money(1, "KWD")
 
 
 def test_open_quote_is_usable_for_its_own_amount_and_currency() -> None:
@@ -76,20 +85,30 @@ def test_open_quote_is_usable_for_its_own_amount_and_currency() -> None:
 def test_expired_quote_is_refused() -> None:
     quote = make_quote()
 
-    with pytest.raises(QuoteExpired):
+    with pytest.raises(QuoteExpired) as refusal:
         quote.check_usable(Money(10_000, "USD"), "NGN", quote.expires_at)
 
+    assert refusal.value.metadata == {"quote_id": quote.quote_id}
     assert quote.state(quote.expires_at - timedelta(microseconds=1)) is QuoteState.OPEN
 
 
 def test_used_quote_is_refused_even_when_it_has_expired_too() -> None:
     quote = replace(make_quote(), payment_id=uuid4())
 
-    with pytest.raises(QuoteAlreadyUsed):
+    with pytest.raises(QuoteAlreadyUsed) as refusal:
         quote.check_usable(Money(10_000, "USD"), "NGN", quote.expires_at + timedelta(days=1))
 
+    assert refusal.value.metadata == {"quote_id": quote.quote_id}
 
-@pytest.mark.parametrize(("amount", "currency"), [(9_999, "NGN"), (10_000, "INR")])
-def test_quote_for_something_else_is_refused(amount: int, currency: str) -> None:
-    with pytest.raises(QuoteMismatch):
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "field"),
+    [(9_999, "NGN", "amount_usd"), (10_000, "INR", "destination_currency")],
+)
+def test_quote_for_something_else_is_refused_by_name_of_the_field(
+    amount: int, currency: str, field: str
+) -> None:
+    with pytest.raises(QuoteMismatch) as refusal:
         make_quote().check_usable(Money(amount, "USD"), currency, NOW)
+
+    assert refusal.value.metadata == {"field": field}
