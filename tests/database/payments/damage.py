@@ -24,6 +24,7 @@ def _posting(debit: str, credit: str) -> str:
 _OWED = "we owe for every payment exactly what its state says"
 _DEADLINE = "what waits for a person has a deadline, and nothing else has"
 _FORGOTTEN = "no payment that should go on has been forgotten"
+_UNLISTED = "no open payment is where the list of the overdue does not look"
 _EXCHANGE = "an exchange has both its legs by the rule it was posted by"
 _SUSPENSE = "on suspense is what providers have moved and no payment counts"
 _POSTED_ONCE = "what happened at a provider is posted once"
@@ -193,7 +194,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         "UPDATE idempotency_keys SET operation = 'RefundPayment'",
         ("every payment has one key that created it, and every key a payment",),
     ),
-    ("UPDATE payments SET due_at = NULL WHERE state = 'CREATED'", (_FORGOTTEN,)),
+    ("UPDATE payments SET due_at = NULL WHERE state = 'CREATED'", (_UNLISTED, _FORGOTTEN)),
     (
         "UPDATE payments SET due_at = NULL WHERE state = 'REFUNDING' AND refunded_minor > 0",
         (_FORGOTTEN,),
@@ -213,7 +214,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "UPDATE payments SET due_at = NULL WHERE state = 'PAYING_OUT'",
-        ("somebody will ask about every request that is out", _FORGOTTEN),
+        ("somebody will ask about every request that is out", _FORGOTTEN, _UNLISTED),
     ),
     (
         "INSERT INTO webhook_inbox SELECT 'planted', 'e1', merchant_id, id, 'paid', 'payout', '{}',"

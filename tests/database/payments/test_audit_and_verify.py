@@ -37,7 +37,7 @@ REFUSED = Answer(
 )
 
 
-LATER = timedelta(days=1)
+LATER = timedelta(minutes=5)
 TOO_LITTLE = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
 
 
