@@ -25,6 +25,7 @@ from services.payments.store import wake
 from services.payments.store.columns import columns
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.overdue import list_overdue
+from services.payments.store.unreadable import read_each, report_unreadable
 from services.payments.store.watch import MATCH
 from services.payments.store.work import PostgresWorkTransaction
 from services.shared.db import connected
@@ -241,8 +242,17 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
 
 
 def _event(row: Row[tuple[object, ...]]) -> str:
+    """The event in words. One that cannot be read is listed all the same: it may be set aside for
+    just that."""
     if row.answer is None:
         return ""
+    readable, unreadable = read_each([row], _words)
+    for _, error in unreadable:
+        report_unreadable("webhook_inbox", row.payment_id, error)
+    return readable[0][1] if readable else f"{row.event_type}: cannot be read"
+
+
+def _words(row: Row[tuple[object, ...]]) -> str:
     currency = row.answer["currency"]
     amount = f" {Money(row.answer['amount_minor'], currency)} {currency}" if currency else ""
     return f"{row.event_type}: {row.answer['outcome']}{amount}"

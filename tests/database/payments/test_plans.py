@@ -25,7 +25,7 @@ from services.shared.db import connected
 # Of these there are few.
 SMALL = ("webhook_endpoints", "operator_actions")
 # What waits is looked at as a whole: in the order in which it is due, or to see its age.
-QUEUES = ("payments_failing_idx", "outbox_pending_idx")
+QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")
 MODULES = (failures, inbox, merchant_news, operations, outbox, payments, work, writing)
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
