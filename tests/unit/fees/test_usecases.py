@@ -59,6 +59,12 @@ def test_query_is_priced_as_of_its_day(calculator: FeeCalculator) -> None:
     assert total(answer) == "3.00 by 2"
 
 
+def test_the_largest_amount_there_is_has_its_price(calculator: FeeCalculator) -> None:
+    [answer] = calculator.calculate_fees([replace(GOOD, amount_minor=MAX_AMOUNT_MINOR)])
+
+    assert isinstance(answer, Fees)
+
+
 @pytest.mark.parametrize(
     ("bad", "reason", "metadata"),
     [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fx.domain import Observation, Rate, cross_rate
+from services.fx.domain import Observation, Rate, cross_rate, unusable
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 mids = st.decimals("0.000001", "1000000", places=9, allow_nan=False).filter(bool)
@@ -77,3 +77,18 @@ def test_rate_is_fresh_up_to_the_limit(age: timedelta, limit: int | None, fresh:
     observation = Observation(mid=Decimal(1), legs=(), observed_at=NOON - age, fetched_at=NOON)
 
     assert observation.is_fresh(NOON, limit) is fresh
+
+
+@pytest.mark.parametrize(
+    ("mid", "reason"),
+    [
+        ("0.00009999", "nonsense"),
+        ("0.0001", ""),
+        ("10000000", ""),
+        ("10000000.0001", "nonsense"),
+    ],
+)
+def test_a_rate_is_nonsense_beyond_what_any_currency_is_worth(mid: str, reason: str) -> None:
+    observation = Observation(mid=Decimal(mid), legs=(), observed_at=NOON, fetched_at=NOON)
+
+    assert unusable(observation, NOON, sandbox=False) == reason

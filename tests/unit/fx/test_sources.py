@@ -79,10 +79,10 @@ async def test_the_newest_day_counts_in_whatever_order_the_history_stands(
     newest_first: bool, tmp_path: Path
 ) -> None:
     # The last column is the empty one of the bank's own file.
-    days = ["2026-11-20,1.10,99,", "2026-11-19,1.20,98,", "2026-11-18,1.30,97,"]
+    days = ["2026-11-23,1.10,99,", "2026-11-19,1.20,98,", "2026-11-18,1.30,97,"]
     # The rupee was not published on the newest day, the dollar not on the one before.
     days[0], days[1] = days[0].replace("99", "N/A"), days[1].replace("1.20", "N/A")
-    # Nor is a day taken that has not come yet.
+    # Today is taken, and a day that has not come yet is not.
     days = ["2026-11-24,9.99,9,", *days, "2026-11-17,1.40,96,"]
     with ZipFile(tmp_path / "history.zip", "w") as archive:
         lines = ["Date,USD,INR,", *(days if newest_first else reversed(days))]
@@ -94,7 +94,7 @@ async def test_the_newest_day_counts_in_whatever_order_the_history_stands(
 
     assert euro is not None
     assert rupee is not None
-    assert euro.observed_at == datetime(2026, 11, 20, tzinfo=UTC)
+    assert euro.observed_at == datetime(2026, 11, 23, tzinfo=UTC)
     assert rupee.observed_at == datetime(2026, 11, 18, tzinfo=UTC)
     assert rupee.mid == cross_rate(Decimal("1.30"), Decimal(97))
 

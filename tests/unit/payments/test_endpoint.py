@@ -157,6 +157,15 @@ def test_only_an_id_with_its_prefix_is_an_endpoints() -> None:
     endpoint_id = new_id()
 
     assert read(encode_id("whe", endpoint_id)) == endpoint_id
-    for text in ("", "whe_1", encode_id("pay", endpoint_id)):
-        with pytest.raises(EndpointNotFound):
+    for text in ("", "whe_1", encode_id("pay", endpoint_id), "x" * 99):
+        with pytest.raises(EndpointNotFound) as refusal:
             read(text)
+        assert refusal.value.metadata == {"endpoint_id": text[:64]}
+
+
+def test_a_url_has_2048_characters_at_most() -> None:
+    longest = "https://example.com/".ljust(2048, "a")
+
+    check_url(longest, Targets())
+
+    assert _reason(longest + "a", sandbox=False) == "ENDPOINT_URL_INVALID"

@@ -6,22 +6,25 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.payments.domain.attempt import AttemptState, Step
 from services.payments.domain.ledger import (
     Posting,
     collection_postings,
     exchange_postings,
     payout_postings,
     refund_postings,
+    suspense_postings,
     unwinding_postings,
 )
 from services.payments.domain.payment import ExchangeRule, Payment, State
 from services.payments.domain.quote import AmountTooSmallAfterFees, agree_terms
 from services.shared.corridors import load_corridors
 from services.shared.money import Money, exponent
-from tests.makers import FEES, make_payment, make_terms, make_trail
+from tests.makers import FEES, make_attempt, make_payment, make_terms, make_trail
 
 PAID_OUT = [
     corridor.destination.currency
@@ -135,5 +138,76 @@ def test_a_refunded_payment_leaves_nothing_on_any_account(
     assert set(balances.values()) == {0}
 
 
-def test_zero_amounts_are_not_posted() -> None:
-    assert all(posting.amount.amount_minor > 0 for posting in exchange_postings(make_payment()))
+def _written(postings: Iterable[Posting]) -> list[tuple[str, str, str, str]]:
+    return [(p.debit, p.credit, str(p.amount), p.cause) for p in postings]
+
+
+OWED, FX = "payments:USD", "fx:position:USD"
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "rows"),
+    [
+        # 98.01 dollars are worth 14,701.50 yen, a tie that goes to the even side.
+        (
+            10_100,
+            [
+                (OWED, "revenue:fx:USD", "0.49", "fx_markup"),
+                (OWED, FX, "98.01", "exchange_sold"),
+                ("fx:position:JPY", "payments:JPY", "14702", "exchange_bought"),
+                ("payments:JPY", "fx:rounding:JPY", "1", "exchange_rounding"),
+            ],
+        ),
+        (
+            10_400,
+            [
+                (OWED, "revenue:fx:USD", "0.51", "fx_markup"),
+                (OWED, FX, "100.99", "exchange_sold"),
+                ("fx:position:JPY", "payments:JPY", "15148", "exchange_bought"),
+                ("fx:rounding:JPY", "payments:JPY", "1", "exchange_rounding"),
+            ],
+        ),
+        (
+            10_300,
+            [
+                (OWED, "revenue:fx:USD", "0.50", "fx_markup"),
+                (OWED, FX, "100.00", "exchange_sold"),
+                ("fx:position:JPY", "payments:JPY", "15000", "exchange_bought"),
+            ],
+        ),
+    ],
+    ids=["more than the payout", "less than the payout", "the payout"],
+)
+def test_an_exchange_of_the_first_rule_buys_what_the_dollars_sold_are_worth_and_rounds_the_rest(
+    amount_minor: int, rows: list[tuple[str, str, str, str]]
+) -> None:
+    terms = agree_terms(Money(amount_minor, "USD"), "JPY", FEES, make_trail("150"))
+    payment = make_payment(terms=terms, exchange_rule=ExchangeRule.SOLD_AT_MIDDLE)
+
+    assert _written(exchange_postings(payment)) == rows
+
+
+def test_an_exchange_buys_the_payout_and_posts_no_markup_of_zero() -> None:
+    terms = agree_terms(Money(10_100, "USD"), "JPY", FEES, make_trail("150"))
+    free = agree_terms(Money(10_100, "USD"), "JPY", FEES, make_trail("150", 0))
+
+    assert _written(exchange_postings(make_payment(terms=terms))) == [
+        (OWED, "revenue:fx:USD", "0.49", "fx_markup"),
+        (OWED, FX, "98.01", "exchange_sold"),
+        ("fx:position:JPY", "payments:JPY", "14701", "exchange_bought"),
+    ]
+    assert _written(exchange_postings(make_payment(terms=free))) == [
+        (OWED, FX, "98.50", "exchange_sold"),
+        ("fx:position:JPY", "payments:JPY", "14775", "exchange_bought"),
+    ]
+
+
+@pytest.mark.parametrize("step", Step)
+def test_suspense_says_of_which_step_it_is_and_whether_it_grows(step: Step) -> None:
+    before = make_attempt(make_payment(), step, AttemptState.UNKNOWN)
+    after = replace(before, moved=Money(1, "USD"))
+
+    (grows,), (shrinks,) = suspense_postings(before, after), suspense_postings(after, before)
+
+    assert (grows.cause, shrinks.cause) == (f"{step}_to_suspense", f"{step}_from_suspense")
+    assert (grows.debit, grows.credit) == (shrinks.credit, shrinks.debit)

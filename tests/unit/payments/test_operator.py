@@ -98,7 +98,9 @@ def test_only_a_payment_on_hold_can_be_resolved() -> None:
         open_attempt(make_work(State.PAYING_OUT, AttemptState.UNKNOWN))
 
 
-@pytest.mark.parametrize("words", ["0199d3a1-5c1e-7f7a-9b52-3f1d2c4b5a69", "stripe evt 1 é"])
+@pytest.mark.parametrize(
+    "words", ["0199d3a1-5c1e-7f7a-9b52-3f1d2c4b5a69", "stripe evt 1 é", "a", "ab", "???"]
+)
 def test_an_id_leads_back_to_its_key(words: str) -> None:
     key = LetterKey(kind=Kind.INBOX, words=words)
 
@@ -106,8 +108,11 @@ def test_an_id_leads_back_to_its_key(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "step", "step_!", "pay_MDE", "step_MDE=", "STEP_MDE5", "inbox_AA", "step_\xff"]
+    "text",
+    ["", "step", "step_!", "pay_MDE", "step_MDE=", "STEP_MDE5", "inbox_AA", "step_\xff", "x" * 99],
 )
 def test_a_malformed_id_names_nothing(text: str) -> None:
-    with pytest.raises(DeadLetterNotFound):
+    with pytest.raises(DeadLetterNotFound) as refusal:
         read_dead_letter_id(text)
+
+    assert refusal.value.metadata == {"dead_letter_id": text[:64]}

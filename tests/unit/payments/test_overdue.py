@@ -11,8 +11,8 @@ from tests.makers import CAPABILITIES, make_capabilities
 
 def test_every_state_that_the_engine_carries_on_has_a_usual_time() -> None:
     assert set(STEPS) == set(State) - SETTLED - {State.RETURNED}
-    usual = {time.state: time.within for time in expected_times({})}
-    assert usual == {s: USUAL[step] if step else OURS for s, step in STEPS.items()}
+    usual = [(time.state, time.step, time.provider, time.within) for time in expected_times({})]
+    assert usual == [(s, step, "", USUAL[step] if step else OURS) for s, step in STEPS.items()]
 
 
 def test_a_provider_declares_its_own_for_each_step() -> None:
@@ -20,6 +20,6 @@ def test_a_provider_declares_its_own_for_each_step() -> None:
 
     declared = [t for t in expected_times({**CAPABILITIES, "bank": slow}) if t.provider == "bank"]
 
-    assert [(time.state, time.within) for time in declared] == [
-        (State.PAYING_OUT, timedelta(days=2))
+    assert [(time.state, time.step, time.within) for time in declared] == [
+        (State.PAYING_OUT, Step.PAYOUT, timedelta(days=2))
     ]

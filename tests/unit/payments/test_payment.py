@@ -31,8 +31,9 @@ def test_a_move_is_made_exactly_when_the_table_has_it(start: State, end: State) 
         assert (moved.state, moved.version) == (end, 4)
         assert (event.from_state, event.to_state, event.sequence) == (start, end, 4)
     else:
-        with pytest.raises(IllegalMove):
+        with pytest.raises(IllegalMove) as refusal:
             payment.moved(end, actor="worker", cause="test")
+        assert refusal.value.metadata == {"from_state": start, "to_state": end}
 
 
 def test_no_exit_leads_out_of_a_settled_state_but_the_return_of_a_payout() -> None:
@@ -66,9 +67,18 @@ def test_empty_evidence_is_left_out() -> None:
     "text",
     ["", "pay_", "quo_01m83kn3s0e24t886s6p8k72tv", "pay_01m83kn3s0e24t886s6p8k72t", "x" * 99],
 )
-def test_malformed_id_is_not_found(text: str) -> None:
-    with pytest.raises(PaymentNotFound):
+def test_malformed_id_is_not_found_and_told_back_no_longer_than_an_id_may_be(text: str) -> None:
+    with pytest.raises(PaymentNotFound) as refusal:
         read_transaction_id(text)
+
+    assert refusal.value.metadata == {"transaction_id": text[:64]}
+
+
+def test_the_history_begins_with_the_creation() -> None:
+    event = make_payment().created_event()
+
+    assert (event.sequence, event.from_state, event.to_state) == (1, None, State.CREATED)
+    assert (event.actor, event.cause) == ("api", "payment_created")
 
 
 def test_public_id_reads_back() -> None:

@@ -154,6 +154,25 @@ def test_wrong_file_is_refused_by_name(right: str, wrong: str, tmp_path: Path) -
     assert "\n" not in str(refusal.value)
 
 
+def _without_tiers(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("tier"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        INDIA.replace('maximum_usd = "10000.00"', 'maximum_usd = "1000.00"'),
+        INDIA.replace('maximum_usd = "75.00"', 'maximum_usd = "0.50"'),
+        _without_tiers(INDIA).replace('maximum_usd = "10000.00"', 'maximum_usd = "2.00"'),
+    ],
+    ids=["a tier from the maximum on", "a percentage of one size", "one amount alone"],
+)
+def test_bounds_may_meet(text: str, tmp_path: Path) -> None:
+    assert text != INDIA
+    assert load_corridors(write(tmp_path, text), sandbox=True).get("us-in")
+
+
 @pytest.mark.parametrize(
     "more", ['flat_usd = "1.00"', 'minimum_usd = "1.00"', 'maximum_usd = "2.00"']
 )
@@ -170,6 +189,14 @@ def test_the_refusal_of_a_minimum_names_an_amount_that_leaves_something(tmp_path
     write(tmp_path, INDIA.replace('minimum_usd = "2.00"', 'minimum_usd = "1.00"'))
 
     with pytest.raises(CorridorsError, match=r"1\.00 USD leaves nothing .* 1\.51 USD would"):
+        load_corridors(tmp_path, sandbox=True)
+
+
+def test_where_even_the_maximum_leaves_nothing_no_amount_is_named(tmp_path: Path) -> None:
+    text = _without_tiers(INDIA).replace('minimum_usd = "2.00"', 'minimum_usd = "1.00"')
+    write(tmp_path, text.replace('maximum_usd = "10000.00"', 'maximum_usd = "1.50"'))
+
+    with pytest.raises(CorridorsError, match=r"1\.00 USD leaves nothing after its fees$"):
         load_corridors(tmp_path, sandbox=True)
 
 
