@@ -24,6 +24,7 @@ _SAID = (
     "stated",
     "failure_code",
     "held_before",
+    "also_succeeded",
 )
 
 

@@ -3,7 +3,6 @@ have money given back. Each is one transaction; the worker carries out what it d
 
 from dataclasses import dataclass
 
-from services.payments.domain.attempt import AttemptState
 from services.payments.domain.payment import (
     CANCELLABLE,
     Payment,
@@ -12,7 +11,14 @@ from services.payments.domain.payment import (
     read_transaction_id,
 )
 from services.payments.ports import Encode, StoredAnswer, WorkStore, WorkTransaction
-from services.payments.steps import Change, Work, call_off, may_be_refunded, refund_on_request
+from services.payments.steps import (
+    Change,
+    Work,
+    call_off,
+    is_untouched,
+    may_be_refunded,
+    refund_on_request,
+)
 from services.payments.usecases import Created, IdempotencyKeyReused
 from services.shared.money import Money
 from services.shared.rollback import repeated
@@ -106,6 +112,4 @@ def _cancelling(work: Work) -> Change | None:
         return None
     if work.payment.state in (State.FUNDED, State.CONVERTED):
         return refund_on_request(work, None)
-    if work.attempt is None or work.attempt.state in (AttemptState.INTENDED, AttemptState.FAILED):
-        return call_off(work)
-    return None
+    return call_off(work) if is_untouched(work) else None

@@ -41,6 +41,9 @@ LIVE = frozenset(
     {AttemptState.INTENDED, AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN}
 )
 
+# By our record nothing moved, or what moved has come back.
+OVER = frozenset({AttemptState.FAILED, AttemptState.REVERSED})
+
 
 class Outcome(StrEnum):
     """What a provider's answer, event or look-up says."""
@@ -148,6 +151,11 @@ class Attempt:
     def is_live(self) -> bool:
         """Whether it may still move money."""
         return self.state in LIVE
+
+    @property
+    def succeeded_late(self) -> bool:
+        """Whether it is over by our record, and its provider says that it succeeded after all."""
+        return self.state in OVER and self.code == SUCCEEDED_LATE
 
     @property
     def counted(self) -> Money | None:

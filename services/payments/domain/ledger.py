@@ -70,6 +70,11 @@ def collection_postings(payment: Payment) -> tuple[Posting, ...]:
     return (funds, *fees)
 
 
+def late_collection_postings(payment: Payment) -> tuple[Posting, ...]:
+    """Funds in for a payment that is over: all of it is the payer's, and no fee is earned."""
+    return collection_postings(payment)[:1]
+
+
 def exchange_postings(payment: Payment) -> tuple[Posting, ...]:
     """The exchange of the net amount: the markup, the dollars sold, the local money bought.
 

@@ -96,12 +96,14 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.RETURNED: frozenset({State.REFUNDING}),
     State.REFUNDING: frozenset({State.REFUNDED}),
     State.REFUNDED: frozenset(),
-    State.FAILED: frozenset(),
-    State.CANCELLED: frozenset(),
-    State.EXPIRED: frozenset(),
+    # Only with a collection that its onramp confirms after all: it goes back to the payer.
+    State.FAILED: frozenset({State.REFUNDING}),
+    State.CANCELLED: frozenset({State.REFUNDING}),
+    State.EXPIRED: frozenset({State.REFUNDING}),
 }
-# Nothing moves a payment out of these.
-ENDED = frozenset(state for state, goals in ALLOWED.items() if not goals)
+# It is over, and by our record nothing was taken.
+UNCOLLECTED = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
+ENDED = UNCOLLECTED | {State.REFUNDED}
 # The worker has nothing left to do here, although COMPLETED may still come back as RETURNED.
 SETTLED = ENDED | {State.COMPLETED}
 # The payout has not begun: the merchant may still have it all called off.

@@ -1,7 +1,6 @@
 """What to do next with a payment, and what an answer means for it: pure decisions from recorded
 facts. The worker carries them out; the table in domain.payment checks the moves."""
 
-from services.payments.steps.before_refund import is_due as is_before_a_refund
 from services.payments.steps.decider import STEP_OF_STATE, Decider
 from services.payments.steps.facts import (
     Call,
@@ -13,8 +12,13 @@ from services.payments.steps.facts import (
     Repricing,
     Work,
 )
-from services.payments.steps.news import speaks_of_others
-from services.payments.steps.ways_back import call_off, may_be_refunded, refund_on_request
+from services.payments.steps.late_success import needs_all_attempts
+from services.payments.steps.ways_back import (
+    call_off,
+    is_untouched,
+    may_be_refunded,
+    refund_on_request,
+)
 
 __all__ = [
     "STEP_OF_STATE",
@@ -28,8 +32,8 @@ __all__ = [
     "Repricing",
     "Work",
     "call_off",
-    "is_before_a_refund",
+    "is_untouched",
     "may_be_refunded",
+    "needs_all_attempts",
     "refund_on_request",
-    "speaks_of_others",
 ]

@@ -49,7 +49,7 @@ def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:
 def _is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilities]) -> bool:
     known = capabilities.get(attempt.provider)
     can_say = known is None or known.look_up is not LookUp.NONE
-    left = attempt.sent_at is not None and attempt.code != NEVER_LEFT
+    left = attempt.succeeded_late or (attempt.sent_at is not None and attempt.code != NEVER_LEFT)
     return attempt.step is Step.PAYOUT and left and can_say
 
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from services.payments.domain.attempt import (
     MISMATCHES,
-    SUCCEEDED_LATE,
     Answer,
     Attempt,
     AttemptState,
@@ -16,15 +15,20 @@ from services.payments.domain.attempt import (
     Outcome,
     Step,
     intend,
-    served_by,
 )
 from services.payments.domain.holds import HoldReason
-from services.payments.domain.payment import ENDED, State
+from services.payments.domain.payment import ENDED, UNCOLLECTED, State
 from services.payments.domain.quote import RateTrail
 from services.payments.steps import before_refund
 from services.payments.steps.disputes import disputed, settle_dispute
 from services.payments.steps.facts import Call, Change, Plan, Work
 from services.payments.steps.late_funds import price_anew
+from services.payments.steps.late_success import (
+    doubled,
+    settle_beside,
+    settle_late,
+    withdraw,
+)
 from services.payments.steps.moves import begin, succeed
 from services.payments.steps.news import (
     closed,
@@ -135,6 +139,9 @@ class Decider:
 
     def _next(self, work: Work) -> Plan:
         payment = work.payment
+        late = work.succeeded_late(Step.COLLECTION) if payment.state in UNCOLLECTED else None
+        if late is not None:
+            return self._ask_late(work, late)
         if payment.state is State.COMPLETED or payment.state in ENDED:
             return self._watch_over(work)
         if is_due_back(work):
@@ -182,12 +189,12 @@ class Decider:
 
     def _continue(self, work: Work, attempt: Attempt) -> Plan:
         """The next move of a step that has begun."""
+        late = work.succeeded_late(attempt.step)
+        if late is not None and attempt.state in (AttemptState.INTENDED, AttemptState.FAILED):
+            return self._ask_late(work, late)
         capabilities = self._capabilities.get(attempt.provider)
         if capabilities is None:
             return rest(work, hold(work, HoldReason.PROVIDER_UNKNOWN, provider=attempt.provider))
-        if attempt.state is AttemptState.FAILED and attempt.code == SUCCEEDED_LATE:
-            # Whoever has ended the hold leaves it to the provider's word.
-            return _ask(work)
         if attempt.state is AttemptState.FAILED:
             amount = attempt.amount if attempt.step is Step.REFUND else None
             following = intend(work.payment, attempt.step, attempt.number + 1, amount)
@@ -200,6 +207,15 @@ class Decider:
             return rest(work, self._settle(work, answer, work.claimed_at))
         named = named_by_event(work, attempt)
         return self._go_on(replace(work, attempt=named), named)
+
+    def _ask_late(self, work: Work, late: Attempt) -> Plan:
+        """Whoever has ended the hold leaves it to the provider's word."""
+        if late.provider not in self._capabilities:
+            return rest(work, hold(work, HoldReason.PROVIDER_UNKNOWN, provider=late.provider))
+        if work.attempt is not None and work.attempt.state is AttemptState.INTENDED:
+            return withdraw(work, work.attempt, late)
+        others = tuple(a for a in (work.attempt, *work.earlier) if a is not None and a != late)
+        return _ask(replace(work, attempt=late, earlier=others))
 
     def _watch_over(self, work: Work) -> Plan:
         """What has succeeded is asked about when it is said to have failed, and once at the end of
@@ -254,6 +270,7 @@ class Decider:
             and not attempt.provider_reference
             and not self._is_unwanted(work, work.claimed_at)
             and not self._unknowns.is_spent(attempt)
+            and work.succeeded_late(attempt.step) is None
             and attempt.sends < SENDS_MAX
             and self._capabilities[attempt.provider].may_send_again(attempt, work.claimed_at)
         )
@@ -282,7 +299,7 @@ class Decider:
             return self._settle_open(work, attempt, answer, now, definitive=definitive)
         if attempt.state is AttemptState.SUCCEEDED:
             return self._watched(work, attempt, answer, definitive=definitive)
-        return self._succeeded_late(work, attempt, answer, now, definitive=definitive)
+        return settle_late(work, attempt, answer, now, capabilities)
 
     def _settle_open(
         self, work: Work, attempt: Attempt, answer: Answer, now: datetime, *, definitive: bool
@@ -291,6 +308,8 @@ class Decider:
             return self._succeed(work, attempt, answer, now)
         if answer.outcome is Outcome.PENDING:
             return self._unknowns.accept(work, attempt, answer, now)
+        if work.succeeded_late(attempt.step) is not None:
+            return settle_beside(work, attempt, answer, now, self._unknowns)
         if definitive:
             return self._unknowns.fail(work, attempt, answer, now)
         return self._settle_nothing(work, attempt, answer, now)
@@ -305,19 +324,6 @@ class Decider:
             return release(work, due_in=HELD_POLL)
         ended, event = without_hold(work, actor=answer.actor, cause="hold_ended_by_outcome")
         return since_claim(work, self._settle(ended, answer, now), event)
-
-    def _succeeded_late(
-        self, work: Work, attempt: Attempt, answer: Answer, now: datetime, *, definitive: bool
-    ) -> Change:
-        """What an answer means for the payment's last attempt, which had failed by our record and
-        then succeeded by the provider's word: nothing is tried anew while it says so."""
-        if answer.outcome is Outcome.SUCCEEDED:
-            served = served_by(work.payment, attempt.step, attempt.provider)
-            return self._succeed(replace(work, payment=served), attempt, answer, now)
-        if definitive:
-            failed = attempt.answered(AttemptState.FAILED, answer)
-            return replace(release(work, due_in=timedelta(0)), attempt=failed)
-        return release(work, due_in=LONGEST_RETRY)
 
     def _settle_nothing(
         self, work: Work, attempt: Attempt, answer: Answer, now: datetime
@@ -367,8 +373,10 @@ class Decider:
         # INTENDED means that nothing has left yet, so it can simply be sent.
         unsent = attempt.state is AttemptState.INTENDED
         asks = capabilities.look_up is not LookUp.NONE and not unsent
-        may_send = attempt.sends < SENDS_MAX and capabilities.may_send_again(
-            attempt, work.claimed_at
+        may_send = (
+            attempt.sends < SENDS_MAX
+            and capabilities.may_send_again(attempt, work.claimed_at)
+            and work.succeeded_late(attempt.step) is None
         )
         if not asks and not unsent and not may_send:
             change = hold(work, HoldReason.OUTCOME_UNKNOWN, provider=attempt.provider)
@@ -378,11 +386,8 @@ class Decider:
     def _succeed(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         if not answer.is_a_persons and answer.amount not in (None, attempt.amount):
             return mismatch(work, attempt, answer)
-        change = succeed(work, attempt, answer, now)
-        if change.payment.state is not State.COMPLETED:
-            return change
-        window = self._capabilities[attempt.provider].success_final_after
-        return replace(change, due_in=window or None)
+        final_after = self._capabilities[attempt.provider].success_final_after
+        return doubled(work, succeed(work, attempt, answer, now, final_after))
 
 
 def _ask(work: Work, call: Call = Call.LOOK_UP) -> Plan:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.payments.domain.attempt import (
     DENIAL,
     MISMATCHES,
+    OVER,
     SUCCEEDED_LATE,
     Answer,
     Attempt,
@@ -24,8 +25,6 @@ from services.payments.steps.news import attempts_meant
 from services.payments.steps.timing import poll_in
 from services.payments.steps.waiting import amounts_of, evidence_of, hold, live, release
 
-# By our record nothing moved, or what moved has come back.
-_OVER = frozenset({AttemptState.FAILED, AttemptState.REVERSED})
 # The states in which a step may still begin, so that an event may be about an attempt to come.
 _BEFORE: dict[Step, frozenset[State]] = {
     Step.COLLECTION: frozenset({State.CREATED, State.COLLECTING}),
@@ -43,9 +42,14 @@ def disputed(work: Work) -> Work | None:
         if attempt is not None:
             # Under one key there may be two operations, and the event is about its own.
             reference = news.answer.provider_reference or attempt.provider_reference
-            attempt = replace(attempt, provider_reference=reference)
-            return replace(work, attempt=attempt, disputed=news)
+            asked = replace(attempt, provider_reference=reference)
+            return replace(work, attempt=asked, earlier=_others(work, attempt), disputed=news)
     return None
+
+
+def _others(work: Work, attempt: Attempt) -> tuple[Attempt, ...]:
+    known = (*((work.attempt,) if work.attempt else ()), *work.earlier)
+    return tuple(other for other in known if other is not attempt)
 
 
 def _against_the_record(work: Work, news: News) -> Attempt | None:
@@ -56,19 +60,22 @@ def _against_the_record(work: Work, news: News) -> Attempt | None:
     if not meant:
         to_come = work.payment.state in _BEFORE[news.step]
         return None if to_come else _supposed(work, news)
-    if any(attempt.state not in _OVER for attempt in meant):
+    if any(attempt.state not in OVER for attempt in meant):
         return None
     unknown = [attempt for attempt in meant if attempt.code != SUCCEEDED_LATE]
     return max(unknown, key=lambda attempt: attempt.number, default=None)
 
 
 def _supposed(work: Work, news: News) -> Attempt:
-    """What there would have to be at the provider if the event were true. Its number is none of
-    ours, because nothing of it is on record."""
-    attempt = intend(work.payment, news.step, 1, news.answer.amount)
+    """What there would have to be at the provider if the event were true. It was never sent, and
+    is put on record once it is confirmed, because what has moved stands under an attempt."""
+    known = [*((work.attempt,) if work.attempt else ()), *work.earlier]
+    number = 1 + max((a.number for a in known if a.step is news.step), default=0)
+    # A refund may be of a part, which only the event says.
+    part = news.answer.amount or work.payment.terms.amount
+    attempt = intend(work.payment, news.step, number, part if news.step is Step.REFUND else None)
     return replace(
         attempt,
-        number=0,
         provider=news.provider,
         key=news.answer.key or attempt.key,
         state=AttemptState.FAILED,
@@ -110,15 +117,37 @@ def confirm(work: Work, attempt: Attempt, answer: Answer, *, told_alone: bool = 
         reason = HoldReason.AMOUNT_MISMATCH
     before = work.payment.hold_reason or ""
     facts = evidence_of(attempt, answer) | amounts_of(attempt, answer) | {"held_before": before}
+    facts |= also_succeeded(work, attempt)
     moved = answer.amount or (attempt.amount if answer.outcome is Outcome.SUCCEEDED else None)
     known = attempt if told_alone else attempt.known_to_have_moved(moved or attempt.moved)
     told = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
     change = hold(work, reason, **{**facts, "step": attempt.step, "state_before": attempt.state})
     return replace(
         change,
-        attempt=replace(known, failure=told) if attempt.number else None,
+        attempt=replace(known, failure=told) if _is_ours_alone(work, attempt) else None,
         closed_news=_closed(work, NewsFate.APPLIED),
     )
+
+
+def also_succeeded(work: Work, attempt: Attempt) -> dict[str, str]:
+    """The key of another attempt of the step under which money has moved as well, where one has."""
+    keys = [
+        other.key
+        for other in work.earlier
+        if other.step is attempt.step and other.key != attempt.key and _has_moved(other)
+    ]
+    return {"also_succeeded": ", ".join(keys)} if keys else {}
+
+
+def _has_moved(attempt: Attempt) -> bool:
+    # A refund may be in parts, each of which is counted.
+    counted = attempt.state is AttemptState.SUCCEEDED and attempt.step is not Step.REFUND
+    return counted or (attempt.succeeded_late and attempt.moved is not None)
+
+
+def _is_ours_alone(work: Work, attempt: Attempt) -> bool:
+    """Whether it can be on record: a key belongs to one attempt, whoever repeats it."""
+    return all(a.number == attempt.number for a in work.earlier if a.key == attempt.key)
 
 
 def _stale(work: Work, news: News) -> Change:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from uuid import UUID
 
-from services.payments.domain.attempt import Answer, Attempt, Step
+from services.payments.domain.attempt import Answer, Attempt, AttemptState, Step
 from services.payments.domain.ledger import Posting
 from services.payments.domain.payment import Event, Payment, Status
 from services.payments.domain.quote import RateTrail
@@ -63,6 +63,16 @@ class Work:
     # attempt is the payout to ask about, and these are the ones after it.
     refund: Attempt | None = None
     payouts: tuple[Attempt, ...] = ()
+
+    def succeeded_late(self, step: Step) -> Attempt | None:
+        """The attempt of a step that has succeeded although it was over, by its provider's word;
+        None where none has, or where the present one has succeeded in time."""
+        tried = [a for a in (self.attempt, *self.earlier) if a is not None and a.step is step]
+        if any(a is self.attempt and a.state is AttemptState.SUCCEEDED for a in tried):
+            return None
+        late = [attempt for attempt in tried if attempt.succeeded_late]
+        # First what the provider itself has shown to have moved.
+        return max(late, key=lambda a: (a.moved is not None, -a.number), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,8 +43,11 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
     return Plan(change=change, call=Call.SEND, work=replace(work, payment=payment, attempt=attempt))
 
 
-def succeed(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-    """The step is done. With the collection, the exchange at the locked rate is done as well."""
+def succeed(
+    work: Work, attempt: Attempt, answer: Answer, now: datetime, final_after: timedelta
+) -> Change:
+    """The step is done. With the collection, the exchange at the locked rate is done as well. A
+    payout is looked at once more when it is final."""
     if attempt.step is Step.COLLECTION:
         return _collected(work, attempt, answer, now)
     if attempt.step is Step.REFUND:
@@ -56,7 +59,7 @@ def succeed(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Chan
         **evidence_of(attempt, answer),
     )
     return replace(
-        release(work, closed_news=closed(work, attempt)),
+        release(work, due_in=final_after or None, closed_news=closed(work, attempt)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),

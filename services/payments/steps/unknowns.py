@@ -108,7 +108,7 @@ class Unknowns:
     def absent(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
         """The provider has nothing under the key. Where nothing can still arrive and sending again
         is of no more use, that ends the attempt."""
-        proven = self._is_proven_absent(attempt, now)
+        proven = self.is_proven_absent(attempt, now)
         if proven and self.is_spent(attempt):
             if attempt.number < KEYS_MAX:
                 return retire(work, attempt, now)
@@ -141,6 +141,17 @@ class Unknowns:
         )
         return replace(change, payment=payment, events=(event,))
 
+    def is_proven_absent(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether the provider, which has nothing under the key, can have nothing any more."""
+        capabilities = self._capabilities[attempt.provider]
+        landed = attempt.last_sent_at is None or now > attempt.last_sent_at + SEND_DEADLINE
+        named = bool(attempt.provider_reference)
+        return landed and not named and capabilities.absence_is_evidence(attempt, now)
+
+    def says_failed(self, attempt: Attempt, answer: Answer) -> bool:
+        """Whether an answer proves that nothing moved."""
+        return self._capabilities[attempt.provider].says_failed(answer)
+
     def is_spent(self, attempt: Attempt) -> bool:
         """Whether sending the key again is of no more use: an error is its answer for good."""
         return (
@@ -149,12 +160,6 @@ class Unknowns:
             and attempt.inconclusive_count >= CACHED_ERRORS
             and attempt.code == FAULT
         )
-
-    def _is_proven_absent(self, attempt: Attempt, now: datetime) -> bool:
-        capabilities = self._capabilities[attempt.provider]
-        landed = attempt.last_sent_at is None or now > attempt.last_sent_at + SEND_DEADLINE
-        named = bool(attempt.provider_reference)
-        return landed and not named and capabilities.absence_is_evidence(attempt, now)
 
     def _is_denied(self, attempt: Attempt, answer: Answer, now: datetime) -> bool:
         """Whether the provider, asked late or often enough, does not know an id that it gave us:

@@ -66,7 +66,9 @@ def call_off(work: Work) -> Change:
 def is_untouched(work: Work) -> bool:
     """Whether nothing was taken: nothing has left us, or what did has come to nothing."""
     attempt = work.attempt
-    return attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)
+    late = work.succeeded_late(Step.COLLECTION) is not None
+    over = attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)
+    return over and not late
 
 
 def come_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
@@ -170,7 +172,7 @@ def _next_refund(work: Work) -> int:
         attempt is None or attempt.state is not AttemptState.FAILED
     ):
         raise PaymentNotRefundable(status=payment.status)
-    return 1
+    return 1 + max((a.number for a in work.earlier if a.step is Step.REFUND), default=0)
 
 
 def _is_tried_again(work: Work, attempt: Attempt) -> bool:

@@ -29,8 +29,7 @@ from services.payments.steps import (
     Change,
     News,
     Work,
-    is_before_a_refund,
-    speaks_of_others,
+    needs_all_attempts,
 )
 from services.payments.store import attempt_rows, rows
 from services.payments.store.columns import columns
@@ -102,7 +101,8 @@ _ATTEMPTS = text(
       FROM attempts a
       JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid, step text)
      USING (merchant_id, payment_id, step)
-     ORDER BY a.merchant_id, a.payment_id, a.number DESC
+     -- The last, or the one that has succeeded late.
+     ORDER BY a.merchant_id, a.payment_id, is_live AND state = 'SUCCEEDED' DESC, number DESC
     """
 )
 _ALL_ATTEMPTS = text(
@@ -281,12 +281,14 @@ class PostgresWorkTransaction(Failures):
                 if found
                 else PaymentNotFound(transaction_id=encode_id("pay", payment_id))
             )
-        readable = await self._work(claimed)
+        readable = await self._work(claimed, with_all_attempts=True)
         if not readable:
             raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
         return readable[0]
 
-    async def _work(self, claimed: Sequence[Row[Any]]) -> Sequence[Work]:
+    async def _work(
+        self, claimed: Sequence[Row[Any]], *, with_all_attempts: bool = False
+    ) -> Sequence[Work]:
         """Claimed rows with what is known of their steps; what cannot be read fails here, alone."""
         if not claimed:
             return []
@@ -316,7 +318,7 @@ class PostgresWorkTransaction(Failures):
             for row, payment in payments
             if row.id not in errors
         ]
-        complete, more_errors = await self._with_earlier(work)
+        complete, more_errors = await self._with_earlier(work, of_each=with_all_attempts)
         errors |= more_errors
         failed = [row for row in claimed if row.id in errors]
         self.unreadable_held += await self.fail(
@@ -325,12 +327,11 @@ class PostgresWorkTransaction(Failures):
         self.unreadable |= errors
         return complete
 
-    async def _with_earlier(self, work: Sequence[Work]) -> tuple[Sequence[Work], dict[UUID, str]]:
-        """Adds the other attempts of those payments whose news may be about one of them, or whose
-        refund is next; and says apart why some cannot be read."""
-        asked = {
-            item.payment.id for item in work if speaks_of_others(item) or is_before_a_refund(item)
-        }
+    async def _with_earlier(
+        self, work: Sequence[Work], *, of_each: bool
+    ) -> tuple[Sequence[Work], dict[UUID, str]]:
+        """Adds the other attempts where they are needed; says apart why some cannot be read."""
+        asked = {item.payment.id for item in work if of_each or needs_all_attempts(item)}
         if not asked:
             return work, {}
         wanted = rows.as_json(

@@ -74,7 +74,7 @@ def _actual(case: Case) -> Counter[str]:
 
 def _expected(case: Case) -> Counter[str]:
     payment, sums = case.payment, Counter[str]()
-    if case.when("FUNDED"):
+    if case.when("FUNDED") or case.when("REFUNDING"):
         _move(sums, f"onramp:{payment.onramp}:USD", "payments:USD", payment.amount_minor)
     is_open = case.when("FUNDED") and not case.when("REFUNDING")
     if is_open:

@@ -26,7 +26,9 @@ from services.payments.steps import (
     Plan,
     Work,
     call_off,
+    refund_on_request,
 )
+from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_payment, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -194,10 +196,12 @@ def test_a_signed_success_for_a_payment_that_ended_without_any_attempt_is_a_hold
     told = _event(make_attempt(payment, Step.COLLECTION, AttemptState.FAILED), Outcome.SUCCEEDED)
     work = replace(make_work(state), payment=payment, news=(told,))
 
-    for answer in (SUCCEEDED, ABSENT):
+    for answer, moved in ((SUCCEEDED, payment.terms.amount), (ABSENT, None)):
         change = _asked(work, answer)[1]
         assert change.payment.hold_reason == "late_success"
-        assert change.attempt is None
+        assert change.attempt is not None
+        assert (change.attempt.number, change.attempt.state) == (1, AttemptState.FAILED)
+        assert (change.attempt.code, change.attempt.moved) == (SUCCEEDED_LATE, moved)
 
 
 def _to_come() -> Iterator[tuple[Step, State]]:
@@ -327,3 +331,41 @@ def test_released_a_payout_that_succeeded_late_completes_where_the_provider_stil
     assert [posting.cause for posting in done.postings] == ["paid_out"]
     nobody_knows = DECIDER.settle(plan.work, _unknown("timeout"), NOW)
     assert (nobody_knows.payment, nobody_knows.attempt) == (work.payment, None)
+
+
+# What we never sent
+
+
+@pytest.mark.parametrize("step", Step)
+def test_what_was_never_ours_stands_on_suspense_under_the_next_number(step: Step) -> None:
+    work = make_work(State.REFUNDED)
+    first = make_attempt(work.payment, step, AttemptState.SUCCEEDED)
+    stated = Money(123, first.amount.currency)
+    told = Answer(
+        outcome=Outcome.SUCCEEDED, event_id="evt_1", key="k-9", amount=stated, signed=True
+    )
+    news = News(provider=first.provider, event_id="evt_1", step=step, answer=told)
+    plan = DECIDER.plan(replace(work, attempt=None, earlier=(first,), news=(news,)))
+
+    change = DECIDER.settle(plan.work, replace(SUCCEEDED, amount=stated), NOW)
+
+    assert change.payment.hold_reason == "late_success"
+    assert change.attempt is not None
+    assert (change.attempt.number, change.attempt.key, change.attempt.moved) == (2, "k-9", stated)
+    provider = f"{first.provider}:{stated.currency}"
+    assert f"suspense:{provider}" in {change.postings[0].debit, change.postings[0].credit}
+
+
+def test_a_refund_that_follows_one_that_was_never_ours_has_its_own_number() -> None:
+    work = make_work(State.RETURNED, AttemptState.REVERSED)
+    stranger = make_attempt(
+        work.payment,
+        Step.REFUND,
+        AttemptState.FAILED,
+        failure=Failure(code=SUCCEEDED_LATE, message="late"),
+    )
+
+    change = refund_on_request(replace(work, earlier=(stranger,)), None)
+
+    assert change.attempt is not None
+    assert change.attempt.number == 2

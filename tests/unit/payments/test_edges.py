@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.domain.attempt import SUCCEEDED_LATE, Answer, AttemptState, Outcome, Step
 from services.payments.domain.payment import ALLOWED, Failure, Payment, State
 from services.payments.steps import Change, Decider, Work, call_off, refund_on_request
-from tests.makers import CAPABILITIES, NOW, make_trail, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_trail, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -160,6 +160,30 @@ def test_refunding_to_refunded() -> None:
     change = DECIDER.settle(work, SUCCEEDED, NOW)
 
     assert _walked(work, change) == [(State.REFUNDING, State.REFUNDED)]
+
+
+def _taken_after_the_end(state: State) -> list[tuple[State, State]]:
+    work = make_work(state)
+    late = make_attempt(
+        work.payment,
+        Step.COLLECTION,
+        AttemptState.FAILED,
+        failure=Failure(code=SUCCEEDED_LATE, message="late"),
+    )
+    plan = DECIDER.plan(replace(work, earlier=(late,)))
+    return _walked(work, DECIDER.settle(plan.work, SUCCEEDED, NOW))
+
+
+def test_failed_to_refunding() -> None:
+    assert _taken_after_the_end(State.FAILED) == [(State.FAILED, State.REFUNDING)]
+
+
+def test_cancelled_to_refunding() -> None:
+    assert _taken_after_the_end(State.CANCELLED) == [(State.CANCELLED, State.REFUNDING)]
+
+
+def test_expired_to_refunding() -> None:
+    assert _taken_after_the_end(State.EXPIRED) == [(State.EXPIRED, State.REFUNDING)]
 
 
 def test_every_edge_of_the_table_has_its_test() -> None:

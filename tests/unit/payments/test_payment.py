@@ -36,10 +36,15 @@ def test_a_move_is_made_exactly_when_the_table_has_it(start: State, end: State) 
         assert refusal.value.metadata == {"from_state": start, "to_state": end}
 
 
-def test_no_exit_leads_out_of_a_settled_state_but_the_return_of_a_payout() -> None:
+def test_only_a_return_and_money_that_was_taken_all_the_same_lead_out_of_a_settled_state() -> None:
     exits = {(start, end) for start in SETTLED for end in ALLOWED[start]}
 
-    assert exits == {(State.COMPLETED, State.RETURNED)}
+    assert exits == {
+        (State.COMPLETED, State.RETURNED),
+        (State.FAILED, State.REFUNDING),
+        (State.CANCELLED, State.REFUNDING),
+        (State.EXPIRED, State.REFUNDING),
+    }
 
 
 def test_a_hold_keeps_the_state_and_shows_as_on_hold() -> None:

@@ -17,6 +17,9 @@ ATTEMPTS = {
          WHERE n.number = a.number + 1
            AND a.state NOT IN ('FAILED', 'REVERSED')
            AND NOT (step = 'refund' AND a.state = 'SUCCEEDED')
+           -- What succeeded after it was over, and what never left us.
+           AND NOT (n.state = 'FAILED'
+                    AND (a.failure_code = 'succeeded_late' OR n.sent_at IS NULL))
     """,
     "no two attempts share a key": """
         SELECT key FROM attempts GROUP BY key HAVING count(*) > 1
@@ -24,7 +27,8 @@ ATTEMPTS = {
     "an attempt moves its payment's money at a provider of its route": """
         SELECT a.key FROM attempts a
           LEFT JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
-         WHERE CASE a.step
+         -- What was never sent, and is known by its provider's word alone, may be anything.
+         WHERE (a.state = 'FAILED' AND a.sent_at IS NULL) IS NOT TRUE AND CASE a.step
                WHEN 'payout' THEN (a.amount_minor, a.currency)
                     = (p.payout_minor, p.destination_currency) AND p.route->'offramps' ? a.provider
                WHEN 'collection' THEN (a.amount_minor, a.currency) = (p.amount_minor, 'USD')

@@ -52,7 +52,9 @@ class Payment(_message.Message):
         FAILED: Payment._Status.ValueType  # 8
         """The dollars could not be collected; nothing was taken."""
         CANCELLED: Payment._Status.ValueType  # 9
-        """Cancelled before any dollar was taken."""
+        """Cancelled before any dollar was taken. Should the onramp have taken it all the same, that is
+        ON_HOLD as soon as it is known, and then REFUNDING; so it is with FAILED and EXPIRED.
+        """
         EXPIRED: Payment._Status.ValueType  # 10
         """Nobody paid in time; nothing was taken."""
         ON_HOLD: Payment._Status.ValueType  # 11
@@ -80,7 +82,9 @@ class Payment(_message.Message):
     FAILED: Payment.Status.ValueType  # 8
     """The dollars could not be collected; nothing was taken."""
     CANCELLED: Payment.Status.ValueType  # 9
-    """Cancelled before any dollar was taken."""
+    """Cancelled before any dollar was taken. Should the onramp have taken it all the same, that is
+    ON_HOLD as soon as it is known, and then REFUNDING; so it is with FAILED and EXPIRED.
+    """
     EXPIRED: Payment.Status.ValueType  # 10
     """Nobody paid in time; nothing was taken."""
     ON_HOLD: Payment.Status.ValueType  # 11
