@@ -73,12 +73,7 @@ class Hostile:
             kinds.append("unsigned")
         if provider in TIMED:
             kinds.append("old_timestamp")
-        if provider == "local_wallet":
-            kinds.append("unknown_payment")
         kind = rng.choice(kinds)
-        if kind == "unknown_payment":
-            stranger = unknown_id(rng, "pay")
-            subject = Subject(stranger, subject.amount_minor, subject.currency, 1)
         event_id = f"evt_forged{rng.getrandbits(64):016x}"
         body = json.dumps(_claim(provider, subject, event_id)).encode()
         now = int(time.time())

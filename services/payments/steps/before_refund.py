@@ -77,7 +77,11 @@ def _is_unpaid(
     if STATED in (payout.code, refund.code):
         return True
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
-    return nothing or (capabilities is not None and capabilities.says_failed(answer))
+    if nothing or capabilities is None:
+        return nothing
+    # Where events are evidence, one of them has ended what the look-up still calls open.
+    ended = payout.state is AttemptState.FAILED and capabilities.event_is_evidence
+    return (ended and answer.outcome is Outcome.PENDING) or capabilities.says_failed(answer)
 
 
 def settle(work: Work, capabilities: Capabilities | None, answer: Answer, now: datetime) -> Change:

@@ -27,7 +27,8 @@ def _unknown(code: str) -> Answer:
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 ABSENT = Answer(outcome=Outcome.ABSENT)
 REFUSED = _failed("recipient_blocked")
-OPEN = [Answer(outcome=Outcome.PENDING), _unknown("timeout"), _failed("solar_flare")]
+PENDING = Answer(outcome=Outcome.PENDING)
+OPEN = [_unknown("timeout"), _failed("solar_flare")]
 
 
 def _asked(work: Work, answer: Answer, *, after: timedelta = timedelta(0)) -> tuple[Plan, Change]:
@@ -115,6 +116,14 @@ def test_a_refund_waits_for_the_payouts_provider_and_then_for_a_person() -> None
         assert _asked(work, answer)[1].due_in is not None
         change = _asked(work, answer, after=timedelta(minutes=30))[1]
         assert change.payment.hold_reason == "payout_unconfirmed"
+
+
+def test_a_payout_that_is_still_open_is_not_given_back_unless_an_event_ended_it() -> None:
+    failed, returned = _refunding(AttemptState.FAILED), _refunding(AttemptState.REVERSED)
+
+    assert DECIDER.after_look_up(DECIDER.plan(failed).work, PENDING) is not None
+    assert _asked(returned, PENDING)[1].due_in is not None
+    assert _asked(_refunding(AttemptState.FAILED, provider="stripe"), PENDING)[1].due_in is not None
 
 
 def test_released_by_a_person_a_refund_is_sent_unless_the_provider_says_that_it_paid() -> None:
