@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.domain.attempt import Answer, AttemptState, LookUp, Outcome, Step
 from services.payments.domain.operator import Operator
 from services.payments.domain.payment import Failure, State
 from services.payments.steps import Call, Change, Decider, Plan, Work, refund_on_request
+from services.payments.steps.before_refund import is_due
 from services.payments.steps.operator import end_hold
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 
@@ -99,14 +100,44 @@ def test_each_payout_that_was_sent_is_asked_about() -> None:
     work = _refunding(AttemptState.FAILED)
     second = replace(work.earlier[0], number=2, provider="bank", key="k-2")
     unsent = replace(work.earlier[0], number=3, key="k-3", sent_at=None)
-    plan = DECIDER.plan(replace(work, earlier=(*work.earlier, second, unsent)))
+    # Also one at a provider that is not in this deployment any more.
+    gone = replace(work.earlier[0], number=4, provider="gone", key="k-4")
+    work = replace(work, earlier=(*work.earlier, second, unsent, gone))
+    plan = DECIDER.plan(work)
 
-    following = DECIDER.after_look_up(plan.work, ABSENT)
-    assert following is not None
-    assert (following.call, following.work.attempt) == (Call.LOOK_UP, second)
-    last = DECIDER.after_look_up(following.work, ABSENT)
+    for attempt in (second, gone):
+        following = DECIDER.after_look_up(plan.work, ABSENT)
+        assert following is not None
+        assert (following.call, following.work.attempt) == (Call.LOOK_UP, attempt)
+        assert following.change.is_nothing
+        plan = following
+    last = DECIDER.after_look_up(plan.work, ABSENT)
     assert last is not None
-    assert (last.call, last.work.attempt) == (Call.SEND, work.attempt)
+    assert (last.call, last.work.attempt, last.work.refund) == (Call.SEND, work.attempt, None)
+    assert last.change.is_nothing
+
+
+def test_a_provider_that_cannot_be_asked_is_not() -> None:
+    dumb = make_capabilities("local_wallet", look_up=LookUp.NONE)
+    decider = Decider({**CAPABILITIES, "local_wallet": dumb}, spread=lambda: 0.0)
+
+    assert decider.plan(_refunding(AttemptState.FAILED)).call is Call.SEND
+
+
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        (make_work(State.REFUNDING), True),
+        (make_work(State.REFUNDING, AttemptState.INTENDED), True),
+        (make_work(State.REFUNDING, AttemptState.FAILED), True),
+        (make_work(State.REFUNDING, AttemptState.SENT), False),
+        (make_work(State.REFUNDING, AttemptState.SUCCEEDED), False),
+        (make_work(State.PAYING_OUT, AttemptState.INTENDED), False),
+        (make_work(State.COMPLETED), False),
+    ],
+)
+def test_payouts_are_fetched_where_a_refund_may_be_sent_next(work: Work, expected: bool) -> None:
+    assert is_due(work) is expected
 
 
 def test_a_refund_waits_for_the_payouts_provider_and_then_for_a_person() -> None:
@@ -116,6 +147,7 @@ def test_a_refund_waits_for_the_payouts_provider_and_then_for_a_person() -> None
         assert _asked(work, answer)[1].due_in is not None
         change = _asked(work, answer, after=timedelta(minutes=30))[1]
         assert change.payment.hold_reason == "payout_unconfirmed"
+        assert change.events[-1].evidence["key"] == work.earlier[0].key
 
 
 def test_a_payout_that_is_still_open_is_not_given_back_unless_an_event_ended_it() -> None:

@@ -3,6 +3,7 @@ and otherwise for a person."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -118,12 +119,16 @@ def test_a_rate_within_the_tolerance_takes_the_locked_ones_place() -> None:
     assert change.payment.terms.payout < work.payment.terms.payout
     assert change.repricing is not None
     assert change.repricing.replaces == work.payment.quote_id
+    assert (change.repricing.trail, change.repricing.priced_at) == (trail, NOW)
+    assert change.repricing.quote_id not in (None, work.payment.quote_id)
     assert change.payment.quote_id == change.repricing.quote_id
+    assert change.due_in == timedelta(0)
     (event,) = change.events
     assert event.cause == "exchanged_at_new_rate"
     assert event.evidence["locked_rate"] == str(work.payment.terms.rate)
     assert event.evidence["rate"] == str(trail.rate)
     assert event.evidence["locked_payout"] != event.evidence["payout"]
+    assert event.evidence["expired_at"] == work.payment.quote_expires_at.isoformat()
 
 
 def test_a_better_rate_is_the_recipients() -> None:
@@ -143,6 +148,22 @@ def test_a_rate_beyond_the_tolerance_is_a_hold() -> None:
     assert change.payment.state is State.FUNDED
     assert change.payment.terms == work.payment.terms
     assert change.postings == ()
+    (event,) = change.events
+    assert event.evidence == {
+        "locked_rate": str(work.payment.terms.rate),
+        "rate": str(make_trail("1514.00").rate),
+        "expired_at": work.payment.quote_expires_at.isoformat(),
+    }
+
+
+def test_a_rate_that_is_worse_by_the_very_tolerance_is_taken() -> None:
+    work = make_work(State.FUNDED)
+    locked = work.payment.terms.rate
+    at_the_bound = replace(make_trail(), rate=locked * Decimal("0.99"))
+    beyond = replace(make_trail(), rate=locked * Decimal("0.98999999"))
+
+    assert DECIDER.price(work, at_the_bound, NOW).payment.state is State.CONVERTED
+    assert DECIDER.price(work, beyond, NOW).payment.hold_reason == "late_funds"
 
 
 def test_without_a_rate_it_is_asked_for_again() -> None:

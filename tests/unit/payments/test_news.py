@@ -7,7 +7,14 @@ import pytest
 from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.domain.payment import State
 from services.payments.steps import Decider, News, NewsFate
-from services.payments.steps.news import closed, is_about, named_by_event
+from services.payments.steps.news import (
+    closed,
+    heard,
+    is_about,
+    is_decided_by_event,
+    named_by_event,
+    speaks_of_others,
+)
 from tests.makers import CAPABILITIES, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -42,6 +49,8 @@ def test_an_event_is_about_the_attempt_of_its_step_its_provider_and_its_key(
     work = replace(PAYING, news=(news,))
 
     assert is_about(news, PAYING.attempt) is expected
+    assert speaks_of_others(work) is not expected
+    assert is_decided_by_event(work, PAYING.attempt) is expected
     assert bool(named_by_event(work, PAYING.attempt).provider_reference) is expected
     (item,) = closed(work, PAYING.attempt)
     assert item.fate is (NewsFate.APPLIED if expected else NewsFate.IGNORED)
@@ -56,3 +65,24 @@ def test_a_success_under_another_key_completes_nothing(key: str, state: State) -
     change = DECIDER.plan(replace(PAYING, news=(_news(key),))).change
 
     assert change.payment.state is state
+
+
+def test_an_event_that_tells_of_no_end_decides_nothing() -> None:
+    assert PAYING.attempt is not None
+    pending = _news(OWN, answer=Answer(outcome=Outcome.PENDING, key=OWN))
+
+    assert not is_decided_by_event(replace(PAYING, news=(pending,)), PAYING.attempt)
+
+
+def test_where_there_is_no_attempt_yet_every_event_may_be_about_another() -> None:
+    assert speaks_of_others(replace(PAYING, attempt=None, news=(_news(OWN),)))
+    assert not speaks_of_others(replace(PAYING, attempt=None, news=()))
+
+
+def test_an_event_about_an_attempt_that_is_to_come_stays_and_one_about_ours_is_dealt_with() -> None:
+    assert PAYING.attempt is not None
+    own, to_come = _news(OWN), _news(OTHER, event_id="evt_2")
+
+    (item,) = heard(replace(PAYING, news=(own, to_come)), PAYING.attempt)
+
+    assert (item.news, item.fate) == (own, NewsFate.APPLIED)
