@@ -15,6 +15,7 @@ from services.payments.domain.payment import Failure, State
 from services.payments.steps import Call, Change, Decider, News, Work
 from services.payments.steps.operator import end_hold, resolve
 from services.payments.steps.timing import HELD_POLL
+from services.payments.steps.waiting import live
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_payment, make_work
 
@@ -231,6 +232,10 @@ def test_an_amount_that_is_right_after_all_ends_no_hold_by_itself() -> None:
 
     assert right.payment.hold_reason == "amount_mismatch"
     assert _balances(right)["suspense:local_wallet:NGN"] == payout.amount_minor
+    (event,) = right.events
+    assert (event.actor, event.cause) == ("worker", "payout_amount_stated")
+    assert event.evidence == {"key": live(work).key, "moved": f"{payout} NGN"}
+    assert right.payment.version == event.sequence
 
 
 def test_what_is_known_to_have_moved_and_has_failed_comes_off_again() -> None:
