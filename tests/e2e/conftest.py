@@ -129,6 +129,10 @@ class Rest:
         """POST."""
         return await self.send("POST", path, body, key=key, **headers)
 
+    async def say(self, path: str, body: Any) -> Answer:
+        """An operator's verb, repeated while a worker has the payment, as PAYMENT_BUSY asks for."""
+        return await until(lambda: self.post(path, body), lambda answer: answer.status != 409)
+
     async def create(self, **changes: Any) -> Any:
         """A new payment; gives its JSON."""
         body = {"user_id": str(uuid4()), "amount_usd": "100.00", "destination_currency": "INR"}

@@ -26,7 +26,7 @@ async def test_a_person_ends_a_hold_by_stating_what_became_of_the_attempt(rest: 
     path = f"/api/admin/payments/{payment['transaction_id']}"
     said = {"operator": "ada", "note": "asked", "outcome": "SUCCEEDED", "evidence": "line 12"}
 
-    resolved = await rest.post(f"{path}:resolve", said)
+    resolved = await rest.say(f"{path}:resolve", said)
     assert resolved.status == 200, resolved.body
 
     events = await rest.events(payment["transaction_id"])
@@ -42,9 +42,8 @@ async def test_a_person_ends_a_hold_by_stating_what_became_of_the_attempt(rest: 
 async def test_a_released_payment_goes_on_without_its_hold(rest: Rest) -> None:
     payment = await _held(rest)
 
-    released = await rest.post(
-        f"/api/admin/payments/{payment['transaction_id']}:release", {"operator": "ada"}
-    )
+    path = f"/api/admin/payments/{payment['transaction_id']}:release"
+    released = await rest.say(path, {"operator": "ada"})
 
     assert (released.status, released.json["status"]) == (200, "PENDING")
     assert "hold" not in released.json

@@ -46,7 +46,7 @@ async def test_a_held_charge_is_on_suspense_until_somebody_says_what_it_was(
     assert held["deadline_at"] > held["updated_at"]
     assert await _on_suspense(mesh, transaction_id) == ["amount_mismatch -99.99 USD"]
 
-    answer = await rest.post(
+    answer = await rest.say(
         f"/api/admin/payments/{transaction_id}:resolve",
         {"operator": "ada", "evidence": "statement, line 12", **stated},
     )
