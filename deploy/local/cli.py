@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read(arguments: Sequence[str]) -> argparse.Namespace:
-    """What is asked for. Exits with 0 where that was help, with 2 where it makes no sense."""
+    """The words as a command. Exits with 0 after help, with 2 where they make no sense."""
     words = list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
@@ -63,7 +63,7 @@ def perform(parsed: argparse.Namespace) -> None:
         complain("interrupted")
         code = 130
     except BrokenPipeError:
-        # Whoever read us has seen enough.
+        # The reader of our output has seen enough.
         pass
     except (Problem, OSError) as failure:
         complain(sentence(failure))

@@ -1,5 +1,5 @@
-"""What the system lets a mesh have: file descriptors and room on the disk. Standard library only,
-because without descriptors nothing else can be imported."""
+"""The limits that the system sets to a mesh: file descriptors and room on the disk. It needs the
+standard library only, because without descriptors nothing else can be imported."""
 
 import resource
 import shutil
