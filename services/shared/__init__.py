@@ -1,2 +1,2 @@
 """The only common code, a closed list: a file is added when three services need it, and
-DECISIONS.md says why. Nothing here knows a service."""
+a file in docs/decisions says why. Nothing here knows a service."""

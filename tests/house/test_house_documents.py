@@ -2,12 +2,13 @@
 
 import importlib
 import re
+from pathlib import Path
 
 import pytest
 
 from gateway.routes import DESCRIPTOR, table
 from services.shared.env import Settings
-from tests.house.places import ROOT, SERVICES, at, check, files
+from tests.house.places import CODE, ROOT, SERVICES, at, check, files
 
 README_LINES = 120
 
@@ -82,12 +83,19 @@ def test_front_page_shows_both_ways_to_start() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    link = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
-    documents = [*ROOT.glob("*.md"), *files("*.md")]
+    link = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+    documents = [*ROOT.glob("*.md"), *files("*.md", below=(*CODE, "docs"))]
     check(
-        at(path, number, f"{target} is not there")
+        at(path, number, f"{target}#{anchor} is not there")
         for path in documents
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        for target in link.findall(line)
-        if not (path.parent / target).exists()
+        for target, anchor in link.findall(line)
+        if not _is_there(path.parent / target if target else path, anchor)
     )
+
+
+def _is_there(target: Path, anchor: str) -> bool:
+    if not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if target.exists() else []
+    return anchor in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
