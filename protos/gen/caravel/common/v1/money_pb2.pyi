@@ -29,7 +29,9 @@ class Money(_message.Message):
     currency_code: _builtins.str
     """ISO 4217 alphabetic code, upper case, for example "USD"."""
     amount_minor: _builtins.int
-    """Whole minor units of that currency: 10000 is 100.00 USD, and 14486 is 14486 JPY. Never negative."""
+    """Whole minor units of that currency: 10000 is 100.00 USD, and 14486 is 14486 JPY. Never
+    negative.
+    """
     def __init__(
         self,
         *,

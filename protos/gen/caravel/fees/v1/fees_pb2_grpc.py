@@ -47,7 +47,7 @@ class FeeServiceServicer:
     """
 
     def CalculateFees(self, request, context):
-        """Calculates the fees of each query. Idempotent. A bad query never fails its neighbours: its
+        """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
         result carries the error, with the reason CORRIDOR_UNSUPPORTED or FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

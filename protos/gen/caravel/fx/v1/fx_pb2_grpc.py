@@ -47,7 +47,7 @@ class FxServiceServicer:
     """
 
     def GetRates(self, request, context):
-        """Gives the rate of each query. Idempotent. A bad query never fails its neighbours: its result
+        """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
         carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

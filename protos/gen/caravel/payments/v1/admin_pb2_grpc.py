@@ -27,11 +27,12 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """The operators' verbs. Every one names who acts, is written to the log of operators' actions in the
-    same transaction, and, where a payment is changed, stands in its history as `operator:<name>`. None
-    is done twice: repeated, it is refused because there is nothing left to do, and the log says who did
-    it. Every call may refuse with CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE
-    while a part is down; a deployment that is no sandbox has no operators' keys yet and refuses all.
+    """The operators' verbs. Each request names the operator. Each action is written to the log of
+    operators' actions in the same transaction; where it changes a payment, it stands in the
+    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
+    nothing is left to do, and the log names the operator who did it. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down; a
+    deployment that is no sandbox has no operators' keys yet and refuses all.
     """
 
     def __init__(self, channel):
@@ -78,65 +79,66 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """The operators' verbs. Every one names who acts, is written to the log of operators' actions in the
-    same transaction, and, where a payment is changed, stands in its history as `operator:<name>`. None
-    is done twice: repeated, it is refused because there is nothing left to do, and the log says who did
-    it. Every call may refuse with CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE
-    while a part is down; a deployment that is no sandbox has no operators' keys yet and refuses all.
+    """The operators' verbs. Each request names the operator. Each action is written to the log of
+    operators' actions in the same transaction; where it changes a payment, it stands in the
+    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
+    nothing is left to do, and the log names the operator who did it. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down; a
+    deployment that is no sandbox has no operators' keys yet and refuses all.
     """
 
     def ListDeadLetters(self, request, context):
-        """Lists what is set aside because it kept failing, the last first. Idempotent. Refuses with
-        FIELD_INVALID.
+        """Lists the dead letters: steps, events and notifications that failed again and again and are set
+        aside, the latest first. Idempotent. Refuses with FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequeueDeadLetter(self, request, context):
-        """Has a dead letter tried again, at once and with a new count. Repeated, it is refused with
-        DEAD_LETTER_NOT_FOUND, unless it has failed anew. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
+        refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
+        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or
+        PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardDeadLetter(self, request, context):
-        """Takes a dead letter off the list for good. An event (INBOX) is not applied and a notification
-        (OUTBOX) is not sent. A step (STEP) is not dropped, because money may hang on it: a person has
-        taken over, and the payment stays on hold as `discarded_by_operator` until ReleaseHold or
-        ResolveAttempt. Repeated, it is refused with DEAD_LETTER_NOT_FOUND. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        """Discards a dead letter. An event (INBOX) is then never applied and a notification (OUTBOX)
+        never sent. A step (STEP) is not dropped, because money may depend on it: the payment stays on
+        hold as `discarded_by_operator` until ReleaseHold or ResolveAttempt. A repeated request is
+        refused with DEAD_LETTER_NOT_FOUND. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseHold(self, request, context):
-        """Ends a payment's hold, whatever its reason (docs/holds.md lists them). The payment is due at
-        once, and the engine decides anew by the evidence; it may come to the same hold. It says nothing
-        about money: what lies on suspense for the payment stays there until evidence, or
-        ResolveAttempt, says where it belongs. Repeated, it is refused with PAYMENT_NOT_ON_HOLD. Refuses
-        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
-        NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        """Ends a payment's hold, of any reason (docs/holds.md lists them). The payment is due at once,
+        and the engine decides again by the evidence; the payment may come to the same hold. A release
+        states nothing about money: the payment's amount on suspense stays there until evidence, or
+        ResolveAttempt, says where it belongs. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
+        Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND,
+        PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveAttempt(self, request, context):
-        """States how the attempt ended that a payment on hold waits for, where the provider does not say.
-        It counts like the provider's own definitive answer, so whoever states it has seen the proof:
-        after a FAILED that was none, money is paid twice. Ends the hold. In money: SUCCEEDED says that
-        the provider has moved what was asked of it, to the minor unit, or else `moved_amount`; FAILED
-        that it has moved nothing, or that all of it has come back. Whatever lay on suspense for the
-        attempt is taken off it; the payment counts the amount that was asked, and what `moved_amount`
-        differs from it by stays on suspense, under the payment. Repeated, it is refused with
-        PAYMENT_NOT_ON_HOLD. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-        FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or
-        PAYMENT_UNREADABLE.
+        """States the outcome of the attempt for which a payment on hold waits, where the provider does
+        not say it. It counts like the provider's own definitive answer, so the operator must have seen
+        the proof: after a wrong FAILED, money is paid twice. Ends the hold. SUCCEEDED states that the
+        provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
+        it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
+        taken off it; the payment counts the requested amount, and the difference to `moved_amount`
+        stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
+        Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
+        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,15 +146,15 @@ class AdminServiceServicer:
 
     def ListOverduePayments(self, request, context):
         """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-        the table of expected times allows; or on hold, or returned, past their deadline. What has stood
-        still longest comes first. Idempotent. Refuses with FIELD_INVALID.
+        the table of expected times allows; or on hold, or returned, past their deadline. The payment
+        that has not changed for the longest time comes first. Idempotent. Refuses with FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOperatorActions(self, request, context):
-        """Lists what operators did, the last first. Idempotent. Refuses with FIELD_INVALID.
+        """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,11 +207,12 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """The operators' verbs. Every one names who acts, is written to the log of operators' actions in the
-    same transaction, and, where a payment is changed, stands in its history as `operator:<name>`. None
-    is done twice: repeated, it is refused because there is nothing left to do, and the log says who did
-    it. Every call may refuse with CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE
-    while a part is down; a deployment that is no sandbox has no operators' keys yet and refuses all.
+    """The operators' verbs. Each request names the operator. Each action is written to the log of
+    operators' actions in the same transaction; where it changes a payment, it stands in the
+    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
+    nothing is left to do, and the log names the operator who did it. Every call may refuse with
+    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down; a
+    deployment that is no sandbox has no operators' keys yet and refuses all.
     """
 
     @staticmethod

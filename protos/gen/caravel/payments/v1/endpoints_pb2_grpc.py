@@ -26,17 +26,16 @@ if _version_not_supported:
 
 
 class EndpointServiceStub:
-    """Keeps the addresses that a merchant wants to be told at. Each is sent a WebhookEvent by POST, as
-    JSON, whenever the status of one of the merchant's payments changes, the first PENDING included.
+    """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
+    status of one of the merchant's payments changes, the first PENDING included.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
-    of 2xx within 15 seconds means that it has arrived; 410 disables the endpoint; everything else, a
-    redirect too, is tried again over about three days.
-
-    An event may come more than once, always with the same id and the same bytes, and events may come
-    in any order: drop an id that you have seen, and trust `data.updated_at`, or read the payment
-    again. An endpoint hears of what happens after it was made.
+    of 2xx within 15 seconds means that the event has arrived; 410 disables the endpoint; after any
+    other answer, also a redirect, the event is sent again, over about three days. An event may
+    arrive more than once, always with the same id and the same bytes, and events may arrive in any
+    order: ignore an id that you have seen, and compare `data.updated_at`, or read the payment again.
+    An endpoint gets only events that happen after its creation.
     """
 
     def __init__(self, channel):
@@ -63,38 +62,37 @@ class EndpointServiceStub:
 
 
 class EndpointServiceServicer:
-    """Keeps the addresses that a merchant wants to be told at. Each is sent a WebhookEvent by POST, as
-    JSON, whenever the status of one of the merchant's payments changes, the first PENDING included.
+    """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
+    status of one of the merchant's payments changes, the first PENDING included.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
-    of 2xx within 15 seconds means that it has arrived; 410 disables the endpoint; everything else, a
-    redirect too, is tried again over about three days.
-
-    An event may come more than once, always with the same id and the same bytes, and events may come
-    in any order: drop an id that you have seen, and trust `data.updated_at`, or read the payment
-    again. An endpoint hears of what happens after it was made.
+    of 2xx within 15 seconds means that the event has arrived; 410 disables the endpoint; after any
+    other answer, also a redirect, the event is sent again, over about three days. An event may
+    arrive more than once, always with the same id and the same bytes, and events may arrive in any
+    order: ignore an id that you have seen, and compare `data.updated_at`, or read the payment again.
+    An endpoint gets only events that happen after its creation.
     """
 
     def CreateEndpoint(self, request, context):
-        """Makes an endpoint, and shows its secret, this once. Answers 201 over REST. Not idempotent: an
-        endpoint whose answer was lost is in the list, and can be deleted. Refuses with FIELD_REQUIRED,
-        ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
+        """Creates an endpoint, and shows its secret, only in this answer. Answers 201 over REST. Not
+        idempotent: an endpoint whose answer was lost is in the list, and can be deleted. Refuses with
+        FIELD_REQUIRED, ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEndpoints(self, request, context):
-        """Shows the merchant's endpoints, oldest first, without their secrets; those that were disabled
-        too, until they are deleted.
+        """Lists the merchant's endpoints, oldest first, without their secrets; disabled ones too, until
+        they are deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEndpoint(self, request, context):
-        """Deletes an endpoint: nothing is sent there any more, not even what was waiting. Idempotent.
+        """Deletes an endpoint: nothing more is sent there, not even waiting events. Idempotent.
         Refuses with ENDPOINT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -128,17 +126,16 @@ def add_EndpointServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EndpointService:
-    """Keeps the addresses that a merchant wants to be told at. Each is sent a WebhookEvent by POST, as
-    JSON, whenever the status of one of the merchant's payments changes, the first PENDING included.
+    """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
+    status of one of the merchant's payments changes, the first PENDING included.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
-    of 2xx within 15 seconds means that it has arrived; 410 disables the endpoint; everything else, a
-    redirect too, is tried again over about three days.
-
-    An event may come more than once, always with the same id and the same bytes, and events may come
-    in any order: drop an id that you have seen, and trust `data.updated_at`, or read the payment
-    again. An endpoint hears of what happens after it was made.
+    of 2xx within 15 seconds means that the event has arrived; 410 disables the endpoint; after any
+    other answer, also a redirect, the event is sent again, over about three days. An event may
+    arrive more than once, always with the same id and the same bytes, and events may arrive in any
+    order: ignore an id that you have seen, and compare `data.updated_at`, or read the payment again.
+    An endpoint gets only events that happen after its creation.
     """
 
     @staticmethod

@@ -38,27 +38,28 @@ class Payment(_message.Message):
         PENDING: Payment._Status.ValueType  # 1
         """Created; the dollars are being collected."""
         PROCESSING: Payment._Status.ValueType  # 2
-        """The dollars are here; the payout is being prepared."""
+        """The dollars are collected; the payout is being prepared."""
         SENT: Payment._Status.ValueType  # 3
-        """The offramp has the payout and has not finished it."""
+        """The offramp has accepted the payout and has not finished it."""
         COMPLETED: Payment._Status.ValueType  # 4
         """The recipient has the money."""
         RETURNED: Payment._Status.ValueType  # 5
-        """The payout came back after completion."""
+        """The payout was returned after completion."""
         REFUNDING: Payment._Status.ValueType  # 6
-        """The dollars are on their way back to the sender."""
+        """The dollars are being refunded to the sender."""
         REFUNDED: Payment._Status.ValueType  # 7
-        """The sender has the dollars back."""
+        """The sender has been refunded."""
         FAILED: Payment._Status.ValueType  # 8
         """The dollars could not be collected; nothing was taken."""
         CANCELLED: Payment._Status.ValueType  # 9
-        """Cancelled before any dollar was taken. Should the onramp have taken it all the same, that is
-        ON_HOLD as soon as it is known, and then REFUNDING; so it is with FAILED and EXPIRED.
+        """Cancelled before any dollar was taken. If the onramp has collected it nevertheless, the
+        payment becomes ON_HOLD as soon as that is known, and then REFUNDING. The same holds for
+        FAILED and EXPIRED.
         """
         EXPIRED: Payment._Status.ValueType  # 10
-        """Nobody paid in time; nothing was taken."""
+        """The sender did not pay in time; nothing was taken."""
         ON_HOLD: Payment._Status.ValueType  # 11
-        """Waiting for a person; `hold` says why."""
+        """The payment waits for a person; `hold` says why."""
 
     class Status(_Status, metaclass=_StatusEnumTypeWrapper):
         """Where the money is."""
@@ -68,27 +69,28 @@ class Payment(_message.Message):
     PENDING: Payment.Status.ValueType  # 1
     """Created; the dollars are being collected."""
     PROCESSING: Payment.Status.ValueType  # 2
-    """The dollars are here; the payout is being prepared."""
+    """The dollars are collected; the payout is being prepared."""
     SENT: Payment.Status.ValueType  # 3
-    """The offramp has the payout and has not finished it."""
+    """The offramp has accepted the payout and has not finished it."""
     COMPLETED: Payment.Status.ValueType  # 4
     """The recipient has the money."""
     RETURNED: Payment.Status.ValueType  # 5
-    """The payout came back after completion."""
+    """The payout was returned after completion."""
     REFUNDING: Payment.Status.ValueType  # 6
-    """The dollars are on their way back to the sender."""
+    """The dollars are being refunded to the sender."""
     REFUNDED: Payment.Status.ValueType  # 7
-    """The sender has the dollars back."""
+    """The sender has been refunded."""
     FAILED: Payment.Status.ValueType  # 8
     """The dollars could not be collected; nothing was taken."""
     CANCELLED: Payment.Status.ValueType  # 9
-    """Cancelled before any dollar was taken. Should the onramp have taken it all the same, that is
-    ON_HOLD as soon as it is known, and then REFUNDING; so it is with FAILED and EXPIRED.
+    """Cancelled before any dollar was taken. If the onramp has collected it nevertheless, the
+    payment becomes ON_HOLD as soon as that is known, and then REFUNDING. The same holds for
+    FAILED and EXPIRED.
     """
     EXPIRED: Payment.Status.ValueType  # 10
-    """Nobody paid in time; nothing was taken."""
+    """The sender did not pay in time; nothing was taken."""
     ON_HOLD: Payment.Status.ValueType  # 11
-    """Waiting for a person; `hold` says why."""
+    """The payment waits for a person; `hold` says why."""
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
@@ -118,18 +120,20 @@ class Payment(_message.Message):
     user_id: _builtins.str
     """The merchant's end user, a UUID."""
     amount_usd: _builtins.str
-    """What the sender pays, decimal text in US dollars, for example "100.00"."""
+    """The amount that the sender pays, decimal text in US dollars, for example "100.00"."""
     fee_usd: _builtins.str
     """Sum of the fees, decimal text in US dollars."""
     net_usd: _builtins.str
-    """What is converted, amount_usd - fee_usd, decimal text in US dollars."""
+    """The converted amount, amount_usd - fee_usd, decimal text in US dollars."""
     destination_currency: _builtins.str
-    """ISO 4217 code of the money that is paid out."""
+    """ISO 4217 code of the payout's currency."""
     fx_rate: _builtins.str
-    """The locked rate: units of destination_currency for one US dollar, margin included, decimal text."""
+    """The locked rate: units of destination_currency for one US dollar, margin included, decimal
+    text.
+    """
     payout_amount: _builtins.str
-    """What the recipient gets: net_usd x fx_rate, rounded half to even to the currency's own number
-    of digits, decimal text.
+    """The amount that the recipient gets: net_usd x fx_rate, rounded half to even to the currency's
+    own number of digits, decimal text.
     """
     quote_id: _builtins.str
     """The quote that priced this payment."""
@@ -140,9 +144,9 @@ class Payment(_message.Message):
     reference: _builtins.str
     """The merchant's own reference, as given."""
     cancel_requested: _builtins.bool
-    """True once the merchant has asked to call it off."""
+    """True once the merchant has requested its cancellation."""
     refunded_usd: _builtins.str
-    """What the payer has got back so far, decimal text in US dollars."""
+    """The amount refunded so far, decimal text in US dollars."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -165,9 +169,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def deadline_at(self) -> _timestamp_pb2.Timestamp:
-        """Until when the payment may wait, where it waits for a person. RETURNED, or refunded in part: until
-        then the merchant says what is refunded; after it the rest goes back to the payer by itself.
-        ON_HOLD: until when our people are to decide; after it they are alarmed, and nothing else happens.
+        """The deadline of a payment that waits for a person. RETURNED, or refunded in part: until then
+        the merchant states which amount is refunded; after it the rest is refunded automatically.
+        ON_HOLD: until then our operators decide; after it they get an alarm, and nothing else happens.
         """
 
     def __init__(
@@ -205,7 +209,7 @@ Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
 @_typing.final
 class Fee(_message.Message):
-    """One named part of what a payment costs."""
+    """One named part of a payment's fees."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -279,7 +283,7 @@ Global___PaymentHold: _TypeAlias = PaymentHold  # noqa: Y015
 
 @_typing.final
 class PaymentEvent(_message.Message):
-    """One thing that happened to a payment. Never changed, never removed."""
+    """One event in a payment's history. Never changed, never removed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -316,20 +320,20 @@ class PaymentEvent(_message.Message):
     from_state: _builtins.str
     """The state before; empty for the first event."""
     to_state: _builtins.str
-    """The state after. The same as before when something was learned and nothing moved."""
+    """The state after. The same as before where the event changed no state."""
     actor: _builtins.str
-    """Who did it: "api", "worker", or "provider:<name>"."""
+    """The actor: "api", "worker", "operator:<name>" or "provider:<name>"."""
     cause: _builtins.str
-    """Why, a machine name, for example "collection_succeeded"."""
+    """The cause, a machine name, for example "collection_succeeded"."""
     trace_id: _builtins.str
     """W3C trace id of the payment, 32 hexadecimal digits, as it stands in every log."""
     @_builtins.property
     def evidence(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What it rests on, for example the provider's own id."""
+        """The evidence, for example the provider's own id."""
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was recorded."""
+        """When the event was recorded."""
 
     def __init__(
         self,
@@ -366,23 +370,23 @@ class Quote(_message.Message):
         STATE_UNSPECIFIED: Quote._State.ValueType  # 0
         """Never sent."""
         OPEN: Quote._State.ValueType  # 1
-        """Can be used until expires_at."""
+        """The quote can be used until expires_at."""
         USED: Quote._State.ValueType  # 2
-        """Belongs to a payment."""
+        """The quote belongs to a payment."""
         EXPIRED: Quote._State.ValueType  # 3
-        """Its time is over."""
+        """The quote's lifetime is over."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Whether the offer can still be used."""
+        """The states of a quote."""
 
     STATE_UNSPECIFIED: Quote.State.ValueType  # 0
     """Never sent."""
     OPEN: Quote.State.ValueType  # 1
-    """Can be used until expires_at."""
+    """The quote can be used until expires_at."""
     USED: Quote.State.ValueType  # 2
-    """Belongs to a payment."""
+    """The quote belongs to a payment."""
     EXPIRED: Quote.State.ValueType  # 3
-    """Its time is over."""
+    """The quote's lifetime is over."""
 
     QUOTE_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -401,19 +405,19 @@ class Quote(_message.Message):
     quote_id: _builtins.str
     """Id of the quote, for example "quo_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     state: Global___Quote.State.ValueType
-    """Whether it can still be used."""
+    """Whether the quote can still be used."""
     amount_usd: _builtins.str
-    """What the sender pays, decimal text in US dollars."""
+    """The amount that the sender pays, decimal text in US dollars."""
     fee_usd: _builtins.str
     """Sum of the fees, decimal text in US dollars."""
     net_usd: _builtins.str
-    """What is converted, decimal text in US dollars."""
+    """The converted amount, decimal text in US dollars."""
     destination_currency: _builtins.str
-    """ISO 4217 code of the money that is paid out."""
+    """ISO 4217 code of the payout's currency."""
     fx_rate: _builtins.str
     """Units of destination_currency for one US dollar, margin included, decimal text."""
     payout_amount: _builtins.str
-    """What the recipient gets, decimal text in destination_currency."""
+    """The amount that the recipient gets, decimal text in destination_currency."""
     fee_schedule_version: _builtins.str
     """The version of the fee schedule that was applied."""
     transaction_id: _builtins.str
@@ -424,7 +428,7 @@ class Quote(_message.Message):
 
     @_builtins.property
     def rate_trail(self) -> Global___RateTrail:
-        """How the rate came about."""
+        """The trail of the rate."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -462,7 +466,7 @@ Global___Quote: _TypeAlias = Quote  # noqa: Y015
 
 @_typing.final
 class RateTrail(_message.Message):
-    """How a rate came about, enough to compute it again."""
+    """The trail of a rate: enough to compute the rate again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -480,7 +484,7 @@ class RateTrail(_message.Message):
     source: _builtins.str
     """Name of the source, for example "ecb"."""
     synthetic: _builtins.bool
-    """True when the source is a made-up table for a sandbox."""
+    """True when the source is a synthetic table for a sandbox."""
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp:
         """When the source says the rate was seen."""
@@ -544,7 +548,7 @@ Global___RateLeg: _TypeAlias = RateLeg  # noqa: Y015
 
 @_typing.final
 class Corridor(_message.Message):
-    """One way for money to go."""
+    """One source and one destination, with limits, fees and providers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -562,19 +566,19 @@ class Corridor(_message.Message):
     corridor_id: _builtins.str
     """Id, for example "us-in"."""
     source_country: _builtins.str
-    """ISO 3166 code of the country the dollars come from."""
+    """ISO 3166 code of the country of the sender."""
     destination_country: _builtins.str
-    """ISO 3166 code of the country that is paid out in."""
+    """ISO 3166 code of the country of the payout."""
     destination_currency: _builtins.str
-    """ISO 4217 code of the money that is paid out; one corridor has it."""
+    """ISO 4217 code of the payout's currency; one corridor has it."""
     minimum_usd: _builtins.str
     """Smallest amount, decimal text in US dollars."""
     maximum_usd: _builtins.str
     """Largest amount, decimal text in US dollars."""
     indicative_rate: _builtins.str
-    """The rate one would get now, without a promise; empty when none can be had."""
+    """The rate at this moment, without a promise; empty when no rate is available."""
     quote_lifetime_seconds: _builtins.int
-    """How long a quote lives, in seconds."""
+    """The lifetime of a quote, in seconds."""
     @_builtins.property
     def onramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Onramps in order of preference."""
@@ -585,7 +589,7 @@ class Corridor(_message.Message):
 
     @_builtins.property
     def rate_trail(self) -> Global___RateTrail:
-        """How that rate came about; absent when none can be had."""
+        """The trail of that rate; absent when no rate is available."""
 
     def __init__(
         self,
@@ -626,25 +630,27 @@ class CreatePaymentRequest(_message.Message):
     user_id: _builtins.str
     """The merchant's end user, a UUID."""
     amount_usd: _builtins.str
-    """What the sender pays in US dollars: positive, at most 2 decimals. Over REST a number or a
-    string, for example 100.00 or "100.00".
+    """The amount that the sender pays, in US dollars: positive, at most 2 decimals. Over REST a
+    number or a string, for example 100.00 or "100.00".
     """
     destination_currency: _builtins.str
-    """ISO 4217 code of the money that is paid out, for example "INR"."""
+    """ISO 4217 code of the payout's currency, for example "INR"."""
     quote_id: _builtins.str
-    """A quote to use; amount and currency must be its own. Absent, the payment is priced now."""
+    """The quote to use; amount and currency must equal the quote's. Absent, the payment is priced
+    now.
+    """
     payment_method: _builtins.str
     """The payment method to charge, a token of the onramp, for example "pm_card_visa". Absent, the
     onramp's sandbox default. At most 255 characters.
     """
     reference: _builtins.str
     """The merchant's own reference, shown to the recipient where the offramp can. At most 140
-    characters. Every text is kept as it was given, counted in Unicode's code points, and must be
-    visible: without controls, marks that turn it around, and blank or private characters.
+    characters. Every text is kept as it was given, counted in Unicode code points, and must be
+    visible: without control, direction, blank and private characters.
     """
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
-        """Who is paid. Absent, the offramp's sandbox default."""
+        """The recipient of the payout. Absent, the offramp's sandbox default."""
 
     def __init__(
         self,
@@ -699,11 +705,11 @@ class RefundPaymentRequest(_message.Message):
     transaction_id: _builtins.str
     """Id of the payment."""
     amount_usd: _builtins.str
-    """A part in US dollars: positive, at most 2 decimals, at most what the payer has not got back yet.
-    Not beside `full`.
+    """A part in US dollars: positive, at most 2 decimals, at most the amount not refunded yet.
+    Excludes `full`.
     """
     full: _builtins.bool
-    """True for all that the payer has not got back yet. Not beside `amount_usd`."""
+    """True for the whole amount not refunded yet. Excludes `amount_usd`."""
     def __init__(
         self,
         *,
@@ -755,9 +761,11 @@ class ListPaymentsRequest(_message.Message):
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most; 0 means 50, and more than 200 is taken as 200. Never negative."""
+    """The largest number of payments to return; 0 means 50, and more than 200 means 200. Never
+    negative.
+    """
     page_token: _builtins.str
-    """The `next_page_token` of the answer before, with the same filters. Empty for the first page."""
+    """The `next_page_token` of the previous answer, with the same filters. Empty for the first page."""
     status: Global___Payment.Status.ValueType
     """Only payments with this status."""
     user_id: _builtins.str
@@ -801,7 +809,7 @@ class ListPaymentsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNREADABLE_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Ask with this for the next page; empty at the end."""
+    """The token of the next page; empty on the last page."""
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
         """The payments, newest first."""
@@ -809,7 +817,8 @@ class ListPaymentsResponse(_message.Message):
     @_builtins.property
     def unreadable_transaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of payments of this page whose record cannot be read, nearly always none. They exist, and
-        their money is not lost: we mend the record. GetPayment says PAYMENT_UNREADABLE until then.
+        their money is not lost: we repair the record. Until then GetPayment answers
+        PAYMENT_UNREADABLE.
         """
 
     def __init__(
@@ -882,9 +891,9 @@ class CreateQuoteRequest(_message.Message):
     AMOUNT_USD_FIELD_NUMBER: _builtins.int
     DESTINATION_CURRENCY_FIELD_NUMBER: _builtins.int
     amount_usd: _builtins.str
-    """What the sender will pay in US dollars: positive, at most 2 decimals."""
+    """The amount that the sender will pay, in US dollars: positive, at most 2 decimals."""
     destination_currency: _builtins.str
-    """ISO 4217 code of the money that will be paid out."""
+    """ISO 4217 code of the payout's currency."""
     def __init__(
         self,
         *,

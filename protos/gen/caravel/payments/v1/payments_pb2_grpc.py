@@ -94,11 +94,11 @@ class PaymentServiceServicer:
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-        AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-        QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED,
-        IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE,
-        FX_RATE_STALE or OVERLOADED.
+        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        CORRIDOR_UNSUPPORTED, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+        IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +120,7 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPaymentEvents(self, request, context):
-        """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
+        """Lists a payment's history, oldest event first. Idempotent. Refuses with
         PAYMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -128,24 +128,25 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelPayment(self, request, context):
-        """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
-        collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
-        Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
-        it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+        """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
+        if the collection has succeeded, or still succeeds, the sender is refunded in full and the
+        payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
+        change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+        PAYMENT_NOT_CANCELLABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Gives the payer money back: a part, or all that is left. What is meant is always said: with
-        `amount_usd` or with `full`, never with neither and never with both. Possible while the dollars
-        are here and no payout may still move them: before the payout, after it has failed for good, and
-        after it came back. Fees and exchange are taken back at the payment's own locked rate, so the
-        parts add up to the dollars that were paid. Parts are given back one after the other: while one
-        is under way, another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs
-        the metadata (header) `idempotency-key` and is safe to retry with it. Refuses for good with
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, for now with PAYMENT_BUSY or
+        """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
+        `full`, never neither and never both. Possible while we hold the dollars and no payout may
+        still move them: before the payout, after it has failed definitively, and after it was
+        returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
+        to the dollars that were paid. Parts are refunded one after the other: while one is under way,
+        another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
+        (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
         PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
@@ -155,11 +156,12 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateQuote(self, request, context):
-        """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-        idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
-        with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-        CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+        """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
+        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
+        REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
+        AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+        AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or
+        FX_RATE_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,8 +176,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCorridors(self, request, context):
-        """Lists what is offered: where money can go, within which limits, at which fees and at about
-        which rate. Idempotent.
+        """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+        Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

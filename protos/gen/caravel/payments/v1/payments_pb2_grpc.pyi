@@ -40,11 +40,11 @@ class PaymentServiceStub:
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
     with the same body answers with the first answer again and `idempotent-replayed: true`, so it
     is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-    AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-    QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED,
-    IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE,
-    FX_RATE_STALE or OVERLOADED.
+    FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    CORRIDOR_UNSUPPORTED, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+    IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+    IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
     """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
@@ -53,42 +53,44 @@ class PaymentServiceStub:
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """Lists the merchant's payments, newest first. Idempotent. Refuses with FIELD_INVALID."""
     ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]
-    """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
+    """Lists a payment's history, oldest event first. Idempotent. Refuses with
     PAYMENT_NOT_FOUND.
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]
-    """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
-    collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
-    Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
-    it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+    """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
+    if the collection has succeeded, or still succeeds, the sender is refunded in full and the
+    payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
+    change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+    PAYMENT_NOT_CANCELLABLE.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]
-    """Gives the payer money back: a part, or all that is left. What is meant is always said: with
-    `amount_usd` or with `full`, never with neither and never with both. Possible while the dollars
-    are here and no payout may still move them: before the payout, after it has failed for good, and
-    after it came back. Fees and exchange are taken back at the payment's own locked rate, so the
-    parts add up to the dollars that were paid. Parts are given back one after the other: while one
-    is under way, another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs
-    the metadata (header) `idempotency-key` and is safe to retry with it. Refuses for good with
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, for now with PAYMENT_BUSY or
+    """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
+    `full`, never neither and never both. Possible while we hold the dollars and no payout may
+    still move them: before the payout, after it has failed definitively, and after it was
+    returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
+    to the dollars that were paid. Parts are refunded one after the other: while one is under way,
+    another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
+    (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
     PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
     IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
-    """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-    idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
-    with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-    CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+    """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
+    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
+    REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
+    AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+    AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or
+    FX_RATE_STALE.
     """
     GetQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
     QUOTE_NOT_FOUND.
     """
     ListCorridors: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]
-    """Lists what is offered: where money can go, within which limits, at which fees and at about
-    which rate. Idempotent.
+    """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+    Idempotent.
     """
 
 @_typing.type_check_only
@@ -103,11 +105,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
     with the same body answers with the first answer again and `idempotent-replayed: true`, so it
     is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-    AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-    QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED,
-    IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE,
-    FX_RATE_STALE or OVERLOADED.
+    FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    CORRIDOR_UNSUPPORTED, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+    IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+    IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
@@ -116,42 +118,44 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists the merchant's payments, newest first. Idempotent. Refuses with FIELD_INVALID."""
     ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
-    """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
+    """Lists a payment's history, oldest event first. Idempotent. Refuses with
     PAYMENT_NOT_FOUND.
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
-    collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
-    Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
-    it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+    """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
+    if the collection has succeeded, or still succeeds, the sender is refunded in full and the
+    payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
+    change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+    PAYMENT_NOT_CANCELLABLE.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Gives the payer money back: a part, or all that is left. What is meant is always said: with
-    `amount_usd` or with `full`, never with neither and never with both. Possible while the dollars
-    are here and no payout may still move them: before the payout, after it has failed for good, and
-    after it came back. Fees and exchange are taken back at the payment's own locked rate, so the
-    parts add up to the dollars that were paid. Parts are given back one after the other: while one
-    is under way, another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs
-    the metadata (header) `idempotency-key` and is safe to retry with it. Refuses for good with
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, for now with PAYMENT_BUSY or
+    """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
+    `full`, never neither and never both. Possible while we hold the dollars and no payout may
+    still move them: before the payout, after it has failed definitively, and after it was
+    returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
+    to the dollars that were paid. Parts are refunded one after the other: while one is under way,
+    another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
+    (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
     PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
     IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
-    """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-    idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
-    with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-    CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+    """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
+    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
+    REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
+    AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+    AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or
+    FX_RATE_STALE.
     """
     GetQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
     QUOTE_NOT_FOUND.
     """
     ListCorridors: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]  # type: ignore[assignment]
-    """Lists what is offered: where money can go, within which limits, at which fees and at about
-    which rate. Idempotent.
+    """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+    Idempotent.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -169,11 +173,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-        AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-        QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED,
-        IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE,
-        FX_RATE_STALE or OVERLOADED.
+        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        CORRIDOR_UNSUPPORTED, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+        IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
         """
 
     @_abc_1.abstractmethod
@@ -200,7 +204,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ListPaymentEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ListPaymentEventsResponse, _abc.Awaitable[_payments_pb2.ListPaymentEventsResponse]]:
-        """Lists everything that happened to a payment, oldest first. Idempotent. Refuses with
+        """Lists a payment's history, oldest event first. Idempotent. Refuses with
         PAYMENT_NOT_FOUND.
         """
 
@@ -210,10 +214,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Calls a payment off before its payout. Where nothing has been taken it is CANCELLED; where the
-        collection has succeeded, or still does, the payer gets everything back and it ends REFUNDED.
-        Until that is known, `cancel_requested` is true and the status stays what it is. Idempotent, so
-        it needs no key. Refuses with PAYMENT_NOT_FOUND or PAYMENT_NOT_CANCELLABLE.
+        """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
+        if the collection has succeeded, or still succeeds, the sender is refunded in full and the
+        payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
+        change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+        PAYMENT_NOT_CANCELLABLE.
         """
 
     @_abc_1.abstractmethod
@@ -222,14 +227,14 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.RefundPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Gives the payer money back: a part, or all that is left. What is meant is always said: with
-        `amount_usd` or with `full`, never with neither and never with both. Possible while the dollars
-        are here and no payout may still move them: before the payout, after it has failed for good, and
-        after it came back. Fees and exchange are taken back at the payment's own locked rate, so the
-        parts add up to the dollars that were paid. Parts are given back one after the other: while one
-        is under way, another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs
-        the metadata (header) `idempotency-key` and is safe to retry with it. Refuses for good with
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, for now with PAYMENT_BUSY or
+        """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
+        `full`, never neither and never both. Possible while we hold the dollars and no payout may
+        still move them: before the payout, after it has failed definitively, and after it was
+        returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
+        to the dollars that were paid. Parts are refunded one after the other: while one is under way,
+        another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
+        (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
         PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
@@ -241,11 +246,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.CreateQuoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Quote, _abc.Awaitable[_payments_pb2.Quote]]:
-        """Makes a firm offer: amounts, fees and rate, held until it expires and good for one payment. Not
-        idempotent, and harmless to repeat: an unused quote binds nobody. Answers 201 over REST. Refuses
-        with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-        CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+        """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
+        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
+        REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
+        AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+        AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or
+        FX_RATE_STALE.
         """
 
     @_abc_1.abstractmethod
@@ -264,8 +270,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ListCorridorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ListCorridorsResponse, _abc.Awaitable[_payments_pb2.ListCorridorsResponse]]:
-        """Lists what is offered: where money can go, within which limits, at which fees and at about
-        which rate. Idempotent.
+        """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+        Idempotent.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

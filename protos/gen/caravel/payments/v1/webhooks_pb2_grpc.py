@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WebhookServiceStub:
-    """Takes webhooks in: verifies, stores, answers; the worker applies them afterwards.
+    """Receives webhooks: verifies, stores, answers; the worker applies them afterwards.
     """
 
     def __init__(self, channel):
@@ -48,11 +48,11 @@ class WebhookServiceStub:
 
 
 class WebhookServiceServicer:
-    """Takes webhooks in: verifies, stores, answers; the worker applies them afterwards.
+    """Receives webhooks: verifies, stores, answers; the worker applies them afterwards.
     """
 
     def ReceiveEvent(self, request, context):
-        """Takes the update of a local wallet: a JSON object with `transaction_id` and `event_type`, one
+        """Receives the event of a local wallet: a JSON object with `transaction_id` and `event_type`, one
         of `payment_completed` and `payment_failed`, and for the latter an optional `failure_code` and
         `failure_message`. Signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
         `webhook-signature`); a sandbox also takes it unsigned. Idempotent: the same event again
@@ -65,10 +65,11 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReceiveProviderEvent(self, request, context):
-        """Takes a provider's own webhook, with the provider's own signature. Idempotent by the
-        provider's event id. An event that is about none of our operations answers IGNORED, and one about a payment
-        that we do not know ORPHANED, so that the provider stops sending it. Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
-        WEBHOOK_TIMESTAMP_OUT_OF_RANGE or FIELD_INVALID.
+        """Receives a provider's own webhook, with the provider's own signature. Idempotent by the
+        provider's event id. An event about none of our operations answers IGNORED, and one about a
+        payment that we do not know answers ORPHANED, so that the provider stops sending it. Refuses
+        with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE or
+        FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,7 @@ def add_WebhookServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WebhookService:
-    """Takes webhooks in: verifies, stores, answers; the worker applies them afterwards.
+    """Receives webhooks: verifies, stores, answers; the worker applies them afterwards.
     """
 
     @staticmethod

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ProviderServiceStub:
-    """Carries operations to providers and reads what they tell us. Internal: reached by payments only.
+    """Sends operations to providers and reads their answers and events. Internal: reached by payments
+    only.
     """
 
     def __init__(self, channel):
@@ -63,20 +64,21 @@ class ProviderServiceStub:
 
 
 class ProviderServiceServicer:
-    """Carries operations to providers and reads what they tell us. Internal: reached by payments only.
+    """Sends operations to providers and reads their answers and events. Internal: reached by payments
+    only.
     """
 
     def Execute(self, request, context):
-        """Sends each operation under its key and streams each result as it is known. Idempotent per key
-        as far as the provider's capabilities say. Never fails as a whole for one operation: a timeout
-        or an answer nobody has classified is the outcome UNKNOWN.
+        """Sends each operation under its key and streams each result as soon as it is known. Idempotent
+        per key as far as the provider's capabilities say. One bad operation never fails the whole
+        call: a timeout or an unclassified answer is the outcome UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LookUp(self, request, context):
-        """Asks each operation's provider what became of it, by our reference, and streams the answers.
+        """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
         Changes nothing. An operation that the provider does not have is the outcome ABSENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -84,7 +86,7 @@ class ProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadWebhook(self, request, context):
-        """Verifies a webhook over its raw bytes and says what it means. Idempotent, stores nothing.
+        """Verifies a webhook over its raw bytes and reads its content. Idempotent, stores nothing.
         Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
         WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
         """
@@ -93,14 +95,14 @@ class ProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadWebhooks(self, request, context):
-        """The same for webhooks that came together. One that is refused refuses none of its neighbours.
+        """The same for a batch of webhooks. A refused webhook does not fail the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProviders(self, request, context):
-        """Lists the registered providers and what each is capable of. Idempotent.
+        """Lists the registered providers with their capabilities. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,7 +145,8 @@ def add_ProviderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProviderService:
-    """Carries operations to providers and reads what they tell us. Internal: reached by payments only.
+    """Sends operations to providers and reads their answers and events. Internal: reached by payments
+    only.
     """
 
     @staticmethod
