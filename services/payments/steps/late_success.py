@@ -82,7 +82,7 @@ def doubled(work: Work, change: Change) -> Change:
     """The change that takes a success, held where its step has succeeded twice: the money of the
     other attempt stays on suspense, and a person must see to it."""
     attempt = change.attempt
-    if attempt is None or attempt.state is not AttemptState.SUCCEEDED:
+    if attempt is None:
         return change
     twice = also_succeeded(work, attempt)
     if not twice:

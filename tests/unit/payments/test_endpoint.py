@@ -3,10 +3,11 @@
 import pytest
 
 from services.payments.domain.addresses import Targets
-from services.payments.domain.endpoint import EndpointNotFound, check_url
+from services.payments.domain.endpoint import Endpoint, EndpointNotFound, check_url
 from services.payments.domain.endpoint import read_endpoint_id as read
 from services.shared.errors import Invalid
 from services.shared.ids import encode_id, new_id
+from tests.makers import NOW
 
 PUBLIC = [
     "https://example.com",
@@ -169,3 +170,57 @@ def test_a_url_has_2048_characters_at_most() -> None:
     check_url(longest, Targets())
 
     assert _reason(longest + "a", sandbox=False) == "ENDPOINT_URL_INVALID"
+
+
+LOCAL = Targets(loopback=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "targets", "rule"),
+    [
+        ("", LOCAL, "url is required"),
+        ("https://a b.example", LOCAL, "be at most 2048 ASCII characters without spaces"),
+        ("https://example.com:x/", LOCAL, "be of the form https://host/path"),
+        ("https://a@b.example", LOCAL, "have no user name, no fragment and no backslash"),
+        ("https://example.com/#", LOCAL, "have no user name, no fragment and no backslash"),
+        ("https://example.com/\\", LOCAL, "have no user name, no fragment and no backslash"),
+        ("ftp://localhost/", LOCAL, "begin with http:// or https://"),
+        ("http://localhost:80/", OWN, "not be a port of the mesh itself"),
+        ("http://example.com/", LOCAL, "begin with https://"),
+        ("https://example.com:80/", LOCAL, "name port 443, 8443 or none"),
+        ("https://example/", LOCAL, "name a public host, in ASCII"),
+        ("https://[v1.fe80]/", LOCAL, "name a public host, in ASCII"),
+        ("https://10.0.0.1/", LOCAL, "be a public address"),
+        ("https://localhost.localhost/", Targets(), "be a public address"),
+        ("http://localhost/", Targets(), "begin with https://"),
+    ],
+)
+def test_a_refusal_names_the_rule(url: str, targets: Targets, rule: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_url(url, targets)
+
+    assert str(refused.value) == (f"url must {rule}" if url else rule)
+
+
+def test_the_secret_is_in_no_text_of_an_endpoint() -> None:
+    endpoint = Endpoint(
+        merchant_id="sandbox",
+        id=new_id(),
+        url="https://example.com",
+        secret="whsec_c2VjcmV0",
+        created_at=NOW,
+    )
+
+    assert "whsec" not in repr(endpoint)
+    assert read(endpoint.endpoint_id) == endpoint.id
+
+
+def test_a_name_is_at_most_253_characters_in_labels_of_63() -> None:
+    label = "a" * 63
+    longest = ".".join([label, label, label, "b" * 57, "com"])
+    assert len(longest) == 253
+
+    check_url(f"https://{longest}/", Targets())
+
+    for name in (f"b{longest}", f"a{label}.com", f"example.{label}a"):
+        assert _reason(f"https://{name}/", sandbox=False) == "ENDPOINT_URL_INVALID"

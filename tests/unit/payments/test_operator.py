@@ -11,17 +11,26 @@ from services.payments.domain.operator import (
     DeadLetterNotFound,
     Kind,
     LetterKey,
+    NoLockedRate,
     Operator,
     PaymentNotOnHold,
     read_dead_letter_id,
 )
 from services.payments.domain.payment import Failure, State
 from services.payments.steps import Decider, Work
-from services.payments.steps.operator import end_hold, open_attempt, resolve, take_over
+from services.payments.steps.operator import (
+    end_hold,
+    honour_locked_rate,
+    open_attempt,
+    resolve,
+    take_over,
+)
 from tests.makers import CAPABILITIES, make_work
 
 ADA = Operator(name="ada", note="called the bank")
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
+# Well written, and too long to repeat; no text of ours has a zero in it.
+ZERO = LetterKey(kind=Kind.STEP, words="a" * 60 + "\0").dead_letter_id
 
 
 def _held(state: State, attempt: AttemptState | None = None, reason: str = "step_failed") -> Work:
@@ -49,8 +58,39 @@ def test_an_ended_hold_makes_the_payment_due_at_once_and_says_who_ended_it() -> 
 
 
 def test_a_payment_that_is_not_on_hold_is_not_released() -> None:
-    with pytest.raises(PaymentNotOnHold):
-        end_hold(make_work(State.PAYING_OUT), ADA)
+    work = make_work(State.PAYING_OUT)
+
+    with pytest.raises(PaymentNotOnHold) as refusal:
+        end_hold(work, ADA)
+
+    assert refusal.value.metadata == {"transaction_id": work.payment.transaction_id}
+
+
+def test_only_a_refund_that_waited_for_its_payouts_knows_that_a_person_has_spoken() -> None:
+    waited = _held(State.REFUNDING, AttemptState.INTENDED, "payout_unconfirmed")
+    other = _held(State.REFUNDING, AttemptState.INTENDED, "step_failed")
+
+    change = end_hold(waited, ADA)
+
+    assert change.attempt is not None
+    assert change.attempt.failure == Failure(
+        code="stated_by_operator", message="the payout before it was not paid"
+    )
+    assert end_hold(other, ADA).attempt is None
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [(State.FUNDED, "step_failed"), (State.REFUNDING, "late_funds")]
+)
+def test_only_late_funds_that_are_still_here_are_exchanged_at_the_locked_rate(
+    state: State, reason: str
+) -> None:
+    held = _held(state, reason=reason)
+
+    with pytest.raises(NoLockedRate) as refusal:
+        honour_locked_rate(held, ADA)
+
+    assert refusal.value.metadata == {"transaction_id": held.payment.transaction_id}
 
 
 def test_a_step_that_is_taken_over_stays_on_hold_and_is_never_due() -> None:
@@ -89,8 +129,12 @@ def test_a_stated_failure_counts_as_definitive() -> None:
 
 @pytest.mark.parametrize("state", [None, AttemptState.INTENDED, AttemptState.FAILED])
 def test_only_an_open_attempt_can_be_resolved(state: AttemptState | None) -> None:
-    with pytest.raises(AttemptNotOpen):
-        open_attempt(_held(State.PAYING_OUT, state))
+    held = _held(State.PAYING_OUT, state)
+
+    with pytest.raises(AttemptNotOpen) as refusal:
+        open_attempt(held)
+
+    assert refusal.value.metadata == {"transaction_id": held.payment.transaction_id}
 
 
 def test_only_a_payment_on_hold_can_be_resolved() -> None:
@@ -99,7 +143,7 @@ def test_only_a_payment_on_hold_can_be_resolved() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["0199d3a1-5c1e-7f7a-9b52-3f1d2c4b5a69", "stripe evt 1 é", "a", "ab", "???"]
+    "words", ["0199d3a1-5c1e-7f7a-9b52-3f1d2c4b5a69", "stripe evt 1 é", "a", "ab", "???", "seven b"]
 )
 def test_an_id_leads_back_to_its_key(words: str) -> None:
     key = LetterKey(kind=Kind.INBOX, words=words)
@@ -109,7 +153,18 @@ def test_an_id_leads_back_to_its_key(words: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "step", "step_!", "pay_MDE", "step_MDE=", "STEP_MDE5", "inbox_AA", "step_\xff", "x" * 99],
+    [
+        "",
+        "step",
+        "step_!",
+        "pay_MDE",
+        "step_MDE=",
+        "STEP_MDE5",
+        "inbox_AA",
+        "step_\xff",
+        "x" * 99,
+        ZERO,
+    ],
 )
 def test_a_malformed_id_names_nothing(text: str) -> None:
     with pytest.raises(DeadLetterNotFound) as refusal:
