@@ -13,6 +13,7 @@ return {
         ["recipient"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.Recipient" },
         ["payment_method"] = { ["kind"] = "string" },
         ["reference"] = { ["kind"] = "string" },
+        ["destination_country"] = { ["kind"] = "string" },
       },
     },
     { ["method"] = "GET", ["path"] = "/api/payments/{transaction_id}", ["query"] = {} },
@@ -49,6 +50,7 @@ return {
       ["body"] = {
         ["amount_usd"] = { ["kind"] = "decimal" },
         ["destination_currency"] = { ["kind"] = "string" },
+        ["destination_country"] = { ["kind"] = "string" },
       },
     },
     { ["method"] = "GET", ["path"] = "/api/quotes/{quote_id}", ["query"] = {} },

@@ -12,6 +12,7 @@ from services.payments.domain.quote import (
     Fees,
     LateFunds,
     Quote,
+    QuoteMismatch,
     RateTrail,
     Route,
     agree_terms,
@@ -43,6 +44,8 @@ class QuoteOrder:
     amount: Money
     currency: str
     trace_id: str
+    # Needed where corridors to several countries pay this currency; empty where it was not given.
+    country: str = ""
 
 
 class Pricing:
@@ -86,13 +89,19 @@ class Pricing:
             for corridor, rate in zip(corridors, rates, strict=True)
         ]
 
+    def check_country(self, quote: Quote, country: str) -> None:
+        """Raises QuoteMismatch where the quote pays out in another country than the one given, and
+        CorridorUnsupported."""
+        if country and self._corridors.get(quote.corridor_id).destination.country != country:
+            raise QuoteMismatch(field="destination_country")
+
     def conditions(self, corridor_id: str) -> Conditions:
         """The present conditions of a corridor. Raises CorridorUnsupported."""
         return _conditions(self._corridors.get(corridor_id))
 
     def _corridor(self, order: QuoteOrder) -> Corridor | DomainError:
         try:
-            corridor = self._corridors.to_currency(order.currency)
+            corridor = self._corridors.leading_to(order.currency, order.country)
             limits = corridor.limits
             if order.amount < limits.minimum:
                 raise AmountBelowMinimum(minimum_usd=limits.minimum_usd)

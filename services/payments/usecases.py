@@ -128,6 +128,7 @@ class Creation:
             return QuoteNotFound(quote_id=encode_id("quo", quote_id))
         try:
             quote.check_usable(order.quote.amount, order.quote.currency, now)
+            self._pricing.check_country(quote, order.quote.country)
             return replace(
                 quote, conditions=quote.conditions or self._pricing.conditions(quote.corridor_id)
             )

@@ -16,6 +16,9 @@ _DECIMAL_TEXT = re.compile(
     r"(?P<whole>0|[1-9][0-9]{0,14})(?:\.(?P<fraction>[0-9]{1,30}))?(?:[eE](?P<exponent>[+-]?[0-9]{1,2}))?",
     re.ASCII,
 )
+# The currency that payers pay in. Names of the public API (amount_usd, fee_usd) and of the corridor
+# files (minimum_usd) imply it; no other line of the code may.
+SOURCE_CURRENCY = "USD"
 EXPONENTS: dict[str, int] = {
     currency.code: currency.exponent
     for currency in IsoCurrency

@@ -208,7 +208,7 @@ def _read_moved(request: admin_pb2.ResolveAttemptRequest) -> Money | None:
     try:
         exponent(currency)
     except CurrencyUnknown:
-        words = "moved_currency must be an ISO 4217 code such as USD"
+        words = "moved_currency must be an ISO 4217 code such as INR"
         raise field_invalid("moved_currency", words, "CURRENCY_UNKNOWN") from None
     return parse_amount(amount, currency, field="moved_amount")
 

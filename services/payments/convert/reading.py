@@ -19,14 +19,15 @@ from services.payments.ports import PaymentFilter
 from services.payments.pricing import QuoteOrder
 from services.payments.steering import RefundOrder
 from services.payments.usecases import PaymentOrder, read_quote_id
+from services.shared.corridors import COUNTRIES
 from services.shared.errors import Invalid, Violation, field_invalid
-from services.shared.money import Money, exponent, parse_amount
+from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
 from services.shared.text import limited_text
 
 IDEMPOTENCY_HEADER = "idempotency-key"
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 200
-_NOTHING, _NOBODY = Money(0, "USD"), UUID(int=0)
+_NOTHING, _NOBODY = Money(0, SOURCE_CURRENCY), UUID(int=0)
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 # Made once: with options of its own, json.dumps makes an encoder for each request.
@@ -93,7 +94,9 @@ def read_payment_order(
     """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
     problems = Problems()
     user_id = problems.read(_user_id, request.user_id, _NOBODY)
-    quote = _read_quote_order(problems, request.amount_usd, request.destination_currency)
+    amount = problems.read(_amount_usd, request.amount_usd, _NOTHING)
+    currency = problems.read(_currency, request.destination_currency, "")
+    country = problems.read(_country, request.destination_country, "")
     recipient = Recipient(
         account=problems.read(_recipient_account, request.recipient.account, ""),
         bank_code=problems.read(_recipient_bank_code, request.recipient.bank_code, ""),
@@ -102,7 +105,6 @@ def read_payment_order(
     method = problems.read(_payment_method, request.payment_method, "")
     reference = problems.read(_reference, request.reference, "")
     problems.raise_any()
-    amount, currency = quote
     return PaymentOrder(
         idempotency_key=key,
         fingerprint=_fingerprint(
@@ -110,13 +112,19 @@ def read_payment_order(
             user_id=str(user_id),
             amount_minor=amount.amount_minor,
             destination_currency=currency,
+            # Left out where it was not given: a body from before this field keeps its fingerprint.
+            **({"destination_country": country} if country else {}),
             quote_id=request.quote_id,
             recipient=[recipient.account, recipient.bank_code, recipient.name],
             payment_method=method,
             reference=reference,
         ),
         quote=QuoteOrder(
-            merchant_id=merchant_id, amount=amount, currency=currency, trace_id=trace_id
+            merchant_id=merchant_id,
+            amount=amount,
+            currency=currency,
+            country=country,
+            trace_id=trace_id,
         ),
         quote_id=read_quote_id(request.quote_id) if request.quote_id else None,
         user_id=user_id,
@@ -155,16 +163,15 @@ def read_quote_order(
 ) -> QuoteOrder:
     """A validated order for a quote. Raises Invalid with every field that is wrong."""
     problems = Problems()
-    amount, currency = _read_quote_order(problems, request.amount_usd, request.destination_currency)
-    problems.raise_any()
-    return QuoteOrder(merchant_id=merchant_id, amount=amount, currency=currency, trace_id=trace_id)
-
-
-def _read_quote_order(problems: Problems, amount: str, currency: str) -> tuple[Money, str]:
-    return (
-        problems.read(_amount_usd, amount, _NOTHING),
-        problems.read(_currency, currency, ""),
+    order = QuoteOrder(
+        merchant_id=merchant_id,
+        amount=problems.read(_amount_usd, request.amount_usd, _NOTHING),
+        currency=problems.read(_currency, request.destination_currency, ""),
+        country=problems.read(_country, request.destination_country, ""),
+        trace_id=trace_id,
     )
+    problems.raise_any()
+    return order
 
 
 def read_list_request(
@@ -223,7 +230,7 @@ def _fields_invalid(fields: tuple[str, ...], description: str, reason: str) -> I
 
 
 def _amount_usd(text: str) -> Money:
-    return parse_amount(text, "USD", field="amount_usd")
+    return parse_amount(text, SOURCE_CURRENCY, field="amount_usd")
 
 
 _recipient_account = limited_text("recipient.account", 64)
@@ -243,6 +250,13 @@ def _currency(text: str) -> str:
         raise field_invalid(
             field, f"{field} must be an ISO 4217 code such as INR", "CURRENCY_UNKNOWN"
         ) from None
+    return text
+
+
+def _country(text: str) -> str:
+    if text and text not in COUNTRIES:
+        field = "destination_country"
+        raise field_invalid(field, f"{field} must be an ISO 3166 code such as IN")
     return text
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from services.payments.domain.attempt import Attempt, Step
 from services.payments.domain.payment import ExchangeRule, Payment, State
 from services.payments.domain.quote import Terms
-from services.shared.money import EXACT, Money, round_half_even, round_half_up
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even, round_half_up
 
-FEE_REVENUE = "revenue:fees:USD"
-FX_REVENUE = "revenue:fx:USD"
+FEE_REVENUE = f"revenue:fees:{SOURCE_CURRENCY}"
+FX_REVENUE = f"revenue:fx:{SOURCE_CURRENCY}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ def payments_account(currency: str) -> str:
 
 def onramp_account(provider: str) -> str:
     """What an onramp has collected for us and not yet settled."""
-    return f"onramp:{provider}:USD"
+    return f"onramp:{provider}:{SOURCE_CURRENCY}"
 
 
 def offramp_account(provider: str, currency: str) -> str:
@@ -56,7 +56,7 @@ def rounding_account(currency: str) -> str:
 
 def collection_postings(payment: Payment) -> tuple[Posting, ...]:
     """Funds in, and each fee line."""
-    owed = payments_account("USD")
+    owed = payments_account(payment.terms.amount.currency)
     funds = Posting(
         debit=onramp_account(payment.onramp),
         credit=owed,
@@ -129,16 +129,16 @@ def _sold_at_middle(terms: Terms) -> tuple[Posting, ...]:
 
 def _markup(terms: Terms) -> Money:
     share = Decimal(terms.markup_basis_points).scaleb(-4)
-    return round_half_up(EXACT.multiply(terms.net.decimal, share), "USD")
+    return round_half_up(EXACT.multiply(terms.net.decimal, share), terms.net.currency)
 
 
 def _dollars_sold(terms: Terms, markup: Money) -> tuple[Posting, ...]:
-    owed = payments_account("USD")
+    owed = payments_account(terms.net.currency)
     return (
         Posting(debit=owed, credit=FX_REVENUE, amount=markup, cause="fx_markup"),
         Posting(
             debit=owed,
-            credit=position_account("USD"),
+            credit=position_account(terms.net.currency),
             amount=terms.net - markup,
             cause="exchange_sold",
         ),
@@ -165,7 +165,7 @@ def refund_postings(payment: Payment, amount: Money) -> tuple[Posting, ...]:
     """A refund: so much of what we owe the payer, the onramp has given back."""
     return (
         Posting(
-            debit=payments_account("USD"),
+            debit=payments_account(amount.currency),
             credit=onramp_account(payment.onramp),
             amount=amount,
             cause="refunded",

@@ -11,9 +11,9 @@ from services.payments.domain.holds import HoldReason
 from services.payments.domain.quote import LateFunds, Route, Terms
 from services.shared.errors import Conflict, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
-from services.shared.money import Money
+from services.shared.money import SOURCE_CURRENCY, Money
 
-NOTHING_USD = Money(0, "USD")
+NOTHING_USD = Money(0, SOURCE_CURRENCY)
 # What the cause of an event begins with that puts a payment on hold.
 HELD = "held_"
 

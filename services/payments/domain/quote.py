@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import encode_id
-from services.shared.money import EXACT, Money, round_half_even
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
 
 # How long a payout waits for an offramp that can pay, where the corridor does not say.
 PATIENCE = timedelta(hours=1)
@@ -64,7 +64,7 @@ class Fees:
     @property
     def total(self) -> Money:
         """The sum of the lines."""
-        return Money(sum(line.amount.amount_minor for line in self.lines), "USD")
+        return Money(sum(line.amount.amount_minor for line in self.lines), SOURCE_CURRENCY)
 
 
 @dataclass(frozen=True, kw_only=True)

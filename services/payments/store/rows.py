@@ -31,7 +31,7 @@ from services.payments.domain.quote import (
     Terms,
 )
 from services.payments.steps import Repricing
-from services.shared.money import Money
+from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.text import storable
 
 # Made once: with options of its own, json.dumps makes an encoder for each statement.
@@ -96,10 +96,10 @@ def read_payment(row: Row[Any]) -> Payment:
         quote_id=row.quote_id,
         corridor_id=row.corridor_id,
         terms=Terms(
-            amount=Money(row.amount_minor, "USD"),
+            amount=Money(row.amount_minor, SOURCE_CURRENCY),
             fees=_read_fees(row.fees),
-            fee=Money(row.fee_minor, "USD"),
-            net=Money(row.net_minor, "USD"),
+            fee=Money(row.fee_minor, SOURCE_CURRENCY),
+            net=Money(row.net_minor, SOURCE_CURRENCY),
             rate=_finite(row.rate),
             mid_rate=_finite(row.mid_rate),
             markup_basis_points=row.markup_basis_points,
@@ -125,7 +125,7 @@ def read_payment(row: Row[Any]) -> Payment:
         quote_expires_at=row.quote_expires_at,
         late_funds=_read_late_funds(row.late_funds),
         cancel_requested_at=row.cancel_requested_at,
-        refunded=Money(row.refunded_minor, "USD"),
+        refunded=Money(row.refunded_minor, SOURCE_CURRENCY),
         exchange_rule=ExchangeRule(row.exchange_rule),
         deadline_at=row.deadline_at,
     )
@@ -209,10 +209,10 @@ def read_quote(row: Row[Any]) -> Quote:
         id=row.id,
         corridor_id=row.corridor_id,
         terms=Terms(
-            amount=Money(terms["amount_minor"], "USD"),
+            amount=Money(terms["amount_minor"], SOURCE_CURRENCY),
             fees=_read_fees(terms["fees"]),
-            fee=Money(terms["fee_minor"], "USD"),
-            net=Money(terms["net_minor"], "USD"),
+            fee=Money(terms["fee_minor"], SOURCE_CURRENCY),
+            net=Money(terms["net_minor"], SOURCE_CURRENCY),
             rate=rate.rate,
             mid_rate=rate.mid_rate,
             markup_basis_points=rate.markup_basis_points,
@@ -319,7 +319,7 @@ def _fee_rows(fees: Iterable[FeeLine]) -> list[dict[str, Any]]:
 
 def _read_fees(rows: Iterable[Mapping[str, Any]]) -> tuple[FeeLine, ...]:
     return tuple(
-        FeeLine(name=_text(row["name"]), amount=Money(_whole(row["amount_minor"]), "USD"))
+        FeeLine(name=_text(row["name"]), amount=Money(_whole(row["amount_minor"]), SOURCE_CURRENCY))
         for row in rows
     )
 

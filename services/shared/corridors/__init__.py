@@ -2,12 +2,20 @@
 the folder and uses its own section. `model` has the sections, `prices` the arithmetic of the fees,
 `rules` the refusals of what stands in several places of a file, and `loading` reads the folder."""
 
+from services.shared.corridors.countries import COUNTRIES
 from services.shared.corridors.loading import CorridorsError, load_corridors
-from services.shared.corridors.model import Corridor, Corridors, CorridorUnsupported
+from services.shared.corridors.model import (
+    Corridor,
+    CorridorAmbiguous,
+    Corridors,
+    CorridorUnsupported,
+)
 from services.shared.corridors.prices import FeeSchedule, TierKind, flat_part, percentage_part
 
 __all__ = [
+    "COUNTRIES",
     "Corridor",
+    "CorridorAmbiguous",
     "CorridorUnsupported",
     "Corridors",
     "CorridorsError",

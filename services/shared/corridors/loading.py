@@ -2,12 +2,12 @@
 message says in one sentence which file is wrong and where."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from services.shared.corridors.model import Corridor, Corridors
+from services.shared.corridors.model import Corridor, Corridors, End
 from services.shared.corridors.rules import live_problems, problems
 from services.shared.errors import CannotStart, Invalid
 
@@ -27,14 +27,22 @@ def load_corridors(folder: Path, *, sandbox: bool) -> Corridors:
     corridors = [_load(path, sandbox=sandbox) for path in sorted(folder.glob("*.toml"))]
     if not corridors:
         raise CorridorsError(f"no corridor files in {folder}")
-    for corridor in corridors:
-        twins = [c.id for c in corridors if c.destination.currency == corridor.destination.currency]
-        if len(twins) > 1:
-            raise CorridorsError(
-                f"{' and '.join(twins)} both pay out {corridor.destination.currency}; "
-                "a destination currency names one corridor"
-            )
+    _refuse_doubles(corridors)
     return Corridors(tuple(corridors))
+
+
+def _refuse_doubles(corridors: Sequence[Corridor]) -> None:
+    first: dict[tuple[End, End], str] = {}
+    for corridor in corridors:
+        ends = (corridor.source, corridor.destination)
+        if ends in first:
+            source, destination = (f"{end.currency} in {end.country}" for end in ends)
+            raise CorridorsError(
+                f"{first[ends]}.toml and {corridor.id}.toml both lead from {source} to "
+                f"{destination}; source, destination country and destination currency name one "
+                "corridor"
+            )
+        first[ends] = corridor.id
 
 
 def _load(path: Path, *, sandbox: bool) -> Corridor:

@@ -1,6 +1,7 @@
-"""The sections of a corridor file, and all corridors together, by id and by currency."""
+"""The sections of a corridor file, and all corridors together, by id and by where they lead."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -16,13 +17,19 @@ from services.shared.corridors.sections import (
     Whole,
 )
 from services.shared.errors import NotAllowedNow
-from services.shared.money import Money, exponent, parse_amount
+from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
 
 
 class CorridorUnsupported(NotAllowedNow):
-    """No corridor leads to this currency."""
+    """No corridor leads to this currency, or to this currency in this country."""
 
     reason = "CORRIDOR_UNSUPPORTED"
+
+
+class CorridorAmbiguous(NotAllowedNow):
+    """Several corridors pay this currency out; destination_country must say which is meant."""
+
+    reason = "CORRIDOR_AMBIGUOUS"
 
 
 class End(Section):
@@ -44,12 +51,12 @@ class Limits(Section):
     @cached_property
     def minimum(self) -> Money:
         """The smallest amount."""
-        return parse_amount(self.minimum_usd, "USD", field="minimum_usd")
+        return parse_amount(self.minimum_usd, SOURCE_CURRENCY, field="minimum_usd")
 
     @cached_property
     def maximum(self) -> Money:
         """The largest amount."""
-        return parse_amount(self.maximum_usd, "USD", field="maximum_usd")
+        return parse_amount(self.maximum_usd, SOURCE_CURRENCY, field="maximum_usd")
 
 
 class Providers(Section):
@@ -104,11 +111,14 @@ class Corridor(Section):
 
 
 class Corridors:
-    """All corridors, by id and by destination currency."""
+    """All corridors, by id and by where they lead."""
 
     def __init__(self, corridors: tuple[Corridor, ...]) -> None:
         self.by_id: Mapping[str, Corridor] = {c.id: c for c in corridors}
-        self._by_currency = {c.destination.currency: c for c in corridors}
+        by_currency: defaultdict[str, list[Corridor]] = defaultdict(list)
+        for corridor in corridors:
+            by_currency[corridor.destination.currency].append(corridor)
+        self._by_currency: Mapping[str, Sequence[Corridor]] = dict(by_currency)
 
     def __iter__(self) -> Iterator[Corridor]:
         return iter(self.by_id.values())
@@ -120,10 +130,22 @@ class Corridors:
         except KeyError:
             raise CorridorUnsupported(corridor_id=corridor_id) from None
 
-    def to_currency(self, currency: str) -> Corridor:
-        """The corridor that pays this currency. Raises CurrencyUnknown, CorridorUnsupported."""
+    def leading_to(self, currency: str, country: str = "") -> Corridor:
+        """The one corridor that pays this currency out, in this country where one is given.
+
+        Raises CurrencyUnknown, CorridorUnsupported, CorridorAmbiguous.
+        """
         exponent(currency)
-        try:
-            return self._by_currency[currency]
-        except KeyError:
-            raise CorridorUnsupported(destination_currency=currency) from None
+        found = [
+            corridor
+            for corridor in self._by_currency.get(currency, ())
+            if country in ("", corridor.destination.country)
+        ]
+        if len(found) == 1:
+            return found[0]
+        asked = {"destination_currency": currency}
+        if country:
+            asked["destination_country"] = country
+        if not found:
+            raise CorridorUnsupported(**asked)
+        raise CorridorAmbiguous(**asked, corridor_ids=",".join(one.id for one in found))

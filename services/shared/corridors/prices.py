@@ -9,9 +9,9 @@ from functools import cached_property
 from pydantic import Field
 
 from services.shared.corridors.sections import PercentText, Section, UsdText
-from services.shared.money import EXACT, Money, parse_amount, round_half_up
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money, parse_amount, round_half_up
 
-NOTHING = Money(0, "USD")
+NOTHING = Money(0, SOURCE_CURRENCY)
 
 
 class TierKind(StrEnum):
@@ -48,7 +48,7 @@ class FeeTerms(Section):
 
     def bounded(self, exact: Decimal) -> Money:
         """The percentage part, rounded once and kept within its bounds."""
-        part, (least, most) = round_half_up(exact, "USD"), self.bounds
+        part, (least, most) = round_half_up(exact, SOURCE_CURRENCY), self.bounds
         part = max(part, least) if least else part
         return min(part, most) if most else part
 
@@ -61,7 +61,7 @@ class FeeTier(FeeTerms):
     @cached_property
     def start(self) -> Money:
         """The threshold."""
-        return parse_amount(self.from_usd, "USD", field="from_usd")
+        return parse_amount(self.from_usd, SOURCE_CURRENCY, field="from_usd")
 
 
 class FeeSchedule(FeeTerms):
@@ -105,4 +105,4 @@ def _terms_for(schedule: FeeSchedule, amount: Money) -> FeeTerms:
 
 
 def _usd(text: str | None) -> Money | None:
-    return parse_amount(text, "USD", field="fees") if text else None
+    return parse_amount(text, SOURCE_CURRENCY, field="fees") if text else None

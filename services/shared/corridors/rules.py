@@ -12,7 +12,7 @@ from services.shared.corridors.prices import (
     flat_part,
     percentage_part,
 )
-from services.shared.money import Money
+from services.shared.money import SOURCE_CURRENCY, Money
 
 # The source whose rates are made up.
 SYNTHETIC = "synthetic"
@@ -23,8 +23,10 @@ def problems(corridor: Corridor) -> Iterator[str]:
     way = f"{corridor.source.country}-{corridor.destination.country}".lower()
     if corridor.id != way and not corridor.id.startswith(f"{way}-"):
         yield f"id must be {way}, or begin with {way}-, by its two countries"
-    if corridor.source.currency != "USD":
-        yield "only USD can be collected"
+    if corridor.source.currency != SOURCE_CURRENCY:
+        yield f"only {SOURCE_CURRENCY} can be collected"
+    if corridor.destination.currency == corridor.source.currency:
+        yield f"{corridor.source.currency} both ways leaves nothing to exchange"
     limits = corridor.limits
     if limits.minimum > limits.maximum:
         yield "limits.minimum_usd is above limits.maximum_usd"
@@ -90,7 +92,7 @@ def _net_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
     for first in (limits.minimum, *(tier.start for tier in schedule.tiers)):
         if _fee(schedule, first) >= first:
             hint = _hint(schedule, first, limits.maximum)
-            yield f"{first} USD leaves nothing after its fees{hint}"
+            yield f"{first} {first.currency} leaves nothing after its fees{hint}"
 
 
 def _hint(schedule: FeeSchedule, first: Money, maximum: Money) -> str:
@@ -98,10 +100,10 @@ def _hint(schedule: FeeSchedule, first: Money, maximum: Money) -> str:
     if _fee(schedule, maximum) >= maximum:
         return ""
     while high - low > 1:
-        middle = Money((low + high) // 2, "USD")
+        middle = Money((low + high) // 2, first.currency)
         leaves = _fee(schedule, middle) < middle
         low, high = (low, middle.amount_minor) if leaves else (middle.amount_minor, high)
-    return f"; {Money(high, 'USD')} USD would leave something"
+    return f"; {Money(high, first.currency)} {first.currency} would leave something"
 
 
 def _fee(schedule: FeeSchedule, amount: Money) -> Money:

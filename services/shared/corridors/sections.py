@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.shared.corridors.countries import COUNTRIES
-from services.shared.money import exponent, parse_amount
+from services.shared.money import SOURCE_CURRENCY, exponent, parse_amount
 
 
 class Section(BaseModel):
@@ -16,7 +16,7 @@ class Section(BaseModel):
 
 
 def _usd(text: str) -> str:
-    canonical = str(parse_amount(text, "USD", field="amount"))
+    canonical = str(parse_amount(text, SOURCE_CURRENCY, field="amount"))
     if text != canonical:
         # It is shown to merchants as it stands.
         raise ValueError(f"write it as {canonical}")

@@ -1,7 +1,9 @@
 """A batch is priced by one call to fees and one to fx, and one order's refusal is nobody else's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from services.payments.pricing import (
     Pricing,
     QuoteOrder,
 )
-from services.shared.corridors import CorridorUnsupported, load_corridors
+from services.shared.corridors import CorridorAmbiguous, CorridorUnsupported, load_corridors
 from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
 from tests.conftest import ROOT
@@ -50,6 +52,26 @@ async def test_a_batch_is_one_call_to_fees_and_one_rate_a_corridor() -> None:
     assert (fees.calls, rates.calls) == ([3], [["us-in", "us-jp"]])
 
 
+def _order_to(country: str) -> QuoteOrder:
+    return replace(_order(currency="EUR"), country=country)
+
+
+async def test_where_several_countries_pay_a_currency_an_order_names_its_country(
+    tmp_path: Path,
+) -> None:
+    india = (ROOT / "deploy" / "corridors" / "us-in.toml").read_text()
+    for country in ("DE", "FR"):
+        text = india.replace("us-in", f"us-{country.lower()}").replace('"IN"', f'"{country}"')
+        (tmp_path / f"us-{country.lower()}.toml").write_text(text.replace('"INR"', '"EUR"'))
+    pricing = Pricing(load_corridors(tmp_path, sandbox=True), FixedFees(), FixedRates())
+
+    results = await pricing.quotes([_order_to(country) for country in ("FR", "", "DE", "IT")], NOW)
+
+    assert [
+        result.corridor_id if isinstance(result, Quote) else type(result) for result in results
+    ] == ["us-fr", CorridorAmbiguous, "us-de", CorridorUnsupported]
+
+
 async def test_a_quote_lives_as_long_as_its_corridor_says() -> None:
     (quote,) = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes([_order()], NOW)
 
@@ -73,7 +95,7 @@ async def test_each_order_is_refused_for_its_own_reason() -> None:
 
 
 async def test_the_limits_themselves_are_taken_and_a_cent_beyond_them_is_refused() -> None:
-    limits = CORRIDORS.to_currency("NGN").limits
+    limits = CORRIDORS.leading_to("NGN").limits
     least, most = limits.minimum.amount_minor, limits.maximum.amount_minor
     pricing = Pricing(CORRIDORS, FreeOfCharge(), FixedRates())
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from services.shared.corridors import CorridorsError, CorridorUnsupported, load_corridors
+from services.shared.corridors import (
+    CorridorAmbiguous,
+    CorridorsError,
+    CorridorUnsupported,
+    load_corridors,
+)
 from services.shared.money import CurrencyUnknown, Money
 
 INDIA = """
@@ -41,7 +46,7 @@ def write(folder: Path, text: str, name: str = "us-in.toml") -> Path:
 def test_corridor_is_found_by_id_and_by_currency(tmp_path: Path) -> None:
     corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
 
-    assert corridors.get("us-in") is corridors.to_currency("INR")
+    assert corridors.get("us-in") is corridors.leading_to("INR")
     assert [corridor.id for corridor in corridors] == ["us-in"]
 
 
@@ -60,9 +65,9 @@ def test_unknown_corridor_is_unsupported(tmp_path: Path) -> None:
     with pytest.raises(CorridorUnsupported):
         corridors.get("us-fr")
     with pytest.raises(CorridorUnsupported):
-        corridors.to_currency("CHF")
+        corridors.leading_to("CHF")
     with pytest.raises(CurrencyUnknown):
-        corridors.to_currency("ABC")
+        corridors.leading_to("ABC")
 
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -70,12 +75,72 @@ def test_empty_folder_is_refused(tmp_path: Path) -> None:
         load_corridors(tmp_path, sandbox=True)
 
 
-def test_second_corridor_to_a_currency_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, INDIA)
-    write(tmp_path, INDIA.replace('"us-in"', '"us-in-fast"'), "us-in-fast.toml")
+def _to(country: str, currency: str, *, source: str = "US", suffix: str = "") -> tuple[str, str]:
+    """The text of a corridor between these ends, and the name of its file."""
+    corridor_id = f"{source}-{country}{suffix}".lower()
+    text = INDIA.replace('"us-in"', f'"{corridor_id}"').replace('"US"', f'"{source}"')
+    text = text.replace('"IN"', f'"{country}"').replace('"INR"', f'"{currency}"')
+    return text, f"{corridor_id}.toml"
 
-    with pytest.raises(CorridorsError, match="us-in-fast and us-in both pay out INR"):
+
+def test_two_corridors_between_the_same_ends_are_refused_by_the_names_of_both_files(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, INDIA)
+    write(tmp_path, *_to("IN", "INR", suffix="-fast"))
+
+    words = r"us-in-fast\.toml and us-in\.toml both lead from USD in US to INR in IN"
+    with pytest.raises(CorridorsError, match=words):
         load_corridors(tmp_path, sandbox=True)
+
+
+def test_one_country_may_be_paid_in_several_currencies(tmp_path: Path) -> None:
+    write(tmp_path, INDIA)
+    write(tmp_path, *_to("IN", "EUR", suffix="-eur"))
+    corridors = load_corridors(tmp_path, sandbox=True)
+
+    assert corridors.leading_to("INR").id == corridors.leading_to("INR", "IN").id == "us-in"
+    assert corridors.leading_to("EUR").id == "us-in-eur"
+
+
+def test_of_several_countries_with_one_currency_the_country_says_which_is_meant(
+    tmp_path: Path,
+) -> None:
+    for country in ("DE", "FR"):
+        write(tmp_path, *_to(country, "EUR"))
+    corridors = load_corridors(tmp_path, sandbox=True)
+
+    assert [corridors.leading_to("EUR", country).id for country in ("DE", "FR")] == [
+        "us-de",
+        "us-fr",
+    ]
+    with pytest.raises(CorridorAmbiguous) as refusal:
+        corridors.leading_to("EUR")
+    assert refusal.value.metadata == {
+        "destination_currency": "EUR",
+        "corridor_ids": "us-de,us-fr",
+    }
+
+
+def test_a_currency_that_is_not_paid_out_in_this_country_is_unsupported(tmp_path: Path) -> None:
+    corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
+
+    with pytest.raises(CorridorUnsupported) as refusal:
+        corridors.leading_to("INR", "NP")
+    assert refusal.value.metadata == {
+        "destination_currency": "INR",
+        "destination_country": "NP",
+    }
+
+
+def test_one_destination_may_be_reached_from_several_countries(tmp_path: Path) -> None:
+    write(tmp_path, INDIA)
+    write(tmp_path, *_to("IN", "INR", source="CA"))
+    corridors = load_corridors(tmp_path, sandbox=True)
+
+    assert [corridor.id for corridor in corridors] == ["ca-in", "us-in"]
+    with pytest.raises(CorridorAmbiguous):
+        corridors.leading_to("INR", "IN")
 
 
 # Each turns a good file into one that cannot be.
@@ -88,6 +153,7 @@ WRONG = [
     ('"US", currency = "USD"', '"DE", currency = "EUR"'),
     ('"US", currency = "USD"', '"CA", currency = "USD"'),
     ('currency = "INR"', 'currency = "inr"'),
+    ('currency = "INR"', 'currency = "USD"'),
     ('currency = "INR"', 'currency = "XXX"'),
     ('currency = "INR"', 'currency = "ABC"'),
     ('country = "IN"', 'country = "India"'),

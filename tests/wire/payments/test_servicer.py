@@ -121,6 +121,9 @@ async def test_a_key_must_be_given_once_and_well_formed(
         ({"destination_currency": ""}, "FIELD_REQUIRED", "destination_currency"),
         ({"destination_currency": "inr"}, "CURRENCY_UNKNOWN", "destination_currency"),
         ({"destination_currency": "XXX"}, "CURRENCY_UNKNOWN", "destination_currency"),
+        ({"destination_country": "ng"}, "FIELD_INVALID", "destination_country"),
+        ({"destination_country": "ZZ"}, "FIELD_INVALID", "destination_country"),
+        ({"destination_country": "Nigeria"}, "FIELD_INVALID", "destination_country"),
         ({"reference": "x" * 141}, "FIELD_INVALID", "reference"),
     ],
 )
@@ -157,6 +160,11 @@ async def test_every_malformed_field_is_named_at_once(service: Service) -> None:
         ),
         (
             {"destination_currency": "CHF"},
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "CORRIDOR_UNSUPPORTED",
+        ),
+        (
+            {"destination_country": "IN"},
             grpc.StatusCode.FAILED_PRECONDITION,
             "CORRIDOR_UNSUPPORTED",
         ),
@@ -202,6 +210,33 @@ async def test_a_quote_for_another_amount_is_refused(service: Service) -> None:
     )
 
     assert (await refusal(call))[1:3] == ("QUOTE_MISMATCH", {"field": "amount_usd"})
+
+
+async def test_a_quote_serves_a_payment_to_its_own_country_only(service: Service) -> None:
+    quote = await service.payments.CreateQuote(
+        payments_pb2.CreateQuoteRequest(
+            amount_usd="100", destination_currency="NGN", destination_country="NG"
+        )
+    )
+
+    elsewhere = order(quote_id=quote.quote_id, destination_country="GH")
+    refused = service.payments.CreatePayment(elsewhere, metadata=new_key())
+    assert (await refusal(refused))[1:3] == ("QUOTE_MISMATCH", {"field": "destination_country"})
+
+    there = order(quote_id=quote.quote_id, destination_country="NG")
+    payment = await service.payments.CreatePayment(there, metadata=new_key())
+    assert payment.quote_id == quote.quote_id
+
+
+async def test_the_same_key_with_another_country_is_another_request(service: Service) -> None:
+    key = new_key()
+    first = await service.payments.CreatePayment(order(), metadata=key)
+
+    again = await service.payments.CreatePayment(order(), metadata=key)
+    other = service.payments.CreatePayment(order(destination_country="NG"), metadata=key)
+
+    assert again == first
+    assert (await refusal(other))[1] == "IDEMPOTENCY_KEY_REUSED"
 
 
 @pytest.mark.parametrize("transaction_id", [encode_id("pay", new_id()), "nonsense", "", "x" * 5000])

@@ -1,6 +1,8 @@
 """What was tried at providers, against what the payments say of it. Each statement gives one row a
 violation, whose only column says where."""
 
+from services.shared.money import SOURCE_CURRENCY
+
 # Something may be under way at the provider, or may have been.
 OUT = "('SENT', 'ACCEPTED', 'UNKNOWN')"
 UNCOLLECTED = "('CREATED', 'COLLECTING', 'FAILED', 'CANCELLED', 'EXPIRED')"
@@ -24,16 +26,17 @@ ATTEMPTS = {
     "no two attempts share a key": """
         SELECT key FROM attempts GROUP BY key HAVING count(*) > 1
     """,
-    "an attempt moves its payment's money at a provider of its route": """
+    "an attempt moves its payment's money at a provider of its route": f"""
         SELECT a.key FROM attempts a
           LEFT JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
          -- What was never sent, and is known by its provider's word alone, may be anything.
          WHERE (a.state = 'FAILED' AND a.sent_at IS NULL) IS NOT TRUE AND CASE a.step
                WHEN 'payout' THEN (a.amount_minor, a.currency)
                     = (p.payout_minor, p.destination_currency) AND p.route->'offramps' ? a.provider
-               WHEN 'collection' THEN (a.amount_minor, a.currency) = (p.amount_minor, 'USD')
+               WHEN 'collection' THEN (a.amount_minor, a.currency)
+                    = (p.amount_minor, '{SOURCE_CURRENCY}')
                     AND p.route->'onramps' ? a.provider
-               ELSE a.amount_minor BETWEEN 1 AND p.amount_minor AND a.currency = 'USD'
+               ELSE a.amount_minor BETWEEN 1 AND p.amount_minor AND a.currency = '{SOURCE_CURRENCY}'
                     AND a.provider = p.onramp END IS NOT TRUE
     """,
     "what may have been sent has the time when it was": f"""

@@ -2,6 +2,8 @@
 an account of a payment must hold follows from them alone; by which cause it was posted does not
 matter. Each statement gives one row a violation, whose only column says where."""
 
+from services.shared.money import SOURCE_CURRENCY
+
 # What every posting did to each of its two accounts.
 SIDES = """
     SELECT merchant_id, payment_id, debit AS account, currency, amount_minor AS amount
@@ -126,10 +128,10 @@ BOOK = {
             ON d.code = p.destination_currency
           LEFT JOIN (SELECT merchant_id, payment_id,
                             sum(amount) FILTER (WHERE kind = 'revenue') AS revenue,
-                            sum(amount) FILTER (WHERE part = 'position' AND currency = 'USD')
-                                AS sold,
-                            sum(amount) FILTER (WHERE part = 'position' AND currency <> 'USD')
-                                AS bought,
+                            sum(amount) FILTER (WHERE part = 'position'
+                                                AND currency = '{SOURCE_CURRENCY}') AS sold,
+                            sum(amount) FILTER (WHERE part = 'position'
+                                                AND currency <> '{SOURCE_CURRENCY}') AS bought,
                             sum(amount) FILTER (WHERE part = 'rounding') AS rounding
                        FROM (SELECT merchant_id, payment_id, currency, amount,
                                     split_part(account, ':', 1) AS kind,
@@ -157,7 +159,7 @@ BOOK = {
           FROM (SELECT merchant_id, payment_id, currency, sum(amount) AS owed
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'payments'
                  GROUP BY 1, 2, 3) AS posted
-          FULL JOIN (SELECT merchant_id, id AS payment_id, 'USD' AS currency,
+          FULL JOIN (SELECT merchant_id, id AS payment_id, '{SOURCE_CURRENCY}' AS currency,
                             CASE WHEN state = 'FUNDED' THEN -net_minor
                                  WHEN state IN ('REFUNDING', 'REFUNDED')
                                  THEN refunded_minor - amount_minor ELSE 0 END AS promised

@@ -23,7 +23,7 @@ from services.payments.store.audit.report import Accounts, Finding, Report
 from services.payments.store.audit.terms import TERMS
 from services.payments.store.overdue import count_overdue
 from services.shared.db import DURABILITY, connected
-from services.shared.money import EXPONENTS
+from services.shared.money import EXPONENTS, SOURCE_CURRENCY
 
 INVARIANTS: Mapping[str, str] = {**BOOK, **HISTORY, **ATTEMPTS, **TERMS, **QUEUE}
 SAMPLE = 3
@@ -32,7 +32,7 @@ PART_SIZE = 2_000
 # The kinds of account that there are; what follows the last colon is the currency.
 ACCOUNTS = (
     r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
-    r"|revenue:(fees|fx):USD|fx:(position|rounding):[A-Z]{3})$"
+    rf"|revenue:(fees|fx):{SOURCE_CURRENCY}|fx:(position|rounding):[A-Z]{{3}})$"
 )
 # Whoever holds it audits; any number that is no other lock's in this database.
 LOCK = 7251990001

@@ -61,7 +61,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "CURRENCY_UNKNOWN", "metadata": {"currency": "ABC"}}
     """
     CORRIDOR_UNSUPPORTED: _ErrorReason.ValueType  # 9
-    """The currency exists but no corridor leads there. FAILED_PRECONDITION, 400.
+    """The currency exists but no corridor leads there, or none to that country. FAILED_PRECONDITION, 400.
     Example: {"reason": "CORRIDOR_UNSUPPORTED", "metadata": {"destination_currency": "CHF"}}
     """
     PAYMENT_NOT_FOUND: _ErrorReason.ValueType  # 10
@@ -271,6 +271,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     status changes. ABORTED, 409.
     Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
     """
+    CORRIDOR_AMBIGUOUS: _ErrorReason.ValueType  # 100
+    """Corridors to several countries pay the currency out, and destination_country does not say which
+    is meant. FAILED_PRECONDITION, 400.
+    Example: {"reason": "CORRIDOR_AMBIGUOUS",
+              "metadata": {"destination_currency": "EUR", "corridor_ids": "us-de,us-fr"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -312,7 +318,7 @@ CURRENCY_UNKNOWN: ErrorReason.ValueType  # 8
 Example: {"reason": "CURRENCY_UNKNOWN", "metadata": {"currency": "ABC"}}
 """
 CORRIDOR_UNSUPPORTED: ErrorReason.ValueType  # 9
-"""The currency exists but no corridor leads there. FAILED_PRECONDITION, 400.
+"""The currency exists but no corridor leads there, or none to that country. FAILED_PRECONDITION, 400.
 Example: {"reason": "CORRIDOR_UNSUPPORTED", "metadata": {"destination_currency": "CHF"}}
 """
 PAYMENT_NOT_FOUND: ErrorReason.ValueType  # 10
@@ -521,5 +527,11 @@ PAYMENT_ON_HOLD: ErrorReason.ValueType  # 96
 """The payment waits for a person of ours, who may make it possible again; a webhook tells when its
 status changes. ABORTED, 409.
 Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
+"""
+CORRIDOR_AMBIGUOUS: ErrorReason.ValueType  # 100
+"""Corridors to several countries pay the currency out, and destination_country does not say which
+is meant. FAILED_PRECONDITION, 400.
+Example: {"reason": "CORRIDOR_AMBIGUOUS",
+          "metadata": {"destination_currency": "EUR", "corridor_ids": "us-de,us-fr"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -570,7 +570,9 @@ class Corridor(_message.Message):
     destination_country: _builtins.str
     """ISO 3166 code of the country of the payout."""
     destination_currency: _builtins.str
-    """ISO 4217 code of the payout's currency; one corridor has it."""
+    """ISO 4217 code of the payout's currency. Where several corridors have it, a payment must name its
+    destination_country.
+    """
     minimum_usd: _builtins.str
     """Smallest amount, decimal text in US dollars."""
     maximum_usd: _builtins.str
@@ -627,6 +629,7 @@ class CreatePaymentRequest(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    DESTINATION_COUNTRY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The merchant's end user, a UUID."""
     amount_usd: _builtins.str
@@ -648,6 +651,10 @@ class CreatePaymentRequest(_message.Message):
     characters. Every text is kept as it was given, counted in Unicode code points, and must be
     visible: without control, direction, blank and private characters.
     """
+    destination_country: _builtins.str
+    """ISO 3166 code of the country of the payout, for example "IN". Needed only where corridors
+    to several countries pay the currency; a quote must lead there too.
+    """
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
         """The recipient of the payout. Absent, the offramp's sandbox default."""
@@ -662,10 +669,11 @@ class CreatePaymentRequest(_message.Message):
         recipient: _recipient_pb2.Recipient | None = ...,
         payment_method: _builtins.str = ...,
         reference: _builtins.str = ...,
+        destination_country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_currency", b"destination_currency", "payment_method", b"payment_method", "quote_id", b"quote_id", "recipient", b"recipient", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "payment_method", b"payment_method", "quote_id", b"quote_id", "recipient", b"recipient", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -890,19 +898,25 @@ class CreateQuoteRequest(_message.Message):
 
     AMOUNT_USD_FIELD_NUMBER: _builtins.int
     DESTINATION_CURRENCY_FIELD_NUMBER: _builtins.int
+    DESTINATION_COUNTRY_FIELD_NUMBER: _builtins.int
     amount_usd: _builtins.str
     """The amount that the sender will pay, in US dollars: positive, at most 2 decimals."""
     destination_currency: _builtins.str
     """ISO 4217 code of the payout's currency."""
+    destination_country: _builtins.str
+    """ISO 3166 code of the country of the payout. Needed only where corridors to several
+    countries pay the currency.
+    """
     def __init__(
         self,
         *,
         amount_usd: _builtins.str = ...,
         destination_currency: _builtins.str = ...,
+        destination_country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_currency", b"destination_currency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
