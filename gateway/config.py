@@ -1,6 +1,6 @@
 """Envoy's configuration, made from the template envoy.yaml, and the folder of files it reads at
 start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up` writes one of its
-own. What Envoy does stands in envoy.yaml; only names, ports and paths are decided here."""
+own. Envoy's behaviour is in envoy.yaml; only names, ports and paths are decided here."""
 
 import argparse
 import json
@@ -104,7 +104,7 @@ def write(config: GatewayConfig, folder: Path) -> Path:
 
 
 def arguments(config_file: Path, *, concurrency: int = 1, log_level: str = "warning") -> list[str]:
-    """What Envoy is started with, after the name of its binary. The compose file says the same."""
+    """Envoy's arguments, after the name of its binary. The compose file says the same."""
     return [
         *("--config-path", str(config_file)),
         # Envoy would take every core; the services beside it want some.

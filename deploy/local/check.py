@@ -1,4 +1,4 @@
-"""`./caravel check` and `./caravel protos`: every tool that judges the code, one after the other,
+"""`./caravel check` and `./caravel protos`: every tool that checks the code, one after the other,
 and the generation of all that is made from the .proto files."""
 
 import subprocess
@@ -50,7 +50,7 @@ def check() -> int:
 
 
 def protos() -> int:
-    """Generates everything anew, in the order in which one is made from the other."""
+    """Generates every file again, each after the files from which it is made."""
     return _code(_run(name, command)[0] for name, command in GENERATORS.items())
 
 

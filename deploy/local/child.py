@@ -36,8 +36,8 @@ class Spec:
     port: int | None = None
     metrics_port: int | None = None
     stop_signal: int = signal.SIGTERM
-    # What it gets where we die without having stopped it. Nobody is left to wait for a graceful
-    # end, and the next start wants the ports.
+    # The signal that it gets where we die without having stopped it. Nobody is left to wait for a
+    # graceful end, and the next start wants the ports.
     orphan_signal: int = signal.SIGKILL
     run_as: RunAs | None = None
     working_directory: Path = ROOT
@@ -91,7 +91,8 @@ class Child:
         if self.process is None:
             raise RuntimeError(f"{self.spec.name} was never started")
         code = await self.process.wait()
-        # What it may have started itself; done now, while the group's number can be nobody else's.
+        # Processes that it may have started itself; done now, while the group's number can be
+        # nobody else's.
         self.kill()
         self._is_gone = True
         return code

@@ -1,5 +1,5 @@
-"""The command line: what can be asked for, and what is said where it cannot be had. What needs
-packages is imported when it is called, so that help needs nothing installed."""
+"""The command line: what can be asked for, and what is said where it cannot be had. Modules that
+need packages are imported when they are called, so that help needs nothing installed."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     words = list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
-    # What follows `--` is for the tool that we run, and argparse shall not look at it.
+    # Arguments after `--` are for the tool that we run, and argparse must not read them.
     at = words.index("--") if "--" in words else len(words)
     parser = _parser()
     parsed = parser.parse_args(words[:at], argparse.Namespace(passed_on=words[at + 1 :]))
@@ -137,7 +137,7 @@ def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -
 
 
 def _add_hostile(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
-    hostile = _add(commands, "hostile", _hostile, "send what no client should, and judge", data)
+    hostile = _add(commands, "hostile", _hostile, "send forbidden requests, check answers", data)
     hostile.add_argument("--seed", type=int, default=1, help="decides all that is sent (1)")
     hostile.add_argument("--cases", type=int, default=20_000, help="how many requests (20000)")
 

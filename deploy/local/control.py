@@ -51,7 +51,7 @@ def _stop(mesh: MeshState, data_dir: DataDir) -> None:
 
 
 def status(data_dir: DataDir, *, as_json: bool) -> int:
-    """Tells what runs; NOT_RUNNING where nothing does."""
+    """Prints the running processes; NOT_RUNNING where nothing does."""
     mesh = state.running(data_dir)
     if as_json:
         say(json.dumps(facts(mesh, data_dir), indent=2))

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from deploy.local.problem import Problem
 
-# What nobody could make a second time for a database that exists.
+# The secrets of an existing database, which nobody could make a second time.
 _ITS_OWN = ("instance", "owner_password", "application_password")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What the processes of one mesh prove themselves with."""
+    """The secrets by which the processes of one mesh prove who they are."""
 
     # Names this generation of the folder; the database says which one it belongs to.
     instance: str

@@ -1,5 +1,5 @@
-"""What a newcomer reads when the mesh is ready: where it is, a first payment to paste, and the way
-out. A test pastes it."""
+"""The text that a newcomer reads when the mesh is ready: its addresses, a first payment to
+paste, and how to stop. A test pastes it."""
 
 import shlex
 

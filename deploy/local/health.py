@@ -16,12 +16,12 @@ NO_PROXY = (("grpc.enable_http_proxy", 0),)
 
 async def grpc_serving(port: int) -> bool:
     """Whether the gRPC server on this port says that it is SERVING."""
-    # A channel waits long after a refused connection; a socket tells at once.
+    # A channel waits long after a refused connection; a socket fails at once.
     if not await accepts(port):
         return False
     async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=NO_PROXY) as channel:
         try:
-            # The stub's type tells of no methods; they are added when it is made.
+            # The stub's type has no methods; they are added when it is made.
             stub: Any = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest()
             answer = await stub.Check(request, timeout=ANSWER_SECONDS)

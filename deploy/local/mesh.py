@@ -1,5 +1,5 @@
-"""What the mesh consists of: every process with its command, its environment, and what it waits
-for. The one place to look when a process needs a variable more."""
+"""The processes of the mesh, each with its command, its environment, and the processes for which
+it waits. The one place to look when a process needs a variable more."""
 
 import os
 import sys
@@ -112,7 +112,7 @@ def _postgresql(cluster: Cluster, port: int) -> Spec:
 
 
 def migration_command() -> tuple[str, ...]:
-    """What brings a database to the newest schema."""
+    """The command that brings a database to the newest schema."""
     return _python("alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head")
 
 
@@ -234,7 +234,7 @@ def envoy_binary() -> Path:
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Our own environment, with a process's variables in place of whatever it said about them.
 
-    What is left of ours lets a person tune a service (LOG_LEVEL=debug ./caravel up).
+    The rest of our environment lets a person tune a service (LOG_LEVEL=debug ./caravel up).
     """
     ours = {**variables, "SANDBOX": "true", "PYTHONUNBUFFERED": "1", "BUILD_COMMIT": commit()}
     hidden = {f"{name}_FILE" for name in ours} | set(_DATABASE_VARIABLES)

@@ -9,11 +9,11 @@ from deploy.local.child import Spec
 
 
 class Process(Protocol):
-    """What runs, and can be ended."""
+    """A running process that can be ended."""
 
     @property
     def spec(self) -> Spec:
-        """What it was started from."""
+        """The command from which it was started."""
         ...
 
     async def stop(self) -> Any:
@@ -28,8 +28,8 @@ async def start_in_order(
 ) -> None:
     """Starts all of them, independent ones at once; start returns when its process is healthy.
 
-    What is running already need not be waited for. Raises what the first failing start raises, once
-    the others were given up.
+    A process that runs already need not be waited for. Raises what the first failing start raises,
+    once the others were given up.
     """
     wanted = tuple(specs)
     healthy = {spec.name: asyncio.Event() for spec in wanted}

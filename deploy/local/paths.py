@@ -46,12 +46,12 @@ class DataDir:
 
     @property
     def simulator_book(self) -> Path:
-        """What the providers' stand-in remembers."""
+        """The book of the simulator."""
         return self.root / "simulator.jsonl"
 
     @property
     def state(self) -> Path:
-        """What runs now: processes, ports, addresses."""
+        """The running processes, ports and addresses."""
         return self.root / "state.json"
 
     @property

@@ -38,7 +38,7 @@ def claimed(
     ports of those to look at, in place of all. Raises Problem where there is no room.
     """
     for first in blocks or _shuffled(_blocks()):
-        # Whoever has bound the first port of a block has the block, and loses it with his life.
+        # The process that has bound the first port of a block owns the block until it ends.
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as claim:
             try:
                 claim.bind((HOST, first))

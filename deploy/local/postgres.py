@@ -40,7 +40,7 @@ SETTINGS = {
 ACCESS = f"host all all {ports.HOST}/32 scram-sha-256\n"
 # Fast: ends sessions, writes a checkpoint, leaves nothing to recover.
 STOP_SIGNAL = signal.SIGINT
-# What it says while the process of an earlier run is still being cleared away.
+# The error while the process of an earlier run is still being removed.
 STILL_LISTED = 'lock file "postmaster.pid" already exists'
 START_SECONDS = 30.0
 
@@ -65,7 +65,7 @@ class Cluster:
         self._check_ownership()
 
     def command(self, port: int) -> tuple[str, ...]:
-        """What starts a server on this port."""
+        """The command that starts a server on this port."""
         settings = {"port": str(port), **SETTINGS}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         binary = self.placement.binaries / "postgres"

@@ -1,4 +1,4 @@
-"""The one kind of failure that a person at the terminal is told about."""
+"""The one kind of failure that a person at the terminal reads."""
 
 import errno
 

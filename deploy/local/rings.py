@@ -17,7 +17,7 @@ from deploy.local.terminal import is_coloured, say
 RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "hostile", "benchmarks", "chaos")
 # It mostly waits, for leases to end and for what was broken to heal, so the others run meanwhile.
 BESIDE = "chaos"
-# What pytest ends with where no test was asked for.
+# The exit code of pytest where no test was selected.
 NOTHING_TO_RUN = 5
 POLL_SECONDS = 0.2
 CHUNK_BYTES = 65_536

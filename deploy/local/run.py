@@ -63,7 +63,7 @@ def _on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Does the work to its end, or drops it when told to stop; False for the latter."""
+    """Does the work to its end, or drops it at a signal to stop; False for the latter."""
     task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,5 @@
-"""What runs in a data folder, for down, status and logs: a file that the supervisor writes, and a
-lock that it holds for as long as it lives, so that a file left by a crash deceives nobody."""
+"""The processes of a data folder, for down, status and logs: a file that the supervisor writes,
+and a lock that it holds for as long as it lives, so that a file left by a crash is recognised."""
 
 import fcntl
 import json
@@ -40,7 +40,7 @@ class MeshState:
     urls: dict[str, str]
     processes: tuple[RunningProcess, ...] = ()
     ready_seconds: float | None = None
-    # Why it is not running any more, where that was nobody's wish.
+    # Why it is not running any more, where nobody stopped it.
     problem: str | None = None
 
     def process(self, name: str) -> RunningProcess:
@@ -63,7 +63,7 @@ def write(path: Path, state: MeshState) -> None:
 
 
 def read(path: Path) -> MeshState | None:
-    """What was last written; None where there is nothing, or nothing legible."""
+    """The last written state; None where there is none, or none that can be read."""
     try:
         values: dict[str, Any] = json.loads(path.read_text())
         processes = tuple(RunningProcess(**process) for process in values.pop("processes"))
@@ -90,7 +90,7 @@ def locked(data_dir: DataDir) -> Iterator[None]:
 
 
 def already_running(data_dir: DataDir) -> Problem:
-    """What is said to whoever wants a second supervisor."""
+    """The refusal of a second supervisor."""
     return Problem(
         f"a mesh is running in {data_dir.root} already; `{command('down')}` stops it, and another "
         "one needs a --data-dir, --port and --grpc-port of its own"

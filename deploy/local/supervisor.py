@@ -1,5 +1,6 @@
 """Runs the processes of a mesh: each is started when those it needs are healthy, all are stopped
-in the opposite order, and one that dies is started again. What they do is no concern here."""
+in the opposite order, and one that dies is started again. Their work is no concern of this
+module."""
 
 import asyncio
 import time
@@ -197,6 +198,6 @@ def _early_end(child: Child) -> Problem:
     end = f"{child.spec.name} ended unexpectedly ({describe_end(child.code or 0)})"
     texts = [text.strip() for text in end_of(child.log).splitlines() if text.strip()]
     last = read_line(texts[-1]) if texts else None
-    # What it said when all was well explains nothing.
+    # Its lines from before the fault explain nothing.
     saying = f", saying: {last.event[:300].rstrip('.')}" if last and not last.is_calm else ""
     return Problem(f"{end}{saying}. Its log: {child.log}")

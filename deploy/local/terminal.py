@@ -1,5 +1,6 @@
-"""What a person sees: lines on standard output, coloured where it is a terminal. NO_COLOR switches
-colours off; CARAVEL_COLOR switches them on, for a file that ends up on a terminal all the same."""
+"""The output for a person: lines on standard output, coloured where it is a terminal. NO_COLOR
+switches colours off; CARAVEL_COLOR switches them on, for a file that ends up on a terminal all
+the same."""
 
 import os
 import shlex
@@ -50,7 +51,8 @@ def complain(text: str) -> None:
 
 
 def _told_our_parent(text: str) -> bool:
-    """Tells whoever started us in the background, and still waits; False where nobody does."""
+    """Reports to the command that started us in the background and still waits; False where none
+    does."""
     number = os.environ.pop(REASON_VARIABLE, None)
     if number is None:
         return False

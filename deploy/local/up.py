@@ -16,7 +16,7 @@ from deploy.local.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     data_dir: DataDir
     port: int
@@ -27,7 +27,7 @@ class Options:
 
 
 def up(options: Options) -> int:
-    """Runs the mesh until it is told to stop, which is success. Raises Problem for all else."""
+    """Runs the mesh until a signal to stop, which is success. Raises Problem for all else."""
     started = time.monotonic()
     options.data_dir.make()
     with state.locked(options.data_dir):

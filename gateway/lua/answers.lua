@@ -17,7 +17,7 @@ local function escape(one)
   return string.format("\\u%04x", string.byte(one))
 end
 
--- Text as a JSON string. What a caller wrote may be of any length, and is cut between characters.
+-- Text as a JSON string. A caller's text may have any length, and is cut between characters.
 local function quote(text)
   if #text > TEXT_BYTES_MAX then
     local cut = string.sub(text, 1, TEXT_BYTES_MAX)

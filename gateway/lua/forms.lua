@@ -45,7 +45,7 @@ function forms.takes(kind, json_type)
   return (JSON_TYPES[kind] or STRING)[json_type]
 end
 
--- What a field must be, in words.
+-- The required form of a field, in words.
 function forms.words(field)
   if field.kind ~= "enum" then return WORDS[field.kind] end
   local names = {}

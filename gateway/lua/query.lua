@@ -8,7 +8,7 @@ local query = {}
 
 local VIOLATIONS_MAX = 10
 
--- What is wrong with a parameter: a reason and a sentence, or nil.
+-- The violation of a parameter: a reason and a sentence, or nil.
 local function fault(route, name, field, text, seen)
   if name == "" then return "FIELD_UNKNOWN", "a parameter of the query has no name" end
   if not field then
@@ -31,7 +31,7 @@ local function fault(route, name, field, text, seen)
   end
 end
 
--- What is wrong with the query, as a list of violations, or nil.
+-- The violations of the query, or nil.
 function query.check(text, route)
   local violations, seen = {}, {}
   for pair in string.gmatch(text .. "&", "([^&]*)&") do

@@ -1,4 +1,4 @@
--- What the gateway refuses, and how: a status, a reason, a sentence, and what programs may use.
+-- The gateway's refusals: a status, a reason, a sentence, and what programs may use.
 local refusals = {}
 
 local AWAY = "The service cannot answer now; repeat the request with the same idempotency key."
@@ -65,7 +65,7 @@ function refusals.other_method(method, allowed)
   }
 end
 
--- What is wrong with fields of a request, all of it at once.
+-- The refusal for fields of a request, with every violation at once.
 function refusals.of_violations(violations)
   local sentences = {}
   for index, one in ipairs(violations) do sentences[index] = one.description end
@@ -78,7 +78,7 @@ function refusals.of_violations(violations)
   }
 end
 
--- What is wrong with a body: violations, or a text that is no JSON object.
+-- The refusal for a body: violations, or a text that is no JSON object.
 function refusals.of_body(problem)
   if not problem.message then return refusals.of_violations(problem) end
   local offset = tostring(problem.offset)

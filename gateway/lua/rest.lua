@@ -26,7 +26,7 @@ local SAFE = { GET = "GET", HEAD = "GET" }
 -- The statuses that the header x-http-status may put in place of the transcoder's own.
 local REWRITES = { ["200"] = { ["201"] = true }, ["400"] = { ["422"] = true } }
 
--- What gRPC says beside its answer, and a REST client should not see.
+-- Headers of gRPC that a REST client should not see.
 local GRPC_NOISE = {
   "x-http-status", "grpc-status", "grpc-message", "grpc-status-details-bin",
   "grpc-accept-encoding", "x-envoy-upstream-service-time",
@@ -86,7 +86,7 @@ local function route_of(handle, headers)
   return route
 end
 
--- What is wrong with the headers of a body, or nil.
+-- The refusal for the headers of a body, or nil.
 local function unreadable_body(headers)
   local content_type = lower(headers:get("content-type") or "")
   local charset = match(content_type, ";%s*charset%s*=%s*\"?([^\"; ]*)")

@@ -48,8 +48,8 @@ class Reason:
 
 @dataclass(frozen=True)
 class Contract:
-    """What the .proto files say. Names are full names without a leading dot; the name of an enum's
-    value stands below its enum, and the comment of a file under its path."""
+    """The content of the .proto files. Names are full names without a leading dot; the name of
+    an enum's value stands below its enum, and the comment of a file under its path."""
 
     messages: Mapping[str, DescriptorProto]
     enums: Mapping[str, EnumDescriptorProto]

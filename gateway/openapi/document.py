@@ -94,7 +94,7 @@ def _components(contract: Contract, schemas: Schemas) -> Schema:
 
 
 def _status(contract: Contract) -> Schema:
-    """google.rpc.Status with the details that we send, each told apart by its @type."""
+    """google.rpc.Status with the details that we send, distinguished by their @type."""
     details = Schemas(contract)
     for name in ERROR_DETAILS:
         details.reference(f"google.rpc.{name}", printed=True)

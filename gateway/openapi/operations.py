@@ -18,10 +18,10 @@ from gateway.openapi.schemas import Schema, Schemas
 
 DOMAIN = "caravel.dev"
 _REASON_NAME = re.compile(r"[A-Z][A-Z_]+")
-# What any call may be refused with, so that no comment repeats it.
+# The reasons with which any call may be refused, so that no comment repeats them.
 COMMON_REASONS = {"FIELD_INVALID", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}
-# What the gateway refuses a call with before it goes anywhere: any call, one with a body of JSON,
-# and one that changes something.
+# The reasons with which the gateway itself refuses a call: any call, one with a JSON body, and one
+# that changes something.
 EDGE_REASONS = {"FIELD_DUPLICATED", "FIELD_MISPLACED", "FIELD_UNKNOWN", "METHOD_NOT_ALLOWED"}
 EDGE_REASONS |= {"REQUEST_MALFORMED"}
 BODY_REASONS = {"CONTENT_TYPE_UNSUPPORTED", "FIELDS_CONTRADICTORY", "JSON_INVALID"}

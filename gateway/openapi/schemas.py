@@ -72,7 +72,7 @@ class Schemas:
         return schema
 
     def example(self, message: str, field: Field) -> str | None:
-        """What to put into the field to try it, where the contract says."""
+        """The example of the field, where the contract has one."""
         comment = self._contract.comments.get(f"{message}.{field.name}", "")
         if "a UUID" in comment:
             return _EXAMPLE_UUID

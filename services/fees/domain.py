@@ -1,4 +1,4 @@
-"""What a fee is. A payment's price is a flat part and a percentage of its amount, by the schedule
+"""Fees. A payment's price is a flat part and a percentage of its amount, by the schedule
 in force on the day; each part is rounded once, half up, to the currency's own digits. Pure: the
 schedules themselves are data, read by shared.corridors, where their arithmetic is too, because a
 file whose limits its own fees make impossible is refused there."""
@@ -40,7 +40,7 @@ class FeeLine:
 
 @dataclass(frozen=True)
 class Fees:
-    """What a payment costs: the parts, their sum, and the version of the prices applied."""
+    """The fees of a payment: the lines, their sum, and the version of the applied schedule."""
 
     lines: tuple[FeeLine, ...]
     total: Money

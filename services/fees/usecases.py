@@ -1,5 +1,5 @@
-"""The verb of this service: price a batch of payments. What a price is stands in domain; here the
-queries are checked, and a bad one is kept from failing its neighbours."""
+"""The verb of this service: price a batch of payments. The arithmetic is in domain; here the
+queries are checked, and a bad one does not fail the others."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""The only place that picks concrete parts. Tests enter by the same door, with sources of their
+"""The only place that picks concrete parts. Tests call the same function, with sources of their
 own where they need them."""
 
 import asyncio

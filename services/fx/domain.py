@@ -1,4 +1,4 @@
-"""What a rate is: an observed middle with its trail, and the margin we keep of it. Rates are exact
+"""Rates: an observed mid rate with its trail, and our markup. Rates are exact
 decimals of 18 significant digits; amounts are exchanged elsewhere, in payments. Pure."""
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def unusable(observation: Observation, now: datetime, *, sandbox: bool) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """What one unit of base is worth to the customer, and the whole way there."""
+    """The rate of one unit of base for the customer, with its whole trail."""
 
     base_currency: str
     quote_currency: str

@@ -1,5 +1,5 @@
-"""A rate source as the verbs see it: it has a usable rate of a pair, has none, or is away. A source
-that raises, hangs or tells nonsense harms nobody but itself."""
+"""A rate source as the verbs see it: it has a usable rate of a pair, has none, or is away. A
+source that raises, hangs or gives a wrong rate harms no other source."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

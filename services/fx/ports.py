@@ -1,4 +1,4 @@
-"""What the verbs need from outside: somebody who has seen a rate."""
+"""The port of the verbs: a source of rates."""
 
 from typing import Protocol
 

@@ -1,2 +1,2 @@
-"""providers: the only door to the companies that move money. Stateless: what must be remembered,
-payments remembers."""
+"""providers: the only service that calls the companies that move money. Stateless: what must be
+remembered, payments remembers."""

@@ -1,4 +1,4 @@
-"""The only place that picks concrete parts. Tests enter by the same door."""
+"""The only place that picks concrete parts. Tests call the same function."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping

@@ -116,7 +116,7 @@ class Breaker:
         failed_before = key in self._failed
         self._remember(key, fault=fault)
         if fault and failed_before:
-            # Tried again and failed again: one operation alone must not close the door to all.
+            # Tried again and failed again: one operation alone must not stop all.
             return False
         self._recent.append(fault)
         self._faults_in_a_row = self._faults_in_a_row + 1 if fault else 0

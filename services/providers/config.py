@@ -1,4 +1,4 @@
-"""What this service reads from the environment, beside what every service reads, and its refusals:
+"""The settings of this service, beside those of every service, and its refusals to start:
 a sandbox reaches nothing but the simulator, real providers are reached by TLS only, and live keys
 never meet test keys. Each adapter declares its own variables in its own file."""
 

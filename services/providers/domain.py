@@ -1,5 +1,5 @@
-"""The nouns of the service: what is asked of a provider, what came of it, what a provider promises,
-and what it tells us unasked. How each provider says these things is in adapters/."""
+"""The nouns of the service: operations, their results, the capabilities of providers, and their
+events. How each provider says these things is in adapters/."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ class WebhookEventTypeUnknown(Invalid):
 
 
 class Kind(Enum):
-    """What is asked of a provider."""
+    """The kinds of operation at a provider."""
 
     COLLECTION = "collection"
     PAYOUT = "payout"
@@ -43,7 +43,7 @@ class Kind(Enum):
 
 
 class Outcome(Enum):
-    """What is known of an operation."""
+    """The outcome of an operation, as far as it is known."""
 
     SUCCEEDED = "succeeded"
     PENDING = "pending"
@@ -58,7 +58,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """Who is paid. Kept out of every repr, and so out of every log."""
+    """The recipient of a payout. Kept out of every repr, and so out of every log."""
 
     account: str = field(repr=False)
     bank_code: str = field(repr=False)
@@ -77,7 +77,7 @@ class Operation:
     reference: str = ""
     payment_method: str = ""
     recipient: Recipient | None = None
-    # The provider's own id, once it has told us; makes a look-up exact.
+    # The provider's own id, once we have received it; makes a look-up exact.
     provider_reference: str = ""
     # The provider's id of the collection that a refund gives back.
     collection_reference: str = ""
@@ -94,7 +94,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationResult:
-    """What one operation came to, as far as anybody knows."""
+    """The result of one operation, as far as it is known."""
 
     key: str
     outcome: Outcome
@@ -154,7 +154,7 @@ def not_sent(
 
 
 class LookUpStrength(Enum):
-    """What "absent" proves: everything at once, everything after a lag, or nothing."""
+    """Whether "absent" is evidence: at once, after a lag, or never."""
 
     STRONG = "strong"
     EVENTUAL = "eventual"
@@ -169,7 +169,7 @@ class ErrorCaching(Enum):
 
 
 class DuplicateReference(Enum):
-    """What becomes of a reference that was used before, once the key is forgotten."""
+    """How a provider treats a reference that was used before, once it has forgotten the key."""
 
     REJECTS = "rejects"
     RETURNS_ORIGINAL = "returns_original"
@@ -186,7 +186,7 @@ class WebhookAuthentication(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a provider can do and promise; the engine decides by nothing else."""
+    """The capabilities of a provider; the engine decides by nothing else."""
 
     kinds: frozenset[Kind]
     # How long the provider remembers our key, and within what it is unique.
@@ -236,7 +236,7 @@ class Webhook:
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEvent:
-    """What a verified webhook says; `kind` is None when it is about none of our operations."""
+    """The content of a verified webhook; `kind` is None when it is about none of our operations."""
 
     event_id: str
     event_type: str

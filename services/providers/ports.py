@@ -1,4 +1,4 @@
-"""What an adapter must be able to do: three things for every provider, and one for its role. An
+"""The port of an adapter: three functions for every provider, and one for its role. An
 adapter answers with values; only what it did not expect leaves it as an exception."""
 
 from typing import Protocol, runtime_checkable

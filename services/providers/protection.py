@@ -1,6 +1,5 @@
-"""What stands between one provider's operations of one kind and the provider: the breaker, the gate
-of its limits, the time limit, and the metrics. Whatever goes wrong here is a result and never an
-exception."""
+"""The protection of one provider for one kind of operation: the breaker, its limits, the time
+limit, and the metrics. Whatever goes wrong here is a result and never an exception."""
 
 import asyncio
 import time
@@ -31,7 +30,7 @@ PROVIDER_FAULTS = frozenset(
 UNAVAILABLE = "provider_unavailable"
 CAPPED = "rate_capped"
 _CAPPED_WHY = "our limits for the provider are used up, or it has asked to be left alone"
-# While nothing is sent, look-ups go on; but no crowd of them may keep a provider down.
+# While nothing is sent, look-ups go on; but many at once must not keep a provider down.
 PROBES_MAX = 4
 # So many operations that failed are kept to be looked up.
 FAULTY_MAX = 64

@@ -1,6 +1,6 @@
 """Secrets that follow their files, so that a key is rotated without a restart: each use looks
 whether the file has changed, and a new content counts once it has passed every check that the
-settings passed at the start. Whoever holds such a secret cannot tell it from one that never
+settings passed at the start. Its user cannot distinguish such a secret from one that never
 changes."""
 
 import resource
@@ -79,7 +79,7 @@ class LiveSecret(SecretStr):
     """One secret, read at each use."""
 
     def __init__(self, read: Callable[[], SecretStr]) -> None:
-        # What the base class holds is only ever shown, and masked at that.
+        # The base class's value is only shown, and masked.
         super().__init__("follows its file")
         self._read = read
 
@@ -92,7 +92,7 @@ class LiveSecret(SecretStr):
 
 
 class LiveSecrets(Sequence[SecretStr]):
-    """Several secrets that are all valid now; iterated anew at each use."""
+    """Several secrets that are all valid now; iterated again at each use."""
 
     def __init__(self, read: Callable[[], Sequence[SecretStr]]) -> None:
         self._read = read
@@ -123,7 +123,7 @@ def _is_secret(value: object) -> bool:
 
 
 def _signature(path: Path) -> Signature:
-    """What changes when the file does; None where there is none."""
+    """The file's version, which changes with it; None where there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,6 +1,6 @@
 """The verbs of the service: carry operations to their providers, ask what became of them, read what
 providers tell us. One operation never fails another: whatever goes wrong with it is its result.
-What protects each provider is in protection."""
+The protection of each provider is in protection."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ Work = Callable[[Operation, float], Awaitable[OperationResult]]
 
 
 class Providers:
-    """All registered providers behind one door."""
+    """All registered providers behind one interface."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Providers:
         return self._each(operations, self._ask, allowed)
 
     def read_webhook(self, provider: str, webhook: Webhook) -> WebhookEvent:
-        """What the webhook says, once its signature is verified.
+        """The content of the webhook, once its signature is verified.
 
         Raises ProviderNotFound, WebhookSignatureInvalid, WebhookTimestampOutOfRange,
         WebhookEventTypeUnknown, Invalid.
@@ -90,7 +90,8 @@ class Providers:
         adapter = self.adapters.get(provider)
         if adapter is None:
             raise ProviderNotFound(provider=provider[:64])
-        # Whatever the caller believes: only what moves no money may come without a signature.
+        # Without regard to the caller: only an event that moves no money may come without a
+        # signature.
         unsigned = webhook.allow_unsigned and self.sandbox
         try:
             event = adapter.read_webhook(replace(webhook, allow_unsigned=unsigned))
@@ -112,8 +113,8 @@ class Providers:
     def read_webhooks(
         self, webhooks: Iterable[tuple[str, Webhook]]
     ) -> Sequence[WebhookEvent | DomainError]:
-        """What each webhook says, in order, or why it is refused; whatever one is, others are
-        read."""
+        """The content of each webhook, in order, or its refusal; a refused one does not fail the
+        others."""
         return [self._read_apart(provider, webhook) for provider, webhook in webhooks]
 
     def _read_apart(self, provider: str, webhook: Webhook) -> WebhookEvent | DomainError:
@@ -159,7 +160,7 @@ class Providers:
 
 
 def _methods(adapter: Adapter) -> Iterator[tuple[Kind, Call]]:
-    """What the adapter takes, and by which method."""
+    """The operations that the adapter takes, and the method of each."""
     kinds = adapter.capabilities.kinds
     if Kind.COLLECTION in kinds and isinstance(adapter, Onramp):
         yield Kind.COLLECTION, adapter.start_collection

@@ -33,7 +33,7 @@ BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    # What is worked on is in memory, and a look at an index costs what any other look does.
+    # The rows in work are in memory, and a read of an index costs as much as any other read.
     "random_page_cost": "0.1",
 }
 # How long one statement may take.
@@ -53,7 +53,8 @@ POOL_WAITING = Gauge(
 
 @cache
 def _waiting(pool: str) -> Gauge:
-    """The series of one pool; finding it anew for each connection would cost more than it."""
+    """The series of one pool; to find it again for each connection would cost more than to
+    count."""
     return POOL_WAITING.labels(pool)
 
 
@@ -93,7 +94,7 @@ def open_engine(
         pool_timeout=5,
         # The fewer sessions are used, the fewer have to learn our statements and remember them.
         pool_use_lifo=True,
-        # What an error quotes ends up in a log, and parameters are people's names and accounts.
+        # An error's text ends up in a log, and parameters are people's names and accounts.
         hide_parameters=True,
         connect_args={
             "server_settings": dict(settings),
@@ -111,7 +112,7 @@ def open_engine(
 
 
 def _replace_closed(connection: Any, _: object, __: object) -> None:
-    """The driver hears at once when the server closes a connection, so none need be asked.
+    """The driver notices at once when the server closes a connection, so no ping is needed.
 
     The pool then opens another in its place.
     """

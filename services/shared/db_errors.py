@@ -28,7 +28,7 @@ class FailureKind(StrEnum):
 
 
 # By the class of the SQLSTATE, its first two characters, and by the whole code where that differs.
-# What PostgreSQL may add one day is UNAVAILABLE: its answer is 503, and it is logged with its code.
+# A code that PostgreSQL may add one day is UNAVAILABLE: the answer is 503, and the code is logged.
 MISTAKES = frozenset(
     {"01", "02", "03", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22", "23"}
     | {"24", "27", "2B", "2D", "2F", "34", "38", "39", "3B", "3F", "42", "44", "54", "HV", "P0"}
@@ -95,7 +95,7 @@ class DatabaseMistake(Exception):
 
 
 def failure_of(error: BaseException) -> DatabaseFailure | None:
-    """What an error says of the database; None where it came from neither it nor its driver."""
+    """The meaning of an error; None where it came from neither the database nor its driver."""
     cause = _original(error)
     kind = _kind(cause)
     if kind is None:
@@ -142,7 +142,7 @@ def _kind(cause: BaseException) -> FailureKind | None:
 
 
 def kind_of_state(sqlstate: str) -> FailureKind:
-    """What a SQLSTATE means."""
+    """The meaning of a SQLSTATE."""
     if sqlstate in ROLLED_BACK_CODES:
         return FailureKind.ROLLED_BACK
     return FailureKind.MISTAKE if sqlstate[:2] in MISTAKES else FailureKind.UNAVAILABLE

@@ -19,7 +19,7 @@ class SettingsError(CannotStart):
 
 
 class Settings(BaseModel):
-    """What every process reads. NAME may also be given as NAME_FILE, a path to its value."""
+    """The settings of every process. NAME may also be given as NAME_FILE, a path to its value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

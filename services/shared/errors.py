@@ -46,7 +46,7 @@ class DomainError(Exception):
 
 
 def unexpected() -> DomainError:
-    """What is told of an error that nobody foresaw: nothing of it, for the log has it."""
+    """An error that nobody foresaw. The answer says nothing of it, for the log has it."""
     return DomainError("Something went wrong on our side; it is logged.")
 
 

@@ -7,8 +7,8 @@ COLLECT_AFTER = (20_000, 20, 50)
 
 
 def collect_seldom() -> None:
-    """What is there when a process begins to serve stays until it ends, so no collection looks at
-    it; what comes later is looked at seldom."""
+    """Objects from before a process serves stay until it ends, so no collection looks at them;
+    later objects are rarely looked at."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)

@@ -73,7 +73,7 @@ def _service_config(service: str, retry_unavailable: bool) -> str:
 
 
 def call_metadata() -> tuple[tuple[str, str], ...]:
-    """What goes along with every call: the trace and the request it belongs to."""
+    """The metadata of every call: the trace and the request to which it belongs."""
     pairs = (("traceparent", write_traceparent()), ("x-request-id", request_id_var.get()))
     return tuple((key, value) for key, value in pairs if value)
 
@@ -88,7 +88,7 @@ async def refusals_as_errors(service: str) -> AsyncIterator[None]:
         status = rpc_status.from_call(cast("grpc.Call", error))
         if status is not None and error.code() not in _AWAY:
             raise grpc_status.from_status(status) from None
-        # The caller hears only that nobody answered; why stands here and nowhere else.
+        # The caller learns only that nobody answered; the cause stands here and nowhere else.
         get_logger().warning(
             "service_away", name=service, code=error.code().name, details=error.details()
         )

@@ -24,7 +24,7 @@ class HealthUnknown(NotFound):
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
-    """One state for all services of a process, NOT_SERVING until it is told otherwise."""
+    """One state for all services of a process, NOT_SERVING until it is set."""
 
     def __init__(self, held: HeldStreams) -> None:
         self._names: set[str] = {""}

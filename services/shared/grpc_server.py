@@ -85,8 +85,8 @@ class GrpcServer:
     """A server with health and reflection; add services, start, and it serves until stopped.
 
     Calls are admitted by `admit`; health and reflection are everybody's, because they tell only
-    what the contract does. A message may have max_bytes. Health says SERVING only
-    while `readiness`, where it is given, tells so.
+    what the contract does. A message may have max_bytes. Health says SERVING only while
+    `readiness`, where it is given, says so.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class GrpcServer:
         await self._server.start()
 
     async def set_serving(self) -> None:
-        """Tells health checks that calls are welcome."""
+        """Sets health to SERVING."""
         self._tell(True)
         if self._readiness:
             self._asking = asyncio.create_task(self._readiness.run())

@@ -21,7 +21,7 @@ Logger = structlog.typing.FilteringBoundLogger
 _ENCODER = json.JSONEncoder(default=repr)
 
 
-# What an exception quotes: a value in Python's quotes, or in PostgreSQL's behind a colon. Names of
+# A value that an exception quotes: in Python's quotes, or in PostgreSQL's behind a colon. Names of
 # types, tables and constraints stay.
 _QUOTED = re.compile(r"""(?<!class )(?<![\w'])'(?:[^'\\]|\\.)*'|(?<=: )"(?:[^"\\]|\\.)*\"""")
 

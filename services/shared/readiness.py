@@ -18,7 +18,7 @@ Tell = Callable[[bool], None]
 
 
 class Readiness:
-    """Asks, and tells whoever listens what has changed."""
+    """Asks, and reports each change to the listener."""
 
     def __init__(
         self,

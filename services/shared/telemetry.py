@@ -1,4 +1,4 @@
-"""What ties a payment's traces together, and the numbers every process publishes. The trace context
+"""The ids that connect a payment's traces, and the metrics of every process. The trace context
 is W3C traceparent in metadata; the payment carries its trace id in its row, so that the worker can
 go on with it after the request is long over."""
 
@@ -31,7 +31,8 @@ REFUSALS = Counter("caravel_refusals_total", "Refused calls, by reason.", ["reas
 
 @cache
 def rpc_seconds(method: str, code: str) -> Histogram:
-    """The series of one method and code; finding it anew for each call would cost more than it."""
+    """The series of one method and code; to find it again for each call would cost more than to
+    count."""
     return RPC_SECONDS.labels(method, code)
 
 

@@ -73,7 +73,7 @@ def _may_follow(before: str, character: str) -> bool:
 def limited_text(field: str, longest: int) -> Callable[[str], str]:
     """Reads visible text of at most so many characters, each a code point of Unicode.
 
-    What it gives raises Invalid, which names the field and the character.
+    The check raises Invalid, which names the field and the character.
     """
 
     def read(text: str) -> str:

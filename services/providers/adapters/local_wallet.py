@@ -51,9 +51,9 @@ from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money
 from services.shared.text import is_storable
 
-# What it is called in an operator's messages.
+# Its name in messages for operators.
 NAME = "the wallet"
-# What a payout's status says; anything else is UNKNOWN.
+# The outcome of a payout's status; anything else is UNKNOWN.
 STATUSES = {
     "accepted": Outcome.PENDING,
     "completed": Outcome.SUCCEEDED,
@@ -218,7 +218,7 @@ def _read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResul
 
 def _absent(operation: Operation) -> OperationResult:
     if operation.provider_reference:
-        # It gave us an id once. Whatever this is, it does not prove that nothing was paid.
+        # It gave us an id once. This answer does not prove that nothing was paid.
         message = "the wallet no longer knows a payout it had"
         return unknown(operation.key, "reference_unknown", message, operation.provider_reference)
     return OperationResult(key=operation.key, outcome=Outcome.ABSENT)

@@ -1,5 +1,5 @@
 """How long a provider wants to be left alone, as the headers of its refusal say: Retry-After in
-either form, or the time at which its rate limit begins anew."""
+either form, or the time at which its rate limit begins again."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from math import ceil
 # A provider may name any time; it is asked once within this one all the same.
 RETRY_AFTER_SECONDS_MAX = 300
 TOO_MANY_REQUESTS = 429
-# The headers in which a rate limit says when it begins anew: in seconds, or as a point in time.
+# The headers in which a rate limit says when it begins again: in seconds, or as a point in time.
 RESETS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _SECONDS = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 # The one header of the newer form: `"default";r=0;t=30` or `limit=10, remaining=0, reset=30`.

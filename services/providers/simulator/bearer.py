@@ -1,5 +1,5 @@
 """The edge that the simulator's JSON providers share: a caller is known by a bearer key, and a
-refusal becomes its answer. What each provider's refusals look like is its own."""
+refusal becomes its answer. Each provider has its own form of refusals."""
 
 import hmac
 from collections.abc import Awaitable, Callable

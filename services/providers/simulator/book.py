@@ -1,5 +1,5 @@
-"""The book: what really happened at the providers, one JSON line per effect, on disk before anybody
-hears of it. A simulator that is killed reads it again and has forgotten nothing."""
+"""The book: what really happened at the providers, one JSON line per effect, on disk before any
+caller gets an answer. A simulator that is killed reads it again and has forgotten nothing."""
 
 import asyncio
 import json
@@ -40,12 +40,12 @@ class Line:
     reference: str
     amount_minor: int
     currency: str
-    # What the provider must remember to go on after a restart; no part of the story.
+    # The state with which the provider goes on after a restart; no effect by itself.
     state: dict[str, Any] = field(default_factory=dict, repr=False)
     at: str = field(default_factory=_now)
 
     def told(self) -> dict[str, Any]:
-        """The line as a witness tells it."""
+        """The line as the API shows it."""
         told = asdict(self)
         del told["state"]
         return told
@@ -83,7 +83,7 @@ class Book:
         return self._named.get((provider, name), [])
 
     def remembered(self, provider: str) -> list[Line]:
-        """What the provider still knows after a restart: all that it has not forgotten."""
+        """The provider's state after a restart: all that it has not forgotten."""
         forgotten = {line.id for line in self.lines if line.effect == FORGOTTEN}
         return [
             line for line in self.lines if line.provider == provider and line.id not in forgotten
@@ -107,7 +107,7 @@ class Book:
 
     async def settled(self) -> None:
         """Returns once everything written before this call is on disk, or is known not to be."""
-        # What came after a batch began is in the next one, and never later than that.
+        # Lines that come after a batch began are in the next batch.
         for _ in range(2 if self._flush else 1):
             if self._flush is None and self._waiting:
                 self._flush = asyncio.create_task(self._write_out())
@@ -147,7 +147,7 @@ class Book:
         rest = "".join(f"{json.dumps(vars(line))}\n" for line in lines).encode()
         size = self._size + len(rest)
         if self._torn:
-            # What a failed try has left behind: as long as it cannot be cut off, nothing is added.
+            # The rest of a failed write: as long as it cannot be cut off, nothing is added.
             self._file.truncate(self._size)
             self._torn = False
         try:
@@ -169,7 +169,7 @@ def _read(path: Path) -> Iterator[Line]:
     whole = path.read_bytes()
     kept = whole.rfind(b"\n") + 1
     if kept < len(whole):
-        # Killed in the middle of a line: nobody was ever told of it.
+        # Killed in the middle of a line: no caller got an answer about it.
         os.truncate(path, kept)
     for line in whole[:kept].splitlines():
         yield Line(**json.loads(line))

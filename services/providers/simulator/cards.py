@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Card:
-    """What a test payment method does when it is charged: succeeds, unless told otherwise."""
+    """The result of charging a test payment method: success, unless its name says otherwise."""
 
     code: str = ""
     decline_code: str = ""

@@ -1,4 +1,4 @@
-"""What the simulator reads from the environment, beside what every process reads."""
+"""The settings of the simulator, beside those of every process."""
 
 from decimal import Decimal
 from pathlib import Path

@@ -25,7 +25,7 @@ from services.providers.simulator.flutterwave_transfers import (
 from services.providers.simulator.webhooks import Event, Sender, event_id
 
 ID_FIRST = 190_626
-# What the book calls the end that is told so.
+# The book's name of the end, by Flutterwave's.
 EFFECTS = {
     BAD_ACCOUNT: "payout_failed",
     NO_FUNDS: "payout_failed",
@@ -51,7 +51,7 @@ class Account:
         # An id that was forgotten is not given again.
         given = (int(line.id) for line in book.lines if line.provider == PROVIDER)
         self._ids = count(max(given, default=ID_FIRST - 1) + 1)
-        # What has left each balance, fees and all, in minor units.
+        # The amounts that have left each balance, with fees, in minor units.
         self._spent = Counter[str]()
         for transfer in self._transfers.values():
             self._spent[transfer["currency"]] += _spent(transfer["status"], transfer)
@@ -73,7 +73,7 @@ class Account:
         return self._transfers.get(self._by_id.get(transfer_id, ""))
 
     def balance_minor(self, currency: str) -> int:
-        """What is left to pay out."""
+        """The balance that is left to pay out."""
         return read_amount(self._opening_balance, currency) - self._spent[currency]
 
     def next_id(self) -> int:
@@ -161,5 +161,5 @@ def _price(transfer: Json) -> int:
 
 
 def _spent(status: str, transfer: Json) -> int:
-    """What a transfer of this status has taken from its balance."""
+    """The amount that a transfer of this status has taken from its balance."""
     return _price(transfer) if status == "SUCCESSFUL" else 0

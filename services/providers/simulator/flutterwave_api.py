@@ -1,6 +1,6 @@
 """Flutterwave's v3 HTTP, as far as payouts need it: create, list and retrieve transfers, and ask
-for fees, rates and balances. What becomes of a transfer is in flutterwave_account, how it is
-written in flutterwave_transfers."""
+for fees, rates and balances. flutterwave_account settles a transfer, flutterwave_transfers
+writes it."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -63,7 +63,7 @@ class FlutterwaveApi:
         ]
 
     def wire(self) -> Wire:
-        """What faults must know of it."""
+        """The declaration of this API for faults."""
         sent, listed = At("body", "reference"), At("query", "reference")
         words, number = At("body", "narration"), At("path", "id")
         return Wire(

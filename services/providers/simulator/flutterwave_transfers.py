@@ -1,5 +1,5 @@
-"""What Flutterwave does with a transfer, without the server: reading the request, its prices and
-rates, the two shapes in which a transfer is told, and its envelope."""
+"""Flutterwave's rules for a transfer, without the server: reading the request, its fees and
+rates, the two forms of a transfer, and its envelope."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ DOLLAR = {
     "XAF": Decimal("602.5"),
 }
 _WHOLE = {"UGX", "XAF"}
-# What a transfer costs up to an amount, in minor units; the last one costs so without an end.
+# The fee of a transfer up to an amount, in minor units; the last one has no upper bound.
 _NAIRA_FEES = ((500_000, 1_075), (5_000_000, 2_688))
 _NAIRA_FEE_MAX = 5_375
 _FEE = {"GHS": 1_000, "KES": 10_000, "UGX": 500, "USD": 4_000, "XAF": 500}
@@ -55,7 +55,7 @@ def success(message: str, data: object, **more: object) -> Json:
 
 
 def duplicate(reference: object) -> str:
-    """What is said of a reference that is taken."""
+    """The refusal of a reference that was used before."""
     return f"Transfer with reference {reference} already exists"
 
 
@@ -117,15 +117,15 @@ def number_of(amount_minor: int, currency: str) -> int | float:
 
 
 def fee_minor(amount_minor: int, currency: str) -> int:
-    """What a transfer of this amount costs."""
+    """The fee of a transfer of this amount."""
     if currency != "NGN":
         return _FEE[currency]
     return next((fee for top, fee in _NAIRA_FEES if amount_minor <= top), _NAIRA_FEE_MAX)
 
 
 def converted(amount: Decimal, source: str, destination: str) -> Json:
-    """A rate, told as Flutterwave tells it: the amount is the destination's, and the rate is units
-    of the source for one of the destination."""
+    """A rate in Flutterwave's form: the amount is the destination's, and the rate is units of
+    the source for one of the destination."""
     rate = (DOLLAR[source] / DOLLAR[destination]).normalize()
     return {
         "rate": float(rate),

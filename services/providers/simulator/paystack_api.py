@@ -33,7 +33,7 @@ RECIPIENT_TYPES = {
 }
 # No transfer empties it; one of more than this is refused.
 BALANCE_MINOR = 10**12
-# What a transfer's end is in the book.
+# The book's name of a transfer's end.
 EFFECTS = {"success": "payout_completed", "failed": "payout_failed", "reversed": "payout_returned"}
 DUPLICATE = (
     "duplicate_transfer_reference",
@@ -89,7 +89,8 @@ class PaystackApi:
         ]
 
     def wire(self) -> Wire:
-        """What faults must know of it; a recipient is no operation, so none strikes it."""
+        """The declaration of this API for faults; a recipient is no operation, so none strikes
+        it."""
         verify = "/transfer/verify/{reference}"
         return Wire(
             provider=PROVIDER,
@@ -238,7 +239,7 @@ async def _body(request: web.Request) -> Json:
 
 
 def _recipient(body: Json) -> Json:
-    """What is asked for, every field checked. Raises Refused."""
+    """The request, every field checked. Raises Refused."""
     if (body.get("type"), body.get("currency")) not in RECIPIENT_TYPES:
         raise Refused(400, "invalid_params", "Type is not available for this currency")
     if not _ACCOUNT.fullmatch(str(body.get("account_number"))):
@@ -252,7 +253,7 @@ def _recipient(body: Json) -> Json:
 
 
 def _transfer(body: Json) -> Json:
-    """What is asked for, every field checked. Raises Refused."""
+    """The request, every field checked. Raises Refused."""
     if body.get("source") != "balance":
         raise Refused(400, "invalid_params", "Source must be balance")
     if type(body.get("amount")) is not int or body["amount"] <= 0:

@@ -1,6 +1,6 @@
-"""Stripe's HTTP, as its SDK sees it: the calls about PaymentIntents and Refunds, keys that replay
-their first answer, test cards, and signed events. What happens to an intent is in stripe_intents,
-what to a refund in stripe_refunds."""
+"""Stripe's HTTP, as its SDK sees it: the calls about PaymentIntents and Refunds, keys that
+replay their first answer, test cards, and signed events. Intents are in stripe_intents, refunds
+in stripe_refunds."""
 
 import hashlib
 import hmac
@@ -56,7 +56,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a request came to: the object after it, what to call that, and the answer."""
+    """The result of a request: the object after it, its name in the book, and the answer."""
 
     subject: Json
     name: str
@@ -96,7 +96,7 @@ class StripeApi:
         ]
 
     def wire(self) -> Wire:
-        """What faults must know of it."""
+        """The declaration of this API for faults."""
         intents, refunds = "/v1/payment_intents", "/v1/refunds"
         key = At("header", "idempotency-key")
         found = At("query", "query", r"metadata\['operation_key'\]:'([^']*)'")

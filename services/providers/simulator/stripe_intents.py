@@ -1,4 +1,4 @@
-"""What Stripe's server does with a payment intent, without the server: reading the form, charging a
+"""Stripe's rules for a payment intent, without the server: reading the form, charging a
 test card, cancelling, and Stripe's error bodies."""
 
 import re

@@ -1,4 +1,4 @@
-"""What Stripe's server does with a refund, without the server: reading the form, bounding the sum
+"""Stripe's rules for a refund, without the server: reading the form, bounding the sum
 by what was captured, and the charge that its event carries."""
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from services.providers.simulator.stripe_intents import Json, invalid, metadata
 
-# What of a charge is taken by refunds; a failed one gives its amount back.
+# The part of a charge that refunds have taken; a failed one returns its amount.
 _COUNTED = {"pending", "requires_action", "succeeded"}
 
 

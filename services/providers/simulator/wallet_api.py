@@ -1,5 +1,5 @@
 """The wallet's small API: a payout is accepted, settles by itself a moment later, and a signed
-event tells of its completion. The same reference is the same payout, for ever."""
+event reports its completion. The same reference is the same payout, for ever."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ class WalletApi:
         ]
 
     def wire(self) -> Wire:
-        """What faults must know of it."""
+        """The declaration of this API for faults."""
         body, path = At("body", "reference"), At("path", "reference")
         return Wire(
             provider="local_wallet",
@@ -194,7 +194,7 @@ async def _body(request: web.Request) -> Json:
 
 
 def _payout(body: Json) -> Json:
-    """What is asked for, every field checked. Raises Refused."""
+    """The request, every field checked. Raises Refused."""
     amount = body.get("amount_minor")
     if type(amount) is not int or not 0 < amount <= 10**15:
         raise Refused(422, "amount_invalid", "amount_minor must be a positive integer")

@@ -109,7 +109,7 @@ class Sender:
 
     async def _attempt(self, event: Event) -> bool:
         body = json.dumps(event.body).encode()
-        # Signed anew each time, or the last attempts would be too old to be believed.
+        # Signed again each time, or the last attempts would be too old to be valid.
         now = int(time.time()) + event.signed_seconds_off
         secret = event.secret.get_secret_value()
         if event.scheme == "stripe":

@@ -43,7 +43,7 @@ ExpectedSeconds = Annotated[Whole, Field(gt=0, le=864_000)]
 
 
 class Limits(Section):
-    """What one payment may be, in the source currency."""
+    """The limits of one payment, in the source currency."""
 
     minimum_usd: UsdText
     maximum_usd: UsdText
@@ -60,7 +60,7 @@ class Limits(Section):
 
 
 class Providers(Section):
-    """Who moves the money, in order of preference."""
+    """The providers that move the money, in order of preference."""
 
     onramps: Names
     offramps: Names
@@ -87,12 +87,12 @@ class QuoteTerms(Section):
 
 
 class LateFunds(Section):
-    """What is done with money that comes after the offer has expired."""
+    """The treatment of money that arrives after the quote has expired."""
 
     # So long after it the locked rate is honoured all the same.
     grace_seconds: Whole = Field(ge=0, le=86_400)
-    # Later the payment is priced anew, and goes on by itself where the rate has become worse by no
-    # more than that; else a person decides.
+    # Later the payment is priced again, and goes on by itself where the rate is worse by no more
+    # than that; else a person decides.
     tolerance_basis_points: Whole = Field(ge=0, le=1000)
 
 

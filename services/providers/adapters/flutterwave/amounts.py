@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 
 from services.shared.money import EXACT, CurrencyUnknown, Money, exponent
 
-# What we send it, and how many digits after the point. Shillings of Tanzania go out whole, although
+# The amount as we send it, and its number of decimals. Shillings of Tanzania go out whole, although
 # ISO 4217 gives them cents; the other differences from two are ISO's too.
 _DIGITS = {
     **dict.fromkeys(("EUR", "GBP", "GHS", "KES", "MWK", "NGN", "USD", "ZAR", "ZMW"), 2),

@@ -166,7 +166,7 @@ class Flutterwave:
         ids = [translate.transfer_id(one) for one in ours]
         if len(ids) > 1:
             return unknown(operation.key, "duplicate", f"two transfers: {', '.join(ids)}")
-        # What a list shows may be old; the transfer itself is not.
+        # A list may be old; the transfer itself is not.
         return await self._by_id(operation, ids[0])
 
     async def _by_id(self, operation: Operation, transfer_id: str) -> OperationResult:

@@ -19,12 +19,12 @@ class Inquiries:
         self._api = Api(settings, session)
 
     async def balance(self, currency: str) -> Money:
-        """What can be paid out in a currency."""
+        """The balance that can be paid out in a currency."""
         balance = as_object(await self._ask(f"/balances/{currency}"))
         return _money(balance.get("available_balance"), balance.get("currency"), currency)
 
     async def fee(self, amount: Money) -> Money:
-        """What Flutterwave takes for a transfer of this amount, in its currency."""
+        """Flutterwave's fee for a transfer of this amount, in its currency."""
         query = {"amount": _text(amount), "currency": amount.currency}
         fees = await self._ask("/transfers/fee", query)
         if not isinstance(fees, list) or len(fees) != 1:

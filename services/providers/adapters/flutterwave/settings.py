@@ -10,7 +10,7 @@ TEST_KEY_PREFIX = "FLWSECK_TEST-"
 
 
 class FlutterwaveSettings(ProviderSettings):
-    """What the adapter reads from the environment."""
+    """The adapter's settings."""
 
     flutterwave_api_key: SecretStr = Field(
         description="Secret key, FLWSECK_TEST-…, or FLWSECK-… outside a sandbox."

@@ -1,6 +1,6 @@
-"""Flutterwave's words and our outcomes: the tables, and the few functions that read transfers and
-events by them. Whatever is not listed here is UNKNOWN, and every field is checked before it is
-believed."""
+"""Flutterwave's words and our outcomes: the tables, and the few functions that read transfers
+and events by them. An answer that is not listed here is UNKNOWN, and every field is checked
+before it counts."""
 
 import re
 from decimal import Decimal
@@ -23,9 +23,9 @@ from services.providers.domain import (
 )
 from services.shared.errors import field_invalid
 
-# What it is called in an operator's messages.
+# Its name in messages for operators.
 NAME = "Flutterwave"
-# What a transfer's status says; "FAILED" needs the closer look below.
+# The outcome of a transfer's status; "FAILED" needs the closer look below.
 STATUSES = {
     "NEW": Outcome.PENDING,
     "PENDING": Outcome.PENDING,
@@ -44,7 +44,8 @@ FAILURES = (
 )
 # Of those, what says nothing of the recipient and may pass.
 PASSING_FAILURES = frozenset({"insufficient_balance", "limit_exceeded"})
-# What we never send, because it could not succeed: so nothing moved, and nothing will.
+# Failures of operations that we never send, because they could not succeed: nothing moved, and
+# nothing will.
 AMOUNT_UNSUPPORTED = "amount_unsupported"
 CURRENCY_UNSUPPORTED = "currency_unsupported"
 RECIPIENT_MISSING = "recipient_missing"
@@ -75,12 +76,12 @@ _TEST_MOBILE_MONEY = {
 
 
 def sandbox_recipient(currency: str) -> Recipient:
-    """Who is paid in a sandbox where nobody is named."""
+    """The recipient in a sandbox where the payment has none."""
     return _TEST_MOBILE_MONEY.get(currency, _TEST_BANK)
 
 
 def transfer_body(operation: Operation, recipient: Recipient, amount: Decimal) -> Json:
-    """What is asked of Flutterwave. A bank's code, a mobile network's, or `flutterwave` for one of
+    """The request to Flutterwave. A bank's code, a mobile network's, or `flutterwave` for one of
     its wallets stands in the same field: all three kinds of recipient are one request."""
     currency = operation.amount.currency
     body: Json = {
@@ -108,7 +109,7 @@ def transfer_id(transfer: Json) -> str:
 
 
 def read_transfer(operation: Operation, data: object) -> OperationResult:
-    """What a transfer says about the operation. Raises AnswerInvalid where it is none."""
+    """The operation's result, by its transfer. Raises AnswerInvalid where it is none."""
     transfer = as_object(data)
     reference, status = transfer_id(transfer), text(transfer.get("status"))
     if not status:
@@ -147,7 +148,7 @@ def refused(operation: Operation, envelope: Envelope) -> OperationResult:
 
 
 def read_event(body: bytes) -> WebhookEvent:
-    """What a webhook says: always a hint to look the transfer up. Raises Invalid."""
+    """The content of a webhook: always a hint to look the transfer up. Raises Invalid."""
     try:
         event = read_object(body, exact=True)
     except AnswerInvalid:

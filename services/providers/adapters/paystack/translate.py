@@ -1,6 +1,6 @@
-"""Paystack's words and our outcomes: the tables, and the few functions that read transfers, errors
-and events by them. Whatever is not listed here is UNKNOWN, and every field is checked before it is
-believed."""
+"""Paystack's words and our outcomes: the tables, and the few functions that read transfers,
+errors and events by them. An answer that is not listed here is UNKNOWN, and every field is
+checked before it counts."""
 
 import hashlib
 import re
@@ -30,9 +30,9 @@ from services.providers.domain import (
 from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money
 
-# What it is called in an operator's messages.
+# Its name in messages for operators.
 NAME = "Paystack"
-# What a bank account is called, by currency.
+# The name of a bank account's type, by currency.
 ACCOUNT_TYPES = {"GHS": "ghipss", "KES": "kepss", "NGN": "nuban", "ZAR": "basa"}
 # The bank codes that are phone networks: money goes to a number, and not to an account.
 MOBILE_NETWORKS = {("GHS", "ATL"), ("GHS", "MTN"), ("GHS", "VOD"), ("KES", "MPESA")}
@@ -47,7 +47,7 @@ TEST_RECIPIENTS = {
     )
 }
 
-# What we call each way to fail: nothing was paid, or it has come back.
+# Our code of each failure: nothing was paid, or the money was returned.
 FAILURES = {
     "abandoned": "payout_abandoned",
     "blocked": "payout_blocked",
@@ -55,7 +55,7 @@ FAILURES = {
     "rejected": "payout_rejected",
     "reversed": "payout_returned",
 }
-# What a transfer's status says; anything else is UNKNOWN.
+# The outcome of a transfer's status; anything else is UNKNOWN.
 STATUSES = {
     "success": Outcome.SUCCEEDED,
     "pending": Outcome.PENDING,
@@ -96,7 +96,7 @@ _OUR_KEY = re.compile(r"(pay_[0-9a-z]{26})-payout-[0-9]+", re.ASCII)
 
 
 def recipient_body(recipient: Recipient, currency: str) -> dict[str, Any]:
-    """What is asked of Paystack: to know this recipient."""
+    """The request to Paystack to register this recipient."""
     mobile = (currency, recipient.bank_code) in MOBILE_NETWORKS
     return {
         "type": "mobile_money" if mobile else ACCOUNT_TYPES[currency],
@@ -116,7 +116,7 @@ def recipient_code(answer: Answer) -> str:
 
 
 def transfer_body(operation: Operation, recipient_code: str) -> dict[str, Any]:
-    """What is asked of Paystack: to pay the recipient out of our balance."""
+    """The request to Paystack to pay the recipient out of our balance."""
     body = {
         "source": "balance",
         # All four currencies have two digits, here and in ISO 4217.
@@ -131,7 +131,7 @@ def transfer_body(operation: Operation, recipient_code: str) -> dict[str, Any]:
 
 
 def read_transfer(operation: Operation, transfer: dict[str, Any]) -> OperationResult:
-    """What a transfer says about the operation. Raises AnswerInvalid where it is none."""
+    """The operation's result, by its transfer. Raises AnswerInvalid where it is none."""
     reference, status = text(transfer.get("transfer_code")), text(transfer.get("status"))
     if not reference or not status:
         raise AnswerInvalid("not a transfer")
@@ -168,9 +168,9 @@ def _failure(status: str, outcome: Outcome) -> Failure | None:
 
 
 def absent(operation: Operation) -> OperationResult:
-    """What it means that Paystack has no such transfer."""
+    """The result where Paystack has no such transfer."""
     if operation.provider_reference:
-        # It gave us a code once. Whatever this is, it does not prove that nothing was paid.
+        # It gave us a code once. This answer does not prove that nothing was paid.
         message = "Paystack no longer knows a transfer it had"
         return unknown(operation.key, "reference_unknown", message, operation.provider_reference)
     return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
@@ -184,7 +184,7 @@ def says_absent(answer: Answer) -> bool:
 
 
 def data_of(answer: Answer) -> dict[str, Any]:
-    """What a success holds. Raises AnswerInvalid where the answer is none."""
+    """The content of a success. Raises AnswerInvalid where the answer is none."""
     envelope = read_object(answer.body)
     data = envelope.get("data")
     if envelope.get("status") is not True or not isinstance(data, dict):
@@ -227,7 +227,7 @@ def _money(transfer: dict[str, Any]) -> Money | None:
 
 
 def read_event(raw: bytes) -> WebhookEvent:
-    """What a verified event says. Raises Invalid where it is no event."""
+    """The content of a verified event. Raises Invalid where it is no event."""
     try:
         body = read_object(raw)
     except AnswerInvalid:

@@ -1,6 +1,6 @@
 """Speaks with Stripe through its own SDK: a collection is one PaymentIntent, created and confirmed
 in one call under our key, and a refund is one Refund of it. The SDK never retries, because the
-engine owns that. What the answers mean is in translate and refunds."""
+engine owns that. The meaning of the answers is in translate and refunds."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -47,7 +47,7 @@ WEBHOOK_TOLERANCE_SECONDS = 300
 LIST_MAX = 100
 INTENTS, REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _NONE: Mapping[str, Any] = {}
-# Whatever the SDK and the transport below raise when an answer is not a plain success.
+# The exceptions that the SDK and the transport below raise when an answer is not a plain success.
 ANSWER_ERRORS = (stripe.StripeError, *NO_ANSWER)
 
 
@@ -99,7 +99,7 @@ class Stripe:
     def __init__(
         self, settings: StripeSettings, session: aiohttp.ClientSession, clock: Clock
     ) -> None:
-        # Else the SDK tells Stripe about this machine and keeps an id file in its home folder.
+        # Else the SDK sends Stripe data about this machine and keeps an id file in its home folder.
         stripe.enable_telemetry = False
         self._api_key = settings.stripe_api_key
         self._client = stripe.StripeClient(
@@ -195,7 +195,7 @@ class Stripe:
             if len(found) > 1:
                 return unknown(operation.key, "duplicate", f"two intents: {', '.join(found)}")
             reference = found[0]
-        # What a search returns may be old; the intent itself is not.
+        # A search may return an old intent; the intent itself is not old.
         intent = await self._call("get", _one(INTENTS, reference))
         result = translate.read_intent(operation, intent)
         if result.failure and result.failure.code == "requires_action":

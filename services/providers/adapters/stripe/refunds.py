@@ -20,8 +20,8 @@ from services.providers.domain import (
     unknown,
 )
 
-# What a refund's status says; anything else is UNKNOWN. A refund that asks the payer for a bank
-# account lives on, and fails by itself where nobody answers.
+# The outcome of a refund's status; anything else is UNKNOWN. A refund that asks the payer for a
+# bank account lives on, and fails by itself where nobody answers.
 STATUSES = {
     "pending": Outcome.PENDING,
     "requires_action": Outcome.PENDING,
@@ -32,7 +32,7 @@ STATUSES = {
 # A failed or cancelled refund came back to our balance, also where it had succeeded before.
 FAILED_CODES = {"failed": "refund_failed", "canceled": "refund_canceled"}
 # The refusals (code, and parameter where it must be one) of an amount that the charge no longer
-# has; some come without a code. What they prove is said in refused_for_amount.
+# has; some come without a code. refused_for_amount says what they prove.
 NOTHING_LEFT = {"charge_already_refunded": "", "amount_too_large": "amount", "": "amount"}
 EXCEEDS_COLLECTION = "refund_exceeds_collection"
 # All that a FAILED of ours can say about a refund.
@@ -42,7 +42,7 @@ EVENTS = {"refund.created", "refund.updated", "refund.failed"}
 
 
 def create_params(operation: Operation) -> stripe.params.RefundCreateParams:
-    """What is asked of Stripe: to give back this much of the collection."""
+    """The request to Stripe to refund this much of the collection."""
     return {
         "payment_intent": operation.collection_reference,
         "amount": to_stripe(operation.amount),
@@ -54,7 +54,7 @@ def create_params(operation: Operation) -> stripe.params.RefundCreateParams:
 
 
 def read_refund(operation: Operation, refund: dict[str, Any]) -> OperationResult:
-    """What a refund says about the operation. Raises AnswerInvalid where it is none."""
+    """The operation's result, by its refund. Raises AnswerInvalid where it is none."""
     reference, status = text(refund.get("id")), text(refund.get("status"))
     if not reference or not status:
         raise AnswerInvalid("not a refund")
@@ -79,7 +79,7 @@ def read_refund(operation: Operation, refund: dict[str, Any]) -> OperationResult
 
 
 def read_event(event: WebhookEvent, refund: dict[str, Any]) -> WebhookEvent:
-    """What the event says of the refund that it carries."""
+    """The content of an event about the refund that it carries."""
     outcome = STATUSES.get(text(refund.get("status")), Outcome.UNKNOWN)
     return replace(
         event,

@@ -1,6 +1,6 @@
-"""Stripe's words and our outcomes: the tables, and the few functions that read intents, errors and
-events by them; refunds have tables of their own. Whatever is not listed is UNKNOWN, and every field
-is checked before it is believed."""
+"""Stripe's words and our outcomes: the tables, and the few functions that read intents, errors
+and events by them; refunds have tables of their own. An answer that is not listed is UNKNOWN,
+and every field is checked before it counts."""
 
 import re
 from collections.abc import Mapping
@@ -37,13 +37,13 @@ from services.providers.domain import (
 from services.shared.errors import field_invalid
 from services.shared.money import Money
 
-# What it is called in an operator's messages.
+# Its name in messages for operators.
 NAME = "Stripe"
 # Of Stripe's headers only this one is read, and only in this form.
 _REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
 SANDBOX_PAYMENT_METHOD = "pm_card_visa"
 
-# What an intent's status says; "requires_payment_method" needs the closer look below.
+# The outcome of an intent's status; "requires_payment_method" needs the closer look below.
 STATUSES = {
     "succeeded": Outcome.SUCCEEDED,
     "processing": Outcome.PENDING,
@@ -94,7 +94,7 @@ CHARGE_REFUNDED = "charge.refunded"
 
 
 def create_params(operation: Operation) -> stripe.params.PaymentIntentCreateParams:
-    """What is asked of Stripe: to charge now, without the payer."""
+    """The request to Stripe to charge now, without the payer."""
     params: stripe.params.PaymentIntentCreateParams = {
         "amount": to_stripe(operation.amount),
         "currency": operation.amount.currency.lower(),
@@ -113,7 +113,7 @@ def create_params(operation: Operation) -> stripe.params.PaymentIntentCreatePara
 
 
 def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult:
-    """What an intent says about the operation. Raises AnswerInvalid where it is none."""
+    """The operation's result, by its intent. Raises AnswerInvalid where it is none."""
     reference, status = text(intent.get("id")), text(intent.get("status"))
     if not reference or not status:
         raise AnswerInvalid("not an intent")
@@ -143,7 +143,7 @@ def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult
 
 
 def read_error(operation: Operation, error: Exception) -> OperationResult:
-    """What an answer to a send means that was no success: FAILED by the lists above only."""
+    """The result of a send whose answer was no success: FAILED by the lists above only."""
     body = _error_body(error)
     code, parameter = text(body.get("code")), text(body.get("param"))
     if isinstance(error, stripe.CardError) and body.get("type") == "card_error":
@@ -158,7 +158,7 @@ def read_error(operation: Operation, error: Exception) -> OperationResult:
 
 
 def ambiguous(operation: Operation, error: Exception) -> OperationResult:
-    """UNKNOWN, with a code that tells an operator why."""
+    """UNKNOWN, with a code that gives an operator the cause."""
     if isinstance(error, Unserved):
         wait = error.retry_after_seconds
         words = _said(error.status, request_id(error.headers))
@@ -183,7 +183,7 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 def read_event(body: bytes) -> WebhookEvent:
-    """What a verified event says. Raises Invalid where it is no event."""
+    """The content of a verified event. Raises Invalid where it is no event."""
     try:
         event = read_object(body)
     except AnswerInvalid:

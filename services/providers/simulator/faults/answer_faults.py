@@ -1,5 +1,5 @@
 """Answers and events that lie about the operation: about its money, its status, or their own form.
-What really happened is in the book, which no fault touches."""
+The real effects are in the book, which no fault touches."""
 
 import json
 from collections.abc import Callable, Container
@@ -51,7 +51,7 @@ def spoilt(body: Any, active: Container[Mode], wire: Wire) -> Any:
     lie = next((lie for mode, lie in AMOUNT_LIES.items() if mode in active), None)
     if lie is not None:
         told |= {name: _restated(told[name], lie) for name in amounts}
-    # What holds no money is an envelope, whose status is another one.
+    # An object without money is an envelope, whose status is another one.
     if amounts and Mode.CURRENCY_SWAP in active and wire.currency_field in told:
         told[wire.currency_field] = _swapped(told[wire.currency_field])
     if amounts and Mode.UNKNOWN_STATUS in active and wire.status_field in told:
@@ -60,7 +60,7 @@ def spoilt(body: Any, active: Container[Mode], wire: Wire) -> Any:
 
 
 def lying(answer: web.Response, active: Container[Mode], wire: Wire) -> web.Response:
-    """The answer as the modes want it told; errors keep their money and status."""
+    """The answer as the modes change it; errors keep their money and status."""
     body = bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b""
     if answer.status < 300:
         body = json.dumps(spoilt(json.loads(body), active, wire)).encode()

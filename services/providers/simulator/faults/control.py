@@ -27,7 +27,7 @@ PARAMETER_MAX = 10_000_000
 
 @dataclass(frozen=True)
 class Subject:
-    """An operation, as far as a request or the book tells of it."""
+    """An operation, as far as a request or the book names it."""
 
     provider: str
     key: str
@@ -67,7 +67,7 @@ class Regime:
 
 
 class Control:
-    """The providers, and how each is told to misbehave. Kept in memory: a restart heals."""
+    """The providers, and the modes by which each misbehaves. Kept in memory: a restart heals."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -83,7 +83,7 @@ class Control:
             self._calls[call.method, call.path] = (wire, call)
 
     def wire(self, provider: str) -> Wire:
-        """What the provider tells of itself."""
+        """The declaration of the provider's API."""
         return self._wires[provider]
 
     def call(self, method: str, path: str) -> tuple[Wire, Call] | None:
@@ -112,7 +112,7 @@ class Control:
         }
 
     def routes(self) -> list[web.RouteDef]:
-        """The pages by which it is told."""
+        """The pages that turn modes on and off."""
         return [
             web.get("/control", self._tell),
             web.put("/control/{provider}", self._set),
@@ -204,7 +204,7 @@ def _setting(wire: Wire, mode: Mode, value: object) -> Setting:
 
 
 def _steps(wire: Wire, mode: Mode, given: object) -> frozenset[Step]:
-    """The steps at which the mode is to strike: all that it can, unless told otherwise."""
+    """The steps at which the mode is to strike: all that it can, unless the request names some."""
     known = {step.value: step for step in SPECS[mode].steps}
     names = sorted(known) if given is None else given
     if not isinstance(names, list) or not names or not set(map(str, names)) <= set(known):

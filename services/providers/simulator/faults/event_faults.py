@@ -23,7 +23,7 @@ TURNS = {Mode.FLAPPING: 2, Mode.LATE_FAIL: 1, Mode.LATE_SUCCESS: 1}
 
 
 class UnreliableSender(Sender):
-    """A sender that the control tells how to fail."""
+    """A sender that fails as the control says."""
 
     def __init__(self, control: Control) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class UnreliableSender(Sender):
         self._running.start(self._in_turn(held[::-1]))
 
     async def _in_turn(self, events: list[Event]) -> None:
-        # One after the other, or the network would shuffle them anew.
+        # One after the other, or the network would change their order again.
         for event in events:
             await self._deliver(event)
 

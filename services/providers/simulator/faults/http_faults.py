@@ -18,7 +18,7 @@ from services.providers.simulator.faults.wire import Call, Wire
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# What the faults below answer, by status; each provider words it in its own way.
+# The answers of the faults below, by status; each provider has its own words.
 MESSAGES = {
     429: "Too many requests; slow down.",
     500: "Something went wrong on our side.",
@@ -104,7 +104,7 @@ class HttpFaults:
         return Asked(request, wire, call, subject, name, active)
 
     async def _before(self, asked: Asked) -> web.Response | None:
-        """What is answered instead of doing anything, where it comes to that."""
+        """The answer of a fault that does nothing else; None where no such fault is on."""
         active, wire = asked.active, asked.wire
         if Mode.SLOW_LOOK_UP in active:
             await _wait(asked.request, timedelta(seconds=active[Mode.SLOW_LOOK_UP]))

@@ -1,5 +1,5 @@
 """The faults by name, as one table: at which steps each acts, what its parameter means, and the
-words and amounts that ask for it. Who has which turned on is in control."""
+words and amounts that ask for it. control knows which are on, and where."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Step(Enum):
-    """What a provider is doing when a fault strikes."""
+    """The step of a provider at which a fault strikes."""
 
     SEND = "send"
     CANCEL = "cancel"

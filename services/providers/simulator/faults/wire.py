@@ -1,5 +1,5 @@
-"""What a provider's API tells of itself, so that faults need know nothing of it: its calls, where a
-request names the operation, which fields of an answer hold money, and how its errors look."""
+"""The declaration of a provider's API, so that faults need know nothing of it: its calls, where
+a request names the operation, which fields of an answer hold money, and the form of its errors."""
 
 import json
 import re
@@ -13,7 +13,8 @@ from aiohttp import web
 from services.providers.simulator.faults.modes import Mode, Step
 
 Json = dict[str, Any]
-# No operation has this name: to ask for it is to hear what the provider says of what it lacks.
+# No operation has this name: a request for it gets the provider's answer about an unknown
+# operation.
 NOBODY = "nobody-knows-this-one"
 
 
@@ -27,7 +28,7 @@ class At:
     pattern: str = r"(.*)"
 
     async def read(self, request: web.Request) -> str:
-        """What stands there, or nothing."""
+        """The value at the path, or None."""
         match = re.fullmatch(self.pattern, await self._whole(request), re.DOTALL)
         return match[1] if match else ""
 
@@ -89,7 +90,7 @@ class Wire:
     forget: Callable[[str], object]
     # Drops only the answer that is kept under a key.
     forget_key: Callable[[str], object] | None = None
-    # Turns a settled operation, by its key, into its opposite and tells so.
+    # Turns a settled operation, by its key, into its opposite and sends the event.
     turn: Callable[[str], Awaitable[None]] | None = None
     # The modes that cannot happen here, each with the reason.
     exempt: Mapping[Mode, str] = field(default_factory=dict)
