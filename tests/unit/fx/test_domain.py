@@ -42,6 +42,17 @@ def test_rate_is_rounded_once_to_18_significant_digits() -> None:
     assert rate(mid, 50).rate == Decimal("94.4804690297171500")
 
 
+@pytest.mark.parametrize(
+    ("mid", "expected"),
+    [
+        ("1.0000000000000003", "0.995000000000000298"),
+        ("1.0000000000000001", "0.995000000000000100"),
+    ],
+)
+def test_a_rate_between_two_of_18_digits_goes_to_the_even_one(mid: str, expected: str) -> None:
+    assert rate(Decimal(mid), 50).rate == Decimal(expected)
+
+
 @given(mids)
 def test_without_markup_the_customer_gets_the_middle(mid: Decimal) -> None:
     assert rate(mid, 0).rate == mid

@@ -88,6 +88,14 @@ def test_what_is_paid_out_is_what_was_bought() -> None:
     assert balances["fx:position:NGN", "NGN"] == 14_845_338
 
 
+@pytest.mark.parametrize(("amount_minor", "markup_minor"), [(10_350, 51), (10_550, 52)])
+def test_a_markup_of_half_a_cent_is_rounded_up(amount_minor: int, markup_minor: int) -> None:
+    # After fees of 2.50, half a per cent of 101.00 and of 103.00 dollars.
+    balances = _balances(exchange_postings(make_payment(terms=make_terms(amount_minor))))
+
+    assert balances["revenue:fx:USD", "USD"] == -markup_minor
+
+
 @given(
     amount_minor=st.integers(min_value=300, max_value=5 * 10**7),
     currency=st.sampled_from([*PAID_OUT, "KWD", "BHD", "CLF", "ISK"]),
