@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from caravel.providers.v1 import providers_pb2_grpc
 
 from services.providers.adapters import ADAPTERS
-from services.providers.adapters.http import open_session
+from services.providers.adapters.kit.http import open_session
 from services.providers.breaker import BreakerPolicy
-from services.providers.config import Config
+from services.providers.config import AdapterMissing, Config
 from services.providers.domain import Kind
 from services.providers.limits import CONCURRENCY_DEFAULT, Limits
 from services.providers.ports import Adapter
@@ -17,13 +17,8 @@ from services.providers.servicer import ProviderServicer
 from services.providers.usecases import Providers
 from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, load_corridors
-from services.shared.errors import CannotStart
 from services.shared.grpc_server import GrpcServer
 from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
-
-
-class AdapterMissing(CannotStart):
-    """A corridor or a limit names a provider that nobody here can speak to."""
 
 
 @asynccontextmanager
@@ -41,8 +36,8 @@ async def assemble(
     async with open_session() as session:
         if adapters is None:
             adapters = {
-                name: open_adapter(config, session, clock or SystemClock())
-                for name, open_adapter in ADAPTERS.items()
+                name: ADAPTERS[name].open(config, session, clock or SystemClock())
+                for name in config.needed_providers()
             }
         _refuse_unregistered(corridors, adapters)
         providers = Providers(
@@ -62,7 +57,8 @@ async def assemble(
 
 
 def _limits(config: Config, adapters: Mapping[str, Adapter]) -> Mapping[str, Limits]:
-    for name in {*config.provider_concurrency, *config.provider_rates} - set(adapters):
+    named = {*config.provider_concurrency, *config.provider_rates}
+    for name in sorted(named - {*adapters, *ADAPTERS}):
         raise AdapterMissing(f"PROVIDER_CONCURRENCY or PROVIDER_RATES: no adapter is called {name}")
     return {
         name: Limits(

@@ -1,6 +1,7 @@
 """The settings of this service, beside those of every service, and its refusals to start:
 a sandbox reaches nothing but the simulator, real providers are reached by TLS only, and live keys
-never meet test keys. Each adapter declares its own variables in its own file."""
+never meet test keys. Each adapter declares its own variables in its own folder; they are read only
+where a corridor names the provider."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -10,8 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
-from services.providers.adapters import AdapterSettings
+from services.providers.adapters import ADAPTERS
 from services.providers.secrets import SecretFiles
+from services.shared.corridors import load_corridors
 from services.shared.env import Field, SecretStr, Settings
 from services.shared.errors import CannotStart
 
@@ -22,6 +24,16 @@ TEST_PREFIXES = ("sk_test_", "rk_test_", "FLWSECK_TEST-")
 
 class UnsafeProviders(CannotStart):
     """Real and simulated money could meet; the message names every variable that is wrong."""
+
+
+class AdapterMissing(CannotStart):
+    """A corridor or a variable names a provider that has no adapter."""
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def _pairs(value: object) -> object:
@@ -38,12 +50,17 @@ Positive = Annotated[int, Field(ge=1)]
 Caps = Annotated[Mapping[str, Positive], BeforeValidator(_pairs)]
 
 
-class Config(AdapterSettings, Settings):
+class Config(Settings):
     """Settings of the providers service."""
 
     corridors_dir: Path = Field(description="Folder of the corridor files, deploy/corridors.")
     simulator_url: str = Field(
         "", description="Address of the simulator: the only one that a sandbox may use."
+    )
+    retired_providers: Annotated[Sequence[str], BeforeValidator(_names)] = Field(
+        (),
+        description="Providers that no corridor names any more, while payments through them are "
+        "open; comma-separated.",
     )
     provider_concurrency: Caps = Field(
         {}, description="Calls to a provider at once, stripe=64,local_wallet=16; 64 if not named."
@@ -63,20 +80,38 @@ class Config(AdapterSettings, Settings):
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables; secrets from files follow them from then on.
+        """Reads the variables, with those of each provider that is needed; secrets that come from
+        files follow them.
 
-        Raises SettingsError, UnsafeProviders.
+        Raises SettingsError, CorridorsError, AdapterMissing, UnsafeProviders.
         """
-        config = cls._read(environment)
+        needs = super().load(environment).needed_providers()
+        extended = cls.with_parts([(ADAPTERS[name].settings, need) for name, need in needs.items()])
+        config = extended._read(environment)
 
         def read_again(changed: Mapping[str, str]) -> Config:
-            again = cls._read(changed)
+            again = extended._read(changed)
             if again._modes() != config._modes():
                 raise UnsafeProviders("test and live keys change places at a start only")
             return again
 
         secrets = SecretFiles(config, environment, read_again)
         return config.model_copy(update=secrets.handles())
+
+    def needed_providers(self) -> Mapping[str, str]:
+        """The providers that corridors or RETIRED_PROVIDERS name, each with what needs it.
+
+        Raises CorridorsError, AdapterMissing.
+        """
+        needs: dict[str, str] = {}
+        for corridor in load_corridors(self.corridors_dir, sandbox=self.sandbox):
+            for name in (*corridor.providers.onramps, *corridor.providers.offramps):
+                _refuse_unknown(name, f"corridor {corridor.id}")
+                needs.setdefault(name, f"corridor {corridor.id} names {name}")
+        for name in self.retired_providers:
+            _refuse_unknown(name, "RETIRED_PROVIDERS")
+            needs.setdefault(name, f"RETIRED_PROVIDERS names {name}")
+        return dict(sorted(needs.items()))
 
     @classmethod
     def _read(cls, environment: Mapping[str, str]) -> Self:
@@ -113,6 +148,11 @@ class Config(AdapterSettings, Settings):
                 for secret in _secrets(getattr(self, name))
             )
         ]
+
+
+def _refuse_unknown(name: str, where: str) -> None:
+    if name not in ADAPTERS:
+        raise AdapterMissing(f"{where}: no adapter is called {name}")
 
 
 def _secrets(value: object) -> Iterable[SecretStr]:

@@ -1,11 +1,11 @@
 """Settings from the environment. Each service has one frozen, documented subclass of Settings; all
 that is missing or malformed is reported at once, in sentences, and never with a secret's value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 
 from services.shared.errors import CannotStart
 
@@ -23,6 +23,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Where not every process of this class reads a variable: what needs it.
+    needed_by: ClassVar[Mapping[str, str]] = {}
+
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=0, description="gRPC port; 0 lets the system choose.")
     metrics_port: Port = Field(
@@ -36,6 +39,19 @@ class Settings(BaseModel):
         default=False,
         description="True where no real money can move; calls may then come without a key.",
     )
+
+    @classmethod
+    def with_parts(cls, parts: Sequence[tuple[type[BaseModel], str]]) -> type[Self]:
+        """This class with the variables of the parts; each part's text says what needs them."""
+        bases: Any = (*(part for part, _ in parts), cls)
+        extended: type[Self] = create_model(cls.__name__, __base__=bases, __doc__=cls.__doc__)
+        extended.needed_by = {
+            name: need
+            for part, need in parts
+            for name in part.model_fields
+            if name not in cls.model_fields
+        }
+        return extended
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
@@ -58,7 +74,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             for item in error.errors(include_input=False):
                 variable = ".".join(map(str, item["loc"])).upper()
-                problems.setdefault(variable, f"{variable}: {item['msg'].lower()}")
+                need = cls.needed_by.get(str(item["loc"][0]), "")
+                words = f"{variable}: {item['msg'].lower()}{f' ({need})' if need else ''}"
+                problems.setdefault(variable, words)
         if problems:
             raise SettingsError(f"the environment is incomplete: {'; '.join(problems.values())}")
         return config

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from services.payments import assembly as payments
 from services.payments.config import ServiceSettings, WorkerSettings
 from services.providers import assembly as providers
-from services.providers.adapters.http import open_session
+from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
 from services.shared.grpc_server import GrpcServer, run_service
 from tests.chaos.failpoints import Failpoints

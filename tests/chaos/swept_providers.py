@@ -23,8 +23,8 @@ def swept_adapters(
     """All adapters, over a session that can be torn."""
     torn: Any = TornSession(session, failpoints)
     return {
-        name: SweptAdapter(open_adapter(config, torn, SystemClock()), failpoints)
-        for name, open_adapter in ADAPTERS.items()
+        name: SweptAdapter(ADAPTERS[name].open(config, torn, SystemClock()), failpoints)
+        for name in config.needed_providers()
     }
 
 

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from deploy.local.credentials import load_or_make
 from services.providers.simulator.app import create_app
-from services.providers.simulator.config import Config
+from services.providers.simulator.catalogue import load_config
 from tests.chaos import lies
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.schedule import Action, Schedule
@@ -53,10 +53,15 @@ class OneProcess:
 @pytest.fixture
 async def mesh(tmp_path: Path) -> AsyncIterator[Any]:
     known = load_or_make(tmp_path / "credentials.json")
-    names = Config.model_fields.keys() & vars(known).keys()
-    values = {name: getattr(known, name) for name in names}
+    values = {name.upper(): value for name, value in vars(known).items()}
     app = await create_app(
-        Config(book_file=tmp_path / "book.jsonl", gateway_url="http://127.0.0.1:1", **values)
+        load_config(
+            {
+                **values,
+                "BOOK_FILE": str(tmp_path / "book.jsonl"),
+                "GATEWAY_URL": "http://127.0.0.1:1",
+            }
+        )
     )
     async with TestServer(app) as server:
         yield OneProcess(str(server.make_url("")))

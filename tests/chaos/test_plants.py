@@ -22,7 +22,7 @@ from services.payments.steps import Decider, Work, refund_on_request
 from services.payments.store import PostgresInbox, PostgresPayments, work, writing
 from services.payments.store.work import PostgresWorkTransaction
 from services.payments.worker import Deliverer
-from services.providers.adapters import local_wallet
+from services.providers.adapters.local_wallet import translate as local_wallet
 from services.providers.adapters.stripe import Stripe
 from services.providers.domain import Kind, Operation, Webhook
 from services.providers.domain import Outcome as AdapterOutcome
@@ -253,11 +253,11 @@ def test_15_the_wrong_amount_is_believed(plant: Plant) -> None:
     )
     told: dict[str, Any] = {"id": "w", "status": "completed", "reference": "k"}
     told |= {"amount_minor": 6, "currency": "NGN"}
-    read = local_wallet._read_payout(operation, told)
+    read = local_wallet.read_payout(operation, told)
     assert read.outcome is AdapterOutcome.UNKNOWN
     assert _decider().settle(asked, stated, NOW).payment.hold_reason == "amount_mismatch"
     plant("trusted_amount")
-    read = local_wallet._read_payout(operation, told)
+    read = local_wallet.read_payout(operation, told)
     assert read.outcome is AdapterOutcome.SUCCEEDED
     assert _decider().settle(asked, stated, NOW).payment.state is State.COMPLETED
 
@@ -269,6 +269,7 @@ def test_16_without_a_secret_nothing_is_verified(plant: Plant) -> None:
         stripe_base_url = "http://localhost"
         stripe_api_key = SecretStr("sk_test_none")
         stripe_webhook_secrets = (SecretStr("whsec_one"),)
+        sandbox = True
 
     parts: tuple[Any, ...] = (Settings(), None, SystemClock())
     body = b'{"id": "evt_1", "type": "charge.updated", "data": {"object": {}}}'

@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from deploy.local.credentials import load_or_make
 from services.providers.simulator.app import create_app
+from services.providers.simulator.catalogue import load_config
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.modes import Mode
 from tests.chaos import corridors, lies, phases, schedule
@@ -92,9 +93,10 @@ def test_every_toxic_is_one() -> None:
 @pytest.fixture
 def simulator_config(tmp_path: Path) -> Config:
     known = load_or_make(tmp_path / "credentials.json")
-    names = Config.model_fields.keys() & vars(known).keys()
-    values = {name: getattr(known, name) for name in names}
-    return Config(book_file=tmp_path / "book.jsonl", gateway_url="http://127.0.0.1:1", **values)
+    values = {name.upper(): value for name, value in vars(known).items()}
+    return load_config(
+        {**values, "BOOK_FILE": str(tmp_path / "book.jsonl"), "GATEWAY_URL": "http://127.0.0.1:1"}
+    )
 
 
 async def test_simulator_refuses_what_is_impossible_and_nothing_else(

@@ -12,12 +12,13 @@ from typing import Any
 from aiohttp import ClientSession, web
 
 from services.providers.adapters import ADAPTERS
-from services.providers.adapters.http import open_session
+from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
 from services.providers.domain import Webhook
 from services.providers.ports import Adapter
 from services.providers.simulator.app import create_app
 from services.providers.simulator.book import open_file
+from services.providers.simulator.catalogue import load_config
 from services.providers.simulator.config import Config as SimulatorConfig
 from services.shared.clock import SystemClock
 
@@ -99,11 +100,13 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def adapters_at(url: str) -> AsyncIterator[dict[str, Adapter]]:
+async def adapters_at(url: str, *, sandbox: bool = True) -> AsyncIterator[dict[str, Adapter]]:
     """Every registered adapter, sending to this address."""
     config = Config.load(provider_environment(url))
+    named = config.needed_providers()
+    config = config.model_copy(update={"sandbox": sandbox})
     async with open_session() as session:
-        yield {name: factory(config, session, SystemClock()) for name, factory in ADAPTERS.items()}
+        yield {name: ADAPTERS[name].open(config, session, SystemClock()) for name in named}
 
 
 @dataclass
@@ -148,7 +151,7 @@ class Lab:
 
 def simulator_config(gateway_url: str, book: Path, settle_seconds: str = "0") -> SimulatorConfig:
     """The simulator's settings, with the adapters' own keys."""
-    return SimulatorConfig.load(
+    return load_config(
         {
             "BOOK_FILE": str(book),
             "GATEWAY_URL": gateway_url,
@@ -181,13 +184,14 @@ async def answering(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
     *,
     prepared: bool = True,
+    sandbox: bool = True,
 ) -> AsyncIterator[dict[str, Adapter]]:
     """The adapters in front of a server that answers everything in one way."""
     app = web.Application()
     for path, body in PREPARATIONS.items() if prepared else ():
         app.router.add_post(path, _always(body))
     app.router.add_route("*", "/{path:.*}", answer)
-    async with serving(app) as url, adapters_at(url) as adapters:
+    async with serving(app) as url, adapters_at(url, sandbox=sandbox) as adapters:
         yield adapters
 
 

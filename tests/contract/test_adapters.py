@@ -7,15 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Kind, Operation, OperationResult, Outcome
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from tests.contract.cases import CASES, Case, send
-from tests.contract.lab import (
-    Lab,
-    running_lab,
-)
+from tests.contract.lab import Lab, answering, running_lab
 
 every_adapter = pytest.mark.parametrize("case", [CASES[name] for name in ADAPTERS], ids=ADAPTERS)
 
@@ -37,6 +35,35 @@ async def final(lab: Lab, adapter: Adapter, operation: Operation) -> OperationRe
 
 def test_every_registered_adapter_has_a_case() -> None:
     assert set(CASES) == set(ADAPTERS)
+
+
+# Nobody named, and what only a provider's own test mode knows.
+UNNAMED = {
+    "nobody": {},
+    "a test card": {"payment_method": "pm_card_visa"},
+    "a test card that declines": {"payment_method": "pm_card_visa_chargeDeclined"},
+}
+
+
+@every_adapter
+@pytest.mark.parametrize("named", list(UNNAMED))
+async def test_outside_a_sandbox_test_cards_and_test_recipients_are_refused_and_nobody_is_asked(
+    case: Case, named: str
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=500)
+
+    async with answering(answer, prepared=False, sandbox=False) as adapters:
+        adapter = adapters[case.provider]
+        result = await send(adapter, case.operation(**UNNAMED[named]))
+
+    assert (result.outcome, asked) == (Outcome.FAILED, [])
+    assert result.failure
+    assert result.failure.code in adapter.capabilities.definitive_failures
+    assert result.failure.message
 
 
 @every_adapter

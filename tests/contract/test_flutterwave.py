@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientError, web
 
 from services.providers.adapters.flutterwave import Flutterwave, Inquiries
-from services.providers.adapters.http import AnswerInvalid, Unserved, open_session
+from services.providers.adapters.kit.http import AnswerInvalid, Unserved, open_session
 from services.providers.config import Config
 from services.providers.domain import Operation, OperationResult, Outcome, Recipient
 from services.providers.simulator.app import create_app

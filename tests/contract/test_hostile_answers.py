@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from services.providers.adapters import ADAPTERS
-from services.providers.adapters.http import BODY_BYTES_MAX
+from services.providers.adapters.kit.http import BODY_BYTES_MAX
 from services.providers.config import Config
 from services.providers.domain import Operation, Outcome
 from services.providers.usecases import Providers

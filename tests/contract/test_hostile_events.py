@@ -10,7 +10,7 @@ import pytest
 from services.providers.adapters import ADAPTERS
 from services.providers.convert import from_events
 from services.providers.domain import Webhook, WebhookEvent, WebhookSignatureInvalid
-from services.providers.simulator.webhooks import standard_headers
+from services.providers.simulator.local_wallet_api import standard_headers
 from services.shared.errors import Invalid
 from services.shared.text import is_storable
 from tests.contract.test_webhooks import NOW, SCHEMES, adapter_at

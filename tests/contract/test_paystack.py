@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
 
-from services.providers.adapters.http import open_session
-from services.providers.adapters.paystack import Paystack
+from services.providers.adapters import ADAPTERS
+from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
 from services.providers.domain import Operation, Outcome, Recipient
 from services.shared.clock import SystemClock
@@ -55,12 +54,12 @@ class Script:
 
 
 @asynccontextmanager
-async def scripted(script: Script, **changes: SecretStr) -> AsyncIterator[Paystack]:
+async def scripted(script: Script, **changes: object) -> AsyncIterator[Any]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", script.answer)
     async with serving(app) as url, open_session() as session:
         config = Config.load(provider_environment(url)).model_copy(update=changes)
-        yield Paystack(config, session, SystemClock())
+        yield ADAPTERS["paystack"].open(config, session, SystemClock())
 
 
 @pytest.mark.parametrize(
@@ -145,10 +144,10 @@ async def test_a_currency_that_it_does_not_pay_is_refused_without_asking() -> No
     assert result.failure.code == "currency_unsupported"
 
 
-async def test_with_a_live_key_nobody_is_paid_by_default() -> None:
+async def test_outside_a_sandbox_nobody_is_paid_by_default() -> None:
     script = Script({})
 
-    async with scripted(script, paystack_api_key=SecretStr("sk_live_1")) as paystack:
+    async with scripted(script, sandbox=False) as paystack:
         result = await paystack.send_payout(CASE.operation())
 
     assert (result.outcome, script.asked) == (Outcome.FAILED, [])

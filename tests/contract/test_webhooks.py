@@ -16,12 +16,10 @@ from services.providers.domain import (
     WebhookTimestampOutOfRange,
 )
 from services.providers.ports import Adapter
-from services.providers.simulator.webhooks import (
-    flutterwave_headers,
-    paystack_headers,
-    standard_headers,
-    stripe_headers,
-)
+from services.providers.simulator.flutterwave_account import flutterwave_headers
+from services.providers.simulator.local_wallet_api import standard_headers
+from services.providers.simulator.paystack_api import paystack_headers
+from services.providers.simulator.stripe_api import stripe_headers
 from services.shared.errors import Invalid
 from tests.contract.lab import (
     FLUTTERWAVE_SECRET,
@@ -56,7 +54,7 @@ async def adapter_at(name: str, at: datetime, **variables: str) -> Adapter:
     environment = provider_environment("http://127.0.0.1:1") | variables
     async with ClientSession() as session:
         # Reading a webhook speaks with nobody.
-        return ADAPTERS[name](Config.load(environment), session, FixedClock(at))
+        return ADAPTERS[name].open(Config.load(environment), session, FixedClock(at))
 
 
 Sign = Callable[[bytes, str, datetime], dict[str, str]]

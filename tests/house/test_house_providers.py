@@ -16,8 +16,7 @@ from tests.house.places import ROOT, at, check
 
 PAGES = ROOT / "docs" / "providers"
 RECORDS: Mapping[str, Capabilities] = {
-    name: ADAPTERS[name].capabilities  # type: ignore[attr-defined]  # An adapter is a class.
-    for name in sorted(ADAPTERS)
+    name: ADAPTERS[name].capabilities for name in sorted(ADAPTERS)
 }
 WORDS = {
     ErrorCaching.ERRORS_CACHED: "yes",

@@ -1,25 +1,33 @@
-"""The catalogue of providers: ADAPTERS is the one place where an adapter is registered, and
-AdapterSettings gathers the variables that each adapter's own file declares."""
+"""The catalogue of providers: each folder here but the kit is one, by the name that corridors use.
+It is read at its first use, so that a provider that no corridor names costs nothing."""
 
-from collections.abc import Callable, Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-import aiohttp
+from services.providers.adapters.kit.registration import Registration
 
-from services.providers.adapters.flutterwave import Flutterwave, FlutterwaveSettings
-from services.providers.adapters.local_wallet import LocalWallet, LocalWalletSettings
-from services.providers.adapters.paystack import Paystack, PaystackSettings
-from services.providers.adapters.stripe import Stripe, StripeSettings
-from services.providers.ports import Adapter
-from services.shared.clock import Clock
+_KIT = "kit"
 
 
-class AdapterSettings(StripeSettings, FlutterwaveSettings, LocalWalletSettings, PaystackSettings):
-    """The variables of all adapters."""
+class Catalogue(Mapping[str, Registration]):
+    """Every adapter's registration, by the name of its folder."""
+
+    def __init__(self) -> None:
+        folders = (found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
+        self._names = tuple(sorted(name for name in folders if name != _KIT))
+
+    def __getitem__(self, name: str) -> Registration:
+        if name not in self._names:
+            raise KeyError(name)
+        registration: Registration = import_module(f"{__name__}.{name}").ADAPTER
+        return registration
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-ADAPTERS: Mapping[str, Callable[[AdapterSettings, aiohttp.ClientSession, Clock], Adapter]] = {
-    "flutterwave": Flutterwave,
-    "local_wallet": LocalWallet,
-    "paystack": Paystack,
-    "stripe": Stripe,
-}
+ADAPTERS = Catalogue()

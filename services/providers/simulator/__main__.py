@@ -9,6 +9,7 @@ import uvloop
 from aiohttp import web
 
 from services.providers.simulator.app import create_app
+from services.providers.simulator.catalogue import load_config
 from services.providers.simulator.config import Config
 from services.shared import log
 from services.shared.errors import CannotStart
@@ -35,7 +36,7 @@ async def serve(config: Config) -> None:
 
 if __name__ == "__main__":
     try:
-        settings = Config.load(os.environ)
+        settings = load_config(os.environ)
         log.configure("simulator", settings.log_level)
         uvloop.run(serve(settings))
     except (CannotStart, OSError) as error:

@@ -9,16 +9,12 @@ from pathlib import Path
 from aiohttp import web
 
 from services.providers.simulator.book import Book, open_file
+from services.providers.simulator.catalogue import APIS
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.event_faults import UnreliableSender
 from services.providers.simulator.faults.http_faults import HttpFaults
-from services.providers.simulator.flutterwave_api import FlutterwaveApi
-from services.providers.simulator.paystack_api import PaystackApi
-from services.providers.simulator.stripe_api import StripeApi
-from services.providers.simulator.wallet_api import WalletApi
 
-APIS = (FlutterwaveApi, PaystackApi, StripeApi, WalletApi)
 REQUEST_BYTES_MAX = 64 * 1024
 
 
@@ -29,7 +25,7 @@ async def create_app(
     book = Book(config.book_file, opened)
     control = Control(book)
     sender = UnreliableSender(control)
-    apis = [api(config, book, sender, control) for api in APIS]
+    apis = [api(config, book, sender, control) for api in APIS.values()]
     faults = HttpFaults(control, book, sender)
     app = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[faults.middleware])
     for api in apis:

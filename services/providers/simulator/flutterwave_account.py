@@ -2,6 +2,9 @@
 from, and the events that tell of it. The HTTP around it is in flutterwave_api."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -23,6 +26,7 @@ from services.providers.simulator.flutterwave_transfers import (
     told,
 )
 from services.providers.simulator.webhooks import Event, Sender, event_id
+from services.shared.env import Field, SecretStr
 
 ID_FIRST = 190_626
 # The book's name of the end, by Flutterwave's.
@@ -34,10 +38,38 @@ EFFECTS = {
 }
 
 
+def flutterwave_headers(
+    body: bytes, secret: str, _timestamp: int = 0, _event_id: str = ""
+) -> dict[str, str]:
+    """Flutterwave's two proofs: the secret as it is, and HMAC-SHA256 over the body alone by it."""
+    signed = hmac.digest(secret.encode(), body, hashlib.sha256)
+    return {
+        "verif-hash": secret,
+        "flutterwave-signature": base64.b64encode(signed).decode(),
+    }
+
+
+class FlutterwaveStandIn(Config):
+    """The variables of the simulator's Flutterwave."""
+
+    flutterwave_api_key: SecretStr = Field(description="The one key that its Flutterwave accepts.")
+    flutterwave_webhook_secret: SecretStr = Field(
+        description="The secret hash of its Flutterwave events; it signs them too."
+    )
+    flutterwave_balance: int = Field(
+        10**13,
+        gt=0,
+        le=10**13,
+        description="What its Flutterwave holds in each currency at first, in whole units.",
+    )
+
+
 class Account:
     """All that the provider knows, going on where the book ends."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+    def __init__(
+        self, config: FlutterwaveStandIn, book: Book, sender: Sender, control: Control
+    ) -> None:
         self._secret = config.flutterwave_webhook_secret
         self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks/flutterwave"
         self._settle_seconds = config.settle_seconds
@@ -144,7 +176,7 @@ class Account:
                 key=transfer["reference"],
                 url=self._url,
                 id=event_id("flw"),
-                scheme=PROVIDER,
+                sign=flutterwave_headers,
                 secret=self._secret,
                 body={
                     # A transfer that failed is "completed" too.

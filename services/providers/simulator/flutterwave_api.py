@@ -9,11 +9,10 @@ from aiohttp import web
 
 from services.providers.simulator.bearer import Handler, answering
 from services.providers.simulator.book import Book
-from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
 from services.providers.simulator.faults.wire import At, Call, Wire
-from services.providers.simulator.flutterwave_account import Account
+from services.providers.simulator.flutterwave_account import Account, FlutterwaveStandIn
 from services.providers.simulator.flutterwave_transfers import (
     PROVIDER,
     QUEUED,
@@ -47,7 +46,11 @@ EXEMPT = {
 class FlutterwaveApi:
     """The server's handlers."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+    settings = FlutterwaveStandIn
+
+    def __init__(
+        self, config: FlutterwaveStandIn, book: Book, sender: Sender, control: Control
+    ) -> None:
         self._key = config.flutterwave_api_key.get_secret_value()
         self._account = Account(config, book, sender, control)
 
@@ -162,3 +165,6 @@ def _number(text: str | None) -> Decimal:
         return Decimal(text or "")
     except InvalidOperation:
         raise Refused(400, "amount must be a number") from None
+
+
+API = FlutterwaveApi

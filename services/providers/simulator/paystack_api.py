@@ -3,6 +3,7 @@ later, asking by reference, and signed events. A reference is taken once, and re
 
 import asyncio
 import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -19,6 +20,7 @@ from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
 from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.webhooks import Event, Sender, event_id
+from services.shared.env import Field, SecretStr
 
 Json = dict[str, Any]
 
@@ -63,10 +65,30 @@ class Refused(Refusal):
         super().__init__(status, message, _error(code, message, error_type))
 
 
+def paystack_headers(
+    body: bytes, secret: str, _timestamp: int = 0, _event_id: str = ""
+) -> dict[str, str]:
+    """Paystack's signature: HMAC-SHA512 over the body alone, keyed with the API key."""
+    signed = hmac.new(secret.encode(), body, hashlib.sha512)
+    return {"x-paystack-signature": signed.hexdigest()}
+
+
+class PaystackStandIn(Config):
+    """The variable of the simulator's Paystack."""
+
+    paystack_api_key: SecretStr = Field(
+        description="The one key that its Paystack accepts; it signs its events too."
+    )
+
+
 class PaystackApi:
     """The server's state and its handlers."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+    settings = PaystackStandIn
+
+    def __init__(
+        self, config: PaystackStandIn, book: Book, sender: Sender, control: Control
+    ) -> None:
         self._key = config.paystack_api_key
         self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks/paystack"
         self._settle_seconds = config.settle_seconds
@@ -207,7 +229,7 @@ class PaystackApi:
                 key=ended["reference"],
                 url=self._url,
                 id=event_id("ps"),
-                scheme=PROVIDER,
+                sign=paystack_headers,
                 secret=self._key,
                 body={"event": f"transfer.{status}", "data": self._told(ended)},
             )
@@ -305,3 +327,6 @@ def _line(transfer: Json, effect: str) -> Line:
         currency=transfer["currency"],
         state=transfer,
     )
+
+
+API = PaystackApi

@@ -30,6 +30,7 @@ from services.providers.simulator.stripe_intents import (
 )
 from services.providers.simulator.stripe_refunds import charge_of, new_refund
 from services.providers.simulator.webhooks import Event, Sender, event_id
+from services.shared.env import Field, SecretStr
 
 API_VERSION = "2026-10-28.endive"
 MISMATCH = "was used before with other parameters"
@@ -65,10 +66,25 @@ class Effect:
     body: Json
 
 
+def stripe_headers(body: bytes, secret: str, timestamp: int, _event_id: str = "") -> dict[str, str]:
+    """Stripe's signature: HMAC-SHA256 over "<time>.<body>", keyed with the secret as it is."""
+    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
+    return {"stripe-signature": f"t={timestamp},v1={signed.hexdigest()}"}
+
+
+class StripeStandIn(Config):
+    """The variables of the simulator's Stripe."""
+
+    stripe_api_key: SecretStr = Field(description="The one key that its Stripe accepts.")
+    stripe_webhook_secret: SecretStr = Field(description="Signs its Stripe events.")
+
+
 class StripeApi:
     """The server's state and its handlers."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+    settings = StripeStandIn
+
+    def __init__(self, config: StripeStandIn, book: Book, sender: Sender, control: Control) -> None:
         self._key = config.stripe_api_key.get_secret_value()
         self._secret = config.stripe_webhook_secret
         self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks/stripe"
@@ -298,7 +314,7 @@ class StripeApi:
                 key=key,
                 url=self._url,
                 id=new_id,
-                scheme="stripe",
+                sign=stripe_headers,
                 secret=self._secret,
                 body=body,
             )
@@ -351,3 +367,6 @@ def _fault(status: int, message: str) -> Json:
 def _idempotency_error(status: int, code: str, what: str) -> Refused:
     error = {"type": "idempotency_error", "message": f"This idempotency key {what}."}
     return Refused(status, {**error, "code": code} if code else error)
+
+
+API = StripeApi

@@ -89,10 +89,9 @@ def trusted_amount(patches: Patches) -> None:
 
 
 def _believe_adapters(patches: Patches) -> None:
-    from services.providers.adapters import local_wallet
     from services.providers.adapters.flutterwave import translate as flutterwave
+    from services.providers.adapters.local_wallet import translate as local_wallet
     from services.providers.adapters.paystack import client as paystack
-    from services.providers.adapters.paystack.translate import _money as money_at_paystack
     from services.providers.adapters.stripe import refunds
     from services.providers.adapters.stripe import translate as stripe
 
@@ -103,17 +102,29 @@ def _believe_adapters(patches: Patches) -> None:
 
         original = patches.put(module, name, read)
 
-    believe(local_wallet, "_read_payout", local_wallet._money)
-    believe(paystack, "read_transfer", money_at_paystack)
+    believe(local_wallet, "read_payout", _money_at_the_wallet)
+    believe(paystack, "read_transfer", _money_at_paystack)
     believe(flutterwave, "read_transfer", _money_at_flutterwave)
     believe(stripe, "read_intent", _money_at_stripe)
     believe(refunds, "read_refund", _money_at_stripe)
 
 
-def _money_at_flutterwave(transfer: Any) -> Any:
-    from services.providers.adapters.flutterwave.amounts import from_number
+def _money_at_the_wallet(payout: Any) -> Any:
+    from services.providers.adapters.kit.amounts import minor_units
 
-    return from_number(transfer.get("amount"), transfer.get("currency"))
+    return minor_units(payout.get("amount_minor"), payout.get("currency"))
+
+
+def _money_at_paystack(transfer: Any) -> Any:
+    from services.providers.adapters.kit.amounts import minor_units
+
+    return minor_units(transfer.get("amount"), transfer.get("currency"))
+
+
+def _money_at_flutterwave(transfer: Any) -> Any:
+    from services.providers.adapters.kit.amounts import major_units
+
+    return major_units(transfer.get("amount"), transfer.get("currency"))
 
 
 def _money_at_stripe(intent: Any) -> Any:

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from services.providers.adapters.flutterwave import Flutterwave, FlutterwaveSettings, Inquiries
-from services.providers.adapters.http import open_session
+from services.providers.adapters.kit.http import open_session
 from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
 from services.shared.ids import encode_id, new_id
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(not KEY, reason="FLUTTERWAVE_LIVE_SANDBOX_KEY ho
 async def account() -> AsyncIterator[tuple[FlutterwaveSettings, ClientSession]]:
     assert KEY.startswith("FLWSECK_TEST-"), "only a test key may be used here"
     settings = FlutterwaveSettings(
+        # The account is a sandbox of the provider's own.
+        sandbox=True,
         flutterwave_base_url="https://api.flutterwave.com/v3",
         flutterwave_api_key=SecretStr(KEY),
         flutterwave_webhook_scheme="verif_hash",

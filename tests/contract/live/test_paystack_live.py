@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from services.providers.adapters.http import open_session
+from services.providers.adapters.kit.http import open_session
 from services.providers.adapters.paystack import Paystack, PaystackSettings
 from services.providers.domain import Kind, Operation, Outcome, Recipient
 from services.shared.clock import SystemClock
@@ -27,6 +27,8 @@ async def paystack() -> AsyncIterator[Paystack]:
     assert KEY.startswith("sk_test_"), "only a test key may be used here"
     secret = SecretStr(KEY)
     settings = PaystackSettings(
+        # The account is a sandbox of the provider's own.
+        sandbox=True,
         paystack_base_url="https://api.paystack.co",
         paystack_api_key=secret,
         paystack_webhook_secrets=(secret,),

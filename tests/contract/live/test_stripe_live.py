@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from services.providers.adapters.http import open_session
+from services.providers.adapters.kit.http import open_session
 from services.providers.adapters.stripe import Stripe, StripeSettings
 from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
@@ -24,6 +24,8 @@ pytestmark = pytest.mark.skipif(not KEY, reason="STRIPE_LIVE_SANDBOX_KEY holds n
 async def stripe() -> AsyncIterator[Stripe]:
     assert KEY.startswith("sk_test_"), "only a test key may be used here"
     settings = StripeSettings(
+        # The account is a sandbox of the provider's own.
+        sandbox=True,
         stripe_base_url="https://api.stripe.com",
         stripe_api_key=SecretStr(KEY),
         stripe_webhook_secrets=(SecretStr("whsec_unused"),),

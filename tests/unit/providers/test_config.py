@@ -1,13 +1,16 @@
-"""What a providers process refuses to start with."""
+"""What a providers process reads, and refuses to start with."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.providers.adapters import ADAPTERS
 from services.providers.assembly import assemble
 from services.providers.config import Config
 from services.shared.errors import CannotStart
 from tests.contract.lab import LIVE, SECRETS, provider_environment
+from tests.corridors import live_corridors, one_corridor
 
 SIMULATOR = "http://127.0.0.1:7000"
 TEST = {
@@ -17,11 +20,19 @@ TEST = {
     "PAYSTACK_WEBHOOK_SECRETS": "sk_test_2",
 }
 
-ADDRESSES = [name.upper() for name in Config.model_fields if name.endswith("_base_url")]
+VARIABLES = [name for name in ADAPTERS for name in ADAPTERS[name].settings.model_fields]
+ADDRESSES = [name.upper() for name in VARIABLES if name.endswith("_base_url")]
 
 
-def load(**changes: str) -> Config:
+def load(**changes: str) -> Any:
     return Config.load(provider_environment(SIMULATOR) | changes)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> dict[str, str]:
+    """What makes a deployment with real money of a sandbox, whose corridor names every offramp."""
+    folder = live_corridors(tmp_path, "local_wallet", "paystack", "flutterwave")
+    return LIVE | {"CORRIDORS_DIR": str(folder)}
 
 
 def test_a_sandbox_at_the_simulator_starts() -> None:
@@ -30,8 +41,8 @@ def test_a_sandbox_at_the_simulator_starts() -> None:
     assert config.local_wallet_base_url == f"{SIMULATOR}/wallet"
 
 
-def test_real_providers_by_tls_start_without_a_simulator() -> None:
-    assert load(**LIVE).stripe_base_url == "https://api.stripe.com"
+def test_real_providers_by_tls_start_without_a_simulator(live: dict[str, str]) -> None:
+    assert load(**live).stripe_base_url == "https://api.stripe.com"
 
 
 @pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1", " sk_live_1"])
@@ -53,15 +64,17 @@ def test_every_providers_live_keys_are_known_wherever_they_stand(variable: str, 
         load(**{variable: key})
 
 
-@pytest.mark.parametrize("keys", [LIVE, LIVE | TEST])
-def test_keys_of_one_mode_start_outside_a_sandbox(keys: dict[str, str]) -> None:
-    assert not load(**keys).sandbox
+@pytest.mark.parametrize("keys", [{}, TEST])
+def test_keys_of_one_mode_start_outside_a_sandbox(
+    live: dict[str, str], keys: dict[str, str]
+) -> None:
+    assert not load(**(live | keys)).sandbox
 
 
 @pytest.mark.parametrize("variable", TEST)
-def test_a_test_key_among_live_ones_is_refused(variable: str) -> None:
+def test_a_test_key_among_live_ones_is_refused(live: dict[str, str], variable: str) -> None:
     with pytest.raises(CannotStart, match=f"live, {variable} test: use keys of one mode only"):
-        load(**(LIVE | {variable: TEST[variable]}))
+        load(**(live | {variable: TEST[variable]}))
 
 
 @pytest.mark.parametrize("variable", ADDRESSES)
@@ -91,13 +104,13 @@ def test_the_default_address_is_not_for_a_sandbox() -> None:
 
 
 @pytest.mark.parametrize("variable", ADDRESSES)
-def test_a_real_provider_without_tls_is_refused(variable: str) -> None:
+def test_a_real_provider_without_tls_is_refused(live: dict[str, str], variable: str) -> None:
     with pytest.raises(CannotStart, match=f"{variable} must be https"):
-        load(**(LIVE | {variable: "http://wallet.example"}))
+        load(**(live | {variable: "http://wallet.example"}))
 
 
 @pytest.mark.parametrize(
-    "variable", [name for name in Config.model_fields if name.endswith("_webhook_secrets")]
+    "variable", [name for name in VARIABLES if name.endswith("_webhook_secrets")]
 )
 @pytest.mark.parametrize("secrets", ["", " ", ",", "whsec_b2s=,"])
 def test_an_empty_webhook_secret_is_refused(variable: str, secrets: str) -> None:
@@ -143,4 +156,66 @@ async def test_a_corridor_that_nobody_can_serve_is_refused(
 
     with pytest.raises(CannotStart, match=problem):
         async with assemble(load(CORRIDORS_DIR=str(tmp_path))):
+            pass
+
+
+def _without(provider: str, folder: Path) -> dict[str, str]:
+    """A sandbox's variables but those of one provider."""
+    prefix = f"{provider.upper()}_"
+    environment = provider_environment(SIMULATOR) | {"CORRIDORS_DIR": str(folder)}
+    return {name: text for name, text in environment.items() if not name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("provider", [name for name in ADAPTERS if name != "stripe"])
+async def test_a_provider_that_no_corridor_names_needs_no_variable_and_is_not_opened(
+    tmp_path: Path, provider: str
+) -> None:
+    others = [name for name in ADAPTERS if name not in (provider, "stripe")]
+    config = Config.load(_without(provider, one_corridor(tmp_path, *others)))
+
+    assert set(config.needed_providers()) == {*ADAPTERS} - {provider}
+    assert not [name for name in type(config).model_fields if name.startswith(provider)]
+    async with assemble(config):
+        pass
+
+
+@pytest.mark.parametrize("provider", list(ADAPTERS))
+def test_a_variable_that_is_missing_is_named_with_the_corridor_that_needs_it(
+    tmp_path: Path, provider: str
+) -> None:
+    folder = one_corridor(tmp_path, *(name for name in ADAPTERS if name != "stripe"))
+
+    with pytest.raises(CannotStart) as refused:
+        Config.load(_without(provider, folder))
+
+    variable = f"{provider.upper()}_API_KEY"
+    words = f"{variable}: field required (corridor us-in names {provider})"
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_retired_provider_is_opened_as_long_as_it_is_named(tmp_path: Path) -> None:
+    environment = {"CORRIDORS_DIR": str(one_corridor(tmp_path, "local_wallet"))}
+
+    assert set(load(**environment).needed_providers()) == {"local_wallet", "stripe"}
+    kept = load(**environment, RETIRED_PROVIDERS="paystack, flutterwave")
+    assert set(kept.needed_providers()) == set(ADAPTERS)
+    with pytest.raises(CannotStart, match=r"PAYSTACK_API_KEY: .*RETIRED_PROVIDERS names paystack"):
+        load(**environment, RETIRED_PROVIDERS="paystack", PAYSTACK_API_KEY="")
+    with pytest.raises(CannotStart, match="RETIRED_PROVIDERS: no adapter is called acme"):
+        load(**environment, RETIRED_PROVIDERS="acme")
+
+
+@pytest.mark.parametrize("module", ["kit", "http", "__init__", ""])
+def test_what_adapters_share_is_no_provider(module: str) -> None:
+    assert module not in ADAPTERS
+
+
+async def test_a_limit_for_a_provider_that_no_corridor_names_is_none(tmp_path: Path) -> None:
+    folder = str(one_corridor(tmp_path, "local_wallet"))
+
+    async with assemble(load(CORRIDORS_DIR=folder, PROVIDER_RATES="paystack=5")):
+        pass
+    with pytest.raises(CannotStart, match="no adapter is called acme"):
+        async with assemble(load(CORRIDORS_DIR=folder, PROVIDER_RATES="acme=5")):
             pass

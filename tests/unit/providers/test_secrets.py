@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,6 +14,7 @@ from services.providers.secrets import LiveSecret, LiveSecrets
 from services.shared.env import SecretStr
 from services.shared.errors import CannotStart
 from tests.contract.lab import STRIPE_KEY, provider_environment
+from tests.corridors import live_corridors
 
 SIMULATOR = "http://127.0.0.1:7000"
 
@@ -28,7 +30,7 @@ class Folder:
         for variable in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"):
             del environment[variable]
             environment[f"{variable}_FILE"] = str(self.path(variable))
-        self.config = Config.load(environment)
+        self.config: Any = Config.load(environment)
 
     def path(self, variable: str) -> Path:
         return self._folder / variable.lower()
@@ -111,9 +113,10 @@ def test_a_test_key_never_becomes_a_live_one_while_running(
         "PAYSTACK_WEBHOOK_SECRETS": "key",
         "LOCAL_WALLET_BASE_URL": "https://wallet.example",
         "STRIPE_API_KEY_FILE": str(tmp_path / "key"),
+        "CORRIDORS_DIR": str(live_corridors(tmp_path)),
     }
     (tmp_path / "key").write_text(first)
-    config = Config.load(provider_environment(SIMULATOR) | real)
+    config: Any = Config.load(provider_environment(SIMULATOR) | real)
 
     (tmp_path / "key").write_text(f"{second}\n")
 
@@ -144,7 +147,7 @@ def test_a_broken_file_hinders_no_other(folder: Folder) -> None:
 
 
 def test_a_secret_from_the_environment_stays_as_it_is() -> None:
-    config = Config.load(provider_environment(SIMULATOR))
+    config: Any = Config.load(provider_environment(SIMULATOR))
 
     assert not isinstance(config.stripe_api_key, LiveSecret)
     assert not isinstance(config.stripe_webhook_secrets, LiveSecrets)
@@ -213,7 +216,7 @@ def test_a_mounted_folder_that_moves_its_link_is_seen(tmp_path: Path) -> None:
     (tmp_path / "key").symlink_to("..data/key")
     environment = provider_environment(SIMULATOR)
     del environment["STRIPE_API_KEY"]
-    config = Config.load({**environment, "STRIPE_API_KEY_FILE": str(tmp_path / "key")})
+    config: Any = Config.load({**environment, "STRIPE_API_KEY_FILE": str(tmp_path / "key")})
     seen = [config.stripe_api_key.get_secret_value()]
 
     for number in (1, 2):

@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from caravel.providers.v1 import providers_pb2
 
-from services.providers.simulator.webhooks import standard_headers, stripe_headers
+from services.providers.simulator.local_wallet_api import standard_headers
+from services.providers.simulator.stripe_api import stripe_headers
 from tests.contract.cases import CASES
 from tests.contract.lab import STRIPE_KEY, WALLET_KEY
 from tests.contract.lab import serving as http_serving

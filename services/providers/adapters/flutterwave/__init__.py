@@ -5,5 +5,10 @@ and `api` the HTTP that they share."""
 from services.providers.adapters.flutterwave.client import Flutterwave
 from services.providers.adapters.flutterwave.inquiries import Inquiries
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
+from services.providers.adapters.kit.registration import Registration
 
-__all__ = ["Flutterwave", "FlutterwaveSettings", "Inquiries"]
+ADAPTER = Registration(
+    settings=FlutterwaveSettings, capabilities=Flutterwave.capabilities, open=Flutterwave
+)
+
+__all__ = ["ADAPTER", "Flutterwave", "FlutterwaveSettings", "Inquiries"]

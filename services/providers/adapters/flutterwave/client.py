@@ -8,7 +8,6 @@ import hmac
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 from pydantic import SecretStr
@@ -17,7 +16,10 @@ from services.providers.adapters.flutterwave import translate
 from services.providers.adapters.flutterwave.amounts import is_supported, to_number
 from services.providers.adapters.flutterwave.api import Api
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
-from services.providers.adapters.http import NO_ANSWER, AnswerInvalid, NotConnected, no_answer
+from services.providers.adapters.kit.answers import RECIPIENT_MISSING, absent
+from services.providers.adapters.kit.bearer import segment
+from services.providers.adapters.kit.events import check_proof
+from services.providers.adapters.kit.http import NO_ANSWER, AnswerInvalid, NotConnected, no_answer
 from services.providers.domain import (
     Capabilities,
     DuplicateReference,
@@ -31,7 +33,6 @@ from services.providers.domain import (
     Webhook,
     WebhookAuthentication,
     WebhookEvent,
-    WebhookSignatureInvalid,
     failed,
     not_sent,
     unknown,
@@ -71,7 +72,7 @@ class Flutterwave:
         _clock: Clock,
     ) -> None:
         self._api = Api(settings, session)
-        self._test_mode = settings.in_test_mode
+        self._sandbox = settings.sandbox
         self._webhook_secrets = settings.flutterwave_webhook_secrets
         self._body_is_signed = settings.flutterwave_webhook_scheme == "signature"
         if self._body_is_signed:
@@ -104,10 +105,8 @@ class Flutterwave:
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Compares the hash, or verifies the signature by it, whichever the account uses."""
         header = "flutterwave-signature" if self._body_is_signed else "verif-hash"
-        given = webhook.headers.get(header, "").encode()
-        proofs = [self._proof(webhook.body, secret) for secret in self._webhook_secrets]
-        if not any(hmac.compare_digest(proof, given) for proof in proofs):
-            raise WebhookSignatureInvalid(provider="flutterwave")
+        proofs = (self._proof(webhook.body, secret) for secret in self._webhook_secrets)
+        check_proof(webhook.headers.get(header, ""), proofs, provider="flutterwave")
         return translate.read_event(webhook.body)
 
     def _proof(self, body: bytes, secret: SecretStr) -> bytes:
@@ -128,11 +127,11 @@ class Flutterwave:
         recipient = self._recipient(operation)
         if recipient is None:
             message = "the payment names nobody to pay"
-            return failed(operation.key, translate.RECIPIENT_MISSING, message)
+            return failed(operation.key, RECIPIENT_MISSING, message)
         return translate.transfer_body(operation, recipient, amount)
 
     def _recipient(self, operation: Operation) -> Recipient | None:
-        if operation.recipient is None and self._test_mode:
+        if operation.recipient is None and self._sandbox:
             return translate.sandbox_recipient(operation.amount.currency)
         return operation.recipient
 
@@ -141,8 +140,8 @@ class Flutterwave:
         if envelope.http_status == 400:
             # A reference that is taken is refused in words that may change: ask for it instead.
             found = await self._by_reference(operation)
-            absent = found.outcome is Outcome.ABSENT
-            return translate.refused(operation, envelope) if absent else found
+            refused = translate.refused(operation, envelope)
+            return refused if found.outcome is Outcome.ABSENT else found
         if not envelope.succeeded:
             return translate.refused(operation, envelope)
         result = translate.read_transfer(operation, envelope.data)
@@ -158,7 +157,7 @@ class Flutterwave:
         if not isinstance(envelope.data, list):
             raise AnswerInvalid("a list of transfers that is none")
         if not envelope.data:
-            return translate.absent(operation)
+            return absent(operation, translate.NAME, "transfer")
         # The filter is believed where it finds nothing; what it finds is checked.
         ours = [one for one in envelope.data if _reference(one) == operation.key]
         if not ours:
@@ -170,7 +169,7 @@ class Flutterwave:
         return await self._by_id(operation, ids[0])
 
     async def _by_id(self, operation: Operation, transfer_id: str) -> OperationResult:
-        envelope = await self._api.get(f"/transfers/{quote(transfer_id, safe='')}")
+        envelope = await self._api.get(f"/transfers/{segment(transfer_id)}")
         if not envelope.succeeded:
             return translate.refused(operation, envelope)
         return translate.read_transfer(operation, envelope.data)

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import aiohttp
 
-from services.providers.adapters.flutterwave.amounts import from_number, to_number
+from services.providers.adapters.flutterwave.amounts import to_number
 from services.providers.adapters.flutterwave.api import Api, as_object
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
-from services.providers.adapters.http import AnswerInvalid
+from services.providers.adapters.kit.amounts import major_units
+from services.providers.adapters.kit.http import AnswerInvalid
 from services.shared.money import EXACT, Money
 
 
@@ -47,7 +48,7 @@ class Inquiries:
         }
         answer = as_object(await self._ask("/transfers/rates", query))
         meant = as_object(answer.get("destination"))
-        if from_number(meant.get("amount"), meant.get("currency")) != destination:
+        if major_units(meant.get("amount"), meant.get("currency")) != destination:
             raise AnswerInvalid("a rate for another amount")
         if as_object(answer.get("source")).get("currency") != source:
             raise AnswerInvalid("a rate from another currency")
@@ -68,7 +69,7 @@ def _text(amount: Money) -> str:
 
 
 def _money(number: object, stated: object, currency: str) -> Money:
-    money = from_number(number, stated)
+    money = major_units(number, stated)
     if money is None or money.currency != currency:
         raise AnswerInvalid(f"no amount of {currency}")
     return money

@@ -4,9 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
-
-TEST_KEY_PREFIX = "FLWSECK_TEST-"
+from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 
 
 class FlutterwaveSettings(ProviderSettings):
@@ -26,8 +24,3 @@ class FlutterwaveSettings(ProviderSettings):
         "verif_hash",
         description="How its webhooks prove themselves: the hash itself, or an HMAC by it.",
     )
-
-    @property
-    def in_test_mode(self) -> bool:
-        """True with a key that can move no money; a payout may then go to nobody in particular."""
-        return self.flutterwave_api_key.get_secret_value().startswith(TEST_KEY_PREFIX)

@@ -6,11 +6,18 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from services.providers.adapters.flutterwave.amounts import from_number
 from services.providers.adapters.flutterwave.api import Envelope, Json, as_object
-from services.providers.adapters.http import AnswerInvalid, instant, read_object, states_money, text
+from services.providers.adapters.kit import answers
+from services.providers.adapters.kit.amounts import major_units, states_money
+from services.providers.adapters.kit.answers import (
+    RECIPIENT_MISSING,
+    Stated,
+    read_stated,
+    unknown_status,
+)
+from services.providers.adapters.kit.events import not_an_event, read_event_object
+from services.providers.adapters.kit.http import AnswerInvalid, instant, text
 from services.providers.domain import (
-    UNKNOWN_STATUS,
     Failure,
     Kind,
     Operation,
@@ -18,10 +25,7 @@ from services.providers.domain import (
     Outcome,
     Recipient,
     WebhookEvent,
-    other_amount,
-    unknown,
 )
-from services.shared.errors import field_invalid
 
 # Its name in messages for operators.
 NAME = "Flutterwave"
@@ -48,21 +52,12 @@ PASSING_FAILURES = frozenset({"insufficient_balance", "limit_exceeded"})
 # nothing will.
 AMOUNT_UNSUPPORTED = "amount_unsupported"
 CURRENCY_UNSUPPORTED = "currency_unsupported"
-RECIPIENT_MISSING = "recipient_missing"
 # All that a FAILED of ours can say about a payout.
 DEFINITIVE_FAILURES = frozenset(
     {code for _, code in FAILURES} | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, RECIPIENT_MISSING}
 )
-# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
-AMBIGUOUS = {
-    200: "request_refused",
-    400: "request_refused",
-    401: "provider_unauthenticated",
-    403: "provider_forbidden",
-    404: "reference_unknown",
-    409: "reference_reused",
-    422: "request_refused",
-}
+# A refusal within a 200 leaves open what happened, as a 400 does.
+AMBIGUOUS = {**answers.AMBIGUOUS, 200: "request_refused", 409: "reference_reused"}
 TRANSFER_EVENT = "transfer.completed"
 NARRATION_LENGTH_MAX = 100
 _ADMITTED_PREFIX = "disburse failed:"
@@ -111,51 +106,33 @@ def transfer_id(transfer: Json) -> str:
 def read_transfer(operation: Operation, data: object) -> OperationResult:
     """The operation's result, by its transfer. Raises AnswerInvalid where it is none."""
     transfer = as_object(data)
-    reference, status = transfer_id(transfer), text(transfer.get("status"))
-    if not status:
-        raise AnswerInvalid("a transfer without its status")
-    stated_at_all = states_money(transfer.get("amount"), transfer.get("currency"))
-    if not text(transfer.get("reference")) or not stated_at_all:
-        raise AnswerInvalid("a transfer without its reference and amount")
-    if transfer["reference"] != operation.key:
-        return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
-    stated = from_number(transfer.get("amount"), transfer.get("currency"))
-    if stated != operation.amount:
-        moved = stated if _outcome(status, transfer)[0] is Outcome.SUCCEEDED else None
-        return other_amount(operation.key, reference, moved)
-    outcome, failure = _outcome(status, transfer)
-    return OperationResult(
-        key=operation.key,
+    outcome, failure = _outcome(text(transfer.get("status")), transfer)
+    stated = Stated(
+        noun="transfer",
+        id=transfer_id(transfer),
+        key=transfer.get("reference"),
+        status=text(transfer.get("status")),
+        has_amount=states_money(transfer.get("amount"), transfer.get("currency")),
+        amount=major_units(transfer.get("amount"), transfer.get("currency")),
         outcome=outcome,
-        provider_reference=reference,
-        amount=stated if outcome is Outcome.SUCCEEDED else None,
-        occurred_at=(instant(transfer.get("created_at")) if outcome is Outcome.SUCCEEDED else None),
         failure=failure,
+        at=instant(transfer.get("created_at")),
     )
-
-
-def absent(operation: Operation) -> OperationResult:
-    """No transfer has our reference."""
-    return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
+    return read_stated(operation, stated)
 
 
 def refused(operation: Operation, envelope: Envelope) -> OperationResult:
     """UNKNOWN: an answer that is no transfer, with its own words for an operator."""
-    code = AMBIGUOUS.get(envelope.http_status, "provider_fault")
-    said = f": {envelope.message}" if envelope.message else ""
-    message = f"{NAME} answered {envelope.http_status}{said}"
-    return unknown(operation.key, code, message[:255], operation.provider_reference)
+    status, words = envelope.http_status, envelope.message
+    return answers.ambiguous(operation, status, NAME, AMBIGUOUS, said=words)
 
 
 def read_event(body: bytes) -> WebhookEvent:
     """The content of a webhook: always a hint to look the transfer up. Raises Invalid."""
-    try:
-        event = read_object(body, exact=True)
-    except AnswerInvalid:
-        raise field_invalid("body", "body must be a JSON object") from None
+    event = read_event_object(body, exact=True)
     event_type, data = text(event.get("event")), event.get("data")
     if not event_type or not isinstance(data, dict) or type(data.get("id")) is not int:
-        raise field_invalid("body", "body must be an event with a type, and data with an id")
+        raise not_an_event("an event with a type, and data with an id")
     status = text(data.get("status"))
     # It has no id of its own; one transfer says each status once.
     event_id = f"{event_type}:{data['id']}:{status}"[:255]
@@ -171,7 +148,7 @@ def read_event(body: bytes) -> WebhookEvent:
         kind=Kind.PAYOUT,
         outcome=outcome,
         provider_reference=str(data["id"])[:255],
-        amount=from_number(data.get("amount"), data.get("currency")),
+        amount=major_units(data.get("amount"), data.get("currency")),
         failure=failure,
     )
 
@@ -179,7 +156,7 @@ def read_event(body: bytes) -> WebhookEvent:
 def _outcome(status: str, transfer: Json) -> tuple[Outcome, Failure | None]:
     outcome = STATUSES.get(status, Outcome.UNKNOWN)
     if outcome is Outcome.UNKNOWN:
-        return outcome, Failure(UNKNOWN_STATUS, f"the transfer is {status}")
+        return outcome, unknown_status("transfer", status)
     if outcome is not Outcome.FAILED:
         return outcome, None
     cause = text(transfer.get("complete_message"))

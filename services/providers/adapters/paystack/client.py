@@ -4,20 +4,19 @@ refuses a reference that it knows; what became of the transfer is then asked, ne
 
 import hashlib
 import hmac
-import json
 from datetime import timedelta
-from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 from pydantic import Field, SecretStr
 
-from services.providers.adapters.http import NO_ANSWER, Answer, NotConnected, no_answer, send
+from services.providers.adapters.kit.answers import RECIPIENT_MISSING, absent, ambiguous
+from services.providers.adapters.kit.bearer import BearerApi, segment
+from services.providers.adapters.kit.events import check_proof
+from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer
+from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.paystack import translate
 from services.providers.adapters.paystack.translate import (
     NAME,
-    absent,
-    ambiguous,
     data_of,
     error_of,
     read_event,
@@ -28,7 +27,6 @@ from services.providers.adapters.paystack.translate import (
     transfer_body,
     without_recipient,
 )
-from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.domain import (
     Capabilities,
     DuplicateReference,
@@ -41,7 +39,6 @@ from services.providers.domain import (
     Webhook,
     WebhookAuthentication,
     WebhookEvent,
-    WebhookSignatureInvalid,
     failed,
     not_sent,
     unknown,
@@ -88,11 +85,9 @@ class Paystack:
     def __init__(
         self, settings: PaystackSettings, session: aiohttp.ClientSession, _: Clock
     ) -> None:
-        self._session = session
-        self._url = settings.paystack_base_url
-        self._api_key = settings.paystack_api_key
+        self._api = BearerApi(session, settings.paystack_base_url, settings.paystack_api_key)
+        self._sandbox = settings.sandbox
         self._webhook_secrets = settings.paystack_webhook_secrets
-        self._test_mode = self._api_key.get_secret_value().startswith("sk_test_")
 
     async def send_payout(self, operation: Operation) -> OperationResult:
         """Makes the recipient, then asks for the transfer; usually pending now, done later."""
@@ -102,14 +97,12 @@ class Paystack:
                 operation.key, translate.CURRENCY_UNSUPPORTED, f"Paystack pays no {currency}"
             )
         recipient = operation.recipient
-        if recipient is None and self._test_mode:
+        if recipient is None and self._sandbox:
             recipient = translate.TEST_RECIPIENTS[currency]
         if recipient is None:
-            return failed(
-                operation.key, translate.RECIPIENT_MISSING, "the payment names nobody to pay"
-            )
+            return failed(operation.key, RECIPIENT_MISSING, "the payment names nobody to pay")
         try:
-            answer = await self._call("/transferrecipient", recipient_body(recipient, currency))
+            answer = await self._api.post("/transferrecipient", recipient_body(recipient, currency))
             if answer.status in (200, 201):
                 return await self._transfer(operation, recipient_code(answer))
             refusal = error_of(answer)
@@ -118,33 +111,32 @@ class Paystack:
         if answer.status in (400, 404, 422) and refusal["type"] == "validation_error":
             refused = failed(operation.key, translate.RECIPIENT_INVALID, refusal["message"])
             return await self._unless_known(operation, refused)
-        return without_recipient(ambiguous(operation, answer))
+        return without_recipient(ambiguous(operation, answer.status, NAME))
 
     async def look_up(self, operation: Operation) -> OperationResult:
         """Reads the transfer by our reference."""
         try:
-            answer = await self._call(f"/transfer/verify/{quote(operation.key, safe='')}")
+            answer = await self._api.get(f"/transfer/verify/{segment(operation.key)}")
             if answer.status == 200:
                 return read_transfer(operation, data_of(answer))
             if says_absent(answer):
-                return absent(operation)
+                return absent(operation, NAME, "transfer")
         except NO_ANSWER as error:
             return no_answer(operation, error, NAME)
-        return ambiguous(operation, answer)
+        return ambiguous(operation, answer.status, NAME)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Verifies the signature with each active key, then reads which transfer it is about."""
-        given = webhook.headers.get("x-paystack-signature", "").encode()
-        if not any(
-            hmac.compare_digest(sign(webhook.body, secret.get_secret_value()).encode(), given)
+        proofs = (
+            sign(webhook.body, secret.get_secret_value()).encode()
             for secret in self._webhook_secrets
-        ):
-            raise WebhookSignatureInvalid(provider="paystack")
+        )
+        check_proof(webhook.headers.get("x-paystack-signature", ""), proofs, provider="paystack")
         return read_event(webhook.body)
 
     async def _transfer(self, operation: Operation, recipient_code: str) -> OperationResult:
         try:
-            answer = await self._call("/transfer", transfer_body(operation, recipient_code))
+            answer = await self._api.post("/transfer", transfer_body(operation, recipient_code))
             if answer.status in (200, 201):
                 return read_transfer(operation, data_of(answer))
             refusal = error_of(answer)
@@ -159,7 +151,7 @@ class Paystack:
         if ours and answer.status == 400:
             refused = failed(operation.key, ours, refusal["message"])
             return await self._unless_known(operation, refused)
-        return ambiguous(operation, answer)
+        return ambiguous(operation, answer.status, NAME)
 
     async def _unless_known(
         self, operation: Operation, refusal: OperationResult
@@ -167,19 +159,6 @@ class Paystack:
         """The refusal, unless an earlier try under the same key has got through before it."""
         known = await self.look_up(operation)
         return refusal if known.outcome is Outcome.ABSENT else known
-
-    async def _call(self, path: str, body: dict[str, Any] | None = None) -> Answer:
-        return await send(
-            self._session,
-            "POST" if body else "GET",
-            f"{self._url}{path}",
-            headers={
-                "authorization": f"Bearer {self._api_key.get_secret_value()}",
-                "content-type": "application/json",
-            },
-            body=json.dumps(body) if body else None,
-            secret=self._api_key,
-        )
 
 
 def sign(body: bytes, key: str) -> str:

@@ -7,16 +7,22 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from services.providers.adapters.http import (
+from services.providers.adapters.kit.amounts import minor_units, states_money
+from services.providers.adapters.kit.answers import (
+    RECIPIENT_MISSING,
+    Stated,
+    read_stated,
+    unknown_status,
+)
+from services.providers.adapters.kit.events import not_an_event, read_event_object
+from services.providers.adapters.kit.http import (
     Answer,
     AnswerInvalid,
     instant,
     read_object,
-    states_money,
     text,
 )
 from services.providers.domain import (
-    UNKNOWN_STATUS,
     Failure,
     Kind,
     Operation,
@@ -24,11 +30,7 @@ from services.providers.domain import (
     Outcome,
     Recipient,
     WebhookEvent,
-    other_amount,
-    unknown,
 )
-from services.shared.errors import field_invalid
-from services.shared.money import CurrencyUnknown, Money
 
 # Its name in messages for operators.
 NAME = "Paystack"
@@ -36,7 +38,7 @@ NAME = "Paystack"
 ACCOUNT_TYPES = {"GHS": "ghipss", "KES": "kepss", "NGN": "nuban", "ZAR": "basa"}
 # The bank codes that are phone networks: money goes to a number, and not to an account.
 MOBILE_NETWORKS = {("GHS", "ATL"), ("GHS", "MTN"), ("GHS", "VOD"), ("KES", "MPESA")}
-# Where a payout without a recipient goes in Paystack's test mode, and only there.
+# Where a payout without a recipient goes in a sandbox, and only there.
 TEST_RECIPIENTS = {
     currency: Recipient(account=account, bank_code=bank_code, name="Test Recipient")
     for currency, account, bank_code in (
@@ -71,20 +73,11 @@ DEFINITIVE_REFUSALS = {
 }
 CURRENCY_UNSUPPORTED = "currency_unsupported"
 RECIPIENT_INVALID = "recipient_invalid"
-RECIPIENT_MISSING = "recipient_missing"
 DEFINITIVE_FAILURES = frozenset(
     {*FAILURES.values(), *DEFINITIVE_REFUSALS.values()}
     | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, RECIPIENT_MISSING}
 )
 DUPLICATE = "duplicate_transfer_reference"
-# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
-AMBIGUOUS = {
-    400: "request_refused",
-    401: "provider_unauthenticated",
-    403: "provider_forbidden",
-    404: "reference_unknown",
-    422: "request_refused",
-}
 # Every event is a hint only: its signature holds no time, so an old one could be sent again.
 EVENTS = {
     "transfer.failed": "failed",
@@ -132,29 +125,20 @@ def transfer_body(operation: Operation, recipient_code: str) -> dict[str, Any]:
 
 def read_transfer(operation: Operation, transfer: dict[str, Any]) -> OperationResult:
     """The operation's result, by its transfer. Raises AnswerInvalid where it is none."""
-    reference, status = text(transfer.get("transfer_code")), text(transfer.get("status"))
-    if not reference or not status:
-        raise AnswerInvalid("not a transfer")
-    stated_at_all = states_money(transfer.get("amount"), transfer.get("currency"))
-    if not text(transfer.get("reference")) or not stated_at_all:
-        raise AnswerInvalid("a transfer without its reference and amount")
-    if transfer["reference"] != operation.key:
-        return unknown(operation.key, "reference_mismatch", f"see {reference}", reference)
-    stated = _money(transfer)
-    if stated != operation.amount:
-        moved = stated if STATUSES.get(status) is Outcome.SUCCEEDED else None
-        return other_amount(operation.key, reference, moved)
+    status = text(transfer.get("status"))
     outcome = STATUSES.get(status, Outcome.UNKNOWN)
-    return OperationResult(
-        key=operation.key,
+    stated = Stated(
+        noun="transfer",
+        id=text(transfer.get("transfer_code")),
+        key=transfer.get("reference"),
+        status=status,
+        has_amount=states_money(transfer.get("amount"), transfer.get("currency")),
+        amount=minor_units(transfer.get("amount"), transfer.get("currency")),
         outcome=outcome,
-        provider_reference=reference,
-        amount=stated if outcome is Outcome.SUCCEEDED else None,
-        occurred_at=(
-            instant(transfer.get("transferred_at")) if outcome is Outcome.SUCCEEDED else None
-        ),
         failure=_failure(status, outcome),
+        at=instant(transfer.get("transferred_at")),
     )
+    return read_stated(operation, stated)
 
 
 def _failure(status: str, outcome: Outcome) -> Failure | None:
@@ -163,17 +147,8 @@ def _failure(status: str, outcome: Outcome) -> Failure | None:
     if status == "otp":
         return Failure("otp_required", "somebody must confirm the transfer at Paystack")
     if outcome is Outcome.UNKNOWN:
-        return Failure(UNKNOWN_STATUS, f"the transfer is {status}")
+        return unknown_status("transfer", status)
     return None
-
-
-def absent(operation: Operation) -> OperationResult:
-    """The result where Paystack has no such transfer."""
-    if operation.provider_reference:
-        # It gave us a code once. This answer does not prove that nothing was paid.
-        message = "Paystack no longer knows a transfer it had"
-        return unknown(operation.key, "reference_unknown", message, operation.provider_reference)
-    return OperationResult(key=operation.key, outcome=Outcome.ABSENT)
 
 
 def says_absent(answer: Answer) -> bool:
@@ -200,12 +175,6 @@ def error_of(answer: Answer) -> dict[str, str]:
     return {name: text(envelope.get(name)) for name in ("code", "type", "message")}
 
 
-def ambiguous(operation: Operation, answer: Answer) -> OperationResult:
-    """UNKNOWN: a refusal that leaves open what happened."""
-    code = AMBIGUOUS.get(answer.status, "provider_fault")
-    return unknown(operation.key, code, f"{NAME} answered {answer.status}")
-
-
 def without_recipient(result: OperationResult) -> OperationResult:
     """NOT_SENT: whatever became of the recipient, no transfer was asked for in this try."""
     failure = result.failure or Failure("provider_fault")
@@ -216,25 +185,12 @@ def without_recipient(result: OperationResult) -> OperationResult:
     )
 
 
-def _money(transfer: dict[str, Any]) -> Money | None:
-    amount, currency = transfer.get("amount"), transfer.get("currency")
-    if type(amount) is not int or not isinstance(currency, str):
-        return None
-    try:
-        return Money(amount, currency)
-    except (CurrencyUnknown, ValueError):
-        return None
-
-
 def read_event(raw: bytes) -> WebhookEvent:
     """The content of a verified event. Raises Invalid where it is no event."""
-    try:
-        body = read_object(raw)
-    except AnswerInvalid:
-        raise field_invalid("body", "body must be a JSON object") from None
+    body = read_event_object(raw)
     event_type, data = text(body.get("event")), body.get("data")
     if not event_type or not isinstance(data, dict):
-        raise field_invalid("body", "body must be an event with event and data")
+        raise not_an_event("an event with event and data")
     event_id = f"{event_type}:{_id(data) or hashlib.sha256(raw).hexdigest()}"[:255]
     ours = _OUR_KEY.fullmatch(text(data.get("reference")))
     status = EVENTS.get(event_type)
@@ -250,7 +206,7 @@ def read_event(raw: bytes) -> WebhookEvent:
         kind=Kind.PAYOUT,
         outcome=outcome,
         provider_reference=text(data.get("transfer_code")),
-        amount=_money(data),
+        amount=minor_units(data.get("amount"), data.get("currency")),
         failure=_failure(status if told in STATUSES else told, outcome),
     )
 

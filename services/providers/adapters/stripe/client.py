@@ -12,7 +12,7 @@ import stripe
 from pydantic import Field, SecretStr
 from stripe import _api_requestor
 
-from services.providers.adapters.http import (
+from services.providers.adapters.kit.http import (
     NO_ANSWER,
     AnswerInvalid,
     NotConnected,
@@ -20,7 +20,7 @@ from services.providers.adapters.http import (
     send,
     text,
 )
-from services.providers.adapters.settings import BaseUrl, ProviderSettings, Secrets
+from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.stripe import refunds, translate
 from services.providers.domain import (
     Capabilities,
@@ -110,10 +110,14 @@ class Stripe:
             max_network_retries=0,
         )
         self._webhook_secrets = settings.stripe_webhook_secrets
+        self._sandbox = settings.sandbox
         self._clock = clock
 
     async def start_collection(self, operation: Operation) -> OperationResult:
         """Creates and confirms an intent; cancels one that asks for a payer who is not there."""
+        refusal = None if self._sandbox else translate.refuse_test_payment_method(operation)
+        if refusal:
+            return refusal
         try:
             intent = await self._call(
                 "post", INTENTS, translate.create_params(operation), key=operation.key

@@ -6,7 +6,8 @@ from typing import Any
 
 import stripe
 
-from services.providers.adapters.http import AnswerInvalid, instant, states_money, text
+from services.providers.adapters.kit.amounts import states_money
+from services.providers.adapters.kit.http import AnswerInvalid, instant, text
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import (
     UNKNOWN_STATUS,

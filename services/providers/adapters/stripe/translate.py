@@ -10,14 +10,16 @@ from typing import Any
 
 import stripe
 
-from services.providers.adapters.http import (
+from services.providers.adapters.kit import answers
+from services.providers.adapters.kit.amounts import states_money
+from services.providers.adapters.kit.answers import PAYMENT_METHOD_MISSING
+from services.providers.adapters.kit.events import not_an_event, read_event_object
+from services.providers.adapters.kit.http import (
     NO_ANSWER,
     AnswerInvalid,
     Unserved,
     instant,
     no_answer,
-    read_object,
-    states_money,
     text,
 )
 from services.providers.adapters.stripe import refunds
@@ -34,7 +36,6 @@ from services.providers.domain import (
     other_amount,
     unknown,
 )
-from services.shared.errors import field_invalid
 from services.shared.money import Money
 
 # Its name in messages for operators.
@@ -42,6 +43,9 @@ NAME = "Stripe"
 # Of Stripe's headers only this one is read, and only in this form.
 _REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
 SANDBOX_PAYMENT_METHOD = "pm_card_visa"
+# How Stripe's own test cards are named, which only its test mode knows.
+TEST_PAYMENT_METHODS = "pm_card_"
+PAYMENT_METHOD_UNKNOWN = "payment_method_unknown"
 
 # The outcome of an intent's status; "requires_payment_method" needs the closer look below.
 STATUSES = {
@@ -67,21 +71,14 @@ DECLINES = {
 DEFINITIVE_REFUSALS = {
     ("amount_too_small", "amount"): "amount_too_small",
     ("amount_too_large", "amount"): "amount_too_large",
-    ("resource_missing", "payment_method"): "payment_method_unknown",
+    ("resource_missing", "payment_method"): PAYMENT_METHOD_UNKNOWN,
 }
 # All that a FAILED of ours can say about a collection.
 DEFINITIVE_FAILURES = frozenset(
-    DECLINES | set(DEFINITIVE_REFUSALS.values()) | {"card_declined", "canceled", "requires_action"}
+    {*DECLINES, *DEFINITIVE_REFUSALS.values()}
+    | {"card_declined", "canceled", "requires_action", PAYMENT_METHOD_MISSING}
 )
-# Answers that leave open what happened, by HTTP status; anything else is a provider_fault.
-AMBIGUOUS = {
-    400: "request_refused",
-    401: "provider_unauthenticated",
-    402: "request_refused",
-    403: "provider_forbidden",
-    404: "reference_unknown",
-    409: "key_in_use",
-}
+AMBIGUOUS = {**answers.AMBIGUOUS, 402: "request_refused", 409: "key_in_use"}
 # Every event is a hint only. A failed intent can still be tried again, so it hints at nothing.
 EVENTS = {
     "payment_intent.succeeded": Outcome.SUCCEEDED,
@@ -110,6 +107,18 @@ def create_params(operation: Operation) -> stripe.params.PaymentIntentCreatePara
     if operation.reference:
         params["description"] = operation.reference
     return params
+
+
+def refuse_test_payment_method(operation: Operation) -> OperationResult | None:
+    """Outside a sandbox: the refusal of a payment that names no payment method, or a test card."""
+    method = operation.payment_method
+    if not method:
+        message = "the payment names no payment method"
+        return failed(operation.key, PAYMENT_METHOD_MISSING, message)
+    if method.startswith(TEST_PAYMENT_METHODS):
+        message = "a test card, and this is no sandbox"
+        return failed(operation.key, PAYMENT_METHOD_UNKNOWN, message)
+    return None
 
 
 def read_intent(operation: Operation, intent: dict[str, Any]) -> OperationResult:
@@ -184,13 +193,10 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 def read_event(body: bytes) -> WebhookEvent:
     """The content of a verified event. Raises Invalid where it is no event."""
-    try:
-        event = read_object(body)
-    except AnswerInvalid:
-        raise field_invalid("body", "body must be a JSON object") from None
+    event = read_event_object(body)
     event_id, event_type = text(event.get("id")), text(event.get("type"))
     if not event_id or not event_type:
-        raise field_invalid("body", "body must be an event with id and type")
+        raise not_an_event("an event with id and type")
     subject = as_object(as_object(event.get("data")).get("object"))
     metadata = as_object(subject.get("metadata"))
     key = text(metadata.get("operation_key"))

@@ -9,9 +9,10 @@ import pytest
 from aiohttp import ClientSession
 
 from services.providers.adapters.flutterwave import Flutterwave, translate
-from services.providers.adapters.flutterwave.amounts import from_number, to_number
-from services.providers.adapters.flutterwave.api import write_object
-from services.providers.adapters.http import AnswerInvalid, read_object
+from services.providers.adapters.flutterwave.amounts import to_number
+from services.providers.adapters.kit.amounts import major_units
+from services.providers.adapters.kit.bearer import write_object
+from services.providers.adapters.kit.http import AnswerInvalid, read_object
 from services.providers.config import Config
 from services.providers.domain import (
     Failure,
@@ -37,11 +38,11 @@ OPERATION = Operation(
     reference="invoice 17",
 )
 # A key that is not a test key; it is used to speak with nobody.
-NOT_TEST_KEY = "no-test-key"
 
 
-async def adapter(**variables: str) -> Flutterwave:
-    config = Config.load(provider_environment("http://127.0.0.1:1") | variables)
+async def adapter(*, sandbox: bool = True, **variables: str) -> Flutterwave:
+    config: Any = Config.load(provider_environment("http://127.0.0.1:1") | variables)
+    config = config.model_copy(update={"sandbox": sandbox})
     async with ClientSession() as session:
         return Flutterwave(config, session, SystemClock())
 
@@ -75,7 +76,7 @@ def test_amounts_are_major_units_to_the_digit_both_ways(money: Money, text: str)
     assert number is not None
     assert write_object({"amount": number}) == f'{{"amount": {text}}}'
     told = read_object(f'{{"amount": {text}}}'.encode(), exact=True)["amount"]
-    assert from_number(told, money.currency) == money
+    assert major_units(told, money.currency) == money
 
 
 @pytest.mark.parametrize("money", [Money(1_448_650, "TZS"), Money(100, "JPY"), Money(1, "KWD")])
@@ -89,14 +90,14 @@ def test_what_it_cannot_pay_is_not_rounded(money: Money) -> None:
 )
 def test_a_number_that_is_no_exact_amount_is_none(text: str) -> None:
     assert (
-        from_number(read_object(f'{{"amount": {text}}}'.encode(), exact=True)["amount"], "NGN")
+        major_units(read_object(f'{{"amount": {text}}}'.encode(), exact=True)["amount"], "NGN")
         is None
     )
 
 
 @pytest.mark.parametrize("currency", ["ngn", "ZZZ", "", None, 566])
 def test_an_amount_of_no_currency_is_none(currency: object) -> None:
-    assert from_number(1, currency) is None
+    assert major_units(1, currency) is None
 
 
 def test_a_long_binary_fraction_is_read_as_what_it_says() -> None:
@@ -104,9 +105,9 @@ def test_a_long_binary_fraction_is_read_as_what_it_says() -> None:
         b'{"fee": 3.3000000000000003, "amount": 165, "big": 9999999999999.99}', exact=True
     )
 
-    assert from_number(told["fee"], "XAF") is None
-    assert from_number(told["amount"], "XAF") == Money(165, "XAF")
-    assert from_number(told["big"], "NGN") == Money(999_999_999_999_999, "NGN")
+    assert major_units(told["fee"], "XAF") is None
+    assert major_units(told["amount"], "XAF") == Money(165, "XAF")
+    assert major_units(told["big"], "NGN") == Money(999_999_999_999_999, "NGN")
 
 
 @pytest.mark.parametrize("bank_code", ["044", "MPS", "flutterwave"])
@@ -149,7 +150,7 @@ def test_a_narration_is_never_empty_nor_too_long() -> None:
 async def test_what_cannot_be_sent_is_refused_before_anybody_is_asked(
     changes: dict[str, Any], code: str
 ) -> None:
-    flutterwave = await adapter(FLUTTERWAVE_API_KEY=NOT_TEST_KEY)
+    flutterwave = await adapter(sandbox=False)
 
     # Its session is closed: had it asked, this would not come back.
     result = await flutterwave.send_payout(replace(OPERATION, **changes))

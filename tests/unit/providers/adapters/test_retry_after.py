@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.providers.adapters.retry_after import RETRY_AFTER_SECONDS_MAX, retry_after_seconds
+from services.providers.adapters.kit.retry_after import RETRY_AFTER_SECONDS_MAX, retry_after_seconds
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from services.providers.adapters.http import AnswerInvalid
+from services.providers.adapters.kit.http import AnswerInvalid
 from services.providers.adapters.stripe import translate
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import Failure, Kind, Operation, Outcome

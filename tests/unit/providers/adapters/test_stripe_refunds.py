@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from services.providers.adapters.http import AnswerInvalid
+from services.providers.adapters.kit.http import AnswerInvalid
 from services.providers.adapters.stripe import refunds, translate
 from services.providers.domain import Failure, Kind, Operation, Outcome
 from services.shared.money import Money

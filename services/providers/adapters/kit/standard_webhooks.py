@@ -10,7 +10,7 @@ from typing import Annotated
 import standardwebhooks
 from pydantic import AfterValidator, SecretStr
 
-from services.providers.adapters.settings import Secrets
+from services.providers.adapters.kit.settings import Secrets
 from services.providers.domain import (
     Webhook,
     WebhookSignatureInvalid,

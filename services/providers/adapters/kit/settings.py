@@ -4,13 +4,17 @@ them: `<provider>_base_url`, `<provider>_api_key`, `<provider>_webhook_secrets`.
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 
 class ProviderSettings(BaseModel):
     """The base of one adapter's variables."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The service's own variable: only in a sandbox may an adapter's test recipient or test card
+    # stand in where a payment names none.
+    sandbox: bool = Field(False, description="True where no real money can move.")
 
 
 def _split(value: object) -> object:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from services.providers.adapters.retry_after import TOO_MANY_REQUESTS, retry_after_seconds
+from services.providers.adapters.kit.retry_after import TOO_MANY_REQUESTS, retry_after_seconds
 from services.providers.domain import Operation, OperationResult, unknown
 from services.shared.text import is_storable
 
@@ -138,12 +138,6 @@ def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise AnswerInvalid("not a JSON object")
     return value
-
-
-def states_money(number: object, currency: object) -> bool:
-    """Whether an amount is stated at all, be it ours or another."""
-    is_number = isinstance(number, int | Decimal) and not isinstance(number, bool)
-    return is_number and isinstance(currency, str)
 
 
 def text(value: object, length_max: int = 255) -> str:

@@ -2,6 +2,9 @@
 event reports its completion. The same reference is the same payout, for ever."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -17,6 +20,7 @@ from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
 from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.webhooks import Event, Sender, event_id
+from services.shared.env import Field, SecretStr
 
 Json = dict[str, Any]
 
@@ -44,10 +48,34 @@ class Refused(Refusal):
         super().__init__(status, message, _error(code, message))
 
 
+def standard_headers(body: bytes, secret: str, timestamp: int, event: str) -> dict[str, str]:
+    """Standard Webhooks: HMAC-SHA256 over "<id>.<time>.<body>", keyed with the decoded secret."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = hmac.new(key, f"{event}.{timestamp}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": event,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{base64.b64encode(signed.digest()).decode()}",
+    }
+
+
+class LocalWalletStandIn(Config):
+    """The variables of the simulator's wallet."""
+
+    local_wallet_api_key: SecretStr = Field(description="The one key that its wallet accepts.")
+    local_wallet_webhook_secret: SecretStr = Field(
+        description="Signs its wallet events: whsec_ and base64."
+    )
+
+
 class WalletApi:
     """The wallet's state and its handlers."""
 
-    def __init__(self, config: Config, book: Book, sender: Sender, control: Control) -> None:
+    settings = LocalWalletStandIn
+
+    def __init__(
+        self, config: LocalWalletStandIn, book: Book, sender: Sender, control: Control
+    ) -> None:
         self._key = config.local_wallet_api_key.get_secret_value()
         self._secret = config.local_wallet_webhook_secret
         self._url = f"{config.gateway_url.rstrip('/')}/api/webhooks"
@@ -172,7 +200,7 @@ class WalletApi:
                 key=payout["reference"],
                 url=self._url,
                 id=event_id("msg"),
-                scheme="standard",
+                sign=standard_headers,
                 secret=self._secret,
                 body=body,
             )
@@ -227,3 +255,6 @@ def _line(payout: Json, effect: str) -> Line:
         currency=payout["currency"],
         state=payout,
     )
+
+
+API = WalletApi

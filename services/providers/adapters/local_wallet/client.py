@@ -1,0 +1,121 @@
+"""Speaks with a mobile wallet: a payout is accepted over its small HTTP API, and its completion
+arrives later by POST /api/webhooks, signed as Standard Webhooks. The same reference again returns
+the payout that exists, so that our key can never pay twice."""
+
+from datetime import timedelta
+
+import aiohttp
+from pydantic import Field, SecretStr
+
+from services.providers.adapters.kit import standard_webhooks
+from services.providers.adapters.kit.answers import RECIPIENT_MISSING, absent, ambiguous
+from services.providers.adapters.kit.bearer import BearerApi, segment
+from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer, read_object
+from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings
+from services.providers.adapters.kit.standard_webhooks import StandardSecrets
+from services.providers.adapters.local_wallet import translate
+from services.providers.adapters.local_wallet.translate import NAME
+from services.providers.domain import (
+    Capabilities,
+    DuplicateReference,
+    ErrorCaching,
+    Kind,
+    LookUpStrength,
+    Operation,
+    OperationResult,
+    Webhook,
+    WebhookAuthentication,
+    WebhookEvent,
+    WebhookSignatureInvalid,
+    failed,
+    not_sent,
+)
+from services.shared.clock import Clock
+
+PAYOUTS = "/v1/payouts"
+
+
+class LocalWalletSettings(ProviderSettings):
+    """The wallet's variables."""
+
+    local_wallet_base_url: BaseUrl = Field(
+        description="Where the wallet's API is; the simulator in a sandbox."
+    )
+    local_wallet_api_key: SecretStr = Field(description="Bearer key of the wallet's API.")
+    local_wallet_webhook_secrets: StandardSecrets = Field(
+        description="Standard Webhooks secrets, whsec_… and base64, comma-separated."
+    )
+
+
+class LocalWallet:
+    """The adapter."""
+
+    capabilities = Capabilities(
+        kinds=frozenset({Kind.PAYOUT}),
+        key_lifetime=timedelta(days=30),
+        key_scope="account",
+        error_caching=ErrorCaching.ERRORS_NOT_CACHED,
+        duplicate_reference=DuplicateReference.RETURNS_ORIGINAL,
+        success_final_after=timedelta(),
+        webhook_authentication=WebhookAuthentication.BODY_SIGNATURE,
+        definitive_failures=translate.DEFINITIVE_FAILURES,
+        look_up=LookUpStrength.STRONG,
+        look_up_lag=timedelta(),
+        event_is_evidence=True,
+        expected={Kind.PAYOUT: timedelta(minutes=5)},
+        passing_failures=frozenset({"insufficient_balance", "limit_exceeded"}),
+    )
+
+    def __init__(
+        self, settings: LocalWalletSettings, session: aiohttp.ClientSession, clock: Clock
+    ) -> None:
+        self._api = BearerApi(
+            session, settings.local_wallet_base_url, settings.local_wallet_api_key
+        )
+        self._clock = clock
+        self._sandbox = settings.sandbox
+        self._webhook_secrets = settings.local_wallet_webhook_secrets
+
+    async def send_payout(self, operation: Operation) -> OperationResult:
+        """Asks for the payout; usually accepted now and completed later."""
+        if operation.recipient is None and not self._sandbox:
+            message = "the payment names nobody to pay"
+            return failed(operation.key, RECIPIENT_MISSING, message)
+        try:
+            answer = await self._api.post(PAYOUTS, translate.payout_body(operation))
+            if answer.status in (200, 201):
+                return translate.read_payout(operation, read_object(answer.body))
+            if answer.status == 422:
+                refusal = translate.read_refusal(read_object(answer.body))
+                if refusal.code in translate.DEFINITIVE_REFUSALS:
+                    return failed(operation.key, refusal.code, refusal.message)
+        except NotConnected as error:
+            return not_sent(operation.key, "not_connected", str(error))
+        except NO_ANSWER as error:
+            return no_answer(operation, error, NAME)
+        return ambiguous(operation, answer.status, NAME, translate.AMBIGUOUS)
+
+    async def look_up(self, operation: Operation) -> OperationResult:
+        """Reads the payout by our reference; the wallet knows at once what it has accepted."""
+        try:
+            answer = await self._api.get(f"{PAYOUTS}/{segment(operation.key)}")
+            if answer.status == 200:
+                return translate.read_payout(operation, read_object(answer.body))
+            if answer.status == 404:
+                refusal = translate.read_refusal(read_object(answer.body))
+                if refusal.code == "not_found":
+                    return absent(operation, NAME, "payout")
+        except NO_ANSWER as error:
+            return no_answer(operation, error, NAME)
+        return ambiguous(operation, answer.status, NAME, translate.AMBIGUOUS)
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """Verifies the signature; none at all passes only where the caller allows it."""
+        event_id = ""
+        if standard_webhooks.is_signed(webhook):
+            event_id = standard_webhooks.verify(
+                webhook, self._webhook_secrets, self._clock.now(), provider="local_wallet"
+            )
+        elif not webhook.allow_unsigned:
+            raise WebhookSignatureInvalid(provider="local_wallet")
+        return translate.read_event(webhook.body, event_id)

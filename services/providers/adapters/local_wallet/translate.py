@@ -1,0 +1,146 @@
+"""The wallet's words and our outcomes: the tables, and the few functions that read payouts,
+refusals and events by them. A word that is not listed is UNKNOWN, and every field is checked."""
+
+from typing import Any
+
+from services.providers.adapters.kit import answers
+from services.providers.adapters.kit.amounts import minor_units, states_money
+from services.providers.adapters.kit.answers import (
+    RECIPIENT_MISSING,
+    Stated,
+    read_stated,
+    unknown_status,
+)
+from services.providers.adapters.kit.events import read_event_object
+from services.providers.adapters.kit.http import instant, text
+from services.providers.domain import (
+    Failure,
+    Kind,
+    Operation,
+    OperationResult,
+    Outcome,
+    WebhookEvent,
+    WebhookEventTypeUnknown,
+)
+from services.shared.errors import field_invalid
+from services.shared.text import is_storable
+
+# Its name in messages for operators.
+NAME = "the wallet"
+# The outcome of a payout's status; anything else is UNKNOWN.
+STATUSES = {
+    "accepted": Outcome.PENDING,
+    "completed": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+}
+# The refusals of a request that prove that no payout was accepted.
+DEFINITIVE_REFUSALS = {
+    "amount_invalid",
+    "currency_unsupported",
+    "insufficient_balance",
+    "recipient_invalid",
+}
+# Why a payout failed; every other cause is "payout_failed".
+FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
+OTHER_FAILURE = "payout_failed"
+DEFINITIVE_FAILURES = frozenset(DEFINITIVE_REFUSALS | FAILURES | {OTHER_FAILURE, RECIPIENT_MISSING})
+AMBIGUOUS = {**answers.AMBIGUOUS, 409: "reference_reused"}
+EVENTS = {"payment_completed": Outcome.SUCCEEDED, "payment_failed": Outcome.FAILED}
+
+
+def payout_body(operation: Operation) -> dict[str, Any]:
+    """The request to the wallet: to pay this amount out, once per reference."""
+    body: dict[str, Any] = {
+        "reference": operation.key,
+        "amount_minor": operation.amount.amount_minor,
+        "currency": operation.amount.currency,
+        "note": operation.reference,
+        "transaction_id": operation.transaction_id,
+    }
+    if operation.recipient:
+        body["recipient"] = {
+            "account": operation.recipient.account,
+            "bank_code": operation.recipient.bank_code,
+            "name": operation.recipient.name,
+        }
+    return body
+
+
+def read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResult:
+    """The operation's result, by its payout. Raises AnswerInvalid where it is none."""
+    status = text(payout.get("status"))
+    outcome = STATUSES.get(status, Outcome.UNKNOWN)
+    failure = None
+    if outcome is Outcome.UNKNOWN:
+        failure = unknown_status("payout", status)
+    elif outcome is Outcome.FAILED:
+        failure = _failure(payout)
+    stated = Stated(
+        noun="payout",
+        id=text(payout.get("id")),
+        key=payout.get("reference"),
+        status=status,
+        has_amount=states_money(payout.get("amount_minor"), payout.get("currency")),
+        amount=minor_units(payout.get("amount_minor"), payout.get("currency")),
+        outcome=outcome,
+        failure=failure,
+        at=instant(payout.get("completed_at")),
+    )
+    return read_stated(operation, stated)
+
+
+def read_refusal(answer: dict[str, Any]) -> Failure:
+    """The code and the words of an error; empty where it is none of the wallet's own."""
+    error = answer.get("error")
+    body = error if isinstance(error, dict) else {}
+    return Failure(text(body.get("code")), text(body.get("message")))
+
+
+def _failure(body: dict[str, Any]) -> Failure:
+    code = text(body.get("failure_code"))
+    return Failure(
+        code if code in FAILURES else OTHER_FAILURE, text(body.get("failure_message")) or code
+    )
+
+
+def read_event(raw: bytes, event_id: str) -> WebhookEvent:
+    """The content of an event; `event_id` is empty where it came unsigned. Raises Invalid."""
+    body = read_event_object(raw)
+    transaction_id = _required(body, "transaction_id")
+    event_type = _required(body, "event_type")
+    if event_type not in EVENTS:
+        raise WebhookEventTypeUnknown(event_type=event_type)
+    amount = minor_units(body.get("amount_minor"), body.get("currency"))
+    if amount is None and ("amount_minor" in body or "currency" in body):
+        raise field_invalid(
+            "amount_minor", "amount_minor must be whole minor units of a known currency"
+        )
+    outcome = EVENTS[event_type]
+    return WebhookEvent(
+        event_id=event_id or f"{transaction_id}:{event_type}",
+        event_type=event_type,
+        transaction_id=transaction_id,
+        key=_optional(body, "reference"),
+        kind=Kind.PAYOUT,
+        outcome=outcome,
+        amount=amount,
+        failure=_failure(body) if outcome is Outcome.FAILED else None,
+        signed=bool(event_id),
+    )
+
+
+def _required(body: dict[str, Any], field: str) -> str:
+    if body.get(field) in (None, ""):
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    return _optional(body, field)
+
+
+def _optional(body: dict[str, Any], field: str) -> str:
+    value = body.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not 1 <= len(value) <= 80 or not is_storable(value):
+        raise field_invalid(
+            field, f"{field} must be text of 1 to 80 characters, without a zero character"
+        )
+    return value
