@@ -25,32 +25,34 @@ def _error(severity: str, code: str) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How a session ends: whether the server has heard the COMMIT, and what comes back."""
+    """How a session ends: whether the server has received the COMMIT, and what comes back."""
 
-    is_heard: bool
+    is_received: bool
     # Of the server's answer, or in its place.
     answer: Callable[[bytes], bytes] = field(default=lambda _: b"")
     resets: bool = False
 
 
 ENDS = {
-    "before_it_left": End(is_heard=False, resets=True),
-    "closed_before_it_left": End(is_heard=False),
-    "shut_down_before": End(is_heard=False, answer=lambda _: _error("FATAL", "57P01")),
-    "crashed_before": End(is_heard=False, answer=lambda _: _error("FATAL", "57P02")),
-    "answer_lost": End(is_heard=True, resets=True),
-    "answer_lost_and_closed": End(is_heard=True),
-    "shut_down_after": End(is_heard=True, answer=lambda _: _error("FATAL", "57P01")),
-    "half_an_answer": End(is_heard=True, answer=lambda answer: answer[:3]),
-    "not_ready_again": End(is_heard=True, answer=lambda answer: answer[:-6]),
-    "rubbish": End(is_heard=True, answer=lambda _: b"\x07" * 40),
-    "an_unknown_message": End(is_heard=True, answer=lambda _: b"!\0\0\0\x04"),
-    "an_answer_to_another_question": End(is_heard=True, answer=lambda a: b"1\0\0\0\x04" + a[:-6]),
+    "before_it_left": End(is_received=False, resets=True),
+    "closed_before_it_left": End(is_received=False),
+    "shut_down_before": End(is_received=False, answer=lambda _: _error("FATAL", "57P01")),
+    "crashed_before": End(is_received=False, answer=lambda _: _error("FATAL", "57P02")),
+    "answer_lost": End(is_received=True, resets=True),
+    "answer_lost_and_closed": End(is_received=True),
+    "shut_down_after": End(is_received=True, answer=lambda _: _error("FATAL", "57P01")),
+    "half_an_answer": End(is_received=True, answer=lambda answer: answer[:3]),
+    "not_ready_again": End(is_received=True, answer=lambda answer: answer[:-6]),
+    "rubbish": End(is_received=True, answer=lambda _: b"\x07" * 40),
+    "an_unknown_message": End(is_received=True, answer=lambda _: b"!\0\0\0\x04"),
+    "an_answer_to_another_question": End(
+        is_received=True, answer=lambda a: b"1\0\0\0\x04" + a[:-6]
+    ),
 }
 
 
 class Wire:
-    """Passes everything, until it is told how the next COMMIT ends."""
+    """Passes everything, until a test sets how the next COMMIT ends."""
 
     def __init__(self, url: str) -> None:
         self._there = make_url(url)
@@ -90,7 +92,7 @@ class Wire:
             end = self.end if COMMIT in chunk else None
             if end is not None:
                 self.end, self.ended = None, self.ended + 1
-                if not end.is_heard:
+                if not end.is_received:
                     await _finish(end, b"", client)
                     return
                 ending.set_result(end)

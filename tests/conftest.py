@@ -1,5 +1,5 @@
-"""What several rings share: a real PostgreSQL server for the run, and a fresh, migrated database
-for every test that asks for one."""
+"""The parts that several rings share: a real PostgreSQL server for the run, and a fresh,
+migrated database for every test that asks for one."""
 
 import os
 import subprocess

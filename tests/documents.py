@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-# What a person who tries it all reads; the services' own pages have tables of variables.
+# The pages of a person who tries it all; the services' own pages have tables of variables.
 PAGES = ("README.md", "CONTRIBUTING.md", "gateway/README.md", "deploy/README.md", "tests/README.md")
 FOLDERS = ("docs", "services", "protos", "tests")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -72,7 +72,7 @@ def sentences() -> tuple[Shown, ...]:
 def commands(block: Shown) -> list[Shown]:
     """The commands of a block, without comments; a line that ends with a backslash goes on."""
     joined = block.text.replace("\\\n", " ")
-    # What is in quotes may go on over lines as well.
+    # A quoted text may go on over lines as well.
     lines: list[str] = []
     for line in joined.splitlines():
         is_open = bool(lines) and lines[-1].count("'") % 2 == 1

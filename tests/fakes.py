@@ -1,5 +1,5 @@
-"""The other services as payments sees them, without sockets: fixed prices, and providers that say
-what a test tells them to. The real clients are held to the same ports in tests/wire and
+"""The other services as payments sees them, without sockets: fixed prices, and providers that
+answer as a test sets them. The real clients are held to the same ports in tests/wire and
 tests/e2e."""
 
 import json
@@ -48,7 +48,8 @@ class BadSignature(NotAuthenticated):
 
 
 class ScriptedProviders:
-    """The port Providers: answers by key, SUCCEEDED unless told otherwise, and notes every call."""
+    """The port Providers: answers by key, SUCCEEDED unless a test sets another, and notes every
+    call."""
 
     def __init__(self) -> None:
         self.executed: list[str] = []
@@ -80,13 +81,13 @@ class ScriptedProviders:
         signature = webhook.headers.get("x-signature", "good" if webhook.allow_unsigned else "")
         if signature != "good":
             return BadSignature(provider=provider)
-        told = json.loads(webhook.body)
-        about_us = "transaction_id" in told
+        event = json.loads(webhook.body)
+        about_us = "transaction_id" in event
         return ProviderEvent(
             provider=provider,
-            event_id=told.get("id") or f"{told['transaction_id']}:{told['event_type']}",
-            event_type=told["event_type"],
-            transaction_id=told.get("transaction_id", ""),
+            event_id=event.get("id") or f"{event['transaction_id']}:{event['event_type']}",
+            event_type=event["event_type"],
+            transaction_id=event.get("transaction_id", ""),
             step=Step.PAYOUT if about_us else None,
             answer=Answer(outcome=Outcome.SUCCEEDED, actor=f"provider:{provider}"),
         )

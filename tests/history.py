@@ -17,7 +17,7 @@ from services.payments.steps import Change, Work
 from tests.makers import make_attempt, make_work
 
 # An event's cause, its actor, and what it rests on.
-Told = tuple[str, str, dict[str, str]]
+Recorded = tuple[str, str, dict[str, str]]
 
 
 def said(outcome: Outcome, code: str = "", **changes: Any) -> Answer:
@@ -71,9 +71,9 @@ def facts(work: Work, answer: Answer | None = None, **others: str) -> dict[str, 
     return {name: fact for name, fact in (known | others).items() if fact}
 
 
-def check(change: Change, *told: Told) -> None:
+def check(change: Change, *recorded: Recorded) -> None:
     """The change has exactly these events, numbered from its payment's version on."""
-    assert [(event.cause, event.actor, event.evidence) for event in change.events] == list(told)
+    assert [(event.cause, event.actor, event.evidence) for event in change.events] == list(recorded)
     first = change.expected_version + 1
-    assert [event.sequence for event in change.events] == list(range(first, first + len(told)))
+    assert [event.sequence for event in change.events] == list(range(first, first + len(recorded)))
     assert change.payment.version == change.events[-1].sequence

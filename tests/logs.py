@@ -1,4 +1,4 @@
-"""What a process writes to its log, read as whoever runs it would: line by line, as JSON."""
+"""The lines of a process's log, each read as JSON."""
 
 import io
 import json

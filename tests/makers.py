@@ -139,7 +139,7 @@ def make_work(state: State, attempt_state: AttemptState | None = None, **changes
 
 
 def asked_about_payouts(decider: Decider, plan: Plan, answer: Answer) -> Plan:
-    """What comes after the questions about the payouts before a refund, each answered like this."""
+    """The plan after the look-ups of the payouts before a refund, each answered like this."""
     following: Plan | None = plan
     while following is not None and following.work.refund is not None:
         plan, following = following, decider.after_look_up(following.work, answer)

@@ -31,7 +31,7 @@ async def run(engine: AsyncEngine, *statements: str, **values: Any) -> None:
 
 
 async def rows(engine: AsyncEngine, query: str, **values: Any) -> list[tuple[Any, ...]]:
-    """What a query gives."""
+    """The rows of a query."""
     async with engine.connect() as connection:
         return [tuple(row) for row in await connection.execute(text(query), values)]
 

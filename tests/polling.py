@@ -11,7 +11,7 @@ INTERVAL_SECONDS = 0.05
 
 
 async def until(look: Callable[[], Awaitable[Seen]], wanted: Callable[[Seen], bool]) -> Seen:
-    """What is seen once it is as wanted. Fails with the last sight after PATIENCE_SECONDS."""
+    """The value, once it is as wanted. Fails with the last sight after PATIENCE_SECONDS."""
     seen = await look()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

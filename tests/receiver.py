@@ -1,5 +1,5 @@
-"""A merchant's server as tests need it: a real HTTP server on loopback that keeps what it gets and
-answers what it is told to."""
+"""A merchant's server as tests need it: a real HTTP server on loopback that keeps the requests
+and answers as the test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -38,7 +38,7 @@ async def _take(request: web.Request) -> web.StreamResponse:
 
 @dataclass
 class Receiver:
-    """What has come so far, and how the next one is answered."""
+    """The requests so far, and the answer to the next one."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)

@@ -42,7 +42,7 @@ def say_if_possible(text: str) -> None:
 
 def complain(text: str) -> None:
     """One sentence about what went wrong, on standard error."""
-    if _told_our_parent(text):
+    if _reported_to_parent(text):
         return
     mark = "\033[31mcaravel:\033[0m" if is_coloured(sys.stderr) else "caravel:"
     with suppress(OSError):
@@ -50,7 +50,7 @@ def complain(text: str) -> None:
         sys.stderr.flush()
 
 
-def _told_our_parent(text: str) -> bool:
+def _reported_to_parent(text: str) -> bool:
     """Reports to the command that started us in the background and still waits; False where none
     does."""
     number = os.environ.pop(REASON_VARIABLE, None)

@@ -1,5 +1,5 @@
 """The protection of one provider for one kind of operation: the breaker, its limits, the time
-limit, and the metrics. Whatever goes wrong here is a result and never an exception."""
+limit, and the metrics. Any error here is a result and never an exception."""
 
 import asyncio
 import time
@@ -137,8 +137,8 @@ class Guard:
         cannot even say what became of it is not sent anything new."""
         if not self._breaker.may_admit(operation.key):
             return False
-        tells_enough = self._breaker.state is State.CLOSED or self._breaker.has_been_answered
-        if tells_enough or not self._faulty or operation.key in self._faulty:
+        is_answered = self._breaker.state is State.CLOSED or self._breaker.has_been_answered
+        if is_answered or not self._faulty or operation.key in self._faulty:
             return True
         if self._looking:
             return False

@@ -30,13 +30,13 @@ class _Exceptions(structlog.tracebacks.ExceptionDictTransformer):
     """Exceptions without what they quote. A database's goes on with the statement and the row."""
 
     def __call__(self, exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
-        told = super().__call__(exc_info)
-        _leave_out_values(told)
-        return told
+        shown = super().__call__(exc_info)
+        _leave_out_values(shown)
+        return shown
 
 
-def _leave_out_values(told: list[dict[str, Any]]) -> None:
-    for one in told:
+def _leave_out_values(shown: list[dict[str, Any]]) -> None:
+    for one in shown:
         one["exc_value"] = without_values(one["exc_value"])
         one["exc_notes"] = [without_values(note) for note in one["exc_notes"]]
         for inner in one["exceptions"]:

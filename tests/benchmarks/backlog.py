@@ -1,5 +1,5 @@
 """A backlog of payments, made while the workers stand still, and how fast it goes down: the rate of
-settlement alone, and what it costs. What a steady stream of payments comes to is in settle."""
+settlement alone, and what it costs. A steady stream of payments is measured in settle."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ DONE_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Phase:
-    """What one phase used."""
+    """The use of one phase."""
 
     seconds: float
     # By kind of process.

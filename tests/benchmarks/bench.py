@@ -1,5 +1,5 @@
-"""What every part of the benchmark gets: the mesh, the options, and where to say what it sees. A
-part prepares once, then measures once a round and returns its figures by name."""
+"""The context of every part of the benchmark: the mesh, the options, and the place for its
+findings. A part prepares once, then measures once a round and returns its figures by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from tests.benchmarks.mesh import BenchMesh
 from tests.benchmarks.options import Options
 from tests.benchmarks.server import Server
 
-# Whatever one part may fail with, and the others are measured all the same.
+# The errors with which one part may fail while the others are measured nevertheless.
 FAILURES = (Problem, OSError, TimeoutError, asyncpg.PostgresError)
 # By name, with the unit at its end: create_64_per_second, create_64_p50_ms.
 Figures = dict[str, float]
@@ -32,9 +32,9 @@ class Bench:
     mesh: BenchMesh
     say: Callable[[str], None]
     merchant: Merchant
-    # What parts have found that is no figure of a round: by part.
+    # Findings that are no figure of a round, by part.
     notes: dict[str, Any] = field(default_factory=dict)
-    # What could not be measured, and why.
+    # The parts that could not be measured, and why.
     problems: list[str] = field(default_factory=list)
     # The parts that have what they need.
     prepared: set[str] = field(default_factory=set)
@@ -91,7 +91,7 @@ class Part(Protocol):
         ...
 
     async def prepare(self, bench: Bench) -> None:
-        """What is needed before the first round."""
+        """The preparation before the first round."""
         ...
 
     async def measure(self, bench: Bench) -> Figures:
@@ -109,6 +109,6 @@ def figures_of(name: str, outcome: Outcome) -> Figures:
     return figures
 
 
-def told(figures: Mapping[str, float]) -> str:
+def as_line(figures: Mapping[str, float]) -> str:
     """Figures in one line."""
     return "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())

@@ -1,12 +1,12 @@
-"""What a payment costs: processor time of every process, log and disk; and what the mesh holds in
-memory while it does nothing."""
+"""The cost of a payment: processor time of every process, log and disk; and the memory of the
+idle mesh."""
 
 import asyncio
 from collections.abc import Mapping
 
 from tests.benchmarks import processes
 from tests.benchmarks.backlog import Phase, work_off
-from tests.benchmarks.bench import Bench, Figures, told
+from tests.benchmarks.bench import Bench, Figures, as_line
 from tests.benchmarks.processes import Memory
 
 DATABASE = "cost"
@@ -37,7 +37,7 @@ class Cost:
         figures |= _of_phase("create", found.creation, found.payments)
         figures |= _of_phase("settle", found.settlement, found.payments)
         figures["cost_disk_bytes_per_payment"] = grown / found.payments
-        bench.say(f"    {told(figures)}")
+        bench.say(f"    {as_line(figures)}")
         return figures
 
 

@@ -8,7 +8,7 @@ from deploy.local.ports import HOST
 from deploy.local.problem import Problem
 from tests.benchmarks import limit, load, processes, requests
 from tests.benchmarks.baseline import process
-from tests.benchmarks.bench import FAILURES, Bench, Figures, figures_of, told
+from tests.benchmarks.bench import FAILURES, Bench, Figures, as_line, figures_of
 from tests.benchmarks.load import Outcome, Target
 from tests.benchmarks.mesh import EXTRA_PORTS
 
@@ -51,16 +51,16 @@ class Creation:
             measures = await self._measures(bench)
             for connections in bench.options.connections:
                 found = await compared(bench, connections, measures)
-                bench.say(f"    {told(found)}")
+                bench.say(f"    {as_line(found)}")
                 figures |= found
             found = await at_a_fixed_rate(bench, figures, self._targets(bench))
-            bench.say(f"    {told(found)}")
+            bench.say(f"    {as_line(found)}")
         finally:
             await bench.mesh.stop(EXTRA_PORTS)
         return figures | found
 
     async def _measures(self, bench: Bench) -> Mapping[str, Measure]:
-        """What is wanted, and can be had."""
+        """The wanted parts that can be measured."""
         measures: dict[str, Measure] = {}
         if "create" in self._names:
             measures["create"] = _through_the_mesh
@@ -98,7 +98,7 @@ class Creation:
 
 
 async def compared(bench: Bench, connections: int, measures: Mapping[str, Measure]) -> Figures:
-    """What each of them measures, one after the other. One that fails loses its own only."""
+    """The measurements of each, one after the other. One that fails loses its own only."""
     figures: Figures = {}
     for name, measure in measures.items():
         try:

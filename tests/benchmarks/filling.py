@@ -16,7 +16,7 @@ from tests.benchmarks.samples import Row
 TABLES = {**samples.CREATED, **samples.SETTLED}
 CHUNK = 50_000
 DAYS = 90
-# What a payment's rows, their indexes and the log beside them take at most.
+# The largest size of a payment's rows, their indexes and their log.
 BYTES_PER_PAYMENT = 9_600
 RESERVED_BYTES = 6_000_000_000
 # One line for each copy of one original: its ids, and by how much its times differ.

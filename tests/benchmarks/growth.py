@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.shared.ids import encode_id
 from tests.benchmarks import filling, load, requests, settled
 from tests.benchmarks.backlog import work_off
-from tests.benchmarks.bench import Bench, Figures, figures_of, told
+from tests.benchmarks.bench import Bench, Figures, as_line, figures_of
 from tests.benchmarks.reads import LIST_PATHS, ask
 from tests.benchmarks.requests import CURRENCIES
 
@@ -52,7 +52,7 @@ class Growth:
         figures: Figures = {}
         for name in (*names[first:], *names[:first]):
             found = await self._measure(bench, name)
-            bench.say(f"    {told(found)}")
+            bench.say(f"    {as_line(found)}")
             figures |= found
         return figures
 

@@ -1,5 +1,5 @@
 """The load generator, one for every HTTP server that is measured: keep-alive HTTP/1.1 on bare
-protocols, because it shares the processors with what it measures. What is asked is in requests."""
+protocols, because it shares the processors with what it measures. The requests are in requests."""
 
 import asyncio
 import gc
@@ -36,7 +36,7 @@ class Target:
 
 @dataclass
 class Outcome:
-    """What came of a load. Counted is what was answered after the warm-up and before the end."""
+    """The result of a load. Counted is what was answered after the warm-up and before the end."""
 
     seconds: float = 0.0
     # Of counted answers with 2xx, in seconds.

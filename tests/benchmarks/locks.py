@@ -1,4 +1,4 @@
-"""What sessions of a database wait for, looked at many times a second, and its deadlocks."""
+"""The waits of a database's sessions, looked at many times a second, and its deadlocks."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ _ACTIVE = """
 
 @dataclass
 class Waits:
-    """What was seen."""
+    """The waits that were seen."""
 
     looks: int = 0
     # Sessions at work, over all looks, and of these those that waited, by what for.

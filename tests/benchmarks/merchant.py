@@ -18,7 +18,7 @@ TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class Merchant:
-    """What has come so far."""
+    """The events received so far."""
 
     def __init__(self) -> None:
         self.events = 0

@@ -94,8 +94,8 @@ class BenchMesh:
     async def use(
         self, name: str, *, payments: int = 1, workers: int = 1, whole: bool = False
     ) -> None:
-        """Moves the mesh to this database: payments, workers and Envoy, or the whole of it, start
-        anew. It stays as it is where it is there already, with its workers."""
+        """Moves the mesh to this database: payments, workers and Envoy, or all of it, start
+        again. It stays as it is where it is there already, with its workers."""
         if (name, payments, workers, whole) == (self.on, *self._sizes, False):
             await self.start_workers()
             return

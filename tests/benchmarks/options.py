@@ -1,4 +1,4 @@
-"""What was asked for on the command line, and the sizes of a smoke run."""
+"""The options of the command line, and the sizes of a smoke run."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ class Options:
     # How many payments are in the tables, by the name under which it is reported.
     growth: dict[str, int] = field(default_factory=lambda: dict(SIZES))
     connections: tuple[int, ...] = CONNECTIONS
-    # What rates and reads are compared at.
+    # The sizes at which rates and reads are compared.
     usual_connections: int = 64
     # Of the burst that is more than what the mesh can take.
     burst_seconds: float = 60.0

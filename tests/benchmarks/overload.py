@@ -6,7 +6,7 @@ import time
 
 from deploy.local.problem import Problem
 from tests.benchmarks import load, requests
-from tests.benchmarks.bench import Bench, Figures, told
+from tests.benchmarks.bench import Bench, Figures, as_line
 from tests.benchmarks.load import Outcome
 
 DATABASE = "overload"
@@ -58,7 +58,7 @@ class Overload:
             "connections lost": burst.broken,
             "arrivals without a connection": burst.unsent,
         }
-        bench.say(f"    {told(figures)}\n    {bench.notes['overload']}")
+        bench.say(f"    {as_line(figures)}\n    {bench.notes['overload']}")
         return figures
 
 

@@ -1,5 +1,5 @@
 """The picture beside the results: creation against its baseline and its limit, and how rates hold
-up as the tables grow. What was not measured leaves its half empty."""
+up as the tables grow. A part that was not measured leaves its half empty."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the mesh's processes use: processor seconds and memory, each with its children."""
+"""Processor seconds and memory of the mesh's processes, each with its children."""
 
 import os
 from collections.abc import Mapping

@@ -36,7 +36,7 @@ class Table:
 
 
 def publish(result: Path, page: Path = PAGE, published: Path = PUBLISHED) -> list[str]:
-    """Writes the raw file of every table that the run has measured, and draws those tables anew.
+    """Writes the raw file of every table that the run has measured, and draws those tables again.
 
     Returns their names. Raises Problem where there is no run, or one that is not to be shown.
     """
@@ -58,7 +58,7 @@ def publish(result: Path, page: Path = PAGE, published: Path = PUBLISHED) -> lis
 
 
 def raw_of(run: Raw, table: Table) -> dict[str, Any]:
-    """What the run says of one table: every round, and all that they were made with."""
+    """The run's figures of one table: every round, and the conditions of the run."""
     about = ("began_at", "commit", "durable", "server", "machine")
     return {
         **{name: run[name] for name in about},

@@ -4,7 +4,7 @@ import json
 
 from deploy.local.problem import Problem
 from tests.benchmarks import load, requests
-from tests.benchmarks.bench import Bench, Figures, figures_of, told
+from tests.benchmarks.bench import Bench, Figures, as_line, figures_of
 from tests.benchmarks.load import Make, Outcome
 
 DATABASE = "reads"
@@ -52,7 +52,7 @@ class Reads:
         figures: Figures = {}
         for name, outcome in (("replay", replayed), ("get", got), ("list", listed)):
             figures |= figures_of(f"reads_{name}", outcome)
-        bench.say(f"    {told(figures)}")
+        bench.say(f"    {as_line(figures)}")
         return figures
 
 

@@ -1,5 +1,5 @@
-"""What is asked of the servers under load, as bytes: made from a number, so that every order is
-another one, by the cheapest means there are."""
+"""The requests to the servers under load, as bytes: made from a number, so that every one
+differs, by the cheapest means."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -12,7 +12,7 @@ USER = uuid4().hex.encode()
 
 
 def new_tag() -> str:
-    """What the keys of one measurement begin with."""
+    """The prefix of the keys of one measurement."""
     return f"bench-{uuid4().hex[:12]}"
 
 

@@ -8,8 +8,7 @@ from typing import Any
 # In the order in which they may be inserted, with the column that names the payment.
 CREATED = {"idempotency_keys": "payment_id", "quotes": "payment_id", "payments": "id"}
 CREATED |= {"payment_events": "payment_id"}
-# What a completed payment leaves behind beside what its creation has written, of a merchant who
-# listens to no events.
+# The rows of a completed payment beside those of its creation, for a merchant without endpoints.
 SETTLED = {"attempts": "payment_id", "postings": "payment_id", "webhook_inbox": "payment_id"}
 
 

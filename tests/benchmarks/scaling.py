@@ -9,7 +9,7 @@ from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
 from tests.benchmarks import locks
 from tests.benchmarks.backlog import work_off
-from tests.benchmarks.bench import Bench, Figures, told
+from tests.benchmarks.bench import Bench, Figures, as_line
 
 DATABASE = "scaling"
 TIMES_BACKLOG = 2
@@ -30,7 +30,7 @@ class Scaling:
         figures: Figures = {}
         for size in bench.options.processes:
             found = await _measure(bench, size)
-            bench.say(f"    {told(found)}")
+            bench.say(f"    {as_line(found)}")
             figures |= found
         return figures
 

@@ -85,7 +85,7 @@ class Server:
         await self.drop(*(row["datname"].removeprefix(PREFIX) for row in rows))
 
     async def settings(self) -> dict[str, str]:
-        """What the server says of itself."""
+        """The server's own settings."""
         names = (*DURABILITY, "server_version", "shared_buffers", "wal_sync_method")
         async with self.connected() as connection:
             return {name: await connection.fetchval(f"SHOW {name}") for name in names}

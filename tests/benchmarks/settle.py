@@ -1,13 +1,13 @@
-"""Settlement: payments arrive at a fixed rate and are collected, exchanged and paid out, with every
-posting and event, and a merchant who is told. The peak is the highest rate at which they leave as
-fast as they come; what a payment takes is measured at half of it."""
+"""Settlement: payments arrive at a fixed rate and are collected, exchanged and paid out, with
+every posting and event, and a merchant's endpoint. The peak is the highest rate at which they
+leave as fast as they come; what a payment takes is measured at half of it."""
 
 import time
 from dataclasses import dataclass
 
 from tests.benchmarks import load, processes, requests, settled
 from tests.benchmarks.backlog import DONE_SECONDS, work_off
-from tests.benchmarks.bench import Bench, Figures, told
+from tests.benchmarks.bench import Bench, Figures, as_line
 from tests.benchmarks.load import Outcome
 from tests.benchmarks.settled import Way, middle_rate, percentile
 
@@ -29,7 +29,7 @@ TIMES_SECONDS, LEAST_SECONDS = 2.0, 24.0
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one rate of arrival."""
+    """The result of one rate of arrival."""
 
     rate: float
     outcome: Outcome
@@ -83,7 +83,7 @@ class Settlement:
             "settle_simulator_cores": simulator_cores,
             **_times(await arrive(bench, self._peak / 2)),
         }
-        bench.say(f"    {told(figures)}")
+        bench.say(f"    {as_line(figures)}")
         return {**figures, "settle_events_delivered": bench.merchant.events - events}
 
 

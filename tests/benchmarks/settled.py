@@ -1,4 +1,4 @@
-"""What the database says of the way of payments, asked once it is over: by its own clock, from the
+"""The times of payments, read from the database after the run: by its own clock, from the
 payment's creation to the event that completed it and to the merchant's last 2xx."""
 
 import asyncio
@@ -62,12 +62,15 @@ async def until_done(server: Server, database: str, seconds: float) -> float:
 
 
 async def ways(server: Server, database: str, tag: str) -> Sequence[Way]:
-    """Every payment of a tag. Raises Problem where one was not completed, or not told of."""
+    """Every payment of a tag. Raises Problem where one was not completed, or its event not
+    delivered."""
     async with server.connected(database) as connection:
         rows = await connection.fetch(_WAYS, f"{tag}-", f"{tag}.")
     bad = [row["state"] for row in rows if row["completed"] is None or row["delivered"] is None]
     if bad:
-        raise Problem(f"{len(bad)} payments were not completed and told of, the first is {bad[0]}")
+        raise Problem(
+            f"{len(bad)} payments were not completed and delivered, the first is {bad[0]}"
+        )
     return [Way(row["created"], row["completed"], row["delivered"]) for row in rows]
 
 

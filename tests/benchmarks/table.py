@@ -9,7 +9,7 @@ from deploy.local.terminal import paint
 from tests.benchmarks.summary import Spread
 
 NAME_WIDTH, NUMBER_WIDTH = 46, 12
-# What the issue of this benchmark wants at least or at most.
+# The wanted figures, at least or at most.
 GOALS = {
     "create_64_over_baseline": (">=", 5.0),
     "create_64_over_pgbench": (">=", 0.35),

@@ -37,7 +37,7 @@ def monolith() -> dict[str, pricing.Corridor]:
 async def terms_of(
     corridor: Corridor, amount: Money, sources: dict[str, RateSource]
 ) -> quote.Terms:
-    """What the mesh would agree to."""
+    """The mesh's own quote."""
     currency = corridor.destination.currency
     observed = await sources[corridor.fx.sources[0]].observe("USD", currency)
     assert observed

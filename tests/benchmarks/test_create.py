@@ -1,5 +1,5 @@
-"""What fails is lost by itself: the mesh, the monolith and pgbench are measured apart, and pgbench
-only once its clients are in."""
+"""A part that fails is lost alone: the mesh, the monolith and pgbench are measured apart, and
+pgbench only once its clients are logged in."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""The load generator believes an answer only when all of it is there, counts what it is told, and
-asks exactly as often as it should."""
+"""The load generator takes an answer only when all of it is there, counts the answers, and sends
+exactly as often as it should."""
 
 import asyncio
 from collections.abc import AsyncIterator

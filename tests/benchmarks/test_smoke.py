@@ -1,5 +1,5 @@
-"""A tiny run of the whole benchmark: every part does its work and says what it should. What the
-figures are says nothing here; that is what `./caravel bench` is for."""
+"""A tiny run of the whole benchmark: every part does its work and says what it should. The
+figures themselves mean nothing here; `./caravel bench` measures."""
 
 import json
 from pathlib import Path

@@ -19,7 +19,7 @@ SEEDS_BELOW = 1_000_000
 
 
 def main() -> int:
-    """Returns 1 where any verdict of any seed is bad."""
+    """Returns 1 where any seed failed."""
     parser = _parser()
     parsed = parser.parse_args()
     if parsed.planted:

@@ -12,7 +12,7 @@ import asyncpg
 from tests.chaos.members import send
 
 ANSWER_SECONDS = 3.0
-# What one hears where the server is away, or goes away while it is asked.
+# The errors where the server is away, or goes away during a query.
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 SESSION = "client backend"
 LOOK_SECONDS = 0.005
@@ -62,7 +62,7 @@ class Backends:
         them as sent; gives its process id. Asks again and again, for the moment is a short one."""
         connection = await asyncpg.connect(self.owner_url, timeout=ANSWER_SECONDS)
         try:
-            # The database tells nobody of an intent, so there is no event to wait for.
+            # The database sends no notification of an intent, so there is no event to wait for.
             while (owner := await connection.fetchval(_SENDER, INTENTS_MIN)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
             return int(owner.rpartition(":")[2])

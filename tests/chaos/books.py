@@ -102,7 +102,7 @@ class AttemptRow:
     currency: str
     state: str
     provider_reference: str
-    # What its provider has said to have moved, where that is not what the state says.
+    # The amount that its provider states to have moved, where that differs from the state's.
     moved_minor: int | None = None
     moved_currency: str | None = None
     # Since when nobody knows its outcome, where that is so.
@@ -183,7 +183,7 @@ class InboxRow:
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxRow:
-    """Something that is to be told to a merchant."""
+    """An event for a merchant."""
 
     payment_id: UUID
     sequence: int
@@ -197,7 +197,7 @@ class OutboxRow:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointRow:
-    """Where a merchant wants to hear."""
+    """A merchant's endpoint."""
 
     id: UUID
     url: str
@@ -235,7 +235,7 @@ TABLES: Mapping[str, tuple[str, type[Any], str]] = {
     "outbox": ("outbox", OutboxRow, "payment_id, sequence"),
     "endpoints": ("webhook_endpoints", EndpointRow, "created_at"),
 }
-# The business of a payment: all that a webhook which comes again must not change. What is at rest
+# The business of a payment: all that a webhook which comes again must not change. A payment at rest
 # has nothing left to do, at least for the next hour.
 DIGESTS = """
     SELECT p.id, md5(concat_ws('|', p.state, p.version, p.hold_reason, p.refunded_minor,

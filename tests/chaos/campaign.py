@@ -18,7 +18,7 @@ Run = Callable[[Options, Callable[[str], None]], Coroutine[Any, Any, Result]]
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """What every seed is run with."""
+    """The options of every seed."""
 
     # Each seed's evidence goes into a folder of its own in here.
     folder: Path
@@ -82,4 +82,4 @@ def carry_out_one(
 
 
 def _silent(_: str) -> None:
-    """What a run says of its progress; its findings are in its folder."""
+    """The run's progress; its findings are in its folder."""

@@ -1,5 +1,5 @@
-"""What became of each case, told by our database, the simulator's book, and what the merchant has
-received. A complaint is a sentence; a case without one has passed."""
+"""The result of each case, by our database, the simulator's book, and the events that the
+merchant has received. A complaint is a sentence; a case without one has passed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _PAYMENTS = """
            (SELECT count(*) FROM idempotency_keys k
              WHERE (k.merchant_id, k.payment_id) = (p.merchant_id, p.id)) AS keys,
            (SELECT count(*) FROM webhook_inbox w
-             WHERE w.payment_id = p.id AND w.state = 'PENDING') AS news,
+             WHERE w.payment_id = p.id AND w.state = 'PENDING') AS pending_events,
            (SELECT count(*) FROM outbox m WHERE m.payment_id = p.id) AS messages,
            (SELECT count(*) FROM outbox m
              WHERE m.payment_id = p.id AND m.state <> 'DELIVERED') AS undelivered,
@@ -56,7 +56,7 @@ class Books:
         yield from _rows(payment, expected)
         yield from _tries(self.attempts.get(payment["id"], []), expected)
         yield from self._effects(payment, expected)
-        yield from _told(payment, self.received.get(_public_id(payment), []), expected)
+        yield from _deliveries(payment, self.received.get(_public_id(payment), []), expected)
 
     def outcome(self, reference: str) -> str:
         """The state, and how many requests it took to get there, in words."""
@@ -122,8 +122,8 @@ def _rows(payment: asyncpg.Record, expected: Outcome) -> Iterator[str]:
         yield f"{payment['rest']} left on its account"
     if payment["leased"]:
         yield "still leased"
-    if payment["news"]:
-        yield f"{payment['news']} webhooks left pending"
+    if payment["pending_events"]:
+        yield f"{payment['pending_events']} webhooks left pending"
 
 
 def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[str]:
@@ -140,7 +140,9 @@ def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[st
         yield f"a next key while this one was alive: {', '.join(alive)}"
 
 
-def _told(payment: asyncpg.Record, received: Sequence[Receipt], expected: Outcome) -> Iterator[str]:
+def _deliveries(
+    payment: asyncpg.Record, received: Sequence[Receipt], expected: Outcome
+) -> Iterator[str]:
     """At least once, and whenever again, under the same id with the same bytes."""
     if payment["undelivered"]:
         yield f"{payment['undelivered']} messages not delivered"

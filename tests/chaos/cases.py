@@ -8,7 +8,7 @@ from tests.chaos.failpoints import Case
 
 ACTIONS = ("raise", "exit", "hang")
 MOVES = ("collection", "payout", "refund")
-# What each point is, in the order of a payment's life.
+# Each point, in the order of a payment's life.
 POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "F1": ("a call to fees or fx is outstanding", ("fees", "fx", "with_fees", "with_fx")),
     "A1": ("before the creation's commit", ("create",)),
@@ -30,8 +30,8 @@ POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "H2": ("webhook kept, not answered", ("inbox",)),
     "H3": ("webhook answered, not processed", ("inbox",)),
     "H4": ("webhook applied, not committed", ("inbox",)),
-    "O1": ("merchant told, not marked", ("outbox",)),
-    "O2": ("message claimed, merchant not told", ("outbox",)),
+    "O1": ("event delivered, not marked", ("outbox",)),
+    "O2": ("message claimed, event not delivered", ("outbox",)),
 }
 # A first send that never arrives is looked up, and absent.
 WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
@@ -44,7 +44,7 @@ REFUND_NAMES = {"W1": "R1", "W2": "R2", "W3": "R3", "W4": "R4", "W5": "R5"}
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What must be true of a case at the end."""
+    """The facts that must hold of a case at the end."""
 
     state: str
     # How often each effect may and must stand in the simulator's book.
@@ -75,13 +75,13 @@ def every_case() -> Iterator[Case]:
 
 
 def reference_of(case: Case) -> str:
-    """What a payment's reference must say to be this case."""
+    """The text in a payment's reference that makes it this case."""
     words = (WORDS_OF_POINT.get(case.point), WORDS_OF_STEP.get(case.step))
     return " ".join((f"fp:{case.name}", *filter(None, words)))
 
 
 def outcome_of(case: Case) -> Outcome:
-    """What the case must come to, whatever happened on the way."""
+    """The end that the case must reach, whatever happened on the way."""
     expected = REFUNDED if case.step == "refund" else PAID
     return replace(expected, repeats=case.point == "O1")
 

@@ -1,5 +1,5 @@
 """One HTTP call of the load's clients, written into the history before it is sent and after it is
-answered. What is asked, and when, is in driver and orders."""
+answered. The requests and their times are in driver and orders."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ KEPT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """What is asked: what for, of whom, and what the client means by it."""
+    """A request: its kind, its subject, and the client's intention."""
 
     f: str
     method: str

@@ -1,5 +1,5 @@
-"""What the clients of the load do: create, replay, cancel, refund, read, and lie. What they are
-told is written into the history by client; when they do it is driver's."""
+"""The actions of the load's clients: create, replay, cancel, refund, read, and forge. client
+writes the answers into the history; driver decides the times."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ BUSY_TRIES, BUSY_SECONDS = 12, 0.4
 
 @dataclass
 class Known:
-    """A payment that some client was told of."""
+    """A payment that some client received."""
 
     payment_id: str
     amount_usd: str
@@ -31,7 +31,7 @@ class Known:
 
     @property
     def subject(self) -> Subject:
-        """What an event would say of it."""
+        """The content of an event about it."""
         return Subject(
             self.payment_id, _minor(self.amount_usd), self.currency, _minor(self.payout_amount)
         )
@@ -60,9 +60,9 @@ class Clients:
         self.hints: dict[str, Keyed] = {}
         # The merchant's endpoint, once it is registered: its id and its secret.
         self.endpoint: tuple[str, str] | None = None
-        # What they do, and how often.
+        # Their actions, and how often.
         self._actions: Sequence[tuple[float, Callable[[str], Awaitable[None]]]] = (
-            (24, self._create), (6, self._create_quoted), (5, self._create_twins),
+            (24, self._create), (6, self._create_quoted), (5, self._create_duplicates),
             (8, self._create_and_cancel), (6, self._cancel_waiting),
             (10, self._create_and_refund), (7, self._replay),
             (3, self._replay_changed), (12, self._get), (2, self._list), (5, self._events),
@@ -87,8 +87,8 @@ class Clients:
         )
         answered = await self.http.send(call, client)
         if answered.type == OK:
-            told = answered.answer
-            self.endpoint = (told["endpoint_id"], told["secret"])
+            shown = answered.answer
+            self.endpoint = (shown["endpoint_id"], shown["secret"])
 
     async def _create(self, client: str) -> None:
         await self._pay(client, self._orders.payment())
@@ -102,7 +102,7 @@ class Clients:
             body["quote_id"] = offered.answer["quote_id"]
             await self._pay(client, body)
 
-    async def _create_twins(self, client: str) -> None:
+    async def _create_duplicates(self, client: str) -> None:
         call = _create_call(self._orders.key(), self._orders.payment())
         count = self._rng.randint(2, 6)
         await asyncio.gather(
@@ -115,7 +115,7 @@ class Clients:
             await self._cancel(client, known)
 
     async def _cancel_waiting(self, client: str) -> None:
-        """Looks at payments that nothing was heard of, and calls off those that still wait."""
+        """Looks at payments without an answer, and cancels those that still wait."""
         waiting = [k for k in self.payments.values() if k.status == "PENDING"]
         for known in self._rng.sample(waiting, min(4, len(waiting))):
             await self.look(client, known)
@@ -175,7 +175,7 @@ class Clients:
         await self.look(client, known)
 
     async def _insist(self, client: str, call: Call) -> None:
-        """As clients do that are told to come again in a moment: so long as a worker has it."""
+        """As clients do at a passing refusal: so long as a worker has it."""
         for _ in range(BUSY_TRIES):
             answered = await self.send_keyed(client, call)
             if answered.reason != "PAYMENT_BUSY":
@@ -281,19 +281,19 @@ class Clients:
             event.provider, event.body, event.event_id, event.payment_id, {"replay": True}
         )
 
-    async def send_signed_anew(self, call: Call) -> Record:
+    async def send_signed_again(self, call: Call) -> Record:
         """A webhook once more, with a signature of now."""
         provider = str(call.meta["provider"])
         fresh = self._hostile.signed(provider, call.body, str(call.key), call.payment_id, call.meta)
         return await self.http.send(fresh, "final")
 
-    def _learn(self, told: Any) -> None:
+    def _learn(self, shown: Any) -> None:
         known = Known(
-            told["transaction_id"],
-            told["amount_usd"],
-            told["destination_currency"],
-            told["payout_amount"],
-            told["status"],
+            shown["transaction_id"],
+            shown["amount_usd"],
+            shown["destination_currency"],
+            shown["payout_amount"],
+            shown["status"],
         )
         self.payments[known.payment_id] = known
 
@@ -313,7 +313,7 @@ def _refund_call(key: str, known: Known, body: dict[str, Any]) -> Call:
         body=body,
         key=key,
         payment_id=known.payment_id,
-        # What the client was told before it asked.
+        # The last answer to the client before its request.
         meta={"was": known.status},
     )
 

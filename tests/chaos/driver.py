@@ -1,5 +1,5 @@
 """The phases of the load: clients that come at a given rate, last questions until everything is
-known, and every webhook once more. What the clients do is in clients; nothing is judged here."""
+known, and every webhook once more. The clients' actions are in clients; nothing is checked here."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ CLIENTS = 24
 REPLAYS_AT_ONCE = 8
 # So often is a question asked again until it is answered for good.
 FINAL_TRIES = 20
-# What was begun only at the end comes to its end in so long.
+# The time for requests that began only at the end.
 SETTLE_SECONDS = 5
 ENDS = {"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED", "RETURNED", "ON_HOLD"}
 
@@ -49,7 +49,7 @@ class Driver:
         return self._clients.endpoint
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Loads the mesh until told to stop, then waits for what is under way."""
+        """Loads the mesh until a signal to stop, then waits for the requests under way."""
         async with self._connected():
             await self._clients.register("merchant")
             while not stop.is_set():
@@ -82,7 +82,7 @@ class Driver:
         rng.shuffle(twice)
         async with self._connected():
             # As a provider would: a stream of events, and not a flood.
-            await _spread(self._clients.send_signed_anew, twice, at_once=REPLAYS_AT_ONCE)
+            await _spread(self._clients.send_signed_again, twice, at_once=REPLAYS_AT_ONCE)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
@@ -99,7 +99,7 @@ class Driver:
         call = keyed.call
         for _ in range(FINAL_TRIES):
             if call.f == "webhook":
-                answered = await self._clients.send_signed_anew(call)
+                answered = await self._clients.send_signed_again(call)
             elif call.f == "refund" and keyed.answered:
                 # Refused then, it might be taken now, and be a new refund.
                 return

@@ -18,7 +18,7 @@ _CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)(?:-(\d+))?")
 
 
 class FailpointRaised(Exception):
-    """What a failpoint raises; no code of ours knows it."""
+    """The exception of a failpoint; no code of ours knows it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the clients asked and what they were told, one JSON line a record: the first of the three
+"""The clients' requests and answers, one JSON line a record: the first of the three
 books. An operation is an `invoke` and later its end: `ok` (2xx), `fail` (definitively refused) or
 `info` (nobody knows). Nothing is sent before its invoke is on disk."""
 
@@ -26,7 +26,7 @@ class Record:
     t_mono_ns: int
     client: str
     type: str
-    # What was asked: create, get, list, events, quote, cancel, refund, webhook, endpoint.
+    # The kind of request: create, get, list, events, quote, cancel, refund, webhook, endpoint.
     f: str
     # The seq of the operation's invoke, also at its end.
     op: int
@@ -41,7 +41,7 @@ class Record:
     grpc_code: int | None = None
     resp_sha256: str = ""
     response: str = ""
-    # What the client meant by it, for example {"forged": "empty_secret"}.
+    # The client's intention, for example {"forged": "empty_secret"}.
     meta: Mapping[str, Any]
 
     @property
@@ -54,7 +54,7 @@ class Record:
 
 
 def outcome(status: int) -> str:
-    """What an HTTP status says about an operation; 0 is no answer at all."""
+    """The meaning of an HTTP status for an operation; 0 is no answer at all."""
     if 200 <= status < 300:
         return OK
     return FAIL if 400 <= status < 500 and status not in INDEFINITE else INFO

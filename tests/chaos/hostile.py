@@ -28,7 +28,7 @@ LONG_AGO_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Subject:
-    """A payment of which an event tells."""
+    """A payment of an event."""
 
     payment_id: str
     amount_minor: int
@@ -86,14 +86,14 @@ class Hostile:
 
     def hint(self, subject: Subject) -> Call:
         """A true event with an id of its own, which says no more than that one try has failed:
-        whoever hears it must ask."""
+        its receiver must look the payment up."""
         event_id = f"evt_hint{self._rng.getrandbits(64):016x}"
         event = _intent_event("payment_intent.payment_failed", subject, event_id)
         body = json.dumps(event).encode()
         return self.signed("stripe", body, event_id, subject.payment_id, {"hint": "stripe"})
 
     def orphan(self) -> Call:
-        """A true event of money that moved for a payment which nobody here has heard of."""
+        """A true event of money that moved for a payment that nobody here knows."""
         rng = self._rng
         stranger = Subject(unknown_id(rng, "pay"), rng.randint(100, 10**6), "NGN", 5_000)
         provider = rng.choice(("stripe", "flutterwave"))
@@ -146,7 +146,7 @@ def _call(
 
 
 def _claim(provider: str, subject: Subject, event_id: str) -> dict[str, Any]:
-    """What a thief would claim: the money is here, or it has arrived."""
+    """The claim of an attacker: the money is here, or it has arrived."""
     payment_id, key = subject.payment_id, f"{subject.payment_id}-payout-1"
     if provider == "stripe":
         return _intent_event("payment_intent.succeeded", subject, event_id)

@@ -1,5 +1,5 @@
-"""What the providers' stand-in is told to lie about: modes drawn for each provider anew from time
-to time. What each mode does stands in the simulator's README."""
+"""The simulator's false answers: modes drawn again for each provider from time to time. The
+simulator's README describes each mode."""
 
 import random
 from collections.abc import Mapping
@@ -40,11 +40,11 @@ MEASURED = {
 MODES = (*BOUNDED, *LASTING, *MEASURED)
 # After these a payout never ends while they are on, nor later by itself.
 ENDLESS = {"hold"}
-# What these have begun goes on after they are healed, unless the simulator is started anew.
+# Effects of these modes go on after they are healed, unless the simulator is started again.
 OUTLASTING = ENDLESS | {"late_effect"}
-# What only a phase turns on: see phases.
+# Modes that only a phase turns on: see phases.
 OF_PHASES = {"flapping", "late_effect"}
-# What the simulator refuses to do at a provider.
+# Modes that the simulator refuses at a provider.
 IMPOSSIBLE: Mapping[str, frozenset[str]] = {
     "flutterwave": frozenset({"no_balance", "refund_fails", "old_timestamp", "future_timestamp"}),
     "local_wallet": frozenset({"refund_fails", "eventual_list"}),
@@ -53,7 +53,8 @@ IMPOSSIBLE: Mapping[str, frozenset[str]] = {
         {"hold", "payout_fails", "no_balance", "late_fail", "late_success", "flapping"}
     ),
 }
-# What a mode that makes people decide strikes, of a hundred operations; the others may strike more.
+# The share of operations, in a hundred, for a mode after which people decide; the others may strike
+# more.
 RARE_PROBABILITY, COMMON_PROBABILITY = 0.05, 0.4
 HELD_FOR = {
     *("amount+1", "amount-1", "currency_swap", "net_of_fee", "amnesia", "late_success"),
@@ -64,7 +65,7 @@ ANSWER_SECONDS = 5.0
 
 
 def draw(rng: random.Random, allowed: frozenset[str]) -> dict[str, Any]:
-    """What every provider is to be told: a few of the allowed modes each, or the truth."""
+    """The modes of every provider: a few of the allowed ones each, or none."""
     return {
         provider: {
             "seed": rng.randrange(1_000_000),
@@ -91,10 +92,10 @@ def _setting(rng: random.Random, mode: str) -> dict[str, Any]:
     return setting
 
 
-async def tell(simulator_url: str, told: Mapping[str, Any]) -> None:
+async def turn_on(simulator_url: str, regimes: Mapping[str, Any]) -> None:
     """Turns these lies on in place of all others. Raises where the simulator does not answer."""
     async with _session(simulator_url) as session:
-        for provider, regime in told.items():
+        for provider, regime in regimes.items():
             async with session.put(f"/control/{provider}", json=regime) as answer:
                 answer.raise_for_status()
 
@@ -107,15 +108,15 @@ async def heal(simulator_url: str) -> None:
                 answer.raise_for_status()
 
 
-async def told(simulator_url: str) -> dict[str, Any]:
-    """What is turned on, by provider. Raises where the simulator does not answer."""
+async def modes_on(simulator_url: str) -> dict[str, Any]:
+    """The modes that are on, by provider. Raises where the simulator does not answer."""
     async with _session(simulator_url) as session, session.get("/control") as answer:
         answer.raise_for_status()
         return dict(await answer.json())
 
 
 async def book(simulator_url: str) -> list[dict[str, Any]]:
-    """What really happened at the providers, oldest first."""
+    """The real effects at the providers, oldest first."""
     async with _session(simulator_url, seconds=60) as session, session.get("/book") as answer:
         answer.raise_for_status()
         return list(await answer.json())

@@ -1,6 +1,6 @@
 """A real mesh whose processes may die: every process of `./caravel up`, several payments and
 workers, each started again when it has ended, on ports that stay the same, with a proxy on every
-connection. Whoever wants to know what it promised looks at its books, not here."""
+connection. Its promises are checked by its books, not here."""
 
 import asyncio
 import random
@@ -217,7 +217,7 @@ class ChaosMesh:
             link.heal()
 
     def logs(self) -> list[Path]:
-        """What the processes have said."""
+        """The output of the processes."""
         return sorted(self._data.logs.glob("*.log*"))
 
     def of_kinds(self, kinds: Iterable[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Does to a mesh what its schedule says, writes down every action, and heals everything in the end.
-What is drawn is in schedule; an action whose target is away at its moment is written down as
-missed."""
+The actions are drawn in schedule; one whose target is away at its moment is recorded as missed."""
 
 import asyncio
 import json
@@ -26,7 +25,7 @@ from tests.chaos.schedule import Action, Schedule
 AIMING_SECONDS = 10.0
 LYING_INTERVAL_SECONDS = 0.5
 TELLING_SECONDS = 60.0
-UNHEARD = (aiohttp.ClientError, OSError, TimeoutError)
+UNANSWERED = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Nemesis:
@@ -43,8 +42,8 @@ class Nemesis:
         self._began = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_sessions: set[int] = set()
-        # What providers were told to do, each time that it changed: as the checker reads it.
-        self.told: list[dict[str, Any]] = []
+        # The modes of the providers, each time that they changed: as the checker reads them.
+        self.modes_set: list[dict[str, Any]] = []
         self._lies: Mapping[str, Any] = {}
         self._phases: list[Mapping[str, Any]] = []
         self._regimes: dict[str, dict[str, Any]] = {}
@@ -188,36 +187,36 @@ class Nemesis:
     async def _lie(self, action: Action) -> None:
         self._note(action)
         self._lies = action.parameters
-        self._tell_anew()
+        self._set_again()
 
     async def _phase(self, action: Action) -> None:
         self._note(action)
         modes = action.parameters["modes"]
         self._phases.append(modes)
-        self._tell_anew()
+        self._set_again()
         await asyncio.sleep(action.parameters["seconds"])
         self._phases.remove(modes)
-        self._tell_anew()
+        self._set_again()
 
-    def _tell_anew(self) -> None:
+    def _set_again(self) -> None:
         self._regimes = phases.merged(self._lies, self._phases)
         self._lied_to = 0
-        self.told += [{"provider": name, **regime} for name, regime in self._regimes.items()]
+        self.modes_set += [{"provider": name, **regime} for name, regime in self._regimes.items()]
 
     async def _keep_lying(self) -> None:
-        """Tells the simulator what to lie about: each time that changes, and after its restarts."""
+        """Sets the simulator's modes: each time that they change, and after its restarts."""
         while True:
             pid = self._mesh.children["simulator"].pid
             if self._lied_to != pid:
-                told = self._regimes
-                with suppress(*UNHEARD):
-                    await lies.tell(self._mesh.simulator_url, told)
-                    self._lied_to = pid if told is self._regimes else 0
+                modes_set = self._regimes
+                with suppress(*UNANSWERED):
+                    await lies.turn_on(self._mesh.simulator_url, modes_set)
+                    self._lied_to = pid if modes_set is self._regimes else 0
             await asyncio.sleep(LYING_INTERVAL_SECONDS)
 
     async def _stop_lying(self) -> None:
-        if any(lies.OUTLASTING & regime["modes"].keys() for regime in self.told):
-            # What it holds settles after a start only, and what is still to come never comes.
+        if any(lies.OUTLASTING & regime["modes"].keys() for regime in self.modes_set):
+            # Its open operations settle after a start only, and later effects never come.
             await self._mesh.restart("simulator")
         await lies.heal(self._mesh.simulator_url)
 

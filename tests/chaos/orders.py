@@ -1,5 +1,5 @@
-"""What the load is made of: bodies of payments that go well, that providers shall spoil, and that
-must be refused, all from one seeded generator. It knows our documents and none of our code."""
+"""The bodies of the load: payments that go well, that providers shall fail, and that must be
+refused, all from one seeded generator. It knows our documents and none of our code."""
 
 from dataclasses import dataclass, field
 from random import Random

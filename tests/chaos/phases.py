@@ -1,5 +1,5 @@
 """Phases: a while in which providers do one thing besides whatever they lie about, made for one way
-of going wrong. What each mode does stands in the simulator's README."""
+of going wrong. The simulator's README describes each mode."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -8,7 +8,8 @@ from typing import Any
 from tests.chaos.lies import IMPOSSIBLE, OFFRAMPS, PROVIDERS, Modes
 
 SECONDS = (5.0, 20.0)
-# Longer than Stripe's search may lag, it says: what was called off for good comes after all.
+# Longer than Stripe's search may lag, it says: an operation that counted as absent happens after
+# all.
 PAST_LAG_SECONDS = (65, 90)
 
 
@@ -36,7 +37,7 @@ def _no_balance(rng: random.Random, _: str) -> Modes:
 
 
 Draw = Callable[[random.Random, str], Modes]
-# Whom each befalls, and how it is drawn for one of them.
+# The providers that each may strike, and how it is drawn for one of them.
 PHASES: Mapping[str, tuple[tuple[str, ...], Draw]] = {
     "strange_words": (PROVIDERS, _strange_words),
     "flapping": (OFFRAMPS, _flapping),
@@ -46,7 +47,7 @@ PHASES: Mapping[str, tuple[tuple[str, ...], Draw]] = {
 
 
 def draw(rng: random.Random, name: str) -> dict[str, Any]:
-    """How long the phase lasts, and the modes of each provider that it befalls."""
+    """How long the phase lasts, and the modes of each provider that it strikes."""
     providers, modes_of = PHASES[name]
     drawn = {provider: modes_of(rng, provider) for provider in providers}
     return {
@@ -59,13 +60,13 @@ def draw(rng: random.Random, name: str) -> dict[str, Any]:
 
 
 def merged(
-    told: Mapping[str, Mapping[str, Any]], phases: list[Mapping[str, Modes]]
+    own: Mapping[str, Mapping[str, Any]], phases: list[Mapping[str, Modes]]
 ) -> dict[str, dict[str, Any]]:
-    """What each provider is to be told: its lies, and the modes of the phases that are on."""
+    """The modes of each provider: its own, and those of the phases that are on."""
     nothing: Mapping[str, Any] = {"seed": 0, "modes": {}}
     regimes = {}
     for provider in PROVIDERS:
-        regime = told.get(provider, nothing)
+        regime = own.get(provider, nothing)
         modes = dict(regime["modes"])
         for phase in phases:
             modes |= phase.get(provider, {})

@@ -1,4 +1,4 @@
-"""Starts a service of the mesh by its own door, with failpoints around its ports:
+"""Starts a service of the mesh through its own assembly, with failpoints around its ports:
 `python -m tests.chaos.process services.payments`."""
 
 import sys

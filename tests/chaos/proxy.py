@@ -18,13 +18,13 @@ CHUNK_BYTES = 64 * 1024
 # Of the COMMITs that are cut: the share that reaches the database. Of those at which a session is
 # ended: the share that is still answered.
 SHARE_GOT = 0.5
-# Closed like this, the other end hears of a reset and not of an end.
+# Closed like this, the other end receives a reset and not an end.
 RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Toxic:
-    """What befalls every connection of a link for as long as it is set."""
+    """The faults of every connection of a link for as long as they are set."""
 
     latency_seconds: float = 0.0
     jitter_seconds: float = 0.0
@@ -44,7 +44,7 @@ class Toxic:
     # How likely both ends are reset at the very COMMIT, which the database may have got or not.
     cut_commit: float = 0.0
     # How likely the database ends the session while it commits: its word for that is the answer, or
-    # comes after it, where the client waits to hear that the session is ready again.
+    # comes after it, where the client waits until the session is ready again.
     end_commit: float = 0.0
 
 
@@ -71,7 +71,7 @@ class Link:
     ) -> None:
         self.name = name
         self.port = port
-        # How often each thing befell a connection.
+        # How often each fault struck a connection.
         self.struck: Counter[str] = Counter()
         self.target_port = target_port
         self._wire = wire
@@ -84,7 +84,7 @@ class Link:
 
     @property
     def toxic(self) -> Toxic:
-        """What befalls connections now."""
+        """The faults of connections now."""
         return self._toxic
 
     async def open(self) -> None:
@@ -99,7 +99,7 @@ class Link:
         self._passing.set()
 
     def set(self, toxic: Toxic) -> None:
-        """Makes this, and nothing else, befall connections from now on."""
+        """Sets the faults of connections from now on."""
         self._toxic = toxic
         for connection in self._open:
             connection.carried = 0
@@ -235,7 +235,7 @@ class _Connection:
             _reset(writer)
 
     def end(self, sink: asyncio.StreamWriter) -> None:
-        """Tells one side that no more comes."""
+        """Signals to one side that no more comes."""
         if not self.is_reset and sink.can_write_eof():
             sink.write_eof()
 

@@ -1,5 +1,5 @@
 """The merchant's own endpoint: it writes down what it is sent, and only then answers, as badly as
-the seed wants it to. Whether a signature is good by the Standard Webhooks is judged later."""
+the seed wants it to. The signature is checked by the Standard Webhooks later."""
 
 import asyncio
 import base64
@@ -28,11 +28,11 @@ class Receipt:
     event_type: str
     payment_id: str
     body_sha256: str
-    # What proves that it is genuine; judged by whoever knows the secret.
+    # The signature; checked by code that knows the secret.
     signed_at: str
     signature: str
     at_unix: float
-    # What was answered: "200", "500", "hang" or "reset".
+    # The answer: "200", "500", "hang" or "reset".
     answered: str
     body: str
 
@@ -106,10 +106,10 @@ def is_genuine(receipt: Receipt, secrets: Iterable[str]) -> bool:
 
 def _receipt(request: web.Request, body: bytes, answered: str) -> Receipt:
     try:
-        told = json.loads(body)
+        parsed = json.loads(body)
     except ValueError:
-        told = None
-    whole = told if isinstance(told, dict) else {}
+        parsed = None
+    whole = parsed if isinstance(parsed, dict) else {}
     data = whole.get("data")
     about = data if isinstance(data, dict) else whole
     return Receipt(

@@ -1,5 +1,5 @@
-"""What a chaos run found, as a file for programs and as lines for a person. Safety and liveness are
-verdicts of their own: money that is wrong is one thing, work that does not end another."""
+"""The findings of a chaos run, as a file for programs and as lines for a person. Safety and
+liveness are separate results: money that is wrong is one thing, work that does not end another."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Result:
     payments: int = 0
     states: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
-    # What the proxies did to connections.
+    # The faults that the proxies caused.
     cuts: Mapping[str, int] = field(default_factory=dict)
     # Processes that ended without our doing, by name and how: a service may refuse to start while
     # the database is away.
@@ -60,7 +60,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether both verdicts are good."""
+        """Whether both results are good."""
         return self.safe and self.live
 
     @property
@@ -72,9 +72,9 @@ class Result:
 
 def write(result: Result, folder: Path) -> None:
     """Leaves the result beside the evidence."""
-    told: dict[str, Any] = asdict(result)
-    told |= {"safe": result.safe, "live": result.live, "healing_p50_p99": result.healing}
-    (folder / "report.json").write_text(json.dumps(told, indent=2))
+    written: dict[str, Any] = asdict(result)
+    written |= {"safe": result.safe, "live": result.live, "healing_p50_p99": result.healing}
+    (folder / "report.json").write_text(json.dumps(written, indent=2))
 
 
 def render(result: Result, replay: str) -> str:
@@ -90,8 +90,8 @@ def render(result: Result, replay: str) -> str:
         "indefinite": f"{result.indefinite} operations",
         "holds": _counts(result.held) or "none",
         "healing": f"p50 {healing[0]:.1f} s, p99 {healing[1]:.1f} s" if healing else "none open",
-        "safety": _verdict(result.safe, "safe", "NOT SAFE"),
-        "liveness": _verdict(result.live, "live", "NOT LIVE"),
+        "safety": _word(result.safe, "safe", "NOT SAFE"),
+        "liveness": _word(result.live, "live", "NOT LIVE"),
     }
     lines = [f"  {paint(f'{name:<12}', terminal.DIM)} {value}" for name, value in rows.items()]
     lines += [f"  {line}" for line in _complaints(result)]
@@ -105,7 +105,7 @@ def summary(result: Result) -> str:
     kills = result.faults.get("kill", 0)
     return (
         f"  seed {result.seed:<6} {result.commit} {result.payments:>6} payments {kills:>4} kills  "
-        f"{_verdict(result.safe, 'safe', 'NOT SAFE')}, {_verdict(result.live, 'live', 'NOT LIVE')}"
+        f"{_word(result.safe, 'safe', 'NOT SAFE')}, {_word(result.live, 'live', 'NOT LIVE')}"
     )
 
 
@@ -114,12 +114,12 @@ def totals(results: Sequence[Result]) -> str:
     failed = [str(result.seed) for result in results if not result.passed]
     payments = sum(result.payments for result in results)
     faults = sum(sum(result.faults.values()) for result in results)
-    verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
-    return f"  {len(results)} seeds, {payments} payments, {faults} faults; {verdict}"
+    conclusion = f"failed: {', '.join(failed)}" if failed else "all passed"
+    return f"  {len(results)} seeds, {payments} payments, {faults} faults; {conclusion}"
 
 
 def complaints(result: Result) -> str:
-    """What is wrong, under its line."""
+    """The findings, under their line."""
     return "\n".join(f"    {line}" for line in _complaints(result))
 
 
@@ -147,7 +147,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
-def _verdict(good: bool, yes: str, no: str) -> str:
+def _word(good: bool, yes: str, no: str) -> str:
     return paint(yes, terminal.GREEN) if good else paint(no, terminal.RED, terminal.BOLD)
 
 

@@ -33,7 +33,7 @@ PROGRESS_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked for."""
+    """The options of the run."""
 
     seed: int
     minutes: float
@@ -44,7 +44,7 @@ class Options:
     intensity: float = 1.0
     # Rates of faults that are not drawn, in two minutes.
     certain: Mapping[str, float] = field(default_factory=dict)
-    # What offramps are told to do in addition, from the start to the healing.
+    # The modes that offramps have in addition, from the start to the healing.
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Ends with the first audit that finds something broken.
     until_broken: bool = False
@@ -152,7 +152,7 @@ async def _phases(run: _Run) -> None:
     await run.nemesis.heal()
     run.history.epoch = "quiet"
     await _rest(run, "heal")
-    # What a provider may take back for days is looked up for the last time now.
+    # Payouts that a provider may return for days are looked up for the last time now.
     await books.let_time_pass(run.mesh.owner_url)
     await run.driver.final_reads()
     await _rest(run, "final reads")
@@ -224,7 +224,7 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
         database_url=run.mesh.owner_url,
         receiver_log=run.options.folder,
         logs=run.mesh.logs(),
-        nemesis=run.nemesis.told,
+        nemesis=run.nemesis.modes_set,
         phase=phase,
         secrets={**secrets, **({"endpoint_secret": endpoint[1]} if endpoint else {})},
         digests_before=digests_before,
@@ -232,7 +232,7 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
     report = await checker.audit(evidence)
     with (run.options.folder / "audits.txt").open("a") as file:
         file.write(checker.render(report) + "\n\n")
-    # What an earlier audit found is told once.
+    # Findings of an earlier audit are reported once.
     known = {(one.invariant, one.detail) for one in run.result.violations}
     run.result.violations += [
         Violation(
@@ -250,7 +250,7 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
 
 
 async def _count(run: _Run) -> None:
-    """What the report says of the run beside its verdicts."""
+    """The report of the run beside its findings."""
     result, mesh = run.result, run.mesh
     result.faults = {**run.nemesis.done, "database crash": _crashes(run.nemesis)}
     cuts: Counter[str] = Counter()

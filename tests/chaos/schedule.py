@@ -1,6 +1,6 @@
-"""What will be done to a mesh, and when: a function of the seed, the length and the topology, so
-that a run can be had again. Each seed draws a subset of the faults and a rate for each: everything
-at once hides what needs a long quiet time to show."""
+"""The actions against a mesh, with their times: a function of the seed, the length and the
+topology, so that a run can be had again. Each seed draws a subset of the faults and a rate for
+each: everything at once hides what needs a long quiet time to show."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ LATER_RATES = {
     "cut_commit": 3.0,
     **dict.fromkeys(phases.PHASES, 1.0),
 }
-# Who is killed while providers use strange words, and how soon.
+# The processes that are killed while providers use unknown words, and how soon.
 KILLED_BESIDE = ("worker", "providers", "simulator", "payments")
 BESIDE_SECONDS = (0.5, 8.0)
 SERVANTS = ("checkpointer", "walwriter", "background writer")
@@ -78,7 +78,7 @@ def make(
     lies_in_addition: Mapping[str, Any] | None = None,
 ) -> Schedule:
     """The schedule of a seed. Intensity multiplies every rate, for a run that is short; a rate that
-    is certain is neither drawn nor multiplied. What lies are told in addition is by offramps."""
+    is certain is neither drawn nor multiplied. Additional modes are those of offramps."""
     certain = certain or {}
     rng = random.Random(f"schedule {seed}")
     rates = {
@@ -117,13 +117,13 @@ def _lies(rng: random.Random, seconds: float) -> Iterator[Action]:
 
 
 def _lying_more(action: Action, modes: Mapping[str, Any]) -> Action:
-    told = {
+    regimes = {
         provider: {**regime, "modes": {**regime["modes"], **modes}}
         if provider in lies.OFFRAMPS
         else regime
         for provider, regime in action.parameters.items()
     }
-    return replace(action, parameters=told)
+    return replace(action, parameters=regimes)
 
 
 def _arrivals(
@@ -225,7 +225,7 @@ def _pause_slow_worker(rng: random.Random, at: float, topology: Topology) -> Ite
 
 
 def _phase(rng: random.Random, name: str, at: float, topology: Topology) -> Iterator[Action]:
-    """A phase; beside words that nobody knows, somebody dies who has heard or said them."""
+    """A phase; during unknown words, a process is killed that has received or sent them."""
     drawn = phases.draw(rng, name)
     yield Action(at_seconds=at, kind="phase", target=name, parameters=drawn)
     if name == "strange_words":

@@ -37,16 +37,17 @@ STRUCK = ("gateway", "fees", "fx")
 LEASE_SECONDS = 20
 # Long enough for several leases in a row; what takes longer has been lost.
 DRAIN_SECONDS = 240.0
-# What has not fired so long after its payment was settled never will.
+# A point that has not fired so long after its payment was settled never will.
 FIRES_WITHIN_SECONDS = 10.0
 ANSWER_SECONDS = 8.0
 # A replay's time is counted from its turn.
 REPLAYS_AT_ONCE = 16
 # Shorter than the gateway's failpoint keeps the answer from a client that is to hang up.
 HANG_UP_SECONDS = 1.0
-# What raises or hangs kills nobody, so both can go on at once; exits take their neighbours along.
+# Cases that raise or hang kill no process, so both can run at once; an exit strikes other cases
+# too.
 WAVES = (("raise", "hang"), ("exit",))
-# Turns of a case whose payment a neighbour's exit has kept from its own point.
+# Turns of a case whose payment another case's exit has kept from its own point.
 TURNS_MAX = 3
 WORKERS = 5
 
@@ -54,8 +55,8 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What became of one case."""
+class CaseResult:
+    """The result of one case."""
 
     case: Case
     seconds: float
@@ -112,8 +113,8 @@ class Sweep:
         self._secret = ""
         self._preempted: set[Case] = set()
 
-    async def run(self, cases: Sequence[Case]) -> list[Verdict]:
-        """All waves, then the audit: a verdict for every payment, in the order of the cases."""
+    async def run(self, cases: Sequence[Case]) -> list[CaseResult]:
+        """All waves, then the audit: a finding for every payment, in the order of the cases."""
         naming = asyncio.create_task(self._name_processes())
         try:
             async with Receiver(self._receipts, Random(0), misbehaves=0.0) as merchant:
@@ -153,14 +154,14 @@ class Sweep:
         started = time.monotonic()
         self._say(f"{len(cases)} cases: {' and '.join(sorted({c.action for c in cases}))}")
         async with aiohttp.ClientSession(self._mesh.rest_url) as session:
-            # What keeps the creation itself busy comes when everything else has been created.
+            # Cases that block creation run when everything else has been created.
             ahead = [case for case in cases if case.point[0] not in "AF"]
             await asyncio.gather(*(self._create(session, case) for case in ahead))
             others = [case for case in cases if case.point[0] in "AF"]
             creating = asyncio.gather(*(self._create(session, case) for case in others))
             await asyncio.gather(creating, self._drain(cases, started))
         if any(case.action == "hang" for case in cases):
-            # What still hangs has to come back before anything is judged.
+            # Processes that still hang must come back before anything is checked.
             await asyncio.sleep(max(0.0, self._last_firing() + HANG_SECONDS + 1 - time.time()))
         self._say(f"drained after {time.monotonic() - started:.0f} s")
 
@@ -179,7 +180,7 @@ class Sweep:
 
     async def _drain(self, cases: Sequence[Case], started: float) -> None:
         """Waits until every case has fired and its payment is where it stays."""
-        told = time.monotonic()
+        said_at = time.monotonic()
         while time.monotonic() - started < DRAIN_SECONDS:
             await asyncio.sleep(0.5)
             payments = await read_payments(self._mesh.owner_url)
@@ -191,10 +192,10 @@ class Sweep:
             missing = [case.name for case in cases if not self._is_over(case, fired)]
             if not missing:
                 return
-            if time.monotonic() - told > 10:
-                told = time.monotonic()
+            if time.monotonic() - said_at > 10:
+                said_at = time.monotonic()
                 few = ", ".join(missing[:4])
-                self._say(f"{told - started:4.0f} s: {len(missing)} to go: {few}")
+                self._say(f"{said_at - started:4.0f} s: {len(missing)} to go: {few}")
 
     def _is_over(self, case: Case, fired: set[str]) -> bool:
         """Whether it is settled, and has fired or has had the time to."""
@@ -206,7 +207,7 @@ class Sweep:
     def _last_firing(self) -> float:
         return max(self._failpoints.fired_at(), default=0.0)
 
-    async def _audit(self, cases: Sequence[Case]) -> list[Verdict]:
+    async def _audit(self, cases: Sequence[Case]) -> list[CaseResult]:
         received = read(self._receipts)
         forged = [one.event_id for one in received if not is_genuine(one, [self._secret])]
         if forged:
@@ -219,18 +220,18 @@ class Sweep:
             )
         fired = self._failpoints.fired()
         return [
-            self._verdict(case, books, fired, again)
+            self._result(case, books, fired, again)
             for case, again in zip(cases, replayed, strict=True)
         ]
 
     async def _replay(
         self, session: aiohttp.ClientSession, case: Case, places: asyncio.Semaphore
     ) -> str:
-        """What the same key gives now that all is over."""
+        """The answer to the same key at the end."""
         async with places:
             return await ask(session, self._failpoints, case, ANSWER_SECONDS)
 
-    def _verdict(self, case: Case, books: Books, fired: set[str], replayed: str) -> Verdict:
+    def _result(self, case: Case, books: Books, fired: set[str], replayed: str) -> CaseResult:
         reference, expected = reference_of(case), outcome_of(case)
         is_preempted = case in self._preempted
         if is_preempted:
@@ -240,7 +241,7 @@ class Sweep:
             complaints.append("the failpoint never fired")
         if self._answers.get(case) != replayed:
             complaints.append(f"answered {self._answers.get(case)}, and {replayed} when replayed")
-        return Verdict(
+        return CaseResult(
             case=case,
             seconds=self._settled.get(case, time.monotonic()) - self._began[case],
             outcome=books.outcome(reference),
@@ -248,7 +249,8 @@ class Sweep:
         )
 
     async def _name_processes(self) -> None:
-        """Tells the failpoints which processes they may strike, whenever one is started again."""
+        """Gives the failpoints the processes that they may strike, whenever one is started
+        again."""
         while True:
             for name in STRUCK:
                 self._failpoints.name_process(name, self._mesh.children[name].pid)
@@ -282,33 +284,33 @@ def _is_turn(one: Case, case: Case) -> bool:
     return replace(one, turn=case.turn) == case
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
+def table(results: Sequence[CaseResult]) -> str:
     """One line a point and step: how long each action took, and what is wrong where it is."""
     lines = [f"  {'point':<6}{'step':<12}{'raise':>8}{'exit':>8}{'hang':>8}   what happens there"]
-    by_row = groupby(verdicts, key=lambda v: (v.case.point, v.case.step))
+    by_row = groupby(results, key=lambda v: (v.case.point, v.case.step))
     for (point, step), grouped in by_row:
         row = list(grouped)
-        found = {verdict.case.action: verdict for verdict in row}
+        found = {ended.case.action: ended for ended in row}
         cells = "".join(f"{_cell(found.get(action)):>8}" for action in ("raise", "exit", "hang"))
         some = next(iter(found.values()))
-        outcomes = ", ".join(sorted({verdict.outcome.split(",")[0] for verdict in found.values()}))
+        outcomes = ", ".join(sorted({ended.outcome.split(",")[0] for ended in found.values()}))
         shown = shown_point(some.case)
         lines.append(f"  {shown:<6}{step:<12}{cells}   {POINTS[point][0]}: {outcomes}")
         lines += [
-            f"        ✗ {verdict.case.name}: {complaint}"
-            for verdict in row
-            for complaint in verdict.complaints
+            f"        ✗ {ended.case.name}: {complaint}"
+            for ended in row
+            for complaint in ended.complaints
         ]
-    cases = {replace(verdict.case, turn=1) for verdict in verdicts}
-    failed = {replace(verdict.case, turn=1) for verdict in verdicts if verdict.complaints}
+    cases = {replace(ended.case, turn=1) for ended in results}
+    failed = {replace(ended.case, turn=1) for ended in results if ended.complaints}
     lines.append(f"\n  {len(cases) - len(failed)} of {len(cases)} cases passed.")
     return "\n".join(lines)
 
 
-def _cell(verdict: Verdict | None) -> str:
-    if verdict is None:
+def _cell(ended: CaseResult | None) -> str:
+    if ended is None:
         return ""
-    return f"{'✗' if verdict.complaints else '✓'} {verdict.seconds:4.0f}s"
+    return f"{'✗' if ended.complaints else '✓'} {ended.seconds:4.0f}s"
 
 
 async def verify(mesh: ChaosMesh) -> tuple[int, str]:
@@ -337,11 +339,11 @@ async def main(pattern: str) -> int:
     folder = tempfile.mkdtemp(prefix="caravel-sweep-")
     say(f"logs: {folder}/data/logs")
     async with swept_mesh(Path(folder), workers=WORKERS) as (mesh, failpoints):
-        verdicts = await Sweep(mesh, failpoints, say).run(cases)
+        results = await Sweep(mesh, failpoints, say).run(cases)
         code, verified = await verify(mesh)
-    say(table(verdicts))
+    say(table(results))
     say(verified)
-    return 1 if code or any(verdict.complaints for verdict in verdicts) else 0
+    return 1 if code or any(ended.complaints for ended in results) else 0
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def _before_commit(_: Any) -> None:
 
 @asynccontextmanager
 async def _transaction(connection: AsyncConnection) -> AsyncIterator[None]:
-    """The driver's own, of which SQLAlchemy hears nothing."""
+    """The driver's own, which SQLAlchemy does not notice."""
     async with transaction(connection):
         yield
         if hook := _AT_COMMIT.get():
@@ -157,7 +157,8 @@ class SweptPayments(Swept):
             created = await self._inner.create(new)
         finally:
             _AT_COMMIT.reset(token)
-        # First what raises nothing: after the commit no neighbour comes here a second time.
+        # First the cases that raise nothing: after the commit no other case comes here a second
+        # time.
         await self._strike_gateway(item.payment.reference for item in new)
         await self._failpoints.hit("A2", *creating)
         return created
@@ -184,22 +185,22 @@ class SweptInbox(Swept):
     _inner: Inbox
 
     async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
-        heard = [
+        received = [
             ("inbox", self._failpoints.called(str(arrival.payment_id)))
             for arrival in arrivals
             if arrival.event.step == "payout"
         ]
-        await self._failpoints.hit("H1", *heard)
+        await self._failpoints.hit("H1", *received)
 
         async def before_commit() -> None:
-            await self._failpoints.hit("H1b", *heard)
+            await self._failpoints.hit("H1b", *received)
 
         token = _AT_COMMIT.set(before_commit)
         try:
             receipts = await self._inner.receive(arrivals)
         finally:
             _AT_COMMIT.reset(token)
-        await self._failpoints.hit("H2", *heard)
+        await self._failpoints.hit("H2", *received)
         return receipts
 
 
@@ -227,7 +228,7 @@ class SweptTransaction(Swept):
         self._intended: list[Change] = []
         self._answered: list[Change] = []
         self._marked: list[Work] = []
-        # What a record makes due at once: its claim was the one before.
+        # The payments that a record makes due at once: their claim was the one before.
         self._followed: list[tuple[str, str]] = []
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
@@ -241,9 +242,9 @@ class SweptTransaction(Swept):
         self._claims = True
         due = [(STEP_OF_STATE.get(work.payment.state, ""), work) for work in claimed]
         begins = [(step, work.payment.reference) for step, work in due if _begins(work)]
-        heard = [work for work in claimed if any(news.step == "payout" for news in work.news)]
+        received = [work for work in claimed if any(news.step == "payout" for news in work.news)]
         await self._failpoints.hit("W1", *begins)
-        await self._failpoints.hit("H3", *(("inbox", work.payment.reference) for work in heard))
+        await self._failpoints.hit("H3", *(("inbox", work.payment.reference) for work in received))
         return claimed
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
@@ -274,8 +275,8 @@ class SweptTransaction(Swept):
         await self._hit_each("W5b", self._answered)
         if self._claims:
             self._intended = [c for c in changes if c.attempt and c.keeps_lease]
-            heard = [("inbox", c.payment.reference) for c in changes if c.closed_news]
-            await self._failpoints.hit("H4", *heard)
+            received = [("inbox", c.payment.reference) for c in changes if c.closed_news]
+            await self._failpoints.hit("H4", *received)
         return written
 
     async def commit(self) -> None:
@@ -302,15 +303,15 @@ def _attempted(what: Work | Change) -> tuple[str, str]:
 
 
 class SweptSender(Swept):
-    """O1 and O2: around the request that tells a merchant."""
+    """O1 and O2: around the request to a merchant's endpoint."""
 
     _inner: EventSender
 
     async def send(self, delivery: Delivery) -> Reply:
-        told = ("outbox", self._failpoints.called(str(delivery.payment_id)))
-        await self._failpoints.hit("O2", told)
+        struck = ("outbox", self._failpoints.called(str(delivery.payment_id)))
+        await self._failpoints.hit("O2", struck)
         reply = await self._inner.send(delivery)
-        await self._failpoints.hit("O1", told)
+        await self._failpoints.hit("O1", struck)
         return reply
 
 

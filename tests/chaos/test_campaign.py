@@ -25,7 +25,9 @@ def _campaign(folder: Path) -> Campaign:
     return Campaign(folder=folder, minutes=3, rate_per_second=8, keep=False)
 
 
-def test_each_seed_is_told_with_what_it_broke_and_all_together(tmp_path: Path) -> None:
+def test_the_report_has_each_seed_s_findings_and_a_line_for_all(
+    tmp_path: Path,
+) -> None:
     bad = Violation(phase="after healing", invariant="I4", detail="twice", is_liveness=False)
     results = [
         Result(seed=7, minutes=3, commit="abc", payments=5),

@@ -3,7 +3,7 @@ evidence that was made to break them."""
 
 from dataclasses import replace
 
-from tests.chaos.checker import judge, render
+from tests.chaos.checker import check_facts, render
 from tests.chaos.worlds import (
     AMOUNT,
     PAID,
@@ -19,7 +19,7 @@ from tests.chaos.worlds import (
 
 
 def test_books_that_agree_pass() -> None:
-    report = judge(clean().facts())
+    report = check_facts(clean().facts())
 
     assert report.broken == []
     assert (report.safe, report.live) == (True, True)
@@ -30,129 +30,129 @@ def test_the_table_shows_what_is_wrong() -> None:
     world = clean()
     world.keys.clear()
 
-    shown = render(judge(world.facts()))
+    shown = render(check_facts(world.facts()))
 
     assert "NOT SAFE, live" in shown
     assert "I2: pay_" in shown
 
 
 def test_i3_a_second_charge() -> None:
-    world, told = story()
-    told.completed()
-    charge = next(a for a in world.attempts if a.key.startswith(told.public_id))
-    told.effect(charge, "charge_succeeded", named="another")
+    world, life = story()
+    life.completed()
+    charge = next(a for a in world.attempts if a.key.startswith(life.public_id))
+    life.effect(charge, "charge_succeeded", named="another")
 
     assert {"I3", "I9"} <= broken(world.facts())
 
 
 def test_i3_a_charge_that_came_again_after_it_was_forgotten_is_explained() -> None:
-    world, told = story()
-    collection = told.attempt("collection", 1, "SUCCEEDED")
-    told.effect(collection, "charge_succeeded", "forgotten", named="first")
-    told.effect(collection, "charge_succeeded", named="second")
-    told.event("COLLECTING", "FUNDED", "collection_succeeded", ())
-    report = judge(world.facts())
+    world, life = story()
+    collection = life.attempt("collection", 1, "SUCCEEDED")
+    life.effect(collection, "charge_succeeded", "forgotten", named="first")
+    life.effect(collection, "charge_succeeded", named="second")
+    life.event("COLLECTING", "FUNDED", "collection_succeeded", ())
+    report = check_facts(world.facts())
 
     assert report.finding("I3").violations == []
     assert report.finding("I3").explained != []
 
 
 def test_i3_a_failed_payment_whose_payer_was_charged() -> None:
-    world, told = story()
-    told.effect(told.attempt("collection", 1, "FAILED"), "charge_succeeded")
-    told.event("COLLECTING", "FAILED", "collection_failed")
+    world, life = story()
+    life.effect(life.attempt("collection", 1, "FAILED"), "charge_succeeded")
+    life.event("COLLECTING", "FAILED", "collection_failed")
 
     assert broken(world.facts()) == {"I3", "I9"}
 
 
 def test_i4_two_live_payouts() -> None:
-    world, told = story()
-    told.collected()
-    first = told.attempt("payout", 1, "FAILED", "flutterwave")
-    told.effect(first, "payout_accepted")
-    second = told.attempt("payout", 2, "SUCCEEDED", "local_wallet")
-    told.effect(second, "payout_accepted", "payout_completed")
-    told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+    world, life = story()
+    life.collected()
+    first = life.attempt("payout", 1, "FAILED", "flutterwave")
+    life.effect(first, "payout_accepted")
+    second = life.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+    life.effect(second, "payout_accepted", "payout_completed")
+    life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
 
     assert broken(world.facts()) == {"I4"}
 
 
 def test_i4_a_success_after_a_failure_is_explained_once_a_person_is_called() -> None:
-    world, told = _late_success()
-    told.held("late_success")
-    report = judge(world.facts())
+    world, life = _late_success()
+    life.held("late_success")
+    report = check_facts(world.facts())
 
     assert report.broken == []
     assert report.finding("I4").explained != []
 
 
-def test_i4_a_late_success_of_which_nobody_was_told_is_explained() -> None:
+def test_i4_a_late_success_without_any_event_is_explained() -> None:
     world, _ = _late_success()
 
     assert broken(world.facts()) == set()
 
 
-def test_i4_i20_a_late_success_that_was_heard_and_led_to_nothing() -> None:
-    world, told = _late_success()
-    told.heard("SUCCEEDED", f"{told.public_id}-payout-1")
+def test_i4_i20_a_late_success_that_was_received_and_led_to_nothing() -> None:
+    world, life = _late_success()
+    life.received("SUCCEEDED", f"{life.public_id}-payout-1")
 
     assert {"I4", "I20"} <= broken(world.facts())
 
 
 def test_i20_a_success_that_was_taken_back_is_not_late_but_may_be_held_for_it() -> None:
     for is_held in (False, True):
-        world, told = story()
-        told.collected()
-        first = told.attempt("payout", 1, "FAILED", "flutterwave")
-        told.effect(first, "payout_accepted", "payout_completed", "payout_returned")
-        second = told.attempt("payout", 2, "SUCCEEDED", "local_wallet")
-        told.effect(second, "payout_accepted", "payout_completed")
-        told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
-        told.heard("SUCCEEDED", f"{told.public_id}-payout-1")
+        world, life = story()
+        life.collected()
+        first = life.attempt("payout", 1, "FAILED", "flutterwave")
+        life.effect(first, "payout_accepted", "payout_completed", "payout_returned")
+        second = life.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+        life.effect(second, "payout_accepted", "payout_completed")
+        life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        life.received("SUCCEEDED", f"{life.public_id}-payout-1")
         if is_held:
-            told.held("late_success")
+            life.held("late_success")
 
         assert "I20" not in broken(world.facts())
 
 
 def test_i4_a_return_that_is_taken_back_is_explained_once_a_person_is_called() -> None:
     for is_held in (False, True):
-        world, told = story()
-        told.collected()
-        attempt = told.attempt("payout", 1, "REVERSED", "local_wallet")
-        told.effect(attempt, "payout_accepted", "payout_completed", "payout_returned")
-        told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        world, life = story()
+        life.collected()
+        attempt = life.attempt("payout", 1, "REVERSED", "local_wallet")
+        life.effect(attempt, "payout_accepted", "payout_completed", "payout_returned")
+        life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
         returned = [(credit, debit, *rest) for debit, credit, *rest in PAID]
-        told.event("COMPLETED", "RETURNED", "payout_returned", returned)
-        told.effect(attempt, "payout_completed")
-        told.heard("SUCCEEDED", attempt.key)
+        life.event("COMPLETED", "RETURNED", "payout_returned", returned)
+        life.effect(attempt, "payout_completed")
+        life.received("SUCCEEDED", attempt.key)
         if is_held:
             place = world.attempts.index(attempt)
             world.attempts[place] = replace(attempt, moved_minor=PAYOUT, moved_currency="INR")
             suspended = ("suspense:local_wallet:INR", "offramp:local_wallet:INR", "INR", PAYOUT)
-            told.event("RETURNED", "RETURNED", "held_late_success", [suspended])
-            told.change(hold_reason="late_success", deadline_at=told.now)
+            life.event("RETURNED", "RETURNED", "held_late_success", [suspended])
+            life.change(hold_reason="late_success", deadline_at=life.now)
 
         assert (broken(world.facts()) == set()) is is_held
 
 
 def test_i4_a_payout_beside_a_refund() -> None:
-    world, told = story()
-    told.collected()
-    failed = told.attempt("payout", 1, "FAILED", "local_wallet")
-    told.effect(failed, "payout_accepted")
-    told.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
-    told.effect(told.attempt("refund", 1, "SUCCEEDED"), "refund_succeeded")
-    told.event("REFUNDING", "REFUNDED", "refund_succeeded", REFUNDED)
-    told.change(refunded_minor=AMOUNT)
+    world, life = story()
+    life.collected()
+    failed = life.attempt("payout", 1, "FAILED", "local_wallet")
+    life.effect(failed, "payout_accepted")
+    life.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
+    life.effect(life.attempt("refund", 1, "SUCCEEDED"), "refund_succeeded")
+    life.event("REFUNDING", "REFUNDED", "refund_succeeded", REFUNDED)
+    life.change(refunded_minor=AMOUNT)
 
     assert broken(world.facts()) == {"I4"}
 
 
 def test_i4_a_cancelled_payment_that_was_paid_out() -> None:
-    world, told = story()
-    told.completed().change(cancel_requested_at=told.now)
-    told.asked("cancel", 200, response=told.answer)
+    world, life = story()
+    life.completed().change(cancel_requested_at=life.now)
+    life.asked("cancel", 200, response=life.answer)
 
     assert broken(world.facts()) == {"I4"}
 
@@ -165,49 +165,49 @@ def test_i5_another_amount_at_the_provider() -> None:
 
 
 def test_i5_an_effect_of_which_no_intent_was_written() -> None:
-    world, told = story()
-    charge = replace(told.attempt("collection", 1, "FAILED"), key="a-key-of-nobody")
-    told.effect(charge, "payout_failed")
-    told.event("COLLECTING", "FAILED", "collection_failed")
+    world, life = story()
+    charge = replace(life.attempt("collection", 1, "FAILED"), key="a-key-of-nobody")
+    life.effect(charge, "payout_failed")
+    life.event("COLLECTING", "FAILED", "collection_failed")
 
     assert broken(world.facts()) == {"I5"}
 
 
 def test_i5_more_given_back_than_was_taken() -> None:
-    world, told = story()
-    told.refunded()
-    refund = next(a for a in world.attempts if a.step == "refund" and a.payment_id == told.id)
-    told.effect(refund, "refund_succeeded", named="again")
+    world, life = story()
+    life.refunded()
+    refund = next(a for a in world.attempts if a.step == "refund" and a.payment_id == life.id)
+    life.effect(refund, "refund_succeeded", named="again")
 
     assert {"I5", "I9"} <= broken(world.facts())
 
 
 def test_i9_a_payout_that_our_book_does_not_have() -> None:
-    world, told = story()
-    told.completed()
+    world, life = story()
+    life.completed()
     world.postings.pop()
 
     assert "I9" in broken(world.facts())
 
 
 def test_i9_the_difference_of_a_held_payment_is_explained_and_no_other() -> None:
-    world, told = story()
-    told.effect(told.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
-    told.held("outcome_unknown")
+    world, life = story()
+    life.effect(life.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
+    life.held("outcome_unknown")
     modes = {"amnesia": {"probability": 1}}
     nemesis = [{"provider": "stripe", "seed": 1, "modes": modes}]
-    whole = judge(world.facts(nemesis=nemesis))
+    whole = check_facts(world.facts(nemesis=nemesis))
     world.book[-1] = replace(world.book[-1], amount_minor=AMOUNT + 1)
-    other = judge(world.facts(nemesis=nemesis))
+    other = check_facts(world.facts(nemesis=nemesis))
 
     assert whole.broken == []
     assert "I9" in other.broken
 
 
 def test_i9_a_charge_that_is_held_for_its_amount_and_on_no_account() -> None:
-    world, told = story()
-    told.effect(told.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
-    told.held("amount_mismatch")
+    world, life = story()
+    life.effect(life.attempt("collection", 1, "UNKNOWN"), "charge_succeeded")
+    life.held("amount_mismatch")
     modes = {"amount+1": {"probability": 1}}
     lied = [{"provider": "stripe", "seed": 1, "modes": modes}]
 
@@ -215,19 +215,19 @@ def test_i9_a_charge_that_is_held_for_its_amount_and_on_no_account() -> None:
 
 
 def test_i9_a_held_charge_is_on_suspense_to_the_cent_that_was_lied_about() -> None:
-    world, told = story()
-    charge = told.attempt("collection", 1, "UNKNOWN")
-    told.effect(charge, "charge_succeeded")
+    world, life = story()
+    charge = life.attempt("collection", 1, "UNKNOWN")
+    life.effect(charge, "charge_succeeded")
     world.attempts[-1] = replace(charge, moved_minor=AMOUNT + 1, moved_currency="USD")
     posting = ("onramp:stripe:USD", "suspense:stripe:USD", "USD", AMOUNT + 1)
-    told.event("COLLECTING", "COLLECTING", "held_amount_mismatch", [posting])
-    told.change(hold_reason="amount_mismatch", deadline_at=told.now)
+    life.event("COLLECTING", "COLLECTING", "held_amount_mismatch", [posting])
+    life.change(hold_reason="amount_mismatch", deadline_at=life.now)
     modes = {"amount+1": {"probability": 1}}
-    lied = judge(world.facts(nemesis=[{"provider": "stripe", "seed": 1, "modes": modes}]))
-    honest = judge(world.facts())
+    lied = check_facts(world.facts(nemesis=[{"provider": "stripe", "seed": 1, "modes": modes}]))
+    truthful = check_facts(world.facts())
 
     assert lied.broken == []
-    assert "I9" in honest.broken
+    assert "I9" in truthful.broken
     world.postings[-1] = replace(world.postings[-1], amount_minor=AMOUNT + 2)
     assert "I6" in broken(world.facts())
 
@@ -249,23 +249,23 @@ def test_i7_a_balance_that_is_not_the_sum() -> None:
 
 
 def test_i8_something_on_suspense_for_a_payment_that_is_over() -> None:
-    world, told = story()
-    told.declined()
+    world, life = story()
+    life.declined()
     charge = replace(world.attempts[-1], moved_minor=AMOUNT, moved_currency="USD")
     world.attempts[-1] = charge
-    told.effect(charge, "charge_succeeded")
-    told.event(
+    life.effect(charge, "charge_succeeded")
+    life.event(
         "FAILED", "FAILED", "noted", [("onramp:stripe:USD", "suspense:stripe:USD", "USD", AMOUNT)]
     )
 
     assert "I8" in broken(world.facts())
-    told.held("late_success")
+    life.held("late_success")
     assert "I8" not in broken(world.facts())
 
 
 def test_i8_something_left_of_a_payment_that_is_over() -> None:
-    world, told = story()
-    told.completed()
+    world, life = story()
+    life.completed()
     paid = world.postings.pop()
     world.postings.append(replace(paid, amount_minor=PAYOUT - 1))
 
@@ -274,12 +274,12 @@ def test_i8_something_left_of_a_payment_that_is_over() -> None:
 
 def _late_success() -> tuple[World, Story]:
     """A payout that failed, its successor that arrived, and then the first one arrives too."""
-    world, told = story()
-    told.collected()
-    first = told.attempt("payout", 1, "FAILED", "flutterwave")
-    told.effect(first, "payout_accepted", "payout_failed")
-    second = told.attempt("payout", 2, "SUCCEEDED", "local_wallet")
-    told.effect(second, "payout_accepted", "payout_completed")
-    told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
-    told.effect(first, "payout_completed")
-    return world, told
+    world, life = story()
+    life.collected()
+    first = life.attempt("payout", 1, "FAILED", "flutterwave")
+    life.effect(first, "payout_accepted", "payout_failed")
+    second = life.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+    life.effect(second, "payout_accepted", "payout_completed")
+    life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+    life.effect(first, "payout_completed")
+    return world, life

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.books import EndpointRow, InboxRow, OutboxRow
-from tests.chaos.checker import judge
+from tests.chaos.checker import check_facts
 from tests.chaos.receiver import Receipt
 from tests.chaos.worlds import (
     BEGAN,
@@ -34,9 +34,9 @@ def test_i1_an_acknowledged_payment_that_is_gone() -> None:
     "change", [{"amount_minor": 1}, {"reference": "other"}, {"payment_method": "other"}]
 )
 def test_i1_a_payment_that_is_not_as_it_was_asked_for(change: dict[str, Any]) -> None:
-    world, told = story()
-    told.declined()
-    told.change(**change)
+    world, life = story()
+    life.declined()
+    life.change(**change)
 
     assert "I1" in broken(world.facts())
 
@@ -46,29 +46,29 @@ def test_i1_a_history_that_was_read_and_is_another_now() -> None:
     events = [{"sequence": 1, "to_state": "CREATED", "cause": "something_else"}]
     paid = world.events[0]
     assert paid.sequence == 1
-    Story.asked(told := Story(world, 4), "events", 200, response=json.dumps({"events": events}))
-    told.declined()
+    Story.asked(life := Story(world, 4), "events", 200, response=json.dumps({"events": events}))
+    life.declined()
 
     assert broken(world.facts()) == {"I1"}
 
 
 def test_i1_a_cancellation_that_was_acknowledged_and_forgotten() -> None:
-    world, told = story()
-    told.declined().asked("cancel", 200, response=told.answer)
+    world, life = story()
+    life.declined().asked("cancel", 200, response=life.answer)
 
     assert broken(world.facts()) == {"I1"}
 
 
 def test_i1_a_refund_that_was_acknowledged_and_forgotten() -> None:
-    world, told = story()
-    told.declined().asked("refund", 200, idem_key="refund-4", response=told.answer)
+    world, life = story()
+    life.declined().asked("refund", 200, idem_key="refund-4", response=life.answer)
 
     assert broken(world.facts()) == {"I1"}
 
 
 def test_i2_a_payment_that_nobody_asked_for() -> None:
-    world, told = story()
-    told.declined()
+    world, life = story()
+    life.declined()
     del world.records[-2:]
 
     assert broken(world.facts()) == {"I2"}
@@ -83,24 +83,24 @@ def test_i2_two_payments_under_one_key() -> None:
 
 @pytest.mark.parametrize(("status", "spaces"), [(201, " "), (404, "")])
 def test_i11_a_replay_that_is_answered_otherwise(status: int, spaces: str) -> None:
-    world, told = story()
-    told.declined()
-    again = {"idem_key": told.key, "request": told.request, "meta": {"replayed": "true"}}
-    told.asked("create", status, response=told.answer + spaces, **again)
+    world, life = story()
+    life.declined()
+    again = {"idem_key": life.key, "request": life.request, "meta": {"replayed": "true"}}
+    life.asked("create", status, response=life.answer + spaces, **again)
 
     assert broken(world.facts()) == {"I11"}
 
 
 def test_i11_another_body_under_a_used_key() -> None:
-    world, told = story()
-    told.declined().asked("create", 404, idem_key=told.key, request={"other": 1})
+    world, life = story()
+    life.declined().asked("create", 404, idem_key=life.key, request={"other": 1})
 
     assert broken(world.facts()) == {"I11"}
 
 
 def test_i12_an_effect_of_what_was_refused() -> None:
-    world, told = story()
-    told.declined()
+    world, life = story()
+    life.declined()
     world.asked("refund", 400, idem_key="refused", meta={"was": "PENDING"})
     world.keys.append(replace(world.keys[-1], key="refused", operation="RefundPayment"))
 
@@ -108,9 +108,9 @@ def test_i12_an_effect_of_what_was_refused() -> None:
 
 
 def test_i12_a_cancellation_that_was_refused_and_counts() -> None:
-    world, told = story()
-    told.declined().asked("cancel", 400)
-    told.change(cancel_requested_at=told.now)
+    world, life = story()
+    life.declined().asked("cancel", 400)
+    life.change(cancel_requested_at=life.now)
 
     assert broken(world.facts()) == {"I12"}
 
@@ -143,7 +143,7 @@ def test_i13_a_payment_that_a_replayed_webhook_changed() -> None:
     facts = clean().facts(digests_before=before, digests_after=after)
 
     assert broken(facts) == {"I13"}
-    assert len(judge(facts).finding("I13").violations) == 1
+    assert len(check_facts(facts).finding("I13").violations) == 1
 
 
 ENDPOINT = EndpointRow(
@@ -152,7 +152,7 @@ ENDPOINT = EndpointRow(
 
 
 def _listened(state: str = "DELIVERED") -> tuple[World, list[OutboxRow]]:
-    """A world in which a merchant listens and has been told of every end."""
+    """A world in which a merchant has an endpoint and has received every end."""
     world = clean()
     rows = [
         OutboxRow(
@@ -182,18 +182,18 @@ def _receipt(event_id: str, body: str, **changes: Any) -> Receipt:
     return Receipt(**{**known, **changes})
 
 
-def test_i14_every_end_was_told() -> None:
+def test_i14_every_end_was_sent() -> None:
     world, rows = _listened()
 
     assert broken(world.facts(receipts=_receipts(rows))) == set()
 
 
-def test_i14_an_end_that_nobody_is_told_of() -> None:
+def test_i14_an_end_that_is_sent_to_no_endpoint() -> None:
     world, rows = _listened()
-    told = rows.pop()
+    life = rows.pop()
 
     assert broken(world.facts(receipts=_receipts(rows))) == {"I14"}
-    assert told.event_type == "payment.failed"
+    assert life.event_type == "payment.failed"
 
 
 def test_i14_delivered_and_never_received() -> None:
@@ -259,9 +259,9 @@ def test_iw_an_orphan_is_kept_where_operators_look(state: str | None, is_broken:
 
 @pytest.mark.parametrize("was", ["RETURNED", "PROCESSING"])
 def test_i18_a_refund_refused_for_good_while_there_is_money_to_give_back(was: str) -> None:
-    world, told = story()
-    told.unpaid()
-    told.asked(
+    world, life = story()
+    life.unpaid()
+    life.asked(
         "refund", 400, idem_key="r1", reason="PAYMENT_NOT_REFUNDABLE", meta={"was": was}
     )  # fmt: skip
 
@@ -269,8 +269,8 @@ def test_i18_a_refund_refused_for_good_while_there_is_money_to_give_back(was: st
 
 
 def test_i18_nothing_is_left_of_a_payment_that_was_refunded() -> None:
-    world, told = story()
-    told.refunded().asked(
+    world, life = story()
+    life.refunded().asked(
         "refund", 400, idem_key="r1", reason="PAYMENT_NOT_REFUNDABLE", meta={"was": "REFUNDING"}
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.providers.simulator.faults import control as simulator
 from services.providers.simulator.faults.modes import Mode
-from tests.chaos.checker import judge
+from tests.chaos.checker import check_facts
 from tests.chaos.checker.evidence import chance
 from tests.chaos.worlds import (
     BEGAN,
@@ -23,8 +23,8 @@ from tests.chaos.worlds import (
 
 
 def test_i10_a_move_that_the_table_does_not_have() -> None:
-    world, told = story()
-    told.event("CREATED", "FUNDED", "collection_succeeded")
+    world, life = story()
+    life.event("CREATED", "FUNDED", "collection_succeeded")
 
     assert "I10" in broken(world.facts())
 
@@ -37,57 +37,57 @@ def test_i10_a_gap_in_the_history() -> None:
 
 
 def test_i10_a_second_try_while_the_first_may_be_alive() -> None:
-    world, told = story()
-    told.attempt("collection", 1, "UNKNOWN")
-    told.attempt("collection", 2, "FAILED")
-    told.event("COLLECTING", "FAILED", "collection_failed")
+    world, life = story()
+    life.attempt("collection", 1, "UNKNOWN")
+    life.attempt("collection", 2, "FAILED")
+    life.event("COLLECTING", "FAILED", "collection_failed")
 
     assert broken(world.facts()) == {"I10"}
 
 
 def test_i16_an_attempt_that_was_sent_after_its_successor_began() -> None:
-    world, told = story()
-    told.collected()
-    first = told.attempt("payout", 1, "FAILED", "flutterwave")
-    told.effect(second := told.attempt("payout", 2, "SUCCEEDED", "local_wallet"), "payout_accepted")
-    told.effect(second, "payout_completed")
-    told.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
-    told.effect(first, "payout_accepted", "payout_failed")
+    world, life = story()
+    life.collected()
+    first = life.attempt("payout", 1, "FAILED", "flutterwave")
+    life.effect(second := life.attempt("payout", 2, "SUCCEEDED", "local_wallet"), "payout_accepted")
+    life.effect(second, "payout_completed")
+    life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+    life.effect(first, "payout_accepted", "payout_failed")
 
     assert "I16" in broken(world.facts())
 
 
 def test_i16_something_sent_for_a_payment_that_was_over() -> None:
-    world, told = story()
-    collection = told.attempt("collection", 1, "FAILED")
-    told.event("COLLECTING", "CANCELLED", "cancelled")
-    told.effect(collection, "charge_succeeded")
+    world, life = story()
+    collection = life.attempt("collection", 1, "FAILED")
+    life.event("COLLECTING", "CANCELLED", "cancelled")
+    life.effect(collection, "charge_succeeded")
 
     assert "I16" in broken(world.facts())
 
 
 def test_ie_a_payment_that_expired_too_early() -> None:
-    world, told = story()
-    told.event("CREATED", "EXPIRED", "expired")
+    world, life = story()
+    life.event("CREATED", "EXPIRED", "expired")
     early = broken(world.facts())
-    world.quotes[-1] = replace(world.quotes[-1], expires_at=told.now - timedelta(hours=1))
+    world.quotes[-1] = replace(world.quotes[-1], expires_at=life.now - timedelta(hours=1))
 
     assert early == {"IE"}
     assert broken(world.facts()) == set()
 
 
 def test_ie_late_money_that_was_exchanged_at_the_old_rate() -> None:
-    world, told = story()
-    told.completed()
-    world.quotes[-1] = replace(world.quotes[-1], expires_at=told.now - timedelta(hours=1))
+    world, life = story()
+    life.completed()
+    world.quotes[-1] = replace(world.quotes[-1], expires_at=life.now - timedelta(hours=1))
 
     assert broken(world.facts()) == {"IE"}
 
 
 def test_i15_a_payment_that_has_not_come_to_its_end() -> None:
-    world, told = story()
-    told.attempt("collection", 1, "SENT")
-    report = judge(world.facts())
+    world, life = story()
+    life.attempt("collection", 1, "SENT")
+    report = check_facts(world.facts())
 
     assert report.broken == ["I15", "I22"]
     assert (report.safe, report.live) == (True, False)
@@ -95,17 +95,17 @@ def test_i15_a_payment_that_has_not_come_to_its_end() -> None:
 
 @pytest.mark.parametrize("change", [{"due_at": BEGAN}, {"lease_until": BEGAN}])
 def test_i15_a_payment_that_is_due_or_leased(change: dict[str, Any]) -> None:
-    world, told = story()
-    told.completed().change(**change)
+    world, life = story()
+    life.completed().change(**change)
 
     assert broken(world.facts()) == {"I15"}
 
 
 def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violation() -> None:
-    world, told = story(reference="sim:hold")
-    told.collected()
-    told.effect(told.attempt("payout", 1, "ACCEPTED", "local_wallet"), "payout_accepted")
-    told.change(due_at=world.facts().ledger.now + timedelta(seconds=30))
+    world, life = story(reference="sim:hold")
+    life.collected()
+    life.effect(life.attempt("payout", 1, "ACCEPTED", "local_wallet"), "payout_accepted")
+    life.change(due_at=world.facts().ledger.now + timedelta(seconds=30))
     parted = Story(world, 5).unpaid()
     refund = replace(parted.attempt("refund", 1, "SUCCEEDED"), amount_minor=1)
     parted.effect(refund, "refund_succeeded")
@@ -119,13 +119,13 @@ def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violati
 
 
 def test_i10_a_refund_that_is_asked_for_again_ends_its_hold() -> None:
-    world, told = story()
-    told.unpaid()
-    told.effect(told.attempt("refund", 1, "FAILED"), "refund_failed")
-    told.held("refund_failed")
-    told.change(hold_reason=None)
+    world, life = story()
+    life.unpaid()
+    life.effect(life.attempt("refund", 1, "FAILED"), "refund_failed")
+    life.held("refund_failed")
+    life.change(hold_reason=None)
     unasked = broken(world.facts())
-    told.event("REFUNDING", "REFUNDING", "refund_requested")
+    life.event("REFUNDING", "REFUNDING", "refund_requested")
 
     assert "I10" in unasked
     assert "I10" not in broken(world.facts())
@@ -135,11 +135,11 @@ def test_i10_a_refund_that_is_asked_for_again_ends_its_hold() -> None:
     ("cause", "is_ended"), [("hold_ended_by_outcome", True), ("collection_unknown", False)]
 )
 def test_i10_an_outcome_ends_the_hold_that_waited_for_it(cause: str, is_ended: bool) -> None:
-    world, told = story()
-    told.attempt("collection", 1, "UNKNOWN")
-    told.held("outcome_unknown")
-    told.change(hold_reason=None)
-    told.event("COLLECTING", "COLLECTING", cause)
+    world, life = story()
+    life.attempt("collection", 1, "UNKNOWN")
+    life.held("outcome_unknown")
+    life.change(hold_reason=None)
+    life.event("COLLECTING", "COLLECTING", cause)
 
     assert ("I10" not in broken(world.facts())) is is_ended
 
@@ -150,9 +150,9 @@ def test_i10_an_outcome_ends_the_hold_that_waited_for_it(cause: str, is_ended: b
 )
 def test_i20_a_hold_has_a_lie_that_fits_its_reason(reason: str, mode: str) -> None:
     def found(struck: str) -> set[str]:
-        world, told = story()
-        told.attempt("collection", 1, "UNKNOWN")
-        told.held(reason)
+        world, life = story()
+        life.attempt("collection", 1, "UNKNOWN")
+        life.held(reason)
         modes = {struck: {"probability": 1}}
         return broken(world.facts(nemesis=[{"provider": "stripe", "seed": 1, "modes": modes}]))
 
@@ -161,9 +161,9 @@ def test_i20_a_hold_has_a_lie_that_fits_its_reason(reason: str, mode: str) -> No
 
 
 def test_i20_a_hold_that_nothing_explains() -> None:
-    world, told = story()
-    told.attempt("collection", 1, "UNKNOWN")
-    told.held("amount_mismatch")
+    world, life = story()
+    life.attempt("collection", 1, "UNKNOWN")
+    life.held("amount_mismatch")
     lied = {"provider": "stripe", "seed": 7, "modes": {"net_of_fee": {"probability": 1.0}}}
 
     assert broken(world.facts()) == {"I20"}
@@ -171,9 +171,9 @@ def test_i20_a_hold_that_nothing_explains() -> None:
 
 
 def test_i20_a_lie_that_struck_other_payments_explains_nothing() -> None:
-    world, told = story()
-    attempt = told.attempt("collection", 1, "UNKNOWN")
-    told.held("amount_mismatch")
+    world, life = story()
+    attempt = life.attempt("collection", 1, "UNKNOWN")
+    life.held("amount_mismatch")
     struck = chance(7, attempt.key, "net_of_fee")
 
     def lied(probability: float) -> list[dict[str, Any]]:
@@ -186,24 +186,24 @@ def test_i20_a_lie_that_struck_other_payments_explains_nothing() -> None:
 
 def test_i20_a_charge_after_the_end_is_held_and_no_other_end_is() -> None:
     for is_late in (False, True):
-        world, told = story()
-        attempt = told.attempt("collection", 1, "FAILED")
+        world, life = story()
+        attempt = life.attempt("collection", 1, "FAILED")
         if not is_late:
-            told.effect(attempt, "charge_succeeded")
-        told.event("COLLECTING", "EXPIRED", "expired")
+            life.effect(attempt, "charge_succeeded")
+        life.event("COLLECTING", "EXPIRED", "expired")
         if is_late:
-            told.effect(attempt, "charge_succeeded")
-        told.held("late_success")
+            life.effect(attempt, "charge_succeeded")
+        life.held("late_success")
 
         assert ("I20" in broken(world.facts())) is not is_late
 
 
 def test_i16_an_effect_after_the_end_is_a_zombies_unless_the_provider_took_its_time() -> None:
-    world, told = story()
-    attempt = told.attempt("collection", 1, "FAILED")
-    told.event("COLLECTING", "CANCELLED", "cancelled")
-    told.effect(attempt, "charge_succeeded")
-    told.held("late_success")
+    world, life = story()
+    attempt = life.attempt("collection", 1, "FAILED")
+    life.event("COLLECTING", "CANCELLED", "cancelled")
+    life.effect(attempt, "charge_succeeded")
+    life.held("late_success")
     modes = {"late_effect": {"probability": 1, "seconds": 70}}
     late = {"provider": "stripe", "seed": 7, "modes": modes}
 
@@ -222,13 +222,13 @@ def test_i16_an_effect_after_the_end_is_a_zombies_unless_the_provider_took_its_t
 def test_i23_a_payment_given_back_for_a_balance_that_was_empty_for_a_moment(
     code: str, seconds: int, is_broken: bool
 ) -> None:
-    world, told = story()
-    told.collected()
-    told.attempt("payout", 1, "FAILED", "local_wallet")
+    world, life = story()
+    life.collected()
+    life.attempt("payout", 1, "FAILED", "local_wallet")
     world.attempts[-1] = replace(world.attempts[-1], failure_code=code)
-    told.now += timedelta(seconds=seconds)
-    told.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
-    told.held("refund_failed")
+    life.now += timedelta(seconds=seconds)
+    life.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
+    life.held("refund_failed")
 
     assert ("I23" in broken(world.facts())) is is_broken
 
@@ -239,36 +239,36 @@ def test_i23_a_payment_given_back_for_a_balance_that_was_empty_for_a_moment(
 def test_i22_an_outcome_that_nobody_knows_and_nobody_is_called_for(
     minutes: int, held: bool, is_broken: bool
 ) -> None:
-    world, told = story()
-    attempt = told.attempt("collection", 1, "UNKNOWN")
+    world, life = story()
+    attempt = life.attempt("collection", 1, "UNKNOWN")
     now = world.facts().ledger.now
     world.attempts[-1] = replace(attempt, unknown_since=now - timedelta(minutes=minutes))
-    told.change(due_at=now + timedelta(minutes=1))
+    life.change(due_at=now + timedelta(minutes=1))
     if held:
-        told.held("outcome_unknown")
+        life.held("outcome_unknown")
 
     assert ("I22" in broken(world.facts())) is is_broken
 
 
 def test_i22_a_hold_without_a_deadline() -> None:
-    world, told = story()
-    told.attempt("collection", 1, "UNKNOWN")
-    told.held("outcome_unknown")
+    world, life = story()
+    life.attempt("collection", 1, "UNKNOWN")
+    life.held("outcome_unknown")
     timely = broken(world.facts())
-    told.change(deadline_at=None)
+    life.change(deadline_at=None)
 
     assert "I22" not in timely
     assert "I22" in broken(world.facts())
 
 
 def test_i22_an_open_payment_that_nobody_looks_at_for_long() -> None:
-    world, told = story()
-    told.attempt("collection", 1, "SENT")
+    world, life = story()
+    life.attempt("collection", 1, "SENT")
     now = world.facts().ledger.now
     for minutes, is_broken in ((9, False), (11, True)):
-        told.change(due_at=now + timedelta(minutes=minutes))
+        life.change(due_at=now + timedelta(minutes=minutes))
         assert ("I22" in broken(world.facts())) is is_broken
-    told.change(due_at=None)
+    life.change(due_at=None)
     assert "I22" in broken(world.facts())
 
 
@@ -278,20 +278,20 @@ def test_chance_is_the_simulators() -> None:
 
 
 def test_i20_a_lie_about_the_amount_that_was_believed() -> None:
-    world, told = story(reference="sim:amount+1@local_wallet")
-    told.completed()
+    world, life = story(reference="sim:amount+1@local_wallet")
+    life.completed()
 
     assert broken(world.facts()) == {"I20"}
 
 
 def test_i20_a_refund_that_failed_and_called_nobody() -> None:
-    world, told = story()
-    told.unpaid()
-    told.effect(told.attempt("refund", 1, "FAILED"), "refund_failed")
-    unheard = broken(world.facts())
-    told.held("refund_failed")
+    world, life = story()
+    life.unpaid()
+    life.effect(life.attempt("refund", 1, "FAILED"), "refund_failed")
+    unreceived = broken(world.facts())
+    life.held("refund_failed")
 
-    assert "I20" in unheard
+    assert "I20" in unreceived
     assert broken(world.facts()) == set()
 
 

@@ -56,7 +56,7 @@ async def test_a_history_is_read_as_it_was_written_without_its_torn_end(tmp_path
     assert (second.type, second.invoke.seq) == (INFO, open_ended.seq)
 
 
-async def test_a_client_writes_down_what_it_is_told_and_that_it_is_told_nothing(
+async def test_a_client_records_each_answer_and_each_missing_answer(
     tmp_path: Path,
 ) -> None:
     refusal = {"code": 9, "details": [{"reason": "NO"}]}
@@ -209,16 +209,16 @@ async def test_our_rows_are_read_and_time_is_let_pass(database: Database) -> Non
 async def test_an_audit_lets_the_proxies_of_its_mesh_go_on(
     database: Database, tmp_path: Path
 ) -> None:
-    judging, passed, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+    checking, passed, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
 
     def waits(_: Facts) -> Finding:
-        loop.call_soon_threadsafe(judging.set)
+        loop.call_soon_threadsafe(checking.set)
         found = Finding("I0", "others go on meanwhile")
         found.expect(passed.wait(WAIT_SECONDS), "the loop of the proxies stood still")
         return found
 
     async def carry() -> None:
-        await judging.wait()
+        await checking.wait()
         passed.set()
 
     (tmp_path / "book.jsonl").touch()

@@ -69,7 +69,7 @@ def test_a_case_that_came_out_well_has_no_complaints() -> None:
         ({"payment": {"hold_reason": "late_success"}}, "late_success"),
         ({"payment": {"rest": 5}}, "5 left on its account"),
         ({"payment": {"keys": 2}}, "2 idempotency keys"),
-        ({"payment": {"news": 1}}, "1 webhooks left pending"),
+        ({"payment": {"pending_events": 1}}, "1 webhooks left pending"),
         ({"payment": {"events": 6}}, "version 7 after 6 events"),
         ({"effects": {"k1": 1, "k2": 2}}, "payout_completed 2 times"),
         ({"effects": {"k1": 1, "k2": 0}}, "payout_completed 0 times"),
@@ -95,7 +95,7 @@ def _books(
     good: dict[str, Any] = {
         "id": PAYMENT_ID, "state": "COMPLETED", "hold_reason": None, "version": 7, "events": 7,
         "amount_minor": 1, "payout_minor": 2, "destination_currency": "INR", "leased": None,
-        "keys": 1, "news": 0, "rest": 0, "messages": 0, "undelivered": 0,
+        "keys": 1, "pending_events": 0, "rest": 0, "messages": 0, "undelivered": 0,
     }  # fmt: skip
     attempts = [
         {"step": "collection", "number": 1, "state": "SUCCEEDED", "key": "k1"},

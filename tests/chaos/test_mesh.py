@@ -1,4 +1,4 @@
-"""A chaos mesh itself: its processes die, come back where they were, and stay dead when told to."""
+"""A chaos mesh itself: its processes die, come back where they were, and stay dead on request."""
 
 import asyncio
 import signal

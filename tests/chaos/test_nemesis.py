@@ -1,4 +1,4 @@
-"""A phase is told to the simulator beside the lies of its time, written down, and healed."""
+"""A phase is sent to the simulator beside the lies of its time, recorded, and healed."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -83,21 +83,21 @@ def _nemesis(mesh: Any, folder: Path, modes: dict[str, Any]) -> Nemesis:
     return Nemesis(mesh, plan, folder / "nemesis.jsonl")
 
 
-async def test_a_phase_is_told_beside_the_lies_and_healed(mesh: Any, tmp_path: Path) -> None:
+async def test_a_phase_is_set_beside_the_lies_and_healed(mesh: Any, tmp_path: Path) -> None:
     nemesis = _nemesis(mesh, tmp_path, {"stripe": STRANGE, "paystack": STRANGE})
 
     await nemesis.run()
 
     async def on() -> dict[str, list[str]]:
-        told = await lies.told(mesh.simulator_url)
-        return {name: sorted(regime["modes"]) for name, regime in told.items()}
+        modes_on = await lies.modes_on(mesh.simulator_url)
+        return {name: sorted(regime["modes"]) for name, regime in modes_on.items()}
 
     during = await until(on, lambda modes: "unknown_status" in modes["stripe"])
     assert during["stripe"] == ["brownout", "unknown_status"]
     assert during["paystack"] == ["unknown_status"] and during["local_wallet"] == []
     # The checker computes by these whom a lie has struck.
     struck = {"provider": "stripe", "seed": 7, "modes": {**BROWNOUT, **STRANGE}}
-    assert struck in nemesis.told
+    assert struck in nemesis.modes_set
     assert [action["kind"] for action in nemesis.actions()] == ["lies", "phase"]
 
     await nemesis.heal()

@@ -25,7 +25,7 @@ async def test_bugs_that_are_put_in_are_found_each_by_its_own_invariant(tmp_path
         intensity=0,
         lies=MISSTATED,
         until_broken=True,
-        # What the bugs leave behind need not come to its end.
+        # Payments that the bugs leave open need not end.
         liveness_seconds=5,
         launch=launched_with(by_name("+".join(QUICK))),
     )

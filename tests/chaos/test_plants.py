@@ -155,13 +155,15 @@ async def test_8_a_key_that_is_taken_is_taken_again(
     database: Database, engine: AsyncEngine
 ) -> None:
     await _spoil(database, "keys_not_unique")
-    twins = [make_new_payment(key="twin") for _ in range(2)]
+    duplicates = [make_new_payment(key="twin") for _ in range(2)]
     store = PostgresPayments(engine)
-    answers = [answer for new in twins for answer in await store.create([new])]
-    assert [a.response for a in answers if hasattr(a, "response")] == [t.response for t in twins]
+    answers = [answer for new in duplicates for answer in await store.create([new])]
+    assert [a.response for a in answers if hasattr(a, "response")] == [
+        t.response for t in duplicates
+    ]
 
 
-async def test_9_a_replay_is_answered_anew(engine: AsyncEngine, plant: Plant) -> None:
+async def test_9_a_replay_gets_a_new_answer(engine: AsyncEngine, plant: Plant) -> None:
     plant("regenerated_answers")
     new = make_new_payment()
     store = PostgresPayments(engine)
@@ -251,13 +253,13 @@ def test_15_the_wrong_amount_is_believed(plant: Plant) -> None:
         amount=Money(5, "NGN"),
         transaction_id="p",
     )
-    told: dict[str, Any] = {"id": "w", "status": "completed", "reference": "k"}
-    told |= {"amount_minor": 6, "currency": "NGN"}
-    read = local_wallet.read_payout(operation, told)
+    payout: dict[str, Any] = {"id": "w", "status": "completed", "reference": "k"}
+    payout |= {"amount_minor": 6, "currency": "NGN"}
+    read = local_wallet.read_payout(operation, payout)
     assert read.outcome is AdapterOutcome.UNKNOWN
     assert _decider().settle(asked, stated, NOW).payment.hold_reason == "amount_mismatch"
     plant("trusted_amount")
-    read = local_wallet.read_payout(operation, told)
+    read = local_wallet.read_payout(operation, payout)
     assert read.outcome is AdapterOutcome.SUCCEEDED
     assert _decider().settle(asked, stated, NOW).payment.state is State.COMPLETED
 

@@ -25,12 +25,12 @@ class Answerer:
     """A server that takes questions of one length and gives one answer to each."""
 
     answer: bytes = b"the answer"
-    heard: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                self.heard.append(await reader.readexactly(len(QUESTION)))
+                self.received.append(await reader.readexactly(len(QUESTION)))
                 writer.write(self.answer)
         except LOST:
             writer.close()
@@ -108,7 +108,7 @@ async def test_lost_reply_comes_after_its_effect() -> None:
         with pytest.raises(LOST):
             await setup.ask()
 
-        assert setup.server.heard == [QUESTION]
+        assert setup.server.received == [QUESTION]
         assert setup.link.struck == {"reply_lost": 1}
 
 
@@ -156,7 +156,7 @@ async def test_silence_delivers_late_what_it_held_back() -> None:
         setup.link.set(Toxic(silent=True))
         asking = asyncio.create_task(client.ask(setup.server.answer))
         _, waiting = await asyncio.wait({asking}, timeout=0.2)
-        assert waiting and len(setup.server.heard) == 1
+        assert waiting and len(setup.server.received) == 1
 
         setup.link.heal()
 

@@ -1,4 +1,4 @@
-"""Safety and liveness are two verdicts, and either alone fails a run."""
+"""Safety and liveness are two results, and either alone fails a run."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_run_without_a_violation_passes() -> None:
         (_result(waiting=1), True, False),
     ],
 )
-def test_either_verdict_fails_a_run(found: Result, safe: bool, live: bool) -> None:
+def test_either_result_fails_a_run(found: Result, safe: bool, live: bool) -> None:
     assert (found.safe, found.live, found.passed) == (safe, live, False)
     assert REPLAY in render(found, REPLAY)
 
@@ -64,16 +64,16 @@ def test_violations_and_what_is_stuck_are_shown() -> None:
     assert "pay_1: PAYING_OUT" in shown
 
 
-def test_healing_is_told_in_percentiles() -> None:
+def test_healing_is_reported_in_percentiles() -> None:
     assert _result().healing == (2.0, 30.0)
 
 
 def test_file_says_the_same(tmp_path: Path) -> None:
     write(_result(_violation("I4", is_liveness=False)), tmp_path)
 
-    told = json.loads((tmp_path / "report.json").read_text())
-    assert (told["seed"], told["safe"], told["live"]) == (7, False, True)
-    assert told["violations"][0]["invariant"] == "I4"
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert (written["seed"], written["safe"], written["live"]) == (7, False, True)
+    assert written["violations"][0]["invariant"] == "I4"
 
 
 def test_totals_name_the_seeds_that_failed() -> None:

@@ -1,4 +1,4 @@
-"""What is done to a mesh is decided by the seed alone."""
+"""The seed alone decides the actions against a mesh."""
 
 import random
 from pathlib import Path
@@ -41,8 +41,8 @@ def test_seeds_together_do_everything() -> None:
     }
     assert {action.target for action in actions if action.kind == "phase"} == set(phases.PHASES)
     assert {action.target for action in actions if action.kind == "toxic"} == set(TOPOLOGY.links)
-    told = [regime for a in actions if a.kind == "lies" for regime in a.parameters.values()]
-    assert {mode for regime in told for mode in regime["modes"]} == set(lies.MODES)
+    regimes = [regime for a in actions if a.kind == "lies" for regime in a.parameters.values()]
+    assert {mode for regime in regimes for mode in regime["modes"]} == set(lies.MODES)
     toxics = {name for a in actions if a.kind == "toxic" for name in a.parameters["toxic"]}
     assert {"cut_commit", "end_commit", "lose_commit_reply"} <= toxics
 
@@ -138,9 +138,9 @@ def test_a_phase_adds_to_the_lies_and_takes_nothing_from_them() -> None:
     assert merged["local_wallet"]["modes"] == {}
 
 
-def test_every_mode_is_told_as_a_lie_or_in_a_phase_but_two() -> None:
-    told = set(lies.MODES) | lies.OF_PHASES
-    assert {mode.value for mode in Mode} - told == {"cache_500", "key_ttl"}
+def test_every_mode_is_drawn_as_a_lie_or_in_a_phase_but_two() -> None:
+    regimes = set(lies.MODES) | lies.OF_PHASES
+    assert {mode.value for mode in Mode} - regimes == {"cache_500", "key_ttl"}
     drawn = [phases.draw(random.Random(1), name)["modes"] for name in phases.PHASES]
     in_phases = {mode for modes in drawn for regime in modes.values() for mode in regime}
     assert in_phases >= lies.OF_PHASES

@@ -12,10 +12,10 @@ async def test_no_crash_point_loses_or_doubles_anything(tmp_path: Path) -> None:
     cases = list(every_case())
 
     async with swept_mesh(tmp_path, workers=WORKERS) as (mesh, failpoints):
-        verdicts = await Sweep(mesh, failpoints, say).run(cases)
+        results = await Sweep(mesh, failpoints, say).run(cases)
         code, verified = await verify(mesh)
 
-    say(f"\n{table(verdicts)}\n")
-    assert {verdict.case: verdict.complaints for verdict in verdicts if verdict.complaints} == {}
-    assert {replace(verdict.case, turn=1) for verdict in verdicts} == set(cases)
+    say(f"\n{table(results)}\n")
+    assert {ended.case: ended.complaints for ended in results if ended.complaints} == {}
+    assert {replace(ended.case, turn=1) for ended in results} == set(cases)
     assert code == 0, verified

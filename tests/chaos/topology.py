@@ -1,6 +1,6 @@
 """Which processes a chaos mesh has and which connections lead through a proxy: the mesh of
-`./caravel up` with several payments and workers, and every address a process is told replaced by
-that of a link. What a process is stays decided in deploy.local.mesh."""
+`./caravel up` with several payments and workers, and every address in a process's settings
+replaced by that of a link. The processes themselves are declared in deploy.local.mesh."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from tests.chaos.wires import Http1, Http2, Postgres, Wire
 
 # Run in numbers; each process carries its number behind its kind.
 REPLICATED = ("payments", "worker")
-# Who calls whom, and how they speak.
+# The connections between processes, with their protocols.
 CALLS: dict[tuple[str, str], Callable[[], Wire]] = {
     ("gateway", "payments"): Http2,
     ("payments", "postgresql"): Postgres,
@@ -39,7 +39,7 @@ ANSWER_SECONDS = 2.0
 
 
 def kind_of(name: str) -> str:
-    """What a process is: "worker" for "worker-2"."""
+    """The role of a process: "worker" for "worker-2"."""
     return name.partition("-")[0]
 
 

@@ -1,4 +1,4 @@
-"""What the database says of a run while it goes on: how far it is, what is still open, and when
+"""The progress of a run by the database: how far it is, which payments are still open, and when
 nothing moves any more."""
 
 import asyncio
@@ -17,7 +17,7 @@ LOOK_SECONDS = 1.0
 LIVENESS_SECONDS = 200.0
 ANSWER_SECONDS = 10.0
 PROGRESS_SECONDS = 3.0
-# What a payment may ask of a provider that has no end before its key has, days later.
+# Modes without an end before the key's lifetime, days later.
 ENDLESS = (
     r"(reference ~ 'sim:(cache_500|hold|unknown_status|webhook_only)' "
     "OR amount_minor IN (66605, 66607))"
@@ -28,7 +28,7 @@ OPEN = (
     # A hold that waits for an outcome alone is still asked about now and then.
     " OR due_at <= now() AND hold_reason IS NOT NULL)"
 )
-# But for what was stuck before, which is told once and not waited for again.
+# Except payments that were stuck before, which are reported once and not waited for again.
 COUNTS = f"""
     SELECT (SELECT count(*) FROM payment_events) AS events,
            (SELECT count(*) FROM payments
@@ -72,7 +72,7 @@ class Rest:
     phase: str
     seconds: float
     last: Snapshot
-    # What was still open at the end: payments with their states, by id.
+    # The payments that were still open at the end, with their states, by id.
     stuck: Mapping[str, str] = field(default_factory=dict)
     # How long each payment took that was open in the beginning.
     healing_seconds: tuple[float, ...] = field(default=())
@@ -124,7 +124,7 @@ async def until_held(owner_url: str, limit_seconds: float) -> None:
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_seconds):
-                # The database tells nobody of a hold, so there is no event to wait for.
+                # The database sends no notification of a hold, so there is no event to wait for.
                 while await connection.fetchval(UNKNOWN_TOO_LONG, UNKNOWN_AT_MOST):  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_SECONDS)
     finally:

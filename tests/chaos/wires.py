@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Found:
-    """What a chunk holds the beginning of."""
+    """The messages that begin in a chunk."""
 
     is_reply: bool = False
     is_commit: bool = False
@@ -21,10 +21,10 @@ class Wire(Protocol):
     """Reads what is said on one connection."""
 
     def feed(self, chunk: bytes) -> Found:
-        """Takes the next bytes of the server; tells what begins in them."""
+        """Takes the next bytes of the server; returns the messages that begin in them."""
 
     def asked(self, chunk: bytes) -> Found:
-        """Takes the next bytes of the client; tells what is asked for in them."""
+        """Takes the next bytes of the client; returns the requests in them."""
 
 
 class _Unasked:
@@ -39,7 +39,7 @@ class Http1(_Unasked):
     """Between requests a server is silent, so whatever it says is an answer."""
 
     def feed(self, chunk: bytes) -> Found:
-        """Takes the next bytes; tells what begins in them."""
+        """Takes the next bytes; returns the messages that begin in them."""
         return Found(is_reply=bool(chunk))
 
 
@@ -54,7 +54,7 @@ class Http2(_Unasked):
         self._payload_left = 0
 
     def feed(self, chunk: bytes) -> Found:
-        """Takes the next bytes; tells what begins in them."""
+        """Takes the next bytes; returns the messages that begin in them."""
         found, at = False, 0
         while at < len(chunk):
             if self._payload_left:
@@ -78,7 +78,7 @@ class Postgres:
     # Before all messages: one byte, whether the server would speak TLS.
     _TLS_ANSWERS = (b"N", b"S")
     _COMPLETE, _QUERY = b"C", b"Q"
-    # A length, and a version or a wish.
+    # A length, and a version or a request.
     _GREETING_BYTES = 8
     _PROTOCOL = 3
 
@@ -86,12 +86,12 @@ class Postgres:
         self._answers = _Messages(self._COMPLETE)
         self._questions = _Messages(self._QUERY)
         self._begun = False
-        # What the client has said before it speaks in messages.
+        # The client's bytes before its first message.
         self._greeting = b""
         self._has_started = False
 
     def feed(self, chunk: bytes) -> Found:
-        """Takes the next bytes of the server; tells what begins in them."""
+        """Takes the next bytes of the server; returns the messages that begin in them."""
         if not self._begun and chunk:
             self._begun = True
             chunk = chunk[1:] if chunk[:1] in self._TLS_ANSWERS else chunk
@@ -99,12 +99,12 @@ class Postgres:
         return Found(is_reply=bool(completed), is_commit=b"COMMIT\0" in completed)
 
     def asked(self, chunk: bytes) -> Found:
-        """Takes the next bytes of the client; tells what is asked for in them."""
+        """Takes the next bytes of the client; returns the requests in them."""
         queries = self._questions.feed(self._past_greeting(chunk))
         return Found(is_commit=any(one.rstrip(b";\0") == b"COMMIT" for one in queries))
 
     def _past_greeting(self, chunk: bytes) -> bytes:
-        """What follows the packets without a type: perhaps a wish for TLS, then the start."""
+        """The packets without a type: perhaps a request for TLS, then the start."""
         if self._has_started:
             return chunk
         data = self._greeting + chunk

@@ -23,7 +23,7 @@ from tests.chaos.books import (
     QuoteRow,
     public_id,
 )
-from tests.chaos.checker import Facts, judge
+from tests.chaos.checker import Facts, check_facts
 from tests.chaos.history import INVOKE, Record, outcome, sha256
 
 BEGAN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -68,7 +68,7 @@ class World:
     others: dict[str, Any] = field(default_factory=dict)
 
     def facts(self, **more: Any) -> Facts:
-        """What the checker is given."""
+        """The input of the checker."""
         ledger = Ledger(
             now=BEGAN + timedelta(hours=1),
             payments=self.payments,
@@ -115,7 +115,7 @@ class World:
 
 
 class Story:
-    """One payment of a world, told event by event."""
+    """One payment of a world, event by event."""
 
     def __init__(self, world: World, number: int = 1, reference: str = "") -> None:
         self.world = world
@@ -178,7 +178,7 @@ class Story:
         return row
 
     def effect(self, attempt: AttemptRow, *effects: str, named: str = "") -> None:
-        """What happens at the provider, a moment after the last."""
+        """An effect at the provider, a moment after the last."""
         for effect in effects:
             self.now += timedelta(milliseconds=10)
             self.world.book.append(
@@ -233,7 +233,7 @@ class Story:
         self.change(hold_reason=reason, deadline_at=self.now + timedelta(days=3))
         return self
 
-    def heard(self, outcome: str, key: str, event_id: str = "msg_1") -> None:
+    def received(self, outcome: str, key: str, event_id: str = "msg_1") -> None:
         """A webhook that came for it."""
         self.world.inbox.append(
             InboxRow(
@@ -249,11 +249,11 @@ class Story:
 
     @property
     def answer(self) -> str:
-        """The text in which a client is told of it at first."""
-        return json.dumps(self.told())
+        """The text of the first answer to a client."""
+        return json.dumps(self.shown())
 
-    def told(self, **changes: Any) -> Mapping[str, Any]:
-        """What a client is told of it at first."""
+    def shown(self, **changes: Any) -> Mapping[str, Any]:
+        """The first answer to a client."""
         return {
             "transaction_id": self.public_id, "amount_usd": "100.00", "fee_usd": "2.50",
             "user_id": str(USER), "quote_id": public_id("quo", self.payment.quote_id),
@@ -305,4 +305,4 @@ def story(number: int = 4, reference: str = "") -> tuple[World, Story]:
 
 def broken(facts: Facts) -> set[str]:
     """The invariants that are found broken."""
-    return set(judge(facts).broken)
+    return set(check_facts(facts).broken)

@@ -1,5 +1,5 @@
-"""What the contract suite must know of each adapter: an operation of its kind, one that it refuses,
-and what its provider's own answers look like."""
+"""The facts that the contract suite needs of each adapter: an operation of its kind, one that it
+refuses, and the form of its provider's own answers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Case:
     provider: str
     kind: Kind
     amounts: tuple[Money, ...]
-    # What makes its provider refuse for good, and the code that the refusal then has.
+    # An operation that its provider refuses definitively, and the code of the refusal.
     refused_by: Mapping[str, str]
     refusal_code: str
     # The effect in the simulator's book that stands for the operation.
@@ -40,7 +40,7 @@ class Case:
     wrap: Callable[[Json], Json] = lambda bare: bare
     # The same where the provider is asked for all that have our reference.
     wrap_found: Callable[[Json], Json] | None = None
-    # What an amount needs more, to be of a form that the provider never gives it.
+    # A suffix that gives an amount a form that the provider never uses.
     malformed_by: float = 0.0
 
     def answer(self, bare: Json, request: web.Request) -> Json:

@@ -79,7 +79,7 @@ class Trial:
 
     lab: Lab
     session: ClientSession
-    # What has arrived, and nobody has asked for yet.
+    # The events that have arrived and no test has read yet.
     waiting: list[Webhook] = field(default_factory=list)
     # The book as far as it was read.
     book: list[dict[str, Any]] = field(default_factory=list)
@@ -124,7 +124,7 @@ class Trial:
         return Done(result, result.provider_reference)
 
     async def settled(self, operation: Operation) -> OperationResult:
-        """What an engine comes to: look up, then the same key again, then ask until it ends."""
+        """The result of an engine: look up, then the same key again, then look up until it ends."""
         adapter = self.adapters[operation.provider]
         found = await adapter.look_up(operation)
         if found.outcome in (Outcome.ABSENT, Outcome.UNKNOWN):
@@ -171,7 +171,7 @@ async def running_trial(book: Path) -> AsyncIterator[Trial]:
 async def cut_off(
     trial: Trial, adapter: Adapter, operation: Operation, effect: str
 ) -> OperationResult:
-    """What a caller is left with whose time runs out as soon as the effect is in the book."""
+    """The result for a caller whose time runs out as soon as the effect is in the book."""
     sending = asyncio.create_task(send(adapter, operation))
     await until(
         lambda: trial.lines(operation.key),
@@ -187,7 +187,7 @@ every_adapter = pytest.mark.parametrize("case", [CASES[name] for name in ADAPTER
 
 
 def named(value: Step | Mode) -> str:
-    """What a parameter is called in a test's name."""
+    """The name of a parameter in a test's name."""
     return str(value.value)
 
 
@@ -197,7 +197,7 @@ async def strike(trial: Trial, case: Case, mode: Mode, step: Step) -> None:
         pytest.skip(reason)
 
 
-def honest(case: Case, operation: Operation, result: OperationResult, book: list[Line]) -> None:
+def agrees(case: Case, operation: Operation, result: OperationResult, book: list[Line]) -> None:
     """The two things that an adapter must never say, and the one that the book must."""
     effects = [line for line in book if line.effect == case.effect]
     amount = operation.amount

@@ -39,8 +39,8 @@ SECRETS = (
     FLUTTERWAVE_KEY,
     FLUTTERWAVE_SECRET,
 )
-# What an adapter asks before its operation and what moves nothing: `answering` answers it well, so
-# that whatever a test wants answered is the operation itself.
+# Requests that an adapter sends before its operation and that move nothing: `answering` answers
+# them well, so that a test's own answer is the operation's.
 PREPARATIONS = {
     "/transferrecipient": {
         "status": True,
@@ -72,7 +72,7 @@ def provider_environment(url: str) -> dict[str, str]:
     }
 
 
-# What makes a deployment of these variables one with real money.
+# The change that makes a deployment of these variables one with real money.
 LIVE = {
     "SANDBOX": "false",
     "SIMULATOR_URL": "",
@@ -114,7 +114,7 @@ class Gateway:
     """Takes webhooks as our gateway does, and hands them to the test."""
 
     received: asyncio.Queue[tuple[str, Webhook]] = field(default_factory=asyncio.Queue)
-    # What the next deliveries are answered, first to last; then 200.
+    # The answers to the next deliveries, first to last; then 200.
     answers: list[int] = field(default_factory=list)
 
     def app(self) -> web.Application:
@@ -144,7 +144,7 @@ class Lab:
     gateway: Gateway
 
     async def book(self, key: str) -> list[dict[str, Any]]:
-        """What the simulator did under this key."""
+        """The simulator's effects under this key."""
         async with ClientSession() as session, session.get(f"{self.url}/book") as answer:
             return [line for line in await answer.json() if line["key"] == key]
 

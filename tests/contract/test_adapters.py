@@ -25,7 +25,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 
 async def final(lab: Lab, adapter: Adapter, operation: Operation) -> OperationResult:
-    """The operation's end, the way an engine gets there: send, be told of news, look up."""
+    """The operation's end, as an engine reaches it: send, receive events, look up."""
     result = await send(adapter, operation)
     while result.outcome is Outcome.PENDING:
         await lab.gateway.next()

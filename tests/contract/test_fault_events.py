@@ -6,7 +6,7 @@ import pytest
 from services.providers.domain import Outcome, WebhookSignatureInvalid, WebhookTimestampOutOfRange
 from services.providers.simulator.faults.modes import SPECS, Mode, Step
 from tests.contract.cases import Case, send
-from tests.contract.faults import Trial, every_adapter, honest, named, strike
+from tests.contract.faults import Trial, agrees, every_adapter, named, strike
 
 # Lies in events that are none about money.
 TRUE_AMOUNTS = {Mode.EXTRA_FIELDS, Mode.UNKNOWN_STATUS}
@@ -89,7 +89,7 @@ async def test_a_wrongly_signed_event_is_refused(
     [mode for mode, spec in SPECS.items() if {Step.EVENT, Step.SEND} <= spec.steps],
     ids=named,
 )
-async def test_an_event_that_lies_about_money_is_seen_to(
+async def test_an_event_with_a_false_amount_is_looked_up(
     trial: Trial, case: Case, mode: Mode
 ) -> None:
     await strike(trial, case, mode, Step.EVENT)
@@ -143,7 +143,7 @@ async def test_a_payout_ends_as_the_book_says_also_when_it_ends_twice(
     assert [line.effect for line in book] == [case.effect, *effects]
     result = await trial.adapters[case.provider].look_up(operation)
     assert result.outcome is outcome
-    honest(case, operation, result, book)
+    agrees(case, operation, result, book)
 
 
 def test_every_mode_of_events_and_ends_is_tried() -> None:

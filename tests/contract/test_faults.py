@@ -1,6 +1,6 @@
 """Every fault of requests and answers, at every step that it can strike, against every registered
 adapter: what the adapter says then, what the book says, and that healing finds exactly one effect.
-What cannot happen at a provider is skipped with the reason that its own declaration gives. Events
+A mode that cannot happen at a provider is skipped with the reason of its declaration. Events
 and ends are in test_fault_events."""
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from services.providers.domain import DuplicateReference, Operation, OperationRe
 from services.providers.simulator.faults.modes import SPECS, Mode, Step
 from services.providers.usecases import Providers
 from tests.contract.cases import Case, send
-from tests.contract.faults import Trial, cut_off, every_adapter, honest, named, strike
+from tests.contract.faults import Trial, agrees, cut_off, every_adapter, named, strike
 from tests.polling import until
 
 UNKNOWN = {Outcome.UNKNOWN}
@@ -26,14 +26,14 @@ def modes_at(step: Step) -> pytest.MarkDecorator:
 
 
 async def first_try(trial: Trial, case: Case, mode: Mode, operation: Operation) -> OperationResult:
-    """What comes of sending, where an answer that never comes ends with the time allowed."""
+    """The result of a send; an answer that never comes ends with the time allowed."""
     adapter = trial.adapters[case.provider]
     if mode is Mode.ACCEPT_THEN_HANG:
         return await cut_off(trial, adapter, operation, case.effect)
     return await send(adapter, operation)
 
 
-# What the struck try may come to, and how many effects the book then has.
+# The possible outcomes of the struck try, and the number of effects in the book.
 SENT = {
     Mode.ACCEPT_THEN_HANG: (UNKNOWN, 1),
     Mode.DROP_BEFORE_ACCEPT: (UNKNOWN, 0),
@@ -63,7 +63,7 @@ LASTING = {Mode.ERROR_CACHED, Mode.AMNESIA, Mode.KEY_TTL}
 
 @every_adapter
 @modes_at(Step.SEND)
-async def test_a_struck_send_is_told_honestly_and_heals(
+async def test_a_struck_send_agrees_with_the_book_and_heals(
     trial: Trial, case: Case, mode: Mode
 ) -> None:
     await strike(trial, case, mode, Step.SEND)
@@ -74,12 +74,12 @@ async def test_a_struck_send_is_told_honestly_and_heals(
     book = await trial.lines(operation.key)
     assert result.outcome in outcomes
     assert [line.effect for line in book].count(case.effect) == effects
-    honest(case, operation, result, book)
+    agrees(case, operation, result, book)
     if mode not in LASTING:
         await trial.heal(case.provider)
         after = await trial.settled(operation)
         assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)
-        honest(case, operation, after, await trial.lines(operation.key))
+        agrees(case, operation, after, await trial.lines(operation.key))
 
 
 @every_adapter
@@ -97,7 +97,7 @@ async def test_what_is_done_only_after_its_caller_was_cut_off_is_one_effect(
     await trial.heal(case.provider)
     after = await trial.settled(operation)
     assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)
-    honest(case, operation, after, await trial.lines(operation.key))
+    agrees(case, operation, after, await trial.lines(operation.key))
 
 
 @every_adapter
@@ -150,7 +150,7 @@ async def test_a_key_refused_as_reused_is_no_failure(trial: Trial, case: Case) -
     result = await send(adapter, operation)
 
     assert result.outcome in {*UNKNOWN, *TAKEN}
-    honest(case, operation, result, await trial.lines(operation.key))
+    agrees(case, operation, result, await trial.lines(operation.key))
 
 
 # A charge that stops at the payer, whom nobody can ask: the adapter cancels it.
@@ -159,7 +159,7 @@ STOPPED = {"payment_method": "pm_card_authenticationRequired"}
 
 @every_adapter
 @modes_at(Step.CANCEL)
-async def test_a_struck_cancel_is_told_honestly_and_heals(
+async def test_a_struck_cancel_agrees_with_the_book_and_heals(
     trial: Trial, case: Case, mode: Mode
 ) -> None:
     await strike(trial, case, mode, Step.CANCEL)
@@ -171,13 +171,14 @@ async def test_a_struck_cancel_is_told_honestly_and_heals(
         result = await send(adapter, operation)
 
     assert result.outcome in ({Outcome.FAILED} if mode is Mode.EXTRA_FIELDS else UNKNOWN)
-    honest(case, operation, result, await trial.lines(operation.key))
+    agrees(case, operation, result, await trial.lines(operation.key))
     await trial.heal(case.provider)
     assert (await trial.settled(operation)).outcome is Outcome.FAILED
     assert case.effect not in [line.effect for line in await trial.lines(operation.key)]
 
 
-# What a struck question may come to; a list is only asked for ids, so lies in it may do nothing.
+# The possible outcomes of a struck look-up; a list is read for ids only, so false amounts in it may
+# do nothing.
 ASKED = {
     Mode.LOOK_UP_LAG: {Outcome.ABSENT, Outcome.UNKNOWN},
     Mode.LIST_LAG: {Outcome.ABSENT, Outcome.UNKNOWN},
@@ -195,7 +196,7 @@ QUESTIONS = [
 
 @every_adapter
 @pytest.mark.parametrize(("step", "mode"), QUESTIONS, ids=named)
-async def test_a_struck_question_is_told_honestly_and_heals(
+async def test_a_struck_look_up_agrees_with_the_book_and_heals(
     trial: Trial, case: Case, step: Step, mode: Mode
 ) -> None:
     operation = case.operation()
@@ -210,7 +211,7 @@ async def test_a_struck_question_is_told_honestly_and_heals(
     if step is Step.LIST and mode in ID_ONLY:
         allowed = allowed | {Outcome.SUCCEEDED}
     assert result.outcome in allowed
-    honest(case, operation, result, await trial.lines(operation.key))
+    agrees(case, operation, result, await trial.lines(operation.key))
     await trial.heal(case.provider)
     after = await trial.adapters[case.provider].look_up(asked)
     assert (after.outcome, after.amount) == (Outcome.SUCCEEDED, operation.amount)

@@ -1,5 +1,5 @@
-"""What only Flutterwave does, in front of the real simulator: questions that move no money,
-balances that run out, references that are taken once, answers that lie, and money that returns."""
+"""Flutterwave's own rules, against the real simulator: requests that move no money, balances
+that run out, references that are taken once, false answers, and money that returns."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

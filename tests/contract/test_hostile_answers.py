@@ -163,7 +163,7 @@ async def test_only_what_differs_is_called_a_mismatch(case: Case, flaw: str) -> 
     async with answering(succeed) as adapters:
         adapter = adapters[case.provider]
         results = [await adapter.look_up(replace(operation, provider_reference="1"))]
-        # What is found by our reference has it: another one's is not found at all.
+        # An operation found by our reference has this reference; another one's is not found at all.
         results += [await send(adapter, operation)] if flaw != "another key" else []
 
     expected = {CODES.get(flaw, "answer_invalid")}
@@ -243,15 +243,15 @@ async def test_secrets_reach_no_log_no_result_and_no_repr(
 ) -> None:
     async def echo(request: web.Request) -> web.Response:
         # The worst a provider can do: tell us our own key, in every place that we read.
-        told = request.headers["authorization"]
+        credential = request.headers["authorization"]
         return web.json_response(
             {
                 **case.answer(case.success(operation), request),
-                "error": {"type": "card_error", "code": "amount_invalid", "message": told},
-                "status": told,
+                "error": {"type": "card_error", "code": "amount_invalid", "message": credential},
+                "status": credential,
             },
             status=status,
-            headers={"request-id": told},
+            headers={"request-id": credential},
         )
 
     operation = case.operation()
@@ -265,6 +265,8 @@ async def test_secrets_reach_no_log_no_result_and_no_repr(
     config = Config.load(provider_environment("http://127.0.0.1:1"))
     written = capsys.readouterr()
 
-    told = "\n".join(map(str, [lines(), written.out, written.err, shown, repr(config), config]))
+    credential = "\n".join(
+        map(str, [lines(), written.out, written.err, shown, repr(config), config])
+    )
     assert "adapter_error" in {line["event"] for line in lines()}
-    assert [secret for secret in SECRETS if secret in told] == []
+    assert [secret for secret in SECRETS if secret in credential] == []

@@ -165,7 +165,7 @@ async def test_an_event_id_too_long_to_be_found_by_is_refused(event_id: str) -> 
         adapter.read_webhook(Webhook(headers=headers, body=scheme.body))
 
 
-async def test_a_forged_event_is_not_told_about_its_id() -> None:
+async def test_the_refusal_of_a_forged_event_says_nothing_of_its_id() -> None:
     adapter, scheme = await adapter_at("local_wallet", NOW), SCHEMES["local_wallet"]
     headers = {
         "webhook-id": "x" * 256,

@@ -1,5 +1,5 @@
 """An amount that is not ours under our key: UNKNOWN, and what has moved is said, so that the book
-can have it. What has not moved yet is no amount."""
+can have it. An amount counts only once it has moved."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,13 +36,13 @@ async def test_what_has_moved_is_said_with_its_amount(
         await strike(trial, case.provider, lie, Step.LOOK_UP, Step.LIST)
 
         known = replace(operation, provider_reference=done.id)
-        told = await trial.adapters[case.provider].look_up(known)
+        result = await trial.adapters[case.provider].look_up(known)
 
-    assert told.failure
-    assert (told.outcome, told.failure.code) == (Outcome.UNKNOWN, "amount_mismatch")
-    assert told.amount is not None
-    assert told.amount != operation.amount
-    assert (told.amount.currency != operation.amount.currency) == (lie is Mode.CURRENCY_SWAP)
+    assert result.failure
+    assert (result.outcome, result.failure.code) == (Outcome.UNKNOWN, "amount_mismatch")
+    assert result.amount is not None
+    assert result.amount != operation.amount
+    assert (result.amount.currency != operation.amount.currency) == (lie is Mode.CURRENCY_SWAP)
 
 
 @every_adapter
@@ -52,10 +52,10 @@ async def test_what_is_still_open_has_moved_nothing(tmp_path: Path, case: Case) 
     async with running_trial(tmp_path / "book.jsonl") as trial:
         trial_case = case.operation(reference="sim:hold sim:amount+1")
 
-        told = await send(trial.adapters[case.provider], trial_case)
+        result = await send(trial.adapters[case.provider], trial_case)
 
-    assert told.failure
-    assert (told.failure.code, told.amount) == ("amount_mismatch", None)
+    assert result.failure
+    assert (result.failure.code, result.amount) == ("amount_mismatch", None)
 
 
 async def test_a_refund_of_another_amount_is_said_with_it(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_a_refund_of_another_amount_is_said_with_it(tmp_path: Path) -> Non
         )
         await strike(trial, "stripe", Mode.AMOUNT_PLUS, Step.SEND)
 
-        told = await adapter.refund(refund)
+        result = await adapter.refund(refund)
 
-    assert told.failure
-    assert (told.failure.code, told.amount) == ("amount_mismatch", Money(4_001, "USD"))
+    assert result.failure
+    assert (result.failure.code, result.amount) == ("amount_mismatch", Money(4_001, "USD"))

@@ -1,5 +1,5 @@
 """The conversation with Paystack, call by call: what was asked and what was not, when a refusal is
-definitive, and what each status means. What every adapter promises is in test_adapters."""
+definitive, and what each status means. The promises of every adapter are in test_adapters."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -82,8 +82,8 @@ async def test_each_status_means_one_outcome(
     status: str, outcome: Outcome, code: str | None
 ) -> None:
     operation = CASE.operation()
-    told = transfer(operation, status=status)
-    script = Script({RECIPIENTS: RECIPIENT_MADE, TRANSFERS: told, VERIFY: told})
+    stated = transfer(operation, status=status)
+    script = Script({RECIPIENTS: RECIPIENT_MADE, TRANSFERS: stated, VERIFY: stated})
 
     async with scripted(script) as paystack:
         results = [await paystack.send_payout(operation), await paystack.look_up(operation)]

@@ -51,7 +51,7 @@ def refunder(lab: Lab, name: str) -> Refunder:
 
 
 async def refunded(lab: Lab, operation: Operation) -> list[int]:
-    """What the book says was given back under this key."""
+    """The amount that the book has refunded under this key."""
     lines = await lab.book(operation.key)
     return [line["amount_minor"] for line in lines if line["effect"] == "refund_succeeded"]
 

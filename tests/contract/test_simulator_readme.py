@@ -63,6 +63,6 @@ async def test_the_pages_own_example_is_taken(tmp_path: Path) -> None:
         session.put(f"{lab.url}{example[1]}", data=example[2]) as answer,
     ):
         assert answer.status == 200, await answer.text()
-        told = await answer.json()
+        setting = await answer.json()
 
-    assert {"500_after", "lookup_lag"} == set(told["modes"])
+    assert {"500_after", "lookup_lag"} == set(setting["modes"])

@@ -48,10 +48,10 @@ async def stripe_mock() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def adapter_before(
-    mock: str, **told: object
+    mock: str, **replaced: object
 ) -> AsyncIterator[tuple[Adapter, list[Exchange]]]:
-    """The adapter, and each request of its with the status that stripe-mock gave it; `told` are the
-    fields that its answers get for the adapter."""
+    """The adapter, and each request of its with the status that stripe-mock gave it; `replaced`
+    are fields that replace those of its answers."""
     seen: list[Exchange] = []
 
     async def pass_on(request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ async def adapter_before(
         seen.append((request.method, request.path, answer.status))
         # Its whole words are in the report of a test that fails.
         print(request.method, request.path_qs, answer.status, json.dumps(body)[:500])  # noqa: T201
-        return web.json_response({**body, **told}, status=answer.status)
+        return web.json_response({**body, **replaced}, status=answer.status)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", pass_on)

@@ -68,7 +68,7 @@ class Scheme:
     secret: str
     variable: str
     body: bytes
-    # Whether it signs the time too, so that an old event can be told from a new one.
+    # Whether it signs the time too, so that an old event differs from a new one.
     timed: bool = True
 
 

@@ -35,7 +35,7 @@ class Mesh:
 
     @property
     def status(self) -> Any:
-        """What `status --json` says of it now, where it is ours."""
+        """The answer of `status --json`, where the mesh is ours."""
         return json.loads(_caravel("status", "--json", "--data-dir", str(self.data_dir)))
 
 

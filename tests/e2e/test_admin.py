@@ -1,5 +1,5 @@
-"""What an operator meets through the gateway: a payment on hold is released, or resolved by a
-person who names what shows it; and dead letters are listed."""
+"""An operator's work through the gateway: a payment on hold is released, or resolved with
+evidence; and dead letters are listed."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ async def simulator(mesh: Mesh) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _effects(simulator: aiohttp.ClientSession, transaction_id: str) -> Counter[str]:
-    """What really happened, by effect."""
+    """The real effects, by kind."""
     async with simulator.get("/book") as answer:
         lines: list[dict[str, Any]] = await answer.json()
     return Counter(line["effect"] for line in lines if line["key"].startswith(transaction_id))

@@ -1,5 +1,5 @@
-"""Webhooks out: a merchant registers an endpoint through the gateway and hears of its payments,
-signed, at least once and under one id."""
+"""Webhooks out: a merchant registers an endpoint through the gateway and receives its payments'
+events, signed, at least once and under one id."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,8 +31,8 @@ async def _endpoint(rest: Rest, url: str) -> Any:
     return answer.json
 
 
-async def _told(receiver: Receiver, secret: str, transaction_id: str, last: str) -> list[Any]:
-    """Everything told about a payment, once `last` is among it."""
+async def _events(receiver: Receiver, secret: str, transaction_id: str, last: str) -> list[Any]:
+    """All events of a payment, once `last` is among them."""
 
     async def look() -> list[Any]:
         events = [received.verified(secret) for received in receiver.received]
@@ -41,7 +41,7 @@ async def _told(receiver: Receiver, secret: str, transaction_id: str, last: str)
     return await until(look, lambda events: any(event["type"] == last for event in events))
 
 
-async def test_a_merchant_hears_of_each_status_and_can_verify_it(
+async def test_a_merchant_receives_each_status_and_can_verify_it(
     rest: Rest, receiver: Receiver
 ) -> None:
     endpoint = await _endpoint(rest, receiver.url)
@@ -49,15 +49,15 @@ async def test_a_merchant_hears_of_each_status_and_can_verify_it(
     transaction_id = payment["transaction_id"]
     done = await rest.wait(transaction_id, {"COMPLETED"})
 
-    told = await _told(receiver, endpoint["secret"], transaction_id, "payment.completed")
+    delivered = await _events(receiver, endpoint["secret"], transaction_id, "payment.completed")
     await rest.send("DELETE", f"/api/webhook-endpoints/{endpoint['endpoint_id']}")
 
-    of_type = {event["type"]: event for event in told}
+    of_type = {event["type"]: event for event in delivered}
     assert {"payment.pending", "payment.processing", "payment.completed"} <= set(of_type)
     assert of_type["payment.pending"]["data"] == payment
     assert of_type["payment.completed"]["data"] == done
     assert of_type["payment.completed"]["created_at"] == done["updated_at"]
-    assert {received.event_id for received in receiver.received} >= {e["id"] for e in told}
+    assert {received.event_id for received in receiver.received} >= {e["id"] for e in delivered}
 
 
 async def test_what_the_endpoint_fails_to_take_comes_again_under_the_same_id(

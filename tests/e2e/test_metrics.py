@@ -60,7 +60,7 @@ async def test_envoys_are_there(pages: dict[str, str], rest: Rest) -> None:
     assert set(ENVOYS) <= families
 
 
-async def test_build_is_told(pages: dict[str, str]) -> None:
+async def test_build_is_published(pages: dict[str, str]) -> None:
     for process in pages.keys() - {"gateway"}:
         (line,) = re.findall(r"^caravel_build_info\{(.*)\} 1.0$", pages[process], re.MULTILINE)
         labels: dict[str, Any] = dict(re.findall(r'(\w+)="([^"]*)"', line))

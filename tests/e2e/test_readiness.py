@@ -30,15 +30,15 @@ async def test_a_database_that_takes_no_payments_is_seen_until_it_does(
         page = await rest.get("/healthz")
         return (page.status, *[await health.grpc_serving(one or 0) for one in ports])
 
-    await until(seen, lambda told: told == (200, True, True))
+    await until(seen, lambda answers: answers == (200, True, True))
     owner = await asyncpg.connect(cluster.owner_url(port))
     async with owner.transaction():
         # As a schema change that makes an index does: rows can be read and not be written.
         await owner.execute("LOCK TABLE payments IN SHARE MODE")
-        await until(seen, lambda told: told == (503, False, False))
+        await until(seen, lambda answers: answers == (503, False, False))
         shown = await rest.get(f"/api/payments/{payment['transaction_id']}")
     await owner.close()
 
-    # What can be read is read all the while.
+    # Reads are answered all the while.
     assert shown.status == 200
-    await until(seen, lambda told: told == (200, True, True))
+    await until(seen, lambda answers: answers == (200, True, True))

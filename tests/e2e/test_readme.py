@@ -22,7 +22,7 @@ from tests.documents import Shown
 from tests.e2e.conftest import Mesh
 
 SHELLS = ("bash", "zsh", "sh")
-# What is not run here, by how it begins, and why.
+# The commands that are not run here, by their beginning, and why.
 RUN_ELSEWHERE = {
     "./caravel": "understood by the command line; test_up and every ring run them",
     "docker compose": "needs a container engine; the ring runs against it by CARAVEL_REST_URL",
@@ -59,7 +59,7 @@ def _in_shell(shell: str, block: Shown, mesh: Mesh, path: str = "") -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def payment(mesh: Mesh) -> None:
-    """What was created before, since a page is read from its beginning."""
+    """Objects that were created before, since a page is read from its beginning."""
     body = {"user_id": str(uuid4()), "amount_usd": "100.00", "destination_currency": "INR"}
     headers = {"content-type": "application/json", "idempotency-key": uuid4().hex}
     url = f"{mesh.rest_url}/api/payments"

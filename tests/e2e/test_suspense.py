@@ -10,7 +10,7 @@ from tests.e2e.conftest import CARAVEL, Mesh, Rest
 
 
 async def _on_suspense(mesh: Mesh, transaction_id: str) -> list[str]:
-    """What `verify` says to lie on suspense for a payment, and that all holds."""
+    """The payment's amount on suspense by `verify`, and that all invariants hold."""
     done = await asyncio.to_thread(
         subprocess.run,
         [CARAVEL, "verify", "--data-dir", str(mesh.data_dir)],

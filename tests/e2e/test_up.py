@@ -63,7 +63,7 @@ class Sandbox:
 
     @property
     def status(self) -> Any:
-        """What `status --json` says."""
+        """The answer of `status --json`."""
         return json.loads(self.caravel("status", "--json").stdout)
 
     @property
@@ -120,7 +120,7 @@ def living(pids: Mapping[str, int]) -> set[str]:
     return {name for name, pid in pids.items() if is_alive(pid)}
 
 
-def test_status_tells_what_runs_and_where(running: Running) -> None:
+def test_status_shows_what_runs_and_where(running: Running) -> None:
     status, pids = running.sandbox.status, running.sandbox.pids
 
     assert status["ready"] is True

@@ -96,7 +96,7 @@ async def _refunded(rest: Rest, transaction_id: str, amount: str) -> None:
 
 
 async def test_a_cancelled_payment_ends_without_a_payout(rest: Rest) -> None:
-    # The collection hangs for a while, so that there is something to call off.
+    # The collection hangs for a while, so that there is something to cancel.
     payment = await rest.create(reference="sim:accept_then_hang@stripe")
     transaction_id = payment["transaction_id"]
 

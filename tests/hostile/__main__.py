@@ -1,4 +1,5 @@
-"""`python -m tests.hostile`, which `./caravel hostile` becomes: hostile requests, and a verdict."""
+"""`python -m tests.hostile`, which `./caravel hostile` becomes: hostile requests, and the
+findings."""
 
 import argparse
 import asyncio
@@ -40,15 +41,17 @@ def render(found: Campaign) -> str:
         + ", ".join(f"{outcome} x {count}" for outcome, count in outcomes.most_common())
         for kind, outcomes in by_kind.items()
     ]
-    lines.append(f"\n  {found.tally.cases} cases, {found.honest_calls} honest calls beside them")
+    lines.append(
+        f"\n  {found.tally.cases} cases, {found.ordinary_calls} ordinary calls beside them"
+    )
     for name, first in found.memory_mb[0].items():
         last = found.memory_mb[-1].get(name, 0.0)
         lines.append(f"  {name:12} {first:6.0f} MB after round 1, {last:6.0f} MB at the end")
     lines += [
         f"\n  {found.tally.counts[sort]} x {fault}" for sort, fault in found.tally.faults.items()
     ]
-    verdict = "nothing found" if found.passed else f"{found.tally.fault_count} faults"
-    return "\n".join([*lines, f"\n  {verdict}"])
+    summary = "nothing found" if found.passed else f"{found.tally.fault_count} faults"
+    return "\n".join([*lines, f"\n  {summary}"])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from hpack import Encoder
 
-from tests.hostile.oracle import Tally, judge_grpc
+from tests.hostile.oracle import Tally, check_grpc
 from tests.hostile.target import Target
 
 CALL_SECONDS = 20.0
@@ -122,7 +122,7 @@ class NativeAttack:
             await call(message, timeout=CALL_SECONDS, metadata=tuple(metadata))
         except grpc.aio.AioRpcError as error:
             trailers = dict(error.trailing_metadata() or ())
-            wrongs = judge_grpc(
+            wrongs = check_grpc(
                 error.code(), error.details(), trailers.get("grpc-status-details-bin")
             )
             tally.note("native calls", error.code().name, sent, wrongs)
@@ -183,7 +183,7 @@ class FrameAttack:
             tally.note("frames", outcome, f"port {port}: {frames[:80].hex()}", [])
 
     async def _send(self, port: int, frames: bytes) -> str:
-        """How the listener took it. That it goes on to serve is what the honest clients see."""
+        """How the listener took it. The ordinary clients see that it goes on to serve."""
         reader, writer = await asyncio.open_connection(self._target.host, port)
         try:
             writer.write(PREFACE + _frame(SETTINGS, 0, 0, b"") + frames)

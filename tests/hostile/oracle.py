@@ -1,5 +1,5 @@
-"""The verdicts: each answer to a hostile request is judged here, and so are the logs and the rows
-that it leaves. Which requests are sent stands in the modules of cases."""
+"""The checks of each answer to a hostile request, and of the logs and the rows that it leaves.
+Which requests are sent stands in the modules of cases."""
 
 import json
 import re
@@ -54,7 +54,7 @@ class Fault:
 
     @property
     def sort(self) -> tuple[str, str]:
-        """What it has in common with others of its sort."""
+        """The kind that it shares with others."""
         return self.kind, PARTICULAR.sub("#", self.wrong)[:80]
 
     def __str__(self) -> str:
@@ -105,7 +105,7 @@ class Tally:
         return sorted((self.refused_keys - self.other_keys) & set(stored_keys))
 
 
-def judge_http(answer: Answer, method: str = "GET") -> list[str]:
+def check_http(answer: Answer, method: str = "GET") -> list[str]:
     """Each thing that is wrong with an HTTP answer; nothing where it is as it may be."""
     if answer.status == 0:
         return []
@@ -117,7 +117,7 @@ def judge_http(answer: Answer, method: str = "GET") -> list[str]:
     return wrongs
 
 
-def judge_grpc(
+def check_grpc(
     code: grpc.StatusCode, message: str | None, details: bytes | None = None
 ) -> list[str]:
     """Each thing that is wrong with the end of a native call."""
@@ -132,7 +132,7 @@ def judge_grpc(
     return wrongs
 
 
-def judge_log_line(line: str) -> list[str]:
+def check_log_line(line: str) -> list[str]:
     """Each thing that is wrong with a line that a process has logged."""
     if "Traceback (most recent call last)" in line:
         return [f"a stack trace: {line[:400]}"]
@@ -141,7 +141,7 @@ def judge_log_line(line: str) -> list[str]:
 
 def _leaks(text: bytes) -> list[str]:
     found = LEAKS.search(text)
-    return [f"tells {found.group().decode(errors='replace')!r}: {text[:300]!r}"] if found else []
+    return [f"shows {found.group().decode(errors='replace')!r}: {text[:300]!r}"] if found else []
 
 
 def _shape(answer: Answer) -> list[str]:

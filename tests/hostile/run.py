@@ -1,5 +1,5 @@
-"""One campaign: a mesh of its own, ten rounds of cases from a seed with an honest client beside
-them, and then the questions to the logs, the memory of the processes and the database."""
+"""One campaign: a mesh of its own, ten rounds of cases from a seed with an ordinary client
+beside them, and then the questions to the logs, the memory of the processes and the database."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from deploy.local.paths import ROOT, DataDir
 from tests.hostile import schema
 from tests.hostile.cases import Attack, Case, routes_of
 from tests.hostile.native import FrameAttack, NativeAttack, methods_of
-from tests.hostile.oracle import Fault, Tally, judge_http, judge_log_line
+from tests.hostile.oracle import Fault, Tally, check_http, check_log_line
 from tests.hostile.target import Target
 
 Say = Callable[[str], None]
@@ -32,7 +32,7 @@ ROUNDS = 10
 AT_ONCE = 8
 # Of a round's cases.
 NATIVE_SHARE, SCHEMA_SHARE, FRAME_SHARE = 0.2, 0.15, 0.1
-HONEST_EVERY_SECONDS = 0.2
+ORDINARY_EVERY_SECONDS = 0.2
 # The last rounds' memory may be so much more than that of the rounds after the warming up.
 GROWTH_ALLOWED, GROWTH_ALLOWED_MB = 1.15, 24
 WATCHED = ("gateway", "payments", "fees", "fx", "providers")
@@ -40,10 +40,10 @@ WATCHED = ("gateway", "payments", "fees", "fx", "providers")
 
 @dataclass
 class Campaign:
-    """What a campaign came to."""
+    """The result of a campaign."""
 
     tally: Tally = field(default_factory=Tally)
-    honest_calls: int = 0
+    ordinary_calls: int = 0
     memory_mb: list[Mapping[str, float]] = field(default_factory=list)
 
     @property
@@ -60,7 +60,7 @@ class Running:
     data_dir: Path
 
     def status(self) -> Any:
-        """What `./caravel status` says."""
+        """The answer of `./caravel status`."""
         return json.loads(caravel("status", "--json", "--data-dir", str(self.data_dir)))
 
     def memory(self) -> Mapping[str, float]:
@@ -92,13 +92,13 @@ async def mesh(data_dir: Path) -> AsyncIterator[Running]:
 
 
 async def campaign(running: Running, *, cases: int, seed: int, say: Say) -> Campaign:
-    """Sends about so many cases and judges them all."""
+    """Sends about so many cases and checks every answer."""
     found = Campaign()
     rng = random.Random(seed)
     document = await _document(running.target)
     for number in range(ROUNDS):
         started = time.monotonic()
-        async with _honest_clients(running.target, found):
+        async with _ordinary_clients(running.target, found):
             one = Round(number=number, cases=cases // ROUNDS, rng=rng)
             await one.run(running.target, document, found.tally)
         found.memory_mb.append(await asyncio.to_thread(running.memory))
@@ -155,7 +155,7 @@ async def _send(target: Target, case: Case, tally: Tally) -> None:
         tally.note(case.kind, "no answer", sent, ["no answer in time"], case.idempotency_key)
         return
     outcome = str(answer.status) if answer.status else "closed"
-    tally.note(case.kind, outcome, sent, judge_http(answer, case.method), case.idempotency_key)
+    tally.note(case.kind, outcome, sent, check_http(answer, case.method), case.idempotency_key)
 
 
 async def _document(target: Target) -> Mapping[str, Any]:
@@ -168,9 +168,9 @@ async def _document(target: Target) -> Mapping[str, Any]:
 
 
 @asynccontextmanager
-async def _honest_clients(target: Target, found: Campaign) -> AsyncIterator[None]:
+async def _ordinary_clients(target: Target, found: Campaign) -> AsyncIterator[None]:
     """A client that creates and reads all the while; whatever it is refused is a fault."""
-    task = asyncio.create_task(_be_honest(target, found))
+    task = asyncio.create_task(_call_ordinarily(target, found))
     try:
         yield
     finally:
@@ -179,7 +179,7 @@ async def _honest_clients(target: Target, found: Campaign) -> AsyncIterator[None
             await task
 
 
-async def _be_honest(target: Target, found: Campaign) -> None:
+async def _call_ordinarily(target: Target, found: Campaign) -> None:
     body = {"user_id": str(uuid4()), "amount_usd": "10.00", "destination_currency": "INR"}
     async with aiohttp.ClientSession(target.rest_url) as session:
         while True:
@@ -192,10 +192,12 @@ async def _be_honest(target: Target, found: Campaign) -> None:
                     wrong = wrong or ("" if health.status == 200 else f"healthz {health.status}")
             except (aiohttp.ClientError, TimeoutError) as error:
                 wrong = repr(error)
-            found.honest_calls += 1
+            found.ordinary_calls += 1
             if wrong:
-                found.tally.blame(Fault(kind="honest client", sent="a payment", wrong=wrong[:400]))
-            await asyncio.sleep(HONEST_EVERY_SECONDS)
+                found.tally.blame(
+                    Fault(kind="ordinary client", sent="a payment", wrong=wrong[:400])
+                )
+            await asyncio.sleep(ORDINARY_EVERY_SECONDS)
 
 
 async def _question(running: Running, found: Campaign) -> None:
@@ -205,7 +207,7 @@ async def _question(running: Running, found: Campaign) -> None:
         tally.blame(Fault(kind="rows", sent=key, wrong="a refused request was kept"))
     for log in sorted((running.data_dir / "logs").glob("*.log")):
         for line in log.read_text(errors="replace").splitlines():
-            for wrong in judge_log_line(line):
+            for wrong in check_log_line(line):
                 tally.blame(Fault(kind="logs", sent=log.name, wrong=wrong))
     for wrong in growth(found.memory_mb):
         tally.blame(Fault(kind="memory", sent="ten rounds", wrong=wrong))

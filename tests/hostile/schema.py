@@ -1,6 +1,6 @@
-"""schemathesis over the served OpenAPI document: requests that keep to it, and requests that break
-it in one place. Its own checks judge beside ours that a broken request is refused and that each
-answer is one that the document names."""
+"""schemathesis over the served OpenAPI document: requests that keep to it, and requests that
+break it in one place. Beside our checks, its own check that a broken request is refused and that
+the document names each answer."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
-from tests.hostile.oracle import Answer, Fault, Tally, judge_http
+from tests.hostile.oracle import Answer, Fault, Tally, check_http
 
 CALL_SECONDS = 30
 CHECK_NAMES = (
@@ -49,7 +49,7 @@ def run(base_url: str, document: Mapping[str, Any], share: Share, tally: Tally) 
             if mode is GenerationMode.POSITIVE and "Idempotency-Key" in (case.headers or {}):
                 case.headers["Idempotency-Key"] = uuid4().hex
             response = case.call(base_url=base_url, session=session, timeout=CALL_SECONDS)
-            _judge(case, response, f"schema, {mode.name.lower()}", checks, tally)
+            _check(case, response, f"schema, {mode.name.lower()}", checks, tally)
 
         for index, found in enumerate(schema.get_all_operations()):
             if index % share.of == share.number:
@@ -77,11 +77,11 @@ def _attack(
         attack()
 
 
-def _judge(case: Any, response: Any, kind: str, checks: list[Any], tally: Tally) -> None:
+def _check(case: Any, response: Any, kind: str, checks: list[Any], tally: Tally) -> None:
     headers = {name.lower(): values[0] for name, values in response.headers.items()}
     answer = Answer(status=response.status_code, headers=headers, body=response.content)
     sent = f"{case.method} {case.formatted_path} {case.query} {case.headers} {case.body!r}"
-    tally.note(kind, str(response.status_code), sent, judge_http(answer, case.method))
+    tally.note(kind, str(response.status_code), sent, check_http(answer, case.method))
     for failure in _failures(case, response, checks):
         tally.blame(Fault(kind=kind, sent=sent, wrong=failure))
 

@@ -1,4 +1,4 @@
-"""The verdicts find each fault that is put in front of them, and nothing where all is well."""
+"""The checks find each planted fault, and nothing where all is well."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from tests.hostile.oracle import Answer, Fault, Tally, judge_grpc, judge_http, judge_log_line
+from tests.hostile.oracle import Answer, Fault, Tally, check_grpc, check_http, check_log_line
 from tests.hostile.run import growth
 
 JSON = {"content-type": "application/json"}
@@ -33,7 +33,7 @@ def native(reason: str) -> bytes:
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 404, 405, 415, 429, 431])
 def test_an_answer_in_our_shape_is_no_fault(status: int) -> None:
-    assert judge_http(Answer(status=status, headers=JSON, body=refusal())) == []
+    assert check_http(Answer(status=status, headers=JSON, body=refusal())) == []
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_an_answer_in_our_shape_is_no_fault(status: int) -> None:
 def test_each_fault_of_an_answer_is_found(
     status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
-    assert judge_http(Answer(status=status, headers=headers, body=body))
+    assert check_http(Answer(status=status, headers=headers, body=body))
 
 
 def test_an_answer_to_head_needs_no_body() -> None:
-    assert judge_http(Answer(status=404, headers={}, body=b""), "HEAD") == []
+    assert check_http(Answer(status=404, headers={}, body=b""), "HEAD") == []
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_an_answer_to_head_needs_no_body() -> None:
 def test_each_fault_of_a_native_call_is_found(
     code: grpc.StatusCode, message: str, details: bytes | None
 ) -> None:
-    assert judge_grpc(code, message, details)
+    assert check_grpc(code, message, details)
 
 
 def test_a_native_refusal_with_a_reason_is_no_fault() -> None:
-    assert judge_grpc(grpc.StatusCode.INVALID_ARGUMENT, "No.", native("FIELD_INVALID")) == []
+    assert check_grpc(grpc.StatusCode.INVALID_ARGUMENT, "No.", native("FIELD_INVALID")) == []
 
 
 def test_errors_and_stack_traces_in_a_log_are_found() -> None:
-    assert judge_log_line('{"level": "error", "event": "call_failed"}')
-    assert judge_log_line("Traceback (most recent call last):")
-    assert judge_log_line('{"level": "warning", "event": "call"}') == []
+    assert check_log_line('{"level": "error", "event": "call_failed"}')
+    assert check_log_line("Traceback (most recent call last):")
+    assert check_log_line('{"level": "warning", "event": "call"}') == []
 
 
 def test_a_key_of_a_refused_request_that_is_kept_is_found() -> None:

@@ -47,4 +47,4 @@ def at(path: Path, line: int, advice: str) -> str:
 def check(problems: Iterable[str]) -> None:
     """Fails with all problems, or passes."""
     found = list(problems)
-    assert not found, f"{len(found)} to mend\n" + "\n".join(found)
+    assert not found, f"{len(found)} to fix\n" + "\n".join(found)

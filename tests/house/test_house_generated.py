@@ -1,4 +1,4 @@
-"""What is made from something else is fresh, and what tools can check is checked here too."""
+"""Generated files are fresh, and the tools' own checks run here too."""
 
 import re
 import subprocess

@@ -33,7 +33,7 @@ def _registered(module: str) -> Any:
 
 @pytest.fixture(scope="module")
 def registered() -> dict[str, Any]:
-    """What each process registers, by its name."""
+    """The metrics that each process registers, by its name."""
     return {name: _registered(module) for name, module in MODULES.items()}
 
 

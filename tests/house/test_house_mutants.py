@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.mutants.__main__ import Score, read, render, score, survivors, total
 
-VERDICTS = {
+EXIT_CODES = {
     "m.x_a__mutmut_1": 1,
     "m.x_a__mutmut_2": 0,
     "m.x_b__mutmut_1": 33,
@@ -14,18 +14,18 @@ VERDICTS = {
 
 
 def test_a_mutant_is_noticed_where_its_tests_fail_or_hang() -> None:
-    assert score(VERDICTS) == Score(noticed=2, all=4)
-    assert survivors(VERDICTS) == ["m.x_a__mutmut_2", "m.x_b__mutmut_1"]
+    assert score(EXIT_CODES) == Score(noticed=2, all=4)
+    assert survivors(EXIT_CODES) == ["m.x_a__mutmut_2", "m.x_b__mutmut_1"]
 
 
 def test_what_was_not_tried_is_not_counted(tmp_path: Path) -> None:
     folder = tmp_path / "services"
     folder.mkdir()
-    tried = {"exit_code_by_key": {**VERDICTS, "m.x_c__mutmut_1": None}}
+    tried = {"exit_code_by_key": {**EXIT_CODES, "m.x_c__mutmut_1": None}}
     (folder / "money.py.meta").write_text(json.dumps(tried))
     (folder / "ids.py.meta").write_text(json.dumps({"exit_code_by_key": {}}))
 
-    assert read(tmp_path) == {"services/money.py": VERDICTS}
+    assert read(tmp_path) == {"services/money.py": EXIT_CODES}
 
 
 def test_the_table_ends_with_all_modules_together() -> None:

@@ -1,4 +1,4 @@
-"""What the contracts must say: a comment on every element, and reasons that exist and happen."""
+"""The contracts have a comment on every element, and their reasons exist and happen."""
 
 import re
 

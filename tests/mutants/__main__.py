@@ -27,7 +27,7 @@ UNNOTICED = frozenset({0, 5, 33})
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What became of the mutants of one module, or of several."""
+    """The score of the mutants of one module, or of several."""
 
     noticed: int
     all: int
@@ -62,8 +62,8 @@ def main() -> int:
     if run.returncode or not tried:
         complain(f"the end of {folder / 'pytest.log'} says why it failed")
         return 1
-    scores = {path: score(verdicts) for path, verdicts in tried.items()}
-    unnoticed = [name for verdicts in tried.values() for name in survivors(verdicts)]
+    scores = {path: score(exit_codes) for path, exit_codes in tried.items()}
+    unnoticed = [name for exit_codes in tried.values() for name in survivors(exit_codes)]
     say("\n".join(f"  not noticed: {name}" for name in unnoticed))
     say(render(scores))
     return 0 if total(scores).share >= WANTED else 1
@@ -114,16 +114,16 @@ def read(mutants: Path) -> dict[str, Mapping[str, int]]:
     return found
 
 
-def score(verdicts: Mapping[str, int]) -> Score:
+def score(exit_codes: Mapping[str, int]) -> Score:
     """How many were noticed."""
     return Score(
-        noticed=sum(code not in UNNOTICED for code in verdicts.values()), all=len(verdicts)
+        noticed=sum(code not in UNNOTICED for code in exit_codes.values()), all=len(exit_codes)
     )
 
 
-def survivors(verdicts: Mapping[str, int]) -> list[str]:
+def survivors(exit_codes: Mapping[str, int]) -> list[str]:
     """The mutants that no test noticed; `mutmut show NAME` in the copy shows one."""
-    return sorted(name for name, code in verdicts.items() if code in UNNOTICED)
+    return sorted(name for name, code in exit_codes.items() if code in UNNOTICED)
 
 
 def total(scores: Mapping[str, Score]) -> Score:

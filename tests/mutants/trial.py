@@ -32,7 +32,7 @@ WAITING_SECONDS = 60
 
 
 class Trial:
-    """Tries the mutants that are listed in a folder and have no verdict yet."""
+    """Tries the mutants that are listed in a folder and have no result yet."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

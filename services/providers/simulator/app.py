@@ -37,7 +37,7 @@ async def create_app(
         since = request.query.get("since", "0")
         if not since.isdecimal() or len(since) > 12:
             raise web.HTTPBadRequest(text="since is the number of lines that you already have")
-        return web.json_response([line.told() for line in book.lines[int(since) :]])
+        return web.json_response([line.shown() for line in book.lines[int(since) :]])
 
     app.add_routes([web.get("/healthz", _health), web.get("/book", tell_book)])
 

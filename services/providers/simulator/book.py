@@ -44,11 +44,11 @@ class Line:
     state: dict[str, Any] = field(default_factory=dict, repr=False)
     at: str = field(default_factory=_now)
 
-    def told(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """The line as the API shows it."""
-        told = asdict(self)
-        del told["state"]
-        return told
+        shown = asdict(self)
+        del shown["state"]
+        return shown
 
 
 class BookFull(Exception):

@@ -21,9 +21,9 @@ from services.providers.simulator.flutterwave_transfers import (
     PROVIDER,
     REVERSED,
     Json,
+    as_answer,
     line,
     read_amount,
-    told,
 )
 from services.providers.simulator.webhooks import Event, Sender, event_id
 from services.shared.env import Field, SecretStr
@@ -182,7 +182,7 @@ class Account:
                     # A transfer that failed is "completed" too.
                     "event": "transfer.completed",
                     "event.type": "Transfer",
-                    "data": told(transfer, fullname=transfer["full_name"]),
+                    "data": as_answer(transfer, fullname=transfer["full_name"]),
                 },
             )
         )

@@ -18,6 +18,7 @@ from services.providers.simulator.flutterwave_transfers import (
     QUEUED,
     Json,
     Refused,
+    as_answer,
     converted,
     duplicate,
     error,
@@ -27,7 +28,6 @@ from services.providers.simulator.flutterwave_transfers import (
     number_of,
     read_amount,
     success,
-    told,
 )
 from services.providers.simulator.webhooks import Sender
 
@@ -98,14 +98,14 @@ class FlutterwaveApi:
         if transfer["reference"] in self._account:
             raise Refused(400, duplicate(transfer["reference"]))
         await self._account.queue(transfer)
-        return web.json_response(success(QUEUED, told(transfer)))
+        return web.json_response(success(QUEUED, as_answer(transfer)))
 
     async def _list(self, request: web.Request) -> web.Response:
         # The first request with a reference may still be on its way to the disk.
         await self._account.settled()
         asked = {name: request.query.get(name) for name in ("reference", "status")}
         found = [
-            told(transfer)
+            as_answer(transfer)
             for transfer in self._account
             if all(value in (None, transfer[name]) for name, value in asked.items())
         ]
@@ -126,7 +126,7 @@ class FlutterwaveApi:
         transfer = self._account.find(request.match_info["id"])
         if transfer is None:
             raise Refused(404, "Transfer not found")
-        return web.json_response(success("Transfer fetched", told(transfer)))
+        return web.json_response(success("Transfer fetched", as_answer(transfer)))
 
     async def _fee(self, request: web.Request) -> web.Response:
         currency = known_currency(request.query.get("currency"))

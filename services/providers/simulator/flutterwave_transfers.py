@@ -134,7 +134,7 @@ def converted(amount: Decimal, source: str, destination: str) -> Json:
     }
 
 
-def told(transfer: Json, **name: str) -> Json:
+def as_answer(transfer: Json, **name: str) -> Json:
     """A transfer as the API and its events tell it; they call the recipient's name differently."""
     currency = transfer["currency"]
     return {

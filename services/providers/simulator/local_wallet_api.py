@@ -191,9 +191,9 @@ class WalletApi:
         self._announce(ended)
 
     def _announce(self, payout: Json) -> None:
-        told = ("transaction_id", "reference", "amount_minor", "currency", *FAILURE)
+        names = ("transaction_id", "reference", "amount_minor", "currency", *FAILURE)
         body = {"event_type": f"payment_{payout['status']}"}
-        body |= {name: payout[name] for name in told if name in payout}
+        body |= {name: payout[name] for name in names if name in payout}
         self._sender.send(
             Event(
                 provider="local_wallet",

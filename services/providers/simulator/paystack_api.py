@@ -198,7 +198,7 @@ class PaystackApi:
         transfer = self._transfers.get(request.match_info["reference"])
         if transfer is None:
             raise Refused(404, "transfer_not_found", "Transfer not found")
-        return _success(200, "Transfer retrieved", self._told(transfer))
+        return _success(200, "Transfer retrieved", self._shown(transfer))
 
     def _process_later(self, transfer: Json) -> None:
         if transfer["status"] == "pending":
@@ -231,11 +231,11 @@ class PaystackApi:
                 id=event_id("ps"),
                 sign=paystack_headers,
                 secret=self._key,
-                body={"event": f"transfer.{status}", "data": self._told(ended)},
+                body={"event": f"transfer.{status}", "data": self._shown(ended)},
             )
         )
 
-    def _told(self, transfer: Json) -> Json:
+    def _shown(self, transfer: Json) -> Json:
         """The transfer with its whole recipient, as events and look-ups have it."""
         return {**transfer, "recipient": self._recipients[transfer["recipient"]]}
 

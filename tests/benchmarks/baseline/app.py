@@ -28,7 +28,7 @@ KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 
 
 class Recipient(BaseModel):
-    """Who gets the money."""
+    """The recipient."""
 
     account: str = Field(default="", max_length=64)
     bank_code: str = Field(default="", max_length=32)
@@ -36,7 +36,7 @@ class Recipient(BaseModel):
 
 
 class Order(BaseModel):
-    """What a payment is asked for."""
+    """The request for a payment."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,7 +98,7 @@ def make() -> FastAPI:
 
 
 def replay(known: Any, fingerprint: bytes) -> Response:
-    """What was answered the first time, if it was the same request."""
+    """The first answer, if it was the same request."""
     if known.fingerprint != fingerprint:
         raise HTTPException(422, "the idempotency key was used with another request")
     return answer(known.response, {"idempotent-replayed": "true"})

@@ -6,7 +6,7 @@ from services.payments import tables
 
 
 class Base(DeclarativeBase):
-    """What every class shares."""
+    """The base of every class."""
 
     metadata = tables.metadata
     # Every value that is shown is made here; nothing has to be read back.
@@ -20,7 +20,7 @@ class IdempotencyKey(Base):
 
 
 class Quote(Base):
-    """What was promised."""
+    """The quote."""
 
     __table__ = tables.quotes
 

@@ -49,7 +49,7 @@ class Corridor:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an amount costs and brings."""
+    """The fees and the payout of an amount."""
 
     fees: list[tuple[str, Decimal]]
     fee: Decimal

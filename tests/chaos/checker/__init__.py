@@ -1,9 +1,9 @@
-"""The checker: three independent books in, a verdict on every invariant out. It trusts the clients'
-history, the simulator's book and the rows of our database, and shares no rule with the code that it
-judges: states, accounts and prices are written again here, from the design."""
+"""The checker: three independent books in, a finding on every invariant out. It trusts the
+clients' history, the simulator's book and the rows of our database, and shares no rule with the
+code that it checks: states, accounts and prices are written again here, from the design."""
 
-from tests.chaos.checker.audit import audit, judge
+from tests.chaos.checker.audit import audit, check_facts
 from tests.chaos.checker.evidence import Evidence, Facts, gather
 from tests.chaos.checker.report import Finding, Report, render
 
-__all__ = ["Evidence", "Facts", "Finding", "Report", "audit", "gather", "judge", "render"]
+__all__ = ["Evidence", "Facts", "Finding", "Report", "audit", "check_facts", "gather", "render"]

@@ -22,14 +22,14 @@ INVARIANTS: Sequence[Invariant] = (
 
 
 async def audit(evidence: Evidence, invariants: Sequence[Invariant] = INVARIANTS) -> Report:
-    """Reads the books and judges them.
+    """Reads the books and checks them.
 
     That takes seconds, in which the mesh's proxies must go on: without them no replica is healthy.
     """
     facts = await gather(evidence)
-    return await asyncio.to_thread(judge, facts, invariants)
+    return await asyncio.to_thread(check_facts, facts, invariants)
 
 
-def judge(facts: Facts, invariants: Sequence[Invariant] = INVARIANTS) -> Report:
-    """The verdict on every invariant."""
+def check_facts(facts: Facts, invariants: Sequence[Invariant] = INVARIANTS) -> Report:
+    """The finding on every invariant."""
     return Report(facts.phase, [invariant(facts) for invariant in invariants])

@@ -39,8 +39,8 @@ class Evidence:
     receiver_log: Path | None = None
     # The log files of the run.
     logs: Sequence[Path] = ()
-    # What the nemesis did. Of interest here: {"provider": "stripe", "seed": 7, "modes": {"amnesia":
-    # {"probability": 0.1}}} for whatever was turned on by the simulator's control page.
+    # The actions of the nemesis. Of interest here: {"provider": "stripe", "seed": 7, "modes":
+    # {"amnesia": {"probability": 0.1}}} for whatever was turned on by the simulator's control page.
     nemesis: Sequence[Mapping[str, Any]] = ()
     phase: str = "audit"
     # By name: what no log may hold.
@@ -82,7 +82,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything as plain values: what the invariants are judged by."""
+    """Everything as plain values: the evidence for the invariants."""
 
     records: Sequence[Record] = ()
     book: Sequence[BookLine] = ()

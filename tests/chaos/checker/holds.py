@@ -61,7 +61,7 @@ def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
 
 
 def _charged_after_the_end(case: Case) -> bool:
-    """Whether the onramp has taken the money after what it had not had was called off."""
+    """Whether the onramp has taken the money after the collection was cancelled."""
     ends = [event.occurred_at for event in case.events if event.to_state in UNPAID]
     return any(line.time > end for line in case.of("charge_succeeded") for end in ends[:1])
 
@@ -76,12 +76,15 @@ def _nothing_hidden(found: Finding, case: Case) -> None:
         found.expect(not lied, f"{case.id}: the offramp lied about the amount, and was believed")
     last = [line.effect for line in case.of("refund_succeeded", "refund_failed")][-1:]
     found.expect(last != ["refund_failed"], f"{case.id}: a refund failed, and nobody was called")
-    # A success that was true when it was told is not late: the provider took it back afterwards.
+    # A success that was true when it was stated is not late: the provider reversed it afterwards.
     late = {one.key for one in payouts(case.lines) if one.came_late}
     failed = {a.key for a in case.attempts if a.state == "FAILED" and a.key in late}
-    heard = [
+    late_events = [
         row.event_id
         for row in case.inbox
         if row.answer.get("outcome") == "SUCCEEDED" and row.answer.get("key") in failed
     ]
-    found.expect(not heard, f"{case.id}: a late success was heard ({heard}), and nobody was called")
+    found.expect(
+        not late_events,
+        f"{case.id}: we received a late success ({late_events}), and nobody was called",
+    )

@@ -11,7 +11,7 @@ from tests.chaos.checker.report import Finding
 
 OVER = frozenset({"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED"})
 EXACT = Context(prec=60)
-# What an account must never be: its debits less its credits.
+# The sign that an account must never have: its debits less its credits.
 NEVER_NEGATIVE = ("onramp:",)
 NEVER_POSITIVE = ("offramp:", "payments:", "revenue:")
 
@@ -54,7 +54,7 @@ def i7(facts: Facts) -> Finding:
 
 
 def i8(facts: Facts) -> Finding:
-    """What we owe for a payment is nothing once it is over."""
+    """We owe nothing for a payment once it is over."""
     found = Finding("I8", "nothing is left on the account of a payment that is over")
     for case in facts.cases:
         if case.payment.state in OVER and case.payment.hold_reason is None:
@@ -92,7 +92,8 @@ def _expected(case: Case) -> Counter[str]:
 
 
 def _suspend(sums: Counter[str], attempt: AttemptRow) -> None:
-    """What its provider has said to have moved, less what the payment counts of it."""
+    """The amount that its provider states to have moved, less the amount that the payment
+    counts."""
     if attempt.moved_minor is None:
         return
     parts = [(attempt.moved_currency, attempt.moved_minor)]
@@ -125,5 +126,5 @@ def _move(sums: Counter[str], debit: str, credit: str, amount: int) -> None:
 
 
 def balances_of(case: Case) -> Mapping[str, int]:
-    """What a payment's postings leave on each account."""
+    """The balance of a payment's postings on each account."""
     return _actual(case)

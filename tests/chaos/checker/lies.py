@@ -1,4 +1,4 @@
-"""Which lies were told about a payment: by words in its reference, by its amount, or by what was on
+"""The false answers about a payment: by words in its reference, by its amount, or by what was on
 for a whole provider. From the simulator's documents."""
 
 import re
@@ -8,7 +8,7 @@ from tests.chaos.checker.evidence import Case, Facts
 _WORD = re.compile(r"sim:([a-z0-9_]+(?:[+-]1)?)(?:@([a-z_]+))?(?:=([0-9]{1,7}))?", re.ASCII)
 ONRAMP = "stripe"
 AMOUNT_LIES = frozenset({"amount+1", "amount-1", "currency_swap", "net_of_fee"})
-# What never comes to an end by itself, where the payment itself asks for it.
+# The modes that never end by themselves, where the payment itself asks for them.
 ENDLESS = frozenset({"hold", "unknown_status", "webhook_only", "cache_500"})
 # The amounts in cents that ask the onramp for a mode.
 MAGIC = {

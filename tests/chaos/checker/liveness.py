@@ -1,5 +1,5 @@
 """Liveness: I15 a while after everything was healed, everything has come to its end, and I22 nobody
-waits unseen meanwhile. A verdict of its own: a payment that waits has lost no money."""
+waits unseen meanwhile. A separate result: a payment that waits has lost no money."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from tests.chaos.checker.lies import ENDLESS, anywhere, asked_for
 from tests.chaos.checker.report import Finding
 from tests.chaos.checker.states import LAST
 
-# Whatever is open and on no hold is due again within so long.
+# An open payment that is on no hold is due again within so long.
 LOOKS_AHEAD = timedelta(minutes=10)
 # Between two looks at what is unknown pass some seconds, and a minute at most.
 SLACK = timedelta(seconds=90)
@@ -38,7 +38,7 @@ def i15(facts: Facts) -> Finding:
         waiting = [row.event_id for row in case.inbox if row.state == "PENDING"]
         found.expect(not waiting, f"{what}, and has not read {waiting}")
     for row in facts.ledger.outbox:
-        what = f"{row.payment_id} #{row.sequence} is not yet told to the merchant"
+        what = f"{row.payment_id} #{row.sequence} is not yet delivered to the merchant"
         if row.state == "PENDING" and (row.due_at > now or (row.lease_until or now) > now):
             found.explained.append(f"{what}, who did not take it: later")
         else:

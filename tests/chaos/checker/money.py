@@ -1,5 +1,5 @@
 """Where the money is: I3 one charge, I4 one payout, I5 the amounts, I9 the providers' books and
-ours. What counts is the order of the effects in the simulator's book."""
+ours. The order of the effects in the simulator's book counts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ MONEY = frozenset(
      "payout_returned", "refund_succeeded", "refund_failed"}
 )  # fmt: skip
 # The holds of payments of which a provider knows more than our book. An amount that is not ours
-# does not belong here: what was told stands on suspense.
+# does not belong here: the stated amount stands on suspense.
 IN_DOUBT = frozenset(
     {"outcome_unknown", "provider_contradicts_itself", "step_failed",
      "refund_failed", "payout_failed", "payout_reversed", "refund_reversed",
@@ -53,7 +53,7 @@ class Payout:
 
     @property
     def came_back(self) -> bool:
-        """Whether it has failed after it had succeeded; what was told of either may come last."""
+        """Whether it has failed after it had succeeded; the statement of either may come last."""
         return "payout_completed" in self.effects and not self.live
 
     @property
@@ -163,7 +163,7 @@ def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool)
     allowed = 0 if refunded else 1
     # All others may be successes after the provider's own failure, and that calls a person.
     is_late = len(live) - len(late) <= allowed
-    if is_late and (case.payment.hold_reason == "late_success" or not _was_told(case, late)):
+    if is_late and (case.payment.hold_reason == "late_success" or not _was_received(case, late)):
         found.explained.append(what)
     elif _not_forgotten(case, live) <= allowed:
         found.explained.append(f"{what}: the offramp forgot one")
@@ -171,8 +171,8 @@ def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool)
         found.expect(False, f"{what} {[(one.provider, one.key, one.effects) for one in live]}")
 
 
-def _was_told(case: Case, late: Sequence[Payout]) -> bool:
-    """Whether we have heard of one of the late successes."""
+def _was_received(case: Case, late: Sequence[Payout]) -> bool:
+    """Whether we have received one of the late successes."""
     keys = {one.key for one in late}
     return any(
         row.answer.get("outcome") == "SUCCEEDED" and row.answer.get("key") in keys
@@ -232,7 +232,7 @@ def i9(facts: Facts) -> Finding:
         for account in {*theirs, *ours}:
             difference = theirs[account] - ours[account]
             total[account] += difference
-            rest = difference - _told_wrongly(facts, case, account)
+            rest = difference - _misstated(facts, case, account)
             if difference and (rest == 0 or _is_explained(case, account, rest)):
                 explained[account] += difference
                 found.explained.append(f"{case.id} {account} {difference:+}")
@@ -269,10 +269,11 @@ def _ours(case: Case) -> Counter[str]:
     return sums
 
 
-def _told_wrongly(facts: Facts, case: Case, account: str) -> int:
-    """What has happened less what a lying provider has said, of what we have posted by its word."""
+def _misstated(facts: Facts, case: Case, account: str) -> int:
+    """The real effects less the false statements of a provider, among our postings that rest on
+    its word."""
     kind, provider, currency = account.split(":")
-    told = [
+    misstated = [
         one
         for one in case.attempts
         if one.moved_minor is not None
@@ -280,10 +281,10 @@ def _told_wrongly(facts: Facts, case: Case, account: str) -> int:
         and (one.step == "payout") == (kind == "offramp")
         and AMOUNT_LIES & possible(facts, case, provider, one.key)
     ]
-    happened = _theirs(replace(case, lines=_about(case, {one.key for one in told})))
+    happened = _theirs(replace(case, lines=_about(case, {one.key for one in misstated})))
     said = sum(
         (one.moved_minor or 0) * (1 if one.step == "collection" else -1)
-        for one in told
+        for one in misstated
         if one.moved_currency == currency
     )
     return happened[account] - said
@@ -305,15 +306,15 @@ def _is_explained(case: Case, account: str, difference: int) -> bool:
     if case.of("forgotten") and is_whole:
         return True
     taken_back = case.of("payout_returned") and _cannot_know(case)
-    unheard = [one for one in payouts(case.lines) if one.came_late and one.provider == provider]
-    return bool((taken_back or unheard) and is_whole and not _was_told(case, unheard))
+    unreceived = [one for one in payouts(case.lines) if one.came_late and one.provider == provider]
+    return bool((taken_back or unreceived) and is_whole and not _was_received(case, unreceived))
 
 
 def _is_open(case: Case, attempt: AttemptRow) -> bool:
-    """Whether its provider may have moved money without our knowing: not where it has told us an
-    amount, and an onramp tells what it has taken with each answer."""
-    is_told = case.payment.hold_reason == "amount_mismatch" and attempt.step == "collection"
-    return attempt.state in IN_FLIGHT and attempt.moved_minor is None and not is_told
+    """Whether its provider may have moved money without our knowing: not where it has stated an
+    amount, and an onramp states the amount with each answer."""
+    is_stated = case.payment.hold_reason == "amount_mismatch" and attempt.step == "collection"
+    return attempt.state in IN_FLIGHT and attempt.moved_minor is None and not is_stated
 
 
 def _by_account(facts: Facts) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""What clients were promised: I1 durability, I2 one payment a key, I11 identical replays, I12 no
+"""The promises to clients: I1 durability, I2 one payment a key, I11 identical replays, I12 no
 effect of what was refused, I17 the codes that may be seen."""
 
 from collections import defaultdict
@@ -13,14 +13,14 @@ from tests.chaos.history import FAIL, INFO, OK, Operation
 
 # gRPC codes that no client may ever see: UNKNOWN, INTERNAL, DATA_LOSS.
 FORBIDDEN_CODES = {2, 13, 15}
-# What a mesh in trouble may answer: UNAVAILABLE and DEADLINE_EXCEEDED.
+# The codes with which a mesh in trouble may answer: UNAVAILABLE and DEADLINE_EXCEEDED.
 TROUBLE = {503, 504}
 LOUD = "load"
 ABOUT_A_PAYMENT = ("create", "refund", "cancel", "get", "events")
 
 
 def i1(facts: Facts) -> Finding:
-    """What a client was told of stays, as it was told."""
+    """A payment that a client received stays as it was answered."""
     found = Finding("I1", "what was acknowledged exists, as it was acknowledged")
     quotes = {public_id("quo", row.id) for row in facts.ledger.quotes}
     keys = {row.key for row in facts.ledger.keys}
@@ -32,28 +32,30 @@ def i1(facts: Facts) -> Finding:
             _as_it_was(found, case, op, op.end.answer, keys)
         elif op.invoke.f == "quote":
             quote_id = op.end.answer["quote_id"]
-            found.expect(quote_id in quotes, f"quote {quote_id} was told and is gone")
+            found.expect(quote_id in quotes, f"quote {quote_id} was answered and is gone")
         else:
             gone = op.invoke.f in ABOUT_A_PAYMENT
-            found.expect(not gone, f"{op.end.payment_id} was told and is gone")
+            found.expect(not gone, f"{op.end.payment_id} was answered and is gone")
     return found
 
 
-def _as_it_was(found: Finding, case: Case, op: Operation, told: Any, keys: Collection[str]) -> None:
+def _as_it_was(
+    found: Finding, case: Case, op: Operation, shown: Any, keys: Collection[str]
+) -> None:
     asked_for = op.invoke.f
     if asked_for == "create":
         _same_as_asked(found, case, op.invoke.request)
-    if asked_for == "events" and told:
-        _history_stays(found, case, told.get("events", ()))
-    elif asked_for in ABOUT_A_PAYMENT and told:
-        _same_as_told(found, case, told)
+    if asked_for == "events" and shown:
+        _history_stays(found, case, shown.get("events", ()))
+    elif asked_for in ABOUT_A_PAYMENT and shown:
+        _same_as_answered(found, case, shown)
     if asked_for == "refund":
         known = op.invoke.idem_key in keys
         found.expect(known, f"{case.id}: refund {op.invoke.idem_key} is gone")
     if asked_for == "cancel":
         row = case.payment
-        wished = row.cancel_requested_at is not None or row.state == "CANCELLED"
-        found.expect(wished, f"{case.id}: a cancellation was acknowledged and is gone")
+        is_requested = row.cancel_requested_at is not None or row.state == "CANCELLED"
+        found.expect(is_requested, f"{case.id}: a cancellation was acknowledged and is gone")
 
 
 def _same_as_asked(found: Finding, case: Case, asked: Mapping[str, Any]) -> None:
@@ -78,22 +80,22 @@ def _same_as_asked(found: Finding, case: Case, asked: Mapping[str, Any]) -> None
     found.expect(wanted == kept, f"{case.id}: asked {wanted}, kept {kept}")
 
 
-def _same_as_told(found: Finding, case: Case, told: Mapping[str, Any]) -> None:
+def _same_as_answered(found: Finding, case: Case, shown: Mapping[str, Any]) -> None:
     row = case.payment
-    if not found.expect("amount_usd" in told, f"{case.id}: an answer that is no payment"):
+    if not found.expect("amount_usd" in shown, f"{case.id}: an answer that is no payment"):
         return
-    wanted = (_cents(told["amount_usd"]), _cents(told["fee_usd"]), told["user_id"])
+    wanted = (_cents(shown["amount_usd"]), _cents(shown["fee_usd"]), shown["user_id"])
     kept = (row.amount_minor, row.fee_minor, str(row.user_id))
-    found.expect(wanted == kept, f"{case.id}: told {wanted}, kept {kept}")
-    if told["quote_id"] == public_id("quo", row.quote_id):
-        wanted_terms = (Decimal(told["fx_rate"]), Decimal(told["payout_amount"]))
+    found.expect(wanted == kept, f"{case.id}: shown {wanted}, kept {kept}")
+    if shown["quote_id"] == public_id("quo", row.quote_id):
+        wanted_terms = (Decimal(shown["fx_rate"]), Decimal(shown["payout_amount"]))
         kept_terms = (row.rate, Decimal(row.payout_minor).scaleb(-2))
         same = wanted_terms == kept_terms
-        found.expect(same, f"{case.id}: told {wanted_terms}, kept {kept_terms}")
+        found.expect(same, f"{case.id}: shown {wanted_terms}, kept {kept_terms}")
 
 
-def _history_stays(found: Finding, case: Case, told: Sequence[Mapping[str, Any]]) -> None:
-    read = [(e["sequence"], e["to_state"], e["cause"]) for e in told]
+def _history_stays(found: Finding, case: Case, shown: Sequence[Mapping[str, Any]]) -> None:
+    read = [(e["sequence"], e["to_state"], e["cause"]) for e in shown]
     kept = [(e.sequence, e.to_state, e.cause) for e in case.events[: len(read)]]
     found.expect(read == kept, f"{case.id}: the history that was read is no longer the same")
 
@@ -147,7 +149,7 @@ def _others_refused(found: Finding, key: str, first: int, others: Sequence[Opera
 
 
 def i12(facts: Facts) -> Finding:
-    """What was definitively refused has no effect anywhere."""
+    """A definitively refused request has no effect anywhere."""
     found = Finding("I12", "what was refused has no effect")
     keys = {row.key for row in facts.ledger.keys}
     for key, ops in _by_key(facts, "create", "refund").items():
@@ -168,7 +170,7 @@ def i12(facts: Facts) -> Finding:
     return found
 
 
-# What a client was told of a payment that still had money to give back.
+# The answers to a client about a payment that still had money to refund.
 REFUNDABLE = frozenset({"RETURNED", "REFUNDING", "PARTLY_REFUNDED"})
 
 

@@ -1,4 +1,4 @@
-"""What the checker says: one finding an invariant, and the table that shows them all."""
+"""The checker's report: one finding an invariant, and the table of all."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ class Finding:
 
     invariant: str
     statement: str
-    # Liveness is a verdict of its own: nothing is wrong with the money.
+    # Liveness is a separate result: nothing is wrong with the money.
     is_liveness: bool = False
     checked: int = 0
     violations: list[str] = field(default_factory=list)
-    # What would be a violation, had not a lie or a fault that we put there explained it.
+    # A violation that a planted lie or fault explains.
     explained: list[str] = field(default_factory=list)
 
     def expect(self, holds: bool, violation: str) -> bool:
@@ -67,5 +67,5 @@ def render(report: Report) -> str:
         lines.extend(f"{one.invariant}: {violation}" for violation in one.violations[:EXAMPLES])
         if len(one.violations) > EXAMPLES:
             lines.append(f"{one.invariant}: … and {len(one.violations) - EXAMPLES} more")
-    verdicts = ("safe" if report.safe else "NOT SAFE", "live" if report.live else "NOT LIVE")
-    return "\n".join([*lines, f"verdict: {verdicts[0]}, {verdicts[1]}"])
+    results = ("safe" if report.safe else "NOT SAFE", "live" if report.live else "NOT LIVE")
+    return "\n".join([*lines, f"result: {results[0]}, {results[1]}"])

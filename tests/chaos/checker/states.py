@@ -25,7 +25,7 @@ TABLE: Mapping[str, frozenset[str]] = {
     "CANCELLED": frozenset({"REFUNDING"}),
     "EXPIRED": frozenset({"REFUNDING"}),
 }
-# What a collection, payout or refund begins with at a provider.
+# The first event of a collection, payout or refund at a provider.
 BEGINNINGS = ("charge_succeeded", "payout_accepted", "refund_succeeded")
 # After which nothing new is sent.
 LAST = frozenset({"FAILED", "CANCELLED", "EXPIRED", "REFUNDED"})
@@ -92,14 +92,14 @@ HOLD_ENDS = frozenset({"refund_requested", "hold_ended_by_outcome"})
 
 
 def _hold(found: Finding, case: Case) -> None:
-    reason, told = case.payment.hold_reason, ""
+    reason, held_by = case.payment.hold_reason, ""
     for event in case.events:
         if event.cause.startswith("held_"):
-            told = event.cause
+            held_by = event.cause
         elif event.cause in HOLD_ENDS:
-            told = ""
-    stands = told == (f"held_{reason}" if reason else "")
-    found.expect(stands, f"{case.id}: hold {reason}, its history says {told or 'none'}")
+            held_by = ""
+    stands = held_by == (f"held_{reason}" if reason else "")
+    found.expect(stands, f"{case.id}: hold {reason}, its history says {held_by or 'none'}")
 
 
 def i16(facts: Facts) -> Finding:
@@ -123,7 +123,7 @@ def _no_zombie(found: Finding, facts: Facts, case: Case) -> None:
         for event in case.events
         if event.cause.endswith("_intended")
     }
-    # What was collected after the end goes back, and only then is it over.
+    # Money collected after the end is refunded, and only then is the payment over.
     back = case.when("REFUNDING")
     ends = [event for event in case.events if event.to_state in LAST]
     end = next((e for e in ends if back is None or e.sequence > back.sequence), None)
@@ -181,7 +181,7 @@ def ie(facts: Facts) -> Finding:
             charges = case.of("charge_succeeded")
             taken_at = charges[-1].time if charges else funded.occurred_at
             if taken_at <= binding - SLACK:
-                found.expect(is_first, f"{case.id}: paid in time, and priced anew")
+                found.expect(is_first, f"{case.id}: paid in time, and priced again")
             elif taken_at > binding + SLACK:
                 found.expect(not is_first, f"{case.id}: paid late, exchanged at the old rate")
             if not is_first:

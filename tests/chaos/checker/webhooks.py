@@ -1,5 +1,5 @@
-"""Events in and out: IW what was taken is kept and what was forged is not, I13 a replay changes
-nothing, I14 every merchant hears of every end."""
+"""Events in and out: IW accepted events are kept and forged ones are not, I13 a replay changes
+nothing, I14 every merchant receives every end."""
 
 import json
 from collections import defaultdict
@@ -15,8 +15,8 @@ from tests.chaos.receiver import Receipt, is_genuine
 TERMINAL = frozenset({"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED", "RETURNED"})
 # How a forged event may be refused.
 REFUSALS = {401, 404}
-# An endpoint that is being made need not hear of what happens meanwhile.
-HEARS_AFTER = timedelta(seconds=5)
+# An endpoint that is being made need not receive events that happen meanwhile.
+RECEIVES_AFTER = timedelta(seconds=5)
 
 
 def iw(facts: Facts) -> Finding:
@@ -49,7 +49,7 @@ def i13(facts: Facts) -> Finding:
     found = Finding("I13", "webhooks that are sent again change nothing")
     if facts.digests_before is not None and facts.digests_after is not None:
         for payment_id, digest in facts.digests_before.items():
-            # What was still on its way may have gone on by itself.
+            # A payment that was still under way may have gone on by itself.
             if not digest.startswith(BUSY):
                 after = facts.digests_after.get(payment_id, "").removeprefix(BUSY)
                 found.expect(after == digest, f"{payment_id} was changed by a webhook of before")
@@ -57,8 +57,8 @@ def i13(facts: Facts) -> Finding:
 
 
 def i14(facts: Facts) -> Finding:
-    """What merchants are told was committed, is signed, stays the same, and leaves no end out."""
-    found = Finding("I14", "each end is told to the merchant; delivered means received; all signed")
+    """Merchants' events were committed, are signed, stay the same, and include every end."""
+    found = Finding("I14", "each end is sent to the merchant; delivered means received; all signed")
     secrets = [endpoint.secret for endpoint in facts.ledger.endpoints]
     rows = {_event_id(row): row for row in facts.ledger.outbox}
     received: defaultdict[str, list[Receipt]] = defaultdict(list)
@@ -74,7 +74,7 @@ def i14(facts: Facts) -> Finding:
         if row.state == "DELIVERED":
             taken = any(receipt.answered == "200" for receipt in received[event_id])
             found.expect(taken, f"{event_id} counts as delivered, and was never received")
-    _every_end_is_told(found, facts)
+    _every_end_is_sent(found, facts)
     return found
 
 
@@ -86,19 +86,19 @@ def _event_id(row: OutboxRow) -> str:
         return ""
 
 
-def _every_end_is_told(found: Finding, facts: Facts) -> None:
-    """What is told is the status after a whole transaction, under the number of its last event."""
-    told: defaultdict[tuple[UUID, UUID, str], int] = defaultdict(int)
+def _every_end_is_sent(found: Finding, facts: Facts) -> None:
+    """An event has the status after a whole transaction, under the number of its last event."""
+    last_sent: defaultdict[tuple[UUID, UUID, str], int] = defaultdict(int)
     for row in facts.ledger.outbox:
         name = (row.payment_id, row.endpoint_id, row.event_type)
-        told[name] = max(told[name], row.sequence)
+        last_sent[name] = max(last_sent[name], row.sequence)
     for endpoint in facts.ledger.endpoints:
         if endpoint.disabled_at is not None:
             continue
         for case in facts.cases:
             for event in case.events:
                 ends = event.to_state in TERMINAL and event.from_state != event.to_state
-                if ends and event.occurred_at > endpoint.created_at + HEARS_AFTER:
+                if ends and event.occurred_at > endpoint.created_at + RECEIVES_AFTER:
                     name = (case.payment.id, endpoint.id, f"payment.{event.to_state.lower()}")
-                    what = f"{case.id} #{event.sequence} {event.to_state} is told to nobody"
-                    found.expect(told[name] >= event.sequence, what)
+                    what = f"{case.id} #{event.sequence} {event.to_state} is sent to nobody"
+                    found.expect(last_sent[name] >= event.sequence, what)

@@ -18,7 +18,7 @@ WORKER_STALLS = {
     **dict.fromkeys((*schedule.LATER_RATES, "terminate_sessions"), 0.0),
 }
 
-# A payout whose answer is lost, which nobody tells of, and which a look-up finds only later.
+# A payout whose answer is lost, without an event, and which a look-up finds only later.
 LOST_PAYOUTS = {
     "accept_then_hang": {"probability": 0.6, "times": 3},
     "lookup_lag": {"probability": 1, "seconds": 15},
@@ -104,7 +104,7 @@ PLANTS: Sequence[Plant] = (
     Plant(
         number=9,
         name="regenerated_answers",
-        words="A replayed key is answered with the payment as it is now, not as it was told.",
+        words="A replayed key is answered with the payment as it is now, not as it was answered.",
         expected=frozenset({"I11"}),
         alter=writing.regenerated_answers,
     ),
@@ -113,7 +113,7 @@ PLANTS: Sequence[Plant] = (
         name="job_deleted_at_claim",
         words="A payment stops being due when it is claimed, not when its result is committed.",
         expected=frozenset({"I15"}),
-        told_by="never due again",
+        shown_by="never due again",
         alter=writing.job_deleted_at_claim,
         faults=WORKER_KILLS,
     ),
@@ -154,7 +154,7 @@ PLANTS: Sequence[Plant] = (
         name="trusted_amount",
         words="The amount that a provider states is not compared with what it was asked for.",
         expected=frozenset({"I20"}),
-        told_by="lied about the amount, and was believed",
+        shown_by="lied about the amount, and was believed",
         alter=sending.trusted_amount,
     ),
     Plant(
@@ -169,7 +169,7 @@ PLANTS: Sequence[Plant] = (
         name="orphans_ignored",
         words="Money that moved for a payment which nobody knows stands on no list.",
         expected=frozenset({"IW"}),
-        told_by="an orphan that is IGNORED",
+        shown_by="an orphan that is IGNORED",
         alter=hearing.orphans_ignored,
     ),
     Plant(
@@ -184,7 +184,7 @@ PLANTS: Sequence[Plant] = (
         name="nothing_on_suspense",
         words="Money of another amount than ours stands on no account while a person decides.",
         expected=frozenset({"I9"}),
-        told_by="amount_mismatch",
+        shown_by="amount_mismatch",
         alter=writing.nothing_on_suspense,
     ),
     Plant(

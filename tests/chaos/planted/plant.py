@@ -15,11 +15,12 @@ MEMBER_VARIABLE = "CHAOS_MEMBER"
 
 
 class StatementChanged(Exception):
-    """The statement no longer has the words that a bug takes away: the bug must be written anew."""
+    """The statement no longer has the words that a bug takes away: the bug must be written
+    again."""
 
 
 class Patches:
-    """What was put in the place of something; taken back at the end of a block, for tests."""
+    """The replacements; undone at the end of a block, for tests."""
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, str, Any]] = []
@@ -37,7 +38,7 @@ class Patches:
 
     @property
     def replaced(self) -> Sequence[tuple[Any, str, Any]]:
-        """What was replaced: whose, its name, and what it was; each once."""
+        """The replaced attributes: owner, name and original; each once."""
         first = {(id(owner), name): (owner, name, was) for owner, name, was in self._before[::-1]}
         return tuple(first.values())
 
@@ -76,7 +77,7 @@ class Plant:
     # Any of these may notice it; at least one must.
     expected: frozenset[str]
     # How it is then put, where the invariant alone says too little.
-    told_by: str = ""
+    shown_by: str = ""
     # Changes the classes of a process before it starts.
     alter: Callable[[Patches], None] = nothing
     # Changes the database, after its migrations and as its owner.
@@ -85,11 +86,11 @@ class Plant:
     server: Mapping[str, str] = field(default_factory=dict)
     # Faults that a run must have to come near it, in two minutes; all others are drawn as ever.
     faults: Mapping[str, float] = field(default_factory=dict)
-    # What offramps do all the time besides what is drawn, as the simulator is told it.
+    # The modes that offramps have all the time besides the drawn ones.
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    # Of the answers that a worker has in its hand: the share before which it stops when told to.
+    # Of the answers that a worker has in its hand: the share before which it stops when armed.
     recording_share: float = 0.1
 
     def explains(self, violation: Violation) -> bool:
         """Whether it is what the bug must break."""
-        return violation.invariant in self.expected and self.told_by in violation.detail
+        return violation.invariant in self.expected and self.shown_by in violation.detail

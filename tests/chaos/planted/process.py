@@ -14,7 +14,7 @@ import asyncpg
 from deploy.local.child import Spec
 from tests.chaos.planted.catalogue import by_name
 from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches, Plant
-from tests.chaos.planted.stalls import stop_when_told
+from tests.chaos.planted.stalls import stop_when_signalled
 
 MIGRATIONS = "alembic"
 WORKER = "services.payments.worker"
@@ -55,7 +55,7 @@ def main(name: str, module: str, arguments: Sequence[str]) -> None:
     plant, patches = by_name(name), Patches()
     plant.alter(patches)
     if module == WORKER:
-        stop_when_told(patches, float(os.environ[SHARE_VARIABLE]))
+        stop_when_signalled(patches, float(os.environ[SHARE_VARIABLE]))
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

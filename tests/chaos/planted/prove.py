@@ -19,7 +19,7 @@ from tests.chaos.run import Options, run
 from tests.chaos.side_by_side import AT_ONCE, side_by_side
 
 MINUTES, SEEDS, INTENSITY = 0.75, 5, 2.0
-# What waits longer than this for its end waits in vain, or for an hour.
+# A payment that waits longer than this for its end never ends, or waits for an hour.
 LIVENESS_SECONDS = 40.0
 # The control must come to its end, and has all the time for it that any run has.
 CONTROL_SECONDS = watch.LIVENESS_SECONDS
@@ -39,10 +39,10 @@ class Hunt:
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What the hunt for one bug came to."""
+    """The result of the search for one bug."""
 
     name: str
-    # Tried until it was caught, or in vain.
+    # Tried until it was caught, or without success.
     seeds: int
     seconds: float
     # Broken by the last seed: those that the bug must break, and others.
@@ -117,7 +117,7 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         launch=launched_with(plant, under_faults_of),
     )
     try:
-        result = asyncio.run(run(options, _unheard))
+        result = asyncio.run(run(options, _silent))
     except (Problem, ExceptionGroup) as problem:
         # A mesh that does not even start is no proof of anything, and no end of the others' hunts.
         return Result(seed=seed, minutes=how.minutes, commit="", problem=str(problem))
@@ -125,8 +125,8 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
     return result
 
 
-def _unheard(_: str) -> None:
-    """What a run says of its progress; its findings are in its folder."""
+def _silent(_: str) -> None:
+    """The run's progress; its findings are in its folder."""
 
 
 def _broken(result: Result) -> tuple[str, ...]:
@@ -142,10 +142,10 @@ def _first(plant: Plant, result: Result) -> str:
 def _line(proof: Proof) -> str:
     plant = by_name(proof.name)
     how = ", ".join(proof.broken) or "nothing"
-    verdict = paint("caught", GREEN) if proof.is_caught else paint("MISSED", RED)
+    outcome = paint("caught", GREEN) if proof.is_caught else paint("MISSED", RED)
     tried = f"{proof.seeds} seed{'s' if proof.seeds > 1 else ''}"
     return (
-        f"  {plant.number:>2} {plant.name:<30} {verdict}  {tried:<8} {proof.seconds:>5.0f} s  "
+        f"  {plant.number:>2} {plant.name:<30} {outcome}  {tried:<8} {proof.seconds:>5.0f} s  "
         f"by {how}\n     {plant.words}\n     {proof.example[:160]}"
     )
 

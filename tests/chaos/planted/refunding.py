@@ -27,7 +27,7 @@ def refund_beside_unknown_payout(patches: Patches) -> None:
 
 
 def balance_by_sum(patches: Patches) -> None:
-    """What is left to refund is a sum of the refunds that are done, read without a lock."""
+    """The amount left to refund is computed from the refunds that are done, read without a lock."""
 
     def next_refund(asked: Work) -> int:
         attempt, payment = asked.attempt, asked.payment

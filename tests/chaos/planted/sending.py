@@ -15,14 +15,14 @@ from services.payments.steps.moves import retire
 from services.payments.steps.unknowns import Unknowns
 from tests.chaos.planted.plant import Patches
 
-# What we or providers say where no answer came in time.
+# The failure codes where no answer came in time.
 NO_ANSWER = frozenset({"no_answer", "timeout", "connection_failed"})
 Settle = Callable[[Decider, Work, Answer, datetime], Change]
 Succeed = Callable[[Decider, Work, Attempt, Answer, datetime], Change]
 
 
 def random_key_per_retry(patches: Patches) -> None:
-    """What is sent once more is sent under a key of its own."""
+    """Each retry is sent under a key of its own."""
 
     async def execute(
         self: clients.GrpcProviders, calls: Sequence[ProviderCall]
@@ -43,7 +43,7 @@ def _renamed(call: ProviderCall) -> ProviderCall:
 
 
 def timeout_is_failure(patches: Patches) -> None:
-    """Who does not answer has refused, for good."""
+    """A provider that does not answer counts as having refused, definitively."""
 
     def settle(self: Decider, work: Work, answer: Answer, now: datetime) -> Change:
         failure = answer.failure
@@ -77,7 +77,7 @@ def no_patience(patches: Patches) -> None:
 
 
 def trusted_amount(patches: Patches) -> None:
-    """What a provider says that it has moved is taken for what it was asked to move."""
+    """The amount that a provider states counts as the requested amount."""
     _believe_adapters(patches)
 
     def succeed(

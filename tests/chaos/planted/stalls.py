@@ -1,4 +1,4 @@
-"""A worker that can be told to stop at its most delicate moments: it has claimed, and is about to
+"""A worker that can be stopped at its most delicate moments: it has claimed, and is about to
 mark and send; or it has an answer, and is about to record it. From outside nobody hits these, which
 are shorter than a statement; and who was stopped while the database had its question has given up
 by the time that it goes on."""
@@ -18,31 +18,31 @@ from tests.chaos.planted.plant import Patches
 SIGNAL, PAYMENTS_MIN = signal.SIGUSR1, 2
 
 
-def stop_when_told(patches: Patches, recording_share: float) -> None:
+def stop_when_signalled(patches: Patches, recording_share: float) -> None:
     """From now on the signal stops this process at the next such moment."""
     # There are more answers than batches: of those only a share.
-    told = False
+    is_armed = False
 
-    def hear(*_: Any) -> None:
-        nonlocal told
-        told = True
+    def arm(*_: Any) -> None:
+        nonlocal is_armed
+        is_armed = True
 
     async def mark_sent(self: PostgresWorkTransaction, work: Sequence[Work]) -> Sequence[Work]:
-        nonlocal told
-        if told and len(work) >= PAYMENTS_MIN:
-            told = False
+        nonlocal is_armed
+        if is_armed and len(work) >= PAYMENTS_MIN:
+            is_armed = False
             os.kill(os.getpid(), signal.SIGSTOP)
         marked: Sequence[Work] = await original(self, work)
         return marked
 
     async def record(self: Worker, answered: Sequence[Any]) -> Sequence[bool]:
-        nonlocal told
-        if told and random.random() < recording_share:
-            told = False
+        nonlocal is_armed
+        if is_armed and random.random() < recording_share:
+            is_armed = False
             os.kill(os.getpid(), signal.SIGSTOP)
         recorded: Sequence[bool] = await original_record(self, answered)
         return recorded
 
     original = patches.put(PostgresWorkTransaction, "mark_sent", mark_sent)
     original_record = patches.put(Worker, "_record", record)
-    signal.signal(SIGNAL, hear)
+    signal.signal(SIGNAL, arm)

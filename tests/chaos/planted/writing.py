@@ -28,17 +28,17 @@ SKEWED_MEMBER, SKEW = "worker-2", timedelta(minutes=10)
 
 def unguarded_write(patches: Patches) -> None:
     """A payment is written over, whoever has changed it meanwhile. Two events of one number would
-    still refuse it all; so what is there already, told, posted or in its history, is left."""
+    still refuse it all; so existing messages, postings and events are left."""
     patches.reword(writing, "_WRITE", f"AND {VERSION} AND {TOKEN}", "")
     noted = f"AS r({payments.EVENT_COLUMNS})\n         WHERE {writing._STANDS}"
     patches.reword(writing, "_WRITE", noted, f"{noted} {LEFT_OUT}")
     patches.reword(writing, "_WRITE", "FROM posting\n    )", f"FROM posting {LEFT_OUT})")
-    told = "event_type text, body text)"
-    patches.reword(merchant_news, "_INSERT", told, f"{told} {LEFT_OUT}")
+    columns = "event_type text, body text)"
+    patches.reword(merchant_news, "_INSERT", columns, f"{columns} {LEFT_OUT}")
 
 
 def no_fencing(patches: Patches) -> None:
-    """Who has once claimed a payment may mark, send and write at any time later."""
+    """A worker that has once claimed a payment may mark, send and write at any time later."""
     patches.reword(writing, "_WRITE", f"AND {TOKEN}", "")
     patches.reword(work, "_MARK_SENT", "USING (merchant_id, id, lease_token)", _WITHOUT_TOKEN)
     patches.reword(work, "_MARK_SENT", "WHERE p.lease_until > now()", "")
@@ -76,7 +76,7 @@ def regenerated_answers(patches: Patches) -> None:
         self: payments.PostgresPayments, keys: Sequence[IdempotencyKey]
     ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
         now, stored = await original(self, keys)
-        return now, {key: await _anew(self, key, answer) for key, answer in stored.items()}
+        return now, {key: await _again(self, key, answer) for key, answer in stored.items()}
 
     original = patches.put(payments.PostgresPayments, "answers", answers)
 
@@ -88,7 +88,7 @@ _PAYMENT_OF = text(
 )
 
 
-async def _anew(
+async def _again(
     store: payments.PostgresPayments, key: IdempotencyKey, answer: StoredAnswer
 ) -> StoredAnswer:
     async with connected(store._engine) as connection:
@@ -99,13 +99,13 @@ async def _anew(
 
 
 def clock_of(member: str) -> Callable[[], datetime]:
-    """What time it is in a process."""
+    """The time in a process."""
     ahead = SKEW if member == SKEWED_MEMBER else timedelta(0)
     return lambda: datetime.now(UTC) + ahead
 
 
 def nothing_on_suspense(patches: Patches) -> None:
-    """What a provider has moved and no payment counts is written down nowhere, so that our own
+    """Money that a provider moved and no payment counts is recorded nowhere, so that our own
     audit finds nothing missing."""
 
     def moved_after(_: Attempt, __: AttemptState, ___: Answer) -> None:

@@ -66,7 +66,7 @@ async def test_what_was_never_sent_is_absent(flutterwave: Flutterwave) -> None:
     assert result.outcome is Outcome.ABSENT
 
 
-async def test_balance_fee_and_rate_are_told(inquiries: Inquiries) -> None:
+async def test_balance_fee_and_rate_are_answered(inquiries: Inquiries) -> None:
     balance = await inquiries.balance("NGN")
     fee = await inquiries.fee(Money(10_000, "NGN"))
     naira_for_a_dollar = await inquiries.rate("USD", Money(100_000, "NGN"))

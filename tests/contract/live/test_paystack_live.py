@@ -17,7 +17,7 @@ from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
 
 KEY = os.environ.get("PAYSTACK_LIVE_SANDBOX_KEY", "")
-# What an account that is not set up for transfers, or has no test balance, may answer.
+# The possible answers to an account that is not set up for transfers, or has no test balance.
 NOT_SET_UP = {"insufficient_balance", "payouts_unavailable"}
 pytestmark = pytest.mark.skipif(not KEY, reason="PAYSTACK_LIVE_SANDBOX_KEY holds no test key")
 

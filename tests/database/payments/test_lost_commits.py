@@ -142,7 +142,7 @@ async def test_an_event_is_kept_once(
 
     (receipt,) = await inbox.receive([arrival(new.payment.id)])
 
-    assert receipt is (Receipt.DUPLICATE if ENDS[end].is_heard else Receipt.ACCEPTED)
+    assert receipt is (Receipt.DUPLICATE if ENDS[end].is_received else Receipt.ACCEPTED)
     assert await rows(engine, "SELECT count(*) FROM webhook_inbox") == [(1,)]
 
 
@@ -161,7 +161,7 @@ async def test_a_claim_that_was_lost_is_free_again_or_runs_out(
 
     await lose(line, end, claim)
 
-    assert await claim() == (0 if ENDS[end].is_heard else 1)
+    assert await claim() == (0 if ENDS[end].is_received else 1)
 
 
 @every_end
@@ -171,5 +171,5 @@ async def test_the_pool_serves_on(end: str, line: Wire, far: AsyncEngine) -> Non
     await lose(line, end, lambda: endpoints.add("sandbox", *added))
 
     for _ in range(4):
-        assert len(await endpoints.list("sandbox")) == int(ENDS[end].is_heard)
+        assert len(await endpoints.list("sandbox")) == int(ENDS[end].is_received)
         assert await outbox.oldest_pending_seconds() == 0

@@ -29,7 +29,9 @@ def figure(name: str) -> float | None:
     return REGISTRY.get_sample_value(f"caravel_database_pool_{name}", {"pool": POOL})
 
 
-async def test_the_pool_tells_its_size_who_works_and_who_waits(small: AsyncEngine) -> None:
+async def test_the_pool_publishes_its_size_its_use_and_its_waiting_callers(
+    small: AsyncEngine,
+) -> None:
     async def use() -> None:
         async with connected(autocommitted(small)):
             pass

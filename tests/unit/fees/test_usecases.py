@@ -93,7 +93,7 @@ def test_the_largest_amount_there_is_has_its_price(calculator: FeeCalculator) ->
         ),
     ],
 )
-def test_bad_query_is_refused_and_its_neighbours_are_priced(
+def test_bad_query_is_refused_and_the_others_are_priced(
     bad: FeeQuery, reason: str, metadata: dict[str, str], calculator: FeeCalculator
 ) -> None:
     before, refusal, after = calculator.calculate_fees([GOOD, bad, GOOD])

@@ -1,4 +1,4 @@
-"""What a rate is: exact, with the margin taken once, and no older than allowed."""
+"""A rate is exact, with the markup taken once, and no older than allowed."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

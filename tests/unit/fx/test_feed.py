@@ -23,7 +23,7 @@ GOOD: dict[str, Any] = {
 
 
 class Clock:
-    """Stands still until it is told."""
+    """Stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.time = NOW
@@ -120,7 +120,7 @@ async def test_a_usable_rate_comes_as_it_is_and_its_age_is_published() -> None:
     ],
     ids=range(16),
 )
-async def test_a_source_that_tells_no_usable_rate_is_away_counted_and_logged(
+async def test_a_source_without_a_usable_rate_is_away_counted_and_logged(
     source: Source, reason: str
 ) -> None:
     before = faults("src", reason)

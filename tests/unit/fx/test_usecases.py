@@ -120,7 +120,7 @@ async def test_corridor_without_an_age_limit_takes_any_age(tmp_path: Path) -> No
     assert answer.source == "first"
 
 
-async def test_unknown_corridor_does_not_fail_its_neighbours(tmp_path: Path) -> None:
+async def test_unknown_corridor_does_not_fail_the_others(tmp_path: Path) -> None:
     sources = {"first": Source("84"), "second": Source("85")}
 
     answers = await (await rates(tmp_path, sources)).get_rates(

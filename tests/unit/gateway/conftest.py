@@ -45,7 +45,7 @@ async def created(request: Any, context: Any) -> payments_pb2.Payment:
 
 @dataclass
 class Backend:
-    """What the scripted services answer to a new payment, and what they were asked."""
+    """The scripted services' answers to a new payment, and their requests."""
 
     answer: Answer = created
     requests: list[Any] = field(default_factory=list)
@@ -84,7 +84,7 @@ def _noting(backend: Backend, method: MethodDescriptor) -> Any:
     response: Any = GetMessageClass(method.output_type)
     known = method.output_type.fields_by_name
     echoed = [name for name in ECHOED if name in known and name in method.input_type.fields_by_name]
-    # The one answer that tells nothing of the request says that it was taken.
+    # The one answer that says nothing of the request: it was accepted.
     fixed = {"result": "ACCEPTED"} if "result" in known else {}
 
     async def answer(_: object, request: Any, context: Any) -> Any:
@@ -212,7 +212,7 @@ async def _answers(port: int) -> bool:
 
 
 async def healthz(gateway: Gateway) -> int:
-    """What the gateway says of payments' health."""
+    """The gateway's answer about payments' health."""
     async with aiohttp.ClientSession() as http, http.get(f"{gateway.rest}/healthz") as response:
         return response.status
 

@@ -96,7 +96,7 @@ async def _health_is_followed(folder: Path, port: int) -> None:
         await server.stop(0)
 
 
-async def test_call_beyond_the_most_is_told_that_it_is_too_much(tmp_path: Path) -> None:
+async def test_call_beyond_the_bound_is_refused_as_overloaded(tmp_path: Path) -> None:
     waiting, answers = asyncio.Semaphore(0), asyncio.Event()
 
     async def in_time(request: Any, context: Any) -> payments_pb2.Payment:
@@ -160,7 +160,7 @@ async def test_openapi_is_served_whole(gateway: Gateway, http: aiohttp.ClientSes
         assert json.loads(await response.text()) == json.loads(OPENAPI.read_text())
 
 
-async def test_front_door_leads_to_the_documentation(
+async def test_root_path_leads_to_the_documentation(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
     async with http.get("/") as response:

@@ -296,7 +296,7 @@ async def test_a_connection_goes_on_after_head(gateway: Gateway) -> None:
         *[(page, "GET, HEAD, OPTIONS") for page in ("/", "/docs", "/openapi.json", "/healthz")],
     ],
 )
-async def test_methods_of_a_path_are_told(gateway: Gateway, path: str, allowed: str) -> None:
+async def test_allow_lists_the_methods_of_a_path(gateway: Gateway, path: str, allowed: str) -> None:
     line = f" {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
 
     status, headers, _ = await send(gateway, b"OPTIONS" + line)

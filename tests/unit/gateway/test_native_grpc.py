@@ -114,7 +114,7 @@ async def test_internal_services_are_out_of_reach(
     assert refusal.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_native_grpc_on_the_rest_port_is_told_so(gateway: Gateway) -> None:
+async def test_native_grpc_on_the_rest_port_is_refused_with_its_cause(gateway: Gateway) -> None:
     async with grpc.aio.insecure_channel(gateway.rest.removeprefix("http://")) as wrong:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await stub(wrong).GetPayment(payments_pb2.GetPaymentRequest(), timeout=10)

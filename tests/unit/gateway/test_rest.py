@@ -1,4 +1,4 @@
-"""What a REST client meets: statuses, amounts, errors, limits. Only payments is scripted."""
+"""The REST API for a client: statuses, amounts, errors, limits. Only payments is scripted."""
 
 import json
 from typing import Any
@@ -252,7 +252,7 @@ async def test_an_error_of_grpc_itself_has_our_form_and_none_of_its_words(
     assert ("retry-after" in response.headers) == (status in (429, 503))
 
 
-async def test_fault_in_the_service_tells_nothing(
+async def test_fault_in_the_service_reveals_nothing(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
     gateway.backend.answer = refusing(RuntimeError("the password is swordfish"))

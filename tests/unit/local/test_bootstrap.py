@@ -46,7 +46,7 @@ def _run(checkout: Path, *words: str, **variables: str) -> subprocess.CompletedP
 
 
 def _install(checkout: Path, *locks: str) -> None:
-    """What a finished installation leaves; its Python tells how it was called."""
+    """The files of a finished installation; its Python prints its arguments."""
     python = checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\necho "$@"\n')
@@ -102,7 +102,7 @@ def test_checkout_and_messages_become_importable(checkout: Path) -> None:
     ]
 
 
-def test_checkout_that_was_moved_installs_anew(checkout: Path) -> None:
+def test_checkout_that_was_moved_installs_again(checkout: Path) -> None:
     _install(checkout, *LOCKS)
     moved = checkout.rename(checkout.with_name("moved"))
 

@@ -1,4 +1,4 @@
-"""What the command line understands, and what it says when it does not."""
+"""The command line's arguments, and its answers to wrong ones."""
 
 import json
 from pathlib import Path

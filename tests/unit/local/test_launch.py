@@ -21,7 +21,7 @@ signal.pause()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of this death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals this death to a child")
 def test_child_dies_with_a_parent_that_is_killed() -> None:
     read, write = os.pipe()
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What hinders a start is one sentence with its cause, and exit 1."""
+"""An obstacle to a start is one sentence with its cause, and exit 1."""
 
 import errno
 import os

@@ -74,7 +74,7 @@ def test_tail_gives_complete_lines_that_were_added(tmp_path: Path) -> None:
     assert tail.new_lines() == ["half"]
 
 
-def test_tail_of_a_file_that_is_replaced_begins_anew(tmp_path: Path) -> None:
+def test_tail_of_a_file_that_is_replaced_begins_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("long and old\n")
     tail = Tail(log)

@@ -1,4 +1,4 @@
-"""The table of processes: who waits for whom, and what each is told."""
+"""The table of processes: their order, and the settings of each."""
 
 from pathlib import Path
 

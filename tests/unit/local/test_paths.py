@@ -22,7 +22,7 @@ def open_umask() -> Iterator[None]:
 
 
 def readable_by_others(folder: Path) -> set[str]:
-    """What somebody else may read or write below the folder, or list."""
+    """The files that another user may read, write or list below the folder."""
     mask = stat.S_IRWXG | stat.S_IRWXO
     allowed = {folder: stat.S_IXGRP | stat.S_IXOTH if os.geteuid() == 0 else 0}
     return {

@@ -31,7 +31,7 @@ def test_root_of_the_file_system_is_within_reach() -> None:
 
 
 def placed_elsewhere(folder: Path) -> Placement:
-    """What was made at a place of its own, with a file in it, and a link in the folder."""
+    """A database at a place of its own, with a file in it, and a link in the folder."""
     folder.mkdir()
     link, home = folder / "postgres", folder.with_name(f"{folder.name} elsewhere")
     placement = Placement(home=home, binaries=home / "bin", link=link)

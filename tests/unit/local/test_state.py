@@ -1,4 +1,4 @@
-"""Who supervises a data folder, and what is known about the mesh in it."""
+"""The supervisor of a data folder, and the known state of the mesh in it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -16,7 +16,7 @@ from deploy.local.problem import Problem
 from deploy.local.supervisor import RESTARTS_MAX, Restarts, Supervisor
 from tests.polling import until
 
-# Tells that it runs, and when asked to stop tells that, too.
+# Prints that it runs, and that it was asked to stop.
 FAITHFUL = """
 import signal, sys, pathlib, os
 name, story = sys.argv[1:]
@@ -40,7 +40,7 @@ class Stage:
 
     @property
     def story(self) -> list[str]:
-        """What the processes have told, in order."""
+        """The reports of the processes, in order."""
         return self.story_file.read_text().splitlines()
 
     def log(self, name: str) -> Path:
@@ -48,7 +48,7 @@ class Stage:
         return self.folder / f"{name}.log"
 
     def faithful(self, name: str, *after: str) -> Spec:
-        """A process that is healthy once it has told that it started."""
+        """A process that is healthy once it has reported its start."""
 
         async def healthy() -> bool:
             return f"started {name}" in self.story
@@ -137,7 +137,7 @@ async def test_everybody_who_is_healthy_is_announced(stage: Stage) -> None:
     assert announced == ["once", "a"]
 
 
-async def test_death_of_one_is_told_with_its_last_words(stage: Stage) -> None:
+async def test_end_of_one_process_is_reported_with_its_last_lines(stage: Stage) -> None:
     die = "import sys; sys.exit('the disk is full')"
     async with supervised(stage) as supervisor:
         with pytest.raises(Problem, match=r"b ended .*exit code 1.*the disk is full.*b\.log"):
@@ -159,8 +159,8 @@ async def test_death_while_others_still_start_ends_the_start(stage: Stage) -> No
 
 
 async def test_process_that_dies_is_started_again_and_said_so(stage: Stage) -> None:
-    told: list[Restarts] = []
-    async with supervised(stage, on_restart=lambda _, now: told.append(now)) as supervisor:
+    restarts_seen: list[Restarts] = []
+    async with supervised(stage, on_restart=lambda _, now: restarts_seen.append(now)) as supervisor:
         await supervisor.start([stage.mortal("a"), stage.mortal("b")])
         before = supervisor.children["b"].pid
         for deaths in (1, 2, 3):
@@ -170,9 +170,11 @@ async def test_process_that_dies_is_started_again_and_said_so(stage: Stage) -> N
 
         assert supervisor.children["b"].pid == before
 
-    assert all("a ended unexpectedly (SIGKILL)" in one.problem for one in told if one.problem)
-    assert [one.restarts for one in told if not one.problem] == [1, 2, 3]
-    assert all("started again in" in one.problem for one in told if one.problem)
+    assert all(
+        "a ended unexpectedly (SIGKILL)" in one.problem for one in restarts_seen if one.problem
+    )
+    assert [one.restarts for one in restarts_seen if not one.problem] == [1, 2, 3]
+    assert all("started again in" in one.problem for one in restarts_seen if one.problem)
 
 
 async def test_process_that_always_dies_is_given_up_and_the_others_go_on(stage: Stage) -> None:
@@ -291,12 +293,12 @@ async def test_process_in_the_way_of_itself_is_started_again(stage: Stage) -> No
 async def test_process_that_ignores_us_is_killed(stage: Stage) -> None:
     code = (
         "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        f"open({str(stage.story_file)!r}, 'a').write('started deaf\\n')\n"
+        f"open({str(stage.story_file)!r}, 'a').write('started unstoppable\\n')\n"
         "while True: signal.pause()"
     )
 
     async def healthy() -> bool:
-        return "started deaf" in stage.story
+        return "started unstoppable" in stage.story
 
     async with supervised(stage) as supervisor:
         await supervisor.start([stage.spec("deaf", code, healthy=healthy)])

@@ -1,5 +1,5 @@
-"""What the tests of this service build again and again: a capability record, an operation, a clock
-that stands still until it is told, and an onramp that does as it is told."""
+"""The parts that many tests of this service use: a capability record, an operation, a clock that
+a test moves, and an onramp whose answers a test sets."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -66,9 +66,9 @@ class FakeMonotonic:
 
 @dataclass
 class FakeOnramp:
-    """An onramp whose answers a test sets, and lets go one by one."""
+    """An onramp whose answers a test sets, and releases one by one."""
 
-    # What a send and a look-up answer, beside the key; an exception is raised.
+    # The answers to a send and a look-up, beside the key; an exception is raised.
     sends: OperationResult | Exception = field(
         default_factory=lambda: OperationResult(key="", outcome=Outcome.SUCCEEDED)
     )

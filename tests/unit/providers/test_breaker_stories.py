@@ -13,7 +13,7 @@ from tests.unit.providers.makers import FakeMonotonic
 
 ANSWER_SECONDS = 0.2
 # How the engine waits after an unknown or unsent operation: doubled from half a second to a minute.
-# Told when to come again, it only spreads the payments after that time.
+# With a time for the next try, it only spreads the payments after that time.
 FIRST_RETRY, LONGEST_RETRY, LONGEST_SPREAD = 0.5, 60.0, 10.0
 
 

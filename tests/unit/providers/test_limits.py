@@ -82,7 +82,7 @@ async def test_over_the_rate_one_waits_as_long_as_it_takes() -> None:
     assert slept == [0.5, 1.0]
 
 
-async def test_whoever_would_wait_too_long_is_told_at_once_and_uses_no_token() -> None:
+async def test_a_caller_who_would_wait_too_long_is_refused_at_once_and_uses_no_token() -> None:
     now = FakeMonotonic()
     gate = Gate(Limits(per_second=1), now)
     async with gate.enter(FOREVER) as entered:
@@ -110,7 +110,7 @@ async def test_a_place_is_given_back_whatever_happens_inside() -> None:
         assert entered
 
 
-async def test_a_shut_gate_lets_a_caller_wait_who_has_the_time_and_tells_others_at_once() -> None:
+async def test_a_shut_gate_lets_a_caller_with_time_wait_and_refuses_others_at_once() -> None:
     now, slept = FakeMonotonic(), list[float]()
 
     async def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What can be seen of operations and breakers from outside."""
+"""The metrics of operations and breakers."""
 
 import pytest
 from prometheus_client import REGISTRY

@@ -1,5 +1,5 @@
-"""What stands between operations and a provider in trouble: what is still sent, what is not, and
-how it is found out that the provider is back."""
+"""The protection of a provider in trouble: the operations that are still sent, those that are
+not, and how it learns that the provider is back."""
 
 import asyncio
 from typing import Any
@@ -239,14 +239,14 @@ async def test_a_caller_who_goes_away_during_a_trial_makes_room_for_another(benc
     assert (await bench.send("second")).outcome is Outcome.SUCCEEDED
 
 
-async def test_no_crowd_of_look_ups_reaches_a_provider_that_is_down(bench: Bench) -> None:
+async def test_only_one_look_up_at_a_time_reaches_a_provider_that_is_down(bench: Bench) -> None:
     await bench.break_down()
     bench.hang("asked")
-    crowd = [asyncio.create_task(bench.ask("asked")) for _ in range(3 * PROBES_MAX)]
+    look_ups = [asyncio.create_task(bench.ask("asked")) for _ in range(3 * PROBES_MAX)]
     await bench.onramp.started["asked"].wait()
     bench.onramp.gates["asked"].set()
 
-    results = [said(result) for result in await asyncio.gather(*crowd)]
+    results = [said(result) for result in await asyncio.gather(*look_ups)]
 
     assert bench.onramp.running_max == PROBES_MAX
     assert results.count((Outcome.ABSENT, "")) == PROBES_MAX
@@ -340,7 +340,7 @@ async def test_beyond_the_limits_nothing_is_sent_and_nothing_asked(limits: Limit
     assert (await inside).outcome is Outcome.SUCCEEDED
 
 
-async def test_an_exception_is_unknown_and_its_text_is_not_told(bench: Bench) -> None:
+async def test_an_exception_is_unknown_and_its_text_is_not_shown(bench: Bench) -> None:
     bench.onramp.sends = RuntimeError("out of order")
 
     result = await bench.send("one")

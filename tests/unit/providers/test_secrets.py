@@ -66,20 +66,20 @@ def test_a_new_content_counts_from_the_next_use_on(folder: Folder) -> None:
     folder.put("STRIPE_API_KEY", "sk_test_second")
     folder.put("STRIPE_WEBHOOK_SECRETS", "whsec_two, whsec_three, whsec_four")
 
-    # Whoever took them from the configuration at the start has the new ones too.
+    # Code that took them from the configuration at the start has the new ones too.
     assert held_key.get_secret_value() == "sk_test_second"
     assert values(held_secrets) == ["whsec_two", "whsec_three", "whsec_four"]
     assert (len(held_key), len(held_secrets), held_secrets[0]) == (14, 3, SecretStr("whsec_two"))
     assert values(held_secrets[1:]) == ["whsec_three", "whsec_four"]
 
 
-def test_what_is_rotated_is_told_without_its_value(folder: Folder) -> None:
+def test_a_rotation_is_logged_without_the_value(folder: Folder) -> None:
     folder.put("STRIPE_API_KEY", "sk_test_second")
 
-    with capture_logs() as told:
+    with capture_logs() as lines:
         _ = folder.key, folder.key
 
-    assert told == [{"event": "secret_rotated", "log_level": "info", "variable": "STRIPE_API_KEY"}]
+    assert lines == [{"event": "secret_rotated", "log_level": "info", "variable": "STRIPE_API_KEY"}]
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", b"sk_live_1", None])
@@ -91,10 +91,10 @@ def test_an_unusable_file_keeps_the_old_secret_and_is_spoken_of_once(
     else:
         folder.path("STRIPE_API_KEY").write_bytes(content)
 
-    with capture_logs() as told:
+    with capture_logs() as lines:
         assert [folder.key for _ in range(3)] == ["sk_test_first"] * 3
 
-    [line] = told
+    [line] = lines
     assert (line["event"], line["variable"]) == ("secret_kept", "STRIPE_API_KEY")
     assert not [secret for secret in ("sk_live_1", "sk_test_first") if secret in str(line)]
 

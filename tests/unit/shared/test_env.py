@@ -25,7 +25,7 @@ GOOD = {"API_KEY": SECRET, "CORRIDORS_DIR": "deploy/corridors"}
 def refusal_of(environment: dict[str, str]) -> str:
     with pytest.raises(SettingsError) as refused:
         Config.load(environment)
-    # What a traceback would print says no more.
+    # The text of a traceback says no more.
     assert SHORT_SECRET not in "".join(traceback.format_exception(refused.value))
     return str(refused.value)
 
@@ -61,7 +61,7 @@ def test_a_value_may_be_in_a_file_which_is_asked_first(tmp_path: Path) -> None:
     assert config.api_key.get_secret_value() == "from the file"
 
 
-def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_every_violation_is_reported_at_once(tmp_path: Path) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe")
 
@@ -85,7 +85,7 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
         "SANDBOX: input should be a valid boolean",
     ):
         assert problem in refusal
-    # What has a file that cannot be read is not missing as well.
+    # A variable whose file cannot be read is not reported as missing as well.
     assert "API_KEY: " not in refusal
 
 

@@ -1,4 +1,4 @@
-"""What is looked at, and how often."""
+"""The objects that are collected, and how often."""
 
 import gc
 from collections.abc import Iterator

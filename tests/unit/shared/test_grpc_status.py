@@ -78,7 +78,7 @@ def test_a_subclass_has_its_kinds_code_and_its_own_reason_and_words() -> None:
     ]
 
 
-def test_violations_are_told_field_by_field_and_the_first_gives_the_reason() -> None:
+def test_violations_are_listed_field_by_field_and_the_first_gives_the_reason() -> None:
     violations = (
         errors.Violation(field="user_id", reason="FIELD_REQUIRED", description="a"),
         errors.Violation(field="amount_usd", reason="AMOUNT_NOT_POSITIVE", description="b"),
@@ -89,8 +89,8 @@ def test_violations_are_told_field_by_field_and_the_first_gives_the_reason() -> 
     info, bad_request = details_of(status)
     assert (status.message, info.reason) == ("a; b", "FIELD_REQUIRED")
     assert dict(info.metadata) == {"field": "user_id", "hint": "c"}
-    told = [(one.field, one.reason, one.description) for one in bad_request.field_violations]
-    assert told == [
+    listed = [(one.field, one.reason, one.description) for one in bad_request.field_violations]
+    assert listed == [
         ("user_id", "FIELD_REQUIRED", "a"),
         ("amount_usd", "AMOUNT_NOT_POSITIVE", "b"),
     ]

@@ -54,7 +54,7 @@ def test_a_trace_that_the_writer_names_is_kept() -> None:
 
 def test_text_of_many_lines_stays_on_one() -> None:
     with logged() as lines:
-        get_logger().info("heard", details="first\nsecond\u2028third \N{SNOWMAN}")
+        get_logger().info("received", details="first\nsecond\u2028third \N{SNOWMAN}")
 
     [line] = lines()
     assert line["details"] == "first\nsecond\u2028third \N{SNOWMAN}"
@@ -70,7 +70,7 @@ def test_secrets_mask_themselves() -> None:
     assert "cod" not in written
 
 
-def test_an_exception_is_told_without_its_local_variables() -> None:
+def test_an_exception_is_logged_without_its_local_variables() -> None:
     with logged() as lines:
         try:
             _pay("+52 55 1234 5678")
@@ -78,9 +78,9 @@ def test_an_exception_is_told_without_its_local_variables() -> None:
             get_logger().exception("call_failed")
 
     [line] = lines()
-    [told] = line["exception"]
-    assert (told["exc_type"], told["exc_value"]) == ("ValueError", "no such wallet")
-    assert [frame["name"] for frame in told["frames"]][-1] == "_pay"
+    [shown] = line["exception"]
+    assert (shown["exc_type"], shown["exc_value"]) == ("ValueError", "no such wallet")
+    assert [frame["name"] for frame in shown["frames"]][-1] == "_pay"
     assert "1234" not in json.dumps(line)
 
 
@@ -101,7 +101,7 @@ def test_libraries_write_the_same_lines_and_only_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "heard"),
+    ("level", "received"),
     [
         ("debug", ["debug", "info", "warning", "error"]),
         ("info", ["info", "warning", "error"]),
@@ -111,13 +111,13 @@ def test_libraries_write_the_same_lines_and_only_what_is_wrong() -> None:
     ],
 )
 def test_less_than_the_level_is_silent_and_an_unknown_level_is_info(
-    level: str, heard: list[str]
+    level: str, received: list[str]
 ) -> None:
     with logged(level=level) as lines:
         for name in ("debug", "info", "warning", "error"):
             getattr(get_logger(), name)("spoken")
 
-    assert [line["level"] for line in lines()] == heard
+    assert [line["level"] for line in lines()] == received
 
 
 async def test_the_lines_of_one_turn_are_written_together_and_before_the_next() -> None:
@@ -152,7 +152,7 @@ async def test_the_lines_of_one_turn_are_written_together_and_before_the_next() 
     ],
 )
 @pytest.mark.parametrize("grouped", [False, True])
-def test_an_exception_is_told_without_the_values_that_it_quotes(
+def test_an_exception_is_logged_without_the_values_that_it_quotes(
     said: str, kept: str, grouped: bool
 ) -> None:
     error: Exception = ValueError(said)

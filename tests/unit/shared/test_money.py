@@ -133,7 +133,7 @@ def test_a_refusal_of_decimals_says_how_many_there_may_be() -> None:
     assert refusal.value.metadata["max_decimals"] == "3"
 
 
-def test_an_unknown_currency_is_told_back_no_longer_than_a_code_may_be() -> None:
+def test_the_refusal_of_an_unknown_currency_shows_no_more_than_a_code_s_length() -> None:
     with pytest.raises(CurrencyUnknown) as refusal:
         exponent("BITCOINS!")
 

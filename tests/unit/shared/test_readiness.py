@@ -11,10 +11,10 @@ from tests.logs import logged
 
 @dataclass
 class Asked:
-    """What a process depends on, and a clock that moves by one question a time."""
+    """The dependency of a process, and a clock that moves by one question a time."""
 
     errors: list[Exception | None] = field(default_factory=list)
-    told: list[bool] = field(default_factory=list)
+    reported: list[bool] = field(default_factory=list)
     seconds: float = 0.0
 
     async def ask(self) -> None:
@@ -24,10 +24,10 @@ class Asked:
 
     async def answers(self, *errors: Exception | None) -> list[bool]:
         self.errors = list(errors)
-        readiness = Readiness(self.ask, self.told.append, now=lambda: self.seconds)
+        readiness = Readiness(self.ask, self.reported.append, now=lambda: self.seconds)
         for _ in errors:
             await readiness.ask_once()
-        return self.told
+        return self.reported
 
 
 AWAY = Unavailable(cause="OperationalError 57P03")
@@ -37,7 +37,7 @@ async def test_one_failure_is_none() -> None:
     assert await Asked().answers(AWAY, None, AWAY, None) == []
 
 
-async def test_failures_in_a_row_are_told_once() -> None:
+async def test_failures_in_a_row_are_reported_once() -> None:
     assert await Asked().answers(None, AWAY, AWAY, AWAY, AWAY) == [False]
 
 

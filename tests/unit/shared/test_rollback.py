@@ -1,4 +1,4 @@
-"""What was undone as a whole is tried again; what may have happened is not."""
+"""Work that was undone as a whole is tried again; work that may have happened is not."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from services.shared.rollback import TRIES, TransactionRolledBack, repeated
 
 
 class Transaction:
-    """Fails in the ways that it was told, and then succeeds."""
+    """Fails in the given ways, and then succeeds."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)

@@ -54,6 +54,6 @@ def message(operation: Operation) -> providers_pb2.Operation:
 
 
 async def execute(stub: Any, operations: Iterable[Operation]) -> Results:
-    """What became of each, by key."""
+    """The result of each, by key."""
     request = providers_pb2.ExecuteRequest(operations=[message(one) for one in operations])
     return {result.key: result async for result in stub.Execute(request)}

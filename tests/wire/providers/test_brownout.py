@@ -59,7 +59,7 @@ async def test_a_brownout_is_answered_at_once_and_heals_by_a_look_up(
         await turn_on(lab, "stripe", mode)
         assert outcomes(await execute(stub, batch("stripe", 5))) == {("UNKNOWN", code): 5}
 
-        # Known to be down by now. What is asked of others goes on as if nothing were.
+        # Known to be down by now. Operations of other providers go on undisturbed.
         unsent = batch("stripe", 50)
         results = await execute(stub, [*unsent, *batch("local_wallet", 10)])
         assert outcomes(results) == {

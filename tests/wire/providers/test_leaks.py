@@ -93,7 +93,7 @@ async def running(variables: dict[str, str]) -> AsyncIterator[Process]:
 
 async def provoke(stub: Any) -> str:
     """Everything that can go wrong from outside, and all that was answered."""
-    told = []
+    output = []
     operations = [case.operation() for case in CASES.values()]
     # Stripe has no unit for it: the adapter raises.
     operations.append(CASES["stripe"].operation(amount=Money(501, "MGA")))
@@ -102,7 +102,7 @@ async def provoke(stub: Any) -> str:
         stub.Execute(providers_pb2.ExecuteRequest(operations=messages)),
         stub.LookUp(providers_pb2.LookUpRequest(operations=messages)),
     ]
-    told += [repr(result) for call in calls async for result in call]
+    output += [repr(result) for call in calls async for result in call]
     for provider, headers in (
         ("stripe", {"stripe-signature": "t=1,v1=00"}),
         ("local_wallet", {"webhook-id": "1", "webhook-timestamp": "1", "webhook-signature": "v1,"}),
@@ -112,23 +112,23 @@ async def provoke(stub: Any) -> str:
         try:
             await stub.ReadWebhook(request)
         except grpc.aio.AioRpcError as refused:
-            told += [repr(refused), repr(refused.trailing_metadata())]
-    return "\n".join(told)
+            output += [repr(refused), repr(refused.trailing_metadata())]
+    return "\n".join(output)
 
 
 async def echo(request: web.Request) -> web.Response:
-    """The worst a provider can do: tells us our own key in every place that we read."""
-    told = request.headers.get("authorization", "")
-    error = {"type": "card_error", "code": told, "message": told, "decline_code": told}
-    body = {"id": told, "status": told, "error": error, "message": told}
-    return web.json_response(body, status=402, headers={"request-id": told, "location": told})
+    """The worst a provider can do: returns our own key in every place that we read."""
+    output = request.headers.get("authorization", "")
+    error = {"type": "card_error", "code": output, "message": output, "decline_code": output}
+    body = {"id": output, "status": output, "error": error, "message": output}
+    return web.json_response(body, status=402, headers={"request-id": output, "location": output})
 
 
-def found(told: str) -> list[str]:
-    return [secret for secret in (*SECRETS, ROTATED) if secret in told]
+def found(output: str) -> list[str]:
+    return [secret for secret in (*SECRETS, ROTATED) if secret in output]
 
 
-async def test_a_process_in_trouble_tells_no_secret(tmp_path: Path) -> None:
+async def test_a_process_in_trouble_reveals_no_secret(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(ROTATED)
     app = web.Application()
@@ -136,19 +136,21 @@ async def test_a_process_in_trouble_tells_no_secret(tmp_path: Path) -> None:
     async with http_serving(app) as url:
         variables = environment(url, LOCAL_WALLET_API_KEY_FILE=str(key))
         async with running(variables) as service:
-            told = await provoke(service.stub)
+            output = await provoke(service.stub)
             key.write_text("")
-            told += await provoke(service.stub)
-            told += await service.abort()
+            output += await provoke(service.stub)
+            output += await service.abort()
 
     # All of it did happen.
     for event in ("adapter_error", "secret_kept", "answer_invalid", "Fatal Python error: Aborted"):
-        assert event in told
-    assert "WEBHOOK_SIGNATURE_INVALID" in told
-    assert found(told) == []
+        assert event in output
+    assert "WEBHOOK_SIGNATURE_INVALID" in output
+    assert found(output) == []
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells of another process")
+@pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="only Linux shows another process's memory"
+)
 async def test_a_crash_leaves_no_image_of_the_memory() -> None:
     async with running(environment("http://127.0.0.1:1")) as service:
         assert resource.prlimit(service.process.pid, resource.RLIMIT_CORE) == (0, 0)
@@ -163,11 +165,11 @@ async def test_an_unhandled_error_shows_no_secret() -> None:
         stderr=asyncio.subprocess.PIPE,
     )
 
-    told = b"".join(await process.communicate()).decode()
+    output = b"".join(await process.communicate()).decode()
 
-    assert "RuntimeError: (Config(" in told
-    assert "**********" in told
-    assert found(told) == []
+    assert "RuntimeError: (Config(" in output
+    assert "**********" in output
+    assert found(output) == []
 
 
 async def test_a_start_that_is_refused_names_no_secret() -> None:
@@ -179,10 +181,10 @@ async def test_a_start_that_is_refused_names_no_secret() -> None:
         stderr=asyncio.subprocess.PIPE,
     )
 
-    told = b"".join(await process.communicate()).decode()
+    output = b"".join(await process.communicate()).decode()
 
-    assert "providers cannot start" in told
-    assert found(told) == []
+    assert "providers cannot start" in output
+    assert found(output) == []
 
 
 async def test_metrics_show_no_secret() -> None:
@@ -194,7 +196,7 @@ async def test_metrics_show_no_secret() -> None:
         async with running(environment(url, METRICS_PORT=port)) as service:
             await provoke(service.stub)
             async with ClientSession() as session, session.get(f"{free}/metrics") as answer:
-                told = await answer.text()
+                output = await answer.text()
 
-    assert "caravel_provider_operations_total" in told
-    assert found(told) == []
+    assert "caravel_provider_operations_total" in output
+    assert found(output) == []

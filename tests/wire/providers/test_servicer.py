@@ -71,7 +71,7 @@ async def test_a_payer_who_must_act_is_refused_only_once_cancelled(stub: Any, la
     ]
 
 
-async def test_looking_up_changes_nothing_and_tells_absent_from_done(stub: Any, lab: Lab) -> None:
+async def test_looking_up_changes_nothing_and_knows_absent_from_done(stub: Any, lab: Lab) -> None:
     done, never = CASES["stripe"].operation(), CASES["stripe"].operation()
     async for _ in stub.Execute(providers_pb2.ExecuteRequest(operations=[message(done)])):
         pass
@@ -140,7 +140,7 @@ async def test_an_unsigned_webhook_is_refused_with_its_reason(
 WALLET_EVENT = b'{"transaction_id": "pay_1", "event_type": "payment_completed"}'
 
 
-async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_it_is_told_to(
+async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_the_call_allows_it(
     stub: Any,
 ) -> None:
     request = providers_pb2.ReadWebhookRequest(
@@ -151,16 +151,16 @@ async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_it_is_told_to
     assert not (await stub.ReadWebhook(request)).signed
 
 
-async def test_a_webhook_that_is_refused_refuses_none_of_its_neighbours(stub: Any) -> None:
-    def told(provider: str, body: bytes) -> providers_pb2.ReadWebhookRequest:
+async def test_a_refused_webhook_does_not_fail_the_others(stub: Any) -> None:
+    def webhook_of(provider: str, body: bytes) -> providers_pb2.ReadWebhookRequest:
         return providers_pb2.ReadWebhookRequest(provider=provider, body=body, allow_unsigned=True)
 
     answer = await stub.ReadWebhooks(
         providers_pb2.ReadWebhooksRequest(
             webhooks=[
-                told("stripe", b"{}"),
-                told("local_wallet", WALLET_EVENT),
-                told("acme", b"{}"),
+                webhook_of("stripe", b"{}"),
+                webhook_of("local_wallet", WALLET_EVENT),
+                webhook_of("acme", b"{}"),
             ]
         )
     )

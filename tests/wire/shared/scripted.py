@@ -1,4 +1,4 @@
-"""A service that does as a test tells it, behind the real server: one unary call, one streaming."""
+"""A service whose answers a test sets, behind the real server: one unary call, one streaming."""
 
 import asyncio
 from collections.abc import AsyncIterator

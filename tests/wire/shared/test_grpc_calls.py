@@ -40,7 +40,7 @@ async def ended(call: Any) -> Any:
     return refused.value
 
 
-def told(refused: grpc.aio.AioRpcError) -> tuple[str, str]:
+def reason_and_request_id(refused: grpc.aio.AioRpcError) -> tuple[str, str]:
     """The reason and the request id that the one shape of an error carries."""
     status = rpc_status.from_call(cast("grpc.Call", refused))
     assert status is not None
@@ -84,7 +84,7 @@ async def test_a_call_without_a_message_is_refused(
     refused = await ended(call)
 
     assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert told(refused) == ("MESSAGE_MISSING", "req-1")
+    assert reason_and_request_id(refused) == ("MESSAGE_MISSING", "req-1")
     assert servicer.calls == 0
 
 
@@ -97,7 +97,7 @@ async def test_a_message_that_does_not_come_is_not_awaited_for_ever(
         refused = await ended(begin(channel, f"/{NAME}/{method}", metadata=REQUEST))
 
     assert refused.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert told(refused) == ("REQUEST_TOO_SLOW", "req-1")
+    assert reason_and_request_id(refused) == ("REQUEST_TOO_SLOW", "req-1")
     assert servicer.calls == 0
 
 
@@ -106,7 +106,7 @@ async def test_a_conversation_that_falls_silent_is_ended(servicer: Scripted) -> 
     async with served(servicer, **settings) as channel:
         refused = await ended(begin(channel, REFLECTION, metadata=REQUEST))
 
-    assert told(refused) == ("REQUEST_TOO_SLOW", "req-1")
+    assert reason_and_request_id(refused) == ("REQUEST_TOO_SLOW", "req-1")
 
 
 def nobody(_: str, __: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ async def test_credentials_are_asked_for_before_the_message(
         refused = await ended(begin(channel, f"/{NAME}/{method}", metadata=REQUEST))
 
     assert refused.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert told(refused) == ("CREDENTIALS_MISSING", "req-1")
+    assert reason_and_request_id(refused) == ("CREDENTIALS_MISSING", "req-1")
 
 
 async def test_health_and_reflection_ask_for_no_credentials(servicer: Scripted) -> None:
@@ -147,7 +147,7 @@ async def test_a_method_that_nobody_serves_is_refused_in_the_one_shape(
         [line] = [one for one in lines() if one["event"] == "call"]
 
     assert refused.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert told(refused) == ("METHOD_UNKNOWN", "req-1")
+    assert reason_and_request_id(refused) == ("METHOD_UNKNOWN", "req-1")
     assert path not in line.values()
 
 
@@ -217,7 +217,7 @@ async def test_of_one_connection_only_so_many_may_watch(channel: grpc.aio.Channe
     answers = await asyncio.gather(*(call.read() for call in calls), return_exceptions=True)
 
     refused = [one for one in answers if isinstance(one, grpc.aio.AioRpcError)]
-    assert {told(one)[0] for one in refused} == {"OVERLOADED"}
+    assert {reason_and_request_id(one)[0] for one in refused} == {"OVERLOADED"}
     assert len(answers) - len(refused) == 128
     for call in calls:
         call.cancel()

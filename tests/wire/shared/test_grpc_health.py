@@ -11,7 +11,7 @@ from services.shared.errors import Unavailable
 from services.shared.grpc_server import GrpcServer
 from services.shared.readiness import Readiness
 from tests.wire.shared.scripted import NAME, Scripted, serving
-from tests.wire.shared.test_grpc_calls import told
+from tests.wire.shared.test_grpc_calls import reason_and_request_id
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -31,10 +31,10 @@ async def test_a_service_that_nobody_serves_is_refused_in_the_one_shape(health: 
         await health.Check(request, metadata=(("x-request-id", "req-1"),), timeout=10)
 
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
-    assert told(refused.value) == ("HEALTH_UNKNOWN", "req-1")
+    assert reason_and_request_id(refused.value) == ("HEALTH_UNKNOWN", "req-1")
 
 
-async def test_who_watches_such_a_service_is_told_that_it_is_unknown(health: Any) -> None:
+async def test_a_watch_of_such_a_service_answers_that_it_is_unknown(health: Any) -> None:
     watch = health.Watch(health_pb2.HealthCheckRequest(service="nobody"))
 
     assert (await watch.read()).status == SERVICE_UNKNOWN

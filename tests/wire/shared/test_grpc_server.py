@@ -1,5 +1,6 @@
-"""What every service stands on, over sockets: errors as one Status, traces, health, reflection, and
-a stop that leaves nobody without an answer. The life of a whole process is in test_run_service."""
+"""The common floor of every service, over sockets: errors as one Status, traces, health,
+reflection, and a stop that leaves nobody without an answer. The life of a whole process is in
+test_run_service."""
 
 import asyncio
 import socket
@@ -22,7 +23,7 @@ from tests.wire.shared.scripted import NAME, Scripted, serve, serving, stream, u
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 REQUEST = ("x-request-id", "req-1")
-CROWD = 4000
+CALLERS = 4000
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 Call = Callable[..., Coroutine[Any, Any, list[str]]]
@@ -267,31 +268,33 @@ async def test_a_caller_who_hangs_up_is_no_fault(
     assert (line["event"], line["code"], line["reason"]) == ("call", "CANCELLED", "")
 
 
-async def test_of_a_crowd_each_caller_is_heard(
+async def test_each_of_many_callers_is_answered(
     servicer: Scripted, channel: grpc.aio.Channel
 ) -> None:
     """More than wait for Python while it is busy, as it is here with the callers themselves."""
-    answers = await asyncio.gather(*(unary(channel) for _ in range(CROWD)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(unary(channel) for _ in range(CALLERS)), return_exceptions=True
+    )
 
     assert [answer for answer in answers if answer != ["acme"]] == []
 
 
-async def test_question_of_health_overtakes_a_crowd(
+async def test_a_health_check_overtakes_many_calls(
     servicer: Scripted, channel: grpc.aio.Channel
 ) -> None:
     health: Any = health_pb2_grpc.HealthStub(channel)
-    crowd = [asyncio.create_task(unary(channel)) for _ in range(CROWD)]
-    # After each of the crowd has asked.
+    many = [asyncio.create_task(unary(channel)) for _ in range(CALLERS)]
+    # After each of the many callers has asked.
     await asyncio.sleep(0)
 
     await health.Check(health_pb2.HealthCheckRequest(service=NAME))
-    heard = len(servicer.contexts)
+    answered = len(servicer.contexts)
 
-    await asyncio.gather(*crowd)
-    assert heard < CROWD / 2
+    await asyncio.gather(*many)
+    assert answered < CALLERS / 2
 
 
-async def test_health_welcomes_nobody_until_told_to() -> None:
+async def test_health_is_not_serving_until_it_is_set() -> None:
     server = serve(Scripted())
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

@@ -1,5 +1,5 @@
-"""The whole life of a process, with fees as the example: it says when it serves, stops when it is
-told to, and says in one sentence why it cannot start."""
+"""The whole life of a process, with fees as the example: it says when it serves, stops at a
+signal, and says in one sentence why it cannot start."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ async def next_line(running: Process) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_says_when_it_serves_and_ends_well_when_told_to(number: signal.Signals) -> None:
+async def test_it_says_when_it_serves_and_ends_well_at_a_signal(number: signal.Signals) -> None:
     async with process(**GOOD, LOG_LEVEL="info") as running:
         serving = await next_line(running)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{serving['port']}") as channel:
@@ -67,7 +67,7 @@ async def test_it_says_when_it_serves_and_ends_well_when_told_to(number: signal.
 
 
 async def complaint(**variables: str) -> str:
-    """What it says on standard error while it refuses to start."""
+    """The text on standard error while it refuses to start."""
     async with process(**variables) as running:
         output, complaints = await running.communicate()
     assert (running.returncode, output) == (1, b"")

@@ -128,9 +128,9 @@ def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any]:
     exact reads fractions as Decimal.
     """
     try:
-        told = body.decode()
-        value = (_EXACT if exact else _STRICT).decode(told)
-        if "\\u" in told:
+        decoded = body.decode()
+        value = (_EXACT if exact else _STRICT).decode(decoded)
+        if "\\u" in decoded:
             # Escaped halves of a surrogate pair pass the parser but not any later encoding.
             json.dumps(value, ensure_ascii=False, default=str).encode()
     except (ValueError, ArithmeticError, RecursionError):

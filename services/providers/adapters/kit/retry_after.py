@@ -28,8 +28,8 @@ def retry_after_seconds(status: int, headers: Mapping[str, str], now: datetime) 
     now = _date(headers.get("date", "")) or now
     waits = [_wait(headers.get("retry-after", "").strip(), now)]
     if status == TOO_MANY_REQUESTS:
-        told = _RATE_LIMIT.search(headers.get("ratelimit", ""))
-        texts = [headers.get(name, "").strip() for name in RESETS] + [told[1] if told else ""]
+        reset = _RATE_LIMIT.search(headers.get("ratelimit", ""))
+        texts = [headers.get(name, "").strip() for name in RESETS] + [reset[1] if reset else ""]
         waits += [_wait(text, now) for text in texts]
     # The first that says anything: Retry-After is meant for exactly this request.
     seconds = next((wait for wait in waits if wait is not None), 0.0)

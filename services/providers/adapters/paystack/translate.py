@@ -196,8 +196,8 @@ def read_event(raw: bytes) -> WebhookEvent:
     status = EVENTS.get(event_type)
     if ours is None or status is None:
         return WebhookEvent(event_id=event_id, event_type=event_type)
-    told = text(data.get("status")) or status
-    outcome = STATUSES[status] if told in STATUSES else Outcome.UNKNOWN
+    named_status = text(data.get("status")) or status
+    outcome = STATUSES[status] if named_status in STATUSES else Outcome.UNKNOWN
     return WebhookEvent(
         event_id=event_id,
         event_type=event_type,
@@ -207,7 +207,7 @@ def read_event(raw: bytes) -> WebhookEvent:
         outcome=outcome,
         provider_reference=text(data.get("transfer_code")),
         amount=minor_units(data.get("amount"), data.get("currency")),
-        failure=_failure(status if told in STATUSES else told, outcome),
+        failure=_failure(status if named_status in STATUSES else named_status, outcome),
     )
 
 

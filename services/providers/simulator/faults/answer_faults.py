@@ -45,18 +45,18 @@ def spoilt(body: Any, active: Container[Mode], wire: Wire) -> Any:
         return [spoilt(one, active, wire) for one in body]
     if not isinstance(body, dict):
         return body
-    told = {name: spoilt(value, active, wire) for name, value in body.items()}
-    amounts = wire.amount_fields & told.keys()
+    shown = {name: spoilt(value, active, wire) for name, value in body.items()}
+    amounts = wire.amount_fields & shown.keys()
     # One lie at a time: of several, one could take back what another has added.
     lie = next((lie for mode, lie in AMOUNT_LIES.items() if mode in active), None)
     if lie is not None:
-        told |= {name: _restated(told[name], lie) for name in amounts}
+        shown |= {name: _restated(shown[name], lie) for name in amounts}
     # An object without money is an envelope, whose status is another one.
-    if amounts and Mode.CURRENCY_SWAP in active and wire.currency_field in told:
-        told[wire.currency_field] = _swapped(told[wire.currency_field])
-    if amounts and Mode.UNKNOWN_STATUS in active and wire.status_field in told:
-        told[wire.status_field] = STRANGE_STATUS
-    return {**told, **EXTRA} if Mode.EXTRA_FIELDS in active else told
+    if amounts and Mode.CURRENCY_SWAP in active and wire.currency_field in shown:
+        shown[wire.currency_field] = _swapped(shown[wire.currency_field])
+    if amounts and Mode.UNKNOWN_STATUS in active and wire.status_field in shown:
+        shown[wire.status_field] = STRANGE_STATUS
+    return {**shown, **EXTRA} if Mode.EXTRA_FIELDS in active else shown
 
 
 def lying(answer: web.Response, active: Container[Mode], wire: Wire) -> web.Response:

@@ -51,7 +51,7 @@ class Regime:
     seed: int = 0
     settings: Mapping[Mode, Setting] = field(default_factory=dict)
 
-    def told(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """The regime as PUT takes it."""
         return {
             "modes": {
@@ -139,8 +139,8 @@ class Control:
 
     async def _tell(self, _: web.Request) -> web.Response:
         none = Regime()
-        told = {name: self._regimes.get(name, none).told() for name in sorted(self._wires)}
-        return web.json_response(told)
+        shown = {name: self._regimes.get(name, none).shown() for name in sorted(self._wires)}
+        return web.json_response(shown)
 
     async def _set(self, request: web.Request) -> web.Response:
         wire = self._named(request)
@@ -148,7 +148,7 @@ class Control:
             self._regimes[wire.provider] = _regime(wire, json.loads(await request.text()))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        return web.json_response(self._regimes[wire.provider].told())
+        return web.json_response(self._regimes[wire.provider].shown())
 
     async def _heal(self, request: web.Request) -> web.Response:
         self._regimes.pop(self._named(request).provider, None)

@@ -17,7 +17,7 @@ from services.shared.env import SecretStr
 
 # How long an event waits for others to be reordered with, and an answer for its event.
 REORDER_SECONDS = 1
-TOLD_FIRST_SECONDS = 5
+EVENT_FIRST_SECONDS = 5
 # How often an operation that has ended ends once more, in the opposite way.
 TURNS = {Mode.FLAPPING: 2, Mode.LATE_FAIL: 1, Mode.LATE_SUCCESS: 1}
 
@@ -43,21 +43,21 @@ class UnreliableSender(Sender):
             super().send(event)
             return
         body = spoilt(event.body, active, self._control.wire(event.provider))
-        told = _mis_signed(replace(event, body=body), active)
-        for one in _copies(told, active.get(Mode.DUPLICATE_WEBHOOK, 1)):
+        changed = _mis_signed(replace(event, body=body), active)
+        for one in _copies(changed, active.get(Mode.DUPLICATE_WEBHOOK, 1)):
             if Mode.REORDER in active:
                 self._hold(one, active[Mode.REORDER])
             else:
                 super().send(one)
 
     @asynccontextmanager
-    async def told_first(self, provider: str, key: str) -> AsyncIterator[None]:
+    async def event_first(self, provider: str, key: str) -> AsyncIterator[None]:
         """Leaves only after the first event about the operation has arrived, for some seconds."""
         arrived = self._expected.setdefault((provider, key), asyncio.Event())
         try:
             yield
             with suppress(TimeoutError):
-                async with asyncio.timeout(TOLD_FIRST_SECONDS):
+                async with asyncio.timeout(EVENT_FIRST_SECONDS):
                     await arrived.wait()
         finally:
             self._expected.pop((provider, key), None)

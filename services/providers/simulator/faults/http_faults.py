@@ -128,7 +128,7 @@ class HttpFaults:
                 return await handler(asked.call.key.hidden(asked.request, asked.name))
         if Mode.WEBHOOK_FIRST not in active:
             return await handler(asked.request)
-        async with self._sender.told_first(wire.provider, asked.subject.key):
+        async with self._sender.event_first(wire.provider, asked.subject.key):
             return await handler(asked.request)
 
     async def _after(self, asked: Asked, answer: web.Response) -> web.Response:

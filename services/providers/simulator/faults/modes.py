@@ -79,7 +79,7 @@ TIMES = "times"
 _REQUESTS = (Step.SEND, Step.CANCEL)
 _QUESTIONS = (Step.LOOK_UP, Step.LIST)
 _ANSWERS = (Step.SEND, Step.CANCEL, *_QUESTIONS)
-_TOLD = (*_ANSWERS, Step.EVENT)
+_STATED = (*_ANSWERS, Step.EVENT)
 
 
 def _at(*steps: Step, **parameter: int) -> Spec:
@@ -104,12 +104,12 @@ SPECS = {
     Mode.LOOK_UP_LAG: _at(*_QUESTIONS, seconds=5),
     Mode.LIST_LAG: _at(Step.LIST, seconds=5),
     Mode.WEBHOOK_ONLY: _at(*_QUESTIONS),
-    Mode.AMOUNT_PLUS: _at(*_TOLD),
-    Mode.AMOUNT_MINUS: _at(*_TOLD),
-    Mode.CURRENCY_SWAP: _at(*_TOLD),
-    Mode.NET_OF_FEE: _at(*_TOLD),
-    Mode.UNKNOWN_STATUS: _at(*_TOLD),
-    Mode.EXTRA_FIELDS: _at(*_TOLD),
+    Mode.AMOUNT_PLUS: _at(*_STATED),
+    Mode.AMOUNT_MINUS: _at(*_STATED),
+    Mode.CURRENCY_SWAP: _at(*_STATED),
+    Mode.NET_OF_FEE: _at(*_STATED),
+    Mode.UNKNOWN_STATUS: _at(*_STATED),
+    Mode.EXTRA_FIELDS: _at(*_STATED),
     Mode.HUGE_BODY: _at(*_ANSWERS, times=1),
     Mode.INVALID_UTF8: _at(*_ANSWERS, times=1),
     Mode.DUPLICATE_WEBHOOK: _at(Step.EVENT, copies=2),

@@ -75,8 +75,8 @@ def test_amounts_are_major_units_to_the_digit_both_ways(money: Money, text: str)
 
     assert number is not None
     assert write_object({"amount": number}) == f'{{"amount": {text}}}'
-    told = read_object(f'{{"amount": {text}}}'.encode(), exact=True)["amount"]
-    assert major_units(told, money.currency) == money
+    parsed = read_object(f'{{"amount": {text}}}'.encode(), exact=True)["amount"]
+    assert major_units(parsed, money.currency) == money
 
 
 @pytest.mark.parametrize("money", [Money(1_448_650, "TZS"), Money(100, "JPY"), Money(1, "KWD")])
@@ -101,13 +101,13 @@ def test_an_amount_of_no_currency_is_none(currency: object) -> None:
 
 
 def test_a_long_binary_fraction_is_read_as_what_it_says() -> None:
-    told = read_object(
+    parsed = read_object(
         b'{"fee": 3.3000000000000003, "amount": 165, "big": 9999999999999.99}', exact=True
     )
 
-    assert major_units(told["fee"], "XAF") is None
-    assert major_units(told["amount"], "XAF") == Money(165, "XAF")
-    assert major_units(told["big"], "NGN") == Money(999_999_999_999_999, "NGN")
+    assert major_units(parsed["fee"], "XAF") is None
+    assert major_units(parsed["amount"], "XAF") == Money(165, "XAF")
+    assert major_units(parsed["big"], "NGN") == Money(999_999_999_999_999, "NGN")
 
 
 @pytest.mark.parametrize("bank_code", ["044", "MPS", "flutterwave"])
@@ -235,8 +235,8 @@ def test_what_has_no_id_is_no_transfer(number: object) -> None:
 
 
 def event(**data: Any) -> bytes:
-    told = {"id": 26251, "reference": OPERATION.key, "amount": 148453.38, "currency": "NGN"}
-    body = {"event": "transfer.completed", "event.type": "Transfer", "data": {**told, **data}}
+    parsed = {"id": 26251, "reference": OPERATION.key, "amount": 148453.38, "currency": "NGN"}
+    body = {"event": "transfer.completed", "event.type": "Transfer", "data": {**parsed, **data}}
     return json.dumps(body).encode()
 
 

@@ -54,13 +54,13 @@ def event(name: str, **changes: Any) -> dict[str, Any]:
 async def test_an_event_names_the_operation_and_hints_at_its_outcome(
     paystack: Paystack, name: str, outcome: Outcome, code: str | None
 ) -> None:
-    told = read(paystack, event(name))
+    result = read(paystack, event(name))
 
-    assert (told.kind, told.outcome) == (Kind.PAYOUT, outcome)
-    assert (told.failure.code if told.failure else None) == code
-    assert (told.key, told.transaction_id) == (KEY, KEY.removesuffix("-payout-1"))
-    assert (told.provider_reference, told.amount) == ("TRF_1", Money(14_486_050, "NGN"))
-    assert told.event_id == f"{name}:860670817"
+    assert (result.kind, result.outcome) == (Kind.PAYOUT, outcome)
+    assert (result.failure.code if result.failure else None) == code
+    assert (result.key, result.transaction_id) == (KEY, KEY.removesuffix("-payout-1"))
+    assert (result.provider_reference, result.amount) == ("TRF_1", Money(14_486_050, "NGN"))
+    assert result.event_id == f"{name}:860670817"
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ async def test_an_event_names_the_operation_and_hints_at_its_outcome(
 async def test_what_is_not_ours_is_about_no_operation(
     paystack: Paystack, body: dict[str, Any]
 ) -> None:
-    told = read(paystack, body)
+    result = read(paystack, body)
 
-    assert (told.kind, told.key, told.transaction_id) == (None, "", "")
-    assert told.event_id
+    assert (result.kind, result.key, result.transaction_id) == (None, "", "")
+    assert result.event_id
 
 
 async def test_an_event_without_an_id_is_known_by_its_bytes(paystack: Paystack) -> None:

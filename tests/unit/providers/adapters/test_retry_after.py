@@ -52,6 +52,6 @@ def test_a_rate_limit_is_read_in_every_form(headers: dict[str, str], seconds: in
     assert retry_after_seconds(429, headers, NOW) == seconds
 
 
-def test_a_limit_that_begins_anew_says_nothing_of_a_fault() -> None:
+def test_a_limit_that_begins_again_says_nothing_of_a_fault() -> None:
     assert retry_after_seconds(503, {"ratelimit-reset": "60"}, NOW) == 0
     assert retry_after_seconds(503, {"retry-after": "60"}, NOW) == 60

@@ -65,11 +65,11 @@ class Caller:
             return answer.status, await answer.json()
 
     async def effects(self) -> list[str]:
-        """What the book says has happened."""
+        """The effects in the book."""
         return [line["effect"] for line in await self.book()]
 
     async def book(self) -> list[dict[str, Any]]:
-        """The book, as the simulator tells it."""
+        """The book, as the simulator serves it."""
         async with self.session.get(f"{self.url}/book") as answer:
             lines: list[dict[str, Any]] = await answer.json()
         return lines

@@ -1,5 +1,5 @@
-"""The simulator as one server: both providers side by side, its own two pages, and restarts. What
-each provider does is in test_stripe_api and test_wallet_api."""
+"""The simulator as one server: both providers side by side, its own two pages, and restarts.
+Each provider's own rules are in test_stripe_api and test_wallet_api."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ async def test_a_wrong_key_is_refused_everywhere(authorization: str | None, call
             assert answer.status == 401
 
 
-async def test_the_book_tells_every_effect_in_its_order_and_no_inner_state(
+async def test_the_book_shows_every_effect_in_its_order_and_no_inner_state(
     caller: Caller, gateway: Gateway
 ) -> None:
     await caller.charge(description="invoice 17")
@@ -36,8 +36,8 @@ async def test_the_book_tells_every_effect_in_its_order_and_no_inner_state(
 
     lines = await caller.book()
 
-    told = [(line["provider"], line["effect"], line["transaction_id"]) for line in lines]
-    assert told == [
+    shown = [(line["provider"], line["effect"], line["transaction_id"]) for line in lines]
+    assert shown == [
         ("stripe", "charge_succeeded", "pay_1"),
         ("local_wallet", "payout_accepted", "pay_1"),
         ("local_wallet", "payout_completed", "pay_1"),
@@ -81,7 +81,7 @@ async def test_a_payment_without_webhooks_settles_silently(
     await caller.pay_out(note="sim:no_webhook")
     # Asking is the only way to find out: that is what the mode is for.
     await until(caller.payout, lambda seen: seen[1]["status"] == "completed")
-    # Whatever else had been sent would have arrived before this one's event.
+    # Any other event would have arrived before this one's.
     await caller.pay_out(reference="loud")
 
     assert b'"loud"' in (await gateway.next()).body

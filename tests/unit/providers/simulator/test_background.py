@@ -41,18 +41,18 @@ async def test_closing_ends_what_still_runs_and_waits_for_its_end() -> None:
 
 
 async def test_a_fault_is_logged_and_disturbs_nobody() -> None:
-    background, told = Background(), asyncio.Event()
+    background, stopped = Background(), asyncio.Event()
 
     async def broken() -> None:
         raise RuntimeError("out of order")
 
     async def sound() -> None:
-        told.set()
+        stopped.set()
 
     with logged("simulator") as lines:
         background.start(broken())
         background.start(sound())
-        await told.wait()
+        await stopped.wait()
         # Closing waits for what has ended and not yet been looked at, too.
         await background.close()
 

@@ -58,7 +58,7 @@ async def test_a_writer_who_goes_away_takes_nobodys_line_along(tmp_path: Path) -
     assert [one.key for one in Book(tmp_path / "book.jsonl").lines] == ["gone", "stays"]
 
 
-async def test_half_a_line_was_never_told_and_is_cut_off(tmp_path: Path) -> None:
+async def test_half_a_line_was_never_answered_and_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "book.jsonl"
     book = Book(path)
     await book.write(line("whole"))
@@ -73,11 +73,11 @@ async def test_half_a_line_was_never_told_and_is_cut_off(tmp_path: Path) -> None
     assert [one.key for one in Book(path).lines] == ["whole", "next"]
 
 
-def test_a_witness_tells_the_effect_and_not_the_state() -> None:
-    told = line("one").told()
+def test_a_shown_line_has_the_effect_and_not_the_state() -> None:
+    shown = line("one").shown()
 
-    assert "state" not in told
-    assert told["effect"] == "charge_succeeded"
+    assert "state" not in shown
+    assert shown["effect"] == "charge_succeeded"
 
 
 @pytest.mark.parametrize("fails_at", ["write", "half", "truncate"])
@@ -101,7 +101,7 @@ async def test_what_a_full_disk_does_not_take_is_refused_and_never_written_later
     assert [one.key for one in Book(path).lines] == ["before", "after"]
 
 
-async def test_writers_of_one_batch_are_all_told(tmp_path: Path) -> None:
+async def test_writers_of_one_batch_all_return(tmp_path: Path) -> None:
     disk = FullDisk()
     book = Book(tmp_path / "book.jsonl", disk.open)
     disk.fails_at = "write"

@@ -14,7 +14,7 @@ def test_every_payment_method_is_in_the_readme(method: str) -> None:
     assert f"`{method}`" in README.read_text()
 
 
-def test_a_card_succeeds_unless_it_is_told_otherwise() -> None:
+def test_a_card_succeeds_unless_its_name_says_otherwise() -> None:
     succeeding = {method for method, card in CARDS.items() if not card.declines}
 
     assert succeeding == {"pm_card_visa", "pm_card_mastercard", "pm_card_authenticationRequired"}

@@ -1,5 +1,5 @@
-"""What a Flutterwave account of the simulator remembers: what is left of its balances, what was
-queued, and what came back."""
+"""The memory of a Flutterwave account of the simulator: its balances, its queue, and its
+returned transfers."""
 
 from decimal import Decimal
 from pathlib import Path

@@ -7,13 +7,13 @@ import pytest
 
 from services.providers.simulator.flutterwave_transfers import (
     Refused,
+    as_answer,
     converted,
     fee_minor,
     line,
     new_transfer,
     number_of,
     read_amount,
-    told,
 )
 from tests.unit.providers.simulator.flutterwave_caller import TRANSFER
 
@@ -65,11 +65,11 @@ def test_a_rate_and_its_opposite_make_one() -> None:
     assert round(there * back, 9) == 1
 
 
-def test_a_transfer_is_told_under_either_name_and_kept_whole() -> None:
+def test_a_transfer_is_shown_under_either_name_and_kept_whole() -> None:
     new = transfer(beneficiary_name="Ada Obi")
 
-    assert told(new)["full_name"] == "Ada Obi"
-    assert "full_name" not in told(new, fullname=new["full_name"])
+    assert as_answer(new)["full_name"] == "Ada Obi"
+    assert "full_name" not in as_answer(new, fullname=new["full_name"])
     written = line(new, "payout_accepted")
     assert (written.key, written.id, written.transaction_id, written.amount_minor) == (
         "pay_1-payout-1",

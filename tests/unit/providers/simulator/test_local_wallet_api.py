@@ -56,7 +56,7 @@ async def test_a_payout_nobody_asked_for_is_not_found(caller: Caller) -> None:
     assert (status, body["error"]["code"]) == (404, "not_found")
 
 
-async def test_twins_at_once_are_one_payout(caller: Caller) -> None:
+async def test_duplicate_requests_at_once_are_one_payout(caller: Caller) -> None:
     answers = await asyncio.gather(*(caller.pay_out() for _ in range(8)))
 
     assert sorted(status for status, _ in answers) == [200] * 7 + [201]

@@ -1,5 +1,5 @@
-"""The simulator's Paystack: recipients that outlive a restart, and what it refuses. What the
-adapter makes of its answers is in tests/contract."""
+"""The simulator's Paystack: recipients that outlive a restart, and what it refuses. The
+adapter's reading of its answers is in tests/contract."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -94,10 +94,10 @@ async def test_it_refuses_what_paystack_refuses(
         ClientSession() as session,
         session.post(f"{lab.url}{path}", json=body, headers=headers) as answer,
     ):
-        told = await answer.json()
+        refusal = await answer.json()
 
-    assert (answer.status, told["status"], told["type"]) == (400, False, "validation_error")
-    assert told["message"].startswith(message)
+    assert (answer.status, refusal["status"], refusal["type"]) == (400, False, "validation_error")
+    assert refusal["message"].startswith(message)
 
 
 async def test_a_transfer_to_nobody_is_refused(lab: Lab) -> None:

@@ -121,7 +121,7 @@ async def slow(tmp_path: Path) -> AsyncIterator[tuple[Caller, SlowBook]]:
     await book.close()
 
 
-async def test_a_key_that_is_still_at_work_is_refused_and_nobody_hears_before_the_disk(
+async def test_a_key_that_is_still_at_work_is_refused_and_no_answer_leaves_before_the_disk(
     slow: tuple[Caller, SlowBook],
 ) -> None:
     caller, book = slow
@@ -193,7 +193,7 @@ async def test_an_intent_that_is_not_confirmed_charges_nothing(caller: Caller) -
         ("pm_card_authenticationRequired", "payment_intent.requires_action"),
     ],
 )
-async def test_an_event_tells_what_happened_and_is_signed(
+async def test_an_event_states_its_effect_and_is_signed(
     method: str, event_type: str, caller: Caller, gateway: Gateway
 ) -> None:
     await caller.charge(payment_method=method)

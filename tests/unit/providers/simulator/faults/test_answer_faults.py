@@ -23,7 +23,7 @@ WIRE = Wire(
 
 
 @pytest.mark.parametrize(
-    ("mode", "amount", "told"),
+    ("mode", "amount", "shown"),
     [
         (Mode.AMOUNT_PLUS, 14_486, 14_487),
         (Mode.AMOUNT_MINUS, 14_486, 14_485),
@@ -37,30 +37,30 @@ WIRE = Wire(
         (Mode.AMOUNT_PLUS, "much", "much"),
     ],
 )
-def test_an_amount_is_restated_in_its_own_type(mode: Mode, amount: Any, told: Any) -> None:
-    assert spoilt({"amount": amount}, {mode}, WIRE) == {"amount": told}
+def test_an_amount_is_restated_in_its_own_type(mode: Mode, amount: Any, shown: Any) -> None:
+    assert spoilt({"amount": amount}, {mode}, WIRE) == {"amount": shown}
 
 
 def test_money_is_found_wherever_it_is() -> None:
     body = {"status": "success", "data": [{"amount": 5, "currency": "usd", "status": "PAID"}]}
     modes = {Mode.CURRENCY_SWAP, Mode.UNKNOWN_STATUS, Mode.AMOUNT_PLUS}
 
-    told = spoilt(body, modes, WIRE)
+    shown = spoilt(body, modes, WIRE)
 
     lie = {"amount": 6, "currency": "eur", "status": "under_review_by_partner"}
-    assert told == {"status": "success", "data": [lie]}
+    assert shown == {"status": "success", "data": [lie]}
 
 
-def test_two_lies_about_the_amount_never_add_up_to_the_truth() -> None:
-    told = spoilt({"amount": 5}, {Mode.AMOUNT_PLUS, Mode.AMOUNT_MINUS}, WIRE)
+def test_two_false_amounts_never_add_up_to_the_right_one() -> None:
+    shown = spoilt({"amount": 5}, {Mode.AMOUNT_PLUS, Mode.AMOUNT_MINUS}, WIRE)
 
-    assert told["amount"] != 5
+    assert shown["amount"] != 5
 
 
 def test_another_currency_is_always_another() -> None:
-    for currency, told in {"USD": "EUR", "EUR": "USD", "inr": "usd"}.items():
+    for currency, shown in {"USD": "EUR", "EUR": "USD", "inr": "usd"}.items():
         body = {"amount": 1, "currency": currency}
-        assert spoilt(body, {Mode.CURRENCY_SWAP}, WIRE)["currency"] == told
+        assert spoilt(body, {Mode.CURRENCY_SWAP}, WIRE)["currency"] == shown
 
 
 def test_more_fields_leave_the_others_alone() -> None:
@@ -80,10 +80,10 @@ def test_an_error_keeps_its_amounts_but_may_lose_its_form() -> None:
 def test_a_huge_answer_is_still_json_and_keeps_its_headers() -> None:
     answer = web.json_response({"amount": 5}, headers={"Request-Id": "req_1"})
 
-    told = lying(answer, {Mode.HUGE_BODY}, WIRE)
+    shown = lying(answer, {Mode.HUGE_BODY}, WIRE)
 
-    body = told.body
+    body = shown.body
     assert isinstance(body, bytes)
     assert len(body) > HUGE_BYTES
     assert json.loads(body)["amount"] == 5
-    assert (told.headers["Request-Id"], told.content_type) == ("req_1", "application/json")
+    assert (shown.headers["Request-Id"], shown.content_type) == ("req_1", "application/json")

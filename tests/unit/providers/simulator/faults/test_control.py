@@ -139,9 +139,9 @@ async def test_the_pages_tell_what_is_on(control: Control) -> None:
 
     assert status == 200
     async with pages(control) as (session, url), session.get(url) as answer:
-        told = await answer.json()
+        settings = await answer.json()
     setting = {"probability": 1, "seconds": 7, "steps": ["look_up"]}
-    assert told == {
+    assert settings == {
         "acme": {"modes": {}, "seed": 0},
         "late": {"modes": {"lookup_lag": setting}, "seed": 3},
     }
@@ -175,7 +175,7 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(
     assert why in said
 
 
-async def test_nobody_else_can_be_told(control: Control) -> None:
+async def test_no_other_provider_can_be_set(control: Control) -> None:
     assert await put(control, {}, "nobody") == (404, "the providers are acme")
 
 
