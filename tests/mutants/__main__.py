@@ -81,8 +81,9 @@ def _is_wanted(module: str, only: str) -> bool:
 
 def _pytest() -> list[str]:
     """The command that tries them all. Nothing is captured by pytest, whose files the processes
-    of the mutants would share."""
-    options = ["-p", "tests.mutants.trial", "--capture=no", *config().pytest_add_cli_args]
+    of the mutants would share, and no failure is explained: nobody reads it."""
+    silent = ["--capture=no", "--assert=plain", "--tb=no"]
+    options = ["-p", "tests.mutants.trial", *silent, *config().pytest_add_cli_args]
     return [sys.executable, "-m", "pytest", *options, *config().pytest_add_cli_args_test_selection]
 
 

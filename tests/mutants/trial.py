@@ -2,6 +2,7 @@
 process forked from there, which runs the tests that reach the mutated function until one fails.
 So a mutant costs its tests and a fork, and no start of pytest."""
 
+import gc
 import json
 import mmap
 import os
@@ -25,10 +26,10 @@ PASSED, FAILED, NO_TESTS = 0, 1, 33
 # A function that nearly every test reaches is tried with so many of them, the most particular
 # first: those that failed with other mutants, and then those that reach the fewest functions.
 TESTS_MAX = 300
-# Processor seconds of a mutant's tests beyond ten times those without a mutant, and as many more
-# of waiting: it is noticed where they are not enough.
+# Processor seconds of a mutant's tests beyond ten times those without a mutant, and so many more
+# of waiting, which are enough also on a busy machine: it is noticed where they are not enough.
 PATIENCE_SECONDS = 5
-WAITING_SECONDS = 60
+WAITING_SECONDS = 600
 
 
 class Trial:
@@ -52,6 +53,9 @@ class Trial:
         if _wait_for(_fork(lambda: self._learn(session, learned), 3600)) != PASSED:
             raise pytest.UsageError("the tests do not pass without a mutant")
         tests = json.loads(learned.read_text())
+        # A collection of garbage in a forked process would copy all memory that it looks at.
+        gc.collect()
+        gc.freeze()
         for meta in sorted(self._folder.rglob("*.py.meta")):
             known = json.loads(meta.read_text())
             codes = known["exit_code_by_key"]

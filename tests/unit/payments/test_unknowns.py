@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
-from services.payments.domain.payment import Failure, Route, State
+from services.payments.domain.attempt import (
+    Answer,
+    Attempt,
+    AttemptState,
+    Capabilities,
+    LookUp,
+    Outcome,
+    Step,
+)
+from services.payments.domain.payment import Failure, State
+from services.payments.domain.quote import Route
 from services.payments.steps import Call, Decider, News, Work
 from services.payments.steps.timing import (
     FIRST_ROUND,
@@ -18,6 +27,7 @@ from services.payments.steps.timing import (
     STATUS_TRIES,
     round_in,
 )
+from services.payments.steps.unknowns import Unknowns
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.999)
@@ -295,3 +305,44 @@ def test_no_rest_is_longer_than_the_list_of_the_overdue_looks_ahead() -> None:
 
     assert rests == sorted(rest for rest in rests if rest is not None)
     assert rests[-1] == LONGEST_ROUND < LOOKS_AHEAD
+
+
+# What a refusal leads to
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("insufficient_balance", "payout_waits"),
+        ("never_left", "payout_waits"),
+        ("not_accepted", "payout_waits"),
+        ("recipient_blocked", "payout_failed"),
+    ],
+)
+def test_only_a_no_that_says_nothing_of_the_recipient_lets_the_route_rest(
+    code: str, cause: str
+) -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+
+    change = Unknowns(CAPABILITIES, lambda: 0.0).fail(work, _attempt(work), _failed(code), NOW)
+
+    assert [event.cause for event in change.events] == [cause]
+
+
+@pytest.mark.parametrize(
+    ("onramp", "reason"),
+    [
+        ({"stripe": make_capabilities("stripe")}, None),
+        ({"stripe": make_capabilities("stripe", refunds=False)}, "payout_failed"),
+        ({}, "payout_failed"),
+    ],
+)
+def test_the_payer_gets_the_money_back_only_where_the_onramp_gives_it(
+    onramp: dict[str, Capabilities], reason: str | None
+) -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    decider = Decider({"local_wallet": CAPABILITIES["local_wallet"], **onramp}, lambda: 0.0)
+
+    change = decider.settle(work, _failed("recipient_blocked"), NOW)
+
+    assert change.payment.hold_reason == reason
