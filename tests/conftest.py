@@ -14,15 +14,16 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from deploy.local.postgres import RunningCluster, private_cluster
+from deploy.local.postgres import OWNER
 from services.shared.db import open_engine
+from tests.servers import PrivateCluster, private_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "caravel"
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[RunningCluster]:
+def cluster() -> Iterator[PrivateCluster]:
     """A server of the run's own, whose database `caravel` is migrated and serves as a template."""
     with private_cluster() as server:
         subprocess.run(
@@ -32,6 +33,16 @@ def cluster() -> Iterator[RunningCluster]:
             check=True,
         )
         yield server
+
+
+@dataclass(frozen=True)
+class Database:
+    """A migrated database: the application's address, the owner's, and the superuser's, for what an
+    administrator does and nothing in Caravel may."""
+
+    url: str
+    owner_url: str
+    superuser_url: str
 
 
 # The owner's address of each database that a test has now, by its name.
@@ -44,31 +55,27 @@ def owner_of(engine: AsyncEngine) -> AsyncEngine:
     return create_async_engine(url, poolclass=NullPool)
 
 
-@dataclass(frozen=True)
-class Database:
-    """A migrated database: the application's address and the owner's."""
-
-    url: str
-    owner_url: str
-
-
 @pytest.fixture
-async def database(cluster: RunningCluster) -> AsyncIterator[Database]:
+async def database(cluster: PrivateCluster) -> AsyncIterator[Database]:
     """A copy of the template, gone after the test."""
     name = f"test_{uuid4().hex}"
     postgres = create_async_engine(
-        make_url(cluster.owner_url).set(drivername="postgresql+asyncpg", database="postgres"),
+        make_url(cluster.superuser_url).set(drivername="postgresql+asyncpg", database="postgres"),
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
     )
     async with postgres.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}"))
 
     def named(url: str) -> str:
         return make_url(url).set(database=name).render_as_string(hide_password=False)
 
     _OWNERS[name] = named(cluster.owner_url)
-    yield Database(url=named(cluster.application_url), owner_url=_OWNERS[name])
+    yield Database(
+        url=named(cluster.application_url),
+        owner_url=_OWNERS[name],
+        superuser_url=named(cluster.superuser_url),
+    )
     del _OWNERS[name]
     async with postgres.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

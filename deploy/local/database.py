@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from deploy.local.paths import DataDir
 from deploy.local.placement import place
 from deploy.local.postgres import Cluster
 from deploy.local.problem import Problem
+from deploy.local.terminal import warn
 
 OLDEST_SERVER = 15
 # All that the driver has of its own.
@@ -51,21 +52,26 @@ def of_cluster(cluster: Cluster, port: int) -> Database:
 
 def refuse_unusable(database: Database) -> None:
     """Raises Problem where the database cannot be reached or is too old, by either address."""
-    _refuse("DATABASE_URL", database.application_url)
-    if database.migration_url != database.application_url:
-        _refuse("MIGRATION_DATABASE_URL", database.migration_url)
+    for variable, url in _addresses(database):
+        version = _login(variable, url).version
+        if version < OLDEST_SERVER:
+            raise Problem(
+                f"{variable} ({place_of(url)}) is PostgreSQL {version}; "
+                f"Caravel needs {OLDEST_SERVER} or newer"
+            )
 
 
-def _refuse(variable: str, url: str) -> None:
-    try:
-        version = asyncio.run(_server_version(url))
-    except (OSError, ValueError, *DRIVER_ERRORS) as e:
-        reason = str(e) or type(e).__name__
-        raise Problem(f"{variable} ({place_of(url)}) cannot be used: {reason}") from None
-    if version < OLDEST_SERVER:
-        raise Problem(
-            f"{variable} ({place_of(url)}) is PostgreSQL {version}; "
-            f"Caravel needs {OLDEST_SERVER} or newer"
+def warn_of_superusers(database: Database) -> None:
+    """Says in one sentence where an address logs in as a superuser, which Caravel needs nowhere.
+
+    Raises Problem where the database cannot be reached.
+    """
+    logins = [(variable, _login(variable, url)) for variable, url in _addresses(database)]
+    found = [f"{variable} ({login.role})" for variable, login in logins if login.is_superuser]
+    if found:
+        warn(
+            f"{' and '.join(found)}: a superuser, whom no grant and no trigger stops; a role "
+            'without that right is enough (deploy/README.md, "Roles of the database")'
         )
 
 
@@ -75,9 +81,35 @@ def place_of(url: str) -> str:
     return f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
 
 
-async def _server_version(url: str) -> int:
+def _addresses(database: Database) -> Iterator[tuple[str, str]]:
+    yield "DATABASE_URL", database.application_url
+    if database.migration_url != database.application_url:
+        yield "MIGRATION_DATABASE_URL", database.migration_url
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Login:
+    version: int
+    role: str
+    is_superuser: bool
+
+
+def _login(variable: str, url: str) -> _Login:
+    try:
+        return asyncio.run(_log_in(url))
+    except (OSError, ValueError, *DRIVER_ERRORS) as e:
+        reason = str(e) or type(e).__name__
+        raise Problem(f"{variable} ({place_of(url)}) cannot be used: {reason}") from None
+
+
+async def _log_in(url: str) -> _Login:
     connection = await asyncpg.connect(url, timeout=5)
     try:
-        return int(connection.get_server_version().major)
+        settings = connection.get_settings()
+        return _Login(
+            version=connection.get_server_version().major,
+            role=settings.session_authorization,
+            is_superuser=settings.is_superuser == "on",
+        )
     finally:
         await connection.close()

@@ -65,6 +65,7 @@ def _database(data_dir: DataDir) -> str:
     elsewhere = database.external()
     if elsewhere:
         database.refuse_unusable(elsewhere)
+        database.warn_of_superusers(elsewhere)
         return f"{database.place_of(elsewhere.application_url)}, from DATABASE_URL"
     placement = place(data_dir.postgres)
     user = "as nobody, because root may not" if placement.run_as else "as you"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.local import health, postgres
+from deploy.local import alone, health, postgres
 from deploy.local.build import commit
 from deploy.local.child import Spec
 from deploy.local.credentials import Credentials
@@ -100,14 +100,14 @@ def _postgresql(cluster: Cluster, port: int) -> Spec:
     return Spec(
         name="postgresql",
         command=cluster.command(port),
-        environment=postgres.ENVIRONMENT,
+        environment=alone.ENVIRONMENT,
         healthy=ready,
         port=port,
         stop_signal=postgres.STOP_SIGNAL,
         orphan_signal=postgres.STOP_SIGNAL,
         run_as=cluster.placement.run_as,
         working_directory=Path("/"),
-        start_again_on=postgres.STILL_LISTED,
+        start_again_on=alone.STILL_LISTED,
     )
 
 

@@ -17,6 +17,8 @@ from deploy.local.terminal import say
 def migrate(data_dir: DataDir) -> int:
     """Runs the migrations; returns what alembic returns. Raises Problem."""
     data_dir.make()
+    if elsewhere := database.external():
+        database.warn_of_superusers(elsewhere)
     with _reachable(data_dir) as chosen:
         done = subprocess.run(  # noqa: S603
             mesh.migration_command(),

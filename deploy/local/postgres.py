@@ -1,28 +1,31 @@
 """PostgreSQL 18 from the installed wheel, over TCP with passwords: one private cluster with the
-database `caravel`, its owner, and the role that the services log in as. Durable in all things;
-`./caravel up` runs it, and so may a test, with private_cluster()."""
+database `caravel`, its owner, and the role that the services log in as. Durable in all things.
+The superuser has no password, so that nobody logs in as it: what it has to do is done in alone."""
 
 import os
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import ports
+from deploy.local import alone, ports
+from deploy.local.alone import ENVIRONMENT, START_SECONDS, STILL_LISTED
 from deploy.local.child import end_of, launched
-from deploy.local.credentials import Credentials, load_or_make
-from deploy.local.paths import private
-from deploy.local.placement import INSTANCE_FILE, Placement, copy_binaries, place
+from deploy.local.credentials import Credentials
+from deploy.local.paths import ROOT, private
+from deploy.local.placement import INSTANCE_FILE, Placement, copy_binaries
 from deploy.local.problem import Problem
 
 DATABASE = "caravel"
-# The owner migrates; the application may do only what the migrations grant it.
-OWNER, APPLICATION = "caravel", "caravel_app"
-ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+# The superuser makes roles and databases; the owner has the tables and migrates them; the
+# application may do only what the migrations grant it.
+SUPERUSER, OWNER, APPLICATION = "postgres", "caravel", "caravel_app"
+PLAIN_OWNER = ROOT / "deploy" / "postgres" / "plain-owner.sql"
+# Lies among the server's files and says that the owner is no superuser: so it goes where they go.
+PLAIN_OWNER_MARK = "caravel-plain-owner"
 SETTINGS = {
     "listen_addresses": ports.HOST,
     "unix_socket_directories": "",
@@ -40,9 +43,6 @@ SETTINGS = {
 ACCESS = f"host all all {ports.HOST}/32 scram-sha-256\n"
 # Fast: ends sessions, writes a checkpoint, leaves nothing to recover.
 STOP_SIGNAL = signal.SIGINT
-# The error while the process of an earlier run is still being removed.
-STILL_LISTED = 'lock file "postmaster.pid" already exists'
-START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Cluster:
     credentials: Credentials
 
     def prepare(self) -> None:
-        """Makes the cluster where there is none yet. Raises Problem, which says why it cannot."""
+        """Makes the cluster where there is none yet, and takes the tables of an older one away from
+        its superuser. No server runs on it. Raises Problem, which says why it cannot."""
         home, cluster = self.placement.home, self.placement.cluster
         if not cluster.exists():
             self.placement.make_home()
@@ -63,6 +64,15 @@ class Cluster:
             # Renamed when all is in it: what was interrupted is never taken for a cluster.
             (home / "cluster.new").rename(cluster)
         self._check_ownership()
+        if not (cluster / PLAIN_OWNER_MARK).exists():
+            # As often as it is interrupted it is done again: the mark is made when all is done.
+            self.as_superuser([PLAIN_OWNER.read_text()], database=DATABASE)
+            self._mark(cluster)
+
+    def as_superuser(self, statements: Iterable[str], database: str = "postgres") -> None:
+        """Runs statements, of which each may be several, as the superuser. No server runs on the
+        cluster. Raises Problem at the first that fails."""
+        alone.run_statements(self.placement, self.placement.cluster, statements, database)
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command that starts a server on this port."""
@@ -92,33 +102,24 @@ class Cluster:
         # Nobody can connect while it is being made, so trust is given to nobody.
         options = ["--auth=trust", "--encoding=UTF8", "--no-instructions", "--locale=C"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        self._run("initdb", "-D", str(folder), "-U", OWNER, *options)
+        alone.run(self.placement, "initdb", "-D", str(folder), "-U", SUPERUSER, *options)
         (folder / "pg_hba.conf").write_text(ACCESS)
-        statements = (
-            f"ALTER ROLE {OWNER} PASSWORD '{self.credentials.owner_password}'",
-            f"CREATE ROLE {APPLICATION} LOGIN PASSWORD '{self.credentials.application_password}'",
-            f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
-        )
-        # Without a server: one session on the bare files, which reads a statement from each line.
-        single = ("--single", "-D", str(folder), "-c", "log_min_messages=fatal", "postgres")
-        self._run("postgres", *single, stdin="\n".join(statements) + "\n")
+        passwords = {
+            OWNER: self.credentials.owner_password,
+            APPLICATION: self.credentials.application_password,
+        }
+        roles = (f"CREATE ROLE {name} LOGIN PASSWORD '{it}'" for name, it in passwords.items())
+        database = f"CREATE DATABASE {DATABASE} OWNER {OWNER}"
+        alone.run_statements(self.placement, folder, (*roles, database))
+        self._mark(folder)
 
-    def _run(self, name: str, *arguments: str, stdin: str = "") -> None:
-        done = subprocess.run(  # noqa: S603
-            [str(self.placement.binaries / name), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            # Its user may not be allowed to stand where we stand.
-            cwd="/",
-            env=ENVIRONMENT,
-            **(self.placement.run_as.options() if self.placement.run_as else {}),
-        )
-        # The single-user server ends with 0 whatever its statements met.
-        if done.returncode != 0 or "ERROR:" in done.stderr:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
-            raise Problem(f"PostgreSQL's {name} failed: {last[0].strip().rstrip('.')}")
+    def _mark(self, folder: Path) -> None:
+        with open(folder / PLAIN_OWNER_MARK, "w", opener=private):
+            pass
+        if self.placement.run_as:
+            os.chown(
+                folder / PLAIN_OWNER_MARK, self.placement.run_as.uid, self.placement.run_as.gid
+            )
 
     def _check_ownership(self) -> None:
         home, run_as = self.placement.home, self.placement.run_as
@@ -185,20 +186,3 @@ def _start(cluster: Cluster, port: int, log: Path) -> "subprocess.Popen[bytes]":
             break
         time.sleep(0.2)
     raise Problem(f"PostgreSQL does not start; its reasons are in {log}")
-
-
-@contextmanager
-def private_cluster() -> Iterator[RunningCluster]:
-    """A new, empty database on a server of its own, gone after the block. For tests.
-
-    To be entered in the main thread: the server dies with the thread that started it.
-    """
-    with tempfile.TemporaryDirectory(prefix="caravel-postgres-") as name:
-        folder = Path(name)
-        # The user it runs as has to pass through.
-        folder.chmod(0o711)
-        placement = place(folder / "home", elsewhere=folder / "elsewhere")
-        cluster = Cluster(placement, load_or_make(folder / "credentials.json"))
-        cluster.prepare()
-        with running(cluster, folder / "postgresql.log") as server:
-            yield server

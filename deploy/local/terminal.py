@@ -69,6 +69,11 @@ def done(what: str, remark: str) -> None:
     say(f"  {paint('✓', GREEN)} {what:<12} {paint(remark, DIM)}")
 
 
+def warn(text: str) -> None:
+    """One sentence about what works and could be better."""
+    say(f"  {paint('!', YELLOW)} {text}")
+
+
 def command(*words: str) -> str:
     """Our own command line as the person would type it."""
     return " ".join((shlex.quote(os.environ.get("CARAVEL_COMMAND", "./caravel")), *words))

@@ -57,6 +57,7 @@ def prepare(options: Options, claimed: Mapping[str, int]) -> mesh.Plan:
     elsewhere = database.external()
     if elsewhere:
         database.refuse_unusable(elsewhere)
+        database.warn_of_superusers(elsewhere)
         cluster, chosen = None, elsewhere
     else:
         cluster = database.own_cluster(data_dir, secrets)

@@ -20,6 +20,7 @@ from deploy.local.problem import Problem
 from tests.benchmarks.load import Target
 from tests.benchmarks.server import Server
 from tests.chaos.topology import Topology, kind_of
+from tests.servers import let_in_superuser
 
 HEALTHY_SECONDS = 120.0
 POLL_SECONDS = 0.05
@@ -37,7 +38,7 @@ class BenchMesh:
     """PostgreSQL for the whole block; the rest of the mesh from use() on."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = Server(database.Database(migration_url="", application_url=""))
+        self.server = Server(database.Database(migration_url="", application_url=""), "")
         # The database that it works on.
         self.on = ""
         # The simulator may still have events for payments of a database that is left.
@@ -48,6 +49,7 @@ class BenchMesh:
         self._children: dict[str, Child] = {}
         self._specs: dict[str, Spec] = {}
         self._plan: Plan | None = None
+        self._administrator_url = ""
 
     async def __aenter__(self) -> Self:
         try:
@@ -56,7 +58,7 @@ class BenchMesh:
             for spec in MOST.specs(self._plan, {}, None):
                 if spec.name == "postgresql":
                     await self.start(replace(spec, command=(*spec.command, *MORE_CONNECTIONS)))
-            self.server = Server(self._plan.database)
+            self.server = Server(self._plan.database, self._administrator_url)
             await self.server.forget()
             await self.server.make_template()
         except BaseException:
@@ -156,19 +158,22 @@ class BenchMesh:
     def _prepare(self) -> Plan:
         picked = self._held.enter_context(claimed([*MOST.port_names, *EXTRA_PORTS]))
         secrets = credentials.load_or_make(self._data.credentials)
-        elsewhere = database.external()
+        chosen = database.external()
         cluster = None
-        if not elsewhere:
+        if chosen:
+            self._administrator_url = chosen.migration_url
+        else:
             cluster = database.own_cluster(self._data, secrets)
             cluster.prepare()
-            elsewhere = database.of_cluster(cluster, picked["postgresql"])
+            chosen = database.of_cluster(cluster, picked["postgresql"])
+            self._administrator_url = let_in_superuser(cluster)(chosen.migration_url)
         return Plan(
             data_dir=self._data,
             rest_port=picked["gateway"],
             grpc_port=picked["gateway grpc"],
             ports=picked,
             credentials=secrets,
-            database=elsewhere,
+            database=chosen,
             cluster=cluster,
         )
 

@@ -22,9 +22,11 @@ TEMPLATE = f"{PREFIX}template"
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs; its addresses are those of the database that we were given."""
+    """A server that runs; its addresses are those of the database that we were given, and that of
+    who makes databases and asks the server about itself: the embedded server's superuser."""
 
     given: Database
+    administrator_url: str
 
     def database(self, name: str) -> Database:
         """The two addresses of one of our databases."""
@@ -33,10 +35,15 @@ class Server:
             application_url=_renamed(self.given.application_url, PREFIX + name),
         )
 
+    @property
+    def _owner(self) -> str:
+        name = make_url(self.given.migration_url).username or ""
+        return '"' + name.replace('"', '""') + '"'
+
     @asynccontextmanager
     async def connected(self, name: str | None = None) -> AsyncIterator[Any]:
-        """The owner's connection to one of our databases, or to the one that we were given."""
-        url = self.database(name).migration_url if name else self.given.migration_url
+        """An administrator's connection to one of our databases, or to the one we were given."""
+        url = _renamed(self.administrator_url, PREFIX + name) if name else self.administrator_url
         connection = await asyncpg.connect(url)
         try:
             yield connection
@@ -48,7 +55,7 @@ class Server:
         try:
             async with self.connected() as connection:
                 await connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
-                await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+                await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER {self._owner}")
         except asyncpg.InsufficientPrivilegeError:
             raise Problem(
                 "the benchmark makes databases of its own, which MIGRATION_DATABASE_URL's role "
@@ -68,7 +75,9 @@ class Server:
         """A new, empty database of ours."""
         await self.drop(name)
         async with self.connected() as connection:
-            await connection.execute(f"CREATE DATABASE {PREFIX}{name} TEMPLATE {TEMPLATE}")
+            await connection.execute(
+                f"CREATE DATABASE {PREFIX}{name} TEMPLATE {TEMPLATE} OWNER {self._owner}"
+            )
 
     async def drop(self, *names: str) -> None:
         """Deletes databases of ours."""

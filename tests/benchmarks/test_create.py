@@ -2,6 +2,7 @@
 pgbench only once its clients are logged in."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,22 @@ class OneDatabase(Server):
         """The one that there is."""
         return self.given
 
+    @asynccontextmanager
+    async def connected(self, name: str | None = None) -> AsyncIterator[Any]:
+        """A connection to the one that there is."""
+        async with super().connected() as connection:
+            yield connection
+
 
 @pytest.fixture
 async def server(database: Database) -> AsyncIterator[Server]:
     """A real server with a table for pgbench to write to."""
     given: Any = type("Given", (), {"migration_url": database.owner_url})()
-    one = OneDatabase(given)
-    async with one.connected("limit") as connection:
-        await connection.execute("CREATE TABLE written (at timestamptz DEFAULT now())")
+    one = OneDatabase(given, database.superuser_url)
+    # pgbench logs in as the owner.
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("CREATE TABLE written (at timestamptz DEFAULT now())")
+    await owner.close()
     yield one
 
 

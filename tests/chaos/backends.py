@@ -28,9 +28,10 @@ _SENDER = """
 
 @dataclass(frozen=True)
 class Backends:
-    """The server at an owner's address. Methods raise one of AWAY where it does not answer."""
+    """The server at its superuser's address, who alone sees and ends every session. Methods raise
+    one of AWAY where it does not answer."""
 
-    owner_url: str
+    superuser_url: str
 
     async def pids(self, kind: str = SESSION) -> list[int]:
         """The processes of one kind, as pg_stat_activity names it, but for our own; by age."""
@@ -60,7 +61,7 @@ class Backends:
     async def sender(self) -> int:
         """Waits for a process that has recorded intents under its lease and has not yet marked
         them as sent; gives its process id. Asks again and again, for the moment is a short one."""
-        connection = await asyncpg.connect(self.owner_url, timeout=ANSWER_SECONDS)
+        connection = await asyncpg.connect(self.superuser_url, timeout=ANSWER_SECONDS)
         try:
             # The database sends no notification of an intent, so there is no event to wait for.
             while (owner := await connection.fetchval(_SENDER, INTENTS_MIN)) is None:  # noqa: ASYNC110
@@ -72,7 +73,7 @@ class Backends:
     @asynccontextmanager
     async def _connected(self) -> "AsyncIterator[asyncpg.Connection]":
         async with asyncio.timeout(ANSWER_SECONDS):
-            connection = await asyncpg.connect(self.owner_url, timeout=ANSWER_SECONDS)
+            connection = await asyncpg.connect(self.superuser_url, timeout=ANSWER_SECONDS)
             try:
                 yield connection
             finally:

@@ -23,6 +23,7 @@ from tests.chaos.backends import Backends
 from tests.chaos.members import Death, Member
 from tests.chaos.proxy import Link
 from tests.chaos.topology import Topology
+from tests.servers import let_in_superuser
 
 HEALTHY_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -70,6 +71,7 @@ class ChaosMesh:
         self.rng = rng or random.Random(0)
         self._held = ExitStack()
         self._plan: Plan | None = None
+        self._superuser_url = ""
 
     async def __aenter__(self) -> Self:
         try:
@@ -127,7 +129,7 @@ class ChaosMesh:
     @property
     def backends(self) -> Backends:
         """PostgreSQL's own processes."""
-        return Backends(self.owner_url)
+        return Backends(self._superuser_url)
 
     async def start(self) -> None:
         """Makes what is missing and starts everything; returns when all of it is healthy."""
@@ -249,12 +251,14 @@ class ChaosMesh:
         secrets = credentials.load_or_make(self._data.credentials)
         cluster = database.own_cluster(self._data, secrets)
         cluster.prepare()
+        chosen = database.of_cluster(cluster, picked["postgresql"])
+        self._superuser_url = let_in_superuser(cluster)(chosen.migration_url)
         return Plan(
             data_dir=self._data,
             rest_port=picked["gateway"],
             grpc_port=picked["gateway grpc"],
             ports=picked,
             credentials=secrets,
-            database=database.of_cluster(cluster, picked["postgresql"]),
+            database=chosen,
             cluster=cluster,
         )

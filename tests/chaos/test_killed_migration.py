@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from deploy.local.postgres import RunningCluster
+from deploy.local.postgres import OWNER
 from tests.chaos.failpoints import EXIT_CODE
 from tests.conftest import ROOT, Database
+from tests.servers import PrivateCluster
 
 _SCHEMA = """
     SELECT 'column', table_name, column_name, data_type || is_nullable
@@ -26,11 +27,11 @@ _SCHEMA = """
 
 
 @pytest.fixture
-async def empty_url(cluster: RunningCluster) -> AsyncIterator[str]:
+async def empty_url(cluster: PrivateCluster) -> AsyncIterator[str]:
     """A database that no migration has seen."""
     name = f"empty_{uuid4().hex}"
-    postgres = await asyncpg.connect(_named(cluster.owner_url, "postgres"))
-    await postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    postgres = await asyncpg.connect(_named(cluster.superuser_url, "postgres"))
+    await postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0 OWNER {OWNER}")
     yield _named(cluster.owner_url, name)
     await postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await postgres.close()

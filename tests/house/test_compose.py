@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import yaml
+from sqlalchemy import make_url
 
 from deploy.local import mesh
 from tests.house.places import ROOT, check
@@ -67,6 +68,18 @@ def test_secrets_are_the_sandbox_s_own_and_can_be_replaced() -> None:
         if SECRET.search(variable) and not _is_plain_address(value)
         if not SANDBOX_VALUE.search(value)
     )
+
+
+def test_nothing_logs_in_as_the_superuser() -> None:
+    postgres = SERVICES["postgres"]["environment"]
+    roles = {
+        name: make_url(value).username
+        for name, service in SERVICES.items()
+        for variable, value in service.get("environment", {}).items()
+        if variable.endswith("DATABASE_URL")
+    }
+    assert roles == {"migrate": "caravel", "payments": "caravel_app", "worker": "caravel_app"}
+    assert postgres["POSTGRES_USER"] not in roles.values()
 
 
 def _is_plain_address(value: str) -> bool:

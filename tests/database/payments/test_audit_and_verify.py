@@ -71,10 +71,10 @@ async def _carry(engine: AsyncEngine, **answers: Answer) -> None:
 
 
 async def _run(database: Database, statements: str) -> None:
-    owner = await asyncpg.connect(database.owner_url)
-    # Only a superuser can get past the triggers, and only like this.
-    await owner.execute(f"SET session_replication_role = replica; {statements}")
-    await owner.close()
+    administrator = await asyncpg.connect(database.superuser_url)
+    # Only a superuser gets past foreign keys, and only like this.
+    await administrator.execute(f"SET session_replication_role = replica; {statements}")
+    await administrator.close()
 
 
 @pytest.fixture

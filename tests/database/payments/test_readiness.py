@@ -62,12 +62,12 @@ async def test_a_session_that_was_ended_is_one_failure(
     readiness: DatabaseReadiness, database: Database
 ) -> None:
     await readiness.ask()
-    owner = await asyncpg.connect(database.owner_url)
-    await owner.execute(
+    administrator = await asyncpg.connect(database.superuser_url)
+    await administrator.execute(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
         " WHERE application_name = 'caravel-readiness' AND datname = current_database()"
     )
-    await owner.close()
+    await administrator.close()
 
     async def ready() -> bool:
         return await is_ready(readiness)
@@ -77,10 +77,12 @@ async def test_a_session_that_was_ended_is_one_failure(
 
 async def test_no_disk_left_is_seen(readiness: DatabaseReadiness, database: Database) -> None:
     """A limit of temporary files is how a test can have a full disk: 53400, of the same class."""
-    owner = await asyncpg.connect(database.owner_url)
-    name = await owner.fetchval("SELECT current_database()")
-    await owner.execute(f'ALTER ROLE caravel_app IN DATABASE "{name}" SET temp_file_limit = 0')
-    await owner.close()
+    administrator = await asyncpg.connect(database.superuser_url)
+    name = await administrator.fetchval("SELECT current_database()")
+    await administrator.execute(
+        f'ALTER ROLE caravel_app IN DATABASE "{name}" SET temp_file_limit = 0'
+    )
+    await administrator.close()
 
     with pytest.raises(Unavailable) as full:
         await readiness.ask()
@@ -101,12 +103,12 @@ async def test_a_session_that_hangs_is_not_awaited_for_ever(
     readiness: DatabaseReadiness, database: Database
 ) -> None:
     await readiness.ask()
-    owner = await asyncpg.connect(database.owner_url)
-    backend = await owner.fetchval(
+    administrator = await asyncpg.connect(database.superuser_url)
+    backend = await administrator.fetchval(
         "SELECT pid FROM pg_stat_activity"
         " WHERE application_name = 'caravel-readiness' AND datname = current_database()"
     )
-    await owner.close()
+    await administrator.close()
 
     async with paused(backend):
         async with asyncio.timeout(30):

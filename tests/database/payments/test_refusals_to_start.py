@@ -14,12 +14,12 @@ import asyncpg
 import pytest
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
-from deploy.local.postgres import RunningCluster, private_cluster
 from services.shared.db import DURABILITY
 from services.shared.grpc_server import GrpcServer
 from tests.conftest import ROOT, Database
 from tests.corridors import live_corridors
 from tests.polling import PATIENCE_SECONDS, until
+from tests.servers import PrivateCluster, private_cluster
 
 PROCESSES = ("services.payments", "services.payments.worker")
 NOBODY = "127.0.0.1:1"
@@ -48,34 +48,34 @@ async def complaint(module: str, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def other_cluster() -> Iterator[RunningCluster]:
+def other_cluster() -> Iterator[PrivateCluster]:
     """A server whose settings a test may spoil."""
     with private_cluster() as server:
         yield server
 
 
 @asynccontextmanager
-async def server_set(cluster: RunningCluster, setting: str, value: str) -> AsyncIterator[None]:
+async def server_set(cluster: PrivateCluster, setting: str, value: str) -> AsyncIterator[None]:
     """The server with one setting of its own changed, as an administrator would."""
-    owner = await asyncpg.connect(cluster.owner_url)
+    administrator = await asyncpg.connect(cluster.superuser_url)
 
     async def shown() -> str:
-        return str(await owner.fetchval(f"SHOW {setting}"))
+        return str(await administrator.fetchval(f"SHOW {setting}"))
 
     before = await shown()
     for command, wanted in ((f"SET {setting} = {value}", value), (f"RESET {setting}", before)):
-        await owner.execute(f"ALTER SYSTEM {command}")
-        await owner.execute("SELECT pg_reload_conf()")
+        await administrator.execute(f"ALTER SYSTEM {command}")
+        await administrator.execute("SELECT pg_reload_conf()")
         await until(shown, wanted.__eq__)
         if wanted == value:
             yield
-    await owner.close()
+    await administrator.close()
 
 
 @pytest.mark.parametrize("module", PROCESSES)
 @pytest.mark.parametrize("setting", DURABILITY)
 async def test_a_server_that_may_forget_is_refused_in_one_sentence(
-    other_cluster: RunningCluster, setting: str, module: str
+    other_cluster: PrivateCluster, setting: str, module: str
 ) -> None:
     async with server_set(other_cluster, setting, "off"):
         said = await complaint(module, DATABASE_URL=other_cluster.application_url)
@@ -91,10 +91,12 @@ async def test_a_server_that_may_forget_is_refused_in_one_sentence(
 async def test_a_role_that_may_forget_is_refused_on_a_server_that_may_not(
     database: Database, module: str
 ) -> None:
-    owner = await asyncpg.connect(database.owner_url)
-    name = await owner.fetchval("SELECT current_database()")
-    await owner.execute(f"ALTER ROLE caravel_app IN DATABASE {name} SET synchronous_commit = off")
-    await owner.close()
+    administrator = await asyncpg.connect(database.superuser_url)
+    name = await administrator.fetchval("SELECT current_database()")
+    await administrator.execute(
+        f"ALTER ROLE caravel_app IN DATABASE {name} SET synchronous_commit = off"
+    )
+    await administrator.close()
 
     assert "synchronous_commit=off" in await complaint(module, DATABASE_URL=database.url)
 

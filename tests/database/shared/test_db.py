@@ -39,6 +39,14 @@ async def run(engine: AsyncEngine, *statements: str) -> None:
 
 
 @pytest.fixture
+async def administrator(database: Database) -> AsyncIterator[AsyncEngine]:
+    """The superuser's connections to the test's database."""
+    opened = open_engine(database.superuser_url, pool_size=2, application="administrator")
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
 async def notes(owner: AsyncEngine) -> None:
     """A table that the application may write."""
     await run(
@@ -61,9 +69,9 @@ async def backend_of(connection: AsyncConnection) -> int:
     return int((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
 
 
-async def kill(owner: AsyncEngine, backend: int) -> None:
+async def kill(administrator: AsyncEngine, backend: int) -> None:
     """Ends a session as a crash does; returns when it is gone."""
-    async with connected(owner) as connection:
+    async with connected(administrator) as connection:
         killed = await connection.execute(
             text("SELECT pg_terminate_backend(:backend, 10000)"), {"backend": backend}
         )
@@ -78,10 +86,10 @@ async def test_a_durable_server_is_accepted(engine: AsyncEngine) -> None:
     "whose", ["DATABASE {database}", "ROLE caravel_app IN DATABASE {database}"]
 )
 async def test_a_server_that_may_forget_is_refused_by_name(
-    whose: str, database: Database, owner: AsyncEngine, engine: AsyncEngine
+    whose: str, database: Database, administrator: AsyncEngine, engine: AsyncEngine
 ) -> None:
     subject = whose.format(database=make_url(database.url).database)
-    await run(owner, f"ALTER {subject} SET synchronous_commit = off")
+    await run(administrator, f"ALTER {subject} SET synchronous_commit = off")
 
     with pytest.raises(UnsafeDatabase, match="synchronous_commit=off"):
         await refuse_unsafe_durability(engine)
@@ -144,12 +152,12 @@ async def test_what_is_committed_stays_and_the_rest_is_undone(engine: AsyncEngin
 
 @pytest.mark.usefixtures("notes")
 async def test_a_session_that_dies_at_work_is_unavailable_and_its_work_undone(
-    owner: AsyncEngine, engine: AsyncEngine
+    administrator: AsyncEngine, engine: AsyncEngine
 ) -> None:
     with pytest.raises(Unavailable):
         async with connected(engine) as connection:
             await write(connection, "one")
-            await kill(owner, await backend_of(connection))
+            await kill(administrator, await backend_of(connection))
             await write(connection, "two")
 
     assert await notes_in(engine) == []
@@ -157,23 +165,23 @@ async def test_a_session_that_dies_at_work_is_unavailable_and_its_work_undone(
 
 @pytest.mark.usefixtures("notes")
 async def test_a_session_that_dies_before_its_commit_is_unavailable_and_its_work_undone(
-    owner: AsyncEngine, engine: AsyncEngine
+    administrator: AsyncEngine, engine: AsyncEngine
 ) -> None:
     with pytest.raises(Unavailable):
         async with connected(engine) as connection:
             await write(connection, "one")
-            await kill(owner, await backend_of(connection))
+            await kill(administrator, await backend_of(connection))
             await connection.commit()
 
     assert await notes_in(engine) == []
 
 
 async def test_a_session_that_dies_while_idle_is_replaced_unnoticed(
-    owner: AsyncEngine, engine: AsyncEngine
+    administrator: AsyncEngine, engine: AsyncEngine
 ) -> None:
     async with connected(engine) as connection:
         first = await backend_of(connection)
-    await kill(owner, first)
+    await kill(administrator, first)
 
     async with connected(engine) as connection:
         assert await backend_of(connection) != first
@@ -315,12 +323,12 @@ async def test_a_transaction_is_committed_at_its_end_and_undone_where_it_breaks_
 
 @pytest.mark.usefixtures("notes")
 async def test_a_session_that_dies_in_a_transaction_is_unavailable_and_its_work_undone(
-    owner: AsyncEngine, engine: AsyncEngine
+    administrator: AsyncEngine, engine: AsyncEngine
 ) -> None:
     with pytest.raises(Unavailable):
         async with connected(autocommitted(engine)) as connection, transaction(connection):
             await WRITE.fetch(connection, {"words": "one"})
-            await kill(owner, await backend_of(connection))
+            await kill(administrator, await backend_of(connection))
 
     assert await notes_in(engine) == []
 

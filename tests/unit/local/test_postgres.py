@@ -12,12 +12,13 @@ import pytest
 from deploy.local import postgres
 from deploy.local.credentials import load_or_make
 from deploy.local.placement import RunAs, place
-from deploy.local.postgres import Cluster, RunningCluster, private_cluster
+from deploy.local.postgres import Cluster
 from deploy.local.problem import Problem
+from tests.servers import PrivateCluster, private_cluster
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCluster]:
+def server() -> Iterator[PrivateCluster]:
     with private_cluster() as server:
         yield server
 
@@ -41,18 +42,18 @@ async def _ask(url: str, question: str) -> object:
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
-async def test_what_is_acknowledged_is_durable(server: RunningCluster, setting: str) -> None:
+async def test_what_is_acknowledged_is_durable(server: PrivateCluster, setting: str) -> None:
     assert await _ask(server.application_url, f"SHOW {setting}") == "on"
 
 
-async def test_services_log_in_without_privileges(server: RunningCluster) -> None:
+async def test_services_log_in_without_privileges(server: PrivateCluster) -> None:
     question = "SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = $$"
     role = postgres.APPLICATION
 
     assert await _ask(server.owner_url, f"{question}{role}$$") is False
 
 
-async def test_wrong_password_is_refused(server: RunningCluster) -> None:
+async def test_wrong_password_is_refused(server: PrivateCluster) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
         await _ask(server.application_url.replace(":", ":x", 2).replace(":x//", "://"), "SELECT 1")
 

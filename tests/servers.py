@@ -1,0 +1,57 @@
+"""Servers of the tests' own, whose superuser may log in: it does what an administrator does, and
+what nothing in Caravel may. No sandbox has such a login."""
+
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from deploy.local.credentials import load_or_make
+from deploy.local.placement import place
+from deploy.local.postgres import SUPERUSER, Cluster, RunningCluster, running
+
+
+@dataclass(frozen=True)
+class PrivateCluster(RunningCluster):
+    """A server that answers, and its three addresses."""
+
+    superuser_url: str
+
+
+def let_in_superuser(cluster: Cluster) -> Callable[[str], str]:
+    """Gives the superuser of a cluster that no server runs on a password, which is kept nowhere.
+
+    Returns what makes its address from the owner's.
+    """
+    password = secrets.token_hex(24)
+    cluster.as_superuser([f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'"])
+
+    def superuser_url(owner_url: str) -> str:
+        url = make_url(owner_url).set(username=SUPERUSER, password=password)
+        return url.render_as_string(hide_password=False)
+
+    return superuser_url
+
+
+@contextmanager
+def private_cluster() -> Iterator[PrivateCluster]:
+    """A new, empty database on a server of its own, gone after the block.
+
+    To be entered in the main thread: the server dies with the thread that started it.
+    """
+    with tempfile.TemporaryDirectory(prefix="caravel-postgres-") as name:
+        folder = Path(name)
+        # The user it runs as has to pass through.
+        folder.chmod(0o711)
+        placement = place(folder / "home", elsewhere=folder / "elsewhere")
+        cluster = Cluster(placement, load_or_make(folder / "credentials.json"))
+        cluster.prepare()
+        superuser_url = let_in_superuser(cluster)
+        with running(cluster, folder / "postgresql.log") as server:
+            yield PrivateCluster(
+                server.owner_url, server.application_url, superuser_url(server.owner_url)
+            )
