@@ -71,7 +71,7 @@ class Cluster:
 
     def as_superuser(self, statements: Iterable[str], database: str = "postgres") -> None:
         """Runs statements, of which each may be several, as the superuser. No server runs on the
-        cluster. Raises Problem at the first that fails."""
+        cluster. Raises Problem where one fails; outside a transaction the others have run."""
         alone.run_statements(self.placement, self.placement.cluster, statements, database)
 
     def command(self, port: int) -> tuple[str, ...]:
