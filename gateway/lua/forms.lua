@@ -129,7 +129,7 @@ local NEVER_UTF8 = {
 
 -- Whether the text is UTF-8. Each whole character is put out of the way, and nothing may be left.
 function forms.is_utf8(text)
-  if not find(text, "[\128-\255]") then return true end
+  if find(text, "^[\1-\127%z]*$") then return true end
   for _, pattern in ipairs(NEVER_UTF8) do
     if find(text, pattern) then return false end
   end

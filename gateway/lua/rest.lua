@@ -10,16 +10,17 @@ local routes = require("routes")
 local find, lower, match = string.find, string.lower, string.match
 
 local BODY_BYTES_MAX = 262144
--- The headers that a service reads, beside those that only a webhook has.
-local FORWARDED = {
-  authorization = true, ["idempotency-key"] = true, traceparent = true, tracestate = true,
-  ["x-api-key"] = true,
-}
--- The headers that Envoy itself still needs.
-local ENVOYS = {
-  ["content-length"] = true, ["content-type"] = true, host = true, origin = true, te = true,
-  ["transfer-encoding"] = true, ["x-forwarded-for"] = true, ["x-forwarded-proto"] = true,
-  ["x-request-id"] = true,
+-- The headers that are passed on, but for those that only a webhook has. First those that a service
+-- reads, then those that Envoy itself still needs. Of a caller's text must be looked at whether gRPC can
+-- carry it; the others are Envoy's words or ours.
+local CALLERS, OURS = 1, 2
+local NEEDED = {
+  authorization = CALLERS, ["idempotency-key"] = CALLERS, traceparent = CALLERS, tracestate = CALLERS,
+  ["x-api-key"] = CALLERS,
+  [":authority"] = OURS, [":method"] = OURS, [":path"] = OURS, [":protocol"] = OURS, [":scheme"] = OURS,
+  ["content-length"] = CALLERS, ["content-type"] = CALLERS, host = CALLERS, origin = CALLERS, te = CALLERS,
+  ["transfer-encoding"] = CALLERS, ["x-forwarded-for"] = CALLERS, ["x-forwarded-proto"] = CALLERS,
+  ["x-request-id"] = OURS,
 }
 local SAFE = { GET = "GET", HEAD = "GET" }
 
@@ -48,11 +49,11 @@ end
 local function clean(headers, is_webhook)
   local dropped, unreadable = {}, nil
   for name, text in pairs(headers) do
-    if not find(name, "^:") then
-      local is_needed = FORWARDED[name] or ENVOYS[name]
-      local is_carried = not find(text, "[^\32-\126]")
-      if is_needed and not is_carried then unreadable = name end
-      if not (is_carried and (is_needed or is_webhook)) then dropped[#dropped + 1] = name end
+    local needed = NEEDED[name]
+    if needed ~= OURS then
+      local is_carried = (needed or is_webhook) and find(text, "^[\32-\126]*$")
+      if needed and not is_carried then unreadable = name end
+      if not is_carried then dropped[#dropped + 1] = name end
     end
   end
   for _, name in ipairs(dropped) do headers:remove(name) end
@@ -87,14 +88,17 @@ local function route_of(handle, headers)
 end
 
 -- The refusal for the headers of a body, or nil.
-local function unreadable_body(headers)
-  local content_type = lower(headers:get("content-type") or "")
-  local charset = match(content_type, ";%s*charset%s*=%s*\"?([^\"; ]*)")
-  if not find(content_type, "^application/json%s*;") and content_type ~= "application/json" then
-    return refusals.unsupported("content-type", "The body must be JSON; send content-type: application/json.")
-  elseif charset and charset ~= "utf-8" then
-    return refusals.unsupported("content-type", "JSON is UTF-8; leave the charset out.")
-  elseif (headers:get("content-encoding") or "identity") ~= "identity" then
+local function unreadable_body(headers, content_type)
+  if content_type ~= "application/json" then
+    content_type = lower(content_type)
+    local charset = match(content_type, ";%s*charset%s*=%s*\"?([^\"; ]*)")
+    if not find(content_type, "^application/json%s*;") and content_type ~= "application/json" then
+      return refusals.unsupported("content-type", "The body must be JSON; send content-type: application/json.")
+    elseif charset and charset ~= "utf-8" then
+      return refusals.unsupported("content-type", "JSON is UTF-8; leave the charset out.")
+    end
+  end
+  if (headers:get("content-encoding") or "identity") ~= "identity" then
     return refusals.unsupported("content-encoding", "The body must not be compressed.")
   end
 end
@@ -150,7 +154,8 @@ end
 -- request is changed to what shall go upstream.
 local function check_headers(handle, headers)
   -- The transcoder would let it pass as it is.
-  if find(headers:get("content-type") or "", "^application/grpc") then
+  local content_type = headers:get("content-type") or ""
+  if find(content_type, "^application/grpc") then
     local is_native = headers:get("te") == "trailers"
     if is_native then handle:streamInfo():dynamicMetadata():set("caravel", "native", true) end
     return nil, refusals.unsupported("content-type", OTHER_PORT)
@@ -159,7 +164,7 @@ local function check_headers(handle, headers)
   if refusal or not route then return route, refusal end
   local length = tonumber(headers:get("content-length") or "") or 0
   if length > BODY_BYTES_MAX then return route, refusals.too_large() end
-  local unreadable = route.body and unreadable_body(headers)
+  local unreadable = route.body and unreadable_body(headers, content_type)
   local name = clean(headers, route.raw)
   if name then
     return route, refusals.unreadable_header(name)

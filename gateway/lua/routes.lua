@@ -2,6 +2,8 @@
 local contract = require("contract")
 local forms = require("forms")
 
+local find = string.find
+
 local routes = {}
 
 -- A branch has the branches below it by segment, "*" being a variable, and the calls that end there
@@ -9,6 +11,8 @@ local routes = {}
 local function new_branch() return { below = {}, ends = {} } end
 
 local root = new_branch()
+-- The calls at a path without variables, by the path as it is written.
+local plain = {}
 local ANY_SEGMENT = "*"
 
 local function resolve(fields)
@@ -32,6 +36,7 @@ local function add(route)
   end
   branch.ends[verb] = branch.ends[verb] or {}
   branch.ends[verb][route.method] = route
+  if not next(route.in_path) then plain[route.path] = branch.ends[verb] end
 end
 
 for _, fields in pairs(contract.messages) do resolve(fields) end
@@ -43,11 +48,12 @@ end
 
 -- Text with its %XX read, or nil where it has others, no UTF-8, or a character that nobody prints.
 function routes.decode(text)
-  if string.find(text, "%%") then
-    if string.find(string.gsub(text, "%%%x%x", ""), "%%") then return nil end
+  if find(text, "^[%w._~-]*$") then return text end
+  if find(text, "%", 1, true) then
+    if find(string.gsub(text, "%%%x%x", ""), "%", 1, true) then return nil end
     text = string.gsub(text, "%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
   end
-  if string.find(text, "[%z\1-\31\127]") or not forms.is_utf8(text) then return nil end
+  if find(text, "[%z\1-\31\127]") or not forms.is_utf8(text) then return nil end
   return text
 end
 
@@ -71,6 +77,7 @@ end
 -- variable has no colon in it that would begin a verb, and the verb's own colon is one. Returns nil
 -- for a path that is not there, and nil and true for one that cannot be read.
 function routes.find(path)
+  if plain[path] then return plain[path], path end
   local branch, written = root, {}
   local segments = {}
   for segment in string.gmatch(path, "/([^/]*)") do

@@ -55,6 +55,8 @@ class Pricing:
         self._corridors = corridors
         self._fees = fees
         self._rates = rates
+        # Made once: every quote has those of its corridor.
+        self._conditions = {corridor.id: _conditions(corridor) for corridor in corridors}
 
     async def quotes(
         self, orders: Sequence[QuoteOrder], now: datetime
@@ -73,7 +75,7 @@ class Pricing:
         return [
             corridor
             if isinstance(corridor, DomainError)
-            else _quote(order, corridor, next(next_fees), rates[corridor.id], now)
+            else self._quote(order, corridor, next(next_fees), rates[corridor.id], now)
             for order, corridor in zip(orders, corridors, strict=True)
         ]
 
@@ -97,7 +99,7 @@ class Pricing:
 
     def conditions(self, corridor_id: str) -> Conditions:
         """The present conditions of a corridor. Raises CorridorUnsupported."""
-        return _conditions(self._corridors.get(corridor_id))
+        return self._conditions[self._corridors.get(corridor_id).id]
 
     def _corridor(self, order: QuoteOrder) -> Corridor | DomainError:
         try:
@@ -110,6 +112,34 @@ class Pricing:
         except DomainError as error:
             return error
         return corridor
+
+    def _quote(
+        self,
+        order: QuoteOrder,
+        corridor: Corridor,
+        fees: Fees | DomainError,
+        trail: RateTrail | DomainError,
+        now: datetime,
+    ) -> Quote | DomainError:
+        if isinstance(fees, DomainError):
+            return fees
+        if isinstance(trail, DomainError):
+            return trail
+        try:
+            terms = agree_terms(order.amount, order.currency, fees, trail)
+        except DomainError as error:
+            return error
+        return Quote(
+            merchant_id=order.merchant_id,
+            id=new_id(),
+            corridor_id=corridor.id,
+            terms=terms,
+            trail=trail,
+            fee_schedule_version=fees.schedule_version,
+            created_at=now,
+            expires_at=now + timedelta(seconds=corridor.quote.lifetime_seconds),
+            conditions=self._conditions[corridor.id],
+        )
 
     async def _ask_fees(
         self, offered: Sequence[tuple[QuoteOrder, Corridor]]
@@ -132,34 +162,6 @@ class Pricing:
             for name, ids in sorted(traces.items())
         ]
         return dict(zip(sorted(traces), await self._rates.get(queries), strict=True))
-
-
-def _quote(
-    order: QuoteOrder,
-    corridor: Corridor,
-    fees: Fees | DomainError,
-    trail: RateTrail | DomainError,
-    now: datetime,
-) -> Quote | DomainError:
-    if isinstance(fees, DomainError):
-        return fees
-    if isinstance(trail, DomainError):
-        return trail
-    try:
-        terms = agree_terms(order.amount, order.currency, fees, trail)
-    except DomainError as error:
-        return error
-    return Quote(
-        merchant_id=order.merchant_id,
-        id=new_id(),
-        corridor_id=corridor.id,
-        terms=terms,
-        trail=trail,
-        fee_schedule_version=fees.schedule_version,
-        created_at=now,
-        expires_at=now + timedelta(seconds=corridor.quote.lifetime_seconds),
-        conditions=_conditions(corridor),
-    )
 
 
 def _conditions(corridor: Corridor) -> Conditions:

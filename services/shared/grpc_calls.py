@@ -17,11 +17,11 @@ from services.shared.enum_numbers import refuse_unknown_numbers
 from services.shared.errors import (
     DomainError,
     Invalid,
-    TooSlow,
     Unavailable,
     Unsupported,
     unexpected,
 )
+from services.shared.grpc_arrivals import Arrivals
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
@@ -74,19 +74,20 @@ def wrapper(
     without end. A second message is not read, as gRPC itself does.
     """
     logged = _log_at_debug if quiet else _log
+    arrivals, questions = Arrivals(message_seconds), Arrivals(conversation_seconds)
 
     def wrap(handler: Any, method: str) -> Any:
         # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
         # be read with the exception's own words.
         read, write = handler.request_deserializer, handler.response_serializer
-        begin = _Beginning(method, admit, read, logged, message_seconds)
+        begin = _Beginning(method, admit, read, logged, arrivals)
         if handler.unary_unary:
             answer = _unary(begin, handler.unary_unary)
             return grpc.stream_unary_rpc_method_handler(answer, None, write)
         if handler.unary_stream:
             answer = _stream(begin, handler.unary_stream)
         elif handler.stream_stream:
-            answer = _conversation(begin, handler.stream_stream, conversation_seconds)
+            answer = _conversation(begin, handler.stream_stream, questions)
         else:
             raise NotImplementedError(f"{method} has an answer for many messages")
         return grpc.stream_stream_rpc_method_handler(answer, None, write)
@@ -121,13 +122,13 @@ class _Beginning:
         admit: Admit,
         deserialize: Callable[[bytes], Any],
         logged: "_Log",
-        message_seconds: float,
+        arrivals: Arrivals,
     ) -> None:
         self._method = method
         self._admit = admit
         self._deserialize = deserialize
         self._logged = logged
-        self._message_seconds = message_seconds
+        self._arrivals = arrivals
 
     def call(self, context: Any) -> "_Call":
         """The call, within its trace and request."""
@@ -140,7 +141,7 @@ class _Beginning:
     async def message(self, call: "_Call", context: Any) -> Any:
         """The call's one message, once it is admitted."""
         self._admit(self._method, call.metadata)
-        message = await _arrival(context, self._message_seconds)
+        message = await self._arrivals.next_message(context)
         if message is grpc.aio.EOF:
             raise MessageMissing
         return self.read(message)
@@ -153,14 +154,6 @@ class _Beginning:
             raise RequestUnreadable from None
         refuse_unknown_numbers(read)
         return read
-
-
-async def _arrival(context: Any, seconds: float) -> Any:
-    try:
-        async with asyncio.timeout(seconds):
-            return await context.read()
-    except TimeoutError:
-        raise TooSlow("The message did not arrive in time.") from None
 
 
 def _unary(begin: _Beginning, answer: Handler) -> Handler:
@@ -191,9 +184,9 @@ def _stream(begin: _Beginning, answer: Handler) -> Handler:
     return wrapped
 
 
-def _conversation(begin: _Beginning, answer: Handler, seconds: float) -> Handler:
+def _conversation(begin: _Beginning, answer: Handler, questions: Arrivals) -> Handler:
     async def messages(context: Any) -> AsyncIterator[Any]:
-        while (message := await _arrival(context, seconds)) is not grpc.aio.EOF:
+        while (message := await questions.next_message(context)) is not grpc.aio.EOF:
             yield begin.read(message)
 
     async def wrapped(_: Any, context: Any) -> AsyncIterator[Any]:

@@ -135,7 +135,7 @@ class Route:
     # reached, a provider down.
     patience: timedelta = PATIENCE
     # How long a step takes as a rule, where the corridor says so and not its providers.
-    expected: Mapping[str, timedelta] = field(default_factory=dict)
+    expected: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

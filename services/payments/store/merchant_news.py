@@ -14,6 +14,7 @@ from services.payments.domain.payment import Payment
 from services.payments.ports import Encode
 from services.payments.steps import Change
 from services.payments.store import rows, wake
+from services.shared.db import HotStatement
 
 # Most merchants have none, and then this is all that it costs.
 _LISTENING = text(
@@ -22,14 +23,20 @@ _LISTENING = text(
      WHERE merchant_id = ANY(CAST(:merchants AS text[])) AND disabled_at IS NULL
     """
 )
-_INSERT = text(
-    """
-    INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body)
-    SELECT merchant_id, payment_id, sequence, endpoint_id, event_type, decode(body, 'hex')
-      FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, payment_id uuid, sequence integer, endpoint_id uuid,
-             event_type text, body text)
-    """
+# With the wake-up in it, because each statement would be a round trip.
+_INSERT = HotStatement(
+    text(
+        f"""
+        WITH told AS (
+            INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body)
+            SELECT merchant_id, payment_id, sequence, endpoint_id, event_type, decode(body, 'hex')
+              FROM json_to_recordset(CAST(:rows AS json))
+                AS r(merchant_id text, payment_id uuid, sequence integer, endpoint_id uuid,
+                     event_type text, body text)
+        )
+        {wake.MESSAGES_DUE}
+        """
+    )
 )
 
 
@@ -87,8 +94,7 @@ class MerchantNews:
             for endpoint_id in endpoints[payment.merchant_id]
         ]
         if told:
-            await connection.execute(_INSERT, {"rows": rows.as_json(told)})
-            await connection.execute(wake.MESSAGES_DUE)
+            await _INSERT.fetch(connection, {"rows": rows.as_json(told)})
 
 
 def cannot_tell(payment: Payment) -> bytes:

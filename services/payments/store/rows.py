@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -244,7 +245,9 @@ def _read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
     )
 
 
-def _route_row(route: Route) -> dict[str, Any]:
+# A corridor's payments all have the one route.
+@lru_cache(maxsize=256)
+def _route_row(route: Route) -> Mapping[str, Any]:
     return {
         "onramps": list(route.onramps),
         "offramps": list(route.offramps),
@@ -268,7 +271,8 @@ def _read_route(row: Mapping[str, Any]) -> Route:
     )
 
 
-def _late_funds_row(late_funds: LateFunds) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def _late_funds_row(late_funds: LateFunds) -> Mapping[str, Any]:
     return {
         "grace_seconds": int(late_funds.grace.total_seconds()),
         "tolerance_basis_points": late_funds.tolerance_basis_points,
