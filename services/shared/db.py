@@ -181,8 +181,13 @@ class HotStatement:
 
     def __init__(self, statement: TextClause) -> None:
         compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
+        self._words = str(statement)
         self._text = str(compiled)
         self._names = tuple(compiled.positiontup or ())
+
+    def __str__(self) -> str:
+        """The statement as it was given."""
+        return self._words
 
     async def fetch(
         self, connection: AsyncConnection, parameters: Mapping[str, Any]

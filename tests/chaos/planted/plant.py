@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import text
 
+from services.shared.db import HotStatement
 from tests.chaos.result import Violation
 
 # Which process of the mesh a bug is in: "worker-2".
@@ -51,10 +52,12 @@ class Patches:
 
     def reword(self, module: Any, name: str, old: str, new: str) -> None:
         """Changes the words of an SQL statement. Raises StatementChanged."""
-        statement = str(getattr(module, name))
+        found = getattr(module, name)
+        statement = str(found)
         if statement.count(old) != 1:
             raise StatementChanged(f"{name} does not say {old!r} once")
-        self.put(module, name, text(statement.replace(old, new)))
+        changed = text(statement.replace(old, new))
+        self.put(module, name, HotStatement(changed) if type(found) is HotStatement else changed)
 
     def undo(self) -> None:
         """Puts everything back."""
