@@ -24,8 +24,9 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 # As mutmut writes it: the tests have passed, have failed, there are none.
 PASSED, FAILED, NO_TESTS = 0, 1, 33
 # A function that nearly every test reaches is tried with so many of them, the most particular
-# first: those that failed with other mutants, and then those that reach the fewest functions.
-TESTS_MAX = 300
+# first: those that failed with other mutants, those that bear its module's name, and then those
+# that reach the fewest functions.
+TESTS_MAX = 500
 # Processor seconds of a mutant's tests beyond ten times those without a mutant, and so many more
 # of waiting, which are enough also on a busy machine: it is noticed where they are not enough.
 PATIENCE_SECONDS = 5
@@ -87,6 +88,7 @@ class Trial:
         self, session: pytest.Session, mutants: list[str], tests: dict[str, list[tuple[int, float]]]
     ) -> dict[str, int]:
         codes: dict[str, int] = {}
+        files = [item.path.stem for item in session.items]
         running: dict[int, str] = {}
         for mutant in mutants:
             reaching = tests.get(mangled_name_from_mutant_name(mutant), [])
@@ -95,7 +97,8 @@ class Trial:
                 continue
             if len(running) >= (os.cpu_count() or 1):
                 codes |= _ended(running)
-            reaching.sort(key=lambda test: -self._failures[test[0]])
+            module = mutant.split(".")[-2]
+            reaching.sort(key=lambda t: (-self._failures[t[0]], module not in files[t[0]]))
             items = {number: session.items[number] for number, _ in reaching[:TESTS_MAX]}
             seconds = PATIENCE_SECONDS + int(10 * sum(took for _, took in reaching))
             running[_fork(lambda: self._try(mutant, items), seconds)] = mutant  # noqa: B023

@@ -20,7 +20,7 @@ from services.payments.domain.holds import HoldReason
 from services.payments.domain.payment import ENDED, UNCOLLECTED, State
 from services.payments.domain.quote import RateTrail
 from services.payments.steps import before_refund
-from services.payments.steps.disputes import disputed, settle_dispute
+from services.payments.steps.disputes import disputed, settle_dispute, take_at_its_word
 from services.payments.steps.facts import Call, Change, Plan, Work
 from services.payments.steps.late_funds import price_anew
 from services.payments.steps.late_success import (
@@ -115,8 +115,7 @@ class Decider:
         else is done, where it can be."""
         capabilities = self._capabilities.get(live(work).provider)
         if capabilities is None or capabilities.look_up is LookUp.NONE:
-            told = work.disputed.answer if work.disputed else Answer(outcome=Outcome.UNKNOWN)
-            return rest(work, settle_dispute(work, capabilities, told, work.claimed_at))
+            return rest(work, take_at_its_word(work))
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:

@@ -86,22 +86,32 @@ def settle_dispute(
     work: Work, capabilities: Capabilities | None, answer: Answer, now: datetime
 ) -> Change:
     """What the provider's answer means for an event that tells of a success against our record."""
-    attempt, news = live(work), work.disputed
-    if news is None:
-        raise ValueError(f"{work.payment.transaction_id} has no event in dispute")
+    attempt, news = live(work), _in_dispute(work)
     if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
         return confirm(work, attempt, answer)
-    if capabilities is None or _has_nothing(answer):
-        # Its own signed word against its look-up, or nobody to ask.
-        if capabilities is None or (news.answer.signed and capabilities.signs_events):
-            return confirm(work, attempt, news.answer, told_alone=True)
-        return _stale(work, news)
-    if capabilities.says_failed(answer):
+    if capabilities is None:
+        return take_at_its_word(work)
+    if _has_nothing(answer) and news.answer.signed and capabilities.signs_events:
+        # Its own signed word against its look-up.
+        return take_at_its_word(work)
+    if _has_nothing(answer) or capabilities.says_failed(answer):
         return _stale(work, news)
     received_at = news.received_at or now
     if now - received_at >= capabilities.unknown_hold_after:
-        return confirm(work, attempt, news.answer, told_alone=True)
+        return take_at_its_word(work)
     return release(work, due_in=poll_in(received_at, now))
+
+
+def take_at_its_word(work: Work) -> Change:
+    """Nobody has confirmed the event, and nobody can: it is all there is, and a person must see to
+    it. It shows nothing to have moved."""
+    return confirm(work, live(work), _in_dispute(work).answer, told_alone=True)
+
+
+def _in_dispute(work: Work) -> News:
+    if work.disputed is None:
+        raise ValueError(f"{work.payment.transaction_id} has no event in dispute")
+    return work.disputed
 
 
 def _has_nothing(answer: Answer) -> bool:

@@ -296,6 +296,9 @@ def test_where_nobody_can_be_asked_an_event_alone_is_a_hold() -> None:
         plan = Decider(capabilities, lambda: 0.0).plan(work)
         assert plan.call is None
         assert plan.change.payment.hold_reason == "late_success"
+        # It alone shows nothing to have moved, so that nothing is on suspense.
+        assert plan.change.attempt is not None
+        assert (plan.change.attempt.moved, plan.change.postings) == (None, ())
 
 
 @pytest.mark.parametrize("state", LIVE)
