@@ -153,7 +153,13 @@ return {
       ["EXPIRED"] = true,
       ["ON_HOLD"] = true,
     },
-    ["caravel.payments.v1.DeadLetter.Kind"] = { ["STEP"] = true, ["INBOX"] = true, ["OUTBOX"] = true, ["ORPHAN"] = true },
+    ["caravel.payments.v1.DeadLetter.Kind"] = {
+      ["STEP"] = true,
+      ["INBOX"] = true,
+      ["OUTBOX"] = true,
+      ["ORPHAN"] = true,
+      ["UNREADABLE"] = true,
+    },
     ["caravel.payments.v1.ResolveAttemptRequest.Outcome"] = { ["SUCCEEDED"] = true, ["FAILED"] = true },
   },
 }

@@ -28,7 +28,7 @@ from services.payments.config import (
     ServiceSettings,
     WorkerSettings,
 )
-from services.payments.convert import encode_event, encode_payment
+from services.payments.convert import decode_payment, encode_event, encode_payment
 from services.payments.domain.overdue import expected_times
 from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
@@ -178,11 +178,11 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             fees=wrap(GrpcFees(a)),
             rates=wrap(GrpcRates(b)),
             providers=wrap(providers),
-            store=wrap(PostgresPayments(engine, encode_event)),
-            work=wrap(PostgresWork(engine, encode_event)),
+            store=wrap(PostgresPayments(engine, encode_event, decode_payment)),
+            work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_payment)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
-            operations=PostgresOperations(engine, encode_event),
+            operations=PostgresOperations(engine, encode_event, decode_payment),
             ready=ready,
         )
 
@@ -249,7 +249,9 @@ async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
         statement_seconds=VERIFY_STATEMENT_SECONDS,
         reads_all=True,
     ) as engine:
-        yield PostgresAudit(engine, overdue_seconds=config.overdue_seconds)
+        yield PostgresAudit(
+            engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_payment
+        )
 
 
 @asynccontextmanager
@@ -266,7 +268,9 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
         reads_all=True,
     ) as engine:
         auditor = Auditor(
-            PostgresAudit(engine, overdue_seconds=config.overdue_seconds),
+            PostgresAudit(
+                engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_payment
+            ),
             METRICS,
             every_seconds=config.audit_seconds,
         )

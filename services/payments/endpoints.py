@@ -6,7 +6,12 @@ import secrets
 from collections.abc import Sequence
 
 from services.payments.domain.addresses import Targets
-from services.payments.domain.endpoint import Endpoint, check_url, read_endpoint_id
+from services.payments.domain.endpoint import (
+    Endpoint,
+    UnreadableEndpoint,
+    check_url,
+    read_endpoint_id,
+)
 from services.payments.ports import EndpointStore
 from services.shared.ids import new_id
 
@@ -26,7 +31,7 @@ class Endpoints:
         secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
         return await self._store.add(merchant_id, new_id(), url, f"whsec_{secret}")
 
-    async def list(self, merchant_id: str) -> Sequence[Endpoint]:
+    async def list(self, merchant_id: str) -> Sequence[Endpoint | UnreadableEndpoint]:
         """Those that are not deleted, oldest first."""
         return await self._store.list(merchant_id)
 

@@ -16,9 +16,10 @@ from services.payments.domain.operator import (
     LetterKey,
     Operator,
     OperatorAction,
+    UnreadableAction,
     read_dead_letter_id,
 )
-from services.payments.domain.overdue import OverduePayment, expected_times
+from services.payments.domain.overdue import OverduePayment, UnreadableOverdue, expected_times
 from services.payments.domain.payment import Payment, PaymentBusy, read_transaction_id
 from services.payments.ports import LetterFilter, Operations, OperatorTransaction, Providers
 from services.payments.steps import Change, Decider
@@ -31,6 +32,8 @@ from services.payments.steps.operator import (
 )
 from services.shared.errors import Unavailable
 from services.shared.rollback import repeated
+
+Late = OverduePayment | UnreadableOverdue
 
 
 class Operating:
@@ -52,7 +55,7 @@ class Operating:
 
     async def overdue(
         self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
-    ) -> tuple[Sequence[OverduePayment], OverduePayment | None]:
+    ) -> tuple[Sequence[Late], Late | None]:
         """A page of what makes no progress, what has stood still longest first, and where to go on
         after it; None at the end."""
         try:
@@ -67,7 +70,7 @@ class Operating:
 
     async def actions(
         self, merchant_id: str, *, before: UUID | None, limit: int
-    ) -> tuple[Sequence[OperatorAction], UUID | None]:
+    ) -> tuple[Sequence[OperatorAction | UnreadableAction], UUID | None]:
         """A page of the log, the last action first, and the id to go on before; None at the end."""
         page = await self._operations.actions(merchant_id, before=before, limit=limit + 1)
         return page[:limit], page[limit - 1].id if len(page) > limit else None

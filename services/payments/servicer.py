@@ -18,7 +18,15 @@ from caravel.payments.v1 import (
 from services.payments import convert
 from services.payments.auth import merchant_id_var
 from services.payments.batcher import Batcher
-from services.payments.domain.payment import Payment, UnreadablePayment
+from services.payments.domain.endpoint import Endpoint, UnreadableEndpoint
+from services.payments.domain.operator import OperatorAction, UnreadableAction
+from services.payments.domain.overdue import OverduePayment, UnreadableOverdue
+from services.payments.domain.payment import (
+    Payment,
+    RecordedEvent,
+    UnreadableEvent,
+    UnreadablePayment,
+)
 from services.payments.endpoints import Endpoints
 from services.payments.operating import Operating
 from services.payments.pricing import Pricing
@@ -90,7 +98,10 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         events = await self._reading.events(merchant_id_var.get(), request.transaction_id)
         return payments_pb2.ListPaymentEventsResponse(
-            events=[convert.write_event(event) for event in events]
+            events=[convert.write_event(one) for one in events if isinstance(one, RecordedEvent)],
+            unreadable_sequences=[
+                one.sequence for one in events if isinstance(one, UnreadableEvent)
+            ],
         )
 
     async def CancelPayment(  # noqa: N802 - the contract's name
@@ -187,7 +198,12 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         """See endpoints.proto."""
         endpoints = await self._endpoints.list(merchant_id_var.get())
         return endpoints_pb2.ListEndpointsResponse(
-            endpoints=[convert.write_endpoint(endpoint) for endpoint in endpoints]
+            endpoints=[
+                convert.write_endpoint(one) for one in endpoints if isinstance(one, Endpoint)
+            ],
+            unreadable_endpoint_ids=[
+                one.endpoint_id for one in endpoints if isinstance(one, UnreadableEndpoint)
+            ],
         )
 
     async def DeleteEndpoint(  # noqa: N802 - the contract's name
@@ -262,8 +278,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         after, limit = convert.read_overdue_request(request)
         page, last = await self._operating.overdue(merchant_id_var.get(), after=after, limit=limit)
         return admin_pb2.ListOverduePaymentsResponse(
-            payments=[convert.write_overdue(late) for late in page],
+            payments=[
+                convert.write_overdue(one) for one in page if isinstance(one, OverduePayment)
+            ],
             next_page_token=convert.write_overdue_token(last),
+            unreadable_transaction_ids=[
+                one.transaction_id for one in page if isinstance(one, UnreadableOverdue)
+            ],
         )
 
     async def ListOperatorActions(  # noqa: N802 - the contract's name
@@ -275,6 +296,9 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             merchant_id_var.get(), before=before, limit=limit
         )
         return admin_pb2.ListOperatorActionsResponse(
-            actions=[convert.write_action(action) for action in page],
+            actions=[convert.write_action(one) for one in page if isinstance(one, OperatorAction)],
             next_page_token=convert.write_actions_token(last),
+            unreadable_action_ids=[
+                one.action_id for one in page if isinstance(one, UnreadableAction)
+            ],
         )

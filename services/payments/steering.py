@@ -95,6 +95,8 @@ class Steering:
                     return Created(response=own.response, replayed=False)
         if stored.fingerprint != order.fingerprint:
             raise IdempotencyKeyReused
+        if stored.refusal is not None:
+            raise stored.refusal
         return Created(response=stored.response, replayed=True)
 
 

@@ -352,6 +352,30 @@ operator_actions = Table(
     _instant("acted_at", default=True),
 )
 
+# Rows of other tables that cannot be read, by their tables and keys; an entry is kept for good.
+unreadable_rows = Table(
+    "unreadable_rows",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    # The values of the row's primary key as a JSON array of texts.
+    Column("row_key", Text, primary_key=True),
+    Column("merchant_id", Text),
+    Column("payment_id", Uuid),
+    # Empty where that cannot be said.
+    Column("column_name", Text, nullable=False),
+    # The class of the error and its place, and nothing of the row.
+    Column("error", Text, nullable=False),
+    # OPEN, ENDED where the row can be read again, or DISCARDED where an operator wants to see it no
+    # more, until it can be read again.
+    Column("state", Text, nullable=False, server_default=text("'OPEN'")),
+    _instant("found_at", default=True),
+    Index(
+        "unreadable_rows_open_idx",
+        "merchant_id",
+        postgresql_where=text("state = 'OPEN'"),
+    ),
+)
+
 # The columns that the application changes once their row is there. A migration grants it each by
 # name, and no other; tables that are not named only grow.
 CHANGED: Mapping[str, frozenset[str]] = {
@@ -372,6 +396,7 @@ CHANGED: Mapping[str, frozenset[str]] = {
         | {"step_failures", "updated_at", "version", "waiting_since"}
     ),
     "quotes": frozenset(("payment_id",)),
+    "unreadable_rows": frozenset(("column_name", "error", "found_at", "state")),
     "webhook_endpoints": frozenset(("disabled_at", "disabled_reason")),
     "webhook_inbox": frozenset(("failures", "last_error", "merchant_id", "set_aside_at", "state")),
 }

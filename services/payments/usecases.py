@@ -10,6 +10,7 @@ from services.payments.domain.payment import (
     Payment,
     Recipient,
     RecordedEvent,
+    UnreadableEvent,
     UnreadablePayment,
     read_transaction_id,
 )
@@ -194,8 +195,10 @@ class Reading:
         page = await self._store.page(merchant_id, wanted, before=before, limit=limit + 1)
         return page[:limit], page[limit - 1].id if len(page) > limit else None
 
-    async def events(self, merchant_id: str, transaction_id: str) -> Sequence[RecordedEvent]:
-        """A payment's history, oldest first. Raises PaymentNotFound."""
+    async def events(
+        self, merchant_id: str, transaction_id: str
+    ) -> Sequence[RecordedEvent | UnreadableEvent]:
+        """A payment's history, oldest first, with its gaps. Raises PaymentNotFound."""
         return await self._store.events(merchant_id, read_transaction_id(transaction_id))
 
     async def create_quote(self, order: QuoteOrder) -> tuple[Quote, datetime]:
@@ -245,5 +248,7 @@ def _answer(
         return error if fingerprint == order.fingerprint else IdempotencyKeyInUse()
     if answer.fingerprint != order.fingerprint:
         return IdempotencyKeyReused()
+    if answer.refusal is not None:
+        return answer.refusal
     first = own.pop(order.key, None) == answer.response
     return Created(response=answer.response, replayed=not first)

@@ -10,7 +10,7 @@ from services.payments.assembly import assemble_audit
 from services.payments.config import AuditSettings
 from services.payments.store.audit import Accounts, Balance, Finding, Report, Suspended
 from services.shared.errors import CannotStart, Unavailable
-from services.shared.money import exponent
+from services.shared.money import EXPONENTS
 
 # Wide enough for the longest account and a hundred million of the smallest currency.
 ACCOUNT_WIDTH, PAYMENTS_WIDTH, AMOUNT_WIDTH = 56, 10, 24
@@ -66,8 +66,10 @@ def _line(name: str, payments: str, amount: str) -> str:
 
 
 def _amount(minor: int, currency: str) -> str:
-    whole, part = divmod(abs(minor), 10 ** exponent(currency))
-    digits = f".{part:0{exponent(currency)}}" if exponent(currency) else ""
+    # In minor units where nobody knows the currency, which must not end a report about it.
+    places = EXPONENTS.get(currency, 0)
+    whole, part = divmod(abs(minor), 10**places)
+    digits = f".{part:0{places}}" if places else ""
     return f"{'-' if minor < 0 else ''}{whole:,}{digits} {currency}"
 
 

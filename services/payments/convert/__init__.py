@@ -29,6 +29,7 @@ from services.payments.convert.reading import (
     write_page_token,
 )
 from services.payments.convert.writing import (
+    decode_payment,
     encode_payment,
     write_corridor,
     write_event,
@@ -38,6 +39,7 @@ from services.payments.convert.writing import (
 )
 
 __all__ = [
+    "decode_payment",
     "encode_event",
     "encode_payment",
     "read_actions_request",

@@ -23,8 +23,9 @@ from services.payments.domain.operator import (
     LetterKey,
     Operator,
     OperatorAction,
+    Record,
 )
-from services.payments.domain.overdue import OverduePayment
+from services.payments.domain.overdue import OverduePayment, UnreadableOverdue
 from services.payments.domain.payment import Failure
 from services.payments.ports import LetterFilter
 from services.shared.errors import field_invalid
@@ -108,7 +109,12 @@ def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
         last_error=letter.last_error,
         set_aside_at=timestamp(letter.set_aside_at),
         event=letter.event,
+        record=_write_record(letter.record) if letter.record else None,
     )
+
+
+def _write_record(record: Record) -> admin_pb2.DeadLetter.Record:
+    return admin_pb2.DeadLetter.Record(table=record.table, key=record.key, column=record.column)
 
 
 def write_letters_token(wanted: LetterFilter, last: DeadLetter | None) -> str:
@@ -149,7 +155,7 @@ def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
     )
 
 
-def write_overdue_token(last: OverduePayment | None) -> str:
+def write_overdue_token(last: OverduePayment | UnreadableOverdue | None) -> str:
     """Where to go on; empty at the end."""
     return _write_token([last.since.isoformat(), str(last.payment_id)]) if last else ""
 
@@ -217,7 +223,7 @@ def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
     try:
         return Kind(admin_pb2.DeadLetter.Kind.Name(number)) if number else None
     except ValueError:
-        raise field_invalid("kind", "kind must be STEP, INBOX, OUTBOX or ORPHAN") from None
+        raise field_invalid("kind", f"kind must be one of {', '.join(Kind)}") from None
 
 
 def _read_size(page_size: int) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from caravel.payments.v1 import payments_pb2, webhooks_pb2
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.domain.payment import Payment, RecordedEvent
@@ -51,6 +52,17 @@ def write_payment(payment: Payment) -> payments_pb2.Payment:
 def encode_payment(payment: Payment) -> bytes:
     """The bytes that a replay repeats; deterministic, so that equal payments are equal bytes."""
     return write_payment(payment).SerializeToString(deterministic=True)
+
+
+def decode_payment(response: bytes) -> payments_pb2.Payment:
+    """The payment of an answer that was kept. Raises ValueError where it is none."""
+    try:
+        payment = payments_pb2.Payment.FromString(response)
+    except DecodeError:
+        raise ValueError("no payment can be read from it") from None
+    if not payment.transaction_id:
+        raise ValueError("the payment has no id")
+    return payment
 
 
 def write_event(recorded: RecordedEvent) -> payments_pb2.PaymentEvent:

@@ -53,6 +53,18 @@ class Endpoint:
         return encode_id("whe", self.id)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnreadableEndpoint:
+    """An endpoint whose record cannot be read, named in the list of the others."""
+
+    id: UUID
+
+    @property
+    def endpoint_id(self) -> str:
+        """The public id."""
+        return encode_id("whe", self.id)
+
+
 def read_endpoint_id(text: str) -> UUID:
     """The id behind a public endpoint id. Raises EndpointNotFound for a malformed one."""
     endpoint_id = decode_id("whe", text)

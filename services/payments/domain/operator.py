@@ -44,6 +44,8 @@ class Kind(StrEnum):
     OUTBOX = "OUTBOX"
     # A verified event about a payment or an attempt that we do not know.
     ORPHAN = "ORPHAN"
+    # A row of the database that cannot be read.
+    UNREADABLE = "UNREADABLE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,17 @@ class LetterKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Record:
+    """A row of the database that cannot be read."""
+
+    table: str
+    # The values of its primary key, as a JSON array of texts.
+    key: str
+    # The column that cannot; empty where that cannot be said.
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeadLetter:
     """Something that kept failing and was set aside."""
 
@@ -73,6 +86,8 @@ class DeadLetter:
     set_aside_at: datetime
     # In words, of an event: its type, outcome and amount.
     event: str = ""
+    # The row that cannot be read, where it is about one.
+    record: Record | None = None
 
     @property
     def transaction_id(self) -> str:
@@ -113,6 +128,18 @@ class OperatorAction:
     # A dead letter's or a payment's public id.
     subject: str
     acted_at: datetime
+
+    @property
+    def action_id(self) -> str:
+        """The public id."""
+        return encode_id("act", self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableAction:
+    """An action whose record cannot be read, named in the log of the others."""
+
+    id: UUID
 
     @property
     def action_id(self) -> str:

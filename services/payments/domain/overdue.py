@@ -87,6 +87,20 @@ class OverduePayment:
         return encode_id("pay", self.payment_id)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnreadableOverdue:
+    """An overdue payment whose record cannot be read, named in the list of the others."""
+
+    payment_id: UUID
+    # Its place in the list.
+    since: datetime
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id."""
+        return encode_id("pay", self.payment_id)
+
+
 def expected_times(capabilities: Mapping[str, Capabilities]) -> Sequence[ExpectedTime]:
     """The table: each state with its usual time, and with that of each provider that has declared
     one. The time that a payment's corridor states stands with the payment and comes first."""

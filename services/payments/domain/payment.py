@@ -314,6 +314,13 @@ class UnreadablePayment:
         return encode_id("pay", self.id)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnreadableEvent:
+    """An event whose record cannot be read, named in its payment's history."""
+
+    sequence: int
+
+
 def read_transaction_id(text: str) -> UUID:
     """The id behind a public payment id. Raises PaymentNotFound for a malformed one."""
     payment_id = decode_id("pay", text)

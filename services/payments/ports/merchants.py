@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.payments.domain.delivery import Delivery, Reply, Verdict
-from services.payments.domain.endpoint import Endpoint
+from services.payments.domain.endpoint import Endpoint, UnreadableEndpoint
 
 
 class EndpointStore(Protocol):
@@ -15,8 +15,9 @@ class EndpointStore(Protocol):
         """Keeps a new endpoint. Raises EndpointsExhausted."""
         ...
 
-    async def list(self, merchant_id: str) -> Sequence[Endpoint]:
-        """Those of a merchant that are not deleted, oldest first."""
+    async def list(self, merchant_id: str) -> Sequence[Endpoint | UnreadableEndpoint]:
+        """Those of a merchant that are not deleted, oldest first; one whose record cannot be read
+        is named in its place."""
         ...
 
     async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:

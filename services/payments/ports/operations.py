@@ -14,8 +14,9 @@ from services.payments.domain.operator import (
     LetterKey,
     Operator,
     OperatorAction,
+    UnreadableAction,
 )
-from services.payments.domain.overdue import ExpectedTime, OverduePayment
+from services.payments.domain.overdue import ExpectedTime, OverduePayment, UnreadableOverdue
 from services.payments.domain.payment import Payment
 from services.payments.steps import Change, Work
 
@@ -49,11 +50,14 @@ class OperatorTransaction(Protocol):
         ...
 
     async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
-        """Makes a row of inbox or outbox that is set aside pending again; False where none is."""
+        """Has anything but a step tried again; False where it is not set aside.
+
+        Raises PaymentUnreadable where a row that could not be read still cannot.
+        """
         ...
 
     async def discard(self, merchant_id: str, key: LetterKey) -> bool:
-        """Gives up a row of inbox or outbox that is set aside; False where none is."""
+        """Gives up anything but a step; False where it is not set aside."""
         ...
 
     async def log(
@@ -87,12 +91,14 @@ class Operations(Protocol):
         *,
         after: tuple[datetime, UUID] | None,
         limit: int,
-    ) -> Sequence[OverduePayment]:
-        """Up to limit payments that make no progress, those that have stood still longest first."""
+    ) -> Sequence[OverduePayment | UnreadableOverdue]:
+        """Up to limit payments that make no progress, those that have stood still longest first;
+        one whose record cannot be read is named in its place."""
         ...
 
     async def actions(
         self, merchant_id: str, *, before: UUID | None, limit: int
-    ) -> Sequence[OperatorAction]:
-        """Up to limit actions, the last first, those older than `before`."""
+    ) -> Sequence[OperatorAction | UnreadableAction]:
+        """Up to limit actions, the last first, those older than `before`; one whose record cannot
+        be read is named in its place."""
         ...

@@ -12,6 +12,7 @@ from services.payments.domain.payment import (
     PaymentNotFound,
     RecordedEvent,
     State,
+    UnreadableEvent,
     UnreadablePayment,
 )
 from services.payments.domain.quote import Quote
@@ -30,6 +31,8 @@ class StoredAnswer:
 
     fingerprint: bytes
     response: bytes
+    # The error to give in its place, where it cannot be read any more.
+    refusal: DomainError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +89,11 @@ class PaymentStore(Protocol):
         read is named in its place."""
         ...
 
-    async def events(self, merchant_id: str, payment_id: UUID) -> Sequence[RecordedEvent]:
-        """A payment's whole history, oldest first. Raises PaymentNotFound."""
+    async def events(
+        self, merchant_id: str, payment_id: UUID
+    ) -> Sequence[RecordedEvent | UnreadableEvent]:
+        """A payment's whole history, oldest first; one whose record cannot be read is named in its
+        place. Raises PaymentNotFound."""
         ...
 
     async def add_quote(self, quote: Quote) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.domain.payment import Failure
 from services.payments.steps import News
+from services.payments.store.rows import read_money
 from services.shared.money import Money
 
 
@@ -43,7 +44,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         number=row.number,
         provider=row.provider,
         key=row.key,
-        amount=Money(row.amount_minor, row.currency),
+        amount=read_money(row, "amount_minor", "currency"),
         state=AttemptState(row.state),
         provider_reference=row.provider_reference,
         sent_at=row.sent_at,
@@ -52,7 +53,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         unknown_since=row.unknown_since,
         inconclusive_count=row.inconclusive_count,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
-        moved=Money(row.moved_minor, row.moved_currency) if row.moved_currency else None,
+        moved=read_money(row, "moved_minor", "moved_currency") if row.moved_currency else None,
     )
 
 

@@ -1,10 +1,9 @@
 """Merchants' webhook endpoints. A deleted one keeps its row, because the outbox names it."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments import tables
@@ -13,9 +12,13 @@ from services.payments.domain.endpoint import (
     Endpoint,
     EndpointNotFound,
     EndpointsExhausted,
+    UnreadableEndpoint,
 )
 from services.payments.store.columns import columns
-from services.shared.db import connected
+from services.payments.store.sources import ENDPOINTS
+from services.payments.store.unreadable import UnreadableRow, fetch_each
+from services.payments.store.unreadable_rows import UnreadableRows
+from services.shared.db import autocommitted, connected
 from services.shared.ids import encode_id
 from services.shared.rollback import repeated
 
@@ -33,13 +36,6 @@ _ADD = text(
     RETURNING {_ENDPOINT}
     """
 )
-_LIST = text(
-    f"""
-    SELECT {_ENDPOINT} FROM webhook_endpoints
-     WHERE merchant_id = :merchant_id AND disabled_reason IS DISTINCT FROM '{_DELETED}'
-     ORDER BY id
-    """
-)
 _DELETE = text(
     f"""
     UPDATE webhook_endpoints
@@ -55,6 +51,8 @@ class PostgresEndpoints:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._reader = autocommitted(engine)
+        self._unreadable = UnreadableRows(engine)
 
     @repeated
     async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
@@ -69,14 +67,26 @@ class PostgresEndpoints:
             await connection.commit()
         if row is None:
             raise EndpointsExhausted(maximum=str(ENDPOINTS_MAX))
-        return _read(row)
+        return ENDPOINTS.read(row)
 
     @repeated
-    async def list(self, merchant_id: str) -> Sequence[Endpoint]:
+    async def list(self, merchant_id: str) -> Sequence[Endpoint | UnreadableEndpoint]:
         """See EndpointStore.list."""
-        async with connected(self._engine) as connection:
-            found = await connection.execute(_LIST, {"merchant_id": merchant_id})
-            return [_read(row) for row in found]
+        table = tables.webhook_endpoints
+        query = (
+            select(table)
+            .where(
+                table.c.merchant_id == merchant_id,
+                table.c.disabled_reason.is_distinct_from(_DELETED),
+            )
+            .order_by(table.c.id)
+        )
+        found = await fetch_each(self._reader, ENDPOINTS, query)
+        self._unreadable.note(row for row in found if isinstance(row, UnreadableRow))
+        return [
+            UnreadableEndpoint(id=UUID(row.values[1])) if isinstance(row, UnreadableRow) else row
+            for row in found
+        ]
 
     @repeated
     async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:
@@ -89,14 +99,3 @@ class PostgresEndpoints:
             await connection.commit()
         if row is None:
             raise EndpointNotFound(endpoint_id=encode_id("whe", endpoint_id))
-
-
-def _read(row: Row[Any]) -> Endpoint:
-    return Endpoint(
-        merchant_id=row.merchant_id,
-        id=row.id,
-        url=row.url,
-        secret=row.secret,
-        created_at=row.created_at,
-        disabled_at=row.disabled_at,
-    )

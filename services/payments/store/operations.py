@@ -1,79 +1,41 @@
-"""What operators see and do: dead letters of three kinds as one list, the log of actions, and the
-transaction in which a verb changes a payment, the inbox or the outbox and is written down."""
+"""What operators see and do: the lists, and the transaction in which a verb changes a payment, the
+inbox or the outbox and is written down in the log of actions."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments import tables
 from services.payments.domain.operator import (
     Action,
     DeadLetter,
-    Kind,
     LetterKey,
     Operator,
     OperatorAction,
+    UnreadableAction,
 )
-from services.payments.domain.overdue import ExpectedTime, OverduePayment
+from services.payments.domain.overdue import ExpectedTime, OverduePayment, UnreadableOverdue
 from services.payments.failures import Patience
 from services.payments.ports import Encode, LetterFilter
+from services.payments.steps import Work
 from services.payments.store import wake
 from services.payments.store.columns import columns
+from services.payments.store.letters import discard, list_letters, requeue
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.overdue import list_overdue
-from services.payments.store.unreadable import read_each, report_unreadable
-from services.payments.store.watch import MATCH
+from services.payments.store.sources import ACTIONS
+from services.payments.store.unreadable import UnreadableRow, fetch_each
+from services.payments.store.unreadable_rows import UnreadableRows, end_of_payment
 from services.payments.store.work import PostgresWorkTransaction
-from services.shared.db import connected
+from services.shared.db import autocommitted, connected
 from services.shared.ids import new_id
-from services.shared.money import Money
 from services.shared.rollback import repeated
 
 _ACTION = columns(tables.operator_actions)
-# The outbox does not say when a row was set aside; its last turn is when it was.
-_DEAD_LETTERS = text(
-    """
-    SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at, event_type, answer
-      FROM (
-        SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
-               p.step_failures AS attempts, p.last_error,
-               coalesce((SELECT max(e.occurred_at) FROM payment_events e
-                 WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
-                   AND e.cause = 'held_step_failed'), p.updated_at) AS set_aside_at,
-               NULL AS event_type, NULL::jsonb AS answer
-          FROM payments p WHERE p.merchant_id = :merchant_id AND p.hold_reason = 'step_failed'
-        UNION ALL
-        SELECT 'INBOX', provider || ' ' || event_id, payment_id, 'event_failed', failures,
-               last_error, coalesce(set_aside_at, received_at), event_type, answer
-          FROM webhook_inbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
-        UNION ALL
-        SELECT 'ORPHAN', provider || ' ' || event_id, payment_id,
-               CASE WHEN merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
-               failures, last_error, received_at, event_type, answer
-          FROM webhook_inbox
-         WHERE state = 'UNMATCHED' AND (merchant_id IS NULL OR merchant_id = :merchant_id)
-        UNION ALL
-        SELECT 'OUTBOX', payment_id || ' ' || sequence || ' ' || endpoint_id, payment_id,
-               'delivery_failed', failures, last_error, due_at, NULL, NULL::jsonb
-          FROM outbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
-    ) AS letters
-     WHERE kind = coalesce(:kind, kind)
-       AND (CAST(:at AS timestamptz) IS NULL
-            OR (set_aside_at, kind, words) < (CAST(:at AS timestamptz), :at_kind, :at_words))
-     ORDER BY set_aside_at DESC, kind DESC, words DESC LIMIT :limit
-    """
-)
-_ACTIONS = text(
-    f"""
-    SELECT {_ACTION} FROM operator_actions
-     WHERE merchant_id = :merchant_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
-     ORDER BY id DESC LIMIT :limit
-    """
-)
 _LOG = text(
     f"""
     INSERT INTO operator_actions (merchant_id, id, operator, action, subject, note)
@@ -87,95 +49,38 @@ _IS_SET_ASIDE = text(
      WHERE merchant_id = :merchant_id AND id = :id AND hold_reason = 'step_failed'
     """
 )
-_REQUEUE_NEWS = text(
-    """
-    WITH moved AS (
-        UPDATE webhook_inbox
-           SET state = 'PENDING', failures = 0, last_error = NULL, set_aside_at = NULL
-         WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
-           AND state = 'SET_ASIDE'
-        RETURNING merchant_id, payment_id
-    )
-    UPDATE payments p SET due_at = now(), nudged = true
-      FROM moved m WHERE p.merchant_id = m.merchant_id AND p.id = m.payment_id
-    RETURNING p.id
-    """
-)
-_DISCARD_NEWS = text(
-    """
-    UPDATE webhook_inbox SET state = 'DISCARDED'
-     WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
-       AND state = 'SET_ASIDE'
-    RETURNING event_id
-    """
-)
-_REQUEUE_ORPHAN = text(
-    MATCH.format("AND p.merchant_id = :merchant_id AND w.provider || ' ' || w.event_id = :words")
-)
-_DISCARD_ORPHAN = text(
-    """
-    UPDATE webhook_inbox SET state = 'DISCARDED'
-     WHERE provider || ' ' || event_id = :words AND state = 'UNMATCHED'
-       AND (merchant_id IS NULL OR merchant_id = :merchant_id)
-    RETURNING event_id
-    """
-)
-_OUTBOX_ROW = """
-    merchant_id = :merchant_id AND state = 'SET_ASIDE'
-       AND payment_id || ' ' || sequence || ' ' || endpoint_id = :words
-    RETURNING sequence
-"""
-_REQUEUE_NOTICE = text(
-    f"""
-    UPDATE outbox SET state = 'PENDING', failures = 0, last_error = NULL, due_at = now()
-     WHERE {_OUTBOX_ROW}
-    """
-)
-_DISCARD_NOTICE = text(f"UPDATE outbox SET state = 'DISCARDED' WHERE {_OUTBOX_ROW}")
-_REQUEUE = {Kind.ORPHAN: _REQUEUE_ORPHAN, Kind.INBOX: _REQUEUE_NEWS, Kind.OUTBOX: _REQUEUE_NOTICE}
-_DISCARD = {Kind.ORPHAN: _DISCARD_ORPHAN, Kind.INBOX: _DISCARD_NEWS, Kind.OUTBOX: _DISCARD_NOTICE}
 
 
 class PostgresOperations:
     """The port Operations on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        encode_event: Encode = cannot_tell,
+        decode_answer: Callable[[bytes], object] | None = None,
+    ) -> None:
+        """decode_answer raises for a stored answer that cannot be given again."""
         self._engine = engine
+        self._reader = autocommitted(engine)
         self._merchants = MerchantNews(encode_event)
+        self._unreadable = UnreadableRows(engine, decode_answer)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostgresOperatorTransaction"]:
         """See Operations.begin."""
         async with connected(self._engine) as connection:
-            yield PostgresOperatorTransaction(connection, self._merchants, Patience())
+            yield PostgresOperatorTransaction(
+                connection, self._merchants, Patience(), self._unreadable
+            )
 
     @repeated
     async def dead_letters(
         self, merchant_id: str, wanted: LetterFilter, *, limit: int
     ) -> Sequence[DeadLetter]:
         """See Operations.dead_letters."""
-        at, key = wanted.after or (None, None)
-        parameters = {
-            "merchant_id": merchant_id,
-            "kind": wanted.kind,
-            "at": at,
-            "at_kind": key.kind if key else "",
-            "at_words": key.words if key else "",
-            "limit": limit,
-        }
         async with connected(self._engine) as connection:
-            return [
-                DeadLetter(
-                    key=LetterKey(kind=Kind(row.kind), words=row.words),
-                    payment_id=row.payment_id,
-                    reason=row.reason,
-                    attempts=row.attempts,
-                    last_error=row.last_error or "",
-                    set_aside_at=row.set_aside_at,
-                    event=_event(row),
-                )
-                for row in await connection.execute(_DEAD_LETTERS, parameters)
-            ]
+            return await list_letters(connection, self._unreadable, merchant_id, wanted, limit)
 
     @repeated
     async def overdue(
@@ -185,18 +90,29 @@ class PostgresOperations:
         *,
         after: tuple[datetime, UUID] | None,
         limit: int,
-    ) -> Sequence[OverduePayment]:
+    ) -> Sequence[OverduePayment | UnreadableOverdue]:
         """See Operations.overdue."""
         async with connected(self._engine) as connection:
-            return await list_overdue(connection, expected, merchant_id, after=after, limit=limit)
+            late = await list_overdue(connection, expected, merchant_id, after=after, limit=limit)
+        self._unreadable.note(row[1] for row in late if isinstance(row, tuple))
+        return [row[0] if isinstance(row, tuple) else row for row in late]
 
+    @repeated
     async def actions(
         self, merchant_id: str, *, before: UUID | None, limit: int
-    ) -> Sequence[OperatorAction]:
+    ) -> Sequence[OperatorAction | UnreadableAction]:
         """See Operations.actions."""
-        parameters = {"merchant_id": merchant_id, "before": before, "limit": limit}
-        async with connected(self._engine) as connection:
-            return [_read_action(row) for row in await connection.execute(_ACTIONS, parameters)]
+        table = tables.operator_actions
+        query = select(table).where(table.c.merchant_id == merchant_id)
+        if before is not None:
+            query = query.where(table.c.id < before)
+        query = query.order_by(table.c.id.desc()).limit(limit)
+        page = await fetch_each(self._reader, ACTIONS, query)
+        self._unreadable.note(row for row in page if isinstance(row, UnreadableRow))
+        return [
+            UnreadableAction(id=UUID(row.values[1])) if isinstance(row, UnreadableRow) else row
+            for row in page
+        ]
 
 
 class PostgresOperatorTransaction(PostgresWorkTransaction):
@@ -207,15 +123,19 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         wanted = {"merchant_id": merchant_id, "id": payment_id}
         return (await self._connection.execute(_IS_SET_ASIDE, wanted)).first() is not None
 
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """See OperatorTransaction.claim_one; what it has read is listed as unreadable no more."""
+        work = await super().claim_one(merchant_id, payment_id)
+        await end_of_payment(self._connection, merchant_id, payment_id)
+        return work
+
     async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
         """See OperatorTransaction.requeue."""
-        wanted = {"merchant_id": merchant_id, "words": key.words}
-        return (await self._connection.execute(_REQUEUE[key.kind], wanted)).first() is not None
+        return await requeue(self._connection, self.notes, merchant_id, key)
 
     async def discard(self, merchant_id: str, key: LetterKey) -> bool:
         """See OperatorTransaction.discard."""
-        wanted = {"merchant_id": merchant_id, "words": key.words}
-        return (await self._connection.execute(_DISCARD[key.kind], wanted)).first() is not None
+        return await discard(self._connection, merchant_id, key)
 
     async def log(
         self, merchant_id: str, operator: Operator, action: Action, subject: str
@@ -232,37 +152,10 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
                 "note": operator.note,
             },
         )
-        return _read_action(logged.one())
+        return ACTIONS.read(logged.one())
 
     async def commit(self) -> None:
         """See OperatorTransaction.commit."""
         await self._connection.execute(wake.PAYMENTS_DUE)
         await self._connection.execute(wake.MESSAGES_DUE)
         await super().commit()
-
-
-def _event(row: Row[tuple[object, ...]]) -> str:
-    """The event in words. One that cannot be read is listed all the same: it may be set aside for
-    just that."""
-    if row.answer is None:
-        return ""
-    readable, unreadable = read_each([row], _words)
-    for _, error in unreadable:
-        report_unreadable("webhook_inbox", row.payment_id, error)
-    return readable[0][1] if readable else f"{row.event_type}: cannot be read"
-
-
-def _words(row: Row[tuple[object, ...]]) -> str:
-    currency = row.answer["currency"]
-    amount = f" {Money(row.answer['amount_minor'], currency)} {currency}" if currency else ""
-    return f"{row.event_type}: {row.answer['outcome']}{amount}"
-
-
-def _read_action(row: Row[tuple[object, ...]]) -> OperatorAction:
-    return OperatorAction(
-        id=row.id,
-        operator=Operator(name=row.operator, note=row.note),
-        action=row.action,
-        subject=row.subject,
-        acted_at=row.acted_at,
-    )

@@ -1,13 +1,13 @@
 """Payments and quotes: created in batches by one commit, read one by one or by page. A creation
 writes its idempotency key, quote, payment and first event together or not at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select, text, tuple_
+from sqlalchemy import Row, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments import tables
@@ -15,18 +15,25 @@ from services.payments.batcher import Batcher
 from services.payments.domain.payment import (
     Payment,
     PaymentNotFound,
-    PaymentUnreadable,
     RecordedEvent,
+    UnreadableEvent,
     UnreadablePayment,
 )
 from services.payments.domain.quote import Quote, QuoteNotFound
 from services.payments.failures import describe
 from services.payments.ports import Encode, IdempotencyKey, NewPayment, PaymentFilter, StoredAnswer
-from services.payments.store import rows, wake
+from services.payments.store import rows, sources, wake
 from services.payments.store.columns import columns, names
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.pages import page_of
-from services.payments.store.unreadable import read_each, report_unreadable
+from services.payments.store.unreadable import (
+    UnreadableRow,
+    fetch_each,
+    fetched,
+    read_each,
+    read_one,
+)
+from services.payments.store.unreadable_rows import UnreadableRows
 from services.shared.db import HotStatement, autocommitted, connected, transaction
 from services.shared.db_errors import DatabaseMistake
 from services.shared.errors import DomainError
@@ -93,13 +100,15 @@ _CREATE = text(
 # One look at the index for each key, whatever the server believes about the table's size.
 _SELECT_KEYS = text(
     """
-    SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response
+    SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response,
+           found.payment_id
       FROM (SELECT) AS always
       LEFT JOIN (
-            SELECT k.merchant_id, k.key, k.fingerprint, k.response
+            SELECT k.merchant_id, k.key, k.fingerprint, k.response, k.payment_id
               FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
              CROSS JOIN LATERAL (
-                   SELECT merchant_id, key, fingerprint, response FROM idempotency_keys i
+                   SELECT merchant_id, key, fingerprint, response, payment_id
+                     FROM idempotency_keys i
                     WHERE i.merchant_id = r.merchant_id AND i.key = r.key LIMIT 1
                    ) AS k
             ) AS found ON true
@@ -150,8 +159,15 @@ def _key(new: NewPayment) -> IdempotencyKey:
 class PostgresPayments:
     """The port PaymentStore on PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine, encode_event: Encode = cannot_tell) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        encode_event: Encode = cannot_tell,
+        decode_answer: Callable[[bytes], object] | None = None,
+    ) -> None:
+        """decode_answer raises for a stored answer that cannot be given again."""
         self._engine = engine
+        self._unreadable = UnreadableRows(engine, decode_answer)
         self._reader = autocommitted(engine)
         self._merchants = MerchantNews(encode_event)
         self._gets = Batcher[tuple[str, UUID], Payment](
@@ -170,24 +186,29 @@ class PostgresPayments:
     ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
         """See PaymentStore.answers."""
         async with connected(self._reader) as connection:
-            return await _read_answers(connection, keys)
+            return await read_answers(connection, self._unreadable, keys)
 
     @repeated
     async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
         """See PaymentStore.create."""
         refused: dict[IdempotencyKey, DomainError] = {}
         async with connected(self._reader) as connection, transaction(connection):
-            refused = await _refuse_quotes(connection, new)
+            refused = await _refuse_quotes(connection, self._unreadable, new)
             usable = [item for item in new if _key(item) not in refused]
             won = await self._create(connection, usable) if usable else set()
             lost = [_key(item) for item in usable if _key(item) not in won]
-            stored = await read_answers(connection, lost) if lost else {}
+            stored = await self._answers(connection, lost) if lost else {}
         results: list[StoredAnswer | DomainError] = []
         for item in new:
             key = _key(item)
             own = StoredAnswer(fingerprint=item.fingerprint, response=item.response)
             results.append(own if key in won else stored.get(key) or refused[key])
         return results
+
+    async def _answers(
+        self, connection: AsyncConnection, keys: Sequence[IdempotencyKey]
+    ) -> Mapping[IdempotencyKey, StoredAnswer]:
+        return (await read_answers(connection, self._unreadable, keys))[1]
 
     async def _create(
         self, connection: AsyncConnection, new: Sequence[NewPayment]
@@ -217,9 +238,21 @@ class PostgresPayments:
             # The driver cannot read a value of one of these; of several, each is asked for alone.
             if len(wanted) > 1:
                 raise
-            return [_unreadable(wanted[0][1], describe(error))]
+            merchant_id, payment_id = wanted[0]
+            key = {"merchant_id": merchant_id, "id": payment_id}
+            return [self._refuse(sources.PAYMENTS.of_key(key, describe(error)))]
         payments = {(row.merchant_id, row.id): row for row in found}
-        return [_payment(payments.get(key), key[1]) for key in wanted]
+        return [self._read(payments.get(key), key[1]) for key in wanted]
+
+    def _read(self, row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
+        if row is None:
+            return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+        read = read_one(sources.PAYMENTS, row)
+        return self._refuse(read) if isinstance(read, UnreadableRow) else read
+
+    def _refuse(self, row: UnreadableRow) -> DomainError:
+        self._unreadable.note([row])
+        return row.as_refusal()
 
     @repeated
     async def page(
@@ -227,24 +260,17 @@ class PostgresPayments:
     ) -> Sequence[Payment | UnreadablePayment]:
         """See PaymentStore.page."""
         query = page_of(merchant_id, wanted, before, limit)
-        try:
-            async with connected(self._reader) as connection:
-                found = (await connection.execute(query)).all()
-        except DatabaseMistake:
-            # The driver cannot read a value of one of these; so each is read alone.
-            return await self._each(merchant_id, query.with_only_columns(tables.payments.c.id))
-        return [_listed(_payment(row, row.id), row.id) for row in found]
-
-    async def _each(
-        self, merchant_id: str, ids: Select[Any]
-    ) -> Sequence[Payment | UnreadablePayment]:
-        async with connected(self._reader) as connection:
-            found = (await connection.scalars(ids)).all()
-        answers = [(id_, (await self._get([(merchant_id, id_)]))[0]) for id_ in found]
-        return [_listed(answer, id_) for id_, answer in answers]
+        page = await fetch_each(self._reader, sources.PAYMENTS, query)
+        self._unreadable.note(row for row in page if isinstance(row, UnreadableRow))
+        return [
+            UnreadablePayment(id=UUID(row.values[1])) if isinstance(row, UnreadableRow) else row
+            for row in page
+        ]
 
     @repeated
-    async def events(self, merchant_id: str, payment_id: UUID) -> Sequence[RecordedEvent]:
+    async def events(
+        self, merchant_id: str, payment_id: UUID
+    ) -> Sequence[RecordedEvent | UnreadableEvent]:
         """See PaymentStore.events."""
         table = tables.payment_events
         query = (
@@ -252,14 +278,14 @@ class PostgresPayments:
             .where(table.c.merchant_id == merchant_id, table.c.payment_id == payment_id)
             .order_by(table.c.sequence)
         )
-        async with connected(self._reader) as connection:
-            found = (await connection.execute(query)).all()
-        if not found:
+        history = await fetch_each(self._reader, sources.EVENTS, query)
+        if not history:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        history, unreadable = read_each(found, rows.read_event)
-        for _, error in unreadable:
-            report_unreadable("payment_events", payment_id, error)
-        return [event for _, event in history]
+        self._unreadable.note(row for row in history if isinstance(row, UnreadableRow))
+        return [
+            UnreadableEvent(sequence=int(row.values[2])) if isinstance(row, UnreadableRow) else row
+            for row in history
+        ]
 
     @repeated
     async def add_quote(self, quote: Quote) -> None:
@@ -279,59 +305,38 @@ class PostgresPayments:
         query = select(table).where(tuple_(table.c.merchant_id, table.c.id).in_(keys))
         async with connected(self._reader) as connection:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
-            found = (await connection.execute(query)).all()
-        return now, {(quote.merchant_id, quote.id): quote for quote in _quotes(found)}
-
-
-def _payment(row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
-    if row is None:
-        return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-    readable, unreadable = read_each([row], rows.read_payment)
-    for _, error in unreadable:
-        return _unreadable(payment_id, error)
-    return readable[0][1]
-
-
-def _unreadable(payment_id: UUID, error: str) -> PaymentUnreadable:
-    report_unreadable("payments", payment_id, error)
-    return PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
-
-
-def _listed(answer: Payment | DomainError, payment_id: UUID) -> Payment | UnreadablePayment:
-    return answer if isinstance(answer, Payment) else UnreadablePayment(id=payment_id)
-
-
-def _quotes(found: Sequence[Row[Any]]) -> Iterator[Quote]:
-    """Those that can be read; of another it is as if there were none."""
-    readable, unreadable = read_each(found, rows.read_quote)
-    for row, error in unreadable:
-        report_unreadable("quotes", row.payment_id, error)
-    yield from (quote for _, quote in readable)
+        found = await fetch_each(self._reader, sources.QUOTES, query)
+        # Of one that cannot be read it is as if there were none.
+        self._unreadable.note(row for row in found if isinstance(row, UnreadableRow))
+        quotes = (quote for quote in found if not isinstance(quote, UnreadableRow))
+        return now, {(quote.merchant_id, quote.id): quote for quote in quotes}
 
 
 async def read_answers(
-    connection: AsyncConnection, keys: Sequence[IdempotencyKey]
-) -> Mapping[IdempotencyKey, StoredAnswer]:
-    """The first answers of those keys that have one."""
-    return (await _read_answers(connection, keys))[1]
-
-
-async def _read_answers(
-    connection: AsyncConnection, keys: Sequence[IdempotencyKey]
+    connection: AsyncConnection, unreadable: UnreadableRows, keys: Sequence[IdempotencyKey]
 ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
+    """The database's time, and the first answers of those keys that have one."""
     wanted = rows.as_json({"merchant_id": merchant, "key": key} for merchant, key in keys)
     found = await _SELECT_KEYS_HOT.fetch(connection, {"rows": wanted})
     return found[0]["now"], {
-        (row["merchant_id"], row["key"]): StoredAnswer(
-            fingerprint=row["fingerprint"], response=row["response"]
-        )
+        (row["merchant_id"], row["key"]): _answer(unreadable, row)
         for row in found
         if row["key"] is not None
     }
 
 
+def _answer(unreadable: UnreadableRows, row: Mapping[str, Any]) -> StoredAnswer:
+    refusal = None
+    if source := unreadable.sources.get(tables.idempotency_keys.name):
+        read = read_one(source, fetched(row))
+        if isinstance(read, UnreadableRow):
+            unreadable.note([read])
+            refusal = read.as_refusal()
+    return StoredAnswer(fingerprint=row["fingerprint"], response=row["response"], refusal=refusal)
+
+
 async def _refuse_quotes(
-    connection: AsyncConnection, new: Sequence[NewPayment]
+    connection: AsyncConnection, unreadable: UnreadableRows, new: Sequence[NewPayment]
 ) -> dict[IdempotencyKey, DomainError]:
     """Locks the quotes that are to be consumed; gives the items that may not consume theirs."""
     consuming = [item for item in new if item.quote_exists]
@@ -340,7 +345,9 @@ async def _refuse_quotes(
     wanted = ({"merchant_id": i.quote.merchant_id, "id": i.quote.id} for i in consuming)
     found = await connection.execute(_LOCK_QUOTES, {"rows": rows.as_json(wanted)})
     now: datetime = (await connection.execute(_NOW)).scalar_one()
-    open_quotes = {(quote.merchant_id, quote.id): quote for quote in _quotes(found.all())}
+    readable, broken = read_each(sources.QUOTES, found.all())
+    unreadable.note(broken)
+    open_quotes = {(quote.merchant_id, quote.id): quote for _, quote in readable}
     refused: dict[IdempotencyKey, DomainError] = {}
     for item in consuming:
         quote = open_quotes.pop((item.quote.merchant_id, item.quote.id), None)

@@ -32,7 +32,7 @@ from services.payments.domain.quote import (
     Terms,
 )
 from services.payments.steps import Repricing
-from services.shared.money import SOURCE_CURRENCY, Money
+from services.shared.money import SOURCE_CURRENCY, Money, exponent
 from services.shared.text import storable
 
 # Made once: with options of its own, json.dumps makes an encoder for each statement.
@@ -104,7 +104,7 @@ def read_payment(row: Row[Any]) -> Payment:
             rate=_finite(row.rate),
             mid_rate=_finite(row.mid_rate),
             markup_basis_points=row.markup_basis_points,
-            payout=Money(row.payout_minor, row.destination_currency),
+            payout=read_money(row, "payout_minor", "destination_currency"),
         ),
         route=_read_route(row.route),
         onramp=row.onramp,
@@ -196,8 +196,8 @@ def read_quote(row: Row[Any]) -> Quote:
     """The quote of a row of `quotes`."""
     terms, trail = row.terms, row.trail
     rate = RateTrail(
-        rate=Decimal(trail["rate"]),
-        mid_rate=Decimal(trail["mid_rate"]),
+        rate=_finite(Decimal(trail["rate"])),
+        mid_rate=_finite(Decimal(trail["mid_rate"])),
         markup_basis_points=trail["markup_basis_points"],
         source=trail["source"],
         synthetic=trail["synthetic"],
@@ -264,8 +264,8 @@ def _read_route(row: Mapping[str, Any]) -> Route:
     patience = PATIENCE if seconds is None else timedelta(seconds=seconds)
     expected = row.get("expected_seconds", {})
     return Route(
-        onramps=tuple(row["onramps"]),
-        offramps=tuple(row["offramps"]),
+        onramps=_texts(row["onramps"]),
+        offramps=_texts(row["offramps"]),
         patience=patience,
         expected={step: timedelta(seconds=within) for step, within in expected.items()},
     )
@@ -321,11 +321,29 @@ def _fee_rows(fees: Iterable[FeeLine]) -> list[dict[str, Any]]:
     return [{"name": fee.name, "amount_minor": fee.amount.amount_minor} for fee in fees]
 
 
-def _read_fees(rows: Iterable[Mapping[str, Any]]) -> tuple[FeeLine, ...]:
+def read_money(row: Row[Any], minor: str, currency: str) -> Money:
+    """The amount of two columns."""
+    code = getattr(row, currency)
+    # Asked first, so that a code that is none is not taken for an amount that is none.
+    exponent(code)
+    return Money(getattr(row, minor), code)
+
+
+def _read_fees(rows: object) -> tuple[FeeLine, ...]:
     return tuple(
         FeeLine(name=_text(row["name"]), amount=Money(_whole(row["amount_minor"]), SOURCE_CURRENCY))
-        for row in rows
+        for row in _list(rows)
     )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, _list(value)))
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a list is expected")
+    return value
 
 
 def _text(value: object) -> str:

@@ -3,45 +3,32 @@ token only grows guards every write, so that a worker that slept past its lease 
 more. The writing itself is in writing."""
 
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments import tables
-from services.payments.domain.attempt import Attempt
 from services.payments.domain.payment import (
     Payment,
     PaymentBusy,
     PaymentNotFound,
     PaymentUnreadable,
 )
-from services.payments.failures import Lease, NewsFailure, Patience, StepFailure, describe
+from services.payments.failures import Lease, Patience, describe
 from services.payments.ports import Encode, IdempotencyKey, StoredAnswer
-from services.payments.steps import (
-    STEP_OF_STATE,
-    Change,
-    News,
-    Work,
-    needs_all_attempts,
-)
-from services.payments.store import attempt_rows, rows
+from services.payments.steps import Change, Work
+from services.payments.store import rows, sources
+from services.payments.store.claimed import Claimed
 from services.payments.store.columns import columns
-from services.payments.store.failures import Failures, lease_of
 from services.payments.store.merchant_news import MerchantNews, cannot_tell
 from services.payments.store.payments import read_answers
-from services.payments.store.unreadable import (
-    UNDECODABLE,
-    read_each,
-    read_payment,
-    report_unreadable,
-)
+from services.payments.store.unreadable import UNDECODABLE, read_each
+from services.payments.store.unreadable_rows import UnreadableRows
 from services.payments.store.writing import write_changes
 from services.shared.db import connected
 from services.shared.ids import encode_id
@@ -95,36 +82,6 @@ _CLAIM_ONE = text(
     """
 )
 _EXISTS = text("SELECT EXISTS (SELECT FROM payments WHERE merchant_id = :merchant_id AND id = :id)")
-_ATTEMPTS = text(
-    f"""
-    SELECT DISTINCT ON (a.merchant_id, a.payment_id) {_ATTEMPT}
-      FROM attempts a
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid, step text)
-     USING (merchant_id, payment_id, step)
-     -- The last, or the one that has succeeded late.
-     ORDER BY a.merchant_id, a.payment_id, is_live AND state = 'SUCCEEDED' DESC, number DESC
-    """
-)
-_ALL_ATTEMPTS = text(
-    f"""
-    SELECT {_ATTEMPT} FROM attempts a
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
-     USING (merchant_id, payment_id)
-     ORDER BY a.step, a.number
-    """
-)
-_NEWS = text(
-    """
-    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer, n.received_at
-      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
-     CROSS JOIN LATERAL (
-           SELECT merchant_id, payment_id, provider, event_id, step, answer, received_at
-              FROM webhook_inbox w
-            WHERE w.merchant_id = r.merchant_id AND w.payment_id = r.payment_id
-              AND w.state = 'PENDING' ORDER BY w.received_at
-           ) AS n
-    """
-)
 # Whoever tells a worker that has the payment of something sets `nudged`.
 _UNTOUCHED = text(
     """
@@ -171,8 +128,11 @@ class PostgresWork:
         engine: AsyncEngine,
         encode_event: Encode = cannot_tell,
         patience: Patience | None = None,
+        decode_answer: Callable[[bytes], object] | None = None,
     ) -> None:
+        """decode_answer raises for a stored answer that cannot be given again."""
         self._engine = engine
+        self._unreadable = UnreadableRows(engine, decode_answer)
         self._merchants = MerchantNews(encode_event)
         self._patience = patience or Patience()
 
@@ -180,16 +140,22 @@ class PostgresWork:
     async def begin(self) -> AsyncIterator["PostgresWorkTransaction"]:
         """See WorkStore.begin."""
         async with connected(self._engine) as connection:
-            yield PostgresWorkTransaction(connection, self._merchants, self._patience)
+            yield PostgresWorkTransaction(
+                connection, self._merchants, self._patience, self._unreadable
+            )
 
 
-class PostgresWorkTransaction(Failures):
-    """The port WorkTransaction on one connection; what breaks down is counted by Failures."""
+class PostgresWorkTransaction(Claimed):
+    """The port WorkTransaction on one connection."""
 
     def __init__(
-        self, connection: AsyncConnection, merchants: MerchantNews, patience: Patience
+        self,
+        connection: AsyncConnection,
+        merchants: MerchantNews,
+        patience: Patience,
+        unreadable: UnreadableRows,
     ) -> None:
-        super().__init__(connection, patience)
+        super().__init__(connection, patience, unreadable)
         self._merchants = merchants
 
     async def commit(self) -> None:
@@ -221,13 +187,13 @@ class PostgresWorkTransaction(Failures):
         claimed = await self._connection.execute(
             _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
         )
-        work = await self._work(claimed.all())
+        work = await self.read_work(claimed.all())
         return [replace(item, lease_ends=lease_ends) for item in work]
 
     async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
         """See WorkTransaction.take_up."""
         ends = {lease.payment_id: lease.ends for lease in leases}
-        work = await self._work(await self.acquit(leases))
+        work = await self.read_work(await self.acquit(leases))
         return [replace(item, lease_ends=ends[item.payment.id]) for item in work]
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
@@ -236,20 +202,19 @@ class PostgresWorkTransaction(Failures):
         try:
             row = (await self._connection.execute(_LOCK, named)).one_or_none()
         except UNDECODABLE as error:
-            report_unreadable("payments", payment_id, describe(error))
-            raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id)) from None
+            raise self.refusal(sources.PAYMENTS.of_key(named, describe(error))) from None
         if row is None:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        return read_payment(row), row.is_leased
+        return self.read_payment(row), row.is_leased
 
     async def request_cancel(self, payment: Payment) -> Payment:
         """See WorkTransaction.request_cancel."""
         named = {"merchant_id": payment.merchant_id, "id": payment.id}
-        return read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
+        return self.read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
 
     async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
         """See WorkTransaction.answer."""
-        return (await read_answers(self._connection, [key])).get(key)
+        return (await read_answers(self._connection, self.notes, [key]))[1].get(key)
 
     async def keep_answer(
         self, key: IdempotencyKey, answer: StoredAnswer, payment_id: UUID, *, operation: str
@@ -268,7 +233,7 @@ class PostgresWorkTransaction(Failures):
         )
         if kept.rowcount == 1:
             return answer
-        return (await read_answers(self._connection, [key]))[key]
+        return (await read_answers(self._connection, self.notes, [key]))[1][key]
 
     async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
         """See WorkTransaction.claim_one."""
@@ -281,77 +246,10 @@ class PostgresWorkTransaction(Failures):
                 if found
                 else PaymentNotFound(transaction_id=encode_id("pay", payment_id))
             )
-        readable = await self._work(claimed, with_all_attempts=True)
+        readable = await self.read_work(claimed, with_all_attempts=True)
         if not readable:
             raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
         return readable[0]
-
-    async def _work(
-        self, claimed: Sequence[Row[Any]], *, with_all_attempts: bool = False
-    ) -> Sequence[Work]:
-        """Claimed rows with what is known of their steps; what cannot be read fails here, alone."""
-        if not claimed:
-            return []
-        payments, unreadable = read_each(claimed, rows.read_payment)
-        wanted = rows.as_json(
-            {
-                "merchant_id": payment.merchant_id,
-                "payment_id": payment.id,
-                "step": STEP_OF_STATE.get(payment.state),
-            }
-            for _, payment in payments
-        )
-        found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
-        attempts, unreadable_attempts = read_each(found.all(), attempt_rows.read_attempt)
-        attempt_of = {row.payment_id: attempt for row, attempt in attempts}
-        news = await self._news(wanted)
-        errors = {row.id: error for row, error in unreadable}
-        errors |= {row.payment_id: error for row, error in unreadable_attempts}
-        work = [
-            Work(
-                payment=payment,
-                attempt=attempt_of.get(payment.id),
-                news=tuple(news[payment.id]),
-                lease_token=row.lease_token,
-                claimed_at=row.claimed_at,
-            )
-            for row, payment in payments
-            if row.id not in errors
-        ]
-        complete, more_errors = await self._with_earlier(work, of_each=with_all_attempts)
-        errors |= more_errors
-        failed = [row for row in claimed if row.id in errors]
-        self.unreadable_held += await self.fail(
-            [StepFailure(lease=lease_of(row), error=errors[row.id]) for row in failed]
-        )
-        self.unreadable |= errors
-        return complete
-
-    async def _with_earlier(
-        self, work: Sequence[Work], *, of_each: bool
-    ) -> tuple[Sequence[Work], dict[UUID, str]]:
-        """Adds the other attempts where they are needed; says apart why some cannot be read."""
-        asked = {item.payment.id for item in work if of_each or needs_all_attempts(item)}
-        if not asked:
-            return work, {}
-        wanted = rows.as_json(
-            {"merchant_id": item.payment.merchant_id, "payment_id": item.payment.id}
-            for item in work
-            if item.payment.id in asked
-        )
-        found = await self._connection.execute(_ALL_ATTEMPTS, {"rows": wanted})
-        attempts, unreadable = read_each(found.all(), attempt_rows.read_attempt)
-        errors = {row.payment_id: error for row, error in unreadable}
-        of_payment: dict[UUID, list[Attempt]] = defaultdict(list)
-        for row, attempt in attempts:
-            of_payment[row.payment_id].append(attempt)
-        return [
-            replace(
-                item, earlier=tuple(a for a in of_payment[item.payment.id] if a != item.attempt)
-            )
-            for item in work
-            if item.payment.id not in errors
-        ], errors
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """See WorkTransaction.mark_sent."""
@@ -367,7 +265,8 @@ class PostgresWorkTransaction(Failures):
             if item.attempt is not None
         )
         marked = await self._connection.execute(_MARK_SENT, {"rows": wanted})
-        readable, _ = read_each(marked.all(), attempt_rows.read_attempt)
+        readable, unreadable = read_each(sources.ATTEMPTS, marked.all())
+        self.note(unreadable)
         attempts = {row.payment_id: attempt for row, attempt in readable}
         return [
             replace(
@@ -384,17 +283,3 @@ class PostgresWorkTransaction(Failures):
         written = await write_changes(self._connection, changes)
         await self._merchants.tell_changes(self._connection, changes, written)
         return written
-
-    async def _news(self, wanted: str) -> dict[UUID, list[News]]:
-        found = await self._connection.execute(_NEWS, {"rows": wanted})
-        told, unreadable = read_each(found.all(), attempt_rows.read_news)
-        await self.fail_news(
-            [
-                NewsFailure(provider=row.provider, event_id=row.event_id, error=error)
-                for row, error in unreadable
-            ]
-        )
-        news: dict[UUID, list[News]] = defaultdict(list)
-        for row, item in told:
-            news[row.payment_id].append(item)
-        return news

@@ -217,8 +217,10 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("somebody will ask about every request that is out", _FORGOTTEN, _UNLISTED),
     ),
     (
-        "INSERT INTO webhook_inbox SELECT 'planted', 'e1', merchant_id, id, 'paid', 'payout', '{}',"
-        " '', 'PENDING' FROM payments WHERE state = 'COMPLETED'",
+        "INSERT INTO webhook_inbox SELECT 'planted', 'e1', merchant_id, id, 'paid', 'payout', "
+        """'{"outcome": "SUCCEEDED", "provider_reference": "", "currency": null, "actor": "", """
+        """"failure_code": null, "event_id": ""}', """
+        "'', 'PENDING' FROM payments WHERE state = 'COMPLETED'",
         ("what was heard about a payment will be looked at",),
     ),
     (

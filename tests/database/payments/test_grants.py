@@ -20,7 +20,8 @@ from tests.poison import rows, run
 ROLE = "caravel_app"
 ADDED = {
     *("attempts", "balances", "idempotency_keys", "operator_actions", "outbox", "payment_events"),
-    *("payments", "postings", "quotes", "webhook_endpoints", "webhook_inbox"),
+    *("payments", "postings", "quotes", "unreadable_rows", "webhook_endpoints"),
+    "webhook_inbox",
 }
 _UPDATE = re.compile(
     r"UPDATE (\w+)(?: (?!SET)\w+)?\s+SET (.*?)(?=\bFROM\s+[\w(]|\bWHERE\b|\bRETURNING\b|\Z)",

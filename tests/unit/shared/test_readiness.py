@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.shared.errors import Unavailable
-from services.shared.readiness import EVERY_SECONDS, Readiness
+from services.shared.readiness import EVERY_SECONDS, FAILING_SECONDS, Readiness
 from tests.logs import logged
 
 
@@ -39,6 +39,27 @@ async def test_one_failure_is_none() -> None:
 
 async def test_failures_in_a_row_are_reported_once() -> None:
     assert await Asked().answers(None, AWAY, AWAY, AWAY, AWAY) == [False]
+
+
+async def test_it_is_told_in_the_moment_when_it_has_failed_for_long_enough() -> None:
+    asked = Asked()
+
+    # The second failure is four seconds after the last answer, which is just as long as is waited.
+    assert await asked.answers(None, AWAY, AWAY) == [False]
+    assert asked.seconds - EVERY_SECONDS == FAILING_SECONDS
+
+
+async def test_failures_in_a_row_within_a_shorter_time_are_none() -> None:
+    asked = Asked()
+
+    async def ask() -> None:
+        asked.seconds += FAILING_SECONDS / 4
+        raise AWAY
+
+    readiness = Readiness(ask, asked.told.append, now=lambda: asked.seconds)
+    for failures in range(1, 5):
+        await readiness.ask_once()
+        assert asked.told == ([False] if failures == 4 else [])
 
 
 async def test_the_first_answer_makes_it_ready_again() -> None:

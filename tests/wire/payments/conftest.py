@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.config import ServiceSettings
-from services.payments.convert import encode_event
+from services.payments.convert import decode_payment, encode_event
 from services.payments.store import (
     PostgresEndpoints,
     PostgresInbox,
@@ -60,11 +60,11 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         fees=fees,
         rates=rates,
         providers=ScriptedProviders(),
-        store=PostgresPayments(engine, encode_event),
-        work=PostgresWork(engine, encode_event),
+        store=PostgresPayments(engine, encode_event, decode_payment),
+        work=PostgresWork(engine, encode_event, decode_answer=decode_payment),
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
-        operations=PostgresOperations(engine, encode_event),
+        operations=PostgresOperations(engine, encode_event, decode_payment),
     )
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

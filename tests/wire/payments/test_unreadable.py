@@ -2,21 +2,28 @@
 it is told so by a reason of its own, and it is counted and logged without its words."""
 
 import json
+from typing import Any
 
 import grpc
 import pytest
 from caravel.payments.v1 import admin_pb2, payments_pb2
 from prometheus_client import REGISTRY
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.convert import decode_payment
 from services.payments.domain.payment import Payment
-from services.payments.store import PostgresPayments
+from services.payments.store import PostgresAudit, PostgresPayments
+from services.payments.store.audit import READABLE
+from services.payments.verify import render
 from services.shared.ids import decode_id
 from tests.logs import logged
 from tests.makers import make_new_payment
-from tests.poison import rows, run
+from tests.poison import rows, run, set_aside_step
+from tests.polling import until
 from tests.wire.payments.calls import new_key, order, refusal
 from tests.wire.payments.conftest import Service
+from tests.wire.payments.operators import discard, letters, refused, requeue
 
 DAMAGE = {
     "an unknown state": "state = 'NONSENSE'",
@@ -55,10 +62,16 @@ async def three(engine: AsyncEngine, damage: str) -> list[Payment]:
     """Three payments, oldest first, of which the second is damaged."""
     new = [make_new_payment() for _ in range(3)]
     await PostgresPayments(engine).create(new)
-    change = f"UPDATE payments SET {damage.replace(':', chr(92) + ':')} WHERE id = :id"
+    damage = damage.replace(":", chr(92) + ":")
+    change = f"UPDATE payments SET {damage}, due_at = NULL WHERE id = :id"
     await run(engine, UNCHECKED)
     await run(engine, change, id=new[1].payment.id)
     return [item.payment for item in new]
+
+
+async def unreadable(service: Service) -> list[admin_pb2.DeadLetter]:
+    """The operators' list of rows that cannot be read."""
+    return await letters(service, kind=admin_pb2.DeadLetter.UNREADABLE)
 
 
 def counted(table: str) -> float:
@@ -84,6 +97,13 @@ async def test_a_page_comes_without_what_cannot_be_read_and_names_it(
     assert counted("payments") == before + 1
     assert "row_unreadable" in told and damaged.transaction_id in told
     assert "Lovelace" not in told and "SELECT" not in told and "NONSENSE" not in told
+    # It is nobody's step, so that only the list says it to operators.
+    [letter] = await until(lambda: unreadable(service), bool)
+    assert letter.transaction_id == damaged.transaction_id
+    assert (letter.reason, letter.record.table) == ("row_unreadable", "payments")
+    assert json.loads(letter.record.key) == ["sandbox", str(damaged.id)]
+    assert letter.record.column == DAMAGE[kind].split(" = ")[0]
+    assert letter.set_aside_at.seconds and "Lovelace" not in str(letter)
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -133,6 +153,7 @@ async def test_pages_go_on_past_it(service: Service, engine: AsyncEngine, kind: 
         "from_state = 'NONSENSE'",
         "evidence = '{\"a\": 7}'",
         "evidence = '[]'",
+        "occurred_at = '20000-01-01'",
     ],
 )
 async def test_a_history_comes_without_the_event_that_cannot_be_read(
@@ -157,6 +178,11 @@ async def test_a_history_comes_without_the_event_that_cannot_be_read(
     )
 
     assert [event.sequence for event in history.events] == [1]
+    assert list(history.unreadable_sequences) == [2]
+    [letter] = await until(lambda: unreadable(service), bool)
+    assert letter.transaction_id == new.payment.transaction_id
+    assert letter.record.table == "payment_events"
+    assert letter.record.column == change.split(" = ", maxsplit=1)[0]
 
 
 async def test_a_quote_that_cannot_be_read_stops_no_neighbour(
@@ -193,13 +219,168 @@ async def test_operators_lists_come_whatever_a_row_says(
         id=new.payment.id,
     )
 
-    letters = await service.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest())
+    listed = await service.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest())
     acted = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
 
-    assert {decode_id("pay", one.transaction_id) for one in letters.dead_letters} == {
-        new.payment.id
-    }
-    assert len(letters.dead_letters) == 2
-    assert all(letter.set_aside_at.seconds for letter in letters.dead_letters)
+    assert {decode_id("pay", one.transaction_id) for one in listed.dead_letters} == {new.payment.id}
+    assert len(listed.dead_letters) == 2
+    assert all(letter.set_aside_at.seconds for letter in listed.dead_letters)
     assert [action.action for action in acted.actions] == ["AN_ACTION_OF_TOMORROW"]
     assert await rows(engine, "SELECT count(*) FROM payments") == [(1,)]
+
+
+def get(service: Service, payment: Payment) -> Any:
+    return service.payments.GetPayment(
+        payments_pb2.GetPaymentRequest(transaction_id=payment.transaction_id)
+    )
+
+
+async def test_a_burst_of_reads_is_one_write(service: Service, engine: AsyncEngine) -> None:
+    _, damaged, _ = await three(engine, DAMAGE["an unknown state"])
+    written = []
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        written.extend(["write"] if "INSERT INTO unreadable_rows" in statement else [])
+
+    for _ in range(20):
+        await refusal(get(service, damaged))
+        await service.payments.ListPayments(payments_pb2.ListPaymentsRequest())
+    [letter] = await until(lambda: unreadable(service), bool)
+
+    assert letter.transaction_id == damaged.transaction_id
+    assert written == ["write"]
+
+
+async def test_an_entry_stays_until_its_row_can_be_read(
+    service: Service, engine: AsyncEngine
+) -> None:
+    _, damaged, _ = await three(engine, DAMAGE["an unknown state"])
+    await refusal(get(service, damaged))
+    [letter] = await until(lambda: unreadable(service), bool)
+
+    again = service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id))
+    assert (await refused(again))[:2] == ("FAILED_PRECONDITION", "PAYMENT_UNREADABLE")
+    assert await unreadable(service) == [letter]
+
+    await run(engine, "UPDATE payments SET state = 'CREATED' WHERE state = 'NONSENSE'")
+    await service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id))
+    assert await unreadable(service) == []
+    once = service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id))
+    assert (await refused(once))[1] == "DEAD_LETTER_NOT_FOUND"
+
+
+async def test_a_discarded_entry_is_listed_again_only_once_its_row_has_broken_anew(
+    service: Service, engine: AsyncEngine
+) -> None:
+    _, damaged, _ = await three(engine, DAMAGE["an unknown state"])
+    audit = PostgresAudit(engine, overdue_seconds=60)
+    await audit.report_part_unless_running()
+    [letter] = await unreadable(service)
+
+    await service.admin.DiscardDeadLetter(discard(letter.dead_letter_id))
+    await audit.report_part_unless_running()
+    assert await unreadable(service) == []
+
+    for state in ("CREATED", "NONSENSE"):
+        await run(engine, f"UPDATE payments SET state = '{state}' WHERE id = :id", id=damaged.id)
+        await audit.report_part_unless_running()
+    assert [one.transaction_id for one in await unreadable(service)] == [damaged.transaction_id]
+
+
+BROKEN = {
+    "payments": "UPDATE payments SET route = '{}'",
+    "payment_events": "UPDATE payment_events SET evidence = '[]'",
+    "quotes": "UPDATE quotes SET expires_at = '20000-01-01'",
+    "webhook_endpoints": "UPDATE webhook_endpoints SET created_at = '20000-01-01'",
+    "webhook_inbox": "UPDATE webhook_inbox SET answer = '{}'",
+    "operator_actions": "UPDATE operator_actions SET acted_at = '20000-01-01'",
+    "idempotency_keys": "UPDATE idempotency_keys SET response = ''",
+}
+ADDED = (
+    """
+    INSERT INTO webhook_endpoints (merchant_id, id, url, secret)
+    SELECT merchant_id, id, 'https\\://example.com', 'whsec_' FROM payments
+    """,
+    """
+    INSERT INTO webhook_inbox (provider, event_id, merchant_id, payment_id, event_type, answer,
+           body, state)
+    SELECT 'stripe', 'e', merchant_id, id, 'paid', '{"outcome"\\: "SUCCEEDED", "currency"\\: null,
+           "provider_reference"\\: "", "failure_code"\\: null, "actor"\\: "", "event_id"\\: ""}',
+           '', 'APPLIED' FROM payments
+    """,
+    """
+    INSERT INTO operator_actions (merchant_id, id, operator, action, subject, note)
+    SELECT merchant_id, id, 'ada', 'RELEASE_HOLD', 'x', '' FROM payments
+    """,
+)
+
+
+@pytest.mark.parametrize("table", BROKEN)
+async def test_the_audit_lists_what_nobody_has_read_and_takes_it_off_once_it_is_mended(
+    service: Service, engine: AsyncEngine, table: str
+) -> None:
+    await service.payments.CreatePayment(order(), metadata=new_key())
+    audit = PostgresAudit(engine, overdue_seconds=600, decode_answer=decode_payment)
+    replica = "SET LOCAL session_replication_role = replica"
+    await run(engine, replica, *ADDED, f"CREATE TABLE kept AS SELECT * FROM {table}")
+
+    assert await finding(audit) == 0
+    await run(engine, replica, BROKEN[table])
+    assert await finding(audit) == 1
+    [letter] = await unreadable(service)
+    assert (letter.record.table, BROKEN[table].split()[3]) == (table, letter.record.column)
+    verified = render(await audit.report(), await audit.accounts())
+    assert f"\u2717 {READABLE}: 1" in verified and f"{table} {letter.record.column}" in verified
+
+    values = f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM kept"
+    await run(engine, replica, *values)
+    assert await finding(audit) == 0
+    assert await unreadable(service) == []
+
+
+async def finding(audit: PostgresAudit) -> int:
+    """How many rows the next part of the audit says that cannot be read."""
+    report = await audit.report_part_unless_running()
+    assert report
+    (found,) = (one.violations for one in report.findings if one.invariant == READABLE)
+    return found
+
+
+@pytest.mark.parametrize("response", ["''", "'\\x0aff'"])
+async def test_a_replay_of_an_answer_that_cannot_be_read_names_the_payment(
+    service: Service, engine: AsyncEngine, response: str
+) -> None:
+    key = new_key()
+    first = await service.payments.CreatePayment(order(), metadata=key)
+    await run(engine, f"UPDATE idempotency_keys SET response = {response}")
+
+    for _ in range(2):
+        assert (await refusal(service.payments.CreatePayment(order(), metadata=key)))[:3] == (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "PAYMENT_UNREADABLE",
+            {"transaction_id": first.transaction_id},
+        )
+
+    [letter] = await until(lambda: unreadable(service), bool)
+    assert (letter.record.table, letter.record.column) == ("idempotency_keys", "response")
+    assert await rows(engine, "SELECT count(*) FROM payments") == [(1,)]
+
+
+async def test_the_worker_notes_what_it_cannot_read_and_a_requeued_step_ends_it(
+    service: Service, engine: AsyncEngine
+) -> None:
+    new = make_new_payment()
+    await PostgresPayments(engine).create([new])
+    await set_aside_step(engine, new.payment.id)
+
+    async def noted() -> list[tuple[str, str, str]]:
+        return await rows(engine, "SELECT table_name, column_name, state FROM unreadable_rows")
+
+    assert await until(noted, bool) == [("payments", "route", "OPEN")]
+    # One trouble is one line, which says what to mend.
+    [letter] = await letters(service)
+    assert (letter.kind, letter.record.column) == (admin_pb2.DeadLetter.STEP, "route")
+    await service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id))
+    assert await letters(service) == []
+    assert await noted() == [("payments", "route", "ENDED")]

@@ -2,7 +2,7 @@
 not, and the figures that explain it. The statements recompute from what was recorded first and
 trust nothing that was derived from it."""
 
-from services.payments.store.audit.checks import INVARIANTS, PostgresAudit
+from services.payments.store.audit.checks import COMPUTABLE, INVARIANTS, READABLE, PostgresAudit
 from services.payments.store.audit.report import (
     Accounts,
     Backlog,
@@ -16,7 +16,9 @@ from services.payments.store.audit.report import (
 )
 
 __all__ = [
+    "COMPUTABLE",
     "INVARIANTS",
+    "READABLE",
     "Accounts",
     "Backlog",
     "Balance",

@@ -11,19 +11,19 @@ from services.shared.ids import encode_id
 
 _BALANCES = text(
     """
-    SELECT account, currency, sum(balance_minor)::bigint AS balance_minor
+    SELECT account, currency, sum(balance_minor) AS balance_minor
       FROM balances GROUP BY 1, 2 ORDER BY 1, 2
     """
 )
 _FLOWS = text(
     """
     SELECT account, currency, cause, count(DISTINCT (merchant_id, payment_id)) AS payments,
-           sum(amount)::bigint AS amount_minor
+           sum(amount) AS amount_minor
       FROM (SELECT merchant_id, payment_id, debit AS account, currency, cause,
                    amount_minor AS amount
               FROM postings WHERE split_part(debit, ':', 1) IN ('onramp', 'offramp')
              UNION ALL
-            SELECT merchant_id, payment_id, credit, currency, cause, -amount_minor
+            SELECT merchant_id, payment_id, credit, currency, cause, -amount_minor::numeric
               FROM postings WHERE split_part(credit, ':', 1) IN ('onramp', 'offramp')) AS sides
      GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
@@ -33,13 +33,13 @@ _SUSPENSE = text(
     """
     SELECT s.account, s.currency, s.payment_id, s.amount,
            coalesce(p.hold_reason, p.state) AS reason
-      FROM (SELECT merchant_id, payment_id, account, currency, sum(amount)::bigint AS amount
+      FROM (SELECT merchant_id, payment_id, account, currency, sum(amount) AS amount
               FROM (SELECT merchant_id, payment_id, debit AS account, currency,
                            amount_minor AS amount FROM postings
                      WHERE split_part(debit, ':', 1) = 'suspense'
                      UNION ALL
-                    SELECT merchant_id, payment_id, credit, currency, -amount_minor FROM postings
-                     WHERE split_part(credit, ':', 1) = 'suspense') AS sides
+                    SELECT merchant_id, payment_id, credit, currency, -amount_minor::numeric
+                      FROM postings WHERE split_part(credit, ':', 1) = 'suspense') AS sides
              GROUP BY 1, 2, 3, 4 HAVING sum(amount) <> 0) AS s
       JOIN payments p ON p.merchant_id = s.merchant_id AND p.id = s.payment_id
      ORDER BY s.account, abs(s.amount) DESC, s.payment_id
@@ -72,7 +72,8 @@ _SET_ASIDE = text(
     """
     SELECT (SELECT count(*) FROM payments WHERE hold_reason = 'step_failed') AS steps,
            (SELECT count(*) FROM webhook_inbox WHERE state = 'SET_ASIDE') AS inbox,
-           (SELECT count(*) FROM outbox WHERE state = 'SET_ASIDE') AS outbox
+           (SELECT count(*) FROM outbox WHERE state = 'SET_ASIDE') AS outbox,
+           (SELECT count(*) FROM unreadable_rows WHERE state = 'OPEN') AS unreadable
     """
 )
 _BACKLOG = text(
@@ -87,7 +88,7 @@ _BACKLOG = text(
 async def read_balances(connection: AsyncConnection) -> Sequence[Balance]:
     """Every account's balance, as it is kept."""
     return [
-        Balance(account=row.account, currency=row.currency, balance_minor=row.balance_minor)
+        Balance(account=row.account, currency=row.currency, balance_minor=int(row.balance_minor))
         for row in await connection.execute(_BALANCES)
     ]
 
@@ -100,7 +101,7 @@ async def read_flows(connection: AsyncConnection) -> Sequence[Flow]:
             currency=row.currency,
             cause=row.cause,
             payments=row.payments,
-            amount_minor=row.amount_minor,
+            amount_minor=int(row.amount_minor),
         )
         for row in await connection.execute(_FLOWS)
     ]
@@ -114,7 +115,7 @@ async def read_suspense(connection: AsyncConnection) -> Sequence[Suspended]:
             currency=row.currency,
             transaction_id=encode_id("pay", row.payment_id),
             reason=row.reason,
-            amount_minor=row.amount,
+            amount_minor=int(row.amount),
         )
         for row in await connection.execute(_SUSPENSE)
     ]
@@ -144,7 +145,12 @@ async def read_waiting(connection: AsyncConnection) -> Sequence[Waits]:
 async def read_set_aside(connection: AsyncConnection) -> Mapping[str, int]:
     """What lies where it is listed for a person, by kind."""
     row = (await connection.execute(_SET_ASIDE)).one()
-    return {"steps": row.steps, "inbox": row.inbox, "outbox": row.outbox}
+    return {
+        "steps": row.steps,
+        "inbox": row.inbox,
+        "outbox": row.outbox,
+        "unreadable": row.unreadable,
+    }
 
 
 async def read_backlog(connection: AsyncConnection) -> Backlog:

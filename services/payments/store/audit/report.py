@@ -89,7 +89,7 @@ class Report:
     balances: Sequence[Balance]
     held: Sequence[Held]
     waiting: Sequence[Waits]
-    # How much lies where it is listed for a person, by kind: steps, inbox, outbox.
+    # How much lies where it is listed for a person, by kind: steps, inbox, outbox, unreadable.
     set_aside: Mapping[str, int]
     backlog: Backlog
     # By the usual times, because an audit asks no provider what it has declared.

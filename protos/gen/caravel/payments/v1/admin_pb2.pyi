@@ -49,6 +49,12 @@ class DeadLetter(_message.Message):
         """A verified event about a payment, or an attempt of one, that we do not know: money may have
         moved without us. A requeued one is given to its payment, where the payment exists by now.
         """
+        UNREADABLE: DeadLetter._Kind.ValueType  # 5
+        """A row of the database that cannot be read, whoever has met it: a payment, an event of its
+        history, an attempt, a quote, an endpoint, an entry of a log. It is listed until its row is
+        mended, in the database. Tried again it is read again. Discarded it is listed no more, until
+        the row has been mended and breaks anew.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """The kind of a dead letter."""
@@ -65,6 +71,42 @@ class DeadLetter(_message.Message):
     """A verified event about a payment, or an attempt of one, that we do not know: money may have
     moved without us. A requeued one is given to its payment, where the payment exists by now.
     """
+    UNREADABLE: DeadLetter.Kind.ValueType  # 5
+    """A row of the database that cannot be read, whoever has met it: a payment, an event of its
+    history, an attempt, a quote, an endpoint, an entry of a log. It is listed until its row is
+    mended, in the database. Tried again it is read again. Discarded it is listed no more, until
+    the row has been mended and breaks anew.
+    """
+
+    @_typing.final
+    class Record(_message.Message):
+        """A row of the database that cannot be read."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TABLE_FIELD_NUMBER: _builtins.int
+        KEY_FIELD_NUMBER: _builtins.int
+        COLUMN_FIELD_NUMBER: _builtins.int
+        table: _builtins.str
+        """Its table, for example "payment_events"."""
+        key: _builtins.str
+        """The values of its primary key as a JSON array, for example
+        "[\\"acme\\", \\"01939e7a-7a29-7f4c-a1b2-1f6d4c9b0e11\\", \\"2\\"]".
+        """
+        column: _builtins.str
+        """The column that cannot be read, for example "evidence"; empty where that cannot be said."""
+        def __init__(
+            self,
+            *,
+            table: _builtins.str = ...,
+            key: _builtins.str = ...,
+            column: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "key", b"key", "table", b"table"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -74,6 +116,7 @@ class DeadLetter(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     SET_ASIDE_AT_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Id of the dead letter in the other calls, for example "step_MDE5YWJjZGU"."""
     kind: Global___DeadLetter.Kind.ValueType
@@ -94,6 +137,10 @@ class DeadLetter(_message.Message):
     def set_aside_at(self) -> _timestamp_pb2.Timestamp:
         """When it was set aside."""
 
+    @_builtins.property
+    def record(self) -> Global___DeadLetter.Record:
+        """The row that cannot be read, where it is about one; since `set_aside_at` that is known."""
+
     def __init__(
         self,
         *,
@@ -105,10 +152,11 @@ class DeadLetter(_message.Message):
         last_error: _builtins.str = ...,
         set_aside_at: _timestamp_pb2.Timestamp | None = ...,
         event: _builtins.str = ...,
+        record: Global___DeadLetter.Record | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["set_aside_at", b"set_aside_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "set_aside_at", b"set_aside_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "reason", b"reason", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "reason", b"reason", "record", b"record", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -507,21 +555,29 @@ class ListOverduePaymentsResponse(_message.Message):
 
     PAYMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNREADABLE_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """The token of the next page; empty on the last page."""
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverduePayment]:
         """The payments; the one that has not changed for the longest time comes first."""
 
+    @_builtins.property
+    def unreadable_transaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of overdue payments of this page whose record cannot be read, nearly always none. The dead
+        letters of kind UNREADABLE say which row it is.
+        """
+
     def __init__(
         self,
         *,
         payments: _abc.Iterable[Global___OverduePayment] | None = ...,
         next_page_token: _builtins.str = ...,
+        unreadable_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments", "unreadable_transaction_ids", b"unreadable_transaction_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -561,21 +617,27 @@ class ListOperatorActionsResponse(_message.Message):
 
     ACTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNREADABLE_ACTION_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """The token of the next page; empty on the last page."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperatorAction]:
         """The actions, the latest first."""
 
+    @_builtins.property
+    def unreadable_action_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of actions of this page whose record cannot be read, nearly always none."""
+
     def __init__(
         self,
         *,
         actions: _abc.Iterable[Global___OperatorAction] | None = ...,
         next_page_token: _builtins.str = ...,
+        unreadable_action_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "next_page_token", b"next_page_token", "unreadable_action_ids", b"unreadable_action_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caravel/payments/v1/endpoints.proto\x12\x13\x63\x61ravel.payments.v1\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x15\x43reateEndpointRequest\x12\x11\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"o\n\x0bNewEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x08\x45ndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14ListEndpointsRequest\"I\n\x15ListEndpointsResponse\x12\x30\n\tendpoints\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Endpoint\"2\n\x15\x44\x65leteEndpointRequest\x12\x19\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteEndpointResponse\"\x84\x01\n\x0cWebhookEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x1c.caravel.payments.v1.Payment2\xb8\x03\n\x0f\x45ndpointService\x12\x81\x01\n\x0e\x43reateEndpoint\x12*.caravel.payments.v1.CreateEndpointRequest\x1a .caravel.payments.v1.NewEndpoint\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/webhook-endpoints:\x01*\x12\x86\x01\n\rListEndpoints\x12).caravel.payments.v1.ListEndpointsRequest\x1a*.caravel.payments.v1.ListEndpointsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/webhook-endpoints\x12\x97\x01\n\x0e\x44\x65leteEndpoint\x12*.caravel.payments.v1.DeleteEndpointRequest\x1a+.caravel.payments.v1.DeleteEndpointResponse\",\x82\xd3\xe4\x93\x02&*$/api/webhook-endpoints/{endpoint_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caravel/payments/v1/endpoints.proto\x12\x13\x63\x61ravel.payments.v1\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x15\x43reateEndpointRequest\x12\x11\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"o\n\x0bNewEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x08\x45ndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14ListEndpointsRequest\"j\n\x15ListEndpointsResponse\x12\x30\n\tendpoints\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Endpoint\x12\x1f\n\x17unreadable_endpoint_ids\x18\x02 \x03(\t\"2\n\x15\x44\x65leteEndpointRequest\x12\x19\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteEndpointResponse\"\x84\x01\n\x0cWebhookEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x1c.caravel.payments.v1.Payment2\xb8\x03\n\x0f\x45ndpointService\x12\x81\x01\n\x0e\x43reateEndpoint\x12*.caravel.payments.v1.CreateEndpointRequest\x1a .caravel.payments.v1.NewEndpoint\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/webhook-endpoints:\x01*\x12\x86\x01\n\rListEndpoints\x12).caravel.payments.v1.ListEndpointsRequest\x1a*.caravel.payments.v1.ListEndpointsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/webhook-endpoints\x12\x97\x01\n\x0e\x44\x65leteEndpoint\x12*.caravel.payments.v1.DeleteEndpointRequest\x1a+.caravel.payments.v1.DeleteEndpointResponse\",\x82\xd3\xe4\x93\x02&*$/api/webhook-endpoints/{endpoint_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,13 +54,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENDPOINTSREQUEST']._serialized_start=493
   _globals['_LISTENDPOINTSREQUEST']._serialized_end=515
   _globals['_LISTENDPOINTSRESPONSE']._serialized_start=517
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=590
-  _globals['_DELETEENDPOINTREQUEST']._serialized_start=592
-  _globals['_DELETEENDPOINTREQUEST']._serialized_end=642
-  _globals['_DELETEENDPOINTRESPONSE']._serialized_start=644
-  _globals['_DELETEENDPOINTRESPONSE']._serialized_end=668
-  _globals['_WEBHOOKEVENT']._serialized_start=671
-  _globals['_WEBHOOKEVENT']._serialized_end=803
-  _globals['_ENDPOINTSERVICE']._serialized_start=806
-  _globals['_ENDPOINTSERVICE']._serialized_end=1246
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=623
+  _globals['_DELETEENDPOINTREQUEST']._serialized_start=625
+  _globals['_DELETEENDPOINTREQUEST']._serialized_end=675
+  _globals['_DELETEENDPOINTRESPONSE']._serialized_start=677
+  _globals['_DELETEENDPOINTRESPONSE']._serialized_end=701
+  _globals['_WEBHOOKEVENT']._serialized_start=704
+  _globals['_WEBHOOKEVENT']._serialized_end=836
+  _globals['_ENDPOINTSERVICE']._serialized_start=839
+  _globals['_ENDPOINTSERVICE']._serialized_end=1279
 # @@protoc_insertion_point(module_scope)

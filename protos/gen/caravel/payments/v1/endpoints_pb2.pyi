@@ -143,18 +143,24 @@ class ListEndpointsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINTS_FIELD_NUMBER: _builtins.int
+    UNREADABLE_ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]:
         """All of the merchant's endpoints; a merchant has at most ten."""
+
+    @_builtins.property
+    def unreadable_endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of endpoints whose record cannot be read, nearly always none. We mend the record."""
 
     def __init__(
         self,
         *,
         endpoints: _abc.Iterable[Global___Endpoint] | None = ...,
+        unreadable_endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "unreadable_endpoint_ids", b"unreadable_endpoint_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -873,18 +873,26 @@ class ListPaymentEventsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: _builtins.int
+    UNREADABLE_SEQUENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentEvent]:
         """The whole history, oldest first."""
+
+    @_builtins.property
+    def unreadable_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers (`sequence`) of events of this history whose record cannot be read, nearly always none.
+        They happened, and we mend the record.
+        """
 
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___PaymentEvent] | None = ...,
+        unreadable_sequences: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "unreadable_sequences", b"unreadable_sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,16 @@
+"""Times that the database can hold and Python cannot."""
+
+# With a day to spare on both sides, for whatever is added in another time zone.
+_FIRST, _LAST = "'0001-01-02 00:00Z'", "'9999-12-30 00:00Z'"
+
+
+def shown(time: str) -> str:
+    """An expression for a time, or for the nearest that can be shown; what is compared is the
+    same, so that lists are in one order and pages follow each other."""
+    return f"greatest(least({time}, timestamptz {_LAST}), timestamptz {_FIRST})"
+
+
+def is_shown(time: str) -> str:
+    """A condition: Python can read the time, or there is none."""
+    years = f"{time} BETWEEN timestamptz {_FIRST} AND timestamptz {_LAST}"
+    return f"({years} OR NOT isfinite({time})) IS NOT FALSE"
