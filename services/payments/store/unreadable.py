@@ -64,10 +64,9 @@ class Source(Generic[Noun]):
     def unreadable(self, row: Any, error: str, column: str = "") -> UnreadableRow:
         """Names a row by its key, of which nothing else need be readable."""
         values: Mapping[str, Any] = row._mapping
-        key = [str(values[name.name]) for name in self.table.primary_key]
         return UnreadableRow(
             table=self.table.name,
-            key=json.dumps(key),
+            key=key_text([values[column.name] for column in self.table.primary_key]),
             merchant_id=values.get("merchant_id"),
             payment_id=values.get(self.payment),
             column=column,
@@ -77,6 +76,11 @@ class Source(Generic[Noun]):
     def of_key(self, values: Mapping[str, Any], error: str, column: str = "") -> UnreadableRow:
         """Names a row of which no more is at hand than these values."""
         return self.unreadable(fetched(values), error, column)
+
+
+def key_text(values: Sequence[Any]) -> str:
+    """The values of a primary key, as the list has them."""
+    return json.dumps([str(value) for value in values])
 
 
 class _Fetched:

@@ -150,7 +150,9 @@ class UnreadableRows:
             if mended:
                 await connection.execute(_END, {"rows": as_json(mended)})
                 await connection.commit()
-        return (entries[-1].table_name, entries[-1].row_key) if entries else None
+        if len(entries) < limit:
+            return None
+        return entries[-1].table_name, entries[-1].row_key
 
 
 async def end_of_payment(connection: AsyncConnection, merchant_id: str, payment_id: UUID) -> None:

@@ -8,8 +8,14 @@ from typing import Any
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.failures import describe
-from services.payments.store.unreadable import UNDECODABLE, Source, UnreadableRow, read_each
+from services.payments.store.unreadable import (
+    UNDECODABLE,
+    Source,
+    UnreadableRow,
+    key_text,
+    read_each,
+    reread,
+)
 
 # Rows that are read at once: of these, a few milliseconds.
 SLICE_ROWS = 200
@@ -59,20 +65,11 @@ async def _read(
     wanted = tuple_(*table.primary_key).in_(keys)
     try:
         rows = (await connection.execute(select(table).where(wanted))).all()
-    except UNDECODABLE as error:
+    except UNDECODABLE:
         if len(keys) == 1:
-            return [await _named(connection, source, keys[0], error)]
+            found = await reread(connection, source, key_text(keys[0]))
+            return [found] if found else []
         middle = len(keys) // 2
         halves = (keys[:middle], keys[middle:])
         return [row for half in halves for row in await _read(connection, source, half)]
     return read_each(source, rows)[1]
-
-
-async def _named(
-    connection: AsyncConnection, source: Source[Any], key: tuple[Any, ...], error: BaseException
-) -> UnreadableRow:
-    table = source.table
-    named = [c for c in table.c if c.primary_key or c.name in ("merchant_id", source.payment)]
-    wanted = tuple_(*table.primary_key) == tuple_(*key)
-    row = (await connection.execute(select(*named).where(wanted))).one()
-    return source.unreadable(row, describe(error))
