@@ -17,6 +17,17 @@ from services.payments.store.unreadable_rows import UnreadableRows
 from services.payments.store.watch import MATCH
 from services.shared.money import Money
 
+_HELD_AT = shown(
+    """coalesce((SELECT max(e.occurred_at) FROM payment_events e
+                 WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
+                   AND e.cause = 'held_step_failed'), p.updated_at)"""
+)
+_EVENT = "w.provider || ' ' || w.event_id, w.payment_id"
+_SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
+          FROM webhook_inbox w
+          LEFT JOIN unreadable_rows u
+            ON u.table_name = 'webhook_inbox' AND u.state = 'OPEN'
+           AND u.row_key::json->>0 = w.provider AND u.row_key::json->>1 = w.event_id"""
 # The outbox does not say when a row was set aside; its last turn is when it was. A row that cannot
 # be read is listed by its own kind where it is set aside there, and named with it.
 _LIST = text(
@@ -26,11 +37,7 @@ _LIST = text(
       FROM (
         SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
                p.step_failures AS attempts, p.last_error,
-               {
-        shown('''coalesce((SELECT max(e.occurred_at) FROM payment_events e
-                 WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
-                   AND e.cause = 'held_step_failed'), p.updated_at)''')
-    } AS set_aside_at,
+               {_HELD_AT} AS set_aside_at,
                NULL AS event_type, NULL AS answer, u.table_name, u.row_key, u.column_name
           FROM payments p
           LEFT JOIN unreadable_rows u
@@ -38,22 +45,15 @@ _LIST = text(
            AND u.payment_id = p.id AND u.state = 'OPEN'
          WHERE p.merchant_id = :merchant_id AND p.hold_reason = 'step_failed'
         UNION ALL
-        SELECT CASE w.state WHEN 'SET_ASIDE' THEN 'INBOX' ELSE 'ORPHAN' END,
-               w.provider || ' ' || w.event_id, w.payment_id,
-               CASE WHEN w.state = 'SET_ASIDE' THEN 'event_failed'
-                    WHEN w.merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
-               w.failures, w.last_error,
-               {
-        shown('''CASE w.state WHEN 'SET_ASIDE' THEN coalesce(w.set_aside_at, w.received_at)
-                    ELSE w.received_at END''')
-    },
-               w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
-          FROM webhook_inbox w
-          LEFT JOIN unreadable_rows u
-            ON u.table_name = 'webhook_inbox' AND u.state = 'OPEN'
-           AND u.row_key::json->>0 = w.provider AND u.row_key::json->>1 = w.event_id
+        SELECT 'INBOX', {_EVENT},
+               'event_failed', w.failures, w.last_error,
+               {shown("coalesce(w.set_aside_at, w.received_at)")}, {_SAID}
          WHERE w.merchant_id = :merchant_id AND w.state = 'SET_ASIDE'
-            OR w.state = 'UNMATCHED' AND (w.merchant_id IS NULL OR w.merchant_id = :merchant_id)
+        UNION ALL
+        SELECT 'ORPHAN', {_EVENT},
+               CASE WHEN w.merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
+               w.failures, w.last_error, {shown("w.received_at")}, {_SAID}
+         WHERE w.state = 'UNMATCHED' AND (w.merchant_id IS NULL OR w.merchant_id = :merchant_id)
         UNION ALL
         SELECT 'OUTBOX', payment_id || ' ' || sequence || ' ' || endpoint_id, payment_id,
                'delivery_failed', failures, last_error, {shown("due_at")}, NULL, NULL,

@@ -10,23 +10,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.ports import PaymentFilter
 from services.payments.store import (
+    claimed,
     failures,
     inbox,
+    letters,
     merchant_news,
     operations,
     outbox,
     pages,
     payments,
+    unreadable_rows,
     work,
     writing,
 )
 from services.shared.db import connected
 
 # Of these there are few.
-SMALL = ("webhook_endpoints", "operator_actions")
+SMALL = ("webhook_endpoints", "operator_actions", "unreadable_rows")
 # What waits is looked at as a whole: in the order in which it is due, or to see its age.
 QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")
-MODULES = (failures, inbox, merchant_news, operations, outbox, payments, work, writing)
+MODULES = (
+    *(claimed, failures, inbox, letters, merchant_news, operations, outbox, payments),
+    *(unreadable_rows, work, writing),
+)
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
     for module in MODULES
