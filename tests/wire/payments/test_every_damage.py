@@ -180,6 +180,6 @@ async def test_every_list_comes_and_names_every_row_whatever_stands_in_a_column(
             for name, rows_of in whole.items():
                 missing = rows_of - seen[name]
                 assert len(missing) <= (column.name in DECIDES), (said, name, missing)
-            if value in (BY_TYPE[type(column.type).__name__][0], BY_TYPE["JSONB"][-1]):
+            if value == BY_TYPE[type(column.type).__name__][0]:
                 assert render(await audit.report(), await audit.accounts()), said
     await owner.dispose()
