@@ -369,11 +369,7 @@ unreadable_rows = Table(
     # more, until it can be read again.
     Column("state", Text, nullable=False, server_default=text("'OPEN'")),
     _instant("found_at", default=True),
-    Index(
-        "unreadable_rows_open_idx",
-        "merchant_id",
-        postgresql_where=text("state = 'OPEN'"),
-    ),
+    Index("unreadable_rows_open_idx", "merchant_id", postgresql_where=text("state = 'OPEN'")),
 )
 
 # The columns that the application changes once their row is there. A migration grants it each by
