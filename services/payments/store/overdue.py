@@ -92,7 +92,9 @@ _COUNT = text(
 _LIST = text(
     f"""
     {_OVERDUE}, placed AS (
-        SELECT overdue.*, {shown("since")} AS place FROM overdue
+        SELECT merchant_id, id, corridor_id, state, due_at, step, provider, within, since, sequence,
+               {shown("since")} AS place
+          FROM overdue
     )
     SELECT o.merchant_id, o.id, o.corridor_id, o.state, o.provider, o.step, o.sequence, o.place,
            o.since IS NOT NULL AND {is_shown("o.since")} AS shows_since,
