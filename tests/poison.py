@@ -19,6 +19,19 @@ from tests.conftest import owner_of
 from tests.makers import CAPABILITIES
 
 SOON = Patience(first_rest=timedelta(0))
+# What the database would refuse of a damage, in any table.
+UNGUARDED = """
+    DO $$ DECLARE c record; BEGIN
+        FOR c IN SELECT conname, conrelid::regclass AS name FROM pg_constraint
+                  WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace LOOP
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.name, c.conname);
+        END LOOP;
+        FOR c IN SELECT oid::regclass AS name FROM pg_class
+                  WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+            EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', c.name);
+        END LOOP;
+    END $$
+"""
 
 
 async def run(engine: AsyncEngine, *statements: str, **values: Any) -> None:

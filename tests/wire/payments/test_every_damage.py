@@ -16,7 +16,7 @@ from services.payments.store import PostgresAudit, PostgresPayments
 from services.payments.verify import render
 from tests.conftest import owner_of
 from tests.makers import make_new_payment
-from tests.poison import run
+from tests.poison import UNGUARDED, run
 from tests.wire.payments.conftest import Service
 
 TIMES = ("'20000-01-01'", "'0044-03-15 BC'", "'infinity'", "'-infinity'")
@@ -43,14 +43,6 @@ JOINED = (
     *(tables.webhook_inbox, tables.outbox, tables.webhook_endpoints, tables.operator_actions),
     *(tables.postings, tables.balances, tables.idempotency_keys, tables.unreadable_rows),
 )
-UNGUARDED = """
-    DO $$ DECLARE c record; BEGIN
-        FOR c IN SELECT conname, conrelid::regclass AS name FROM pg_constraint
-                  WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace LOOP
-            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.name, c.conname);
-        END LOOP;
-    END $$
-"""
 PLANTED = (
     """
     UPDATE payments SET hold_reason = 'step_failed', due_at = NULL,
@@ -113,7 +105,7 @@ async def plant(engine: AsyncEngine) -> None:
     await run(engine, UNGUARDED)
     for statement in PLANTED:
         used = {name: value for name, value in named.items() if f":{name}" in statement}
-        await run(engine, "SET LOCAL session_replication_role = replica", statement, **used)
+        await run(engine, statement, **used)
 
 
 async def lists(service: Service) -> dict[str, set[str]]:
@@ -151,7 +143,7 @@ async def damaged(owner: AsyncEngine, table: Table, column: str, value: str) -> 
 
     async def execute(*statements: str) -> None:
         async with owner.begin() as connection:
-            for statement in ("SET LOCAL session_replication_role = replica", *statements):
+            for statement in statements:
                 await connection.execute(text(statement.replace(":", "\\:")))
 
     await execute(

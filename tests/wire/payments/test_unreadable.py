@@ -19,7 +19,7 @@ from services.payments.verify import render
 from services.shared.ids import decode_id
 from tests.logs import logged
 from tests.makers import make_new_payment
-from tests.poison import rows, run, set_aside_step
+from tests.poison import UNGUARDED, rows, run, set_aside_step
 from tests.polling import until
 from tests.wire.payments.calls import new_key, order, refusal
 from tests.wire.payments.conftest import Service
@@ -46,16 +46,6 @@ DAMAGE = {
     "a year before all of ours": "created_at = '0044-03-15 BC'",
     "a number that Python reads not": f"fees = '[{{\"amount_minor\": {'9' * 5000}}}]'",
 }
-# The database would refuse some of it.
-UNCHECKED = """
-    DO $$ DECLARE name text; BEGIN
-        FOR name IN SELECT conname FROM pg_constraint
-                     WHERE conrelid = 'payments'::regclass AND contype = 'c' LOOP
-            EXECUTE format('ALTER TABLE payments DROP CONSTRAINT %I', name);
-        END LOOP;
-        ALTER TABLE payments DISABLE TRIGGER USER;
-    END $$
-"""
 
 
 async def three(engine: AsyncEngine, damage: str) -> list[Payment]:
@@ -64,7 +54,7 @@ async def three(engine: AsyncEngine, damage: str) -> list[Payment]:
     await PostgresPayments(engine).create(new)
     damage = damage.replace(":", chr(92) + ":")
     change = f"UPDATE payments SET {damage}, due_at = NULL WHERE id = :id"
-    await run(engine, UNCHECKED)
+    await run(engine, UNGUARDED)
     await run(engine, change, id=new[1].payment.id)
     return [item.payment for item in new]
 
@@ -322,11 +312,12 @@ async def test_the_audit_lists_what_nobody_has_read_and_takes_it_off_once_it_is_
 ) -> None:
     await service.payments.CreatePayment(order(), metadata=new_key())
     audit = PostgresAudit(engine, overdue_seconds=600, decode_answer=decode_payment)
-    replica = "SET LOCAL session_replication_role = replica"
-    await run(engine, replica, *ADDED, f"CREATE TABLE kept AS SELECT * FROM {table}")
+    await run(engine, UNGUARDED, *ADDED, f"CREATE TABLE kept AS SELECT * FROM {table}")
+        engine, UNGUARDED.replace(":", "\\:"), *ADDED, f"CREATE TABLE kept AS SELECT * FROM {table}"
+    )
 
     assert await finding(audit) == 0
-    await run(engine, replica, BROKEN[table])
+    await run(engine, BROKEN[table])
     assert await finding(audit) == 1
     [letter] = await unreadable(service)
     assert (letter.record.table, BROKEN[table].split()[3]) == (table, letter.record.column)
@@ -334,7 +325,7 @@ async def test_the_audit_lists_what_nobody_has_read_and_takes_it_off_once_it_is_
     assert f"\u2717 {READABLE}: 1" in verified and f"{table} {letter.record.column}" in verified
 
     values = f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM kept"
-    await run(engine, replica, *values)
+    await run(engine, *values)
     assert await finding(audit) == 0
     assert await unreadable(service) == []
 
