@@ -29,6 +29,7 @@ MOMENT = timedelta(microseconds=1)
 OLD = NOW - timedelta(minutes=5)
 SUCCEEDED, PENDING = said(Outcome.SUCCEEDED), said(Outcome.PENDING)
 ABSENT = said(Outcome.ABSENT, provider_reference="")
+TIMEOUT = said(Outcome.UNKNOWN, "timeout")
 FAULT = Failure(code="provider_fault", message="500")
 
 
@@ -337,3 +338,58 @@ def test_a_payment_that_nobody_wants_ends_before_its_first_attempt(
     plan = DECIDER.plan(work)
 
     assert (plan.call, [event.cause for event in plan.change.events]) == (None, [cause])
+
+
+# Before everything else
+
+
+def test_an_event_against_the_record_is_asked_about_before_the_payment_goes_on() -> None:
+    work = make_work(State.CONVERTED)
+    failed = make_attempt(work.payment, Step.COLLECTION, AttemptState.FAILED)
+    work = replace(work, earlier=(failed,), news=(_news(failed, Outcome.SUCCEEDED),))
+
+    plan = DECIDER.plan(work)
+
+    assert (plan.call, plan.work.attempt, plan.work.disputed) == (
+        Call.LOOK_UP,
+        failed,
+        work.news[0],
+    )
+    held = DECIDER.settle(plan.work, SUCCEEDED, NOW)
+    assert held.payment.hold_reason == HoldReason.LATE_SUCCESS
+    alone = Decider({}, lambda: 0.0).plan(work)
+    assert (alone.call, alone.work.attempt) == (None, failed)
+    assert alone.change.payment.hold_reason == HoldReason.LATE_SUCCESS
+
+
+def test_the_payouts_are_asked_about_before_a_refund() -> None:
+    work = make_work(State.REFUNDING, AttemptState.INTENDED)
+    payout = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
+
+    plan = DECIDER.plan(replace(work, earlier=(payout,)))
+
+    assert (plan.call, plan.work.attempt) == (Call.LOOK_UP, payout)
+    refund = DECIDER.after_look_up(plan.work, ABSENT)
+    assert refund is not None
+    assert (refund.call, refund.work.attempt) == (Call.SEND, work.attempt)
+    assert DECIDER.after_look_up(plan.work, TIMEOUT) is None
+    # Only a provider that is there has an answer that is not to be waited for.
+    refused = said(Outcome.FAILED, "recipient_blocked")
+    assert DECIDER.after_look_up(plan.work, refused) is not None
+    assert Decider({}, lambda: 0.0).after_look_up(plan.work, refused) is None
+    waits = DECIDER.settle(plan.work, TIMEOUT, NOW + timedelta(seconds=40))
+    assert (waits.payment, waits.due_in) == (work.payment, timedelta(seconds=10))
+    paid = DECIDER.settle(plan.work, SUCCEEDED, NOW)
+    assert paid.payment.hold_reason == HoldReason.LATE_SUCCESS
+
+
+def test_an_event_that_is_evidence_is_settled_as_of_the_claim() -> None:
+    decider = Decider({"stripe": make_capabilities("stripe", event_is_evidence=True)}, lambda: 0.0)
+    work = _told(make_work(State.COLLECTING, AttemptState.SENT), Outcome.SUCCEEDED)
+
+    plan = decider.plan(work)
+
+    assert (plan.call, plan.change.payment.state) == (None, State.CONVERTED)
+    assert plan.change.events[0].evidence["taken_at"] == str(attempt_of(work).sent_at).replace(
+        " ", "T"
+    )

@@ -223,3 +223,22 @@ def test_an_amount_that_comes_to_be_known_is_kept_while_the_hold_stands() -> Non
     assert change.attempt.moved == Money(700, "NGN")
     assert refused.attempt is not None
     assert (refused.attempt.moved, refused.due_in) == (None, None)
+
+
+def test_a_refusal_that_ends_a_hold_waits_while_a_request_may_be_on_its_way() -> None:
+    change = DECIDER.settle(_held(HoldReason.OUTCOME_UNKNOWN), BLOCKED, NOW)
+
+    assert (change.payment.state, change.payment.hold_reason) == (State.REFUNDING, None)
+    assert change.due_in == timedelta(seconds=26)
+
+
+def test_another_amount_that_a_signed_event_tells_of_is_on_suspense_at_once() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    other = _told(work, Outcome.SUCCEEDED, amount=Money(700, "NGN"), signed=True)
+
+    plan = DECIDER.plan(other)
+
+    assert (plan.call, plan.change.payment.hold_reason) == (None, HoldReason.AMOUNT_MISMATCH)
+    assert [(p.debit, str(p.amount)) for p in plan.change.postings] == [
+        ("suspense:local_wallet:NGN", "7.00")
+    ]
