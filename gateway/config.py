@@ -1,23 +1,33 @@
 """Envoy's configuration, made from the template envoy.yaml, and the folder of files it reads at
 start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up` writes one of its
-own. Envoy's behaviour is in envoy.yaml; only names, ports and paths are decided here."""
+own. What Envoy does stands in envoy.yaml; what the contract says (statuses, codes, which call has
+which place) is put in from the descriptor set, and only ports and paths are decided here."""
 
 import argparse
 import json
+import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+from gateway.contract import Contract, read_contract, verb_and_path
+
 HERE = Path(__file__).resolve().parent
 CONFIG_FILE = "envoy.yaml"
+DESCRIPTOR = HERE / "descriptor.binpb"
 # Starts Envoy with as many connections as it has descriptors for.
 START = HERE / "start.sh"
 SCRIPTS = HERE / "lua"
 # The script that begins; the others are its modules, and go into the same file.
 MAIN_SCRIPT = "rest"
 SCRIPT_FILE = "rest.lua"
+# The script of the native listener, and the modules that it needs.
+NATIVE_SCRIPT, NATIVE_MODULES = HERE / "native.lua", ("contract",)
+# Calls of this principal have places of their own.
+PROVIDER_EVENT = "PROVIDER_EVENT"
 # A page opened from this machine may call the API; where a deployment wants others, it says so.
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
@@ -70,18 +80,47 @@ def render(config: GatewayConfig) -> str:
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
     values["REST_SCRIPT"] = str(config.files / SCRIPT_FILE)
+    values["NATIVE_SCRIPT"] = str(config.files / NATIVE_SCRIPT.name)
+    values |= _from_contract(read_contract(DESCRIPTOR))
     template = Template((HERE / CONFIG_FILE).read_text())
     return template.substitute({name: json.dumps(value) for name, value in values.items()})
 
 
+def _from_contract(contract: Contract) -> dict[str, object]:
+    """The facts of the contract that envoy.yaml names. Each reason has a code, a status and a time
+    to wait, as OVERLOADED_CODE; in a case that has a name, as SERVICE_UNAVAILABLE_LATE_CODE."""
+    bindings = list(contract.bindings())
+    verbs = {verb_and_path(rule)[0] for _, _, rule in bindings}
+    values: dict[str, object] = {
+        "SERVICES": list(dict.fromkeys(service for service, _, _ in bindings)),
+        "METHODS": ", ".join(sorted({*verbs, "HEAD"})),
+        "PROVIDER_EVENT_CALLS": "|".join(
+            re.escape(f"/{service}/{method.name}")
+            for service, block in contract.services.items()
+            for method in block.method
+            if contract.access(method).principal == PROVIDER_EVENT
+        ),
+    }
+    for reason, answers in contract.answers().items():
+        for case, answer in answers.items():
+            name = f"{reason}_{case.upper()}" if case else reason
+            values[f"{name}_CODE"] = answer.grpc_code
+            values[f"{name}_STATUS"] = answer.http_status
+            values[f"{name}_SECONDS"] = answer.retry_after_seconds
+    return values
+
+
 def script() -> str:
-    """The scripts as the one text that Envoy reads: the modules by name, then the main one."""
-    sources = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
-    main_script = sources.pop(MAIN_SCRIPT)
-    modules = (
+    """The scripts for REST as the one text that Envoy reads: the modules, then the main one."""
+    names = sorted(path.stem for path in SCRIPTS.glob("*.lua") if path.stem != MAIN_SCRIPT)
+    return _modules(names) + (SCRIPTS / f"{MAIN_SCRIPT}.lua").read_text()
+
+
+def _modules(names: Iterable[str]) -> str:
+    sources = {name: (SCRIPTS / f"{name}.lua").read_text() for name in names}
+    return "".join(
         f'package.preload["{name}"] = function()\n{source}end\n' for name, source in sources.items()
     )
-    return "".join(modules) + main_script
 
 
 def _endpoint(host: str, port: int) -> dict[str, object]:
@@ -98,6 +137,8 @@ def write(config: GatewayConfig, folder: Path) -> Path:
     for source in _files().values():
         shutil.copyfile(source, folder / source.name)
     (folder / SCRIPT_FILE).write_text(script())
+    native = _modules(NATIVE_MODULES) + NATIVE_SCRIPT.read_text()
+    (folder / NATIVE_SCRIPT.name).write_text(native)
     target = folder / CONFIG_FILE
     target.write_text(render(config))
     return target
@@ -120,9 +161,8 @@ def arguments(config_file: Path, *, concurrency: int = 1, log_level: str = "warn
 def _files() -> dict[str, Path]:
     swagger_ui = _swagger_ui()
     return {
-        "DESCRIPTOR": HERE / "descriptor.binpb",
+        "DESCRIPTOR": DESCRIPTOR,
         "OPENAPI": HERE / "openapi.json",
-        "NATIVE_SCRIPT": HERE / "native.lua",
         "HEALTHZ_SCRIPT": HERE / "healthz.lua",
         "DOCS_PAGE": HERE / "docs" / "index.html",
         "DOCS_SCRIPT": HERE / "docs" / "start.js",

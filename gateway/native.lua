@@ -1,17 +1,19 @@
 -- Errors on the native listener in the form of all errors: google.rpc.Status with ErrorInfo and
 -- RequestInfo, where Envoy answers itself or gRPC did before a service saw the call. Runs in Envoy.
+local contract = require("contract")
 
 local TYPE = "type.googleapis.com/google.rpc."
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
--- Refusals of gRPC itself below a service, by their codes: the caller's faults, but for the last.
-local UNREADABLE = { "3", "FIELD_INVALID", "The call cannot be read." }
+-- Refusals of gRPC itself below a service, by its codes: the caller's faults, but for the last. Each
+-- is a reason and a sentence.
+local UNREADABLE = { "FIELD_INVALID", "The call cannot be read." }
 local BELOW = {
-  ["8"] = { "8", "REQUEST_TOO_LARGE", "The message is larger than 288 KiB." },
+  ["8"] = { "REQUEST_TOO_LARGE", "The message is larger than 288 KiB." },
   ["12"] = UNREADABLE,
   ["13"] = UNREADABLE,
 }
-local AWAY = { "14", "SERVICE_UNAVAILABLE", "The service cannot answer now." }
+local AWAY = { "SERVICE_UNAVAILABLE", "The service cannot answer now." }
 
 local function base64(text)
   local out = {}
@@ -38,15 +40,18 @@ local function detail(name, text)
   return field(3, field(1, TYPE .. name) .. field(2, text))
 end
 
+-- The reason, the message, and what the contract says of the reason in this case. Where Envoy itself
+-- refuses, a header has the reason, and behind a blank the case that is not the usual one.
 local function refusal(headers, code)
-  local reason = headers:get("x-error-reason")
-  if reason then
-    local message = string.gsub(headers:get("grpc-message") or "", "%%(%x%x)", function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
-    return code, reason, message
+  local reason, case = string.match(headers:get("x-error-reason") or "", "^(%S+) ?(%S*)$")
+  if not reason then
+    local below, message = unpack(BELOW[code] or AWAY)
+    return below, message, contract.reasons[below][""]
   end
-  return unpack(BELOW[code] or AWAY)
+  local message = string.gsub(headers:get("grpc-message") or "", "%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end)
+  return reason, message, contract.reasons[reason][case]
 end
 
 function envoy_on_response(handle)
@@ -56,12 +61,14 @@ function envoy_on_response(handle)
   local found = headers:get("grpc-status")
   -- A refusal without an answer has its status among the headers.
   if not found or found == "0" or headers:get("grpc-status-details-bin") then return end
-  local code, reason, message = refusal(headers, found)
-  local status = string.char(8, tonumber(code)) .. field(2, message)
+  local reason, message, answer = refusal(headers, found)
+  local status = string.char(8, answer.code) .. field(2, message)
     .. detail("ErrorInfo", field(1, reason) .. field(2, "caravel.dev"))
     .. detail("RequestInfo", field(1, request_id))
-  headers:replace("grpc-status", code)
+  headers:replace("grpc-status", tostring(answer.code))
   headers:replace("grpc-message", message)
   headers:replace("grpc-status-details-bin", base64(status))
   headers:remove("x-error-reason")
+  local seconds = answer.retry_after_seconds
+  if seconds then headers:replace("retry-after", tostring(seconds)) end
 end

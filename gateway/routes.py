@@ -1,22 +1,24 @@
-"""The table that the gateway's script holds every REST request against: which call takes which
-fields, from where, and of which kind. It is made from the descriptor set, so that what the gateway
-refuses and what the contract says cannot differ. `python -m gateway.routes` writes
-gateway/lua/contract.lua."""
+"""The table that the gateway's scripts hold every request against: which call takes which fields,
+from where, of which kind, with which status it succeeds, and how each reason is answered. It is
+made from the descriptor set, so that the gateway's refusals and the contract cannot differ.
+`python -m gateway.routes` writes gateway/lua/contract.lua."""
 
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, MethodDescriptorProto
 
-from gateway.openapi.contract import (
+from gateway.contract import (
     RAW_BODY,
+    Answer,
     Contract,
     fields_in_path,
-    http_rules,
     is_decimal,
     read_contract,
+    success_status,
+    verb_and_path,
 )
 
 HERE = Path(__file__).resolve().parent
@@ -59,7 +61,10 @@ _WELL_KNOWN = {
     "google.protobuf.StringValue": "string",
 }
 LINE_CHARACTERS = 90
-_HEAD = "-- Made from the .proto files by `python -m gateway.routes`: what each REST call takes.\n"
+_HEAD = (
+    "-- Made from the .proto files by `python -m gateway.routes`: what each REST call takes, and\n"
+)
+_HEAD += "-- how each reason is answered, by the name of the case; the usual case has no name.\n"
 
 Table = dict[str, Any]
 
@@ -73,15 +78,25 @@ def render(descriptor: Path) -> str:
 
 
 def table(descriptor: Path) -> Table:
-    """Every bound RPC as a route, and the messages and enums that their fields refer to."""
+    """Every bound RPC as a route, the messages and enums that their fields refer to, and the
+    answers to each reason."""
     reader = _Reader(read_contract(descriptor))
-    routes = [
-        reader.route(method.input_type[1:], rule)
-        for block in reader.contract.services.values()
-        for method in block.method
-        for rule in http_rules(method)
-    ]
-    return {"routes": routes, "messages": reader.messages, "enums": reader.enums}
+    routes = [reader.route(method, rule) for _, method, rule in reader.contract.bindings()]
+    return {
+        "routes": routes,
+        "messages": reader.messages,
+        "enums": reader.enums,
+        "reasons": {
+            reason: {case: _answer(answer) for case, answer in answers.items()}
+            for reason, answers in reader.contract.answers().items()
+        },
+    }
+
+
+def _answer(answer: Answer) -> Table:
+    told = {"code": answer.grpc_code, "status": answer.http_status}
+    seconds = answer.retry_after_seconds
+    return told | ({"retry_after_seconds": seconds} if seconds else {})
 
 
 class _Reader:
@@ -92,11 +107,11 @@ class _Reader:
         self.messages: Table = {}
         self.enums: Table = {}
 
-    def route(self, request: str, rule: Any) -> Table:
-        """One binding: its method, its path, and what comes in the query and the body."""
-        verb = rule.WhichOneof("pattern")
-        path = getattr(rule, verb)
-        if verb == "custom" or re.search(r"\*|=", path):
+    def route(self, method: MethodDescriptorProto, rule: Any) -> Table:
+        """One binding: its method, path and status, and the fields of its query and its body."""
+        request = method.input_type[1:]
+        verb, path = verb_and_path(rule)
+        if verb == "CUSTOM" or re.search(r"\*|=", path):
             raise ValueError(f"{path}: the gateway's script knows plain variables only")
         in_path = fields_in_path(rule)
         fields = {
@@ -104,7 +119,9 @@ class _Reader:
             for field in self.contract.messages[request].field
             if field.name not in in_path
         }
-        route: Table = {"method": verb.upper(), "path": path, "query": {}}
+        route: Table = {"method": verb, "path": path, "query": {}}
+        if (status := success_status(method)) != 200:
+            route["status"] = status
         if rule.body == "*":
             return {**route, "body": self._members(request, fields.values())}
         if rule.body:
@@ -170,6 +187,8 @@ def _lua(value: Any, indent: int = 0) -> str:
     """A value as Lua text, with keys in order; a small table stands on one line."""
     if value is True:
         return "true"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, dict):

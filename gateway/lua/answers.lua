@@ -1,17 +1,26 @@
 -- Refusals in the one form that all errors have, google.rpc.Status.
+local contract = require("contract")
+
 local answers = {}
 
 local TYPE = '{"@type":"type.googleapis.com/google.rpc.'
 local TEXT_BYTES_MAX = 400
 
--- The gRPC code that belongs to each status.
-local CODES = { [400] = 3, [403] = 7, [404] = 5, [405] = 12, [413] = 8, [415] = 3, [429] = 8 }
-CODES[500], CODES[503], CODES[504] = 13, 14, 4
+-- The start of an error's first detail. No text of a caller can look like it, for its quotes are escaped.
+local ERROR_INFO = '"details":%[{"@type":"type%.googleapis%.com/google%.rpc%.ErrorInfo","reason":"([%u_]+)"'
 
-local STATUSES = { [3] = 400, [4] = 504, [5] = 404, [7] = 403, [8] = 429, [14] = 503 }
-
--- The status that belongs to a gRPC code.
-function answers.status_of(code) return STATUSES[code] or 500 end
+-- The status that the contract has for an error, given as the body of its answer and the status that
+-- it has so far; nil for a reason that the contract does not know.
+function answers.status_of(text, present)
+  local cases = contract.reasons[string.match(text, ERROR_INFO) or ""]
+  if not cases then return nil end
+  local code, usual = tonumber(string.match(text, '^{"code":(%d+),') or ""), cases[""]
+  for _, answer in pairs(cases) do
+    local is_other = answer.code == code and usual.code ~= code
+    if answer.status == present or is_other then return answer.status end
+  end
+  return usual.status
+end
 
 local function escape(one)
   return string.format("\\u%04x", string.byte(one))
@@ -44,7 +53,7 @@ local function bad_request(violations)
   return TYPE .. 'BadRequest","field_violations":[' .. table.concat(parts, ",") .. "]}"
 end
 
--- The body of an error. A refusal has a status, a reason and a message, and may have metadata,
+-- The body of an error. A refusal has a code, a status, a reason and a message, and may have metadata,
 -- violations, and retry_after_seconds.
 function answers.body(refusal, request_id)
   local details = { error_info(refusal.reason, refusal.metadata) }
@@ -55,7 +64,7 @@ function answers.body(refusal, request_id)
   end
   details[#details + 1] = TYPE .. 'RequestInfo","request_id":' .. quote(request_id)
     .. ',"serving_data":""}'
-  return '{"code":' .. CODES[refusal.status] .. ',"message":' .. quote(refusal.message)
+  return '{"code":' .. refusal.code .. ',"message":' .. quote(refusal.message)
     .. ',"details":[' .. table.concat(details, ",") .. "]}"
 end
 

@@ -24,12 +24,9 @@ local NEEDED = {
 }
 local SAFE = { GET = "GET", HEAD = "GET" }
 
--- The statuses that the header x-http-status may put in place of the transcoder's own.
-local REWRITES = { ["200"] = { ["201"] = true }, ["400"] = { ["422"] = true } }
-
 -- Headers of gRPC that a REST client should not see.
 local GRPC_NOISE = {
-  "x-http-status", "grpc-status", "grpc-message", "grpc-status-details-bin",
+  "grpc-status", "grpc-message", "grpc-status-details-bin",
   "grpc-accept-encoding", "x-envoy-upstream-service-time",
 }
 
@@ -180,6 +177,9 @@ function envoy_on_request(handle)
   local route, refusal, unreadable = guarded(handle, check_headers, handle, headers)
   if refusal then return respond(handle, refusal, request_id) end
   if not route then return end
+  if route.status then
+    handle:streamInfo():dynamicMetadata():set("caravel", "success", route.status)
+  end
   -- Nothing goes upstream before the body is here whole.
   local buffer = handle:body()
   if not buffer then return end
@@ -193,12 +193,18 @@ local function replace_body(handle, text)
   return handle:headers()
 end
 
--- An error without details is none of the service's but gRPC's own, and has words about our inside.
+-- Gives an error the status of its reason. An error without details is none of the service's but
+-- gRPC's own, and has words about our inside.
 local function explain(handle, headers, request_id)
   local buffer = handle:body(true)
   local text = buffer:getBytes(0, buffer:length())
   local code = match(text, '^{"code":(%d+),.*"details":%[%]}$')
-  if not code then return handle:headers() end
+  if not code then
+    headers = handle:headers()
+    local status = answers.status_of(text, tonumber(headers:get(":status")))
+    if status then headers:replace(":status", tostring(status)) end
+    return headers
+  end
   local refusal = refusals.unexplained(code)
   buffer:setBytes(answers.body(refusal, request_id))
   headers = handle:headers()
@@ -216,9 +222,9 @@ local function unwrap(handle, headers, noted)
     return headers
   end
   local text = routes.decode(headers:get("grpc-message") or "") or ""
-  local code = match(text, '"code":(%d+),')
+  local status = noted.status or answers.status_of(text) or refusals.INTERNAL_ERROR.status
   headers = replace_body(handle, text)
-  headers:replace(":status", tostring(noted.status or answers.status_of(tonumber(code))))
+  headers:replace(":status", tostring(status))
   headers:replace("content-type", "application/json")
   return headers
 end
@@ -241,10 +247,9 @@ function envoy_on_response(handle)
     if noted.native then return end
   elseif headers:get(":status") >= "400" and not noted.reason then
     headers = explain(handle, headers, noted.request_id or "")
+  elseif noted.success and headers:get(":status") == "200" then
+    headers:replace(":status", tostring(noted.success))
   end
-  local wanted = headers:get("x-http-status")
-  local allowed = REWRITES[headers:get(":status")]
-  if wanted and allowed and allowed[wanted] then headers:replace(":status", wanted) end
   for _, name in ipairs(GRPC_NOISE) do headers:remove(name) end
   if noted.head then behead(handle, headers) end
 end

@@ -4,17 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.openapi.contract import Contract, http_rules, read_contract
-from gateway.openapi.operations import (
-    DOMAIN,
-    REQUEST_HEADERS,
-    RESPONSE_HEADERS,
-    SHARED_RESPONSES,
-    Operations,
-    shared_response,
-    status_content,
-)
+from gateway.contract import Contract, read_contract, verb_and_path
+from gateway.openapi.operations import REQUEST_HEADERS, SECURITY_SCHEMES, Operations
+from gateway.openapi.refusals import DOMAIN, RESPONSE_HEADERS, Refusals
 from gateway.openapi.schemas import Schema, Schemas
+from gateway.openapi.webhooks import webhook
 
 GATEWAY = Path(__file__).resolve().parent.parent
 DESCRIPTOR = GATEWAY / "descriptor.binpb"
@@ -39,16 +33,17 @@ def document(descriptor: Path) -> dict[str, Any]:
     schemas = Schemas(contract)
     operations = Operations(contract, schemas)
     paths: dict[str, Schema] = {}
-    tags = []
-    for service, block in contract.services.items():
-        bound = [(method, rule) for method in block.method for rule in http_rules(method)]
-        if bound:
-            name = service.rpartition(".")[2]
-            tags.append({"name": name, "description": contract.comments.get(service, "")})
-        for method, rule in bound:
-            verb = rule.WhichOneof("pattern")
-            path = paths.setdefault(getattr(rule, verb), {})
-            path[verb] = operations.operation(service, method, rule)
+    tags: dict[str, Schema] = {}
+    for service, method, rule in contract.bindings():
+        name = service.rpartition(".")[2]
+        tags[name] = {"name": name, "description": contract.comments.get(service, "")}
+        verb, path = verb_and_path(rule)
+        operation = operations.operation(service, method, rule)
+        paths.setdefault(path, {})[verb.lower()] = operation
+    webhooks = {
+        name: {"post": webhook(contract, schemas, message)}
+        for name, message in contract.webhooks().items()
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,15 +53,15 @@ def document(descriptor: Path) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": tags,
+        "tags": list(tags.values()),
         "paths": paths,
+        "webhooks": webhooks,
         "components": _components(contract, schemas),
     }
 
 
 def _components(contract: Contract, schemas: Schemas) -> Schema:
     text = {"schema": {"type": "string"}}
-    reasons = contract.reasons()
     return {
         "schemas": dict(sorted({**schemas.components, **_status(contract)}.items())),
         "parameters": {
@@ -74,22 +69,8 @@ def _components(contract: Contract, schemas: Schemas) -> Schema:
             for name, header in REQUEST_HEADERS.items()
         },
         "headers": {name: {**text, **header} for name, header in RESPONSE_HEADERS.items()},
-        "responses": {
-            **{name: shared_response(reasons[reason]) for reason, name in SHARED_RESPONSES.items()},
-            "TooLarge": {
-                "description": "The body is larger than 256 KiB.",
-                "content": status_content(),
-            },
-            "HeadersTooLarge": {
-                "description": "The headers are larger than 16 KiB, or more than 100.",
-                "content": status_content(),
-            },
-            "TooLate": {
-                "description": "The answer took too long, and the request may still be at work. "
-                "Repeat it with the same idempotency key.",
-                "content": status_content(),
-            },
-        },
+        "responses": Refusals(contract.reasons()).shared(),
+        "securitySchemes": dict(SECURITY_SCHEMES),
     }
 
 

@@ -1,39 +1,36 @@
-"""RPCs as operations: parameters, bodies, and one answer per status, with the reasons that the
-comments of the RPC and of its service name."""
+"""RPCs as operations: parameters, bodies, the scopes that they need, and one answer per status,
+with the reasons that the comments of the RPC and of its service name."""
 
 import re
-from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, MethodDescriptorProto
 
-from gateway.openapi.contract import (
+from gateway.contract import (
     RAW_BODY,
     Contract,
-    Reason,
     fields_in_path,
     is_required,
+    read_headers,
+    success_status,
 )
+from gateway.openapi.refusals import Refusals, gateway_reasons
 from gateway.openapi.schemas import Schema, Schemas
 
-DOMAIN = "caravel.dev"
 _REASON_NAME = re.compile(r"[A-Z][A-Z_]+")
-# The reasons with which any call may be refused, so that no comment repeats them.
-COMMON_REASONS = {"FIELD_INVALID", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}
-# The reasons with which the gateway itself refuses a call: any call, one with a JSON body, and one
-# that changes something.
-EDGE_REASONS = {"FIELD_DUPLICATED", "FIELD_MISPLACED", "FIELD_UNKNOWN", "METHOD_NOT_ALLOWED"}
-EDGE_REASONS |= {"REQUEST_MALFORMED"}
-BODY_REASONS = {"CONTENT_TYPE_UNSUPPORTED", "FIELDS_CONTRADICTORY", "JSON_INVALID"}
-CHANGE_REASONS = {"ORIGIN_FORBIDDEN"}
-SHARED_RESPONSES = {
-    "CONTENT_TYPE_UNSUPPORTED": "ContentTypeUnsupported",
-    "METHOD_NOT_ALLOWED": "MethodNotAllowed",
-    "ORIGIN_FORBIDDEN": "OriginForbidden",
+# Credentials that a merchant or an operator may send, either of them.
+_KEY = (
+    "An API key with the scopes that the operation lists. A sandbox needs none, and there are none "
+)
+_KEY += "yet: a key is refused with API_KEY_INVALID."
+SECURITY_SCHEMES: Mapping[str, Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": _KEY},
+    "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": _KEY},
 }
-RETRIED_STATUSES = ("409", "429", "503")
+WITH_CREDENTIALS = ("MERCHANT", "OPERATOR")
 
-# Headers that no message has; an operation takes those which its comment names in backticks.
+# Headers that no message has; the contract says which call reads them.
 REQUEST_HEADERS: dict[str, Schema] = {
     "idempotency-key": {
         "required": True,
@@ -45,12 +42,6 @@ REQUEST_HEADERS: dict[str, Schema] = {
     "webhook-id": {"description": "Standard Webhooks: the event's id."},
     "webhook-timestamp": {"description": "Standard Webhooks: when it was sent, in Unix seconds."},
     "webhook-signature": {"description": "Standard Webhooks: v1 and the HMAC of the raw body."},
-}
-RESPONSE_HEADERS: dict[str, Schema] = {
-    "x-request-id": {"description": "Id of the request, as it stands in the logs."},
-    "idempotent-replayed": {"description": "`true` where this is the first answer again."},
-    "retry-after": {"description": "Seconds after which to try again."},
-    "allow": {"description": "The methods that the path takes."},
 }
 # A body that is taken as raw bytes has no message to read its form from.
 RAW_BODIES: dict[str, Schema] = {
@@ -79,7 +70,7 @@ class Operations:
     def __init__(self, contract: Contract, schemas: Schemas) -> None:
         self._contract = contract
         self._schemas = schemas
-        self._reasons = contract.reasons()
+        self._refusals = Refusals(contract.reasons())
 
     def operation(self, service: str, method: MethodDescriptorProto, rule: Any) -> Schema:
         """One binding of one RPC. Its path and verb are the rule's pattern."""
@@ -90,26 +81,26 @@ class Operations:
             "summary": comment.partition(". ")[0].rstrip("."),
             "description": comment,
         }
-        headers = [
-            {"$ref": f"#/components/parameters/{name}"}
-            for name in REQUEST_HEADERS
-            if f"`{name}`" in comment
-        ]
+        if security := self._security(method):
+            operation["security"] = security
+        headers = [{"$ref": f"#/components/parameters/{name}"} for name in read_headers(method)]
         if parameters := headers + self._parameters(method.input_type[1:], rule):
             operation["parameters"] = parameters
         if rule.body:
             operation["requestBody"] = self._body(method, rule)
-        reasons = (
-            COMMON_REASONS
-            | EDGE_REASONS
-            | set(_REASON_NAME.findall(comment + self._comment(service)))
-        )
-        if rule.body and not self._is_raw(method, rule.body):
-            reasons |= BODY_REASONS
-        if rule.WhichOneof("pattern") != "get":
-            reasons |= CHANGE_REASONS
-        operation["responses"] = self._responses(method, comment, reasons, has_body=bool(rule.body))
+        named = set(_REASON_NAME.findall(comment + self._comment(service)))
+        takes_json = bool(rule.body) and not self._is_raw(method, rule.body)
+        reasons = named | gateway_reasons(takes_json=takes_json, verb=rule.WhichOneof("pattern"))
+        operation["responses"] = self._responses(method, reasons, has_body=bool(rule.body))
         return operation
+
+    def _security(self, method: MethodDescriptorProto) -> list[dict[str, list[str]]]:
+        """The scopes that either credential needs. The first requirement is empty: a sandbox needs
+        no credential."""
+        access = self._contract.access(method)
+        if access.principal not in WITH_CREDENTIALS:
+            return []
+        return [{}, *({scheme: list(access.scopes)} for scheme in SECURITY_SCHEMES)]
 
     def _comment(self, name: str) -> str:
         return self._contract.comments.get(name, "")
@@ -157,83 +148,19 @@ class Operations:
         return {"required": True, "content": {"application/json": content}}
 
     def _responses(
-        self, method: MethodDescriptorProto, comment: str, reasons: set[str], *, has_body: bool
+        self, method: MethodDescriptorProto, reasons: set[str], *, has_body: bool
     ) -> Schema:
-        stated = re.search(r"Answers (\d{3}) over REST", comment)
-        success = stated[1] if stated else "200"
         output = method.output_type[1:]
         responses: Schema = {
-            success: {
+            str(success_status(method)): {
                 "description": self._contract.comments.get(output, "Done."),
                 "content": {
                     "application/json": {"schema": self._schemas.reference(output, printed=True)}
                 },
             }
         }
-        by_status = defaultdict(list)
-        for name, reason in self._reasons.items():
-            if name in reasons:
-                by_status[str(reason.http_status)].append(reason)
-        responses |= {status: _refusals(of_status) for status, of_status in by_status.items()}
-        if has_body:
-            responses["413"] = {"$ref": "#/components/responses/TooLarge"}
-        responses["431"] = {"$ref": "#/components/responses/HeadersTooLarge"}
-        responses["504"] = {"$ref": "#/components/responses/TooLate"}
+        replays = "idempotency-key" in read_headers(method)
         for status, response in responses.items():
-            if "$ref" not in response:
-                response["headers"] = _headers(status, replays="`idempotency-key`" in comment)
+            response["headers"] = self._refusals.headers(status, replays=replays)
+        responses |= self._refusals.responses(reasons, has_body=has_body, replays=replays)
         return dict(sorted(responses.items()))
-
-
-def status_content(examples: Schema | None = None) -> Schema:
-    """The body of every error."""
-    content: Schema = {"schema": {"$ref": "#/components/schemas/Status"}}
-    if examples:
-        content["examples"] = examples
-    return {"application/json": content}
-
-
-def shared_response(reason: Reason) -> Schema:
-    """The answer of a status that has one reason, which is the gateway's."""
-    headers = _headers(str(reason.http_status), replays=False)
-    return {**_refusal([reason]), "headers": headers}
-
-
-def _refusals(reasons: list[Reason]) -> Schema:
-    if len(reasons) == 1 and (name := SHARED_RESPONSES.get(reasons[0].name)):
-        return {"$ref": f"#/components/responses/{name}"}
-    return _refusal(reasons)
-
-
-def _refusal(reasons: list[Reason]) -> Schema:
-    lines = [f"- `{reason.name}`: {reason.meaning}" for reason in reasons]
-    gateways = EDGE_REASONS | BODY_REASONS
-    examples = {
-        reason.name: {"summary": reason.meaning, "value": _example(reason)}
-        for reason in reasons
-        # Any call has them, and one example of each in every call would bury the others.
-        if len(reasons) == 1 or reason.name not in gateways
-    }
-    return {"description": "\n".join(lines), "content": status_content(examples)}
-
-
-def _example(reason: Reason) -> Schema:
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": reason.name,
-        "domain": DOMAIN,
-        "metadata": dict(reason.metadata),
-    }
-    return {"code": reason.grpc_code, "message": reason.meaning, "details": [info]}
-
-
-def _headers(status: str, *, replays: bool) -> Schema:
-    names = ["x-request-id"]
-    # Only an answer that settled the request is kept and given again.
-    if replays and status not in (*RETRIED_STATUSES, "500"):
-        names.append("idempotent-replayed")
-    if status in RETRIED_STATUSES:
-        names.append("retry-after")
-    if status == "405":
-        names.append("allow")
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-from gateway.openapi.contract import Contract, is_decimal, is_required
+from gateway.contract import Contract, is_decimal, is_required
 
 Schema = dict[str, Any]
 Field = FieldDescriptorProto

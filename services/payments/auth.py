@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from services.shared.contract import Access, Principal
 from services.shared.errors import NotAuthenticated
 
 SANDBOX_MERCHANT = "sandbox"
 CREDENTIAL_HEADERS = ("authorization", "x-api-key")
-# Providers sign what they send instead.
-OPEN_SERVICE = "/caravel.payments.v1.WebhookService/"
 
 merchant_id_var: ContextVar[str] = ContextVar("merchant_id")
 
@@ -33,9 +32,10 @@ class Authenticator:
     def __init__(self, *, sandbox: bool) -> None:
         self._sandbox = sandbox
 
-    def admit(self, method: str, metadata: Mapping[str, Any]) -> None:
-        """Authenticates every call outside OPEN_SERVICE. Raises NotAuthenticated."""
-        if method.startswith(OPEN_SERVICE):
+    def admit(self, access: Access, metadata: Mapping[str, Any]) -> None:
+        """Authenticates a call by the access that it needs. Raises NotAuthenticated."""
+        # A provider signs its event instead.
+        if access.principal is Principal.PROVIDER_EVENT:
             return
         if any(metadata.get(header) for header in CREDENTIAL_HEADERS):
             raise ApiKeyInvalid

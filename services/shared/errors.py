@@ -1,5 +1,6 @@
-"""Refusals, by kind. The kind decides the gRPC code (shared.grpc_status), the reason names the
-cause; a subclass lives beside the noun it protects, and its docstring is its default message.
+"""Refusals, by kind. A subclass lives beside the noun that it protects; its docstring is its
+default message, and its reason names the cause. The gRPC code and the time to wait belong to the
+reason and stand in the contract (shared.contract); a kind groups reasons of one code.
 
 DomainError
 ├── Invalid            the request is malformed; correct it
@@ -31,7 +32,7 @@ class DomainError(Exception):
     """The request was refused."""
 
     reason: ClassVar[str] = "INTERNAL_ERROR"
-    # After how long it may be possible; None where waiting changes nothing.
+    # After how long it may be possible; None where the contract's own time for the reason holds.
     retry_after_seconds: int | None = None
 
     def __init__(self, message: str | None = None, **metadata: str) -> None:
@@ -82,8 +83,6 @@ class NotFound(DomainError):
 class Conflict(DomainError):
     """Another request is in the way; retry in a moment."""
 
-    retry_after_seconds = 1
-
 
 class NotAllowedNow(DomainError):
     """The present state does not allow it."""
@@ -99,7 +98,6 @@ class Overloaded(DomainError):
     """More work is waiting than this replica accepts; retry in a moment."""
 
     reason = "OVERLOADED"
-    retry_after_seconds = 1
 
 
 class TooSlow(DomainError):
@@ -118,7 +116,6 @@ class Unavailable(DomainError):
     """A part that is needed cannot answer now; retry with the same idempotency key."""
 
     reason = "SERVICE_UNAVAILABLE"
-    retry_after_seconds = 1
 
     def __init__(self, message: str | None = None, *, cause: str = "", **metadata: str) -> None:
         """The cause is for our own log alone: a class and a code, never a value."""

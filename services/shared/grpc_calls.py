@@ -4,7 +4,6 @@ time, the trace and request it belongs to, log and metrics, and every error as o
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -31,19 +30,16 @@ from services.shared.telemetry import (
     trace_id_var,
 )
 
-# HTTP statuses that the transcoder's own table does not have; the gateway puts them in place.
-HTTP_STATUS_OF_REASON = {"IDEMPOTENCY_KEY_REUSED": "422"}
-HTTP_STATUS_HEADER = "x-http-status"
 # How long a message may take to arrive, and the next question of a conversation.
 MESSAGE_SECONDS, CONVERSATION_SECONDS = 10.0, 60.0
 
 Handler = Callable[[Any, Any], Any]
-# Raises a DomainError where a call may not be made, by its method and metadata.
+# Raises a DomainError where a call may not be made, by its path and metadata.
 Admit = Callable[[str, Mapping[str, Any]], None]
 Wrap = Callable[[Any, str], Any]
 
 
-def everyone(_: str, __: Mapping[str, Any]) -> None:
+def everyone(_: object, __: Mapping[str, Any]) -> None:
     """Admits every call."""
 
 
@@ -266,14 +262,10 @@ class _Call:
 
 async def _refuse(context: Any, error: DomainError) -> None:
     status: status_pb2.Status = grpc_status.to_status(error, request_id_var.get())
-    if http_status := HTTP_STATUS_OF_REASON.get(error.error_reason):
-        # A status can be rewritten only as long as nothing of the answer has been sent.
-        with suppress(grpc.aio.UsageError):
-            await context.send_initial_metadata(((HTTP_STATUS_HEADER, http_status),))
     answer = rpc_status.to_status(status)
     trailers = [*answer.trailing_metadata]
-    if error.retry_after_seconds is not None:
+    if (seconds := grpc_status.retry_after_seconds(error)) is not None:
         # Not as initial metadata: an answer that has any is final for gRPC, which then never
         # retries it. Where it has none, the gateway makes HTTP headers of the trailers.
-        trailers.append(("retry-after", str(error.retry_after_seconds)))
+        trailers.append(("retry-after", str(seconds)))
     await context.abort(answer.code, answer.details, tuple(trailers))

@@ -9,6 +9,7 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2 as messages
 
+from services.shared.contract import REASONS
 from services.shared.held import HeldStreams
 
 OLD, NEW = "grpc.reflection.v1alpha", "grpc.reflection.v1"
@@ -27,8 +28,11 @@ class Reflection:
         self._services = sorted({*services, *NAMES})
         self._held = held
         self._files: dict[str, Any] = {}
+        pool = descriptor_pool.Default()
         for name in self._services:
-            self._add(descriptor_pool.Default().FindServiceByName(name).file)
+            self._add(pool.FindServiceByName(name).file)
+        # Every error names one of its values, and no file of a service imports it.
+        self._add(pool.FindEnumTypeByName(REASONS).file)
 
     def handler(self) -> Any:
         """The handler of either version."""

@@ -14,10 +14,11 @@ import uvloop
 from grpc_health.v1 import health_pb2_grpc
 
 from services.shared import log
+from services.shared.contract import Access, access_by_method
 from services.shared.env import Settings
 from services.shared.errors import CannotStart
 from services.shared.garbage import collect_seldom
-from services.shared.grpc_calls import Admit, Wrap, everyone, unknown_methods, wrapper
+from services.shared.grpc_calls import Wrap, everyone, unknown_methods, wrapper
 from services.shared.grpc_health import NAME as HEALTH
 from services.shared.grpc_health import HealthServicer
 from services.shared.grpc_reflection import METHOD as REFLECT
@@ -50,6 +51,8 @@ OPTIONS: Sequence[tuple[str, Any]] = (
 STOP_GRACE_SECONDS = 10.0
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
+# Raises a DomainError where a call may not be made, by its access in the contract and its metadata.
+Admit = Callable[[Access, Mapping[str, Any]], None]
 
 
 class _Registration:
@@ -85,8 +88,9 @@ class GrpcServer:
     """A server with health and reflection; add services, start, and it serves until stopped.
 
     Calls are admitted by `admit`; health and reflection are everybody's, because they tell only
-    what the contract does. A message may have max_bytes. Health says SERVING only while
-    `readiness`, where it is given, says so.
+    what the contract does. A call without an access option in the contract cannot be served. A
+    message may have max_bytes. Health says SERVING only while `readiness`, where it is given, tells
+    so.
     """
 
     def __init__(
@@ -109,8 +113,16 @@ class GrpcServer:
         self.port = 0
 
     def add(self, register: Callable[[Any, Any], None], servicer: object, full_name: str) -> None:
-        """Adds one service: its generated register function, its servicer, its full name."""
-        register(servicer, _Registration(self._server, self._wrap(self._admit)))
+        """Adds one service: its generated register function, its servicer, its full name.
+
+        Raises ValueError where the contract says of a call not who may make it.
+        """
+        access = access_by_method(full_name)
+
+        def admit(method: str, metadata: Mapping[str, Any]) -> None:
+            self._admit(access[method], metadata)
+
+        register(servicer, _Registration(self._server, self._wrap(admit)))
         self._names.append(full_name)
         self._health.add([full_name])
 

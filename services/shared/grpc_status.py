@@ -8,27 +8,44 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from services.shared import errors
+from services.shared.contract import REFUSALS
 
 DOMAIN = "caravel.dev"
-CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
-    errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
-    errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.NotFound: grpc.StatusCode.NOT_FOUND,
-    errors.Conflict: grpc.StatusCode.ABORTED,
-    errors.NotAllowedNow: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.NotAuthenticated: grpc.StatusCode.UNAUTHENTICATED,
-    errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.Unsupported: grpc.StatusCode.UNIMPLEMENTED,
-    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
-    errors.DomainError: grpc.StatusCode.INTERNAL,
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_CODE_BY_REASON = {reason: _CODES[told.grpc_code] for reason, told in REFUSALS.items()}
+# The kind that a refusal of another service becomes, by its code.
+KINDS: dict[grpc.StatusCode, type[errors.DomainError]] = {
+    grpc.StatusCode.OUT_OF_RANGE: errors.OutOfRange,
+    grpc.StatusCode.INVALID_ARGUMENT: errors.Invalid,
+    grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.ABORTED: errors.Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.NotAllowedNow,
+    grpc.StatusCode.UNAUTHENTICATED: errors.NotAuthenticated,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.TooSlow,
+    grpc.StatusCode.UNIMPLEMENTED: errors.Unsupported,
+    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    grpc.StatusCode.INTERNAL: errors.DomainError,
 }
-_KINDS = {code.value[0]: kind for kind, code in CODES.items()}
+_KINDS = {code.value[0]: kind for code, kind in KINDS.items()}
+_CODE_BY_KIND = {kind: code for code, kind in KINDS.items()}
 
 
 def code_of(error: errors.DomainError) -> grpc.StatusCode:
-    """The gRPC code of the error's kind."""
-    return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    """The gRPC code of the error's reason; of its kind, where a newer service sent the reason."""
+    code = _CODE_BY_REASON.get(error.error_reason)
+    return code or next(
+        _CODE_BY_KIND[kind] for kind in type(error).__mro__ if kind in _CODE_BY_KIND
+    )
+
+
+def retry_after_seconds(error: errors.DomainError) -> int | None:
+    """After how many seconds the call may be repeated: the error's own time, or that of its reason;
+    None where waiting changes nothing."""
+    if error.retry_after_seconds is not None:
+        return error.retry_after_seconds
+    told = REFUSALS.get(error.error_reason)
+    return told.retry_after_seconds if told else None
 
 
 def to_status(error: errors.DomainError, request_id: str = "") -> status_pb2.Status:
@@ -55,8 +72,8 @@ def to_status(error: errors.DomainError, request_id: str = "") -> status_pb2.Sta
                 )
             )
         )
-    if error.retry_after_seconds is not None:
-        delay = duration_pb2.Duration(seconds=error.retry_after_seconds)
+    if (seconds := retry_after_seconds(error)) is not None:
+        delay = duration_pb2.Duration(seconds=seconds)
         details.append(_any(error_details_pb2.RetryInfo(retry_delay=delay)))
     if request_id:
         details.append(_any(error_details_pb2.RequestInfo(request_id=request_id)))

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.contract import read_contract
+from gateway.routes import DESCRIPTOR
+
 # Words that only our own insides know.
 LEAKS = re.compile(
     rb"Traceback|site-packages|\.py\b|asyncpg|sqlalchemy|psycopg|SELECT |INSERT INTO|UPDATE "
@@ -17,20 +20,18 @@ LEAKS = re.compile(
     rb"|reset reason|Exception|<class |protobuf|metadata size|hpack",
     re.IGNORECASE,
 )
-# A client's own mistake or bad luck; every other code of a refusal is our fault.
-GRPC_REFUSALS = frozenset(
-    {
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.NOT_FOUND,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
-)
+ANSWERS = read_contract(DESCRIPTOR).answers()
+# A client's own mistake or bad luck; every other code of a refusal is our fault. Native gRPC has no
+# statuses, and an unknown method is a client's mistake all the same.
+GRPC_REFUSALS = {grpc.StatusCode.UNIMPLEMENTED} | {
+    code
+    for code in grpc.StatusCode
+    for reason, answers in ANSWERS.items()
+    if answers[""].grpc_code == code.value[0]
+    and answers[""].http_status < 500
+    # Nothing here is sent so slowly that it could be too slow.
+    and reason != "REQUEST_TOO_SLOW"
+}
 # Ids, numbers and texts of one request, without which faults of one sort look alike.
 PARTICULAR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+|(?<=: ).{0,200}$")
 
@@ -128,7 +129,10 @@ def check_grpc(
     wrongs = _leaks((message or "").encode())
     if details is None:
         return [*wrongs, f"{code.name} without a reason: {message}"]
-    wrongs += [] if _native_reason(details) else [f"{code.name} with an empty reason"]
+    reason = _native_reason(details)
+    known = {answer.grpc_code for answer in ANSWERS.get(reason, {}).values()}
+    if code.value[0] not in known:
+        wrongs.append(f"{code.name} with the reason {reason!r}, which the contract has otherwise")
     return wrongs
 
 
@@ -156,7 +160,9 @@ def _shape(answer: Answer) -> list[str]:
     except (ValueError, KeyError, TypeError) as broken:
         return [f"not our error shape ({broken!r}): {shown}"]
     wrongs = [] if set(error) == {"code", "message", "details"} else [f"other fields: {shown}"]
-    wrongs += [] if isinstance(reason, str) and reason else [f"no reason: {shown}"]
+    known = {(one.grpc_code, one.http_status) for one in ANSWERS.get(str(reason), {}).values()}
+    if (error.get("code"), answer.status) not in known:
+        wrongs.append(f"not the code and the status of the reason: {shown}")
     wrongs += [] if isinstance(request_id, str) and request_id else [f"no request id: {shown}"]
     return wrongs
 

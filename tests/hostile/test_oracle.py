@@ -15,13 +15,13 @@ from tests.hostile.run import growth
 JSON = {"content-type": "application/json"}
 
 
-def refusal(**changes: Any) -> bytes:
+def refusal(code: int = 3, **changes: Any) -> bytes:
     """The body of a refusal in our shape, with changes to its two details."""
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "FIELD_INVALID"}
     request = {"@type": "type.googleapis.com/google.rpc.RequestInfo", "request_id": "1"}
     for detail in (info, request):
         detail.update({name: value for name, value in changes.items() if name in detail})
-    return json.dumps({"code": 3, "message": "No.", "details": [info, request]}).encode()
+    return json.dumps({"code": code, "message": "No.", "details": [info, request]}).encode()
 
 
 def native(reason: str) -> bytes:
@@ -31,9 +31,27 @@ def native(reason: str) -> bytes:
     return status_pb2.Status(code=3, details=[packed]).SerializeToString()
 
 
-@pytest.mark.parametrize("status", [200, 201, 302, 400, 404, 405, 415, 429, 431])
-def test_an_answer_in_our_shape_is_no_fault(status: int) -> None:
-    assert check_http(Answer(status=status, headers=JSON, body=refusal())) == []
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (200, 0, ""),
+        (201, 0, ""),
+        (302, 0, ""),
+        (400, 3, "FIELD_INVALID"),
+        (400, 11, "AMOUNT_ABOVE_MAXIMUM"),
+        (404, 5, "PAYMENT_NOT_FOUND"),
+        (405, 12, "METHOD_NOT_ALLOWED"),
+        (415, 3, "CONTENT_TYPE_UNSUPPORTED"),
+        (422, 9, "IDEMPOTENCY_KEY_REUSED"),
+        (429, 8, "OVERLOADED"),
+        (413, 8, "REQUEST_TOO_LARGE"),
+        (431, 8, "REQUEST_TOO_LARGE"),
+    ],
+)
+def test_an_answer_in_our_shape_is_no_fault(status: int, code: int, reason: str) -> None:
+    body = refusal(code, reason=reason)
+
+    assert check_http(Answer(status=status, headers=JSON, body=body)) == []
 
 
 @pytest.mark.parametrize(
@@ -45,6 +63,10 @@ def test_an_answer_in_our_shape_is_no_fault(status: int) -> None:
         (400, JSON, b"Bad Request"),
         (400, JSON, refusal(reason="")),
         (400, JSON, refusal(request_id=None)),
+        (404, JSON, refusal(reason="FIELD_INVALID")),
+        (400, JSON, refusal(11, reason="FIELD_INVALID")),
+        (400, JSON, refusal(9, reason="IDEMPOTENCY_KEY_REUSED")),
+        (400, JSON, refusal(reason="NOT_IN_THE_CONTRACT")),
         (400, JSON, b'{"code": 3, "message": "", "details": []}'),
         (400, JSON, refusal(reason="caravel.payments.v1.GetPaymentRequest")),
         (404, JSON, refusal(reason='File "/srv/services/payments/servicer.py"')),
@@ -68,6 +90,9 @@ def test_an_answer_to_head_needs_no_body() -> None:
         (grpc.StatusCode.UNAVAILABLE, "No.", native("FIELD_INVALID")),
         (grpc.StatusCode.INVALID_ARGUMENT, "No.", None),
         (grpc.StatusCode.INVALID_ARGUMENT, "No.", native("")),
+        (grpc.StatusCode.INVALID_ARGUMENT, "No.", native("PAYMENT_NOT_FOUND")),
+        (grpc.StatusCode.INVALID_ARGUMENT, "No.", native("NOT_IN_THE_CONTRACT")),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "No.", native("REQUEST_TOO_SLOW")),
         (grpc.StatusCode.NOT_FOUND, "asyncpg.PostgresError", native("FIELD_INVALID")),
     ],
 )

@@ -1,11 +1,16 @@
 """The contracts have a comment on every element, and their reasons exist and happen."""
 
+import importlib
 import re
 
+from caravel.common.v1 import options_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.rpc.code_pb2 import Code
 
+from gateway.contract import Access, http_rules, read_contract, read_headers
 from gateway.openapi import DESCRIPTOR
-from gateway.openapi.contract import read_contract
+from services.shared.errors import DomainError
+from services.shared.grpc_status import KINDS
 from tests.house.places import ROOT, at, check, files
 
 PROTO_LINES = 500
@@ -77,8 +82,106 @@ def test_reasons_named_by_calls_exist() -> None:
 
 
 def _reasons_in(comment: str) -> list[str]:
-    clauses = re.findall(r"(?:Refuses with|with the reason) ([^.]*)", comment)
+    clauses = re.findall(r"(?:Refuses|with the reason) ([^.]*)", comment)
     return [word for clause in clauses for word in re.findall(r"\b[A-Z]{2}[A-Z_]+\b", clause)]
+
+
+def test_every_reason_has_a_code_and_a_status() -> None:
+    check(
+        f"{line_of(f'caravel.common.v1.ErrorReason.{reason}')}{reason} needs a gRPC code and a "
+        "status of a refusal in its option `refusal`, and so does each of its other cases"
+        for reason, answers in CONTRACT.answers().items()
+        for case, answer in answers.items()
+        if not answer.grpc_code or not 400 <= answer.http_status < 600 or case != case.lower()
+    )
+
+
+def test_a_reason_that_says_when_to_retry_can_be_retried() -> None:
+    """The codes of google.rpc that a caller may try again, and the statuses of HTTP beside them."""
+    retried = {Code.ABORTED: 409, Code.RESOURCE_EXHAUSTED: 429, Code.UNAVAILABLE: 503}
+    check(
+        f"{line_of(f'caravel.common.v1.ErrorReason.{reason}')}{reason} says when to repeat, and "
+        f"its code and its status {answer.http_status} say that it is of no use"
+        for reason, answers in CONTRACT.answers().items()
+        for answer in answers.values()
+        if answer.retry_after_seconds and retried.get(answer.grpc_code) != answer.http_status
+    )
+
+
+def test_every_call_says_who_may_make_it() -> None:
+    check(
+        f"{line_of(f'{service}.{method.name}')}{method.name} needs the option `access`: a "
+        "principal, and scopes where a merchant or an operator makes the call, but nowhere else"
+        for service, block in CONTRACT.services.items()
+        if service.startswith(OURS)
+        for method in block.method
+        if not _is_whole(CONTRACT.access(method))
+    )
+
+
+def _is_whole(access: Access) -> bool:
+    if access.principal in ("MERCHANT", "OPERATOR"):
+        return bool(access.scopes) and all(re.fullmatch(r"[a-z]+:[a-z]+", s) for s in access.scopes)
+    return access.principal != "PRINCIPAL_UNSPECIFIED" and not access.scopes
+
+
+def test_a_call_that_is_bound_to_rest_is_not_for_services_alone() -> None:
+    check(
+        f"{line_of(f'{service}.{method.name}')}{method.name} is bound to REST, so its principal is "
+        "outside the mesh, and the other way about"
+        for service, block in CONTRACT.services.items()
+        if service.startswith(OURS)
+        for method in block.method
+        if bool(http_rules(method)) == (CONTRACT.access(method).principal == "SERVICE")
+    )
+
+
+def test_every_scope_is_needed_by_a_call() -> None:
+    needed = {
+        scope
+        for service, block in CONTRACT.services.items()
+        if service.startswith(OURS)
+        for method in block.method
+        for scope in CONTRACT.access(method).scopes
+    }
+    check(
+        f"{line_of(f'caravel.common.v1.Scope.{value.name}')}no call needs {value.name}; remove it"
+        for value in CONTRACT.enums["caravel.common.v1.Scope"].value
+        if value.number and value.options.Extensions[options_pb2.scope_name] not in needed
+    )
+
+
+def test_a_call_that_needs_a_key_names_what_is_wrong_with_one() -> None:
+    reasons = {"IDEMPOTENCY_KEY_REQUIRED", "IDEMPOTENCY_KEY_INVALID"}
+    check(
+        f"{line_of(f'{service}.{method.name}')}{method.name} has the option `idempotency_key` and "
+        f"does not refuse with {reasons}, or the other way about"
+        for service, block in CONTRACT.services.items()
+        for method in block.method
+        if ("idempotency-key" in read_headers(method))
+        != (reasons <= set(_reasons_in(CONTRACT.comments.get(f"{service}.{method.name}", ""))))
+    )
+
+
+def test_a_refusal_in_code_is_of_the_kind_of_its_reason() -> None:
+    """The kind is what the code catches, the code what a caller reads; both stand for one thing."""
+    for path in files("*.py", below=("services",)):
+        if not {"migrations", "__init__", "__main__"} & {*path.parts, path.stem}:
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    check(
+        f"{kind.__module__}: {kind.__name__} is of the kind {base.__name__}, whose code is "
+        f"{code.name}, and its reason {kind.reason} has another code"
+        for kind in _below(DomainError)
+        if kind.__module__.startswith("services.") and kind not in KINDS.values()
+        for code, base in KINDS.items()
+        if base is next(one for one in kind.__mro__ if one in KINDS.values())
+        and CONTRACT.answers()[kind.reason][""].grpc_code != code.value[0]
+    )
+
+
+def _below(kind: type[DomainError]) -> set[type[DomainError]]:
+    direct = set(kind.__subclasses__())
+    return direct.union(*(_below(one) for one in direct))
 
 
 def test_every_reason_happens() -> None:

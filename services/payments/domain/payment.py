@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.domain.holds import HoldReason
 from services.payments.domain.quote import LateFunds, Route, Terms
-from services.shared.errors import Conflict, NotAllowedNow, NotFound, OutOfRange
+from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
 
@@ -47,7 +47,7 @@ class PaymentBusy(Conflict):
 
     reason = "PAYMENT_BUSY"
 
-    def __init__(self, *, retry_after_seconds: int = 1, **metadata: str) -> None:
+    def __init__(self, *, retry_after_seconds: int | None = None, **metadata: str) -> None:
         super().__init__(**metadata)
         self.retry_after_seconds = retry_after_seconds
 
@@ -56,7 +56,6 @@ class PaymentOnHold(Conflict):
     """The payment waits for a person of ours, who may make it possible again."""
 
     reason = "PAYMENT_ON_HOLD"
-    retry_after_seconds = 60
 
 
 class PaymentUnreadable(NotAllowedNow):
@@ -65,7 +64,7 @@ class PaymentUnreadable(NotAllowedNow):
     reason = "PAYMENT_UNREADABLE"
 
 
-class IllegalMove(NotAllowedNow):
+class IllegalMove(DomainError):
     """The payment cannot go from its state to that one."""
 
 

@@ -77,8 +77,13 @@ class Fault:
     reason: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    status: int = 400
     at: str | None = None
+
+    @property
+    def status(self) -> int:
+        """The status that the contract has for the reason."""
+        status: int = TABLE["reasons"][self.reason][""]["status"]
+        return status
 
     def __str__(self) -> str:
         return f"{self.method} {self.path[:60]} {self.name}"
@@ -129,7 +134,7 @@ def _method_faults(route: dict[str, Any]) -> Iterator[Fault]:
     for method in OTHER_METHODS:
         if method not in known:
             reason = "METHOD_NOT_ALLOWED"
-            yield Fault(name="method", method=method, path=path, reason=reason, status=405)
+            yield Fault(name="method", method=method, path=path, reason=reason)
     if route["method"] != "GET":
         for headers in (
             {"origin": "https://elsewhere.example"},
@@ -137,9 +142,8 @@ def _method_faults(route: dict[str, Any]) -> Iterator[Fault]:
             {"origin": "http://localhost.example"},
             {"sec-fetch-site": "cross-site"},
         ):
-            forbidden: dict[str, Any] = {"reason": "ORIGIN_FORBIDDEN", "status": 403}
-            name, method = f"a page with {headers}", route["method"]
-            yield Fault(name=name, method=method, path=path, headers=headers, **forbidden)
+            at: dict[str, Any] = {"method": route["method"], "path": path, "headers": headers}
+            yield Fault(name=f"a page with {headers}", reason="ORIGIN_FORBIDDEN", **at)
 
 
 def _query_faults(route: dict[str, Any], place: dict[str, Any]) -> Iterator[Fault]:
@@ -226,7 +230,7 @@ def _wrong_for(kind: str) -> list[str]:
 
 
 def _type_faults(place: dict[str, Any]) -> Iterator[Fault]:
-    unsupported: dict[str, Any] = {"reason": "CONTENT_TYPE_UNSUPPORTED", "status": 415, **place}
+    unsupported: dict[str, Any] = {"reason": "CONTENT_TYPE_UNSUPPORTED", **place}
     for content_type in (
         *("text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded"),
         *("multipart/form-data; boundary=x", "application/jsonx", "application/json-patch+json"),

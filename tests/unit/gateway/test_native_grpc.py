@@ -11,19 +11,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from services.shared.errors import NotAllowedNow
+from tests.refusals import Expired
 from tests.unit.gateway.conftest import Gateway
 from tests.unit.gateway.test_rest import refusing
 
 
 def stub(channel: grpc.aio.Channel) -> "payments_pb2_grpc.PaymentServiceAsyncStub":
     return payments_pb2_grpc.PaymentServiceStub(channel)
-
-
-class QuoteExpired(NotAllowedNow):
-    """The quote's lifetime is over."""
-
-    reason = "QUOTE_EXPIRED"
 
 
 async def test_call_goes_through_with_its_metadata(
@@ -43,7 +37,7 @@ async def test_call_goes_through_with_its_metadata(
 
 
 async def test_refusal_keeps_its_details(gateway: Gateway, channel: grpc.aio.Channel) -> None:
-    gateway.backend.answer = refusing(QuoteExpired(quote_id="quo_1"))
+    gateway.backend.answer = refusing(Expired(quote_id="quo_1"))
 
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
         await stub(channel).CreatePayment(payments_pb2.CreatePaymentRequest(), timeout=10)

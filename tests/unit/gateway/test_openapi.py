@@ -7,8 +7,8 @@ import pytest
 from caravel.common.v1 import error_reason_pb2
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway.contract import read_contract, reflow
 from gateway.openapi import DESCRIPTOR, document
-from gateway.openapi.contract import read_contract, reflow
 
 DOCUMENT = document(DESCRIPTOR)
 CREATE = DOCUMENT["paths"]["/api/payments"]["post"]
@@ -137,10 +137,84 @@ def test_catalogue_of_reasons_is_whole() -> None:
     reasons = read_contract(DESCRIPTOR).reasons()
 
     assert {*reasons, "ERROR_REASON_UNSPECIFIED"} == set(error_reason_pb2.ErrorReason.keys())
-    assert (reasons["IDEMPOTENCY_KEY_REUSED"].grpc_code, reasons["OVERLOADED"].http_status) == (
-        9,
-        429,
-    )
+    reused, overloaded = reasons["IDEMPOTENCY_KEY_REUSED"].usual, reasons["OVERLOADED"].usual
+    assert (reused.grpc_code, reused.http_status, reused.retry_after_seconds) == (9, 422, 0)
+    assert (overloaded.grpc_code, overloaded.http_status) == (8, 429)
+    assert overloaded.retry_after_seconds == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [
+        ("POST /api/payments", "payments:write"),
+        ("GET /api/payments", "payments:read"),
+        ("POST /api/payments/{transaction_id}:refund", "refunds:write"),
+        ("POST /api/admin/payments/{transaction_id}:release", "operate:propose"),
+        ("GET /api/admin/operator-actions", "audit:read"),
+    ],
+)
+def test_an_operation_names_the_scope_that_it_needs_where_a_credential_is_needed(
+    name: str, scope: str
+) -> None:
+    # A sandbox needs none: the first requirement is empty.
+    wanted = [{}, {"bearer": [scope]}, {"api_key": [scope]}]
+
+    assert operations()[name]["security"] == wanted
+
+
+def test_only_what_providers_sign_needs_no_credential() -> None:
+    without = {name for name, operation in operations().items() if "security" not in operation}
+
+    assert without == {"POST /api/webhooks", "POST /api/webhooks/{provider}"}
+
+
+def test_every_scheme_that_an_operation_names_is_declared() -> None:
+    named = {
+        scheme
+        for operation in operations().values()
+        for requirement in operation.get("security", [])
+        for scheme in requirement
+    }
+
+    assert named == DOCUMENT["components"]["securitySchemes"].keys()
+
+
+def test_every_reason_that_any_operation_can_have_is_answered_with_its_status() -> None:
+    """The native listener alone refuses with the others, and an unknown path is no operation's."""
+    told = set()
+    for operation in operations().values():
+        for status, response in operation["responses"].items():
+            description = followed(response)["description"]
+            for reason in re.findall(r"^- `([A-Z_]+)`", description, re.MULTILINE):
+                told.add((reason, int(status)))
+    catalogue = read_contract(DESCRIPTOR).answers()
+
+    assert set(catalogue) - {reason for reason, _ in told} == {
+        *("ROUTE_NOT_FOUND", "REQUEST_TOO_SLOW", "MESSAGE_MISSING"),
+        *("METHOD_UNKNOWN", "HEALTH_UNKNOWN"),
+    }
+    assert told <= {
+        (reason, answer.http_status)
+        for reason, answers in catalogue.items()
+        for answer in answers.values()
+    }
+
+
+def followed(response: dict[str, Any]) -> dict[str, Any]:
+    name = response.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = DOCUMENT["components"]["responses"][name] if name else response
+    return found
+
+
+def test_a_merchants_endpoint_is_sent_a_signed_event() -> None:
+    request = DOCUMENT["webhooks"]["payment"]["post"]
+
+    body = request["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/WebhookEvent"}
+    assert SCHEMAS["WebhookEvent"]["properties"]["data"]["$ref"] == "#/components/schemas/Payment"
+    headers = {one["$ref"].rpartition("/")[2] for one in request["parameters"]}
+    assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert {"2XX", "410", "default"} == request["responses"].keys()
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,13 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.shared.errors import Conflict, NotAllowedNow, NotFound, field_invalid
+from gateway.contract import Answer, read_contract
+from gateway.routes import DESCRIPTOR
+from services.shared.errors import field_invalid
+from tests.refusals import Busy, KeyReused, Missing
 from tests.unit.gateway.conftest import Gateway
 
 PAYMENT = '{"user_id": "u", "amount_usd": 100.00, "destination_currency": "INR"}'
-
-
-class KeyReused(NotAllowedNow):
-    """The key was used with another body."""
-
-    reason = "IDEMPOTENCY_KEY_REUSED"
 
 
 def refusing(error: Exception) -> Any:
@@ -105,20 +102,6 @@ async def test_reused_key_answers_422(gateway: Gateway, http: aiohttp.ClientSess
     assert body["details"][0]["reason"] == "IDEMPOTENCY_KEY_REUSED"
 
 
-async def test_refusal_keeps_its_own_status_after_201_was_announced(
-    gateway: Gateway, http: aiohttp.ClientSession
-) -> None:
-    async def answer(request: Any, context: Any) -> None:
-        await context.send_initial_metadata((("x-http-status", "201"),))
-        raise NotFound
-
-    gateway.backend.answer = answer
-
-    status, _ = await post(http, "/api/payments", PAYMENT)
-
-    assert status == 404
-
-
 async def test_a_new_quote_answers_201_and_what_is_only_read_200(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
@@ -128,19 +111,61 @@ async def test_a_new_quote_answers_201_and_what_is_only_read_200(
         assert (status, read.status) == (201, 200)
 
 
-@pytest.mark.parametrize("wanted", ["500", "302", "100", "abc", "200 OK"])
-async def test_other_statuses_cannot_be_put_in_place(
-    gateway: Gateway, http: aiohttp.ClientSession, wanted: str
-) -> None:
-    async def answer(request: Any, context: Any) -> payments_pb2.Payment:
-        await context.send_initial_metadata((("x-http-status", wanted),))
-        return payments_pb2.Payment()
+def refused_with(reason: str, code: int, message: str = "no") -> Any:
+    packed = any_pb2.Any()
+    packed.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="caravel.dev"))
+    wanted = status_pb2.Status(code=code, message=message, details=[packed])
 
-    gateway.backend.answer = answer
+    async def answer(request: Any, context: Any) -> None:
+        await context.abort_with_status(rpc_status.to_status(wanted))
+
+    return answer
+
+
+ANSWERS = {
+    (reason, case): answer
+    for reason, answers in read_contract(DESCRIPTOR).answers().items()
+    for case, answer in answers.items()
+    # Both cases have one code; no service refuses because of headers.
+    if (reason, case) != ("REQUEST_TOO_LARGE", "headers")
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "wanted"), list(ANSWERS.items()), ids=list(map(" ".join, ANSWERS))
+)
+async def test_a_refusal_of_a_service_has_the_status_of_its_reason(
+    gateway: Gateway, http: aiohttp.ClientSession, named: tuple[str, str], wanted: Answer
+) -> None:
+    gateway.backend.answer = refused_with(named[0], wanted.grpc_code)
+
+    status, body = await post(http, "/api/payments", PAYMENT)
+
+    assert (status, body["code"]) == (wanted.http_status, wanted.grpc_code)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ['"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"OVERLOADED"', '"'],
+)
+async def test_a_message_that_looks_like_a_reason_changes_no_status(
+    gateway: Gateway, http: aiohttp.ClientSession, message: str
+) -> None:
+    gateway.backend.answer = refused_with("PAYMENT_NOT_FOUND", 5, message)
+
+    status, body = await post(http, "/api/payments", PAYMENT)
+
+    assert (status, body["message"]) == (404, message)
+
+
+async def test_a_reason_that_the_gateway_does_not_know_keeps_the_status_of_its_code(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    gateway.backend.answer = refused_with("NEWER_THAN_THE_GATEWAY", 9)
 
     status, _ = await post(http, "/api/payments", PAYMENT)
 
-    assert status == 200
+    assert status == 400
 
 
 async def test_replay_header_reaches_the_client(
@@ -157,7 +182,7 @@ async def test_replay_header_reaches_the_client(
 
 
 async def test_conflict_says_when_to_retry(gateway: Gateway, http: aiohttp.ClientSession) -> None:
-    gateway.backend.answer = refusing(Conflict())
+    gateway.backend.answer = refusing(Busy())
 
     async with http.post("/api/payments", data=PAYMENT) as response:
         body = await response.json()
@@ -264,7 +289,7 @@ async def test_fault_in_the_service_reveals_nothing(
 
 
 async def test_unknown_payment_is_404(gateway: Gateway, http: aiohttp.ClientSession) -> None:
-    gateway.backend.answer = refusing(NotFound())
+    gateway.backend.answer = refusing(Missing())
 
     status, body = await post(http, "/api/payments", PAYMENT)
 

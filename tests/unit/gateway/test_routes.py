@@ -7,8 +7,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from caravel.common.v1 import error_reason_pb2, options_pb2
 from google.api import annotations_pb2
-from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
+from google.protobuf import descriptor_pb2, duration_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -20,6 +21,7 @@ from google.protobuf.descriptor_pb2 import (
     OneofDescriptorProto,
     ServiceDescriptorProto,
 )
+from google.rpc import code_pb2
 
 from gateway.config import script as our_script
 from gateway.routes import DESCRIPTOR, TABLE, render, table
@@ -66,6 +68,7 @@ def contract(**fields: dict[str, Any]) -> bytes:
     method = MethodDescriptorProto(name="Call", input_type=".test.Request")
     method.options.Extensions[annotations_pb2.http].post = "/api/payments"
     method.options.Extensions[annotations_pb2.http].body = "*"
+    method.options.Extensions[options_pb2.success_status] = 201
     colors = [
         EnumValueDescriptorProto(name=name, number=at) for at, name in enumerate(("NO", "RED"))
     ]
@@ -77,7 +80,9 @@ def contract(**fields: dict[str, Any]) -> bytes:
         service=[ServiceDescriptorProto(name="Service", method=[method])],
     )
     files = [file]
-    for module in (duration_pb2, struct_pb2, timestamp_pb2, wrappers_pb2):
+    # The answers of every reason are part of each table.
+    ours = (error_reason_pb2, options_pb2, code_pb2, descriptor_pb2)
+    for module in (duration_pb2, struct_pb2, timestamp_pb2, wrappers_pb2, *ours):
         files.append(FileDescriptorProto())
         module.DESCRIPTOR.CopyToProto(files[-1])
     return FileDescriptorSet(file=files).SerializeToString()

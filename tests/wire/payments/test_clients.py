@@ -33,6 +33,7 @@ from services.shared.grpc_server import GrpcServer
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
 from tests.makers import make_attempt, make_payment
+from tests.refusals import Missing
 
 
 class Providers(providers_pb2_grpc.ProviderServiceServicer):
@@ -69,7 +70,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
 
     def _read(self, webhook: Any) -> Any:
         if webhook.provider != "deaf":
-            refusal = NotFound("no such provider", provider=webhook.provider)
+            refusal = Missing("no such provider", provider=webhook.provider)
             return providers_pb2.WebhookResult(error=to_status(refusal))
         event = providers_pb2.WebhookEvent(event_id=webhook.body.decode(), event_type="told")
         return providers_pb2.WebhookResult(read=providers_pb2.ReadWebhookResponse(event=event))

@@ -12,19 +12,15 @@ import pytest
 
 from services.shared import errors
 from services.shared.grpc_client import call_metadata, open_channel, refusals_as_errors
+from services.shared.grpc_status import retry_after_seconds
 from services.shared.telemetry import request_id_var, trace_id_var
 from tests.logs import logged
+from tests.refusals import Busy, Expired, Missing, TooMuch
 from tests.wire.shared.scripted import NAME, Scripted, serve, serving, stream, unary
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 Call = Callable[..., Coroutine[Any, Any, list[str]]]
 both_ways = pytest.mark.parametrize("call", [unary, stream])
-
-
-class QuoteExpired(errors.NotAllowedNow):
-    """The quote has expired."""
-
-    reason = "QUOTE_EXPIRED"
 
 
 @asynccontextmanager
@@ -49,11 +45,11 @@ async def error_of(answer: Awaitable[Any]) -> errors.DomainError:
 @pytest.mark.parametrize(
     ("sent", "kind"),
     [
-        (QuoteExpired("It was good until noon.", quote_id="quo_1"), errors.NotAllowedNow),
+        (Expired("It was good until noon.", quote_id="quo_1"), errors.NotAllowedNow),
         (errors.field_invalid("user_id", "user_id must be a UUID"), errors.Invalid),
-        (errors.OutOfRange("Too much.", maximum="10000.00"), errors.OutOfRange),
-        (errors.NotFound(), errors.NotFound),
-        (errors.Conflict(), errors.Conflict),
+        (TooMuch("Too much.", maximum="10000.00"), errors.OutOfRange),
+        (Missing(), errors.NotFound),
+        (Busy(), errors.Conflict),
         (errors.NotAuthenticated(), errors.NotAuthenticated),
         (errors.Overloaded(), errors.Overloaded),
     ],
@@ -67,7 +63,7 @@ async def test_a_refusal_comes_back_as_it_was_made(
     assert isinstance(error, kind)
     assert (error.error_reason, error.message) == (sent.error_reason, sent.message)
     assert error.metadata == sent.metadata
-    assert error.retry_after_seconds == sent.retry_after_seconds
+    assert retry_after_seconds(error) == retry_after_seconds(sent)
 
 
 @both_ways
@@ -201,7 +197,7 @@ async def test_unavailable_is_sent_once_where_a_call_must_not_run_twice(call: Ca
 
 
 @both_ways
-@pytest.mark.parametrize("refusal", [QuoteExpired(), errors.Conflict(), RuntimeError("boom")])
+@pytest.mark.parametrize("refusal", [Expired(), Busy(), RuntimeError("boom")])
 async def test_nothing_but_unavailable_is_sent_again(call: Call, refusal: Exception) -> None:
     servicer = Scripted(errors=[refusal])
     async with channel_to(servicer, retry_unavailable=True) as channel:

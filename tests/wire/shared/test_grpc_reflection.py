@@ -6,11 +6,15 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.wire.shared.scripted import NAME, Scripted, serving
 
 Question = reflection_pb2.ServerReflectionRequest
+OPTIONS = "caravel/common/v1/options.proto"
 both_versions = pytest.mark.parametrize("version", ["v1", "v1alpha"])
 
 
@@ -58,6 +62,10 @@ async def test_all_services_are_listed_with_both_versions(
         ("caravel.providers.v1.Operation", "caravel/providers/v1/providers.proto"),
         ("caravel.providers.v1.Operation.kind", "caravel/providers/v1/providers.proto"),
         ("caravel.common.v1.Money", "caravel/common/v1/money.proto"),
+        ("caravel.common.v1.access", "caravel/common/v1/options.proto"),
+        ("caravel.common.v1.Scope", "caravel/common/v1/options.proto"),
+        ("caravel.common.v1.ErrorReason", "caravel/common/v1/error_reason.proto"),
+        ("caravel.common.v1.ErrorReason.OVERLOADED", "caravel/common/v1/error_reason.proto"),
         ("grpc.health.v1.Health.Watch", "health/v1/health.proto"),
         ("grpc.reflection.v1.ServerReflection.ServerReflectionInfo", "reflection.proto"),
         ("grpc.reflection.v1alpha.ServerReflectionRequest", "reflection.proto"),
@@ -106,5 +114,28 @@ async def test_extensions_are_found_by_what_they_extend(
 
     numbers = await answer(channel, version, Question(all_extension_numbers_of_type=extended))
 
-    # Nothing that this service needs extends it.
     assert numbers.all_extension_numbers_response.base_type_name == extended
+    assert numbers.all_extension_numbers_response.extension_number
+    for number in numbers.all_extension_numbers_response.extension_number:
+        question = Question()
+        question.file_containing_extension.containing_type = extended
+        question.file_containing_extension.extension_number = number
+        assert files_of(await answer(channel, version, question))[0] == OPTIONS
+
+
+@both_versions
+async def test_a_generic_client_reads_who_may_make_a_call(
+    channel: grpc.aio.Channel, version: str
+) -> None:
+    """It knows none of our files, and makes the types from those that it is given."""
+    answered = await answer(channel, version, Question(file_containing_symbol=f"{NAME}.Execute"))
+    pool = DescriptorPool()
+    # A file comes before those that it needs.
+    for text in reversed(answered.file_descriptor_response.file_descriptor_proto):
+        pool.AddSerializedFile(text)
+
+    method: Any = pool.FindServiceByName(NAME).methods_by_name["Execute"]
+    options: Any = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.MethodOptions"))
+    told = options.FromString(method.GetOptions().SerializeToString())
+    access = told.Extensions[pool.FindExtensionByName("caravel.common.v1.access")]
+    assert MessageToDict(access) == {"principal": "SERVICE"}

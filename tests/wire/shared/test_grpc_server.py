@@ -19,6 +19,7 @@ from services.shared import errors
 from services.shared.grpc_status import to_status
 from tests.logs import logged
 from tests.polling import until
+from tests.refusals import Busy, Expired, KeyReused, Missing, TooMuch
 from tests.wire.shared.scripted import NAME, Scripted, serve, serving, stream, unary
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -29,12 +30,6 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 Call = Callable[..., Coroutine[Any, Any, list[str]]]
 
 
-class KeyReused(errors.NotAllowedNow):
-    """The key came with another body."""
-
-    reason = "IDEMPOTENCY_KEY_REUSED"
-
-
 class Counted(errors.NotAllowedNow):
     """Nobody else refuses with this reason."""
 
@@ -43,10 +38,10 @@ class Counted(errors.NotAllowedNow):
 
 REFUSALS = [
     errors.field_invalid("user_id", "user_id must be a UUID"),
-    errors.OutOfRange("Too much.", maximum="10000.00"),
-    errors.NotFound(),
-    errors.Conflict(),
-    errors.NotAllowedNow(),
+    TooMuch("Too much.", maximum="10000.00"),
+    Missing(),
+    Busy(),
+    Expired(),
     errors.NotAuthenticated(),
     errors.Overloaded(),
     errors.Unavailable("The database cannot answer now. \N{SNOWMAN}"),
@@ -185,7 +180,7 @@ async def test_a_fault_fails_no_later_call(
 async def test_each_call_is_logged_once_with_how_it_ended(
     call: Call, servicer: Scripted, channel: grpc.aio.Channel
 ) -> None:
-    servicer.errors = [errors.NotFound(), RuntimeError("once")]
+    servicer.errors = [Missing(), RuntimeError("once")]
 
     with logged("providers") as lines:
         await refusal_of(call(channel))
@@ -198,22 +193,12 @@ async def test_each_call_is_logged_once_with_how_it_ended(
         # A refusal is logged once it has been sent.
         seen = await until(ends, lambda seen: len(seen) >= 3)
 
-    not_found = ("NOT_FOUND", errors.NotFound.reason)
+    not_found = ("NOT_FOUND", Missing.reason)
     assert sorted(seen) == [("INTERNAL", "INTERNAL_ERROR"), not_found, ("OK", "")]
 
 
-async def test_a_key_reused_asks_the_gateway_for_422(
-    servicer: Scripted, channel: grpc.aio.Channel
-) -> None:
-    servicer.errors = [KeyReused()]
-
-    refused = await refusal_of(unary(channel))
-
-    assert dict(refused.initial_metadata())["x-http-status"] == "422"
-
-
 @both_ways
-@pytest.mark.parametrize("kind", [errors.Conflict, errors.Overloaded, errors.Unavailable])
+@pytest.mark.parametrize("kind", [Busy, errors.Overloaded, errors.Unavailable])
 async def test_what_may_be_sent_again_says_when_and_stays_retryable(
     call: Call,
     kind: type[errors.DomainError],

@@ -27,253 +27,250 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     FIELD_REQUIRED: _ErrorReason.ValueType  # 1
-    """A required field is absent. INVALID_ARGUMENT, 400.
+    """A required field is absent.
     Example: {"reason": "FIELD_REQUIRED", "metadata": {"field": "user_id"}}
     """
     FIELD_INVALID: _ErrorReason.ValueType  # 2
-    """A field is present but not of its documented form. INVALID_ARGUMENT, 400.
+    """A field is present but not of its documented form.
     Example: {"reason": "FIELD_INVALID", "metadata": {"field": "user_id"}}
     """
     AMOUNT_NOT_POSITIVE: _ErrorReason.ValueType  # 3
-    """The amount is zero or negative. INVALID_ARGUMENT, 400.
+    """The amount is zero or negative.
     Example: {"reason": "AMOUNT_NOT_POSITIVE", "metadata": {"field": "amount_usd"}}
     """
     AMOUNT_PRECISION_EXCEEDED: _ErrorReason.ValueType  # 4
     """The amount has more decimals than its currency; money is never rounded silently.
-    INVALID_ARGUMENT, 400.
     Example: {"reason": "AMOUNT_PRECISION_EXCEEDED",
               "metadata": {"field": "amount_usd", "max_decimals": "2"}}
     """
     AMOUNT_BELOW_MINIMUM: _ErrorReason.ValueType  # 5
-    """The amount is below the corridor's minimum. OUT_OF_RANGE, 400.
+    """The amount is below the corridor's minimum.
     Example: {"reason": "AMOUNT_BELOW_MINIMUM", "metadata": {"minimum_usd": "2.00"}}
     """
     AMOUNT_ABOVE_MAXIMUM: _ErrorReason.ValueType  # 6
-    """The amount is above the corridor's maximum. OUT_OF_RANGE, 400.
+    """The amount is above the corridor's maximum.
     Example: {"reason": "AMOUNT_ABOVE_MAXIMUM", "metadata": {"maximum_usd": "10000.00"}}
     """
     AMOUNT_TOO_SMALL_AFTER_FEES: _ErrorReason.ValueType  # 7
-    """Nothing is left to pay out once the fees are taken. FAILED_PRECONDITION, 400.
+    """Nothing is left to pay out once the fees are taken.
     Example: {"reason": "AMOUNT_TOO_SMALL_AFTER_FEES", "metadata": {"fee_usd": "2.50"}}
     """
     CURRENCY_UNKNOWN: _ErrorReason.ValueType  # 8
-    """The code is no ISO 4217 currency. INVALID_ARGUMENT, 400.
+    """The code is no ISO 4217 currency.
     Example: {"reason": "CURRENCY_UNKNOWN", "metadata": {"currency": "ABC"}}
     """
     CORRIDOR_UNSUPPORTED: _ErrorReason.ValueType  # 9
-    """The currency exists but no corridor leads there, or none to that country. FAILED_PRECONDITION, 400.
+    """The currency exists but no corridor leads there, or none to that country.
     Example: {"reason": "CORRIDOR_UNSUPPORTED", "metadata": {"destination_currency": "CHF"}}
     """
     PAYMENT_NOT_FOUND: _ErrorReason.ValueType  # 10
-    """No payment of this merchant has this id. NOT_FOUND, 404.
+    """No payment of this merchant has this id.
     Example: {"reason": "PAYMENT_NOT_FOUND", "metadata": {"transaction_id": "pay_01j…"}}
     """
     QUOTE_NOT_FOUND: _ErrorReason.ValueType  # 11
-    """No quote of this merchant has this id. NOT_FOUND, 404.
+    """No quote of this merchant has this id.
     Example: {"reason": "QUOTE_NOT_FOUND", "metadata": {"quote_id": "quo_01j…"}}
     """
     QUOTE_EXPIRED: _ErrorReason.ValueType  # 12
-    """The quote's lifetime is over; ask for a new one. FAILED_PRECONDITION, 400.
+    """The quote's lifetime is over; ask for a new one.
     Example: {"reason": "QUOTE_EXPIRED", "metadata": {"quote_id": "quo_01j…"}}
     """
     QUOTE_ALREADY_USED: _ErrorReason.ValueType  # 13
-    """The quote already belongs to a payment; a quote serves once. FAILED_PRECONDITION, 400.
+    """The quote already belongs to a payment; a quote serves once.
     Example: {"reason": "QUOTE_ALREADY_USED", "metadata": {"quote_id": "quo_01j…"}}
     """
     QUOTE_MISMATCH: _ErrorReason.ValueType  # 14
-    """The payment's amount or currency is not the quote's. FAILED_PRECONDITION, 400.
+    """The payment's amount or currency is not the quote's.
     Example: {"reason": "QUOTE_MISMATCH", "metadata": {"field": "amount_usd"}}
     """
     IDEMPOTENCY_KEY_REQUIRED: _ErrorReason.ValueType  # 15
-    """The `idempotency-key` header is missing. INVALID_ARGUMENT, 400.
+    """The `idempotency-key` header is missing.
     Example: {"reason": "IDEMPOTENCY_KEY_REQUIRED", "metadata": {"header": "idempotency-key"}}
     """
     IDEMPOTENCY_KEY_INVALID: _ErrorReason.ValueType  # 16
-    """The key is not 1 to 255 of the characters A-Z a-z 0-9 . _ : -. INVALID_ARGUMENT, 400.
+    """The key is not 1 to 255 of the characters A-Z a-z 0-9 . _ : -.
     Example: {"reason": "IDEMPOTENCY_KEY_INVALID", "metadata": {"header": "idempotency-key"}}
     """
     IDEMPOTENCY_KEY_IN_USE: _ErrorReason.ValueType  # 17
-    """The first request with this key is still running; retry after a moment. ABORTED, 409.
+    """The first request with this key is still running; retry after a moment.
     Example: {"reason": "IDEMPOTENCY_KEY_IN_USE", "metadata": {}}
     """
     IDEMPOTENCY_KEY_REUSED: _ErrorReason.ValueType  # 18
-    """The key was used with another body or another call. FAILED_PRECONDITION, 422.
+    """The key was used with another body or another call.
     Example: {"reason": "IDEMPOTENCY_KEY_REUSED", "metadata": {}}
     """
     FX_RATE_UNAVAILABLE: _ErrorReason.ValueType  # 19
-    """No source has a rate for the pair. UNAVAILABLE, 503.
+    """No source has a rate for the pair.
     Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
     """
     FX_RATE_STALE: _ErrorReason.ValueType  # 20
-    """The newest rate is older than the corridor allows. UNAVAILABLE, 503.
+    """The newest rate is older than the corridor allows.
     Example: {"reason": "FX_RATE_STALE", "metadata": {"pair": "USD/INR"}}
     """
     CREDENTIALS_MISSING: _ErrorReason.ValueType  # 21
-    """The deployment is no sandbox and the call has no credentials. UNAUTHENTICATED, 401.
+    """The deployment is no sandbox and the call has no credentials.
     Example: {"reason": "CREDENTIALS_MISSING", "metadata": {}}
     """
     API_KEY_INVALID: _ErrorReason.ValueType  # 22
-    """The API key is unknown. UNAUTHENTICATED, 401.
+    """The API key is unknown.
     Example: {"reason": "API_KEY_INVALID", "metadata": {}}
     """
     PROVIDER_NOT_FOUND: _ErrorReason.ValueType  # 23
-    """No provider of this name takes webhooks. NOT_FOUND, 404.
+    """No provider of this name takes webhooks.
     Example: {"reason": "PROVIDER_NOT_FOUND", "metadata": {"provider": "acme"}}
     """
     WEBHOOK_SIGNATURE_INVALID: _ErrorReason.ValueType  # 24
-    """The webhook's signature is missing or does not fit its bytes. UNAUTHENTICATED, 401.
+    """The webhook's signature is missing or does not fit its bytes.
     Example: {"reason": "WEBHOOK_SIGNATURE_INVALID", "metadata": {"provider": "stripe"}}
     """
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE: _ErrorReason.ValueType  # 25
-    """The webhook was signed more than five minutes ago or ahead. UNAUTHENTICATED, 401.
+    """The webhook was signed more than five minutes ago or ahead.
     Example: {"reason": "WEBHOOK_TIMESTAMP_OUT_OF_RANGE", "metadata": {"provider": "stripe"}}
     """
     WEBHOOK_EVENT_TYPE_UNKNOWN: _ErrorReason.ValueType  # 26
-    """The event type is none that this endpoint knows. INVALID_ARGUMENT, 400.
+    """The event type is none that this endpoint knows.
     Example: {"reason": "WEBHOOK_EVENT_TYPE_UNKNOWN", "metadata": {"event_type": "payment_lost"}}
     """
     SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 27
-    """The service or its database cannot answer now; retry with the same key. UNAVAILABLE, 503.
+    """The service or its database cannot answer now; retry with the same key.
     Example: {"reason": "SERVICE_UNAVAILABLE", "metadata": {}}
     """
     OVERLOADED: _ErrorReason.ValueType  # 28
-    """More work is waiting than this replica accepts; retry after a moment. RESOURCE_EXHAUSTED, 429.
+    """More work is waiting than this replica accepts; retry after a moment.
     Example: {"reason": "OVERLOADED", "metadata": {}}
     """
     INTERNAL_ERROR: _ErrorReason.ValueType  # 29
-    """A fault of ours; the log has it under the request id. INTERNAL, 500.
+    """A fault of ours; the log has it under the request id.
     Example: {"reason": "INTERNAL_ERROR", "metadata": {}}
     """
     ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 30
-    """There is no such path. NOT_FOUND, 404.
+    """There is no such path.
     Example: {"reason": "ROUTE_NOT_FOUND", "metadata": {}}
     """
     REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 31
-    """The body is larger than the gateway takes, or the headers are (431). RESOURCE_EXHAUSTED, 413.
+    """The body is larger than the gateway takes, or the headers are.
     Example: {"reason": "REQUEST_TOO_LARGE", "metadata": {"max_bytes": "262144"}}
     """
     REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 32
-    """The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
+    """The request did not arrive whole in time.
     Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
     """
     PAYMENT_NOT_CANCELLABLE: _ErrorReason.ValueType  # 33
-    """The payout has begun, or the payment is over. FAILED_PRECONDITION, 400.
+    """The payout has begun, or the payment is over.
     Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
     """
     PAYMENT_NOT_REFUNDABLE: _ErrorReason.ValueType  # 34
     """Nothing can be given back: not collected yet, being paid out, or over. It will not do to wait: a
     payment that is to end otherwise is cancelled, and a payout that fails is refunded by itself.
-    FAILED_PRECONDITION, 400.
     Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
     """
     REFUND_TOO_LARGE: _ErrorReason.ValueType  # 35
-    """The refund is more than what the payer has not got back yet. OUT_OF_RANGE, 400.
+    """The refund is more than what the payer has not got back yet.
     Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
     """
     PAYMENT_BUSY: _ErrorReason.ValueType  # 36
-    """Something is being done with the payment at this moment, or a refund of it is under way; retry
-    after the time of the header `retry-after`. ABORTED, 409.
+    """Something is being done with the payment at this moment, or a refund of it is under way; retry after
+    the time of the header `retry-after`.
     Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
     """
     ENDPOINT_NOT_FOUND: _ErrorReason.ValueType  # 50
-    """No webhook endpoint of this merchant has this id. NOT_FOUND, 404.
+    """No webhook endpoint of this merchant has this id.
     Example: {"reason": "ENDPOINT_NOT_FOUND", "metadata": {"endpoint_id": "whe_01j…"}}
     """
     ENDPOINT_URL_INVALID: _ErrorReason.ValueType  # 51
-    """The URL of an endpoint is not of its documented form. INVALID_ARGUMENT, 400.
+    """The URL of an endpoint is not of its documented form.
     Example: {"reason": "ENDPOINT_URL_INVALID", "metadata": {"field": "url"}}
     """
     ENDPOINT_ADDRESS_FORBIDDEN: _ErrorReason.ValueType  # 52
-    """The URL of an endpoint names an address that is not public. INVALID_ARGUMENT, 400.
+    """The URL of an endpoint names an address that is not public.
     Example: {"reason": "ENDPOINT_ADDRESS_FORBIDDEN", "metadata": {"field": "url"}}
     """
     ENDPOINTS_EXHAUSTED: _ErrorReason.ValueType  # 53
-    """The merchant has as many endpoints as it may; delete one first. FAILED_PRECONDITION, 400.
+    """The merchant has as many endpoints as it may; delete one first.
     Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
     """
     DEAD_LETTER_NOT_FOUND: _ErrorReason.ValueType  # 60
-    """Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
+    """Nothing is set aside under this id, or not any more.
     Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
     """
     PAYMENT_NOT_ON_HOLD: _ErrorReason.ValueType  # 61
-    """The payment does not wait for a person, or not any more. FAILED_PRECONDITION, 400.
+    """The payment does not wait for a person, or not any more.
     Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
     """
     ATTEMPT_NOT_OPEN: _ErrorReason.ValueType  # 62
-    """The payment has no attempt whose outcome is open. FAILED_PRECONDITION, 400.
+    """The payment has no attempt whose outcome is open.
     Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
     """
     PAYMENT_UNREADABLE: _ErrorReason.ValueType  # 63
-    """A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
+    """A part of the payment's record cannot be read; it must be mended first.
     Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
     """
     FIELD_UNKNOWN: _ErrorReason.ValueType  # 64
-    """The body or the query has a name that the call does not know, at any depth. INVALID_ARGUMENT, 400.
+    """The body or the query has a name that the call does not know, at any depth.
     Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.acount"}}
     """
     FIELD_DUPLICATED: _ErrorReason.ValueType  # 65
-    """A name is there twice where it may be once. INVALID_ARGUMENT, 400.
+    """A name is there twice where it may be once.
     Example: {"reason": "FIELD_DUPLICATED", "metadata": {"field": "amount_usd"}}
     """
     FIELD_MISPLACED: _ErrorReason.ValueType  # 66
-    """A field is in the body or in the query and belongs elsewhere. INVALID_ARGUMENT, 400.
+    """A field is in the body or in the query and belongs elsewhere.
     Example: {"reason": "FIELD_MISPLACED", "metadata": {"field": "transaction_id"}}
     """
     JSON_INVALID: _ErrorReason.ValueType  # 67
-    """The body is no JSON object as RFC 8259 has it. INVALID_ARGUMENT, 400.
+    """The body is no JSON object as RFC 8259 has it.
     Example: {"reason": "JSON_INVALID", "metadata": {"offset": "17"}}
     """
     REQUEST_MALFORMED: _ErrorReason.ValueType  # 68
-    """The request cannot be read as HTTP, or has a body where none belongs. INVALID_ARGUMENT, 400.
+    """The request cannot be read as HTTP, or has a body where none belongs.
     Example: {"reason": "REQUEST_MALFORMED", "metadata": {}}
     """
     CONTENT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 69
-    """The body is not application/json, or is compressed. INVALID_ARGUMENT, 415.
+    """The body is not application/json, or is compressed.
     Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {"header": "content-type"}}
     """
     METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 70
-    """The path is there, and not with this method; the header `allow` says with which. UNIMPLEMENTED, 405.
+    """The path is there, and not with this method; the header `allow` says with which.
     Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"allow": "GET, HEAD, OPTIONS"}}
     """
     ORIGIN_FORBIDDEN: _ErrorReason.ValueType  # 71
-    """A web page of another origin may not change anything here. PERMISSION_DENIED, 403.
+    """A web page of another origin may not change anything here.
     Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
     """
     MESSAGE_MISSING: _ErrorReason.ValueType  # 75
-    """A call over native gRPC ended without the message that its method takes. INVALID_ARGUMENT, 400.
+    """A call over native gRPC ended without the message that its method takes.
     Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
     """
     METHOD_UNKNOWN: _ErrorReason.ValueType  # 76
-    """The server has no such gRPC method; reflection lists all. UNIMPLEMENTED, 501.
+    """The server has no such gRPC method; reflection lists all.
     Example: {"reason": "METHOD_UNKNOWN", "metadata": {}}
     """
     HEALTH_UNKNOWN: _ErrorReason.ValueType  # 77
-    """A question of health names no service that is served here. NOT_FOUND, 404.
+    """A question of health names no service that is served here.
     Example: {"reason": "HEALTH_UNKNOWN", "metadata": {}}
     """
     CHARACTER_FORBIDDEN: _ErrorReason.ValueType  # 85
     """A text holds a character that is not visible: a control, one that turns the text around or hides it,
-    a private or a blank one. INVALID_ARGUMENT, 400.
+    a private or a blank one.
     Example: {"reason": "CHARACTER_FORBIDDEN",
               "metadata": {"field": "recipient.name", "character": "U+202E"}}
     """
     NO_LOCKED_RATE: _ErrorReason.ValueType  # 90
     """The payment is not held for late funds, so there is no locked rate to honour.
-    FAILED_PRECONDITION, 400.
     Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
     """
     FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
-    """Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
+    """Fields that exclude each other are both given.
     Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
     """
     PAYMENT_ON_HOLD: _ErrorReason.ValueType  # 96
     """The payment waits for a person of ours, who may make it possible again; a webhook tells when its
-    status changes. ABORTED, 409.
+    status changes.
     Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
     """
     CORRIDOR_AMBIGUOUS: _ErrorReason.ValueType  # 100
-    """Corridors to several countries pay the currency out, and destination_country does not say which
-    is meant. FAILED_PRECONDITION, 400.
+    """Corridors to several countries pay the currency out, and destination_country does not say which is
+    meant.
     Example: {"reason": "CORRIDOR_AMBIGUOUS",
               "metadata": {"destination_currency": "EUR", "corridor_ids": "us-de,us-fr"}}
     """
@@ -284,253 +281,250 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 FIELD_REQUIRED: ErrorReason.ValueType  # 1
-"""A required field is absent. INVALID_ARGUMENT, 400.
+"""A required field is absent.
 Example: {"reason": "FIELD_REQUIRED", "metadata": {"field": "user_id"}}
 """
 FIELD_INVALID: ErrorReason.ValueType  # 2
-"""A field is present but not of its documented form. INVALID_ARGUMENT, 400.
+"""A field is present but not of its documented form.
 Example: {"reason": "FIELD_INVALID", "metadata": {"field": "user_id"}}
 """
 AMOUNT_NOT_POSITIVE: ErrorReason.ValueType  # 3
-"""The amount is zero or negative. INVALID_ARGUMENT, 400.
+"""The amount is zero or negative.
 Example: {"reason": "AMOUNT_NOT_POSITIVE", "metadata": {"field": "amount_usd"}}
 """
 AMOUNT_PRECISION_EXCEEDED: ErrorReason.ValueType  # 4
 """The amount has more decimals than its currency; money is never rounded silently.
-INVALID_ARGUMENT, 400.
 Example: {"reason": "AMOUNT_PRECISION_EXCEEDED",
           "metadata": {"field": "amount_usd", "max_decimals": "2"}}
 """
 AMOUNT_BELOW_MINIMUM: ErrorReason.ValueType  # 5
-"""The amount is below the corridor's minimum. OUT_OF_RANGE, 400.
+"""The amount is below the corridor's minimum.
 Example: {"reason": "AMOUNT_BELOW_MINIMUM", "metadata": {"minimum_usd": "2.00"}}
 """
 AMOUNT_ABOVE_MAXIMUM: ErrorReason.ValueType  # 6
-"""The amount is above the corridor's maximum. OUT_OF_RANGE, 400.
+"""The amount is above the corridor's maximum.
 Example: {"reason": "AMOUNT_ABOVE_MAXIMUM", "metadata": {"maximum_usd": "10000.00"}}
 """
 AMOUNT_TOO_SMALL_AFTER_FEES: ErrorReason.ValueType  # 7
-"""Nothing is left to pay out once the fees are taken. FAILED_PRECONDITION, 400.
+"""Nothing is left to pay out once the fees are taken.
 Example: {"reason": "AMOUNT_TOO_SMALL_AFTER_FEES", "metadata": {"fee_usd": "2.50"}}
 """
 CURRENCY_UNKNOWN: ErrorReason.ValueType  # 8
-"""The code is no ISO 4217 currency. INVALID_ARGUMENT, 400.
+"""The code is no ISO 4217 currency.
 Example: {"reason": "CURRENCY_UNKNOWN", "metadata": {"currency": "ABC"}}
 """
 CORRIDOR_UNSUPPORTED: ErrorReason.ValueType  # 9
-"""The currency exists but no corridor leads there, or none to that country. FAILED_PRECONDITION, 400.
+"""The currency exists but no corridor leads there, or none to that country.
 Example: {"reason": "CORRIDOR_UNSUPPORTED", "metadata": {"destination_currency": "CHF"}}
 """
 PAYMENT_NOT_FOUND: ErrorReason.ValueType  # 10
-"""No payment of this merchant has this id. NOT_FOUND, 404.
+"""No payment of this merchant has this id.
 Example: {"reason": "PAYMENT_NOT_FOUND", "metadata": {"transaction_id": "pay_01j…"}}
 """
 QUOTE_NOT_FOUND: ErrorReason.ValueType  # 11
-"""No quote of this merchant has this id. NOT_FOUND, 404.
+"""No quote of this merchant has this id.
 Example: {"reason": "QUOTE_NOT_FOUND", "metadata": {"quote_id": "quo_01j…"}}
 """
 QUOTE_EXPIRED: ErrorReason.ValueType  # 12
-"""The quote's lifetime is over; ask for a new one. FAILED_PRECONDITION, 400.
+"""The quote's lifetime is over; ask for a new one.
 Example: {"reason": "QUOTE_EXPIRED", "metadata": {"quote_id": "quo_01j…"}}
 """
 QUOTE_ALREADY_USED: ErrorReason.ValueType  # 13
-"""The quote already belongs to a payment; a quote serves once. FAILED_PRECONDITION, 400.
+"""The quote already belongs to a payment; a quote serves once.
 Example: {"reason": "QUOTE_ALREADY_USED", "metadata": {"quote_id": "quo_01j…"}}
 """
 QUOTE_MISMATCH: ErrorReason.ValueType  # 14
-"""The payment's amount or currency is not the quote's. FAILED_PRECONDITION, 400.
+"""The payment's amount or currency is not the quote's.
 Example: {"reason": "QUOTE_MISMATCH", "metadata": {"field": "amount_usd"}}
 """
 IDEMPOTENCY_KEY_REQUIRED: ErrorReason.ValueType  # 15
-"""The `idempotency-key` header is missing. INVALID_ARGUMENT, 400.
+"""The `idempotency-key` header is missing.
 Example: {"reason": "IDEMPOTENCY_KEY_REQUIRED", "metadata": {"header": "idempotency-key"}}
 """
 IDEMPOTENCY_KEY_INVALID: ErrorReason.ValueType  # 16
-"""The key is not 1 to 255 of the characters A-Z a-z 0-9 . _ : -. INVALID_ARGUMENT, 400.
+"""The key is not 1 to 255 of the characters A-Z a-z 0-9 . _ : -.
 Example: {"reason": "IDEMPOTENCY_KEY_INVALID", "metadata": {"header": "idempotency-key"}}
 """
 IDEMPOTENCY_KEY_IN_USE: ErrorReason.ValueType  # 17
-"""The first request with this key is still running; retry after a moment. ABORTED, 409.
+"""The first request with this key is still running; retry after a moment.
 Example: {"reason": "IDEMPOTENCY_KEY_IN_USE", "metadata": {}}
 """
 IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 18
-"""The key was used with another body or another call. FAILED_PRECONDITION, 422.
+"""The key was used with another body or another call.
 Example: {"reason": "IDEMPOTENCY_KEY_REUSED", "metadata": {}}
 """
 FX_RATE_UNAVAILABLE: ErrorReason.ValueType  # 19
-"""No source has a rate for the pair. UNAVAILABLE, 503.
+"""No source has a rate for the pair.
 Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
 """
 FX_RATE_STALE: ErrorReason.ValueType  # 20
-"""The newest rate is older than the corridor allows. UNAVAILABLE, 503.
+"""The newest rate is older than the corridor allows.
 Example: {"reason": "FX_RATE_STALE", "metadata": {"pair": "USD/INR"}}
 """
 CREDENTIALS_MISSING: ErrorReason.ValueType  # 21
-"""The deployment is no sandbox and the call has no credentials. UNAUTHENTICATED, 401.
+"""The deployment is no sandbox and the call has no credentials.
 Example: {"reason": "CREDENTIALS_MISSING", "metadata": {}}
 """
 API_KEY_INVALID: ErrorReason.ValueType  # 22
-"""The API key is unknown. UNAUTHENTICATED, 401.
+"""The API key is unknown.
 Example: {"reason": "API_KEY_INVALID", "metadata": {}}
 """
 PROVIDER_NOT_FOUND: ErrorReason.ValueType  # 23
-"""No provider of this name takes webhooks. NOT_FOUND, 404.
+"""No provider of this name takes webhooks.
 Example: {"reason": "PROVIDER_NOT_FOUND", "metadata": {"provider": "acme"}}
 """
 WEBHOOK_SIGNATURE_INVALID: ErrorReason.ValueType  # 24
-"""The webhook's signature is missing or does not fit its bytes. UNAUTHENTICATED, 401.
+"""The webhook's signature is missing or does not fit its bytes.
 Example: {"reason": "WEBHOOK_SIGNATURE_INVALID", "metadata": {"provider": "stripe"}}
 """
 WEBHOOK_TIMESTAMP_OUT_OF_RANGE: ErrorReason.ValueType  # 25
-"""The webhook was signed more than five minutes ago or ahead. UNAUTHENTICATED, 401.
+"""The webhook was signed more than five minutes ago or ahead.
 Example: {"reason": "WEBHOOK_TIMESTAMP_OUT_OF_RANGE", "metadata": {"provider": "stripe"}}
 """
 WEBHOOK_EVENT_TYPE_UNKNOWN: ErrorReason.ValueType  # 26
-"""The event type is none that this endpoint knows. INVALID_ARGUMENT, 400.
+"""The event type is none that this endpoint knows.
 Example: {"reason": "WEBHOOK_EVENT_TYPE_UNKNOWN", "metadata": {"event_type": "payment_lost"}}
 """
 SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 27
-"""The service or its database cannot answer now; retry with the same key. UNAVAILABLE, 503.
+"""The service or its database cannot answer now; retry with the same key.
 Example: {"reason": "SERVICE_UNAVAILABLE", "metadata": {}}
 """
 OVERLOADED: ErrorReason.ValueType  # 28
-"""More work is waiting than this replica accepts; retry after a moment. RESOURCE_EXHAUSTED, 429.
+"""More work is waiting than this replica accepts; retry after a moment.
 Example: {"reason": "OVERLOADED", "metadata": {}}
 """
 INTERNAL_ERROR: ErrorReason.ValueType  # 29
-"""A fault of ours; the log has it under the request id. INTERNAL, 500.
+"""A fault of ours; the log has it under the request id.
 Example: {"reason": "INTERNAL_ERROR", "metadata": {}}
 """
 ROUTE_NOT_FOUND: ErrorReason.ValueType  # 30
-"""There is no such path. NOT_FOUND, 404.
+"""There is no such path.
 Example: {"reason": "ROUTE_NOT_FOUND", "metadata": {}}
 """
 REQUEST_TOO_LARGE: ErrorReason.ValueType  # 31
-"""The body is larger than the gateway takes, or the headers are (431). RESOURCE_EXHAUSTED, 413.
+"""The body is larger than the gateway takes, or the headers are.
 Example: {"reason": "REQUEST_TOO_LARGE", "metadata": {"max_bytes": "262144"}}
 """
 REQUEST_TOO_SLOW: ErrorReason.ValueType  # 32
-"""The request did not arrive whole in time. DEADLINE_EXCEEDED, 408.
+"""The request did not arrive whole in time.
 Example: {"reason": "REQUEST_TOO_SLOW", "metadata": {}}
 """
 PAYMENT_NOT_CANCELLABLE: ErrorReason.ValueType  # 33
-"""The payout has begun, or the payment is over. FAILED_PRECONDITION, 400.
+"""The payout has begun, or the payment is over.
 Example: {"reason": "PAYMENT_NOT_CANCELLABLE", "metadata": {"status": "SENT"}}
 """
 PAYMENT_NOT_REFUNDABLE: ErrorReason.ValueType  # 34
 """Nothing can be given back: not collected yet, being paid out, or over. It will not do to wait: a
 payment that is to end otherwise is cancelled, and a payout that fails is refunded by itself.
-FAILED_PRECONDITION, 400.
 Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
 """
 REFUND_TOO_LARGE: ErrorReason.ValueType  # 35
-"""The refund is more than what the payer has not got back yet. OUT_OF_RANGE, 400.
+"""The refund is more than what the payer has not got back yet.
 Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
 """
 PAYMENT_BUSY: ErrorReason.ValueType  # 36
-"""Something is being done with the payment at this moment, or a refund of it is under way; retry
-after the time of the header `retry-after`. ABORTED, 409.
+"""Something is being done with the payment at this moment, or a refund of it is under way; retry after
+the time of the header `retry-after`.
 Example: {"reason": "PAYMENT_BUSY", "metadata": {}}
 """
 ENDPOINT_NOT_FOUND: ErrorReason.ValueType  # 50
-"""No webhook endpoint of this merchant has this id. NOT_FOUND, 404.
+"""No webhook endpoint of this merchant has this id.
 Example: {"reason": "ENDPOINT_NOT_FOUND", "metadata": {"endpoint_id": "whe_01j…"}}
 """
 ENDPOINT_URL_INVALID: ErrorReason.ValueType  # 51
-"""The URL of an endpoint is not of its documented form. INVALID_ARGUMENT, 400.
+"""The URL of an endpoint is not of its documented form.
 Example: {"reason": "ENDPOINT_URL_INVALID", "metadata": {"field": "url"}}
 """
 ENDPOINT_ADDRESS_FORBIDDEN: ErrorReason.ValueType  # 52
-"""The URL of an endpoint names an address that is not public. INVALID_ARGUMENT, 400.
+"""The URL of an endpoint names an address that is not public.
 Example: {"reason": "ENDPOINT_ADDRESS_FORBIDDEN", "metadata": {"field": "url"}}
 """
 ENDPOINTS_EXHAUSTED: ErrorReason.ValueType  # 53
-"""The merchant has as many endpoints as it may; delete one first. FAILED_PRECONDITION, 400.
+"""The merchant has as many endpoints as it may; delete one first.
 Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
 """
 DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 60
-"""Nothing is set aside under this id, or not any more. NOT_FOUND, 404.
+"""Nothing is set aside under this id, or not any more.
 Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
 """
 PAYMENT_NOT_ON_HOLD: ErrorReason.ValueType  # 61
-"""The payment does not wait for a person, or not any more. FAILED_PRECONDITION, 400.
+"""The payment does not wait for a person, or not any more.
 Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
 """
 ATTEMPT_NOT_OPEN: ErrorReason.ValueType  # 62
-"""The payment has no attempt whose outcome is open. FAILED_PRECONDITION, 400.
+"""The payment has no attempt whose outcome is open.
 Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
 """
 PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
-"""A part of the payment's record cannot be read; it must be mended first. FAILED_PRECONDITION, 400.
+"""A part of the payment's record cannot be read; it must be mended first.
 Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 FIELD_UNKNOWN: ErrorReason.ValueType  # 64
-"""The body or the query has a name that the call does not know, at any depth. INVALID_ARGUMENT, 400.
+"""The body or the query has a name that the call does not know, at any depth.
 Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.acount"}}
 """
 FIELD_DUPLICATED: ErrorReason.ValueType  # 65
-"""A name is there twice where it may be once. INVALID_ARGUMENT, 400.
+"""A name is there twice where it may be once.
 Example: {"reason": "FIELD_DUPLICATED", "metadata": {"field": "amount_usd"}}
 """
 FIELD_MISPLACED: ErrorReason.ValueType  # 66
-"""A field is in the body or in the query and belongs elsewhere. INVALID_ARGUMENT, 400.
+"""A field is in the body or in the query and belongs elsewhere.
 Example: {"reason": "FIELD_MISPLACED", "metadata": {"field": "transaction_id"}}
 """
 JSON_INVALID: ErrorReason.ValueType  # 67
-"""The body is no JSON object as RFC 8259 has it. INVALID_ARGUMENT, 400.
+"""The body is no JSON object as RFC 8259 has it.
 Example: {"reason": "JSON_INVALID", "metadata": {"offset": "17"}}
 """
 REQUEST_MALFORMED: ErrorReason.ValueType  # 68
-"""The request cannot be read as HTTP, or has a body where none belongs. INVALID_ARGUMENT, 400.
+"""The request cannot be read as HTTP, or has a body where none belongs.
 Example: {"reason": "REQUEST_MALFORMED", "metadata": {}}
 """
 CONTENT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 69
-"""The body is not application/json, or is compressed. INVALID_ARGUMENT, 415.
+"""The body is not application/json, or is compressed.
 Example: {"reason": "CONTENT_TYPE_UNSUPPORTED", "metadata": {"header": "content-type"}}
 """
 METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 70
-"""The path is there, and not with this method; the header `allow` says with which. UNIMPLEMENTED, 405.
+"""The path is there, and not with this method; the header `allow` says with which.
 Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"allow": "GET, HEAD, OPTIONS"}}
 """
 ORIGIN_FORBIDDEN: ErrorReason.ValueType  # 71
-"""A web page of another origin may not change anything here. PERMISSION_DENIED, 403.
+"""A web page of another origin may not change anything here.
 Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
 """
 MESSAGE_MISSING: ErrorReason.ValueType  # 75
-"""A call over native gRPC ended without the message that its method takes. INVALID_ARGUMENT, 400.
+"""A call over native gRPC ended without the message that its method takes.
 Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
 """
 METHOD_UNKNOWN: ErrorReason.ValueType  # 76
-"""The server has no such gRPC method; reflection lists all. UNIMPLEMENTED, 501.
+"""The server has no such gRPC method; reflection lists all.
 Example: {"reason": "METHOD_UNKNOWN", "metadata": {}}
 """
 HEALTH_UNKNOWN: ErrorReason.ValueType  # 77
-"""A question of health names no service that is served here. NOT_FOUND, 404.
+"""A question of health names no service that is served here.
 Example: {"reason": "HEALTH_UNKNOWN", "metadata": {}}
 """
 CHARACTER_FORBIDDEN: ErrorReason.ValueType  # 85
 """A text holds a character that is not visible: a control, one that turns the text around or hides it,
-a private or a blank one. INVALID_ARGUMENT, 400.
+a private or a blank one.
 Example: {"reason": "CHARACTER_FORBIDDEN",
           "metadata": {"field": "recipient.name", "character": "U+202E"}}
 """
 NO_LOCKED_RATE: ErrorReason.ValueType  # 90
 """The payment is not held for late funds, so there is no locked rate to honour.
-FAILED_PRECONDITION, 400.
 Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
-"""Fields that exclude each other are both given. INVALID_ARGUMENT, 400.
+"""Fields that exclude each other are both given.
 Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
 """
 PAYMENT_ON_HOLD: ErrorReason.ValueType  # 96
 """The payment waits for a person of ours, who may make it possible again; a webhook tells when its
-status changes. ABORTED, 409.
+status changes.
 Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
 """
 CORRIDOR_AMBIGUOUS: ErrorReason.ValueType  # 100
-"""Corridors to several countries pay the currency out, and destination_country does not say which
-is meant. FAILED_PRECONDITION, 400.
+"""Corridors to several countries pay the currency out, and destination_country does not say which is
+meant.
 Example: {"reason": "CORRIDOR_AMBIGUOUS",
           "metadata": {"destination_currency": "EUR", "corridor_ids": "us-de,us-fr"}}
 """

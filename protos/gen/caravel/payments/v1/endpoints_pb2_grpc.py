@@ -75,9 +75,9 @@ class EndpointServiceServicer:
     """
 
     def CreateEndpoint(self, request, context):
-        """Creates an endpoint, and shows its secret, only in this answer. Answers 201 over REST. Not
-        idempotent: an endpoint whose answer was lost is in the list, and can be deleted. Refuses with
-        FIELD_REQUIRED, ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
+        """Creates an endpoint, and shows its secret, only in this answer. Not idempotent: an endpoint
+        whose answer was lost is in the list, and can be deleted. Refuses with FIELD_REQUIRED,
+        ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,9 +44,9 @@ class EndpointServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EndpointServiceAsyncStub: ...
     CreateEndpoint: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.CreateEndpointRequest, _endpoints_pb2.NewEndpoint]
-    """Creates an endpoint, and shows its secret, only in this answer. Answers 201 over REST. Not
-    idempotent: an endpoint whose answer was lost is in the list, and can be deleted. Refuses with
-    FIELD_REQUIRED, ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
+    """Creates an endpoint, and shows its secret, only in this answer. Not idempotent: an endpoint
+    whose answer was lost is in the list, and can be deleted. Refuses with FIELD_REQUIRED,
+    ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
     """
     ListEndpoints: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListEndpointsRequest, _endpoints_pb2.ListEndpointsResponse]
     """Lists the merchant's endpoints, oldest first, without their secrets; disabled ones too, until
@@ -73,9 +73,9 @@ class EndpointServiceAsyncStub(EndpointServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEndpoint: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.CreateEndpointRequest, _endpoints_pb2.NewEndpoint]  # type: ignore[assignment]
-    """Creates an endpoint, and shows its secret, only in this answer. Answers 201 over REST. Not
-    idempotent: an endpoint whose answer was lost is in the list, and can be deleted. Refuses with
-    FIELD_REQUIRED, ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
+    """Creates an endpoint, and shows its secret, only in this answer. Not idempotent: an endpoint
+    whose answer was lost is in the list, and can be deleted. Refuses with FIELD_REQUIRED,
+    ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
     """
     ListEndpoints: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListEndpointsRequest, _endpoints_pb2.ListEndpointsResponse]  # type: ignore[assignment]
     """Lists the merchant's endpoints, oldest first, without their secrets; disabled ones too, until
@@ -105,9 +105,9 @@ class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _endpoints_pb2.CreateEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.NewEndpoint, _abc.Awaitable[_endpoints_pb2.NewEndpoint]]:
-        """Creates an endpoint, and shows its secret, only in this answer. Answers 201 over REST. Not
-        idempotent: an endpoint whose answer was lost is in the list, and can be deleted. Refuses with
-        FIELD_REQUIRED, ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
+        """Creates an endpoint, and shows its secret, only in this answer. Not idempotent: an endpoint
+        whose answer was lost is in the list, and can be deleted. Refuses with FIELD_REQUIRED,
+        ENDPOINT_URL_INVALID, ENDPOINT_ADDRESS_FORBIDDEN or ENDPOINTS_EXHAUSTED.
         """
 
     @_abc_1.abstractmethod

@@ -92,12 +92,12 @@ class PaymentServiceServicer:
 
     def CreatePayment(self, request, context):
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-        with the same body answers with the first answer again and `idempotent-replayed: true`, so it
-        is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-        CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED,
-        QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+        with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
+        safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
+        AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
+        CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
         IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -157,11 +157,10 @@ class PaymentServiceServicer:
 
     def CreateQuote(self, request, context):
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
-        REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
-        AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
-        AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
-        FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
+        FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

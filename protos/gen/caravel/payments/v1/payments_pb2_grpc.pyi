@@ -38,12 +38,12 @@ class PaymentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PaymentServiceAsyncStub: ...
     CreatePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreatePaymentRequest, _payments_pb2.Payment]
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-    with the same body answers with the first answer again and `idempotent-replayed: true`, so it
-    is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-    CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED,
-    QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+    with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
+    safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
+    AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
+    CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+    IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
     IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
@@ -78,11 +78,10 @@ class PaymentServiceStub:
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
-    REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
-    AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
-    AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
-    FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
+    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
     """
     GetQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
@@ -103,12 +102,12 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreatePaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-    with the same body answers with the first answer again and `idempotent-replayed: true`, so it
-    is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-    CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED,
-    QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+    with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
+    safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
+    AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
+    CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+    IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
     IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
@@ -143,11 +142,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
-    REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
-    AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
-    AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
-    FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
+    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
     """
     GetQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
@@ -171,12 +169,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-        with the same body answers with the first answer again and `idempotent-replayed: true`, so it
-        is safe to retry until an answer comes. Answers 201 over REST. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
-        CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED,
-        QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
+        with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
+        safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
+        AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
+        CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+        IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
         IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
         """
 
@@ -247,11 +245,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Quote, _abc.Awaitable[_payments_pb2.Quote]]:
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Answers 201 over
-        REST. Refuses with FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE,
-        AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
-        AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
-        FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
+        FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
 
     @_abc_1.abstractmethod

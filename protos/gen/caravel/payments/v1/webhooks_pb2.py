@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/webhooks.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xb8\x01\n\x0eWebhookReceipt\x12:\n\x06result\x18\x01 \x01(\x0e\x32*.caravel.payments.v1.WebhookReceipt.Result\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"X\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\r\n\tDUPLICATE\x10\x02\x12\x0b\n\x07IGNORED\x10\x03\x12\x0c\n\x08ORPHANED\x10\x04\"?\n\x13ReceiveEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"_\n\x1bReceiveProviderEventRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\xa4\x02\n\x0eWebhookService\x12z\n\x0cReceiveEvent\x12(.caravel.payments.v1.ReceiveEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\"\x1b\x82\xd3\xe4\x93\x02\x15\"\r/api/webhooks:\x04\x62ody\x12\x95\x01\n\x14ReceiveProviderEvent\x12\x30.caravel.payments.v1.ReceiveProviderEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\"&\x82\xd3\xe4\x93\x02 \"\x18/api/webhooks/{provider}:\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/webhooks.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xb8\x01\n\x0eWebhookReceipt\x12:\n\x06result\x18\x01 \x01(\x0e\x32*.caravel.payments.v1.WebhookReceipt.Result\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"X\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\r\n\tDUPLICATE\x10\x02\x12\x0b\n\x07IGNORED\x10\x03\x12\x0c\n\x08ORPHANED\x10\x04\"?\n\x13ReceiveEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"_\n\x1bReceiveProviderEventRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\xe9\x02\n\x0eWebhookService\x12\xb8\x01\n\x0cReceiveEvent\x12(.caravel.payments.v1.ReceiveEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\"Y\xa2\xb5\x18\x02\x08\x03\xba\xb5\x18\nwebhook-id\xba\xb5\x18\x11webhook-timestamp\xba\xb5\x18\x11webhook-signature\x82\xd3\xe4\x93\x02\x15\"\r/api/webhooks:\x04\x62ody\x12\x9b\x01\n\x14ReceiveProviderEvent\x12\x30.caravel.payments.v1.ReceiveProviderEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\",\xa2\xb5\x18\x02\x08\x03\x82\xd3\xe4\x93\x02 \"\x18/api/webhooks/{provider}:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,17 +42,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVEPROVIDEREVENTREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_RECEIVEPROVIDEREVENTREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveEvent']._loaded_options = None
-  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveEvent']._serialized_options = b'\202\323\344\223\002\025\"\r/api/webhooks:\004body'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveEvent']._serialized_options = b'\242\265\030\002\010\003\272\265\030\nwebhook-id\272\265\030\021webhook-timestamp\272\265\030\021webhook-signature\202\323\344\223\002\025\"\r/api/webhooks:\004body'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveProviderEvent']._loaded_options = None
-  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveProviderEvent']._serialized_options = b'\202\323\344\223\002 \"\030/api/webhooks/{provider}:\004body'
-  _globals['_WEBHOOKRECEIPT']._serialized_start=150
-  _globals['_WEBHOOKRECEIPT']._serialized_end=334
-  _globals['_WEBHOOKRECEIPT_RESULT']._serialized_start=246
-  _globals['_WEBHOOKRECEIPT_RESULT']._serialized_end=334
-  _globals['_RECEIVEEVENTREQUEST']._serialized_start=336
-  _globals['_RECEIVEEVENTREQUEST']._serialized_end=399
-  _globals['_RECEIVEPROVIDEREVENTREQUEST']._serialized_start=401
-  _globals['_RECEIVEPROVIDEREVENTREQUEST']._serialized_end=496
-  _globals['_WEBHOOKSERVICE']._serialized_start=499
-  _globals['_WEBHOOKSERVICE']._serialized_end=791
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveProviderEvent']._serialized_options = b'\242\265\030\002\010\003\202\323\344\223\002 \"\030/api/webhooks/{provider}:\004body'
+  _globals['_WEBHOOKRECEIPT']._serialized_start=183
+  _globals['_WEBHOOKRECEIPT']._serialized_end=367
+  _globals['_WEBHOOKRECEIPT_RESULT']._serialized_start=279
+  _globals['_WEBHOOKRECEIPT_RESULT']._serialized_end=367
+  _globals['_RECEIVEEVENTREQUEST']._serialized_start=369
+  _globals['_RECEIVEEVENTREQUEST']._serialized_end=432
+  _globals['_RECEIVEPROVIDEREVENTREQUEST']._serialized_start=434
+  _globals['_RECEIVEPROVIDEREVENTREQUEST']._serialized_end=529
+  _globals['_WEBHOOKSERVICE']._serialized_start=532
+  _globals['_WEBHOOKSERVICE']._serialized_end=893
 # @@protoc_insertion_point(module_scope)

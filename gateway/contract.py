@@ -1,9 +1,9 @@
-"""The descriptor set, made easy to ask: types and comments by full name, and the catalogue of
-reasons, read out of the comments of ErrorReason."""
+"""The descriptor set, made easy to ask: types and comments by full name, each call's binding to
+REST and its access, and the catalogue of reasons. The gateway's programs read the contract here."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
+    EnumValueDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorProto,
     FileDescriptorSet,
     MethodDescriptorProto,
     ServiceDescriptorProto,
 )
-from google.rpc import code_pb2
 
 # Field numbers of descriptor.proto, of which the paths of comments are made.
 _PACKAGE, _MESSAGE, _ENUM, _SERVICE = 2, 4, 5, 6
@@ -30,20 +30,42 @@ _FIELD, _NESTED, _NESTED_ENUM, _VALUE, _METHOD = 2, 3, 4, 2, 2
 # A body of this type is taken as raw bytes.
 RAW_BODY = "google.api.HttpBody"
 
-_REASON = re.compile(
-    r"(?P<meaning>.+) (?P<code>[A-Z_]+), (?P<status>\d{3})\. Example: (?P<example>\{.+\})"
-)
+_COMMON = "caravel.common.v1"
+_REASON = re.compile(r"(?P<meaning>.+) Example: (?P<example>\{.+\})")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How a refusal reaches its caller: its gRPC code, its HTTP status, and after how many seconds
+    the request may be repeated; 0 where waiting changes nothing."""
+
+    grpc_code: int
+    http_status: int
+    retry_after_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One value of ErrorReason: what it means, and how an answer carries it."""
+    """One value of ErrorReason: its meaning, an example, and its answers by the name of the case;
+    the usual case has no name."""
 
     name: str
     meaning: str
-    grpc_code: int
-    http_status: int
     metadata: Mapping[str, str]
+    answers: Mapping[str, Answer]
+
+    @property
+    def usual(self) -> Answer:
+        """The answer in all cases but those that have a name."""
+        return self.answers[""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Which kind of principal may make a call, and the names of the scopes that it needs."""
+
+    principal: str
+    scopes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -58,12 +80,47 @@ class Contract:
 
     def reasons(self) -> dict[str, Reason]:
         """The catalogue of refusals. Raises ValueError where a comment is not of its form."""
-        name = "caravel.common.v1.ErrorReason"
+        name = f"{_COMMON}.ErrorReason"
         return {
-            value.name: _reason(value.name, self.comments.get(f"{name}.{value.name}", ""))
+            value.name: _reason(value, self.comments.get(f"{name}.{value.name}", ""))
             for value in self.enums[name].value
             if value.number
         }
+
+    def answers(self) -> dict[str, Mapping[str, Answer]]:
+        """How each reason is answered, by the name of the case."""
+        return {
+            value.name: _answers(value)
+            for value in self.enums[f"{_COMMON}.ErrorReason"].value
+            if value.number
+        }
+
+    def access(self, method: MethodDescriptorProto) -> Access:
+        """Which principal may make the call."""
+        told = method.options.Extensions[options_pb2.access]
+        scopes = {value.number: value for value in self.enums[f"{_COMMON}.Scope"].value}
+        return Access(
+            principal=options_pb2.Access.Principal.Name(told.principal),
+            scopes=[
+                str(scopes[scope].options.Extensions[options_pb2.scope_name])
+                for scope in told.scopes
+            ],
+        )
+
+    def webhooks(self) -> dict[str, str]:
+        """Full names of the messages that merchants' endpoints are sent, by the webhook's name."""
+        return {
+            message.options.Extensions[options_pb2.webhook]: name
+            for name, message in self.messages.items()
+            if message.options.HasExtension(options_pb2.webhook)
+        }
+
+    def bindings(self) -> Iterator[tuple[str, MethodDescriptorProto, Any]]:
+        """Every binding of a call to REST: its service's full name, its method, its rule."""
+        for service, block in self.services.items():
+            for method in block.method:
+                for rule in http_rules(method):
+                    yield service, method, rule
 
 
 def read_contract(descriptor: Path) -> Contract:
@@ -104,9 +161,27 @@ def http_rules(method: MethodDescriptorProto) -> list[Any]:
     return [rule, *rule.additional_bindings]
 
 
+def verb_and_path(rule: Any) -> tuple[str, str]:
+    """The binding's HTTP method, in capitals, and its path."""
+    verb = rule.WhichOneof("pattern")
+    return verb.upper(), getattr(rule, verb)
+
+
+def success_status(method: MethodDescriptorProto) -> int:
+    """HTTP status of the call's success."""
+    return method.options.Extensions[options_pb2.success_status] or 200
+
+
+def read_headers(method: MethodDescriptorProto) -> list[str]:
+    """The headers that the call reads, by name; credentials are not among them."""
+    options = method.options.Extensions
+    key = ["idempotency-key"] if options[options_pb2.idempotency_key] else []
+    return [*key, *options[options_pb2.headers]]
+
+
 def fields_in_path(rule: Any) -> list[str]:
     """The names of the fields that the binding's path holds, in its order."""
-    return re.findall(r"\{(\w+)", getattr(rule, rule.WhichOneof("pattern")))
+    return re.findall(r"\{(\w+)", verb_and_path(rule)[1])
 
 
 def is_required(field: FieldDescriptorProto) -> bool:
@@ -120,17 +195,28 @@ def is_decimal(field: FieldDescriptorProto) -> bool:
     return bool(field.options.Extensions[options_pb2.decimal])
 
 
-def _reason(name: str, comment: str) -> Reason:
+def _reason(value: EnumValueDescriptorProto, comment: str) -> Reason:
     match = _REASON.fullmatch(comment)
     if match is None:
-        raise ValueError(f"{name}: its comment must end in 'GRPC_CODE, 400. Example: {{…}}'")
+        raise ValueError(f"{value.name}: its comment must end in 'Example: {{…}}'")
     return Reason(
-        name=name,
+        name=value.name,
         meaning=match["meaning"],
-        grpc_code=code_pb2.Code.Value(match["code"]),
-        http_status=int(match["status"]),
         metadata=json.loads(match["example"])["metadata"],
+        answers=_answers(value),
     )
+
+
+def _answers(value: EnumValueDescriptorProto) -> Mapping[str, Answer]:
+    usual = value.options.Extensions[options_pb2.refusal]
+    return {
+        told.name: Answer(
+            grpc_code=told.grpc_code,
+            http_status=told.http_status,
+            retry_after_seconds=told.retry_after_seconds,
+        )
+        for told in (usual, *usual.others)
+    }
 
 
 _Element = tuple[tuple[int, ...], str, object]

@@ -1,0 +1,78 @@
+"""The contract's own options as tables, made once when a process starts: how each reason of a
+refusal reaches its caller, and which principal may make each call. The gateway reads the same
+options from the descriptor set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from caravel.common.v1 import error_reason_pb2, options_pb2
+from google.protobuf import descriptor_pool
+
+# Full name of the enum of all reasons.
+REASONS: str = error_reason_pb2.ErrorReason.DESCRIPTOR.full_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """How a refusal reaches its caller: the number of its gRPC code, and after how many seconds the
+    call may be repeated; None where waiting changes nothing."""
+
+    grpc_code: int
+    retry_after_seconds: int | None
+
+
+class Principal(StrEnum):
+    """The kinds of principal that may make a call, as Access.Principal of the contract has them."""
+
+    MERCHANT = "MERCHANT"
+    OPERATOR = "OPERATOR"
+    PROVIDER_EVENT = "PROVIDER_EVENT"
+    SERVICE = "SERVICE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The kind of principal that may make a call, and the scopes that its credential needs."""
+
+    principal: Principal
+    scopes: frozenset[str]
+
+
+def _refusals() -> Mapping[str, Refusal]:
+    found = {}
+    for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values:
+        told = value.GetOptions().Extensions[options_pb2.refusal]
+        if value.number:
+            found[value.name] = Refusal(
+                grpc_code=told.grpc_code, retry_after_seconds=told.retry_after_seconds or None
+            )
+    return found
+
+
+# Every reason of the contract, by its name.
+REFUSALS = _refusals()
+
+
+def access_by_method(service: str) -> Mapping[str, Access]:
+    """The access of each call of a service, given by its full name, by the call's path, for example
+    "/caravel.fees.v1.FeeService/CalculateFees".
+
+    Raises KeyError where there is no such service, ValueError where a call has no access option.
+    """
+    found: Any = descriptor_pool.Default().FindServiceByName(service)
+    return {f"/{service}/{method.name}": _access(method) for method in found.methods}
+
+
+def _access(method: Any) -> Access:
+    told = method.GetOptions().Extensions[options_pb2.access]
+    return Access(
+        principal=Principal(options_pb2.Access.Principal.Name(told.principal)),
+        scopes=frozenset(_scope_name(scope) for scope in told.scopes),
+    )
+
+
+def _scope_name(scope: int) -> str:
+    value = options_pb2.Scope.DESCRIPTOR.values_by_number[scope]
+    return str(value.GetOptions().Extensions[options_pb2.scope_name])

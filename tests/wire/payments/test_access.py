@@ -1,0 +1,102 @@
+"""Who may make each call, held to the contract: every call is made without a credential, with an
+unknown one, and without an idempotency key."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from caravel.common.v1 import options_pb2
+from google.protobuf import descriptor_pool
+from google.protobuf.message_factory import GetMessageClass
+
+from tests.wire.payments.calls import refusal
+from tests.wire.payments.conftest import Service
+
+PACKAGE = "caravel.payments.v1"
+SERVICES = {
+    "PaymentService": "payments",
+    "EndpointService": "endpoints",
+    "AdminService": "admin",
+    "WebhookService": "webhooks",
+}
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+PROVIDER_EVENT = options_pb2.Access.PROVIDER_EVENT
+unknown_key = (("authorization", "Bearer nobody"),)
+
+
+def methods() -> Iterator[Any]:
+    for name in SERVICES:
+        service: Any = descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{name}")
+        yield from service.methods
+
+
+def needs_credential(method: Any) -> bool:
+    access = method.GetOptions().Extensions[options_pb2.access]
+    return bool(access.principal != PROVIDER_EVENT)
+
+
+def call(service: Service, method: Any, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
+    """The call with an empty message."""
+    stub = getattr(service, SERVICES[method.containing_service.name])
+    request: Any = GetMessageClass(method.input_type)
+    return getattr(stub, method.name)(request(), metadata=metadata, timeout=10)
+
+
+async def reason_of(made: Any) -> str:
+    """The reason of the refusal, or nothing where there is none."""
+    try:
+        await made
+    except grpc.aio.AioRpcError:
+        return (await refusal(made))[1]
+    return ""
+
+
+each_call = pytest.mark.parametrize("method", list(methods()), ids=lambda method: method.name)
+
+
+@each_call
+@pytest.mark.parametrize("service", [False], indirect=True)
+async def test_outside_a_sandbox_a_call_needs_the_credential_that_the_contract_asks_for(
+    service: Service, method: Any
+) -> None:
+    reason = await reason_of(call(service, method))
+
+    assert (reason == "CREDENTIALS_MISSING") == needs_credential(method), reason
+
+
+@each_call
+async def test_an_unknown_key_is_refused_where_the_contract_asks_for_one(
+    service: Service, method: Any
+) -> None:
+    reason = await reason_of(call(service, method, unknown_key))
+
+    assert (reason == "API_KEY_INVALID") == needs_credential(method), reason
+
+
+@each_call
+async def test_a_call_needs_an_idempotency_key_where_the_contract_says_so(
+    service: Service, method: Any
+) -> None:
+    stub = call(service, method)
+    try:
+        await stub
+        reasons = []
+    except grpc.aio.AioRpcError:
+        _, reason, _, _ = await refusal(stub)
+        reasons = [reason]
+
+    needed = method.GetOptions().Extensions[options_pb2.idempotency_key]
+    assert ("IDEMPOTENCY_KEY_REQUIRED" in reasons) == needed, reasons
+
+
+def test_two_calls_need_a_key_and_two_no_credential() -> None:
+    """Written by hand, so that the contract itself is held to something."""
+    with_key = {
+        one.name for one in methods() if one.GetOptions().Extensions[options_pb2.idempotency_key]
+    }
+
+    assert with_key == {"CreatePayment", "RefundPayment"}
+    assert {one.name for one in methods() if not needs_credential(one)} == {
+        *("ReceiveEvent", "ReceiveProviderEvent")
+    }
