@@ -115,6 +115,7 @@ def _parser() -> _Parser:
     _add_hostile(commands, data)
     mutants = _add(commands, "mutants", _mutants, "change single lines; do tests notice?", data)
     mutants.add_argument("--only", default="", help="these modules, for example ledger,quote")
+    mutants.add_argument("--at-once", type=int, help="so many mutants side by side (one a core)")
     _add_bench(commands, data)
     test = _add(commands, "test", _test, f"run the tests: {' '.join(rings.RINGS)}")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
@@ -274,6 +275,7 @@ def _hostile(parsed: argparse.Namespace) -> int:
 
 def _mutants(parsed: argparse.Namespace) -> int:
     words = [f"--only={parsed.only}"] if parsed.only else []
+    words += [f"--at-once={parsed.at_once}"] if parsed.at_once else []
     return rings.become("tests.mutants", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
 
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def main() -> int:
     """Returns 1 where too few of the mutants are noticed."""
     parser = argparse.ArgumentParser(prog="caravel mutants", description=__doc__)
     parser.add_argument("--only", default="", help="of these modules, for example ledger,quote")
+    parser.add_argument("--at-once", type=int, default=os.cpu_count(), help="mutants at once")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
     parsed = parser.parse_args()
     folder = parsed.data_dir.resolve() / "mutants"
@@ -57,7 +59,9 @@ def main() -> int:
                 raise made.error
     say(paint("\n  mutants", BOLD) + f": of {len(chosen)} modules, in {folder}")
     with (folder / "pytest.log").open("w") as log:
-        run = subprocess.run(_pytest(), cwd=mutants, stdout=log, stderr=log, check=False)
+        run = subprocess.run(
+            _pytest(parsed.at_once), cwd=mutants, stdout=log, stderr=log, check=False
+        )
     tried = read(mutants)
     if run.returncode or not tried:
         complain(f"the end of {folder / 'pytest.log'} says why it failed")
@@ -79,11 +83,17 @@ def _is_wanted(module: str, only: str) -> bool:
     return not only or any(name in Path(module).with_suffix("").parts for name in only.split(","))
 
 
-def _pytest() -> list[str]:
+def _pytest(at_once: int) -> list[str]:
     """The command that tries them all. Nothing is captured by pytest, whose files the processes
     of the mutants would share, and no failure is explained: nobody reads it."""
     silent = ["--capture=no", "--assert=plain", "--tb=no"]
-    options = ["-p", "tests.mutants.trial", *silent, *config().pytest_add_cli_args]
+    options = [
+        "-p",
+        "tests.mutants.trial",
+        f"--at-once={at_once}",
+        *silent,
+        *config().pytest_add_cli_args,
+    ]
     return [sys.executable, "-m", "pytest", *options, *config().pytest_add_cli_args_test_selection]
 
 

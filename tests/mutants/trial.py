@@ -36,8 +36,9 @@ WAITING_SECONDS = 600
 class Trial:
     """Tries the mutants that are listed in a folder and have no result yet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, at_once: int) -> None:
         self._folder = folder
+        self._at_once = at_once
         self._failed = False
         # How often each test has failed, in memory that the forked processes share.
         self._failures = memoryview(bytearray())
@@ -95,7 +96,7 @@ class Trial:
             if not reaching:
                 codes[mutant] = NO_TESTS
                 continue
-            if len(running) >= (os.cpu_count() or 1):
+            if len(running) >= self._at_once:
                 codes |= _ended(running)
             module = mutant.split(".")[-2]
             reaching.sort(key=lambda t: (-self._failures[t[0]], module not in files[t[0]]))
@@ -148,6 +149,11 @@ def _ended(running: dict[int, str]) -> Iterator[tuple[str, int]]:
     yield running.pop(process), os.waitstatus_to_exitcode(status)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many mutants are tried at once."""
+    parser.addoption("--at-once", type=int, default=os.cpu_count() or 1)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Adds the plugin; examples are the same for each mutant, and failing ones are not reduced."""
     settings.register_profile(
@@ -160,4 +166,4 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutants")
-    config.pluginmanager.register(Trial(Path(config.rootpath)))
+    config.pluginmanager.register(Trial(Path(config.rootpath), config.getoption("at_once")))

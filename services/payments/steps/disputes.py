@@ -95,7 +95,7 @@ def settle_dispute(
         # Its own signed word against its look-up.
         return take_at_its_word(work)
     if _has_nothing(answer) or capabilities.says_failed(answer):
-        return _stale(work, news)
+        return _stale(work)
     received_at = news.received_at or now
     if now - received_at >= capabilities.unknown_hold_after:
         return take_at_its_word(work)
@@ -160,7 +160,7 @@ def _is_ours_alone(work: Work, attempt: Attempt) -> bool:
     return all(a.number == attempt.number for a in work.earlier if a.key == attempt.key)
 
 
-def _stale(work: Work, news: News) -> Change:
+def _stale(work: Work) -> Change:
     """The event is older than what is on record: nothing to do but what was due anyway."""
     return release(work, due_in=timedelta(0), closed_news=_closed(work, NewsFate.IGNORED))
 

@@ -264,6 +264,8 @@ def test_a_person_is_called_at_the_very_end_of_the_time_that_the_provider_declar
     ):
         change = DECIDER.settle(work, TIMEOUT, NOW + after)
         assert change.payment.hold_reason == held
+    assert change.attempt is not None
+    assert (change.attempt.failure, change.attempt.moved) == (LATE, None)
 
 
 def test_the_word_of_a_provider_that_signs_nothing_is_older_than_its_look_up() -> None:

@@ -267,6 +267,7 @@ def test_a_refund_that_is_more_than_what_is_left_is_held_again() -> None:
 
     assert change.payment.hold_reason == "late_success"
     assert change.payment.refunded == Money(4_000, "USD")
+    assert change.closed_news == ()
 
 
 def test_another_amount_is_held_again() -> None:

@@ -142,6 +142,12 @@ def test_a_refund_ends_the_hold_that_it_answers_and_is_due_at_once() -> None:
     assert change.attempt.state is AttemptState.INTENDED
 
 
+def test_the_next_part_of_a_refund_is_due_at_once() -> None:
+    change = refund_on_request(make_work(State.REFUNDING, AttemptState.SUCCEEDED), Money(1, "USD"))
+
+    assert (change.due_in, change.postings) == (timedelta(0), ())
+
+
 def test_all_that_is_left_may_be_asked_for_and_not_a_cent_more() -> None:
     work = _returned(refunded=Money(4_000, "USD"))
 
