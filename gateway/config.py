@@ -87,8 +87,9 @@ def render(config: GatewayConfig) -> str:
 
 
 def _from_contract(contract: Contract) -> dict[str, object]:
-    """The facts of the contract that envoy.yaml names. Each reason has a code, a status and a time
-    to wait, as OVERLOADED_CODE; in a case that has a name, as SERVICE_UNAVAILABLE_LATE_CODE."""
+    """The facts of the contract that envoy.yaml names: services, places and limits. Each reason has
+    a code, a status and a time to wait, as OVERLOADED_CODE; in a case that has a name, as
+    SERVICE_UNAVAILABLE_LATE_CODE."""
     bindings = list(contract.bindings())
     verbs = {verb_and_path(rule)[0] for _, _, rule in bindings}
     values: dict[str, object] = {
@@ -100,6 +101,15 @@ def _from_contract(contract: Contract) -> dict[str, object]:
             for method in block.method
             if contract.access(method).principal == PROVIDER_EVENT
         ),
+    }
+    limits = contract.limits
+    values |= {
+        "BODY_MAX_BYTES": limits.body_max_bytes,
+        "BODY_MAX_KIB": limits.body_max_bytes // 1024,
+        "MESSAGE_MAX_BYTES": limits.message_max_bytes,
+        "MESSAGE_MAX_KIB": limits.message_max_bytes // 1024,
+        "HEADERS_MAX_BYTES": limits.headers_max_kib * 1024,
+        "HEADERS_MAX_KIB": limits.headers_max_kib,
     }
     for reason, answers in contract.answers().items():
         for case, answer in answers.items():

@@ -68,6 +68,16 @@ class Access:
     scopes: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The largest body over REST and the largest message over gRPC, in bytes, and the most that the
+    headers of a request may hold, in KiB."""
+
+    body_max_bytes: int
+    message_max_bytes: int
+    headers_max_kib: int
+
+
 @dataclass(frozen=True)
 class Contract:
     """The content of the .proto files. Names are full names without a leading dot; the name of
@@ -77,6 +87,7 @@ class Contract:
     enums: Mapping[str, EnumDescriptorProto]
     services: Mapping[str, ServiceDescriptorProto]
     comments: Mapping[str, str]
+    limits: Limits
 
     def reasons(self) -> dict[str, Reason]:
         """The catalogue of refusals. Raises ValueError where a comment is not of its form."""
@@ -129,7 +140,10 @@ def read_contract(descriptor: Path) -> Contract:
     enums: dict[str, EnumDescriptorProto] = {}
     services: dict[str, ServiceDescriptorProto] = {}
     comments: dict[str, str] = {}
+    limits = options_pb2.Limits()
     for file in FileDescriptorSet.FromString(descriptor.read_bytes()).file:
+        # One file has them: that of the public API.
+        limits.MergeFrom(file.options.Extensions[options_pb2.limits])
         texts = {
             tuple(location.path): reflow(location.leading_comments)
             for location in file.source_code_info.location
@@ -144,7 +158,12 @@ def read_contract(descriptor: Path) -> Contract:
                 enums[name] = element
             elif isinstance(element, ServiceDescriptorProto):
                 services[name] = element
-    return Contract(messages, enums, services, comments)
+    largest = Limits(
+        body_max_bytes=limits.body_max_bytes,
+        message_max_bytes=limits.message_max_bytes,
+        headers_max_kib=limits.headers_max_kib,
+    )
+    return Contract(messages, enums, services, comments, largest)
 
 
 def reflow(comment: str) -> str:

@@ -8,8 +8,9 @@ local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 -- Refusals of gRPC itself below a service, by its codes: the caller's faults, but for the last. Each
 -- is a reason and a sentence.
 local UNREADABLE = { "FIELD_INVALID", "The call cannot be read." }
+local MESSAGE_KIB = contract.limits.message_max_bytes / 1024
 local BELOW = {
-  ["8"] = { "REQUEST_TOO_LARGE", "The message is larger than 288 KiB." },
+  ["8"] = { "REQUEST_TOO_LARGE", "The message is larger than " .. MESSAGE_KIB .. " KiB." },
   ["12"] = UNREADABLE,
   ["13"] = UNREADABLE,
 }

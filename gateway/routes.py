@@ -82,7 +82,12 @@ def table(descriptor: Path) -> Table:
     answers to each reason."""
     reader = _Reader(read_contract(descriptor))
     routes = [reader.route(method, rule) for _, method, rule in reader.contract.bindings()]
+    limits = reader.contract.limits
     return {
+        "limits": {
+            "body_max_bytes": limits.body_max_bytes,
+            "message_max_bytes": limits.message_max_bytes,
+        },
         "routes": routes,
         "messages": reader.messages,
         "enums": reader.enums,

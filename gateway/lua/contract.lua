@@ -1,6 +1,7 @@
 -- Made from the .proto files by `python -m gateway.routes`: what each REST call takes, and
 -- how each reason is answered, by the name of the case; the usual case has no name.
 return {
+  ["limits"] = { ["body_max_bytes"] = 262144, ["message_max_bytes"] = 294912 },
   ["routes"] = {
     {
       ["method"] = "POST",

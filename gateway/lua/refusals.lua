@@ -54,7 +54,9 @@ function refusals.not_found()
 end
 
 function refusals.too_large()
-  return refusal("REQUEST_TOO_LARGE", "The body is larger than 256 KiB.", { max_bytes = "262144" })
+  local bytes = contract.limits.body_max_bytes
+  local message = "The body is larger than " .. bytes / 1024 .. " KiB."
+  return refusal("REQUEST_TOO_LARGE", message, { max_bytes = tostring(bytes) })
 end
 
 function refusals.unsupported(header, message)

@@ -3,13 +3,14 @@
 -- files, and nothing about a call stands here.
 local answers = require("answers")
 local body = require("body")
+local contract = require("contract")
 local query = require("query")
 local refusals = require("refusals")
 local routes = require("routes")
 
 local find, lower, match = string.find, string.lower, string.match
 
-local BODY_BYTES_MAX = 262144
+local BODY_BYTES_MAX = contract.limits.body_max_bytes
 -- The headers that are passed on, but for those that only a webhook has. First those that a service
 -- reads, then those that Envoy itself still needs. Of a caller's text must be looked at whether gRPC can
 -- carry it; the others are Envoy's words or ours.

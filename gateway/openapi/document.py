@@ -69,7 +69,7 @@ def _components(contract: Contract, schemas: Schemas) -> Schema:
             for name, header in REQUEST_HEADERS.items()
         },
         "headers": {name: {**text, **header} for name, header in RESPONSE_HEADERS.items()},
-        "responses": Refusals(contract.reasons()).shared(),
+        "responses": Refusals(contract).shared(),
         "securitySchemes": dict(SECURITY_SCHEMES),
     }
 

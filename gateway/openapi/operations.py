@@ -70,7 +70,7 @@ class Operations:
     def __init__(self, contract: Contract, schemas: Schemas) -> None:
         self._contract = contract
         self._schemas = schemas
-        self._refusals = Refusals(contract.reasons())
+        self._refusals = Refusals(contract)
 
     def operation(self, service: str, method: MethodDescriptorProto, rule: Any) -> Schema:
         """One binding of one RPC. Its path and verb are the rule's pattern."""

@@ -4,7 +4,7 @@ status, and the answers that many operations share."""
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from gateway.contract import Answer, Reason
+from gateway.contract import Answer, Contract, Reason
 from gateway.openapi.schemas import Schema
 
 DOMAIN = "caravel.dev"
@@ -19,10 +19,10 @@ CHANGE_REASONS = {"ORIGIN_FORBIDDEN"}
 # Answers that many operations share: each a reason, the name of the case, and a description where
 # that of the reason does not say it. Any operation has the last two, and one with a body the first.
 SHARED_RESPONSES: Mapping[str, tuple[str, str, str]] = {
-    "TooLarge": ("REQUEST_TOO_LARGE", "", "The body is larger than 256 KiB."),
+    "TooLarge": ("REQUEST_TOO_LARGE", "", "The body is larger than {body_kib} KiB."),
     "HeadersTooLarge": (
         *("REQUEST_TOO_LARGE", "headers"),
-        "The headers are larger than 16 KiB, or more than 100.",
+        "The headers are larger than {headers_kib} KiB, or more than 100.",
     ),
     "TooLate": (
         *("SERVICE_UNAVAILABLE", "late"),
@@ -53,8 +53,9 @@ def gateway_reasons(*, takes_json: bool, verb: str) -> set[str]:
 class Refusals:
     """Makes the answers to refusals, from the catalogue of reasons."""
 
-    def __init__(self, reasons: Mapping[str, Reason]) -> None:
-        self._reasons = reasons
+    def __init__(self, contract: Contract) -> None:
+        self._reasons = contract.reasons()
+        self._limits = contract.limits
 
     def responses(
         self, names: Collection[str], *, has_body: bool, replays: bool
@@ -80,11 +81,16 @@ class Refusals:
         """The answers that operations refer to, by their names."""
         return {
             name: {
-                **_refusal([self._reasons[reason]], case, description),
+                **_refusal([self._reasons[reason]], case, self._with_limits(description)),
                 "headers": self.headers(str(self._answer(name).http_status), replays=False),
             }
             for name, (reason, case, description) in SHARED_RESPONSES.items()
         }
+
+    def _with_limits(self, description: str) -> str:
+        return description.format(
+            body_kib=self._limits.body_max_bytes // 1024, headers_kib=self._limits.headers_max_kib
+        )
 
     def _answer(self, shared: str) -> Answer:
         reason, case, _ = SHARED_RESPONSES[shared]

@@ -79,6 +79,8 @@ def contract(**fields: dict[str, Any]) -> bytes:
         enum_type=[EnumDescriptorProto(name="Color", value=colors)],
         service=[ServiceDescriptorProto(name="Service", method=[method])],
     )
+    file.options.Extensions[options_pb2.limits].body_max_bytes = 262_144
+    file.options.Extensions[options_pb2.limits].message_max_bytes = 294_912
     files = [file]
     # The answers of every reason are part of each table.
     ours = (error_reason_pb2, options_pb2, code_pb2, descriptor_pb2)

@@ -2,6 +2,9 @@
 
 import re
 
+from gateway.config import COMPOSE, render
+from gateway.contract import read_contract
+from gateway.routes import DESCRIPTOR
 from services.shared.limits import (
     BATCH_MAX_BYTES,
     BODY_MAX_BYTES,
@@ -9,9 +12,14 @@ from services.shared.limits import (
     MESSAGE_MAX_BYTES,
     METADATA_MAX_BYTES,
 )
-from tests.conftest import ROOT
 
-ENVOY = (ROOT / "gateway/envoy.yaml").read_text()
+ENVOY = render(COMPOSE)
+
+
+def test_the_servers_take_what_the_contract_lets_in() -> None:
+    limits = read_contract(DESCRIPTOR).limits
+
+    assert (limits.body_max_bytes, limits.message_max_bytes) == (BODY_MAX_BYTES, MESSAGE_MAX_BYTES)
 
 
 def test_the_gateway_bounds_bodies_by_the_same_number() -> None:

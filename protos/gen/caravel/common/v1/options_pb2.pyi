@@ -74,6 +74,36 @@ AUDIT_READ: Scope.ValueType  # 8
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final
+class Limits(_message.Message):
+    """The largest requests that are taken. More is refused with REQUEST_TOO_LARGE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_MAX_BYTES_FIELD_NUMBER: _builtins.int
+    MESSAGE_MAX_BYTES_FIELD_NUMBER: _builtins.int
+    HEADERS_MAX_KIB_FIELD_NUMBER: _builtins.int
+    body_max_bytes: _builtins.int
+    """A body over REST, in bytes."""
+    message_max_bytes: _builtins.int
+    """A message over gRPC, in bytes: a body, and the fields and headers around it."""
+    headers_max_kib: _builtins.int
+    """All headers or all metadata of a request, in KiB."""
+    def __init__(
+        self,
+        *,
+        body_max_bytes: _builtins.int = ...,
+        message_max_bytes: _builtins.int = ...,
+        headers_max_kib: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_max_bytes", b"body_max_bytes", "headers_max_kib", b"headers_max_kib", "message_max_bytes", b"message_max_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Limits: _TypeAlias = Limits  # noqa: Y015
+
+@_typing.final
 class Refusal(_message.Message):
     """How a refusal reaches its caller."""
 
@@ -182,6 +212,7 @@ IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
 HEADERS_FIELD_NUMBER: _builtins.int
 WEBHOOK_FIELD_NUMBER: _builtins.int
+LIMITS_FIELD_NUMBER: _builtins.int
 decimal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The text is a decimal. Over REST it may be a JSON number too, whose digits arrive as written."""
 refusal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___Refusal]
@@ -198,3 +229,5 @@ headers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions
 """Names of other headers that the call reads over REST, in lower case."""
 webhook: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
 """The message is sent to merchants' endpoints; the text is its name among the webhooks of OpenAPI."""
+limits: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Limits]
+"""The largest requests that the gateway takes for the services of the file."""
