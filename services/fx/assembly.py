@@ -2,16 +2,16 @@
 own where they need them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from caravel.fx.v1 import fx_pb2_grpc
 
 from services.fx.config import Config
 from services.fx.feed import LOAD_SECONDS, Feed
-from services.fx.ports import RateSource
 from services.fx.servicer import FxServicer
 from services.fx.sources import SOURCES
+from services.fx.sources.kit import Handed, Registration, open_session
 from services.fx.usecases import Rates
 from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, CorridorsError, load_corridors
@@ -22,7 +22,7 @@ from services.shared.grpc_server import GrpcServer
 async def assemble(
     config: Config,
     clock: Clock | None = None,
-    catalogue: Mapping[str, Callable[[Clock], RateSource]] = SOURCES,
+    catalogue: Mapping[str, Registration] = SOURCES,
     load_seconds: float = LOAD_SECONDS,
 ) -> AsyncIterator[GrpcServer]:
     """The service, ready to be started: its sources are loaded, or away and loading on.
@@ -32,10 +32,26 @@ async def assemble(
     """
     clock = clock or SystemClock()
     corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
-    feeds = {
-        name: Feed(name, catalogue[name](clock), clock, sandbox=config.sandbox)
-        for name in _source_names(corridors, catalogue)
-    }
+    names = _source_names(corridors, catalogue)
+    async with open_session() as http:
+        handed = Handed(
+            clock=clock,
+            http=http,
+            settings=config,
+            base_currencies=frozenset(corridor.source.currency for corridor in corridors),
+        )
+        feeds = {
+            name: Feed(name, catalogue[name].open(handed), clock, sandbox=config.sandbox)
+            for name in names
+        }
+        async with _serving(feeds, corridors, clock, load_seconds) as server:
+            yield server
+
+
+@asynccontextmanager
+async def _serving(
+    feeds: Mapping[str, Feed], corridors: Corridors, clock: Clock, load_seconds: float
+) -> AsyncIterator[GrpcServer]:
     try:
         await asyncio.gather(*(feed.open(load_seconds) for feed in feeds.values()))
         rates = Rates(corridors, feeds, clock)

@@ -1,7 +1,13 @@
-"""The settings of this service, beside those of every service."""
+"""The settings of this service, beside those of every service. Each source declares its own
+variables in its own file; they are read only where a corridor names the source."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
+from services.fx.sources import SOURCES
+from services.fx.sources.kit import Registration
+from services.shared.corridors import load_corridors
 from services.shared.env import Field, Settings
 
 
@@ -9,3 +15,25 @@ class Config(Settings):
     """Settings of the fx service."""
 
     corridors_dir: Path = Field(description="Folder of the corridor files, deploy/corridors.")
+
+    @classmethod
+    def load(
+        cls, environment: Mapping[str, str], sources: Mapping[str, Registration] = SOURCES
+    ) -> Self:
+        """Reads the variables, with those of each source that is needed.
+
+        Raises SettingsError, CorridorsError.
+        """
+        own = super().load(environment)
+        needs: dict[str, str] = {}
+        for corridor in load_corridors(own.corridors_dir, sandbox=own.sandbox):
+            for name in corridor.fx.sources:
+                needs.setdefault(name, f"corridor {corridor.id} names {name}")
+        # Names that are no source's are refused where the sources are opened.
+        known = [(sources[name], need) for name, need in needs.items() if name in sources]
+        parts = [(source.settings, need) for source, need in known if source.settings]
+        return cls.with_parts(parts)._read(environment) if parts else own
+
+    @classmethod
+    def _read(cls, environment: Mapping[str, str]) -> Self:
+        return super().load(environment)

@@ -1,5 +1,6 @@
-"""A rate source as the verbs see it: it has a usable rate of a pair, has none, or is away. A
-source that raises, hangs or gives a wrong rate harms no other source."""
+"""A rate source as the verbs see it: it has a usable rate of a pair, has none, or is away. It is
+loaded and refreshed in the background. A source that raises, hangs or gives a wrong rate harms no
+other source."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,9 +46,9 @@ class Feed:
         self._said: dict[str, str] = {}
 
     async def open(self, wait_seconds: float = LOAD_SECONDS) -> None:
-        """Begins to load the source, and waits so long for the first try; a source that could not
-        be loaded is tried again in the background."""
-        self._loading = asyncio.create_task(self._load())
+        """Begins to load the source, and waits so long for the first try; the next ones follow in
+        the background."""
+        self._loading = asyncio.create_task(self._refresh())
         try:
             async with asyncio.timeout(wait_seconds):
                 await self._tried.wait()
@@ -90,16 +91,20 @@ class Feed:
         self._show_age(pair, observation)
         return observation
 
-    async def _load(self) -> None:
-        while not self._loaded.is_set():
+    async def _refresh(self) -> None:
+        pause: float | None = RELOAD_SECONDS
+        while pause is not None:
             try:
                 await self._source.load()
                 self._loaded.set()
-                self._tried.set()
+                self._said.pop("", None)
+                pause = self._source.refresh_seconds
             except Exception as error:  # noqa: BLE001  Corridors may have another source.
                 self._is_away("load", "", error=type(error).__name__)
-                self._tried.set()
-                await self._sleep(RELOAD_SECONDS)
+                pause = RELOAD_SECONDS
+            self._tried.set()
+            if pause is not None:
+                await self._sleep(pause)
 
     def _show_age(self, pair: str, observation: Observation) -> None:
         if pair not in self._seen:

@@ -8,8 +8,11 @@ from services.fx.domain import Observation
 class RateSource(Protocol):
     """A place that rates come from. Which places there are is in sources."""
 
+    # How long after a load the next one begins; None where nothing newer can come.
+    refresh_seconds: float | None
+
     async def load(self) -> None:
-        """Makes the source ready; called once, before the service takes calls."""
+        """Reads the newest rates. Where it raises, those of the last load stay."""
         ...
 
     async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:

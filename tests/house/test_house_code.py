@@ -79,6 +79,51 @@ def _is_float(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float"
 
 
+# The one literal for the currency that payers pay in, and tables of currencies of another meaning.
+SOURCE_CURRENCY = "USD"
+NAMED_IN = {
+    "services/shared/money.py": "the one constant",
+    "services/providers/adapters/flutterwave/amounts.py": "what it pays out, and its digits",
+    "services/providers/simulator/faults/answer_faults.py": "a currency in place of another",
+    "services/providers/simulator/flutterwave_transfers.py": "its rates and fees",
+}
+
+
+def test_no_literal_but_one_says_which_currency_is_collected() -> None:
+    word = re.compile(rf"\b{SOURCE_CURRENCY}\b")
+    check(
+        at(path, node.lineno, "use the corridor's source currency, or money.SOURCE_CURRENCY")
+        for path in files("*.py", below=("services", "gateway", "deploy"))
+        if path.relative_to(ROOT).as_posix() not in NAMED_IN and UNMEASURED not in path.parts
+        for node in _literals(path)
+        if word.search(str(node.value))
+    )
+
+
+def test_the_places_of_that_literal_have_it() -> None:
+    check(
+        at(ROOT / name, 1, "names it no longer; take it off the list")
+        for name in NAMED_IN
+        if not any(node.value == SOURCE_CURRENCY for node in _literals(ROOT / name))
+    )
+
+
+def _literals(path: Path) -> list[ast.Constant]:
+    """The texts of a module, the parts of an f-string among them, without docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        node.body[0].value
+        for node in ast.walk(tree(path))
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        if node not in docstrings
+    ]
+
+
 def test_money_path_is_found() -> None:
     found = [path for path in files("*.py", below=("services",)) if _handles_money(path)]
     assert {path.relative_to(ROOT).parts[1] for path in found} == {*SERVICES, "shared"}

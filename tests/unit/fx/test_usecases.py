@@ -37,6 +37,8 @@ class FixedClock:
 class Source:
     """Has one rate, of an age, for one pair; or none at all. Counts how often it is asked."""
 
+    refresh_seconds: float | None = None
+
     def __init__(self, mid: str | None, age_hours: int = 1) -> None:
         self.mid = mid
         self.observed_at = NOW - timedelta(hours=age_hours)

@@ -16,7 +16,7 @@ from services.fx.assembly import assemble
 from services.fx.config import Config
 from services.fx.domain import Leg, Observation
 from services.fx.ports import RateSource
-from services.shared.clock import Clock
+from services.fx.sources.kit import Handed, Registration
 from services.shared.corridors import CorridorsError
 
 CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
@@ -31,7 +31,9 @@ class FixedClock:
 class Yen:
     """A source that has seen one pair, long ago."""
 
-    def __init__(self, clock: Clock) -> None:
+    refresh_seconds: float | None = None
+
+    def __init__(self, _: Handed) -> None:
         self.loaded = False
 
     async def load(self) -> None:
@@ -46,6 +48,9 @@ class Yen:
             observed_at=datetime(2026, 1, 1, tzinfo=UTC),
             fetched_at=NOW,
         )
+
+
+YEN = {"yen": Registration(open=Yen)}
 
 
 @pytest.fixture
@@ -139,22 +144,23 @@ def write_corridor(folder: Path, sources: str, fx: str = "") -> Config:
 async def test_sources_are_loaded_before_there_is_a_server(tmp_path: Path) -> None:
     created: list[Yen] = []
 
-    def create(clock: Clock) -> RateSource:
-        created.append(Yen(clock))
+    def create(handed: Handed) -> RateSource:
+        created.append(Yen(handed))
         return created[-1]
 
-    async with assemble(write_corridor(tmp_path, '["yen"]'), catalogue={"yen": create}):
+    catalogue = {"yen": Registration(open=create)}
+    async with assemble(write_corridor(tmp_path, '["yen"]'), catalogue=catalogue):
         [source] = created
         assert source.loaded
 
 
 async def test_source_that_no_corridor_names_is_not_even_made(tmp_path: Path) -> None:
-    def refuse(clock: Clock) -> RateSource:
+    def refuse(_: Handed) -> RateSource:
         raise AssertionError("nobody asked for it")
 
     config = write_corridor(tmp_path, '["yen"]')
 
-    async with assemble(config, catalogue={"yen": Yen, "other": refuse}) as server:
+    async with assemble(config, catalogue={**YEN, "other": Registration(open=refuse)}) as server:
         assert server.port == 0
 
 
@@ -169,7 +175,7 @@ async def test_corridor_without_a_usable_rate_is_answered_unavailable(
     india = (CORRIDORS / "us-in.toml").read_text().replace('"ecb"', '"yen"')
     (tmp_path / "us-in.toml").write_text(india)
 
-    async with assemble(config, clock=FixedClock(), catalogue={"yen": Yen}) as server:
+    async with assemble(config, clock=FixedClock(), catalogue=YEN) as server:
         await server.start("127.0.0.1", 0)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             [result] = await get_rates(channel, corridor)
@@ -201,7 +207,7 @@ async def test_a_source_that_fails_at_its_load_leaves_the_service_and_the_next_s
     tmp_path: Path,
 ) -> None:
     config = write_corridor(tmp_path, '["broken", "yen"]')
-    catalogue = {"yen": Yen, "broken": Broken}
+    catalogue = {**YEN, "broken": Registration(open=Broken)}
 
     async with assemble(
         config, clock=FixedClock(), catalogue=catalogue, load_seconds=0.01

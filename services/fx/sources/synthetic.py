@@ -1,0 +1,51 @@
+"""Made-up rates for a sandbox's currencies that no other source has; every answer says so."""
+
+import asyncio
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from services.fx.domain import Leg, Observation
+from services.fx.sources.kit import Handed, start_of
+
+SYNTHETIC_RATES = Path(__file__).with_name("synthetic_rates.toml")
+
+
+class SyntheticSource:
+    """The source: a table per base currency in a file."""
+
+    # The file never changes while the process runs.
+    refresh_seconds: float | None = None
+
+    def __init__(self, handed: Handed, file: Path = SYNTHETIC_RATES) -> None:
+        self._clock = handed.clock
+        self._file = file
+        self._observations: Mapping[tuple[str, str], Observation] = {}
+
+    async def load(self) -> None:
+        """Reads the tables."""
+        self._observations = await asyncio.to_thread(self._read)
+
+    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
+        """The rate in the table of the base currency."""
+        return self._observations.get((base_currency, quote_currency))
+
+    def _read(self) -> Mapping[tuple[str, str], Observation]:
+        tables = tomllib.loads(self._file.read_text())
+        observed_at, fetched_at = start_of(tables.pop("observed_on")), self._clock.now()
+        rates = {
+            (base.upper(), quote): Decimal(text)
+            for base, table in tables.items()
+            for quote, text in table.items()
+        }
+        return {
+            (base, quote): Observation(
+                mid=rate,
+                legs=(Leg(base, quote, rate),),
+                observed_at=observed_at,
+                fetched_at=fetched_at,
+                synthetic=True,
+            )
+            for (base, quote), rate in rates.items()
+        }
