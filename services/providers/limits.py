@@ -64,21 +64,36 @@ class Gate:
         """How long nobody is let through; 0 where somebody may be."""
         return max(0.0, self._opens - self._now())
 
-    @asynccontextmanager
-    async def enter(self, patience_seconds: float) -> AsyncIterator[bool]:
-        """Holds a place as long as the block runs; yields False where none came free in time."""
+    async def take(self, patience_seconds: float) -> bool:
+        """A place, to be given back with `leave`; False where none came free in time."""
         until = self._now() + patience_seconds
         try:
             async with asyncio.timeout(patience_seconds):
                 await self._slots.acquire()
         except TimeoutError:
-            yield False
-            return
+            return False
+        taken = False
         try:
             # The slot first: who waits with a token in hand would later come in a burst.
-            yield await self._paced(until)
+            taken = await self._paced(until)
         finally:
-            self._slots.release()
+            if not taken:
+                self._slots.release()
+        return taken
+
+    def leave(self) -> None:
+        """Gives a place back."""
+        self._slots.release()
+
+    @asynccontextmanager
+    async def enter(self, patience_seconds: float) -> AsyncIterator[bool]:
+        """Holds a place as long as the block runs; yields False where none came free in time."""
+        taken = await self.take(patience_seconds)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self.leave()
 
     async def _paced(self, until: float) -> bool:
         if self._opens > until:

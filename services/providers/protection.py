@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import ceil
 
+from services.providers.admission import Admission, LocalAdmission, Refused
 from services.providers.breaker import Breaker, State
 from services.providers.domain import (
     Kind,
@@ -66,8 +67,15 @@ class Deadline:
 class Guard:
     """Guards one kind of operation at one provider; its gate is shared by all kinds."""
 
-    def __init__(self, provider: Provider, breaker: Breaker, gate: Gate) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        breaker: Breaker,
+        gate: Gate,
+        admission: Callable[[Gate, Breaker], Admission] = LocalAdmission,
+    ) -> None:
         self._provider = provider
+        self._admission = admission(gate, breaker)
         self._breaker = breaker
         self._gate = gate
         self._asking = 0
@@ -89,20 +97,21 @@ class Guard:
     async def _send(self, operation: Operation, deadline: Deadline) -> OperationResult:
         if not await self._may_be_tried(operation, deadline):
             return self._unavailable(operation)
-        async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
-            if not entered:
-                return not_sent(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=self._shut)
-            # Asked now: much may have happened while this waited for its turn.
-            ticket = self._breaker.admit(operation.key)
-            if ticket is None:
-                return self._unavailable(operation)
-            try:
-                result = await _answered(self._provider.call, operation, deadline.ends)
-            except asyncio.CancelledError:
-                self._breaker.give_back(ticket)
-                raise
+        patience = deadline.patience_ends - time.monotonic()
+        admitted = await self._admission.admit(operation.key, patience)
+        if admitted is Refused.CAPPED:
+            return not_sent(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=self._shut)
+        if admitted is Refused.UNAVAILABLE:
+            return self._unavailable(operation)
+        try:
+            result = await _answered(self._provider.call, operation, deadline.ends)
+        except asyncio.CancelledError:
+            self._breaker.give_back(admitted)
+            raise
+        finally:
+            self._admission.leave()
         self._leave_alone(result)
-        self._record(ticket, operation, fault=_is_fault(result))
+        self._record(admitted, operation, fault=_is_fault(result))
         return result
 
     def _record(self, ticket: int, operation: Operation, *, fault: bool) -> None:

@@ -16,6 +16,7 @@ from collections.abc import (
 from dataclasses import replace
 from datetime import timedelta
 
+from services.providers.admission import Admission, LocalAdmission
 from services.providers.breaker import Breaker, BreakerPolicy
 from services.providers.domain import (
     Kind,
@@ -51,9 +52,10 @@ class Providers:
         sandbox: bool = False,
         limits: Mapping[str, Limits] | None = None,
         policy: BreakerPolicy | None = None,
+        admission: Callable[[Gate, Breaker], Admission] = LocalAdmission,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`limits` are by provider; `monotonic` is the breakers' and rate caps' idea of time."""
+        """`limits` are by provider; `monotonic` is the clock of breakers and rate caps."""
         self.adapters = adapters
         self.sandbox = sandbox
         self._guards: dict[tuple[str, Kind], Guard] = {}
@@ -64,6 +66,7 @@ class Providers:
                     Provider(name, kind, call, adapter.look_up),
                     Breaker(policy or BreakerPolicy(), monotonic),
                     gate,
+                    admission,
                 )
 
     def execute(
