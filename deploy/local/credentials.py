@@ -5,9 +5,11 @@ import base64
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.paths import ROOT
 from deploy.local.problem import Problem
 
 # The secrets of an existing database, which nobody could make a second time.
@@ -22,13 +24,8 @@ class Credentials:
     instance: str
     owner_password: str
     application_password: str
-    stripe_api_key: str
-    stripe_webhook_secret: str
-    flutterwave_api_key: str
-    flutterwave_webhook_secret: str
-    local_wallet_api_key: str
-    local_wallet_webhook_secret: str
-    paystack_api_key: str
+    # What each stand-in provider and its adapter share, by the simulator's names.
+    stand_ins: Mapping[str, str]
 
 
 def load_or_make(path: Path) -> Credentials:
@@ -37,14 +34,16 @@ def load_or_make(path: Path) -> Credentials:
         _write(path, _make())
     try:
         known = json.loads(path.read_text())
+        own = {name: known.pop(name) for name in _ITS_OWN}
         # A sandbox may be older than some of the providers; never than its database.
-        made = {name: new for name, new in asdict(_make()).items() if name not in _ITS_OWN}
-        credentials = Credentials(**{**made, **known})
-    except (ValueError, TypeError):
+        complete = all(f"{provider}_api_key" in known for provider in _providers())
+        stand_ins = known if complete else {**_stand_ins(), **known}
+        credentials = Credentials(**own, stand_ins=stand_ins)
+    except (ValueError, TypeError, KeyError):
         raise Problem(
             f"{path} is damaged; start over with --fresh, which deletes the sandbox's payments"
         ) from None
-    if asdict(credentials) != known:
+    if not complete:
         _write(path, credentials)
     return credentials
 
@@ -54,15 +53,28 @@ def _make() -> Credentials:
         instance=secrets.token_hex(8),
         owner_password=secrets.token_hex(24),
         application_password=secrets.token_hex(24),
-        stripe_api_key=f"sk_test_{secrets.token_hex(24)}",
-        stripe_webhook_secret=f"whsec_{secrets.token_hex(24)}",
-        flutterwave_api_key=f"FLWSECK_TEST-{secrets.token_hex(24)}-X",
-        flutterwave_webhook_secret=secrets.token_hex(24),
-        local_wallet_api_key=f"wallet_test_{secrets.token_hex(24)}",
-        # Standard Webhooks: the secret is base64 behind its prefix.
-        local_wallet_webhook_secret=f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}",
-        paystack_api_key=f"sk_test_{secrets.token_hex(20)}",
+        stand_ins=_stand_ins(),
     )
+
+
+def _providers() -> list[str]:
+    """The providers that the simulator stands in for, by its files."""
+    files = (ROOT / "services" / "providers" / "simulator").glob("*_api.py")
+    return sorted(file.stem.removesuffix("_api") for file in files)
+
+
+def _stand_ins() -> dict[str, str]:
+    # The simulator is a second of work to import, which a sandbox does once.
+    from services.providers.simulator.catalogue import APIS  # noqa: PLC0415
+
+    return {
+        name: form.format(
+            hex=secrets.token_hex(24),
+            base64=base64.b64encode(secrets.token_bytes(24)).decode(),
+        )
+        for api in APIS.values()
+        for name, form in api.settings.secret_forms.items()
+    }
 
 
 def _write(path: Path, credentials: Credentials) -> None:
@@ -70,5 +82,6 @@ def _write(path: Path, credentials: Credentials) -> None:
     unfinished = path.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(credentials), file, indent=2)
+        own = {name: getattr(credentials, name) for name in _ITS_OWN}
+        json.dump({**own, **credentials.stand_ins}, file, indent=2)
     unfinished.replace(path)

@@ -154,38 +154,28 @@ def _service(
 
 
 def _provider_access(plan: Plan) -> dict[str, str]:
-    simulator, credentials = plan.urls["simulator"], plan.credentials
-    return {
-        "SIMULATOR_URL": simulator,
-        "STRIPE_BASE_URL": simulator,
-        "STRIPE_API_KEY": credentials.stripe_api_key,
-        "STRIPE_WEBHOOK_SECRETS": credentials.stripe_webhook_secret,
-        "FLUTTERWAVE_BASE_URL": f"{simulator}/v3",
-        "FLUTTERWAVE_API_KEY": credentials.flutterwave_api_key,
-        "FLUTTERWAVE_WEBHOOK_SECRETS": credentials.flutterwave_webhook_secret,
-        "LOCAL_WALLET_BASE_URL": simulator,
-        "LOCAL_WALLET_API_KEY": credentials.local_wallet_api_key,
-        "LOCAL_WALLET_WEBHOOK_SECRETS": credentials.local_wallet_webhook_secret,
-        "PAYSTACK_BASE_URL": simulator,
-        "PAYSTACK_API_KEY": credentials.paystack_api_key,
-        "PAYSTACK_WEBHOOK_SECRETS": credentials.paystack_api_key,
-    }
+    secrets = plan.credentials.stand_ins
+    variables = {"SIMULATOR_URL": plan.urls["simulator"]}
+    for name, key in secrets.items():
+        provider = name.removesuffix("_api_key")
+        if provider != name:
+            # Without a secret of its own for events, a provider signs them with the key.
+            signing = secrets.get(f"{provider}_webhook_secret", key)
+            variables[name.upper()] = key
+            # At the simulator, whatever a person's own variable says.
+            variables[f"{provider.upper()}_BASE_URL"] = ""
+            variables[f"{provider.upper()}_WEBHOOK_SECRETS"] = signing
+    return variables
 
 
 def _simulator(plan: Plan) -> Spec:
-    port, credentials = plan.ports["simulator"], plan.credentials
+    port = plan.ports["simulator"]
     variables = {
         "HOST": HOST,
         "PORT": str(port),
         "BOOK_FILE": str(plan.data_dir.simulator_book),
         "GATEWAY_URL": plan.urls["rest"],
-        "STRIPE_API_KEY": credentials.stripe_api_key,
-        "STRIPE_WEBHOOK_SECRET": credentials.stripe_webhook_secret,
-        "FLUTTERWAVE_API_KEY": credentials.flutterwave_api_key,
-        "FLUTTERWAVE_WEBHOOK_SECRET": credentials.flutterwave_webhook_secret,
-        "LOCAL_WALLET_API_KEY": credentials.local_wallet_api_key,
-        "LOCAL_WALLET_WEBHOOK_SECRET": credentials.local_wallet_webhook_secret,
-        "PAYSTACK_API_KEY": credentials.paystack_api_key,
+        **{name.upper(): secret for name, secret in plan.credentials.stand_ins.items()},
     }
     return Spec(
         name="simulator",

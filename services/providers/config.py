@@ -6,7 +6,7 @@ where a corridor names the provider."""
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
@@ -16,10 +16,6 @@ from services.providers.secrets import SecretFiles
 from services.shared.corridors import load_corridors
 from services.shared.env import Field, SecretStr, Settings
 from services.shared.errors import CannotStart
-
-# How a key shows what it moves; a key of any other form shows nothing.
-LIVE_PREFIXES = ("sk_live_", "rk_live_", "FLWSECK-")
-TEST_PREFIXES = ("sk_test_", "rk_test_", "FLWSECK_TEST-")
 
 
 class UnsafeProviders(CannotStart):
@@ -53,6 +49,10 @@ Caps = Annotated[Mapping[str, Positive], BeforeValidator(_pairs)]
 class Config(Settings):
     """Settings of the providers service."""
 
+    # How the keys of the providers that are needed begin, by what they move.
+    live_keys: ClassVar[tuple[str, ...]] = ()
+    test_keys: ClassVar[tuple[str, ...]] = ()
+
     corridors_dir: Path = Field(description="Folder of the corridor files, deploy/corridors.")
     simulator_url: str = Field(
         "", description="Address of the simulator: the only one that a sandbox may use."
@@ -63,10 +63,10 @@ class Config(Settings):
         "open; comma-separated.",
     )
     provider_concurrency: Caps = Field(
-        {}, description="Calls to a provider at once, stripe=64,local_wallet=16; 64 if not named."
+        {}, description="Calls to a provider at once, name=number,name=number; 64 if not named."
     )
     provider_rates: Caps = Field(
-        {}, description="Calls to a provider per second, stripe=80; no limit if not named."
+        {}, description="Calls to a provider per second, name=number; no limit if not named."
     )
     breaker_faults_in_a_row: Positive = Field(
         5, description="So many faults of a provider in a row, and nothing is sent to it."
@@ -85,8 +85,13 @@ class Config(Settings):
 
         Raises SettingsError, CorridorsError, AdapterMissing, UnsafeProviders.
         """
-        needs = super().load(environment).needed_providers()
-        extended = cls.with_parts([(ADAPTERS[name].settings, need) for name, need in needs.items()])
+        own = super().load(environment)
+        needs = own.needed_providers()
+        parts = {ADAPTERS[name].settings: need for name, need in needs.items()}
+        extended = cls.with_parts(list(parts.items()))
+        extended.live_keys = tuple(prefix for part in parts for prefix in part.live_keys)
+        extended.test_keys = tuple(prefix for part in parts for prefix in part.test_keys)
+        environment = own._with_simulator(environment)
         config = extended._read(environment)
 
         def read_again(changed: Mapping[str, str]) -> Config:
@@ -113,6 +118,17 @@ class Config(Settings):
             needs.setdefault(name, f"RETIRED_PROVIDERS names {name}")
         return dict(sorted(needs.items()))
 
+    def _with_simulator(self, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """In a sandbox a provider without an address of its own is at the simulator."""
+        if not self.sandbox or not self.simulator_url:
+            return environment
+        simulator = self.simulator_url.rstrip("/")
+        addresses = {
+            f"{name.upper()}_BASE_URL": f"{simulator}{ADAPTERS[name].settings.simulator_path}"
+            for name in self.needed_providers()
+        }
+        return addresses | {name: text for name, text in environment.items() if text}
+
     @classmethod
     def _read(cls, environment: Mapping[str, str]) -> Self:
         config = super().load(environment)
@@ -136,7 +152,7 @@ class Config(Settings):
 
     def _modes(self) -> tuple[list[str], list[str]]:
         """Which keys move real money, and which move none."""
-        return self._holding(LIVE_PREFIXES), self._holding(TEST_PREFIXES)
+        return self._holding(self.live_keys), self._holding(self.test_keys)
 
     def _holding(self, prefixes: tuple[str, ...]) -> list[str]:
         """The variables in which a secret begins like this; some providers sign with API keys."""

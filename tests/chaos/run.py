@@ -19,6 +19,7 @@ from deploy.local.credentials import Credentials
 from deploy.local.logs import Tail
 from deploy.local.paths import ROOT, DataDir
 from deploy.local.problem import Problem
+from services.providers.simulator.catalogue import APIS
 from tests.chaos import books, checker, corridors, schedule, watch
 from tests.chaos.driver import Driver
 from tests.chaos.history import History
@@ -270,11 +271,9 @@ def _crashes(nemesis: Nemesis) -> int:
 
 
 def _webhook_secrets(credentials: Credentials) -> dict[str, str]:
+    secrets = credentials.stand_ins
     return {
-        "stripe": credentials.stripe_webhook_secret,
-        "flutterwave": credentials.flutterwave_webhook_secret,
-        "local_wallet": credentials.local_wallet_webhook_secret,
-        "paystack": credentials.paystack_api_key,
+        name: secrets.get(f"{name}_webhook_secret", secrets[f"{name}_api_key"]) for name in APIS
     }
 
 

@@ -53,7 +53,7 @@ class OneProcess:
 @pytest.fixture
 async def mesh(tmp_path: Path) -> AsyncIterator[Any]:
     known = load_or_make(tmp_path / "credentials.json")
-    values = {name.upper(): value for name, value in vars(known).items()}
+    values = {name.upper(): value for name, value in known.stand_ins.items()}
     app = await create_app(
         load_config(
             {

@@ -21,69 +21,25 @@ from services.providers.simulator.book import open_file
 from services.providers.simulator.catalogue import load_config
 from services.providers.simulator.config import Config as SimulatorConfig
 from services.shared.clock import SystemClock
+from tests.contract.cases import FACTS
 
 CORRIDORS = Path(__file__).parents[2] / "deploy" / "corridors"
-STRIPE_KEY = "sk_test_contract_4f0e9a"
-STRIPE_SECRET = "whsec_contract_stripe_7d21"
-WALLET_KEY = "wallet_contract_91bc"
-WALLET_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-FLUTTERWAVE_KEY = "FLWSECK_TEST-contract-5c10e8-X"
-FLUTTERWAVE_SECRET = "contract-flutterwave-hash-b3f2"
-PAYSTACK_KEY = "sk_test_contract_paystack_77a1"
-SECRETS = (
-    STRIPE_KEY,
-    STRIPE_SECRET,
-    WALLET_KEY,
-    WALLET_SECRET.removeprefix("whsec_"),
-    PAYSTACK_KEY,
-    FLUTTERWAVE_KEY,
-    FLUTTERWAVE_SECRET,
-)
-# Requests that an adapter sends before its operation and that move nothing: `answering` answers
-# them well, so that a test's own answer is the operation's.
-PREPARATIONS = {
-    "/transferrecipient": {
-        "status": True,
-        "message": "Transfer recipient created successfully",
-        "data": {"recipient_code": "RCP_1"},
-    },
-}
+SECRETS = tuple(secret for facts in FACTS.values() for secret in facts.secrets)
 
 
 def provider_environment(url: str) -> dict[str, str]:
     """The variables of a sandbox whose providers are all at one address."""
-    return {
-        "SANDBOX": "true",
-        "SIMULATOR_URL": url,
-        "CORRIDORS_DIR": str(CORRIDORS),
-        "STRIPE_API_KEY": STRIPE_KEY,
-        "STRIPE_BASE_URL": url,
-        "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
-        "LOCAL_WALLET_BASE_URL": url,
-        "LOCAL_WALLET_API_KEY": WALLET_KEY,
-        "LOCAL_WALLET_WEBHOOK_SECRETS": WALLET_SECRET,
-        "FLUTTERWAVE_BASE_URL": f"{url}/v3",
-        "FLUTTERWAVE_API_KEY": FLUTTERWAVE_KEY,
-        "FLUTTERWAVE_WEBHOOK_SECRETS": FLUTTERWAVE_SECRET,
-        "FLUTTERWAVE_WEBHOOK_SCHEME": "signature",
-        "PAYSTACK_BASE_URL": url,
-        "PAYSTACK_API_KEY": PAYSTACK_KEY,
-        "PAYSTACK_WEBHOOK_SECRETS": PAYSTACK_KEY,
+    own = {"SANDBOX": "true", "SIMULATOR_URL": url, "CORRIDORS_DIR": str(CORRIDORS)}
+    return own | {
+        name: value.replace("{url}", url)
+        for facts in FACTS.values()
+        for name, value in facts.sandbox.items()
     }
 
 
-# The change that makes a deployment of these variables one with real money.
-LIVE = {
-    "SANDBOX": "false",
-    "SIMULATOR_URL": "",
-    "STRIPE_API_KEY": "sk_live_1",
-    "STRIPE_BASE_URL": "",
-    "LOCAL_WALLET_BASE_URL": "https://wallet.example",
-    "FLUTTERWAVE_API_KEY": "FLWSECK-1-X",
-    "FLUTTERWAVE_BASE_URL": "",
-    "PAYSTACK_API_KEY": "sk_live_2",
-    "PAYSTACK_BASE_URL": "",
-    "PAYSTACK_WEBHOOK_SECRETS": "sk_live_2, sk_live_1",
+# What makes a deployment of these variables one with real money.
+LIVE = {"SANDBOX": "false", "SIMULATOR_URL": ""} | {
+    name: value for facts in FACTS.values() for name, value in facts.live.items()
 }
 
 
@@ -151,20 +107,9 @@ class Lab:
 
 def simulator_config(gateway_url: str, book: Path, settle_seconds: str = "0") -> SimulatorConfig:
     """The simulator's settings, with the adapters' own keys."""
-    return load_config(
-        {
-            "BOOK_FILE": str(book),
-            "GATEWAY_URL": gateway_url,
-            "STRIPE_API_KEY": STRIPE_KEY,
-            "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
-            "LOCAL_WALLET_API_KEY": WALLET_KEY,
-            "LOCAL_WALLET_WEBHOOK_SECRET": WALLET_SECRET,
-            "FLUTTERWAVE_API_KEY": FLUTTERWAVE_KEY,
-            "FLUTTERWAVE_WEBHOOK_SECRET": FLUTTERWAVE_SECRET,
-            "PAYSTACK_API_KEY": PAYSTACK_KEY,
-            "SETTLE_SECONDS": settle_seconds,
-        }
-    )
+    own = {"BOOK_FILE": str(book), "GATEWAY_URL": gateway_url, "SETTLE_SECONDS": settle_seconds}
+    keys = {name: key for facts in FACTS.values() for name, key in facts.simulator.items()}
+    return load_config({**keys, **own})
 
 
 @asynccontextmanager
@@ -188,7 +133,9 @@ async def answering(
 ) -> AsyncIterator[dict[str, Adapter]]:
     """The adapters in front of a server that answers everything in one way."""
     app = web.Application()
-    for path, body in PREPARATIONS.items() if prepared else ():
+    preparations = [facts.case.preparations for facts in FACTS.values()] if prepared else []
+    for path, body in (found for one in preparations for found in one.items()):
+        # So that whatever a test wants answered is the operation itself.
         app.router.add_post(path, _always(body))
     app.router.add_route("*", "/{path:.*}", answer)
     async with serving(app) as url, adapters_at(url, sandbox=sandbox) as adapters:

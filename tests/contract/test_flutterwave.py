@@ -12,8 +12,9 @@ from aiohttp import ClientError, web
 from services.providers.adapters.flutterwave import Flutterwave, Inquiries
 from services.providers.adapters.kit.http import AnswerInvalid, Unserved, open_session
 from services.providers.config import Config
-from services.providers.domain import Operation, OperationResult, Outcome, Recipient
+from services.providers.domain import Operation, OperationResult, Outcome, Recipient, Webhook
 from services.providers.simulator.app import create_app
+from services.providers.simulator.flutterwave_account import flutterwave_headers
 from services.shared.money import Money
 from tests.contract.cases import CASES
 from tests.contract.lab import (
@@ -26,6 +27,7 @@ from tests.contract.lab import (
     serving,
     simulator_config,
 )
+from tests.contract.test_webhooks import NOW, adapter_at
 
 CASE = CASES["flutterwave"]
 
@@ -239,3 +241,20 @@ async def test_a_returned_payout_is_a_failure_that_says_so(lab: Lab) -> None:
         "payout_completed",
         "payout_returned",
     ]
+
+
+# Made with openssl.
+SIGNED = b'{"event":"transfer.completed","data":{"id":1,"status":"SUCCESSFUL"}}'
+SIGNATURE = "LudO1DR/wqAhIUS41bE1+qM1O5QaPMsnlXreA/7+uJE="
+
+
+async def test_a_signature_made_with_openssl_is_accepted_and_the_simulator_makes_it_too() -> None:
+    adapter = await adapter_at("flutterwave", NOW, FLUTTERWAVE_WEBHOOK_SECRETS="secret-hash")
+
+    event = adapter.read_webhook(Webhook(headers={"flutterwave-signature": SIGNATURE}, body=SIGNED))
+
+    assert event.event_id == "transfer.completed:1:SUCCESSFUL"
+    assert flutterwave_headers(SIGNED, "secret-hash") == {
+        "verif-hash": "secret-hash",
+        "flutterwave-signature": SIGNATURE,
+    }

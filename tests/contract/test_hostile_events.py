@@ -13,62 +13,10 @@ from services.providers.domain import Webhook, WebhookEvent, WebhookSignatureInv
 from services.providers.simulator.local_wallet_api import standard_headers
 from services.shared.errors import Invalid
 from services.shared.text import is_storable
+from tests.contract.cases import FACTS
 from tests.contract.test_webhooks import NOW, SCHEMES, adapter_at
 
-ATTEMPT = "pay_01m83mbj55ewdbrd2wha9z9eme_payout_1"
-BODIES: dict[str, Any] = {
-    "stripe": {
-        "id": "evt_1",
-        "type": "payment_intent.succeeded",
-        "data": {
-            "object": {
-                "id": "pi_1",
-                "object": "payment_intent",
-                "status": "succeeded",
-                "amount": 10000,
-                "currency": "usd",
-                "cancellation_reason": "abandoned",
-                "last_payment_error": {"code": "card_declined", "message": "declined"},
-                "metadata": {"operation_key": ATTEMPT, "transaction_id": "pay_1"},
-            }
-        },
-    },
-    "local_wallet": {
-        "transaction_id": "pay_1",
-        "event_type": "payment_failed",
-        "reference": ATTEMPT,
-        "amount_minor": 100,
-        "currency": "INR",
-        "failure_code": "recipient_blocked",
-        "failure_message": "blocked",
-        "note": {"words": ["of nobody"]},
-    },
-    "flutterwave": {
-        "event": "transfer.completed",
-        "data": {
-            "id": 1,
-            "status": "FAILED",
-            "reference": ATTEMPT,
-            "amount": 1.5,
-            "currency": "NGN",
-            "complete_message": "DISBURSE FAILED: no",
-            "meta": {"transaction_id": "pay_1"},
-        },
-    },
-    "paystack": {
-        "event": "transfer.failed",
-        "data": {
-            "id": 1,
-            "status": "failed",
-            "reference": ATTEMPT.replace("_payout_", "-payout-"),
-            "amount": 150,
-            "currency": "NGN",
-            "transfer_code": "TRF_1",
-            "reason": "no",
-            "recipient": {"details": {"account_name": None}},
-        },
-    },
-}
+BODIES: dict[str, Any] = {name: facts.event for name, facts in FACTS.items()}
 STRANGE: dict[str, Any] = {
     "zero": "\0",
     "zero within": "a\0b",

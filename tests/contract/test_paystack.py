@@ -12,11 +12,13 @@ from aiohttp import web
 from services.providers.adapters import ADAPTERS
 from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
-from services.providers.domain import Operation, Outcome, Recipient
+from services.providers.domain import Operation, Outcome, Recipient, Webhook
+from services.providers.simulator.paystack_api import paystack_headers
 from services.shared.clock import SystemClock
 from services.shared.money import Money
-from tests.contract.cases import CASES
-from tests.contract.lab import provider_environment, serving
+from tests.contract.cases import CASES, send
+from tests.contract.lab import answering, provider_environment, serving
+from tests.contract.test_webhooks import NOW, adapter_at
 
 CASE = CASES["paystack"]
 RECIPIENTS, TRANSFERS, VERIFY = "/transferrecipient", "/transfer", "/transfer/verify"
@@ -268,3 +270,35 @@ async def test_only_paystacks_own_words_are_absence(answer: Answer) -> None:
         result = await paystack.look_up(CASE.operation())
 
     assert result.outcome is Outcome.UNKNOWN
+
+
+# Made with openssl.
+SIGNED = b'{"event":"transfer.completed","data":{"id":1,"status":"SUCCESSFUL"}}'
+SIGNATURE = (
+    "3b3c4a98bbb882541c23057eb134059caa40c7fc031f54529e8849dce558e1b0"
+    "48b7ece743ebba5bec77caf5c6efc219555892a25bce276c255985f7749be6b1"
+)
+
+
+async def test_a_signature_made_with_openssl_is_accepted_and_the_simulator_makes_it_too() -> None:
+    adapter = await adapter_at("paystack", NOW, PAYSTACK_WEBHOOK_SECRETS="sk_test_x")
+    headers = {"x-paystack-signature": SIGNATURE}
+
+    event = adapter.read_webhook(Webhook(headers=headers, body=SIGNED))
+
+    assert event.event_id == "transfer.completed:1"
+    assert paystack_headers(SIGNED, "sk_test_x") == headers
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_it_is_left_alone_where_only_the_recipient_was_asked_for(
+    status: int,
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"retry-after": "17"})
+
+    operation = CASE.operation()
+    async with answering(refuse, prepared=False) as adapters:
+        result = await send(adapters["paystack"], operation)
+
+    assert (result.outcome, result.retry_after_seconds) == (Outcome.NOT_SENT, 17)

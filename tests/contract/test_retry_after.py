@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.providers.domain import Kind, Outcome
 from services.providers.ports import Refunder
-from tests.contract.cases import CASES, Case, send
+from tests.contract.cases import Case, send
 from tests.contract.faults import every_adapter
 from tests.contract.lab import answering
 
@@ -48,17 +48,3 @@ async def test_every_adapter_waits_so_long(case: Case, form: str, body: bytes) -
         assert (result.outcome, result.retry_after_seconds) == (Outcome.UNKNOWN, seconds)
         assert result.failure
         assert result.failure.code == code
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_also_where_only_the_recipient_was_asked_for(status: int) -> None:
-    """Paystack's first call moves nothing, so nothing was sent; it wants to be left alone."""
-
-    async def refuse(_: web.Request) -> web.Response:
-        return web.Response(status=status, headers={"retry-after": "17"})
-
-    operation = CASES["paystack"].operation()
-    async with answering(refuse, prepared=False) as adapters:
-        result = await send(adapters["paystack"], operation)
-
-    assert (result.outcome, result.retry_after_seconds) == (Outcome.NOT_SENT, 17)

@@ -8,6 +8,7 @@ import yaml
 from sqlalchemy import make_url
 
 from deploy.local import mesh
+from services.providers.simulator.catalogue import APIS
 from tests.house.places import ROOT, check
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -80,6 +81,25 @@ def test_nothing_logs_in_as_the_superuser() -> None:
     }
     assert roles == {"migrate": "caravel", "payments": "caravel_app", "worker": "caravel_app"}
     assert postgres["POSTGRES_USER"] not in roles.values()
+
+
+def test_each_provider_and_its_stand_in_share_their_secrets() -> None:
+    adapters, simulator = (SERVICES[name]["environment"] for name in ("providers", "simulator"))
+    check(
+        f"docker-compose.yml:1: {provider} needs {variable} for {service}, as the other side has it"
+        for provider, api in APIS.items()
+        for name in api.settings.secret_forms
+        for variable, service, found in (
+            (name.upper(), "simulator", simulator.get(name.upper())),
+            (_ours(name), "providers", adapters.get(_ours(name))),
+        )
+        if found is None or found != simulator.get(name.upper())
+    )
+
+
+def _ours(name: str) -> str:
+    """The adapter's variable for a secret of the simulator."""
+    return f"{name.upper()}S" if name.endswith("_webhook_secret") else name.upper()
 
 
 def _is_plain_address(value: str) -> bool:

@@ -1,8 +1,14 @@
-"""The providers' pages say what the code declares, table by table; each provider has a page."""
+"""Each provider has a page, whose tables are those of the code, and it takes few files."""
 
+import ast
+import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic.fields import FieldInfo
 
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import (
@@ -12,7 +18,8 @@ from services.providers.domain import (
     LookUpStrength,
     WebhookAuthentication,
 )
-from tests.house.places import ROOT, at, check
+from services.providers.simulator.catalogue import APIS
+from tests.house.places import ROOT, at, check, files, tree
 
 PAGES = ROOT / "docs" / "providers"
 RECORDS: Mapping[str, Capabilities] = {
@@ -58,33 +65,46 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
 }
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+def record(name: str) -> str:
+    """The table of one provider's record."""
+    rows = [f"| {row} | {say(RECORDS[name])} |" for row, say in ROWS.items()]
+    return "\n".join(["| what it declares | |", "|---|---|", *rows])
 
 
-def matrix() -> str:
-    """The table of all records."""
-    head = [_row("", *RECORDS), f"|{'---|' * (len(RECORDS) + 1)}"]
-    return "\n".join(head + [_row(name, *map(say, RECORDS.values())) for name, say in ROWS.items()])
+def failures(name: str) -> str:
+    """The closed list of one provider."""
+    return ", ".join(f"`{code}`" for code in sorted(RECORDS[name].definitive_failures))
 
 
-def failures() -> str:
-    """The table of the closed lists."""
-    head = [_row("provider", "codes"), "|---|---|"]
-    lists = {name: sorted(record.definitive_failures) for name, record in RECORDS.items()}
-    return "\n".join(
-        head + [_row(name, ", ".join(f"`{code}`" for code in lists[name])) for name in lists]
-    )
+def variables(name: str) -> str:
+    """The table of one provider's variables: its adapter's, then its stand-in's."""
+    rows = [f"| `{field.upper()}` | {info.description} |" for field, info in _fields(name)]
+    return "\n".join(["| variable | meaning |", "|---|---|", *rows])
 
 
-def test_tables_of_the_providers_are_those_of_the_code() -> None:
-    page = PAGES / "README.md"
+def _fields(name: str) -> Iterator[tuple[str, FieldInfo]]:
+    shown: set[str] = set()
+    for settings in (ADAPTERS[name].settings, APIS[name].settings):
+        for field, info in settings.model_fields.items():
+            if field.startswith(f"{name}_") and field not in shown:
+                shown.add(field)
+                yield field, info
+
+
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_tables_of_a_provider_s_page_are_those_of_the_code(name: str) -> None:
+    page = PAGES / f"{name}.md"
     text = page.read_text()
-    for name, table in (("matrix", matrix()), ("failures", failures())):
-        written = re.search(rf"<!-- {name} -->\n(.*)<!-- /{name} -->", text, re.DOTALL)
-        assert written, at(page, 1, f"mark the place of the table with <!-- {name} -->")
+    tables = {
+        "variables": variables(name),
+        "record": record(name),
+        "failures": failures(name),
+    }
+    for mark, table in tables.items():
+        written = re.search(rf"<!-- {mark} -->\n(.*)<!-- /{mark} -->", text, re.DOTALL)
+        assert written, at(page, 1, f"mark the place of the table with <!-- {mark} -->")
         line = text[: written.start()].count("\n") + 2
-        assert written[1] == f"{table}\n", at(page, line, f"this table should be\n\n{table}\n")
+        assert written[1] == f"{table}\n", at(page, line, f"this should be\n\n{table}\n")
 
 
 def test_every_provider_has_a_page_that_says_what_its_success_proves() -> None:
@@ -109,3 +129,83 @@ def test_links_between_the_providers_pages_lead_somewhere() -> None:
         for target in link.findall(line)
         if not (page.parent / target).exists()
     )
+
+
+# The files that may name a provider: those of its own, and those that every provider shares.
+OWN = (
+    r"services/providers/adapters/{name}/.+",
+    r"services/providers/simulator/({name}_|{other}).+",
+    r"tests/contract/providers/{name}\.py",
+    r"tests/.+/test_{name}(_.+)?\.py",
+    r"docs/providers/{name}\.md",
+)
+SHARED = (r"docker-compose\.yml", r"deploy/corridors/.+\.toml")
+# More of Stripe stands in the simulator than its API.
+OTHER = {"stripe": "cards"}
+# Where a rule is about one of them, and would be about no other.
+PECULIAR = {
+    "local_wallet": (
+        r"services/payments/.+",
+        r"tests/contract/test_(webhooks|hostile_events|unknown_status)\.py",
+    ),
+    "stripe": (
+        r"tests/contract/test_(webhooks|refunds|fault_words|hostile_answers)\.py",
+        r"tests/contract/test_(other_amounts|unknown_status|simulator_readme|adapters)\.py",
+    ),
+}
+# A recipe's steps that a provider may need are in services/providers/README.md, one a line.
+RECIPE = ROOT / "services" / "providers" / "README.md"
+RECIPE_FILES = 7
+
+
+def recipe() -> list[str]:
+    """The files that the recipe names, for a provider that is called acme."""
+    section = RECIPE.read_text().partition("## Add a provider")[2].partition("\n## ")[0]
+    return re.findall(r"^\d+\. `([^`]+)`", section, re.MULTILINE)
+
+
+def test_the_recipe_has_few_files_and_each_provider_has_them() -> None:
+    assert 0 < len(recipe()) <= RECIPE_FILES
+    check(
+        at(RECIPE, 1, f"{name} has no {wanted}: is the recipe right?")
+        for name in ADAPTERS
+        for file in recipe()
+        for wanted in [file.replace("acme", name)]
+        if not list(ROOT.glob(wanted))
+    )
+
+
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_a_provider_is_named_in_its_own_files_and_in_those_of_the_recipe_only(name: str) -> None:
+    patterns = [
+        pattern.replace("{name}", name).replace("{other}", OTHER.get(name, name))
+        for pattern in (*OWN, *SHARED, *PECULIAR.get(name, ()))
+    ]
+    word = re.compile(rf"(?<![a-z]){name}(?![a-z])", re.IGNORECASE)
+    kinds = ("*.py", "*.toml", "*.yml", "*.yaml", "*.lua", "*.ini")
+    places = ("services", "gateway", "deploy", "tests/contract")
+    check(
+        at(path, 1, f"names {name}: let the provider's own files say it")
+        for path in (*files(*kinds, below=places), ROOT / "docker-compose.yml")
+        if not any(re.fullmatch(one, path.relative_to(ROOT).as_posix()) for one in patterns)
+        if word.search(path.read_text()) and word.search(_code_of(path))
+    )
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _code_of(path: Path) -> str:
+    """The file without comments and docstrings: prose may name whom it likes."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        return "\n".join(line.partition("#")[0] for line in text.splitlines())
+    return ast.unparse(_without_docstrings(tree(path)))
+
+
+def _without_docstrings(module: ast.Module) -> ast.Module:
+    bare = copy.deepcopy(module)
+    for node in ast.walk(bare):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False):
+            node.body[0] = ast.Pass()
+    return bare

@@ -1,14 +1,19 @@
 """The settings of the simulator, beside those of every process and those of each API, which stand
 beside it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import ClassVar
 
 from services.shared.env import Field, Settings
 
 
 class Config(Settings):
     """Settings of the simulator. Its port speaks plain HTTP."""
+
+    # Of an API: how a sandbox makes each of its secrets, out of random digits.
+    secret_forms: ClassVar[Mapping[str, str]] = {}
 
     book_file: Path = Field(description="The book: one JSON line per effect, only ever appended.")
     gateway_url: str = Field(

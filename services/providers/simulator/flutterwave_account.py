@@ -52,6 +52,11 @@ def flutterwave_headers(
 class FlutterwaveStandIn(Config):
     """The variables of the simulator's Flutterwave."""
 
+    secret_forms = {
+        "flutterwave_api_key": "FLWSECK_TEST-{hex}-X",
+        "flutterwave_webhook_secret": "{hex}",
+    }
+
     flutterwave_api_key: SecretStr = Field(description="The one key that its Flutterwave accepts.")
     flutterwave_webhook_secret: SecretStr = Field(
         description="The secret hash of its Flutterwave events; it signs them too."

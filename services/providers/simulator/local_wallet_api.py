@@ -62,6 +62,11 @@ def standard_headers(body: bytes, secret: str, timestamp: int, event: str) -> di
 class LocalWalletStandIn(Config):
     """The variables of the simulator's wallet."""
 
+    secret_forms = {
+        "local_wallet_api_key": "wallet_test_{hex}",
+        "local_wallet_webhook_secret": "whsec_{base64}",
+    }
+
     local_wallet_api_key: SecretStr = Field(description="The one key that its wallet accepts.")
     local_wallet_webhook_secret: SecretStr = Field(
         description="Signs its wallet events: whsec_ and base64."

@@ -76,6 +76,8 @@ def paystack_headers(
 class PaystackStandIn(Config):
     """The variable of the simulator's Paystack."""
 
+    secret_forms = {"paystack_api_key": "sk_test_{hex}"}
+
     paystack_api_key: SecretStr = Field(
         description="The one key that its Paystack accepts; it signs its events too."
     )

@@ -75,6 +75,11 @@ def stripe_headers(body: bytes, secret: str, timestamp: int, _event_id: str = ""
 class StripeStandIn(Config):
     """The variables of the simulator's Stripe."""
 
+    secret_forms = {
+        "stripe_api_key": "sk_test_{hex}",
+        "stripe_webhook_secret": "whsec_{hex}",
+    }
+
     stripe_api_key: SecretStr = Field(description="The one key that its Stripe accepts.")
     stripe_webhook_secret: SecretStr = Field(description="Signs its Stripe events.")
 

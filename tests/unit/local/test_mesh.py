@@ -12,6 +12,7 @@ from deploy.local.mesh import Plan
 from deploy.local.paths import DataDir
 from deploy.local.placement import Placement
 from deploy.local.postgres import Cluster
+from services.providers.simulator.catalogue import APIS
 
 DATABASE = Database(
     migration_url="postgresql://owner@db/caravel", application_url="postgresql://db"
@@ -70,8 +71,20 @@ def test_all_of_it_is_a_sandbox_that_reaches_only_the_simulator(tmp_path: Path) 
     providers = _processes(tmp_path)["providers"].environment
 
     assert providers["SANDBOX"] == "true"
-    assert providers["STRIPE_BASE_URL"] == plan.urls["simulator"]
-    assert providers["LOCAL_WALLET_BASE_URL"] == plan.urls["simulator"]
+    assert providers["SIMULATOR_URL"] == plan.urls["simulator"]
+    # A provider without an address of its own is there.
+    assert {providers[f"{name.upper()}_BASE_URL"] for name in APIS} == {""}
+
+
+@pytest.mark.parametrize("provider", list(APIS))
+def test_each_provider_and_its_stand_in_share_their_secrets(tmp_path: Path, provider: str) -> None:
+    processes = _processes(tmp_path)
+    adapters, simulator = (processes[name].environment for name in ("providers", "simulator"))
+    key = f"{provider.upper()}_API_KEY"
+    secret = f"{provider.upper()}_WEBHOOK_SECRET"
+
+    assert adapters[key] == simulator[key]
+    assert adapters[f"{secret}S"] == simulator.get(secret, simulator[key])
 
 
 def test_persons_own_variables_do_not_replace_ours(
@@ -79,12 +92,14 @@ def test_persons_own_variables_do_not_replace_ours(
 ) -> None:
     monkeypatch.setenv("STRIPE_API_KEY", "sk_live_of_a_person")
     monkeypatch.setenv("STRIPE_API_KEY_FILE", "/run/secrets/stripe")
+    monkeypatch.setenv("STRIPE_BASE_URL", "https://api.stripe.com")
     monkeypatch.setenv("DATABASE_URL", "postgresql://production")
     monkeypatch.setenv("LOG_LEVEL", "debug")
 
     providers = _processes(tmp_path)["providers"].environment
 
     assert providers["STRIPE_API_KEY"].startswith("sk_test_")
+    assert not providers["STRIPE_BASE_URL"]
     assert providers["LOG_LEVEL"] == "debug"
     assert not {"STRIPE_API_KEY_FILE", "DATABASE_URL"} & providers.keys()
 

@@ -98,9 +98,22 @@ def test_a_sandbox_without_a_simulator_is_refused() -> None:
         load(SIMULATOR_URL="")
 
 
-def test_the_default_address_is_not_for_a_sandbox() -> None:
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("simulator", [SIMULATOR, f"{SIMULATOR}/"])
+def test_in_a_sandbox_a_provider_without_an_address_is_at_the_simulator(
+    address: str, simulator: str
+) -> None:
+    provider = address.removesuffix("_BASE_URL").lower()
+    expected = SIMULATOR + ADAPTERS[provider].settings.simulator_path
+
+    config = load(**{address: "", "SIMULATOR_URL": simulator})
+
+    assert getattr(config, address.lower()) == expected
+
+
+def test_the_provider_s_own_address_is_not_for_a_sandbox() -> None:
     with pytest.raises(CannotStart, match="STRIPE_BASE_URL"):
-        load(STRIPE_BASE_URL="")
+        load(STRIPE_BASE_URL="https://api.stripe.com")
 
 
 @pytest.mark.parametrize("variable", ADDRESSES)

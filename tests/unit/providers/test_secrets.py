@@ -13,7 +13,8 @@ from services.providers.config import Config
 from services.providers.secrets import LiveSecret, LiveSecrets
 from services.shared.env import SecretStr
 from services.shared.errors import CannotStart
-from tests.contract.lab import STRIPE_KEY, provider_environment
+from tests.contract.lab import provider_environment
+from tests.contract.providers.stripe import KEY as STRIPE_KEY
 from tests.corridors import live_corridors
 
 SIMULATOR = "http://127.0.0.1:7000"

@@ -16,8 +16,9 @@ from caravel.providers.v1 import providers_pb2
 from services.providers.simulator.local_wallet_api import standard_headers
 from services.providers.simulator.stripe_api import stripe_headers
 from tests.contract.cases import CASES
-from tests.contract.lab import STRIPE_KEY, WALLET_KEY
 from tests.contract.lab import serving as http_serving
+from tests.contract.providers.local_wallet import KEY as WALLET_KEY
+from tests.contract.providers.stripe import KEY as STRIPE_KEY
 from tests.wire.providers.service import execute, serving
 
 OLD, NEW = "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0", "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0"

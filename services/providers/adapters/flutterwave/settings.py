@@ -10,6 +10,10 @@ from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, 
 class FlutterwaveSettings(ProviderSettings):
     """The adapter's settings."""
 
+    simulator_path = "/v3"
+    live_keys = ("FLWSECK-",)
+    test_keys = ("FLWSECK_TEST-",)
+
     flutterwave_api_key: SecretStr = Field(
         description="Secret key, FLWSECK_TEST-…, or FLWSECK-… outside a sandbox."
     )

@@ -2,7 +2,7 @@
 them: `<provider>_base_url`, `<provider>_api_key`, `<provider>_webhook_secrets`."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -11,6 +11,13 @@ class ProviderSettings(BaseModel):
     """The base of one adapter's variables."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Where below the simulator's address the provider's API begins.
+    simulator_path: ClassVar[str] = ""
+    # How its keys begin that move real money, and those that move none; a key of any other form
+    # shows nothing.
+    live_keys: ClassVar[tuple[str, ...]] = ()
+    test_keys: ClassVar[tuple[str, ...]] = ()
 
     # The service's own variable: only in a sandbox may an adapter's test recipient or test card
     # stand in where a payment names none.

@@ -49,6 +49,9 @@ from services.shared.clock import Clock
 class PaystackSettings(ProviderSettings):
     """Paystack's variables."""
 
+    live_keys = ("sk_live_",)
+    test_keys = ("sk_test_",)
+
     paystack_base_url: BaseUrl = Field(
         "https://api.paystack.co", description="Where its API is; the simulator in a sandbox."
     )

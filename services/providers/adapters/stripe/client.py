@@ -64,6 +64,9 @@ for _line in ("log_info", "log_debug"):
 class StripeSettings(ProviderSettings):
     """Stripe's variables."""
 
+    live_keys = ("sk_live_", "rk_live_")
+    test_keys = ("sk_test_", "rk_test_")
+
     stripe_api_key: SecretStr = Field(description="Secret or restricted key, sk_… or rk_….")
     stripe_base_url: BaseUrl = Field(
         "https://api.stripe.com", description="Where Stripe's API is; the simulator in a sandbox."

@@ -27,7 +27,8 @@ from services.providers.domain import (
 from services.shared.clock import SystemClock
 from services.shared.errors import Invalid
 from services.shared.money import Money
-from tests.contract.lab import FLUTTERWAVE_SECRET, provider_environment
+from tests.contract.lab import provider_environment
+from tests.contract.providers.flutterwave import SECRET as FLUTTERWAVE_SECRET
 
 OPERATION = Operation(
     provider="flutterwave",

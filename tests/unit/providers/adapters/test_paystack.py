@@ -14,7 +14,8 @@ from services.shared.clock import SystemClock
 from services.shared.errors import Invalid
 from services.shared.ids import encode_id, new_id
 from services.shared.money import Money, exponent
-from tests.contract.lab import PAYSTACK_KEY, provider_environment
+from tests.contract.lab import provider_environment
+from tests.contract.providers.paystack import KEY as PAYSTACK_KEY
 
 KEY = f"{encode_id('pay', new_id())}-payout-1"
 

@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import ClientSession
 
 from services.providers.simulator.app import create_app
-from tests.contract.lab import STRIPE_KEY, WALLET_KEY, Gateway, serving, simulator_config
+from tests.contract.lab import Gateway, serving, simulator_config
+from tests.contract.providers.local_wallet import KEY as WALLET_KEY
+from tests.contract.providers.stripe import KEY as STRIPE_KEY
 
 FORM = {
     "amount": "10000",

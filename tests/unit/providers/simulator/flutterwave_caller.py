@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import ClientSession
 
 from services.providers.simulator.app import create_app
-from tests.contract.lab import FLUTTERWAVE_KEY, Gateway, serving, simulator_config
+from tests.contract.lab import Gateway, serving, simulator_config
+from tests.contract.providers.flutterwave import KEY as FLUTTERWAVE_KEY
 
 TRANSFER = {
     "account_bank": "044",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.providers.simulator.app import REQUEST_BYTES_MAX
-from tests.contract.lab import WALLET_KEY, Gateway
+from tests.contract.lab import Gateway
+from tests.contract.providers.local_wallet import KEY as WALLET_KEY
 from tests.polling import until
 from tests.unit.providers.simulator.caller import Caller, simulator
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.lab import FLUTTERWAVE_SECRET, Gateway
+from tests.contract.lab import Gateway
+from tests.contract.providers.flutterwave import SECRET as FLUTTERWAVE_SECRET
 from tests.unit.providers.simulator.flutterwave_caller import Caller, simulator
 
 

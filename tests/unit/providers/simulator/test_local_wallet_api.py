@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.lab import WALLET_KEY, Gateway
+from tests.contract.lab import Gateway
+from tests.contract.providers.local_wallet import KEY as WALLET_KEY
 from tests.unit.providers.simulator.caller import Caller, simulator
 
 

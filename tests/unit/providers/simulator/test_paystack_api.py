@@ -12,7 +12,8 @@ from services.providers.adapters.paystack import Paystack
 from services.providers.domain import Operation, OperationResult, Outcome, Recipient
 from services.shared.money import Money
 from tests.contract.cases import CASES
-from tests.contract.lab import PAYSTACK_KEY, Lab, running_lab
+from tests.contract.lab import Lab, running_lab
+from tests.contract.providers.paystack import KEY as PAYSTACK_KEY
 
 CASE = CASES["paystack"]
 ADA = Recipient(account="0690000031", bank_code="044", name="Ada Obi")

@@ -1,0 +1,99 @@
+"""All that the contract suite must know of one provider; each has a module of them in providers/,
+which is found by its name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from aiohttp import web
+
+from services.providers.domain import Kind, Operation
+from services.shared.money import Money
+
+_numbers = count(1)
+Json = dict[str, Any]
+# The headers that prove a body, made of a secret and the time.
+Sign = Callable[[bytes, str, datetime], dict[str, str]]
+# The key of the attempt that every whole event is about.
+ATTEMPT = "pay_01m83mbj55ewdbrd2wha9z9eme_payout_1"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation of the adapter's kind, one that its provider refuses, and its answers."""
+
+    provider: str
+    kind: Kind
+    amounts: tuple[Money, ...]
+    # What makes its provider refuse for good, and the code that the refusal then has.
+    refused_by: Mapping[str, str]
+    refusal_code: str
+    # The effect in the simulator's book that stands for the operation.
+    effect: str
+    # The object in the provider's answer to a success, for a test to spoil.
+    success: Callable[[Operation], Json]
+    # A success answer with another amount or currency.
+    amount_field: str
+    other_currency: str
+    # An error answer with this machine-readable code.
+    error: Callable[[str], Json]
+    # Where the object has its id, and what the provider puts around it.
+    id_field: str = "id"
+    wrap: Callable[[Json], Json] = lambda bare: bare
+    # The same where the provider is asked for all that have our reference.
+    wrap_found: Callable[[Json], Json] | None = None
+    # What an amount needs more, to be of a form that the provider never gives it.
+    malformed_by: float = 0.0
+    # What an adapter asks before its operation and what moves nothing, with its answer by path.
+    preparations: Mapping[str, Json] = field(default_factory=dict)
+
+    def answer(self, bare: Json, request: web.Request) -> Json:
+        """The object as the provider's whole answer to the request."""
+        if self.wrap_found and "reference" in request.query:
+            return self.wrap_found(bare)
+        return self.wrap(bare)
+
+    def operation(self, **changes: Any) -> Operation:
+        """A fresh operation."""
+        number = next(_numbers)
+        operation = Operation(
+            provider=self.provider,
+            kind=self.kind,
+            key=f"pay_{number:026d}-{self.kind.value}-1",
+            amount=self.amounts[0],
+            transaction_id=f"pay_{number:026d}",
+            reference="invoice 17",
+        )
+        return replace(operation, **changes)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How one provider signs, and a genuine body of it."""
+
+    sign: Sign
+    secret: str
+    variable: str
+    body: bytes
+    # Whether it signs the time too, so that an old event can be told from a new one.
+    timed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """One provider."""
+
+    case: Case
+    scheme: Scheme
+    # An event about ATTEMPT, whole, for a test to spoil field by field.
+    event: Json
+    # The adapter's variables in a sandbox, and what of them is another thing where money is real;
+    # "{url}" is the address of the simulator.
+    sandbox: Mapping[str, str]
+    live: Mapping[str, str]
+    # The variables of its API in the simulator.
+    simulator: Mapping[str, str]
+    # What must never be shown.
+    secrets: tuple[str, ...]

@@ -1,0 +1,64 @@
+"""The wallet, as the contract suite knows it."""
+
+from services.providers.domain import Kind, Operation
+from services.providers.simulator.local_wallet_api import standard_headers
+from services.shared.money import Money
+from tests.contract.facts import ATTEMPT, Case, Facts, Json, Scheme
+
+KEY = "wallet_contract_91bc"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def _payout(operation: Operation) -> Json:
+    return {
+        "id": "lwp_1",
+        "reference": operation.key,
+        "amount_minor": operation.amount.amount_minor,
+        "currency": operation.amount.currency,
+        "status": "completed",
+    }
+
+
+FACTS = Facts(
+    case=Case(
+        provider="local_wallet",
+        kind=Kind.PAYOUT,
+        amounts=(
+            Money(184_223, "MXN"),
+            Money(1, "INR"),
+            Money(14_486, "JPY"),
+            Money(10**15, "NGN"),
+        ),
+        refused_by={"reference": "invoice 17 sim:payout_fails"},
+        refusal_code="recipient_unreachable",
+        effect="payout_accepted",
+        success=_payout,
+        amount_field="amount_minor",
+        other_currency="EUR",
+        error=lambda code: {"error": {"code": code, "message": "No."}},
+    ),
+    scheme=Scheme(
+        sign=lambda body, secret, at: standard_headers(body, secret, int(at.timestamp()), "msg_1"),
+        secret=SECRET,
+        variable="LOCAL_WALLET_WEBHOOK_SECRETS",
+        body=b'{"transaction_id": "pay_1", "event_type": "payment_completed"}',
+    ),
+    event={
+        "transaction_id": "pay_1",
+        "event_type": "payment_failed",
+        "reference": ATTEMPT,
+        "amount_minor": 100,
+        "currency": "INR",
+        "failure_code": "recipient_blocked",
+        "failure_message": "blocked",
+        "note": {"words": ["of nobody"]},
+    },
+    sandbox={
+        "LOCAL_WALLET_BASE_URL": "{url}",
+        "LOCAL_WALLET_API_KEY": KEY,
+        "LOCAL_WALLET_WEBHOOK_SECRETS": SECRET,
+    },
+    live={"LOCAL_WALLET_BASE_URL": "https://wallet.example"},
+    simulator={"LOCAL_WALLET_API_KEY": KEY, "LOCAL_WALLET_WEBHOOK_SECRET": SECRET},
+    secrets=(KEY, SECRET.removeprefix("whsec_")),
+)

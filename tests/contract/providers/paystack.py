@@ -1,0 +1,87 @@
+"""Paystack, as the contract suite knows it."""
+
+from services.providers.domain import Kind, Operation
+from services.providers.simulator.paystack_api import paystack_headers
+from services.shared.money import Money
+from tests.contract.facts import ATTEMPT, Case, Facts, Json, Scheme
+
+KEY = "sk_test_contract_paystack_77a1"
+
+
+def _transfer(operation: Operation) -> Json:
+    return {
+        "id": 14,
+        "transfer_code": "TRF_1",
+        "reference": operation.key,
+        "amount": operation.amount.amount_minor,
+        "currency": operation.amount.currency,
+        "status": "success",
+    }
+
+
+FACTS = Facts(
+    case=Case(
+        provider="paystack",
+        kind=Kind.PAYOUT,
+        amounts=(
+            Money(14_486_050, "NGN"),
+            Money(1, "ZAR"),
+            Money(10**12, "NGN"),
+            Money(99_999, "GHS"),
+            Money(250_000, "KES"),
+        ),
+        refused_by={"reference": "invoice 17 sim:payout_fails"},
+        refusal_code="payout_failed",
+        effect="payout_accepted",
+        success=_transfer,
+        amount_field="amount",
+        other_currency="EUR",
+        error=lambda code: {
+            "status": False,
+            "message": "No.",
+            "type": "validation_error",
+            "code": code,
+        },
+        id_field="transfer_code",
+        wrap=lambda transfer: {"status": True, "message": "Transfer retrieved", "data": transfer},
+        preparations={
+            "/transferrecipient": {
+                "status": True,
+                "message": "Transfer recipient created successfully",
+                "data": {"recipient_code": "RCP_1"},
+            }
+        },
+    ),
+    scheme=Scheme(
+        sign=lambda body, secret, _: paystack_headers(body, secret),
+        secret=KEY,
+        variable="PAYSTACK_WEBHOOK_SECRETS",
+        body=b'{"event": "transfer.success", "data": {"id": 1}}',
+        timed=False,
+    ),
+    event={
+        "event": "transfer.failed",
+        "data": {
+            "id": 1,
+            "status": "failed",
+            "reference": ATTEMPT.replace("_payout_", "-payout-"),
+            "amount": 150,
+            "currency": "NGN",
+            "transfer_code": "TRF_1",
+            "reason": "no",
+            "recipient": {"details": {"account_name": None}},
+        },
+    },
+    sandbox={
+        "PAYSTACK_BASE_URL": "{url}",
+        "PAYSTACK_API_KEY": KEY,
+        "PAYSTACK_WEBHOOK_SECRETS": KEY,
+    },
+    live={
+        "PAYSTACK_API_KEY": "sk_live_2",
+        "PAYSTACK_BASE_URL": "",
+        "PAYSTACK_WEBHOOK_SECRETS": "sk_live_2, sk_live_1",
+    },
+    simulator={"PAYSTACK_API_KEY": KEY},
+    secrets=(KEY,),
+)
