@@ -227,6 +227,7 @@ return {
     ["METHOD_NOT_ALLOWED"] = { [""] = { ["code"] = 12, ["status"] = 405 } },
     ["ORIGIN_FORBIDDEN"] = { [""] = { ["code"] = 7, ["status"] = 403 } },
     ["MESSAGE_MISSING"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
+    ["MESSAGE_SURPLUS"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["METHOD_UNKNOWN"] = { [""] = { ["code"] = 12, ["status"] = 501 } },
     ["HEALTH_UNKNOWN"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["CHARACTER_FORBIDDEN"] = { [""] = { ["code"] = 3, ["status"] = 400 } },

@@ -53,6 +53,12 @@ class MessageMissing(Invalid):
     reason = "MESSAGE_MISSING"
 
 
+class MessageSurplus(Invalid):
+    """The call has more than the one message that its method takes."""
+
+    reason = "MESSAGE_SURPLUS"
+
+
 def wrapper(
     admit: Admit = everyone,
     *,
@@ -67,7 +73,7 @@ def wrapper(
 
     Every handler is given to gRPC as one that reads its messages itself: gRPC would read the
     message before anybody asked for credentials, never answer a call without one, and wait for one
-    without end. A second message is not read, as gRPC itself does.
+    without end. A second message is refused: nobody could say which of the two was meant.
     """
     logged = _log_at_debug if quiet else _log
     arrivals, questions = Arrivals(message_seconds), Arrivals(conversation_seconds)
@@ -135,12 +141,15 @@ class _Beginning:
         self._admit(self._method, call.metadata)
 
     async def message(self, call: "_Call", context: Any) -> Any:
-        """The call's one message, once it is admitted."""
+        """The call's one message and then its end, once it is admitted."""
         self._admit(self._method, call.metadata)
         message = await self._arrivals.next_message(context)
         if message is grpc.aio.EOF:
             raise MessageMissing
-        return self.read(message)
+        read = self.read(message)
+        if await self._arrivals.next_message(context) is not grpc.aio.EOF:
+            raise MessageSurplus
+        return read
 
     def read(self, message: bytes) -> Any:
         """The message, of the contract's form."""

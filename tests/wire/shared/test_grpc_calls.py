@@ -88,6 +88,23 @@ async def test_a_call_without_a_message_is_refused(
     assert servicer.calls == 0
 
 
+@pytest.mark.parametrize(
+    "path", [*(f"/{NAME}/{method}" for method in SERVED), f"{HEALTH}/Check", f"{HEALTH}/Watch"]
+)
+async def test_a_second_message_is_refused(
+    channel: grpc.aio.Channel, servicer: Scripted, path: str
+) -> None:
+    call = begin(channel, path, metadata=REQUEST)
+    for _ in range(2):
+        await call.write(b"")
+
+    refused = await ended(call)
+
+    assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason_and_request_id(refused) == ("MESSAGE_SURPLUS", "req-1")
+    assert servicer.calls == 0
+
+
 @pytest.mark.parametrize("method", SERVED)
 async def test_a_message_that_does_not_come_is_not_awaited_for_ever(
     servicer: Scripted, method: str
@@ -129,6 +146,7 @@ async def test_health_and_reflection_ask_for_no_credentials(servicer: Scripted) 
     async with served(servicer, admit=nobody) as channel:
         check = begin(channel, f"{HEALTH}/Check")
         await check.write(b"")
+        await check.done_writing()
         assert await check.read()
 
         listing = begin(channel, REFLECTION)

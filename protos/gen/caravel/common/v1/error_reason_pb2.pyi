@@ -241,6 +241,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A call over native gRPC ended without the message that its method takes.
     Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
     """
+    MESSAGE_SURPLUS: _ErrorReason.ValueType  # 97
+    """A call over native gRPC has more than the one message that its method takes.
+    Example: {"reason": "MESSAGE_SURPLUS", "metadata": {}}
+    """
     METHOD_UNKNOWN: _ErrorReason.ValueType  # 76
     """The server has no such gRPC method; reflection lists all.
     Example: {"reason": "METHOD_UNKNOWN", "metadata": {}}
@@ -494,6 +498,10 @@ Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
 MESSAGE_MISSING: ErrorReason.ValueType  # 75
 """A call over native gRPC ended without the message that its method takes.
 Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
+"""
+MESSAGE_SURPLUS: ErrorReason.ValueType  # 97
+"""A call over native gRPC has more than the one message that its method takes.
+Example: {"reason": "MESSAGE_SURPLUS", "metadata": {}}
 """
 METHOD_UNKNOWN: ErrorReason.ValueType  # 76
 """The server has no such gRPC method; reflection lists all.
