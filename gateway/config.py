@@ -1,7 +1,7 @@
 """Envoy's configuration, made from the template envoy.yaml, and the folder of files it reads at
-start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up` writes one of its
-own. What Envoy does stands in envoy.yaml; what the contract says (statuses, codes, which call has
-which place) is put in from the descriptor set, and only ports and paths are decided here."""
+start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up` writes one of
+its own. Envoy's behaviour stands in envoy.yaml; the contract's part (statuses, codes, the place
+of each call) comes from the descriptor set, and only ports and paths are decided here."""
 
 import argparse
 import json

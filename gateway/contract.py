@@ -108,13 +108,13 @@ class Contract:
 
     def access(self, method: MethodDescriptorProto) -> Access:
         """Which principal may make the call."""
-        told = method.options.Extensions[options_pb2.access]
+        stated = method.options.Extensions[options_pb2.access]
         scopes = {value.number: value for value in self.enums[f"{_COMMON}.Scope"].value}
         return Access(
-            principal=options_pb2.Access.Principal.Name(told.principal),
+            principal=options_pb2.Access.Principal.Name(stated.principal),
             scopes=[
                 str(scopes[scope].options.Extensions[options_pb2.scope_name])
-                for scope in told.scopes
+                for scope in stated.scopes
             ],
         )
 
@@ -229,12 +229,12 @@ def _reason(value: EnumValueDescriptorProto, comment: str) -> Reason:
 def _answers(value: EnumValueDescriptorProto) -> Mapping[str, Answer]:
     usual = value.options.Extensions[options_pb2.refusal]
     return {
-        told.name: Answer(
-            grpc_code=told.grpc_code,
-            http_status=told.http_status,
-            retry_after_seconds=told.retry_after_seconds,
+        stated.name: Answer(
+            grpc_code=stated.grpc_code,
+            http_status=stated.http_status,
+            retry_after_seconds=stated.retry_after_seconds,
         )
-        for told in (usual, *usual.others)
+        for stated in (usual, *usual.others)
     }
 
 

@@ -99,9 +99,9 @@ def table(descriptor: Path) -> Table:
 
 
 def _answer(answer: Answer) -> Table:
-    told = {"code": answer.grpc_code, "status": answer.http_status}
+    stated = {"code": answer.grpc_code, "status": answer.http_status}
     seconds = answer.retry_after_seconds
-    return told | ({"retry_after_seconds": seconds} if seconds else {})
+    return stated | ({"retry_after_seconds": seconds} if seconds else {})
 
 
 class _Reader:

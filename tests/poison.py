@@ -19,7 +19,7 @@ from tests.conftest import owner_of
 from tests.makers import CAPABILITIES
 
 SOON = Patience(first_rest=timedelta(0))
-# What the database would refuse of a damage, in any table.
+# The constraints and triggers that would refuse a damage, in any table.
 UNGUARDED = """
     DO $$ DECLARE c record; BEGIN
         FOR c IN SELECT conname, conrelid::regclass AS name FROM pg_constraint

@@ -24,7 +24,8 @@ class Credentials:
     instance: str
     owner_password: str
     application_password: str
-    # What each stand-in provider and its adapter share, by the simulator's names.
+    # The values that each provider of the simulator and its adapter share, by the simulator's
+    # names.
     stand_ins: Mapping[str, str]
 
 

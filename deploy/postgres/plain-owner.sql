@@ -40,7 +40,7 @@ BEGIN
                  SELECT oid, nspname, nspowner FROM pg_namespace
                   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
              ),
-             -- What an extension has stays with it; a table's sequence and type go with the table.
+             -- The objects of an extension stay with it; a table's sequence and type go with the table.
              parts AS (
                  SELECT classid, objid FROM pg_depend
                   WHERE deptype = 'e' OR (deptype IN ('a', 'i') AND (

@@ -1,4 +1,4 @@
--- What the gateway refuses, and how: a reason, a sentence, and what programs may use. The code, the
+-- The gateway's refusals: a reason, a sentence, and what programs may use. The code, the
 -- status and the time to wait are the contract's.
 local contract = require("contract")
 

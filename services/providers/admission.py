@@ -1,5 +1,6 @@
-"""Who may send to a provider now: first a place within its limits, then the breaker's consent. It
-is asynchronous, so that a limiter that several processes share may wait, or ask elsewhere."""
+"""The admission of operations to a provider: first a place within its limits, then the breaker's
+consent. It is asynchronous, so that a limiter that several processes share may wait, or ask
+elsewhere."""
 
 from enum import Enum
 from typing import Protocol
@@ -15,7 +16,7 @@ class Refused(Enum):
     UNAVAILABLE = "unavailable"
 
 
-# What the breaker knows an admitted operation by.
+# The breaker's name of an admitted operation.
 Ticket = int
 
 

@@ -43,10 +43,10 @@ class Access:
 def _refusals() -> Mapping[str, Refusal]:
     found = {}
     for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values:
-        told = value.GetOptions().Extensions[options_pb2.refusal]
+        stated = value.GetOptions().Extensions[options_pb2.refusal]
         if value.number:
             found[value.name] = Refusal(
-                grpc_code=told.grpc_code, retry_after_seconds=told.retry_after_seconds or None
+                grpc_code=stated.grpc_code, retry_after_seconds=stated.retry_after_seconds or None
             )
     return found
 
@@ -66,10 +66,10 @@ def access_by_method(service: str) -> Mapping[str, Access]:
 
 
 def _access(method: Any) -> Access:
-    told = method.GetOptions().Extensions[options_pb2.access]
+    stated = method.GetOptions().Extensions[options_pb2.access]
     return Access(
-        principal=Principal(options_pb2.Access.Principal.Name(told.principal)),
-        scopes=frozenset(_scope_name(scope) for scope in told.scopes),
+        principal=Principal(options_pb2.Access.Principal.Name(stated.principal)),
+        scopes=frozenset(_scope_name(scope) for scope in stated.scopes),
     )
 
 

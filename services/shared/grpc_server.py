@@ -89,7 +89,7 @@ class GrpcServer:
 
     Calls are admitted by `admit`; health and reflection are everybody's, because they tell only
     what the contract does. A call without an access option in the contract cannot be served. A
-    message may have max_bytes. Health says SERVING only while `readiness`, where it is given, tells
+    message may have max_bytes. Health says SERVING only while `readiness`, where it is given, says
     so.
     """
 

@@ -12,7 +12,7 @@ from services.shared.contract import REFUSALS
 
 DOMAIN = "caravel.dev"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_CODE_BY_REASON = {reason: _CODES[told.grpc_code] for reason, told in REFUSALS.items()}
+_CODE_BY_REASON = {reason: _CODES[stated.grpc_code] for reason, stated in REFUSALS.items()}
 # The kind that a refusal of another service becomes, by its code.
 KINDS: dict[grpc.StatusCode, type[errors.DomainError]] = {
     grpc.StatusCode.OUT_OF_RANGE: errors.OutOfRange,
@@ -44,8 +44,8 @@ def retry_after_seconds(error: errors.DomainError) -> int | None:
     None where waiting changes nothing."""
     if error.retry_after_seconds is not None:
         return error.retry_after_seconds
-    told = REFUSALS.get(error.error_reason)
-    return told.retry_after_seconds if told else None
+    stated = REFUSALS.get(error.error_reason)
+    return stated.retry_after_seconds if stated else None
 
 
 def to_status(error: errors.DomainError, request_id: str = "") -> status_pb2.Status:

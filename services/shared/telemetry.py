@@ -24,7 +24,9 @@ RPC_SECONDS = Histogram(
 # As pyproject.toml has it, which an image does not hold.
 VERSION = "0.1.0"
 BUILD = Gauge(
-    "caravel_build_info", "What runs here; always 1.", ["version", "commit", "service", "python"]
+    "caravel_build_info",
+    "Version and build of the process; always 1.",
+    ["version", "commit", "service", "python"],
 )
 REFUSALS = Counter("caravel_refusals_total", "Refused calls, by reason.", ["reason"])
 

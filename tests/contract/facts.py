@@ -27,7 +27,7 @@ class Case:
     provider: str
     kind: Kind
     amounts: tuple[Money, ...]
-    # What makes its provider refuse for good, and the code that the refusal then has.
+    # An operation that its provider refuses definitively, and the code of the refusal.
     refused_by: Mapping[str, str]
     refusal_code: str
     # The effect in the simulator's book that stands for the operation.
@@ -44,9 +44,10 @@ class Case:
     wrap: Callable[[Json], Json] = lambda bare: bare
     # The same where the provider is asked for all that have our reference.
     wrap_found: Callable[[Json], Json] | None = None
-    # What an amount needs more, to be of a form that the provider never gives it.
+    # A suffix that gives an amount a form that the provider never uses.
     malformed_by: float = 0.0
-    # What an adapter asks before its operation and what moves nothing, with its answer by path.
+    # Requests that an adapter sends before its operation and that move nothing, with the answer by
+    # path.
     preparations: Mapping[str, Json] = field(default_factory=dict)
 
     def answer(self, bare: Json, request: web.Request) -> Json:
@@ -77,7 +78,7 @@ class Scheme:
     secret: str
     variable: str
     body: bytes
-    # Whether it signs the time too, so that an old event can be told from a new one.
+    # Whether it signs the time too, so that an old event differs from a new one.
     timed: bool = True
 
 
@@ -95,5 +96,5 @@ class Facts:
     live: Mapping[str, str]
     # The variables of its API in the simulator.
     simulator: Mapping[str, str]
-    # What must never be shown.
+    # The values that must never be shown.
     secrets: tuple[str, ...]

@@ -37,7 +37,7 @@ def provider_environment(url: str) -> dict[str, str]:
     }
 
 
-# What makes a deployment of these variables one with real money.
+# The change that makes a deployment of these variables one with real money.
 LIVE = {"SANDBOX": "false", "SIMULATOR_URL": ""} | {
     name: value for facts in FACTS.values() for name, value in facts.live.items()
 }

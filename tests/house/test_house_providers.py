@@ -108,7 +108,7 @@ def test_tables_of_a_provider_s_page_are_those_of_the_code(name: str) -> None:
 
 
 def test_every_provider_has_a_page_that_says_what_its_success_proves() -> None:
-    headings = ('## What "success" proves', "## Residual risks", "## A real sandbox account")
+    headings = ("## The proof of a success", "## Residual risks", "## A real sandbox account")
     pages = {name: PAGES / f"{name}.md" for name in ADAPTERS}
     missing = [page for page in pages.values() if not page.is_file()]
     check(at(page, 1, "write this page") for page in missing)

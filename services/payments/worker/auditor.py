@@ -49,7 +49,7 @@ class AuditMetrics:
         self._past_deadline = gauge(
             "past_deadline_payments", "Payments that have waited too long.", ("state",)
         )
-        self._set_aside = gauge("set_aside", "What was set aside for a person.", ("kind",))
+        self._set_aside = gauge("set_aside", "Dead letters that wait for a person.", ("kind",))
         self._due = gauge("due_payments", "Payments that are due and claimed by nobody.")
         self._due_oldest = gauge("due_oldest_seconds", "How long the oldest has been.")
         self._published: dict[Gauge, set[tuple[str, ...]]] = {}

@@ -31,7 +31,7 @@ class Api(Protocol):
         ...
 
     def wire(self) -> Wire:
-        """What faults must know of it."""
+        """The declaration of this API for faults."""
         ...
 
     async def close(self) -> None:

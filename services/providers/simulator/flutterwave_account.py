@@ -65,7 +65,7 @@ class FlutterwaveStandIn(Config):
         10**13,
         gt=0,
         le=10**13,
-        description="What its Flutterwave holds in each currency at first, in whole units.",
+        description="The balance of its Flutterwave in each currency at first, in whole units.",
     )
 
 

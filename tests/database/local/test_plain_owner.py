@@ -24,7 +24,7 @@ REVISION = "0010"
 STATEMENTS = PLAIN_OWNER.read_text().strip().removesuffix(";").split(";\n\n")
 PROMPT = b"backend> "
 IS_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
-# What the superuser has, but for what initdb made.
+# The objects of the superuser, without those of initdb.
 OF_SUPERUSERS = """
     SELECT d.datname::text FROM pg_database d JOIN pg_roles r ON r.oid = datdba
      WHERE rolsuper AND datname = current_database()

@@ -159,7 +159,7 @@ def test_roles_made_by_hand_are_as_ours(bare: str) -> None:
 @pytest.mark.parametrize("in_files", [False, True])
 def test_roles_made_in_a_container_are_as_ours(bare: str, tmp_path: Path, in_files: bool) -> None:
     url = make_url(bare)
-    # What PostgreSQL's image has done by then.
+    # The state after the start of PostgreSQL's image.
     _psql(bare, "CREATE DATABASE caravel")
     passwords = {"OWNER_PASSWORD": "it's", "APPLICATION_PASSWORD": "two"}
     given = passwords

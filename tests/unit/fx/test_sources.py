@@ -26,7 +26,7 @@ class FixedClock:
 
 
 def handed(*bases: str) -> Handed:
-    """What a source gets, but for a session: the shipped ones use none."""
+    """The context of a source, without a session: the shipped ones use none."""
     nothing: Any = None
     return Handed(
         clock=FixedClock(),

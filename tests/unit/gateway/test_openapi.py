@@ -181,19 +181,19 @@ def test_every_scheme_that_an_operation_names_is_declared() -> None:
 
 def test_every_reason_that_any_operation_can_have_is_answered_with_its_status() -> None:
     """The native listener alone refuses with the others, and an unknown path is no operation's."""
-    told = set()
+    stated = set()
     for operation in operations().values():
         for status, response in operation["responses"].items():
             description = followed(response)["description"]
             for reason in re.findall(r"^- `([A-Z_]+)`", description, re.MULTILINE):
-                told.add((reason, int(status)))
+                stated.add((reason, int(status)))
     catalogue = read_contract(DESCRIPTOR).answers()
 
-    assert set(catalogue) - {reason for reason, _ in told} == {
+    assert set(catalogue) - {reason for reason, _ in stated} == {
         *("ROUTE_NOT_FOUND", "REQUEST_TOO_SLOW", "MESSAGE_MISSING"),
         *("METHOD_UNKNOWN", "HEALTH_UNKNOWN"),
     }
-    assert told <= {
+    assert stated <= {
         (reason, answer.http_status)
         for reason, answers in catalogue.items()
         for answer in answers.values()

@@ -1,5 +1,5 @@
 """An operation is sent only while it is admitted; a limiter outside this process may take its time,
-or refuse, by the same door."""
+or refuse, through the same interface."""
 
 import asyncio
 
@@ -103,7 +103,7 @@ async def test_the_breaker_is_asked_after_the_wait_for_a_place() -> None:
     admission.leave()
 
     assert await waiting is Refused.UNAVAILABLE
-    # What was refused holds no place.
+    # A refused operation holds no place.
     assert await admission.admit("third", 0.01) is Refused.UNAVAILABLE
 
 

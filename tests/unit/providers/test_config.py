@@ -1,4 +1,4 @@
-"""What a providers process reads, and refuses to start with."""
+"""The settings of a providers process, and those with which it refuses to start."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ def load(**changes: str) -> Any:
 
 @pytest.fixture
 def live(tmp_path: Path) -> dict[str, str]:
-    """What makes a deployment with real money of a sandbox, whose corridor names every offramp."""
+    """The change from a sandbox, whose corridor names every offramp, to a deployment with real
+    money."""
     folder = live_corridors(tmp_path, "local_wallet", "paystack", "flutterwave")
     return LIVE | {"CORRIDORS_DIR": str(folder)}
 

@@ -28,9 +28,9 @@ PACKAGE = "caravel.payments.v1"
 def test_a_reason_has_its_code_and_its_time_to_wait(
     reason: str, code: int, seconds: int | None
 ) -> None:
-    told = REFUSALS[reason]
+    stated = REFUSALS[reason]
 
-    assert (told.grpc_code, told.retry_after_seconds) == (code, seconds)
+    assert (stated.grpc_code, stated.retry_after_seconds) == (code, seconds)
 
 
 def test_every_reason_that_is_sent_is_in_the_table() -> None:

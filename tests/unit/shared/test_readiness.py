@@ -41,7 +41,7 @@ async def test_failures_in_a_row_are_reported_once() -> None:
     assert await Asked().answers(None, AWAY, AWAY, AWAY, AWAY) == [False]
 
 
-async def test_it_is_told_in_the_moment_when_it_has_failed_for_long_enough() -> None:
+async def test_it_is_reported_in_the_moment_when_it_has_failed_for_long_enough() -> None:
     asked = Asked()
 
     # The second failure is four seconds after the last answer, which is just as long as is waited.
@@ -56,10 +56,10 @@ async def test_failures_in_a_row_within_a_shorter_time_are_none() -> None:
         asked.seconds += FAILING_SECONDS / 4
         raise AWAY
 
-    readiness = Readiness(ask, asked.told.append, now=lambda: asked.seconds)
+    readiness = Readiness(ask, asked.reported.append, now=lambda: asked.seconds)
     for failures in range(1, 5):
         await readiness.ask_once()
-        assert asked.told == ([False] if failures == 4 else [])
+        assert asked.reported == ([False] if failures == 4 else [])
 
 
 async def test_the_first_answer_makes_it_ready_again() -> None:

@@ -51,8 +51,8 @@ class AcmeSource:
             query = {"base": base, "app_id": settings.acme_app_id.get_secret_value()}
             async with self._handed.http.get(settings.acme_url, params=query) as answer:
                 answer.raise_for_status()
-                told = await answer.json()
-            self._rates |= {(base, code): Decimal(rate) for code, rate in told.items()}
+                received = await answer.json()
+            self._rates |= {(base, code): Decimal(rate) for code, rate in received.items()}
 
     async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
         rate = self._rates.get((base_currency, quote_currency))

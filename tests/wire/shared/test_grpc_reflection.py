@@ -136,6 +136,6 @@ async def test_a_generic_client_reads_who_may_make_a_call(
 
     method: Any = pool.FindServiceByName(NAME).methods_by_name["Execute"]
     options: Any = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.MethodOptions"))
-    told = options.FromString(method.GetOptions().SerializeToString())
-    access = told.Extensions[pool.FindExtensionByName("caravel.common.v1.access")]
+    stated = options.FromString(method.GetOptions().SerializeToString())
+    access = stated.Extensions[pool.FindExtensionByName("caravel.common.v1.access")]
     assert MessageToDict(access) == {"principal": "SERVICE"}

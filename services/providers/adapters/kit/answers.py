@@ -1,4 +1,4 @@
-"""Results that adapters share: what a provider states of an operation, checked field by field
+"""Results that adapters share: a provider's statement about an operation, checked field by field
 before it counts; an operation that the provider does not have; and an answer that leaves open what
 happened."""
 
@@ -27,14 +27,14 @@ AMBIGUOUS: Mapping[int, str] = {
     404: "reference_unknown",
     422: "request_refused",
 }
-# The codes of what no adapter sends, because nobody is named to pay or to be paid.
+# The codes of operations that no adapter sends, because they name no payer or no recipient.
 PAYMENT_METHOD_MISSING = "payment_method_missing"
 RECIPIENT_MISSING = "recipient_missing"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What a provider's object says of one operation, none of it checked yet."""
+    """A provider's statement about one operation, not checked yet."""
 
     # The provider's word for the object, for example "payout".
     noun: str

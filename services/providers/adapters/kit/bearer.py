@@ -1,5 +1,5 @@
-"""A JSON API that knows us by a bearer key: one account, asked and told over the session of all
-adapters. The meaning of an answer is the adapter's."""
+"""A JSON API that knows us by a bearer key: one account, over the session of all adapters. The
+meaning of an answer is the adapter's."""
 
 import json
 from collections.abc import Mapping

@@ -202,7 +202,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
     """
     PAYMENT_UNREADABLE: _ErrorReason.ValueType  # 63
-    """A part of the payment's record cannot be read; it must be mended first.
+    """A part of the payment's record cannot be read; it must be repaired first.
     Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
     """
     FIELD_UNKNOWN: _ErrorReason.ValueType  # 64
@@ -268,8 +268,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
     """
     PAYMENT_ON_HOLD: _ErrorReason.ValueType  # 96
-    """The payment waits for a person of ours, who may make it possible again; a webhook tells when its
-    status changes.
+    """The payment waits for a person of ours, who may make it possible again; a webhook reports the change of its status.
     Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
     """
     CORRIDOR_AMBIGUOUS: _ErrorReason.ValueType  # 100
@@ -460,7 +459,7 @@ ATTEMPT_NOT_OPEN: ErrorReason.ValueType  # 62
 Example: {"reason": "ATTEMPT_NOT_OPEN", "metadata": {"transaction_id": "pay_01j…"}}
 """
 PAYMENT_UNREADABLE: ErrorReason.ValueType  # 63
-"""A part of the payment's record cannot be read; it must be mended first.
+"""A part of the payment's record cannot be read; it must be repaired first.
 Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 FIELD_UNKNOWN: ErrorReason.ValueType  # 64
@@ -526,8 +525,7 @@ FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
 Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
 """
 PAYMENT_ON_HOLD: ErrorReason.ValueType  # 96
-"""The payment waits for a person of ours, who may make it possible again; a webhook tells when its
-status changes.
+"""The payment waits for a person of ours, who may make it possible again; a webhook reports the change of its status.
 Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
 """
 CORRIDOR_AMBIGUOUS: ErrorReason.ValueType  # 100

@@ -52,8 +52,8 @@ class DeadLetter(_message.Message):
         UNREADABLE: DeadLetter._Kind.ValueType  # 5
         """A row of the database that cannot be read, whoever has met it: a payment, an event of its
         history, an attempt, a quote, an endpoint, an entry of a log. It is listed until its row is
-        mended, in the database. Tried again it is read again. Discarded it is listed no more, until
-        the row has been mended and breaks anew.
+        repaired, in the database. Tried again it is read again. A discarded one is listed no more,
+        until the row has been repaired and fails again.
         """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
@@ -74,8 +74,8 @@ class DeadLetter(_message.Message):
     UNREADABLE: DeadLetter.Kind.ValueType  # 5
     """A row of the database that cannot be read, whoever has met it: a payment, an event of its
     history, an attempt, a quote, an endpoint, an entry of a log. It is listed until its row is
-    mended, in the database. Tried again it is read again. Discarded it is listed no more, until
-    the row has been mended and breaks anew.
+    repaired, in the database. Tried again it is read again. A discarded one is listed no more,
+    until the row has been repaired and fails again.
     """
 
     @_typing.final

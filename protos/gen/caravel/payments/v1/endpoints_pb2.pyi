@@ -150,7 +150,7 @@ class ListEndpointsResponse(_message.Message):
 
     @_builtins.property
     def unreadable_endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of endpoints whose record cannot be read, nearly always none. We mend the record."""
+        """Ids of endpoints whose record cannot be read, nearly always none. We repair the record."""
 
     def __init__(
         self,

@@ -570,8 +570,8 @@ class Corridor(_message.Message):
     destination_country: _builtins.str
     """ISO 3166 code of the country of the payout."""
     destination_currency: _builtins.str
-    """ISO 4217 code of the payout's currency. Where several corridors have it, a payment must name its
-    destination_country.
+    """ISO 4217 code of the payout's currency. Where several corridors have it, a payment must name
+    its destination_country.
     """
     minimum_usd: _builtins.str
     """Smallest amount, decimal text in US dollars."""
@@ -881,7 +881,7 @@ class ListPaymentEventsResponse(_message.Message):
     @_builtins.property
     def unreadable_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers (`sequence`) of events of this history whose record cannot be read, nearly always none.
-        They happened, and we mend the record.
+        They happened, and we repair the record.
         """
 
     def __init__(

@@ -92,8 +92,8 @@ class PaymentServiceServicer:
 
     def CreatePayment(self, request, context):
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-        with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
-        safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        with the same body answers with the first answer again and `idempotent-replayed: true`, so it
+        is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
         CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
         AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
         CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,

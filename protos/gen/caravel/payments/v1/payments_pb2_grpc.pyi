@@ -38,8 +38,8 @@ class PaymentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PaymentServiceAsyncStub: ...
     CreatePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreatePaymentRequest, _payments_pb2.Payment]
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-    with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
-    safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    with the same body answers with the first answer again and `idempotent-replayed: true`, so it
+    is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
     CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
     AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
     CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
@@ -102,8 +102,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreatePaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-    with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
-    safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    with the same body answers with the first answer again and `idempotent-replayed: true`, so it
+    is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
     CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
     AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
     CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
@@ -169,8 +169,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
-        with the same body answers with the first answer again and `idempotent-replayed: true`, so it is
-        safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        with the same body answers with the first answer again and `idempotent-replayed: true`, so it
+        is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
         CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
         AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
         CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,

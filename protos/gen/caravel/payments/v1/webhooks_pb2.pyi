@@ -44,7 +44,7 @@ class WebhookReceipt(_message.Message):
         """Verified, and about a payment that we do not know: kept, and listed for operators."""
 
     class Result(_Result, metaclass=_ResultEnumTypeWrapper):
-        """What we did with the webhook."""
+        """The result of a received webhook."""
 
     RESULT_UNSPECIFIED: WebhookReceipt.Result.ValueType  # 0
     """Never sent."""

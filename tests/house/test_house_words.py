@@ -1,0 +1,113 @@
+"""One word for one thing: docs/words.md has the words of the project and those that are not used;
+contracts, documents, comments, texts and names keep to it."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from gateway.contract import read_contract
+from gateway.openapi import DESCRIPTOR
+from services.payments.domain.attempt import AttemptState
+from services.payments.domain.holds import HoldReason
+from services.payments.domain.payment import State
+from tests.house import prose
+from tests.house.places import ROOT, at, check
+
+PAGE = ROOT / "docs" / "words.md"
+GLOSSARY = "## The glossary"
+UNUSED = "## Words that are not used"
+# Enums whose values are words of the glossary.
+ENUMS = (
+    "caravel.payments.v1.Payment.Status",
+    "caravel.payments.v1.Quote.State",
+    "caravel.payments.v1.DeadLetter.Kind",
+    "caravel.payments.v1.WebhookReceipt.Result",
+    "caravel.payments.v1.ResolveAttemptRequest.Outcome",
+    "caravel.providers.v1.OperationKind",
+    "caravel.providers.v1.Outcome",
+)
+
+
+# Files outside of payments that wait as well, by the name of the file.
+WAITING = frozenset({"hearing", "refunding", "writing", "swept", "test_plants", "makers"})
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The rows of the table under a heading of the page: the first cell, and the second."""
+    section = PAGE.read_text().partition(f"{heading}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (.+?) \| (.+) \|$", section, re.MULTILINE)
+    return dict(cells[1:])
+
+
+@cache
+def unused() -> dict[str, str]:
+    """Each word that is not used, with the words to use instead."""
+    table = rows(UNUSED).items()
+    return {word: instead for listed, instead in table for word in listed.split(", ")}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    return re.compile(rf"\b({'|'.join(map(re.escape, unused()))})\b", re.IGNORECASE)
+
+
+def pieces(path: Path) -> Iterator[prose.Piece]:
+    """All that a reader reads in a file: sentences and, of code, texts and names."""
+    yield from prose.paragraphs(path)
+    if path.suffix == ".py":
+        yield from prose.names(path)
+        yield from prose.texts(path)
+
+
+@cache
+def findings(path: Path) -> tuple[str, ...]:
+    """Each word in the file that is not used, as a line of a report."""
+    found = {
+        (piece.line, word.lower())
+        for piece in pieces(path)
+        for word in _pattern().findall(re.sub(r"`[^`]*`", "", piece.text))
+    }
+    return tuple(
+        at(path, line, f'"{word}": write {unused()[word]}') for line, word in sorted(found)
+    )
+
+
+def is_waiting(path: Path) -> bool:
+    """Whether the file belongs to payments, or names its modules, and is not rewritten yet."""
+    return "payments" in path.parts or path.stem in WAITING
+
+
+def test_words_that_are_not_used_appear_nowhere() -> None:
+    paths = [path for path in prose.sources() if path != PAGE and not is_waiting(path)]
+    check(finding for path in paths for finding in findings(path))
+
+
+def test_names_of_files_and_folders_use_the_words_as_well() -> None:
+    check(
+        at(path, 1, f'"{word}" in the name: write {unused()[word]}')
+        for path in prose.sources()
+        if not is_waiting(path)
+        for word in _pattern().findall(" ".join(map(prose.words_of, path.relative_to(ROOT).parts)))
+    )
+
+
+def test_glossary_has_each_word_once_in_one_line() -> None:
+    terms = [term for row in rows(GLOSSARY) for term in row.split(", ")]
+    assert len(terms) > 50
+    assert not {term for term in terms if terms.count(term) > 1}
+    assert not set(terms) & unused().keys()
+
+
+def test_glossary_spells_the_states_outcomes_and_reasons_as_the_contract_does() -> None:
+    contract = read_contract(DESCRIPTOR)
+    values = {
+        *(value.name for name in ENUMS for value in contract.enums[name].value if value.number),
+        *State,
+        *AttemptState,
+        *HoldReason,
+    }
+    written = set(re.findall(r"`(\w+)`", "\n".join(rows(GLOSSARY).values())))
+    check(
+        at(PAGE, 1, f"{value} is a word of the contract; explain it") for value in values - written
+    )
