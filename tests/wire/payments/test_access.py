@@ -40,7 +40,7 @@ def call(service: Service, method: Any, metadata: tuple[tuple[str, str], ...] = 
     """The call with an empty message."""
     stub = getattr(service, SERVICES[method.containing_service.name])
     request: Any = GetMessageClass(method.input_type)
-    return getattr(stub, method.name)(request(), metadata=metadata, timeout=10)
+    return getattr(stub, method.name)(request(), metadata=metadata, timeout=60)
 
 
 async def reason_of(made: Any) -> str:
