@@ -45,16 +45,24 @@ async def search(
 async def _slices(
     connection: AsyncConnection, source: Source[Any], after: Place
 ) -> AsyncIterator[tuple[Sequence[tuple[Any, ...]], Sequence[UnreadableRow]]]:
-    key = tuple(source.table.primary_key)
+    table, key = source.table, tuple(source.table.primary_key)
     while True:
-        following = select(*key).order_by(*key).limit(SLICE_ROWS)
+        following = select(table).order_by(*key).limit(SLICE_ROWS)
         if after is not None:
             following = following.where(tuple_(*key) > tuple_(*after))
-        keys = [tuple(row) for row in await connection.execute(following)]
+        try:
+            rows = (await connection.execute(following)).all()
+            keys = [tuple(row._mapping[column] for column in key) for row in rows]
+            unreadable: Sequence[UnreadableRow] = read_each(source, rows)[1]
+        except UNDECODABLE:
+            keys = [
+                tuple(row) for row in await connection.execute(following.with_only_columns(*key))
+            ]
+            unreadable = await _read(connection, source, keys)
         if not keys:
             return
         after = keys[-1]
-        yield keys, await _read(connection, source, keys)
+        yield keys, unreadable
 
 
 async def _read(
