@@ -5,15 +5,15 @@ tests/e2e."""
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from services.payments.domain.attempt import Answer, Capabilities, Outcome, Step
-from services.payments.domain.quote import Fees, RateTrail
-from services.payments.ports import (
+from services.payments.mesh.ports import (
     FeeQuery,
     IncomingWebhook,
     ProviderCall,
     ProviderEvent,
     RateQuery,
 )
+from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
+from services.payments.model.quote import Fees, RateTrail
 from services.shared.errors import DomainError, NotAuthenticated
 from tests.makers import CAPABILITIES, FEES, make_trail
 

@@ -4,7 +4,8 @@ there with the expected ones, by their causes, actors and very facts."""
 from dataclasses import replace
 from typing import Any
 
-from services.payments.domain.attempt import (
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
     Attempt,
@@ -12,8 +13,7 @@ from services.payments.domain.attempt import (
     Outcome,
     Step,
 )
-from services.payments.domain.payment import Failure, State
-from services.payments.steps import Change, Work
+from services.payments.model.payment import Failure, State
 from tests.makers import make_attempt, make_work
 
 # An event's cause, its actor, and what it rests on.

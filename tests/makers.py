@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.payments.domain.attempt import (
+from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
+from services.payments.engine.decisions.facts import Plan, Work
+from services.payments.model.attempt import (
     Answer,
     Attempt,
     AttemptState,
@@ -15,9 +17,8 @@ from services.payments.domain.attempt import (
     Step,
     intend,
 )
-from services.payments.domain.delivery import Delivery
-from services.payments.domain.payment import Payment, Recipient, State
-from services.payments.domain.quote import (
+from services.payments.model.payment import Payment, Recipient, State
+from services.payments.model.quote import (
     Conditions,
     FeeLine,
     Fees,
@@ -28,8 +29,8 @@ from services.payments.domain.quote import (
     Terms,
     agree_terms,
 )
-from services.payments.ports import NewPayment
-from services.payments.steps import STEP_OF_STATE, Decider, Plan, Work
+from services.payments.orders.ports import NewPayment
+from services.payments.webhooks_out.delivery import Delivery
 from services.shared.ids import new_id
 from services.shared.money import Money
 

@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.domain.attempt import Answer, Outcome, Step
-from services.payments.failures import Patience
-from services.payments.ports import Arrival, ProviderEvent
-from services.payments.steps import Decider
-from services.payments.store import PostgresInbox, PostgresWork
-from services.payments.worker.claims import Claims
+from services.payments.engine.claims import Claims
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.quarantine import Patience
+from services.payments.engine.store.work import PostgresWork
+from services.payments.mesh.ports import ProviderEvent
+from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.webhooks_in.ports import Arrival
+from services.payments.webhooks_in.store import PostgresInbox
 from services.shared.ids import encode_id
 from tests.conftest import owner_of
 from tests.makers import CAPABILITIES

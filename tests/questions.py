@@ -1,7 +1,8 @@
 """The questions that come before a refund, answered: no payout was paid, or each has come back."""
 
-from services.payments.domain.attempt import Answer, Outcome
-from services.payments.steps import Decider, Plan
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Plan
+from services.payments.model.attempt import Answer, Outcome
 
 NOT_PAID = Answer(outcome=Outcome.ABSENT)
 

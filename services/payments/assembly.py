@@ -10,17 +10,18 @@ from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Any, TypeVar
 
-from caravel.payments.v1 import (
-    admin_pb2_grpc,
-    endpoints_pb2_grpc,
-    payments_pb2_grpc,
-    webhooks_pb2_grpc,
-)
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from services.payments.auth import Authenticator
-from services.payments.batcher import Batcher
-from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
+from services.payments.audit.auditor import METRICS, Auditor
+from services.payments.audit.checks import PostgresAudit
+from services.payments.audit.verify import verify
+from services.payments.audit.watch import PostgresWatch
+from services.payments.audit.watcher import WATCH_METRICS, Watcher
+from services.payments.base import wake
+from services.payments.base.batcher import Batcher
+from services.payments.base.convert import decode_payment, encode_payment
+from services.payments.base.database import opened_database
+from services.payments.base.idempotency import Created
+from services.payments.base.readiness import DatabaseReadiness
+from services.payments.base.wake import Alarm
 from services.payments.config import (
     AuditSettings,
     DatabaseSettings,
@@ -28,51 +29,43 @@ from services.payments.config import (
     ServiceSettings,
     WorkerSettings,
 )
-from services.payments.convert import decode_payment, encode_event, encode_payment
-from services.payments.domain.overdue import expected_times
-from services.payments.endpoints import Endpoints
-from services.payments.operating import Operating
-from services.payments.ports import (
-    EndpointStore,
-    FeeBook,
-    Inbox,
-    Operations,
-    PaymentStore,
-    Providers,
-    Rates,
-    WorkStore,
-)
-from services.payments.pricing import Pricing
-from services.payments.sender import SEND_SECONDS, open_sender
-from services.payments.servicer import (
-    AdminServicer,
-    EndpointServicer,
-    PaymentServicer,
-    WebhookServicer,
-)
-from services.payments.steering import Steering
-from services.payments.steps import Decider
-from services.payments.store import (
-    Alarm,
-    DatabaseReadiness,
-    PostgresAudit,
-    PostgresEndpoints,
-    PostgresInbox,
-    PostgresOperations,
-    PostgresOutbox,
-    PostgresPayments,
-    PostgresWatch,
-    PostgresWork,
-    wake,
-)
-from services.payments.usecases import Created, Creation, PaymentOrder, Reading
-from services.payments.webhooks import Webhooks
-from services.payments.worker import Deliverer, Worker
-from services.payments.worker.auditor import METRICS, Auditor
-from services.payments.worker.watcher import WATCH_METRICS, Watcher
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.ports import WorkStore
+from services.payments.engine.store.work import PostgresWork
+from services.payments.engine.worker import Worker
+from services.payments.merchants.authoriser import Authenticator
+from services.payments.mesh.fees import GrpcFees
+from services.payments.mesh.fx import GrpcRates
+from services.payments.mesh.ports import FeeBook, Providers, Rates
+from services.payments.mesh.providers import GrpcProviders
+from services.payments.model.timing import expected_times
+from services.payments.operators.ports import Operations
+from services.payments.operators.servicer import AdminServicer
+from services.payments.operators.store.operations import PostgresOperations
+from services.payments.operators.usecases import Operating
+from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.creation import Creation, PaymentOrder
+from services.payments.orders.ports import PaymentStore
+from services.payments.orders.pricing import Pricing
+from services.payments.orders.quotes import Quotes
+from services.payments.orders.reading import Reading
+from services.payments.orders.refunds import Refunds
+from services.payments.orders.servicer import PaymentServicer
+from services.payments.orders.store.payments import PostgresPayments
+from services.payments.webhooks_in.ports import Inbox
+from services.payments.webhooks_in.servicer import WebhookServicer
+from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.usecases import Webhooks
+from services.payments.webhooks_out.convert import encode_event
+from services.payments.webhooks_out.deliverer import Deliverer
+from services.payments.webhooks_out.ports import EndpointStore
+from services.payments.webhooks_out.sender import SEND_SECONDS, open_sender
+from services.payments.webhooks_out.servicer import EndpointServicer
+from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
+from services.payments.webhooks_out.store.outbox import PostgresOutbox
+from services.payments.webhooks_out.usecases import Endpoints
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
-from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
 from services.shared.errors import CannotStart, Unavailable
 from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
@@ -119,28 +112,20 @@ def build_server(
         Authenticator(sandbox=config.sandbox).admit,
         readiness=partial(Readiness, ready) if ready else None,
     )
-    server.add(
-        payments_pb2_grpc.add_PaymentServiceServicer_to_server,
-        PaymentServicer(creating, Reading(pricing, store), Steering(work, encode_payment), pricing),
-        "caravel.payments.v1.PaymentService",
-    )
-    server.add(
-        webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
-        WebhookServicer(
-            Webhooks(providers, inbox, sandbox=config.sandbox, waiting_max=config.waiting_max)
+    webhooks = Webhooks(providers, inbox, sandbox=config.sandbox, waiting_max=config.waiting_max)
+    for servicer in (
+        PaymentServicer(
+            creating,
+            Reading(store),
+            Cancelling(work),
+            Refunds(work, encode_payment),
+            Quotes(pricing, store),
         ),
-        "caravel.payments.v1.WebhookService",
-    )
-    server.add(
-        endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
+        WebhookServicer(webhooks),
         EndpointServicer(Endpoints(endpoints, config.targets)),
-        "caravel.payments.v1.EndpointService",
-    )
-    server.add(
-        admin_pb2_grpc.add_AdminServiceServicer_to_server,
         AdminServicer(Operating(operations, providers, random.random)),
-        "caravel.payments.v1.AdminService",
-    )
+    ):
+        servicer.add_to(server)
     return server
 
 
@@ -163,7 +148,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
     corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
     async with (
-        _database(config, "caravel-payments", pool_size=10) as engine,
+        opened_database(_url(config), "caravel-payments", pool_size=10) as engine,
         open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
         _providers_channel(config) as providers,
@@ -193,7 +178,7 @@ async def assemble_worker(
 ) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone."""
     async with (
-        _database(config, "caravel-worker", pool_size=8) as engine,
+        opened_database(_url(config), "caravel-worker", pool_size=8) as engine,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
         _providers_channel(config) as providers,
         open_sender(SystemClock(), config.targets) as sender,
@@ -224,7 +209,7 @@ async def assemble_worker(
 
         stopping = asyncio.Event()
         alarm = Alarm(
-            config.database_url.get_secret_value(),
+            _url(config),
             {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake},
         )
         async with alarm.listening(), _auditing(config), _readiness(config) as ready:
@@ -242,8 +227,8 @@ async def assemble_worker(
 @asynccontextmanager
 async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
     """The audit as it runs."""
-    async with _database(
-        config,
+    async with opened_database(
+        _url(config),
         "caravel-audit",
         pool_size=1,
         statement_seconds=VERIFY_STATEMENT_SECONDS,
@@ -254,14 +239,20 @@ async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
         )
 
 
+async def run_verify(config: AuditSettings) -> tuple[str, bool]:
+    """What an audit of everything finds, as a person reads it, and whether everything holds."""
+    async with assemble_audit(config) as audit:
+        return await verify(audit)
+
+
 @asynccontextmanager
 async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
     """The audit beside the work, on a connection of its own."""
     if not config.audit_seconds:
         yield
         return
-    async with _database(
-        config,
+    async with opened_database(
+        _url(config),
         "caravel-auditor",
         pool_size=1,
         statement_seconds=AUDIT_STATEMENT_SECONDS,
@@ -282,33 +273,13 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-@asynccontextmanager
-async def _database(
-    config: DatabaseSettings,
-    application: str,
-    *,
-    pool_size: int,
-    statement_seconds: int = STATEMENT_SECONDS,
-    reads_all: bool = False,
-) -> AsyncIterator[AsyncEngine]:
-    url = config.database_url.get_secret_value()
-    engine = open_engine(
-        url,
-        pool_size=pool_size,
-        application=application,
-        statement_seconds=statement_seconds,
-        reads_all=reads_all,
-    )
-    try:
-        await refuse_unsafe_durability(engine)
-        yield engine
-    finally:
-        await engine.dispose()
+def _url(config: DatabaseSettings) -> str:
+    return config.database_url.get_secret_value()
 
 
 @asynccontextmanager
 async def _readiness(config: DatabaseSettings) -> AsyncIterator[Ask]:
-    with closing(DatabaseReadiness(config.database_url.get_secret_value())) as database:
+    with closing(DatabaseReadiness(_url(config))) as database:
         yield database.ask
 
 

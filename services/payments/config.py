@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.payments.domain.addresses import Targets
+from services.payments.webhooks_out.addresses import Targets
 from services.shared.env import Field, SecretStr, Settings
 
 

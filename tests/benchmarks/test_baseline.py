@@ -10,7 +10,7 @@ from deploy.local.paths import CORRIDORS
 from services.fees.domain import calculate, schedule_on
 from services.fx.ports import RateSource
 from services.fx.sources import EcbSource, SyntheticSource
-from services.payments.domain import quote
+from services.payments.model import quote
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridor, load_corridors
 from services.shared.money import Money, parse_amount

@@ -14,31 +14,33 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
-from services.payments.clients import GrpcFees, GrpcProviders, GrpcRates
-from services.payments.domain.attempt import Answer, AttemptState
-from services.payments.domain.delivery import Delivery, Reply
-from services.payments.domain.payment import PaymentNotFound
-from services.payments.failures import Lease
-from services.payments.ports import (
-    Arrival,
-    EventSender,
+from services.payments.base.idempotency import StoredAnswer
+from services.payments.engine.decisions.decider import STEP_OF_STATE
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.ports import WorkStore, WorkTransaction
+from services.payments.engine.quarantine import Lease
+from services.payments.engine.store.work import PostgresWork
+from services.payments.mesh.fees import GrpcFees
+from services.payments.mesh.fx import GrpcRates
+from services.payments.mesh.ports import (
     FeeBook,
     FeeQuery,
-    Inbox,
-    NewPayment,
-    PaymentStore,
     ProviderCall,
     Providers,
     RateQuery,
     Rates,
-    Receipt,
-    StoredAnswer,
-    WorkStore,
-    WorkTransaction,
 )
-from services.payments.sender import HttpSender
-from services.payments.steps import STEP_OF_STATE, Change, Work
-from services.payments.store import PostgresInbox, PostgresPayments, PostgresWork, payments
+from services.payments.mesh.providers import GrpcProviders
+from services.payments.model.attempt import Answer, AttemptState
+from services.payments.model.payment import PaymentNotFound
+from services.payments.orders.ports import NewPayment, PaymentStore
+from services.payments.orders.store import payments
+from services.payments.orders.store.payments import PostgresPayments
+from services.payments.webhooks_in.ports import Arrival, Inbox, Receipt
+from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_out.delivery import Delivery, Reply
+from services.payments.webhooks_out.ports import EventSender
+from services.payments.webhooks_out.sender import HttpSender
 from services.shared.db import transaction
 from services.shared.errors import DomainError
 from tests.chaos.failpoints import Failpoints

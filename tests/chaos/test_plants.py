@@ -13,15 +13,20 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.child import Spec
-from services.payments import clients
-from services.payments.domain.attempt import Answer, AttemptState, Outcome, Step
-from services.payments.domain.delivery import Delivery, DeliveryState, Reply, Verdict
-from services.payments.domain.payment import Failure, PaymentBusy, PaymentNotRefundable, State
-from services.payments.ports import Arrival, ProviderCall, ProviderEvent, Receipt
-from services.payments.steps import Decider, Work, refund_on_request
-from services.payments.store import PostgresInbox, PostgresPayments, work, writing
-from services.payments.store.work import PostgresWorkTransaction
-from services.payments.worker import Deliverer
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Work
+from services.payments.engine.decisions.ways_back import refund_on_request
+from services.payments.engine.store import work, writing
+from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.mesh import providers as clients
+from services.payments.mesh.ports import ProviderCall, ProviderEvent
+from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.payment import Failure, PaymentBusy, PaymentNotRefundable, State
+from services.payments.orders.store.payments import PostgresPayments
+from services.payments.webhooks_in.ports import Arrival, Receipt
+from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_out.deliverer import Deliverer
+from services.payments.webhooks_out.delivery import Delivery, DeliveryState, Reply, Verdict
 from services.providers.adapters.local_wallet import translate as local_wallet
 from services.providers.adapters.stripe import Stripe
 from services.providers.domain import Kind, Operation, Webhook

@@ -13,7 +13,10 @@ PARAMETERS = 6
 # A migration is written once, in the order of what it does.
 UNMEASURED = "migrations"
 MONEY_PATH = re.compile(
-    r"services/(shared/money\.py|\w+/(domain(\.py|/.+)|usecases\.py|convert\.py|pricing\.py))"
+    r"services/(shared/money\.py"
+    # Intervals may have a fraction.
+    r"|payments/(model/(?!timing)\w+|\w+/(domain|convert|decisions/.+)|orders/\w+)\.py"
+    r"|\w+/(domain|usecases|convert)\.py)"
 )
 SLEEPLESS = tuple(f"tests/{ring}" for ring in ("unit", "wire", "database", "contract", "e2e"))
 

@@ -17,7 +17,7 @@ from tests.house.places import ROOT, at, check
 PAGE = ROOT / "docs" / "metrics.md"
 TEXT = PAGE.read_text()
 MODULES = {name: f"services.{name}.__main__" for name in mesh.SERVICES}
-MODULES["worker"] = "services.payments.worker.__main__"
+MODULES["worker"] = "services.payments.worker"
 ROW = re.compile(r"^\| `(caravel_\w+)` \| (\w+) \| ([^|]*)\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 

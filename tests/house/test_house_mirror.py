@@ -1,4 +1,5 @@
-"""Tests mirror the code: services/fees/usecases.py has tests/<ring>/fees/test_usecases.py."""
+"""Tests mirror the code: services/fees/usecases.py has tests/<ring>/fees/test_usecases.py, and a
+module of a room of payments has its test in the folder of that room."""
 
 from pathlib import Path
 
@@ -15,6 +16,23 @@ ELSEWHERE = {
     "ports": "only Protocols",
     "tables": "the database ring builds and asks them",
     "settings": "settings of the adapters, held to the README by test_house_documents",
+    "payments/base/columns": "lists of columns, which every statement of the database ring has",
+    "payments/base/database": "the processes open it, and refuse to: test_refusals_to_start",
+    "payments/base/attempt_rows": "every test of the engine's store walks through it",
+    "payments/base/idempotency_store": "asked by every creation and refund of the database ring",
+    "payments/base/wake": "the worker's own tests wait for it: engine/test_worker",
+    "payments/base/view": "webhooks_out/test_convert reads what it makes",
+    "payments/engine/written": "cancelling and refunds are written by it: orders",
+    "payments/operators/store/dead_letters": "asked by every wire test of operators",
+    "payments/operators/store/operations": "asked by every wire test of operators",
+    "payments/model/endpoint": "made by every test of endpoints",
+    "payments/model/operator": "made by every test of operators",
+    "payments/base/sources": "each damage is read by it: base/test_unreadable_rows_by_every_damage",
+    "payments/base/times": "each damage is shown by it: base/test_unreadable_rows_by_every_damage",
+    "payments/webhooks_in/store": "asked by the wire tests of webhooks_in",
+    "payments/base/unreadable": "a row is read or named by it: base/test_unreadable_rows",
+    "payments/verify": "prints what audit/verify makes: the e2e ring",
+    "payments/worker": "starts the process: the e2e ring",
     "shared/clock": "one line over the system's clock; a test brings its own",
     "shared/errors": "classes without behaviour; what becomes of them is grpc_status's",
 }
@@ -30,9 +48,13 @@ def _is_mirrored(module: Path) -> bool:
     relative = module.relative_to(ROOT / "services")
     service = relative.parts[0]
     names = {module.stem, *relative.parts[1:-1]}
+    # payments has rooms, and the tests of each are in a folder of its name.
+    room = set(relative.parts[1:2]) if service == "payments" and len(relative.parts) > 2 else set()
     tests = files("test_*.py", below=tuple(f"tests/{ring}" for ring in RINGS))
     return any(
-        f"_{name}_" in f"_{test.stem}_" and (service in test.parts or "contract" in test.parts)
+        f"_{name}_" in f"_{test.stem}_"
+        and (service in test.parts or "contract" in test.parts)
+        and room <= set(test.parts)
         for name in names
         for test in tests
     )

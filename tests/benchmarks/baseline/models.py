@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import DeclarativeBase
 
-from services.payments import tables
+from services.payments.base import tables
 
 
 class Base(DeclarativeBase):

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from services.payments.domain.delivery import Delivery, DeliveryState, Verdict
-from services.payments.ports import Arrival, Receipt
-from services.payments.store import PostgresInbox, inbox
-from services.payments.worker.deliverer import Deliverer
+from services.payments.webhooks_in import store as inbox
+from services.payments.webhooks_in.ports import Arrival, Receipt
+from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_out.deliverer import Deliverer
+from services.payments.webhooks_out.delivery import Delivery, DeliveryState, Verdict
 from services.providers.adapters.stripe import client as stripe
 from services.providers.adapters.stripe import translate
 from services.providers.domain import Webhook, WebhookEvent

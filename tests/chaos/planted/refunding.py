@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from services.payments.domain.attempt import AttemptState, Capabilities
-from services.payments.domain.payment import PaymentBusy, PaymentNotRefundable, State
-from services.payments.steps import Plan, Work, before_refund, ways_back
-from services.payments.store import work
+from services.payments.engine.decisions import before_refund, ways_back
+from services.payments.engine.decisions.facts import Plan, Work
+from services.payments.engine.store import work
+from services.payments.model.attempt import AttemptState, Capabilities
+from services.payments.model.payment import PaymentBusy, PaymentNotRefundable, State
 from tests.chaos.planted.plant import Patches
 
 NextRefund = Callable[[Work], int]

@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from services.payments import clients
-from services.payments.domain.attempt import Answer, Attempt, Capabilities, Outcome
-from services.payments.domain.payment import Failure
-from services.payments.ports import ProviderCall
-from services.payments.steps import Change, Decider, Work, moves
-from services.payments.steps.moves import retire
-from services.payments.steps.unknowns import Unknowns
+from services.payments.engine.decisions import moves
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.moves import retire
+from services.payments.engine.decisions.unknowns import Unknowns
+from services.payments.mesh import providers as clients
+from services.payments.mesh.ports import ProviderCall
+from services.payments.model.attempt import Answer, Attempt, Capabilities, Outcome
+from services.payments.model.payment import Failure
 from tests.chaos.planted.plant import Patches
 
 # The failure codes where no answer came in time.

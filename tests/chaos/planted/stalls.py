@@ -9,9 +9,9 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from services.payments.steps import Work
-from services.payments.store.work import PostgresWorkTransaction
-from services.payments.worker import Worker
+from services.payments.engine.decisions.facts import Work
+from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.engine.worker import Worker
 from tests.chaos.planted.plant import Patches
 
 # Says: stop yourself the next time that you are about to mark so many payments as sent.

@@ -10,12 +10,16 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.payments.convert import encode_payment
-from services.payments.domain.attempt import Answer, Attempt, AttemptState
-from services.payments.ports import IdempotencyKey, StoredAnswer
-from services.payments.steps import Work
-from services.payments.store import merchant_news, payments, rows, work, writing
-from services.payments.store.work import PostgresWorkTransaction
+from services.payments.base import rows
+from services.payments.base.convert import encode_payment
+from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.base.rows import EVENT_COLUMNS
+from services.payments.engine.decisions.facts import Work
+from services.payments.engine.store import work, writing
+from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.model.attempt import Answer, Attempt, AttemptState
+from services.payments.orders.store import payments
+from services.payments.webhooks_out.store import outbox_writer as merchant_news
 from services.shared import db
 from services.shared.db import connected
 from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches
@@ -30,7 +34,7 @@ def unguarded_write(patches: Patches) -> None:
     """A payment is written over, whoever has changed it meanwhile. Two events of one number would
     still refuse it all; so existing messages, postings and events are left."""
     patches.reword(writing, "_WRITE", f"AND {VERSION} AND {TOKEN}", "")
-    noted = f"AS r({payments.EVENT_COLUMNS})\n         WHERE {writing._STANDS}"
+    noted = f"AS r({EVENT_COLUMNS})\n         WHERE {writing._STANDS}"
     patches.reword(writing, "_WRITE", noted, f"{noted} {LEFT_OUT}")
     patches.reword(writing, "_WRITE", "FROM posting\n    )", f"FROM posting {LEFT_OUT})")
     columns = "event_type text, body text)"

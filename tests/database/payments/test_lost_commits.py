@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.batcher import Batcher
-from services.payments.convert import encode_payment
-from services.payments.domain.payment import State
-from services.payments.ports import NewPayment, Receipt, StoredAnswer
-from services.payments.steering import RefundOrder, Steering
-from services.payments.store import (
-    PostgresEndpoints,
-    PostgresInbox,
-    PostgresOutbox,
-    PostgresPayments,
-    PostgresWork,
-)
+from services.payments.base.batcher import Batcher
+from services.payments.base.convert import encode_payment
+from services.payments.base.idempotency import StoredAnswer
+from services.payments.engine.store.work import PostgresWork
+from services.payments.model.payment import State
+from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.ports import NewPayment
+from services.payments.orders.refunds import RefundOrder, Refunds
+from services.payments.orders.store.payments import PostgresPayments
+from services.payments.webhooks_in.ports import Receipt
+from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
+from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.shared.db import open_engine
 from services.shared.db_errors import DatabaseUnavailable, FailureKind
 from services.shared.errors import DomainError
@@ -99,11 +100,11 @@ async def test_a_cancellation_is_made_once(
 ) -> None:
     new = make_new_payment()
     await PostgresPayments(engine).create([new])
-    steering = Steering(PostgresWork(far), encode_payment)
+    cancelling = Cancelling(PostgresWork(far))
     named = ("sandbox", new.payment.transaction_id)
-    await lose(line, end, lambda: steering.cancel(*named))
+    await lose(line, end, lambda: cancelling.cancel(*named))
 
-    cancelled = await steering.cancel(*named)
+    cancelled = await cancelling.cancel(*named)
 
     assert cancelled.state is State.CANCELLED
     assert len(await rows(engine, "SELECT sequence FROM payment_events")) == cancelled.version == 2
@@ -115,7 +116,7 @@ async def test_a_refund_is_begun_once_for_its_key(
 ) -> None:
     new = make_new_payment(state=State.FUNDED)
     await PostgresPayments(engine).create([new])
-    steering = Steering(PostgresWork(far), encode_payment)
+    refunds = Refunds(PostgresWork(far), encode_payment)
     order = RefundOrder(
         merchant_id="sandbox",
         transaction_id=new.payment.transaction_id,
@@ -123,9 +124,9 @@ async def test_a_refund_is_begun_once_for_its_key(
         fingerprint=b"f",
         amount=None,
     )
-    await lose(line, end, lambda: steering.refund(order))
+    await lose(line, end, lambda: refunds.refund(order))
 
-    await steering.refund(order)
+    await refunds.refund(order)
 
     refunds = "SELECT count(*) FROM attempts WHERE step = 'refund'"
     assert await rows(engine, refunds) == [(1,)]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import (
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
+from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
     Attempt,
@@ -16,10 +18,9 @@ from services.payments.domain.attempt import (
     Outcome,
     Step,
 )
-from services.payments.domain.holds import HoldReason
-from services.payments.domain.payment import Failure, State
-from services.payments.steps import Call, Decider, News, NewsFate, Work
-from services.payments.steps.timing import SEND_DEADLINE, SENDS_MAX
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import Failure, State
+from services.payments.model.timing import SEND_DEADLINE, SENDS_MAX
 from services.shared.money import Money
 from tests.history import attempt_of, make_late_work, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work

@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import (
-    Answer,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-)
-from services.payments.domain.holds import HoldReason
-from services.payments.domain.payment import State
-from services.payments.steps import Call, Decider, News, NewsFate, Work
-from services.payments.steps.timing import HELD_POLL, LONGEST_RETRY
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
+from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import State
+from services.payments.model.timing import HELD_POLL, LONGEST_RETRY
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_capabilities, make_work

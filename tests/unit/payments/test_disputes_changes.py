@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import (
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.disputes import (
+    also_succeeded,
+    confirm,
+    disputed,
+    settle_dispute,
+)
+from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
+from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
     Attempt,
@@ -15,9 +23,7 @@ from services.payments.domain.attempt import (
     Outcome,
     Step,
 )
-from services.payments.domain.payment import Failure, State
-from services.payments.steps import Call, Decider, News, NewsFate, Work
-from services.payments.steps.disputes import also_succeeded, confirm, disputed, settle_dispute
+from services.payments.model.payment import Failure, State
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work

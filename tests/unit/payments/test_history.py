@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import (
-    Answer,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
-from services.payments.domain.holds import HoldReason
-from services.payments.domain.payment import Failure, State
-from services.payments.domain.quote import Route
-from services.payments.steps import Decider, Work
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Work
+from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import Failure, State
+from services.payments.model.quote import Route
 from services.shared.money import Money
 from tests.history import attempt_of, check, facts, make_late_work, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_work

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import (
-    Answer,
-    AttemptState,
-    Outcome,
-    Step,
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import News
+from services.payments.engine.decisions.ways_back import (
+    call_off,
+    refund_on_request,
+    refund_the_rest,
 )
-from services.payments.domain.operator import Operator
-from services.payments.domain.payment import Failure, State
-from services.payments.steps import Decider, News, call_off, refund_on_request
-from services.payments.steps.operator import end_hold, honour_locked_rate, resolve, take_over
-from services.payments.steps.ways_back import refund_the_rest
+from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.operator import Operator
+from services.payments.model.payment import Failure, State
+from services.payments.operators.decisions import end_hold, honour_locked_rate, resolve, take_over
 from services.shared.money import Money
 from tests.history import attempt_of, check, facts, make_late_work, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_work

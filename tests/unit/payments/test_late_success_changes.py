@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import (
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import News, NewsFate, Work
+from services.payments.engine.decisions.late_success import needs_all_attempts
+from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
     Attempt,
@@ -15,10 +18,9 @@ from services.payments.domain.attempt import (
     Outcome,
     Step,
 )
-from services.payments.domain.payment import Failure, State
-from services.payments.domain.quote import Route
-from services.payments.steps import Decider, News, NewsFate, Work, needs_all_attempts
-from services.payments.steps.timing import LONGEST_RETRY
+from services.payments.model.payment import Failure, State
+from services.payments.model.quote import Route
+from services.payments.model.timing import LONGEST_RETRY
 from tests.history import attempt_of, make_late_work, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 

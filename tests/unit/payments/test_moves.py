@@ -7,18 +7,26 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
-from services.payments.domain.ledger import (
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, Change, News, NewsFate, Work
+from services.payments.engine.decisions.moves import (
+    begin,
+    exchange,
+    fail,
+    fail_over,
+    next_attempt,
+    succeed,
+)
+from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
+from services.payments.model.ledger import (
     collection_postings,
     exchange_postings,
     payout_postings,
     refund_postings,
 )
-from services.payments.domain.payment import ExchangeRule, Failure, State
-from services.payments.domain.quote import Route
-from services.payments.steps import Call, Change, Decider, News, NewsFate, Work
-from services.payments.steps.moves import begin, exchange, fail, fail_over, next_attempt, succeed
-from services.payments.steps.timing import CLOCK_SKEW, FIRST_ROUND, SEND_DEADLINE
+from services.payments.model.payment import ExchangeRule, Failure, State
+from services.payments.model.quote import Route
+from services.payments.model.timing import CLOCK_SKEW, FIRST_ROUND, SEND_DEADLINE
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_work

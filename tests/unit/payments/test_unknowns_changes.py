@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
-from services.payments.domain.payment import Failure, State
-from services.payments.domain.quote import Route
-from services.payments.steps import Change, Decider, News, NewsFate, Work
-from services.payments.steps.timing import (
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Change, News, NewsFate, Work
+from services.payments.engine.decisions.unknowns import Unknowns
+from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
+from services.payments.model.payment import Failure, State
+from services.payments.model.quote import Route
+from services.payments.model.timing import (
     CACHED_ERRORS,
     HELD_POLL,
     KEYS_MAX,
@@ -20,7 +22,6 @@ from services.payments.steps.timing import (
     SENDS_MAX,
     STATUS_TRIES,
 )
-from services.payments.steps.unknowns import Unknowns
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_capabilities, make_work

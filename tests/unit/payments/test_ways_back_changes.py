@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain.attempt import Answer, Attempt, AttemptState, Outcome, Step
-from services.payments.domain.holds import HoldReason
-from services.payments.domain.payment import (
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import News, NewsFate, Work
+from services.payments.engine.decisions.ways_back import (
+    call_off,
+    come_back,
+    is_due_back,
+    is_untouched,
+    may_be_refunded,
+    refund_on_request,
+)
+from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import (
     Failure,
     PaymentBusy,
     PaymentNotRefundable,
@@ -17,17 +27,6 @@ from services.payments.domain.payment import (
     RefundTooLarge,
     State,
 )
-from services.payments.steps import (
-    Decider,
-    News,
-    NewsFate,
-    Work,
-    call_off,
-    is_untouched,
-    may_be_refunded,
-    refund_on_request,
-)
-from services.payments.steps.ways_back import come_back, is_due_back
 from services.shared.money import Money
 from tests.history import attempt_of, make_late_work, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_work

@@ -14,15 +14,14 @@ from caravel.payments.v1 import (
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
+from services.payments.base.convert import decode_payment
 from services.payments.config import ServiceSettings
-from services.payments.convert import decode_payment, encode_event
-from services.payments.store import (
-    PostgresEndpoints,
-    PostgresInbox,
-    PostgresOperations,
-    PostgresPayments,
-    PostgresWork,
-)
+from services.payments.engine.store.work import PostgresWork
+from services.payments.operators.store.operations import PostgresOperations
+from services.payments.orders.store.payments import PostgresPayments
+from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_out.convert import encode_event
+from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.shared.corridors import load_corridors
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, ScriptedProviders

@@ -16,7 +16,7 @@ from tests.logs import logged
 from tests.poison import rows
 from tests.wire.payments.calls import new_key, order, refusal
 from tests.wire.payments.conftest import Service
-from tests.wire.payments.operators import release, resolve, unknown_payout
+from tests.wire.payments.operators.calls import release, resolve, unknown_payout
 
 HIDDEN = {
     "zero": "\0",

@@ -1,0 +1,159 @@
+"""What is not wrong but to be known: balances and what they consist of, payments that wait for a
+person, what was set aside, and what is due."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.audit.report import Backlog, Balance, Flow, Held, Suspended, Waits
+from services.shared.ids import encode_id
+
+_BALANCES = text(
+    """
+    SELECT account, currency, sum(balance_minor) AS balance_minor
+      FROM balances GROUP BY 1, 2 ORDER BY 1, 2
+    """
+)
+_FLOWS = text(
+    """
+    SELECT account, currency, cause, count(DISTINCT (merchant_id, payment_id)) AS payments,
+           sum(amount) AS amount_minor
+      FROM (SELECT merchant_id, payment_id, debit AS account, currency, cause,
+                   amount_minor AS amount
+              FROM postings WHERE split_part(debit, ':', 1) IN ('onramp', 'offramp')
+             UNION ALL
+            SELECT merchant_id, payment_id, credit, currency, cause, -amount_minor::numeric
+              FROM postings WHERE split_part(credit, ':', 1) IN ('onramp', 'offramp')) AS sides
+     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+)
+# The sums of each payment that are not nothing, the largest first.
+_SUSPENSE = text(
+    """
+    SELECT s.account, s.currency, s.payment_id, s.amount,
+           coalesce(p.hold_reason, p.state) AS reason
+      FROM (SELECT merchant_id, payment_id, account, currency, sum(amount) AS amount
+              FROM (SELECT merchant_id, payment_id, debit AS account, currency,
+                           amount_minor AS amount FROM postings
+                     WHERE split_part(debit, ':', 1) = 'suspense'
+                     UNION ALL
+                    SELECT merchant_id, payment_id, credit, currency, -amount_minor::numeric
+                      FROM postings WHERE split_part(credit, ':', 1) = 'suspense') AS sides
+             GROUP BY 1, 2, 3, 4 HAVING sum(amount) <> 0) AS s
+      JOIN payments p ON p.merchant_id = s.merchant_id AND p.id = s.payment_id
+     ORDER BY s.account, abs(s.amount) DESC, s.payment_id
+    """
+)
+# How long: since the hold was put on record, whatever else was noted meanwhile.
+_HELD = text(
+    """
+    SELECT p.hold_reason AS reason, count(*) AS payments,
+           extract(epoch FROM now() - min(coalesce(e.occurred_at, p.updated_at)))::float8 AS oldest
+      FROM payments p
+      LEFT JOIN LATERAL (
+           SELECT occurred_at FROM payment_events
+            WHERE merchant_id = p.merchant_id AND payment_id = p.id
+              AND cause = 'held_' || p.hold_reason
+            ORDER BY sequence DESC LIMIT 1) AS e ON true
+     WHERE p.hold_reason IS NOT NULL GROUP BY 1 ORDER BY 1
+    """
+)
+_WAITING = text(
+    """
+    SELECT CASE WHEN hold_reason IS NOT NULL THEN 'ON_HOLD'
+                WHEN state = 'REFUNDING' THEN 'PARTLY_REFUNDED' ELSE state END AS waiting,
+           count(*) AS payments, count(*) FILTER (WHERE deadline_at < now()) AS past_deadline,
+           extract(epoch FROM now() - min(waiting_since))::float8 AS oldest
+      FROM payments WHERE deadline_at IS NOT NULL GROUP BY 1 ORDER BY 1
+    """
+)
+_SET_ASIDE = text(
+    """
+    SELECT (SELECT count(*) FROM payments WHERE hold_reason = 'step_failed') AS steps,
+           (SELECT count(*) FROM webhook_inbox WHERE state = 'SET_ASIDE') AS inbox,
+           (SELECT count(*) FROM outbox WHERE state = 'SET_ASIDE') AS outbox,
+           (SELECT count(*) FROM unreadable_rows WHERE state = 'OPEN') AS unreadable
+    """
+)
+_BACKLOG = text(
+    """
+    SELECT count(*) AS payments,
+           coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS oldest
+      FROM payments WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+    """
+)
+
+
+async def read_balances(connection: AsyncConnection) -> Sequence[Balance]:
+    """Every account's balance, as it is kept."""
+    return [
+        Balance(account=row.account, currency=row.currency, balance_minor=int(row.balance_minor))
+        for row in await connection.execute(_BALANCES)
+    ]
+
+
+async def read_flows(connection: AsyncConnection) -> Sequence[Flow]:
+    """What every account at a provider consists of, by cause."""
+    return [
+        Flow(
+            account=row.account,
+            currency=row.currency,
+            cause=row.cause,
+            payments=row.payments,
+            amount_minor=int(row.amount_minor),
+        )
+        for row in await connection.execute(_FLOWS)
+    ]
+
+
+async def read_suspense(connection: AsyncConnection) -> Sequence[Suspended]:
+    """What lies on suspense, payment by payment."""
+    return [
+        Suspended(
+            account=row.account,
+            currency=row.currency,
+            transaction_id=encode_id("pay", row.payment_id),
+            reason=row.reason,
+            amount_minor=int(row.amount),
+        )
+        for row in await connection.execute(_SUSPENSE)
+    ]
+
+
+async def read_held(connection: AsyncConnection) -> Sequence[Held]:
+    """Payments that wait for a person, by reason."""
+    return [
+        Held(reason=row.reason, payments=row.payments, oldest_seconds=row.oldest)
+        for row in await connection.execute(_HELD)
+    ]
+
+
+async def read_waiting(connection: AsyncConnection) -> Sequence[Waits]:
+    """Payments that wait for a person, whoever that is, and those past their deadline."""
+    return [
+        Waits(
+            waiting=row.waiting,
+            payments=row.payments,
+            past_deadline=row.past_deadline,
+            oldest_seconds=row.oldest,
+        )
+        for row in await connection.execute(_WAITING)
+    ]
+
+
+async def read_set_aside(connection: AsyncConnection) -> Mapping[str, int]:
+    """What lies where it is listed for a person, by kind."""
+    row = (await connection.execute(_SET_ASIDE)).one()
+    return {
+        "steps": row.steps,
+        "inbox": row.inbox,
+        "outbox": row.outbox,
+        "unreadable": row.unreadable,
+    }
+
+
+async def read_backlog(connection: AsyncConnection) -> Backlog:
+    """What is due and claimed by nobody."""
+    row = (await connection.execute(_BACKLOG)).one()
+    return Backlog(payments=row.payments, oldest_seconds=row.oldest)

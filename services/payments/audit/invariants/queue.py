@@ -1,0 +1,71 @@
+"""What is to be done: that nothing due is forgotten, that what was heard is looked at, and that
+what happened is told. Each statement gives one row a violation, whose only column says where."""
+
+from services.payments.audit.invariants.attempts import OUT
+
+QUEUE = {
+    "no payment that should go on has been forgotten": """
+        SELECT p.id::text FROM payments p
+         WHERE greatest(p.due_at, CASE WHEN p.due_at IS NOT NULL THEN p.lease_until END)
+               < now() - make_interval(secs => :overdue)
+            OR p.due_at IS NULL AND p.hold_reason IS NULL
+               AND NOT p.state = ANY(:settled)
+    """,
+    "what waits for a person has a deadline, and nothing else has": """
+        SELECT p.id::text FROM payments p
+         WHERE (p.deadline_at IS NOT NULL)
+               <> (p.hold_reason IS NOT NULL OR p.state = 'RETURNED'
+                   OR p.state = 'REFUNDING' AND p.refunded_minor > 0)
+            OR (p.waiting_since IS NULL) <> (p.deadline_at IS NULL)
+    """,
+    "no open payment is where the list of the overdue does not look": """
+        SELECT p.id::text FROM payments p
+         WHERE p.hold_reason IS NULL AND p.state = ANY(:carried)
+           AND (p.due_at IS NULL OR p.due_at > now() + make_interval(secs => :ahead))
+           -- Refunded in part, it waits until the merchant asks for the rest.
+           AND NOT (p.state = 'REFUNDING' AND p.refunded_minor > 0)
+    """,
+    "somebody will ask about every request that is out": f"""
+        SELECT a.key FROM attempts a
+          JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
+         WHERE a.state IN {OUT}
+           AND p.due_at IS NULL AND p.hold_reason IS NULL
+           AND (p.lease_until IS NULL OR p.lease_until < now())
+    """,
+    "what was heard about a payment will be looked at": """
+        SELECT w.provider || ' ' || w.event_id FROM webhook_inbox w
+          LEFT JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.payment_id
+         WHERE w.state NOT IN ('UNMATCHED', 'DISCARDED') AND p.id IS NULL
+            OR w.state = 'PENDING' AND p.due_at IS NULL AND p.hold_reason IS NULL
+               AND (p.lease_until IS NULL OR p.lease_until < now())
+    """,
+    "every message tells a merchant's own endpoint of an event that happened": """
+        SELECT o.payment_id || ' ' || o.sequence FROM outbox o
+          LEFT JOIN payment_events e USING (merchant_id, payment_id, sequence)
+          LEFT JOIN webhook_endpoints n ON n.merchant_id = o.merchant_id AND n.id = o.endpoint_id
+         WHERE e.sequence IS NULL OR n.id IS NULL
+    """,
+    "every change of a status is told to each endpoint that was there": """
+        SELECT e.payment_id || ' ' || e.sequence || ' ' || n.id
+          FROM payment_events e
+          -- A transaction that had begun before the endpoint was there need not know of it.
+          JOIN webhook_endpoints n
+            ON n.merchant_id = e.merchant_id AND n.disabled_at IS NULL
+           AND n.created_at < e.occurred_at - interval '10 seconds'
+          JOIN json_each_text(CAST(:statuses AS json)) AS now(state, status)
+            ON now.state = e.to_state
+          LEFT JOIN json_each_text(CAST(:statuses AS json)) AS before(state, status)
+            ON before.state = e.from_state
+          -- What one transaction wrote has one time, and is told at once.
+          LEFT JOIN (SELECT o.merchant_id, o.payment_id, o.endpoint_id, t.occurred_at
+                       FROM outbox o
+                       JOIN payment_events t USING (merchant_id, payment_id, sequence)) AS told
+            ON told.merchant_id = e.merchant_id AND told.payment_id = e.payment_id
+           AND told.endpoint_id = n.id AND told.occurred_at = e.occurred_at
+         WHERE before.status IS DISTINCT FROM now.status AND told.payment_id IS NULL
+    """,
+    "the database forgets nothing that it has acknowledged": """
+        SELECT name || '=' || setting FROM pg_settings
+         WHERE name = ANY(:durability) AND setting = 'off'
+    """,
+}

@@ -1,0 +1,101 @@
+"""What an audit comes to: the findings, and the figures beside them. Plain nouns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.payments.engine.overdue import OverdueCount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One invariant, and how often it is broken; the first few subjects as examples."""
+
+    invariant: str
+    violations: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """Debits less credits of one account, over all merchants."""
+
+    account: str
+    currency: str
+    balance_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """What one cause has moved on one account, and for how many payments."""
+
+    account: str
+    currency: str
+    cause: str
+    payments: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspended:
+    """What lies on one account of suspense for one payment, and the payment's hold or state."""
+
+    account: str
+    currency: str
+    transaction_id: str
+    reason: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """What lies on the accounts of providers: by cause, and on suspense by payment."""
+
+    flows: Sequence[Flow] = ()
+    suspended: Sequence[Suspended] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """How many payments wait for a person for one reason, and for how long the oldest has."""
+
+    reason: str
+    payments: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """How many payments wait in one way, for how long the oldest has, and how many too long."""
+
+    waiting: str
+    payments: int
+    past_deadline: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """How many payments are due and claimed by nobody, and for how long the oldest has been."""
+
+    payments: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All of one moment."""
+
+    findings: Sequence[Finding]
+    balances: Sequence[Balance]
+    held: Sequence[Held]
+    waiting: Sequence[Waits]
+    # How much lies where it is listed for a person, by kind: steps, inbox, outbox, unreadable.
+    set_aside: Mapping[str, int]
+    backlog: Backlog
+    # By the usual times, because an audit asks no provider what it has declared.
+    overdue: Sequence[OverdueCount] = ()
+
+    @property
+    def broken(self) -> Sequence[Finding]:
+        """The invariants that do not hold."""
+        return [finding for finding in self.findings if finding.violations]

@@ -1,0 +1,83 @@
+"""Reads rows as whoever needs them would, to find those that cannot be read although nobody has met
+them yet: each table in the order of its key, slice by slice, so that the loop goes on between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.base.unreadable import (
+    UNDECODABLE,
+    Source,
+    UnreadableRow,
+    key_text,
+    read_each,
+    reread,
+)
+
+# Rows that are read at once: of these, a few milliseconds.
+SLICE_ROWS = 200
+
+Place = tuple[Any, ...] | None
+
+
+async def search(
+    connection: AsyncConnection, source: Source[Any], after: Place, limit: int | None
+) -> tuple[Sequence[UnreadableRow], Place]:
+    """Reads up to limit rows that follow a key, or all of them; gives those that cannot be read,
+    and the last key, or None at the end of the table."""
+    found: list[UnreadableRow] = []
+    left = limit
+    async for keys, unreadable in _slices(connection, source, after):
+        found += unreadable
+        after = keys[-1]
+        left = None if left is None else left - len(keys)
+        if len(keys) < SLICE_ROWS:
+            return found, None
+        if left is not None and left <= 0:
+            return found, after
+        await asyncio.sleep(0)
+    return found, None
+
+
+async def _slices(
+    connection: AsyncConnection, source: Source[Any], after: Place
+) -> AsyncIterator[tuple[Sequence[tuple[Any, ...]], Sequence[UnreadableRow]]]:
+    table, key = source.table, tuple(source.table.primary_key)
+    while True:
+        following = select(table).order_by(*key).limit(SLICE_ROWS)
+        if after is not None:
+            following = following.where(tuple_(*key) > tuple_(*after))
+        try:
+            rows = (await connection.execute(following)).all()
+            keys = [tuple(row._mapping[column] for column in key) for row in rows]
+            unreadable: Sequence[UnreadableRow] = read_each(source, rows)[1]
+        except UNDECODABLE:
+            keys = [
+                tuple(row) for row in await connection.execute(following.with_only_columns(*key))
+            ]
+            unreadable = await _read(connection, source, keys)
+        if not keys:
+            return
+        after = keys[-1]
+        yield keys, unreadable
+
+
+async def _read(
+    connection: AsyncConnection, source: Source[Any], keys: Sequence[tuple[Any, ...]]
+) -> Sequence[UnreadableRow]:
+    """Those of these rows that cannot be read; half by half where the driver cannot read one."""
+    table = source.table
+    wanted = tuple_(*table.primary_key).in_(keys)
+    try:
+        rows = (await connection.execute(select(table).where(wanted))).all()
+    except UNDECODABLE:
+        if len(keys) == 1:
+            found = await reread(connection, source, key_text(keys[0]))
+            return [found] if found else []
+        middle = len(keys) // 2
+        halves = (keys[:middle], keys[middle:])
+        return [row for half in halves for row in await _read(connection, source, half)]
+    return read_each(source, rows)[1]

@@ -1,0 +1,1 @@
+"""The floor of payments: tables, rows, batches, keys, pages, and what several folders show."""

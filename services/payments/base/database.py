@@ -1,0 +1,35 @@
+"""Opens the database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
+
+
+@asynccontextmanager
+async def opened_database(
+    url: str,
+    application: str,
+    *,
+    pool_size: int,
+    statement_seconds: int = STATEMENT_SECONDS,
+    reads_all: bool = False,
+) -> AsyncIterator[AsyncEngine]:
+    """An engine that is closed at the end of the block.
+
+    Raises UnsafeDatabase where the server forgets what it has acknowledged.
+    """
+    engine = open_engine(
+        url,
+        pool_size=pool_size,
+        application=application,
+        statement_seconds=statement_seconds,
+        reads_all=reads_all,
+    )
+    try:
+        await refuse_unsafe_durability(engine)
+        yield engine
+    finally:
+        await engine.dispose()

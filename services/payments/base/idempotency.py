@@ -1,0 +1,78 @@
+"""The protocol of idempotency keys: how a key is read, what is kept under it, and why it is
+refused. The first answers themselves are in idempotency_store."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.shared.errors import Conflict, DomainError, Invalid, NotAllowedNow
+
+IDEMPOTENCY_HEADER = "idempotency-key"
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
+# Made once: with options of its own, json.dumps makes an encoder for each request.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
+IdempotencyKey = tuple[str, str]
+
+
+class IdempotencyKeyReused(NotAllowedNow):
+    """The idempotency key was used before with another request."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
+class IdempotencyKeyInUse(Conflict):
+    """The first request with this idempotency key is still running."""
+
+    reason = "IDEMPOTENCY_KEY_IN_USE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """The answer to a creation: the first one's bytes, and whether it was given before."""
+
+    response: bytes
+    replayed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAnswer:
+    """The first answer that was given under an idempotency key."""
+
+    fingerprint: bytes
+    response: bytes
+    # The error to give in its place, where it cannot be read any more.
+    refusal: DomainError | None = None
+
+
+class IdempotencyKeyRequired(Invalid):
+    """The header idempotency-key is required: any text of your own that is new for each payment."""
+
+    reason = "IDEMPOTENCY_KEY_REQUIRED"
+
+
+class IdempotencyKeyInvalid(Invalid):
+    """The idempotency key must be 1 to 255 of the characters A-Z a-z 0-9 . _ : - and given once."""
+
+    reason = "IDEMPOTENCY_KEY_INVALID"
+
+
+def read_idempotency_key(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """The caller's key, without one pair of quotes. Raises IdempotencyKeyRequired or …Invalid."""
+    values = [str(value) for name, value in metadata if name == IDEMPOTENCY_HEADER]
+    if not values:
+        raise IdempotencyKeyRequired(header=IDEMPOTENCY_HEADER)
+    key = values[0]
+    if len(key) > 1 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]
+    if len(values) > 1 or not _KEY.fullmatch(key):
+        raise IdempotencyKeyInvalid(header=IDEMPOTENCY_HEADER)
+    return key
+
+
+def fingerprint_of(rpc: str, **fields: object) -> bytes:
+    """What tells a repeated request from another one: a digest of the RPC and its fields."""
+    return hashlib.sha256(_CANONICAL.encode([rpc, fields]).encode()).digest()

@@ -1,0 +1,69 @@
+"""Runs the migrations over asyncpg in one transaction, under a lock so that two starts at once are
+safe. The address comes from MIGRATION_DATABASE_URL, else DATABASE_URL; either may be …_FILE."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from alembic import context
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from services.payments.base.tables import metadata
+from services.shared.db_errors import failure_of
+
+# Any number will do, as long as nobody else locks it.
+MIGRATION_LOCK = 7_266_728_035
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection, target_metadata=metadata, transaction_per_migration=False
+    )
+    with context.begin_transaction():
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        context.run_migrations()
+
+
+def _address() -> str:
+    for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
+        if file := os.environ.get(f"{name}_FILE"):
+            return Path(file).read_text().strip()
+        if url := os.environ.get(name):
+            return url
+    raise SystemExit("set MIGRATION_DATABASE_URL or DATABASE_URL to migrate")
+
+
+async def _main() -> None:
+    url = make_url(_address()).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        connection = await engine.connect()
+    except Exception as error:
+        if failure_of(error) is None:
+            raise
+        raise SystemExit(f"the database cannot be reached: {error}") from None
+    try:
+        await connection.run_sync(_migrate)
+        await connection.commit()
+    except CommandError as error:
+        raise SystemExit(
+            f"the database is not at a revision that leads there ({error}); "
+            "a newer version of Caravel may have migrated it"
+        ) from None
+    except Exception as error:
+        if failure_of(error) is None:
+            raise
+        # The details below its first line are rows.
+        reason = str(getattr(error, "orig", error)).splitlines()[0].rpartition(">: ")[2]
+        raise SystemExit(f"the migration failed and has changed nothing: {reason}") from None
+    finally:
+        await connection.close()
+        await engine.dispose()
+
+
+asyncio.run(_main())

@@ -1,0 +1,41 @@
+"""Pages of a list: how many fit on one, and the token that leads to the next."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+from services.shared.errors import field_invalid
+from services.shared.text import is_storable
+
+DEFAULT_PAGE_SIZE = 50
+LARGEST_PAGE_SIZE = 200
+Place = TypeVar("Place")
+
+
+def read_page_size(page_size: int) -> int:
+    """How many items a page has, where so many are asked for. Raises Invalid."""
+    if page_size < 0:
+        raise field_invalid("page_size", "page_size must not be negative")
+    return min(page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+
+
+def write_token(words: list[str]) -> str:
+    """An opaque token that says where the next page begins."""
+    return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
+
+
+def read_token(token: str, read: Callable[[list[str]], Place]) -> Place:
+    """Where the page begins, as `read` makes it of the token's words. Raises Invalid."""
+    try:
+        words = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError
+        if not all(map(is_storable, words)):
+            raise ValueError
+        return read(words)
+    except (ValueError, ArithmeticError, IndexError, RecursionError, binascii.Error):
+        raise field_invalid(
+            "page_token", "page_token is none of ours, or its filters differ"
+        ) from None

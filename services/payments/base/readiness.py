@@ -1,0 +1,61 @@
+"""Whether the database lets work be done: a question that takes every way a payment takes, and
+changes nothing. It has a connection of its own, because all others may be waiting."""
+
+import asyncio
+
+import asyncpg
+
+from services.payments.base.tables import idempotency_keys, payment_events, payments, quotes
+from services.shared.db_errors import as_ours, failure_of
+
+# The server gives up first, so that a busy process of ours is not taken for a slow database.
+STATEMENT_SECONDS, ANSWER_SECONDS = 2, 3.0
+SETTINGS = {
+    "application_name": "caravel-readiness",
+    "statement_timeout": f"{STATEMENT_SECONDS * 1000}",
+    "idle_in_transaction_session_timeout": "5000",
+    # So little that a sort goes to the disk.
+    "work_mem": "64kB",
+}
+TABLES = ", ".join(table.name for table in (payments, quotes, idempotency_keys, payment_events))
+# Whether rows can be written, as far as locks go; whether the disk has room, by a sort that takes
+# some; whether a commit is kept, by a message in the log that nobody reads.
+WRITABLE = f"LOCK TABLE {TABLES} IN ROW EXCLUSIVE MODE"
+ROOM = "SELECT count(*) FROM (SELECT g FROM generate_series(1, 5000) g ORDER BY -g OFFSET 0) x"
+KEPT = "SELECT pg_logical_emit_message(true, 'caravel-readiness', '')"
+
+
+class DatabaseReadiness:
+    """Asks the database; one question at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: asyncpg.Connection | None = None
+
+    async def ask(self) -> None:
+        """Raises DatabaseUnavailable or DatabaseMistake where no payment could be written now."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._ask()
+        except BaseException as error:
+            self.close()
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            raise as_ours(failure) from None
+
+    def close(self) -> None:
+        """Drops the connection without a goodbye, which a server that hangs would not answer."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _ask(self) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._url, timeout=ANSWER_SECONDS, server_settings=SETTINGS
+            )
+        async with self._connection.transaction():
+            await self._connection.execute(WRITABLE)
+            await self._connection.execute(ROOM)
+            await self._connection.execute(KEPT)

@@ -1,0 +1,357 @@
+"""Rows to nouns and back. Many rows travel to the server as one JSON parameter, which
+json_to_recordset unfolds with the types written in the statement."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from services.payments.model.payment import (
+    Event,
+    ExchangeRule,
+    Failure,
+    Payment,
+    Recipient,
+    RecordedEvent,
+    State,
+)
+from services.payments.model.quote import (
+    PATIENCE,
+    Conditions,
+    FeeLine,
+    LateFunds,
+    Quote,
+    RateLeg,
+    RateTrail,
+    Route,
+    Terms,
+)
+from services.shared.money import SOURCE_CURRENCY, Money, exponent
+from services.shared.text import storable
+
+# Made once: with options of its own, json.dumps makes an encoder for each statement.
+_ENCODER = json.JSONEncoder(default=str, separators=(",", ":"))
+
+
+def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as the one parameter of a set-based statement; what no text can hold is replaced."""
+    written = list(rows)
+    told = _ENCODER.encode(written)
+    # Most have neither of these, and looking costs nothing beside the writing.
+    if "\\u0000" in told or "\\ud" in told:
+        return _ENCODER.encode(storable(written))
+    return told
+
+
+def payment_row(payment: Payment) -> dict[str, Any]:
+    """All columns of a payment but those of its lease."""
+    terms = payment.terms
+    return {
+        "merchant_id": payment.merchant_id,
+        "id": payment.id,
+        "user_id": payment.user_id,
+        "quote_id": payment.quote_id,
+        "corridor_id": payment.corridor_id,
+        "amount_minor": terms.amount.amount_minor,
+        "fee_minor": terms.fee.amount_minor,
+        "net_minor": terms.net.amount_minor,
+        "fees": _fee_rows(terms.fees),
+        "destination_currency": terms.payout.currency,
+        "payout_minor": terms.payout.amount_minor,
+        "rate": str(terms.rate),
+        "mid_rate": str(terms.mid_rate),
+        "markup_basis_points": terms.markup_basis_points,
+        "route": _route_row(payment.route),
+        "onramp": payment.onramp,
+        "offramp": payment.offramp,
+        "recipient": {
+            "account": payment.recipient.account,
+            "bank_code": payment.recipient.bank_code,
+            "name": payment.recipient.name,
+        },
+        "payment_method": payment.payment_method,
+        "reference": payment.reference,
+        "trace_id": payment.trace_id,
+        "state": payment.state,
+        "version": payment.version,
+        "quote_expires_at": payment.quote_expires_at.isoformat(),
+        "late_funds": _late_funds_row(payment.late_funds),
+        "created_at": payment.created_at.isoformat(),
+        "updated_at": payment.updated_at.isoformat(),
+    }
+
+
+def read_payment(row: Row[Any]) -> Payment:
+    """The payment of a row of `payments`."""
+    failed = row.failure_code is not None
+    return Payment(
+        merchant_id=row.merchant_id,
+        id=row.id,
+        user_id=row.user_id,
+        quote_id=row.quote_id,
+        corridor_id=row.corridor_id,
+        terms=Terms(
+            amount=Money(row.amount_minor, SOURCE_CURRENCY),
+            fees=_read_fees(row.fees),
+            fee=Money(row.fee_minor, SOURCE_CURRENCY),
+            net=Money(row.net_minor, SOURCE_CURRENCY),
+            rate=_finite(row.rate),
+            mid_rate=_finite(row.mid_rate),
+            markup_basis_points=row.markup_basis_points,
+            payout=read_money(row, "payout_minor", "destination_currency"),
+        ),
+        route=_read_route(row.route),
+        onramp=row.onramp,
+        offramp=row.offramp,
+        recipient=Recipient(**row.recipient),
+        payment_method=row.payment_method,
+        reference=row.reference,
+        trace_id=row.trace_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        state=State(row.state),
+        version=row.version,
+        sent_at=row.sent_at,
+        hold_reason=row.hold_reason,
+        failure=Failure(code=row.failure_code, message=row.failure_message or "")
+        if failed
+        else None,
+        collection_reference=row.collection_reference,
+        quote_expires_at=row.quote_expires_at,
+        late_funds=_read_late_funds(row.late_funds),
+        cancel_requested_at=row.cancel_requested_at,
+        refunded=Money(row.refunded_minor, SOURCE_CURRENCY),
+        exchange_rule=ExchangeRule(row.exchange_rule),
+        deadline_at=row.deadline_at,
+    )
+
+
+def event_row(payment: Payment, event: Event) -> dict[str, Any]:
+    """A row of `payment_events`."""
+    return {
+        "merchant_id": payment.merchant_id,
+        "payment_id": payment.id,
+        "sequence": event.sequence,
+        "from_state": event.from_state,
+        "to_state": event.to_state,
+        "actor": event.actor,
+        "cause": event.cause,
+        "evidence": dict(event.evidence),
+        "trace_id": payment.trace_id,
+    }
+
+
+def read_event(row: Row[Any]) -> RecordedEvent:
+    """The event of a row of `payment_events`."""
+    return RecordedEvent(
+        event=Event(
+            sequence=row.sequence,
+            from_state=State(row.from_state) if row.from_state else None,
+            to_state=State(row.to_state),
+            actor=row.actor,
+            cause=row.cause,
+            evidence={_text(name): _text(value) for name, value in row.evidence.items()},
+        ),
+        occurred_at=row.occurred_at,
+        trace_id=row.trace_id,
+    )
+
+
+def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
+    """A row of `quotes`; terms and trail are kept whole, as they were promised."""
+    return {
+        "merchant_id": quote.merchant_id,
+        "id": quote.id,
+        "corridor_id": quote.corridor_id,
+        "terms": {**terms_row(quote.terms), **_conditions_row(quote.conditions)},
+        "trail": trail_row(quote.trail),
+        "fee_schedule_version": quote.fee_schedule_version,
+        "payment_id": payment_id,
+        "created_at": quote.created_at.isoformat(),
+        "expires_at": quote.expires_at.isoformat(),
+    }
+
+
+def read_quote(row: Row[Any]) -> Quote:
+    """The quote of a row of `quotes`."""
+    terms, trail = row.terms, row.trail
+    rate = RateTrail(
+        rate=_finite(Decimal(trail["rate"])),
+        mid_rate=_finite(Decimal(trail["mid_rate"])),
+        markup_basis_points=trail["markup_basis_points"],
+        source=trail["source"],
+        synthetic=trail["synthetic"],
+        observed_at=datetime.fromisoformat(trail["observed_at"]),
+        fetched_at=datetime.fromisoformat(trail["fetched_at"]),
+        legs=tuple(RateLeg(**{**leg, "rate": Decimal(leg["rate"])}) for leg in trail["legs"]),
+    )
+    return Quote(
+        merchant_id=row.merchant_id,
+        id=row.id,
+        corridor_id=row.corridor_id,
+        terms=Terms(
+            amount=Money(terms["amount_minor"], SOURCE_CURRENCY),
+            fees=_read_fees(terms["fees"]),
+            fee=Money(terms["fee_minor"], SOURCE_CURRENCY),
+            net=Money(terms["net_minor"], SOURCE_CURRENCY),
+            rate=rate.rate,
+            mid_rate=rate.mid_rate,
+            markup_basis_points=rate.markup_basis_points,
+            payout=Money(terms["payout_minor"], terms["destination_currency"]),
+        ),
+        trail=rate,
+        fee_schedule_version=row.fee_schedule_version,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        conditions=_read_conditions(terms),
+        payment_id=row.payment_id,
+    )
+
+
+def _conditions_row(conditions: Conditions | None) -> dict[str, Any]:
+    if conditions is None:
+        return {}
+    return {
+        "route": _route_row(conditions.route),
+        "late_funds": _late_funds_row(conditions.late_funds),
+    }
+
+
+def _read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
+    if "route" not in terms:
+        return None
+    return Conditions(
+        route=_read_route(terms["route"]), late_funds=_read_late_funds(terms["late_funds"])
+    )
+
+
+# A corridor's payments all have the one route.
+@lru_cache(maxsize=256)
+def _route_row(route: Route) -> Mapping[str, Any]:
+    return {
+        "onramps": list(route.onramps),
+        "offramps": list(route.offramps),
+        "patience_seconds": int(route.patience.total_seconds()),
+        "expected_seconds": {
+            step: int(within.total_seconds()) for step, within in route.expected.items()
+        },
+    }
+
+
+def _read_route(row: Mapping[str, Any]) -> Route:
+    """A route; one from before routes had a patience has the usual one."""
+    seconds = row.get("patience_seconds")
+    patience = PATIENCE if seconds is None else timedelta(seconds=seconds)
+    expected = row.get("expected_seconds", {})
+    return Route(
+        onramps=_texts(row["onramps"]),
+        offramps=_texts(row["offramps"]),
+        patience=patience,
+        expected={step: timedelta(seconds=within) for step, within in expected.items()},
+    )
+
+
+@lru_cache(maxsize=256)
+def _late_funds_row(late_funds: LateFunds) -> Mapping[str, Any]:
+    return {
+        "grace_seconds": int(late_funds.grace.total_seconds()),
+        "tolerance_basis_points": late_funds.tolerance_basis_points,
+    }
+
+
+def _read_late_funds(row: Mapping[str, Any]) -> LateFunds:
+    return LateFunds(
+        grace=timedelta(seconds=row["grace_seconds"]),
+        tolerance_basis_points=row["tolerance_basis_points"],
+    )
+
+
+def terms_row(terms: Terms) -> dict[str, Any]:
+    """The terms of a quote as its row keeps them."""
+    return {
+        "amount_minor": terms.amount.amount_minor,
+        "fees": _fee_rows(terms.fees),
+        "fee_minor": terms.fee.amount_minor,
+        "net_minor": terms.net.amount_minor,
+        "payout_minor": terms.payout.amount_minor,
+        "destination_currency": terms.payout.currency,
+    }
+
+
+def trail_row(trail: RateTrail) -> dict[str, Any]:
+    """A rate and where it comes from, as the row of a quote keeps them."""
+    return {
+        "rate": str(trail.rate),
+        "mid_rate": str(trail.mid_rate),
+        "markup_basis_points": trail.markup_basis_points,
+        "source": trail.source,
+        "synthetic": trail.synthetic,
+        "observed_at": trail.observed_at.isoformat(),
+        "fetched_at": trail.fetched_at.isoformat(),
+        "legs": [
+            {
+                "base_currency": leg.base_currency,
+                "quote_currency": leg.quote_currency,
+                "rate": str(leg.rate),
+            }
+            for leg in trail.legs
+        ],
+    }
+
+
+def _fee_rows(fees: Iterable[FeeLine]) -> list[dict[str, Any]]:
+    return [{"name": fee.name, "amount_minor": fee.amount.amount_minor} for fee in fees]
+
+
+def read_money(row: Row[Any], minor: str, currency: str) -> Money:
+    """The amount of two columns."""
+    code = getattr(row, currency)
+    # Asked first, so that a code that is none is not taken for an amount that is none.
+    exponent(code)
+    return Money(getattr(row, minor), code)
+
+
+def _read_fees(rows: object) -> tuple[FeeLine, ...]:
+    return tuple(
+        FeeLine(name=_text(row["name"]), amount=Money(_whole(row["amount_minor"]), SOURCE_CURRENCY))
+        for row in _list(rows)
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, _list(value)))
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a list is expected")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text is expected")
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("a whole number is expected")
+    return value
+
+
+def _finite(rate: Decimal) -> Decimal:
+    if not rate.is_finite():
+        raise ValueError("a finite rate is expected")
+    return rate
+
+
+EVENT_COLUMNS = """
+    merchant_id text, payment_id uuid, sequence integer, from_state text, to_state text,
+    actor text, cause text, evidence jsonb, trace_id text
+"""

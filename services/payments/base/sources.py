@@ -1,0 +1,56 @@
+"""How a row of each table is read. Postings and balances have none here: they are only summed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Row
+
+from services.payments.base import attempt_rows, rows, tables
+from services.payments.base.unreadable import Source
+from services.payments.model.attempt import Answer, Step
+from services.payments.model.endpoint import Endpoint
+from services.payments.model.operator import Operator, OperatorAction
+
+
+def _read_endpoint(row: Row[Any]) -> Endpoint:
+    return Endpoint(
+        merchant_id=row.merchant_id,
+        id=row.id,
+        url=row.url,
+        secret=row.secret,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
+
+
+def _read_action(row: Row[Any]) -> OperatorAction:
+    return OperatorAction(
+        id=row.id,
+        operator=Operator(name=row.operator, note=row.note),
+        action=row.action,
+        subject=row.subject,
+        acted_at=row.acted_at,
+    )
+
+
+def _read_kept(row: Row[Any]) -> Answer:
+    """The answer of an event, which may be about no step that we know."""
+    if row.step is not None:
+        Step(row.step)
+    return attempt_rows.read_answer(row.answer)
+
+
+PAYMENTS = Source(tables.payments, rows.read_payment, payment="id")
+EVENTS = Source(tables.payment_events, rows.read_event, payment="payment_id")
+ATTEMPTS = Source(tables.attempts, attempt_rows.read_attempt, payment="payment_id")
+QUOTES = Source(tables.quotes, rows.read_quote, payment="payment_id")
+INBOX = Source(tables.webhook_inbox, _read_kept, payment="payment_id")
+ENDPOINTS = Source(tables.webhook_endpoints, _read_endpoint)
+ACTIONS = Source(tables.operator_actions, _read_action)
+# One for each table that is read without help.
+ALL: tuple[Source[Any], ...] = (PAYMENTS, EVENTS, ATTEMPTS, QUOTES, INBOX, ENDPOINTS, ACTIONS)
+
+
+def answers(decode: Callable[[bytes], object]) -> Source[object]:
+    """The answers that idempotency keys keep, which only their maker can read."""
+    return Source(tables.idempotency_keys, lambda row: decode(row.response), payment="payment_id")

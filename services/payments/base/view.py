@@ -1,0 +1,53 @@
+"""A payment as JSON, as the REST API shows it; merchants' events carry it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from services.payments.model.payment import Payment
+from services.shared.ids import encode_id
+from services.shared.money import format_rate
+
+Encode = Callable[[Payment], bytes]
+
+
+def payment_as_json(payment: Payment) -> dict[str, Any]:
+    """A payment's fields by their names in the REST API; amounts and rates are decimal texts."""
+    terms = payment.terms
+    shown = {
+        "transaction_id": payment.transaction_id,
+        "status": payment.status,
+        "user_id": str(payment.user_id),
+        "amount_usd": str(terms.amount),
+        "fee_usd": str(terms.fee),
+        "fees": [{"name": line.name, "amount_usd": str(line.amount)} for line in terms.fees],
+        "net_usd": str(terms.net),
+        "destination_currency": terms.payout.currency,
+        "fx_rate": format_rate(terms.rate),
+        "payout_amount": str(terms.payout),
+        "quote_id": encode_id("quo", payment.quote_id),
+        "onramp": payment.onramp,
+        "offramp": payment.offramp,
+        "reference": payment.reference,
+        "created_at": time_as_json(payment.created_at),
+        "updated_at": time_as_json(payment.updated_at),
+        "cancel_requested": payment.cancel_requested_at is not None,
+        "refunded_usd": str(payment.refunded),
+    }
+    if payment.failure is not None:
+        shown["failure"] = {"code": payment.failure.code, "message": payment.failure.message}
+    if payment.hold_reason is not None:
+        shown["hold"] = {"reason": payment.hold_reason}
+    return shown
+
+
+def time_as_json(instant: datetime) -> str:
+    """As protobuf's JSON has it: in UTC, with as many digits in groups of three as it takes."""
+    plain = instant.astimezone(UTC).replace(tzinfo=None)
+    if not plain.microsecond:
+        digits = "seconds"
+    elif plain.microsecond % 1000:
+        digits = "microseconds"
+    else:
+        digits = "milliseconds"
+    return f"{plain.isoformat(timespec=digits)}Z"

@@ -1,0 +1,1 @@
+"""What becomes of a payment: decisions, the worker, leases, quarantine."""

@@ -1,0 +1,164 @@
+"""Claiming: batches in one transaction, and whatever has broken down before alone, in two. The
+first of the two counts the failure, so that a worker that dies of a payment has counted it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.payments.base.errors import describe
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Plan, Work
+from services.payments.engine.isolation import deaf, plan_apart
+from services.payments.engine.ports import WorkStore, WorkTransaction
+from services.payments.engine.quarantine import Lease, StepFailure
+from services.payments.engine.reporting import report_failures
+from services.shared.errors import Unavailable
+from services.shared.ids import encode_id
+from services.shared.log import get_logger
+
+# What is planned, and how many were claimed.
+Claimed = tuple[Sequence[Plan], int]
+
+
+def _report_unreadable(transaction: WorkTransaction) -> None:
+    """Counts payments that were claimed and cannot be read, and says which they are and why."""
+    for payment_id, error in transaction.unreadable.items():
+        get_logger().warning(
+            "payment_unreadable", transaction_id=encode_id("pay", payment_id), reason=error
+        )
+    report_failures(len(transaction.unreadable), transaction.unreadable_held)
+
+
+class Claims:
+    """The claims of one worker."""
+
+    def __init__(
+        self,
+        store: WorkStore,
+        decider: Decider,
+        *,
+        owner: str,
+        lease_seconds: float,
+        poll_seconds: float,
+    ) -> None:
+        self._store = store
+        self._decider = decider
+        self._owner = owner
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        # Nobody knows what the worker before this one died of, if it did.
+        self._careful = True
+        self._look_at_failed_at = 0.0
+        # Suspected, and not looked at because the database went away.
+        self._unjudged: list[Lease] = []
+
+    def be_careful(self) -> None:
+        """Has the next batch counted before it is looked at, because the last one broke."""
+        self._careful = True
+
+    async def take(self, limit: int) -> Claimed:
+        """Claims a batch and records its intents.
+
+        Raises Unavailable, and whatever broke a batch; after be_careful() it is found out whose
+        fault it was.
+        """
+        if self._unjudged:
+            await self._forgive()
+        if self._careful:
+            plans, claimed = await self._claim_carefully(limit, failed_before=False)
+            self._careful = claimed == limit
+            return plans, claimed
+        async with self._store.begin() as transaction:
+            work = await transaction.claim(
+                self._owner, limit=limit, lease_seconds=self._lease_seconds
+            )
+            plans = await self._plan(transaction, work)
+            await transaction.commit()
+        _report_unreadable(transaction)
+        return plans, len(work)
+
+    async def take_failed(self) -> Claimed:
+        """Claims one payment whose step has broken down before, by itself; now and then."""
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at_failed_at:
+            return (), 0
+        self._look_at_failed_at = now + self._poll_seconds
+        async with self._store.begin() as transaction:
+            held = await transaction.set_aside()
+            await transaction.commit()
+        report_failures(0, held)
+        plans, found = await self._claim_carefully(1, failed_before=True)
+        if found:
+            self._look_at_failed_at = now
+        return plans, found
+
+    async def _claim_carefully(self, limit: int, *, failed_before: bool) -> Claimed:
+        """Claims with the failure counted first, so that whoever dies of one has counted it."""
+        async with self._store.begin() as transaction:
+            leases = await transaction.suspect(
+                self._owner,
+                limit=limit,
+                lease_seconds=self._lease_seconds,
+                failed_before=failed_before,
+            )
+            await transaction.commit()
+        if not leases:
+            return (), 0
+        try:
+            return await self._take_up(leases), len(leases)
+        except Unavailable:
+            self._unjudged.extend(leases)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+            get_logger().exception("claim_failed", size=len(leases))
+            return await self._set_apart(leases, error), len(leases)
+
+    async def _take_up(self, leases: Sequence[Lease], unheard: str = "") -> Sequence[Plan]:
+        """Plans suspected payments; without what was heard, where that is blamed."""
+        async with self._store.begin() as transaction:
+            work = await transaction.take_up(leases)
+            if unheard:
+                work, failures = deaf(work, unheard)
+                await transaction.fail_news(failures)
+            plans = await self._plan(transaction, work)
+            await transaction.commit()
+        _report_unreadable(transaction)
+        return plans
+
+    async def _set_apart(self, leases: Sequence[Lease], error: Exception) -> Sequence[Plan]:
+        """A batch that broke is taken one by one; a payment that breaks by itself has failed."""
+        if len(leases) > 1:
+            async with self._store.begin() as transaction:
+                await transaction.let_go(leases, acquitted=False)
+                await transaction.commit()
+            self._look_at_failed_at = 0.0
+            return ()
+        try:
+            return await self._take_up(leases, unheard=describe(error))
+        except Unavailable:
+            self._unjudged.extend(leases)
+            raise
+        except Exception as alone:  # noqa: BLE001 - whatever it is, it is counted
+            failures = [StepFailure(lease=lease, error=describe(alone)) for lease in leases]
+            async with self._store.begin() as transaction:
+                held = await transaction.fail(failures, counted=True)
+                await transaction.commit()
+            report_failures(1, held)
+            return ()
+
+    async def _forgive(self) -> None:
+        """Takes back what was counted while the database was away, which is nobody's failure."""
+        async with self._store.begin() as transaction:
+            await transaction.let_go(self._unjudged, acquitted=True)
+            await transaction.commit()
+        self._unjudged.clear()
+
+    async def _plan(self, transaction: WorkTransaction, work: Sequence[Work]) -> Sequence[Plan]:
+        """Plans each, and writes what is planned and what broke down."""
+        planned = plan_apart(self._decider, work)
+        held = await transaction.fail(planned.failures)
+        await transaction.fail_news(planned.news_failures)
+        await transaction.write(
+            [plan.change for plan in planned.plans if not plan.change.is_nothing]
+        )
+        report_failures(len(planned.failures), held)
+        return planned.plans

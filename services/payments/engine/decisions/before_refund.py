@@ -1,0 +1,95 @@
+"""Before a refund is sent, the offramps are asked about every payout that was sent: what one of
+them says to have paid is never given back to the payer as well."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from services.payments.engine.decisions.disputes import confirm
+from services.payments.engine.decisions.facts import Call, Change, Plan, Work
+from services.payments.engine.decisions.waiting import evidence_of, hold, live, release
+from services.payments.model.attempt import (
+    DENIAL,
+    MISMATCHES,
+    NEVER_LEFT,
+    STATED,
+    Answer,
+    Attempt,
+    AttemptState,
+    Capabilities,
+    LookUp,
+    Outcome,
+    Step,
+)
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import State
+from services.payments.model.timing import poll_in
+
+_BEFORE_ITS_SEND = frozenset({None, AttemptState.INTENDED, AttemptState.FAILED})
+
+
+def is_due(work: Work) -> bool:
+    """Whether a refund of the payment may be sent next, so that its payouts must be known."""
+    state = work.attempt.state if work.attempt else None
+    return work.payment.state is State.REFUNDING and state in _BEFORE_ITS_SEND
+
+
+def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:
+    """The plan to send a refund, with the questions about the payouts before it."""
+    refund = plan.work.attempt
+    if plan.call is not Call.SEND or refund is None or refund.step is not Step.REFUND:
+        return plan
+    payouts = tuple(a for a in plan.work.earlier if _is_to_be_asked_about(a, capabilities))
+    if not payouts:
+        return plan
+    work = replace(plan.work, attempt=payouts[0], payouts=payouts[1:], refund=refund)
+    return replace(plan, call=Call.LOOK_UP, work=work)
+
+
+def _is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilities]) -> bool:
+    known = capabilities.get(attempt.provider)
+    can_say = known is None or known.look_up is not LookUp.NONE
+    left = attempt.succeeded_late or (attempt.sent_at is not None and attempt.code != NEVER_LEFT)
+    return attempt.step is Step.PAYOUT and left and can_say
+
+
+def after_answer(work: Work, capabilities: Capabilities | None, answer: Answer) -> Plan | None:
+    """The next question, or the refund itself; None where the answer is in its way."""
+    attempt, refund = live(work), work.refund
+    if refund is None or not _is_unpaid(attempt, refund, capabilities, answer):
+        return None
+    kept = replace(release(work), keeps_lease=True)
+    if work.payouts:
+        following = replace(work, attempt=work.payouts[0], payouts=work.payouts[1:])
+        return Plan(change=kept, call=Call.LOOK_UP, work=following)
+    return Plan(change=kept, call=Call.SEND, work=replace(work, attempt=refund, refund=None))
+
+
+def _is_unpaid(
+    payout: Attempt, refund: Attempt, capabilities: Capabilities | None, answer: Answer
+) -> bool:
+    """Whether the answer agrees with our record: it was not paid, or it has come back.
+
+    Where a person has stated that, only the provider's word that it is paid counts against it.
+    """
+    if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
+        return False
+    if STATED in (payout.code, refund.code):
+        return True
+    nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
+    if nothing or capabilities is None:
+        return nothing
+    # Where events are evidence, one of them has ended what the look-up still calls open.
+    ended = payout.state is AttemptState.FAILED and capabilities.event_is_evidence
+    return (ended and answer.outcome is Outcome.PENDING) or capabilities.says_failed(answer)
+
+
+def settle(work: Work, capabilities: Capabilities | None, answer: Answer, now: datetime) -> Change:
+    """What an answer means that is in the way of a refund: a hold, at once or after a while."""
+    attempt = live(work)
+    if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
+        return confirm(work, attempt, answer)
+    waiting = now - work.payment.updated_at
+    if capabilities is None or waiting >= capabilities.unknown_hold_after:
+        return hold(work, HoldReason.PAYOUT_UNCONFIRMED, **evidence_of(attempt, answer))
+    return release(work, due_in=poll_in(work.payment.updated_at, now))

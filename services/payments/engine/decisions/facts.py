@@ -1,0 +1,136 @@
+"""What the decisions of a step are made from and what they come to: the work as it was claimed, the
+change that one transaction writes, and the plan between them."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+from uuid import UUID
+
+from services.payments.model.attempt import Answer, Attempt, AttemptState, Step
+from services.payments.model.ledger import Posting
+from services.payments.model.payment import Event, Payment, Status
+from services.payments.model.quote import RateTrail
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """A verified webhook event about one of our operations, as the inbox keeps it."""
+
+    provider: str
+    event_id: str
+    step: Step
+    answer: Answer
+    # When it came; None for just now.
+    received_at: datetime | None = None
+
+
+class NewsFate(StrEnum):
+    """What became of an event in the inbox."""
+
+    APPLIED = "APPLIED"
+    IGNORED = "IGNORED"
+    # It is about an attempt that we know nothing of.
+    UNMATCHED = "UNMATCHED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedNews:
+    """An event that needs no more attention."""
+
+    news: News
+    fate: NewsFate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A claimed payment with all that is known of its present step."""
+
+    payment: Payment
+    attempt: Attempt | None
+    news: tuple[News, ...]
+    lease_token: int
+    claimed_at: datetime
+    # When the lease has ended for certain, on the monotonic clock of the worker's machine.
+    lease_ends: float = math.inf
+    # The payment's other attempts, where the news may be about one of them.
+    earlier: tuple[Attempt, ...] = ()
+    # True where nothing has left under the attempt's key before the send that is under way.
+    first_send: bool = False
+    # The event that tells of a success against our record; the attempt is the one to ask about.
+    disputed: News | None = None
+    # The refund that may be sent once the provider has been asked about the payouts before it: the
+    # attempt is the payout to ask about, and these are the ones after it.
+    refund: Attempt | None = None
+    payouts: tuple[Attempt, ...] = ()
+
+    def succeeded_late(self, step: Step) -> Attempt | None:
+        """The attempt of a step that has succeeded although it was over, by its provider's word;
+        None where none has, or where the present one has succeeded in time."""
+        tried = [a for a in (self.attempt, *self.earlier) if a is not None and a.step is step]
+        if any(a is self.attempt and a.state is AttemptState.SUCCEEDED for a in tried):
+            return None
+        late = [attempt for attempt in tried if attempt.succeeded_late]
+        # First what the provider itself has shown to have moved.
+        return max(late, key=lambda a: (a.moved is not None, -a.number), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repricing:
+    """The rate that has taken the place of one whose quote had expired."""
+
+    quote_id: UUID
+    replaces: UUID
+    trail: RateTrail
+    priced_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What one transaction writes about one payment, guarded by its version and the lease."""
+
+    payment: Payment
+    expected_version: int
+    # What the merchant is shown of that version.
+    status_before: Status
+    lease_token: int
+    attempt: Attempt | None = None
+    # The next step's attempt, whose intent is the last of the events.
+    following: Attempt | None = None
+    events: tuple[Event, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    closed_news: tuple[ClosedNews, ...] = ()
+    repricing: Repricing | None = None
+    # True while the worker goes on with it; otherwise the lease ends with this change.
+    keeps_lease: bool = False
+    # When the payment is due again; None for never, unless a webhook or a person wakes it.
+    due_in: timedelta | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to write yet: the worker only goes on to ask."""
+        return self.keeps_lease and not (self.attempt or self.events or self.closed_news)
+
+    @property
+    def posted_at(self) -> int:
+        """The version whose event the postings belong to."""
+        return self.payment.version if self.following is None else self.payment.version - 1
+
+
+class Call(Enum):
+    """What to ask, before more can be decided."""
+
+    # Of the provider.
+    SEND = "SEND"
+    LOOK_UP = "LOOK_UP"
+    # Of fx: a rate in place of the locked one.
+    PRICE = "PRICE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The change to commit before anything is asked, what to ask then, and the work it leaves."""
+
+    change: Change
+    call: Call | None
+    work: Work

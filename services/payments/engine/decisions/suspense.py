@@ -1,0 +1,66 @@
+"""Money that a provider has moved and no payment counts: whatever is decided about an attempt, what
+lies on suspense for it is brought to where it belongs in the same transaction."""
+
+from dataclasses import replace
+
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.news import heard
+from services.payments.engine.decisions.waiting import amounts_of, evidence_of, hold, release
+from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome
+from services.payments.model.holds import HoldReason
+from services.payments.model.ledger import suspense_postings
+from services.payments.model.timing import HELD_POLL
+
+
+def mismatch(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    """The provider shows something else than what was asked of it: never taken as done."""
+    facts = evidence_of(attempt, answer) | amounts_of(attempt, answer)
+    change = hold(work, HoldReason.AMOUNT_MISMATCH, **facts)
+    # The events that led here are not to lead here again.
+    after = attempt.answered(AttemptState.UNKNOWN, answer)
+    return replace(
+        change,
+        attempt=after,
+        closed_news=heard(work, attempt),
+        # It may still move, and is then known to have moved.
+        due_in=None if after.moved else HELD_POLL,
+    )
+
+
+def watch(work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
+    """What an answer says to have moved while the payment is held for another amount than ours;
+    only a person ends the hold."""
+    moved = attempt.moved
+    if answer.outcome is Outcome.SUCCEEDED:
+        moved = answer.amount or attempt.amount
+    elif definitive:
+        moved = None
+    elif answer.amount is not None:
+        moved = answer.amount
+    over = moved is not None or definitive
+    change = release(work, due_in=None if over else HELD_POLL)
+    if moved == attempt.moved:
+        return change
+    return replace(change, attempt=replace(attempt, moved=moved))
+
+
+def with_suspense(work: Work, change: Change) -> Change:
+    """The change, with the postings of what it says to have moved under its attempt."""
+    after = change.attempt
+    if after is None:
+        return change
+    before = next((a for a in (work.attempt, *work.earlier) if _is_same(a, after)), None)
+    postings = suspense_postings(before, after)
+    if not postings:
+        return change
+    if not change.events:
+        moved = f"{after.moved} {after.moved.currency}" if after.moved else ""
+        payment, event = change.payment.noted(
+            actor="worker", cause=f"{after.step}_amount_stated", key=after.key, moved=moved
+        )
+        change = replace(change, payment=payment, events=(event,))
+    return replace(change, postings=(*change.postings, *postings))
+
+
+def _is_same(one: Attempt | None, other: Attempt) -> bool:
+    return one is not None and one.key == other.key

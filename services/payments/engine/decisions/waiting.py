@@ -1,0 +1,84 @@
+"""Where a payment waits: for its next time, for a person, or for good. And what an event of the
+history rests on, which every move and every hold states alike."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from services.payments.engine.decisions.facts import Change, ClosedNews, Plan, Work
+from services.payments.model.attempt import Answer, Attempt
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import Event
+
+
+def hold(work: Work, reason: HoldReason, **evidence: str) -> Change:
+    """The payment waits for a person; what events say about it stays in the inbox until then."""
+    payment, event = work.payment.held(reason, actor="worker", **evidence)
+    return replace(release(work), payment=payment, events=(event,))
+
+
+def without_hold(work: Work, *, actor: str, cause: str, **evidence: str) -> tuple[Work, Event]:
+    """The work with its hold ended, and the event that says so."""
+    reason = work.payment.hold_reason or ""
+    payment, event = work.payment.noted(actor=actor, cause=cause, hold_reason=reason, **evidence)
+    return replace(work, payment=replace(payment, hold_reason=None)), event
+
+
+def since_claim(work: Work, change: Change, event: Event) -> Change:
+    """The change of a work whose hold was ended by an event, as one change since the claim."""
+    return replace(
+        change,
+        expected_version=work.payment.version,
+        status_before=work.payment.status,
+        events=(event, *change.events),
+    )
+
+
+def release(
+    work: Work,
+    *,
+    due_in: timedelta | None = None,
+    closed_news: tuple[ClosedNews, ...] = (),
+) -> Change:
+    """No move: the lease ends, and the payment is due again when it is said to be."""
+    return Change(
+        payment=work.payment,
+        expected_version=work.payment.version,
+        status_before=work.payment.status,
+        lease_token=work.lease_token,
+        closed_news=closed_news,
+        due_in=due_in,
+    )
+
+
+def rest(work: Work, change: Change) -> Plan:
+    """A plan that asks nobody."""
+    return Plan(change=change, call=None, work=work)
+
+
+def evidence_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
+    """What an event of the history rests on."""
+    facts = {
+        "provider": attempt.provider,
+        "key": attempt.key,
+        "provider_reference": answer.provider_reference or attempt.provider_reference,
+        "event_id": answer.event_id,
+    }
+    if answer.failure is not None:
+        facts |= {"failure_code": answer.failure.code, "failure_message": answer.failure.message}
+    return facts
+
+
+def amounts_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
+    """What we asked for, and what the provider states where it states an amount."""
+    stated = answer.amount
+    return {
+        "expected": f"{attempt.amount} {attempt.amount.currency}",
+        "stated": f"{stated} {stated.currency}" if stated else "",
+    }
+
+
+def live(work: Work) -> Attempt:
+    """The work's attempt. Raises ValueError where there is none, which no recorded state allows."""
+    if work.attempt is None:
+        raise ValueError(f"{work.payment.transaction_id} has no attempt to settle")
+    return work.attempt

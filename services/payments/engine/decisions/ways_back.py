@@ -1,0 +1,181 @@
+"""The ways back, one function each: called off before anything was taken, expired, come back after
+its completion, and given back to the payer, in one piece or in parts."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.news import but_successes, closed, takes_back
+from services.payments.engine.decisions.waiting import evidence_of, release
+from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
+from services.payments.model.holds import HoldReason
+from services.payments.model.ledger import return_postings, unwinding_postings
+from services.payments.model.payment import (
+    Failure,
+    Payment,
+    PaymentBusy,
+    PaymentNotRefundable,
+    PaymentOnHold,
+    RefundTooLarge,
+    State,
+)
+from services.shared.money import Money
+
+# The payout has not begun, came back, or has failed for good: what we hold is the payer's again.
+_HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.RETURNED})
+# Holds that a refund answers; any other must be looked into first.
+_ANSWERED_BY_A_REFUND = frozenset(
+    {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
+)
+CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
+EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
+
+
+def call_off(work: Work) -> Change:
+    """Nothing was taken and nothing will be: cancelled at the merchant's wish, or else expired."""
+    payment = work.payment
+    wished = payment.cancel_requested_at is not None
+    failure = CANCELLED if wished else EXPIRED
+    payment, event = payment.moved(
+        State.CANCELLED if wished else State.EXPIRED,
+        actor="merchant" if wished else "worker",
+        cause="cancelled" if wished else "expired",
+    )
+    attempt = work.attempt
+    if attempt is not None and attempt.is_live:
+        answer = Answer(outcome=Outcome.FAILED, failure=failure)
+        attempt = attempt.answered(AttemptState.FAILED, answer)
+    used = but_successes(closed(work, attempt))
+    # An event that tells of a success is looked into at once.
+    left = timedelta(0) if len(used) < len(work.news) else None
+    return replace(
+        release(work, due_in=left, closed_news=used),
+        payment=payment if wished else replace(payment, failure=failure),
+        attempt=attempt,
+        events=(event,),
+    )
+
+
+def is_untouched(work: Work) -> bool:
+    """Whether nothing was taken: nothing has left us, or what did has come to nothing."""
+    attempt = work.attempt
+    late = work.succeeded_late(Step.COLLECTION) is not None
+    over = attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)
+    return over and not late
+
+
+def come_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    """A payout that had succeeded is returned: we owe again, and the merchant says what to do."""
+    payment, event = work.payment.moved(
+        State.RETURNED, actor=answer.actor, cause="payout_returned", **evidence_of(attempt, answer)
+    )
+    return replace(
+        release(work, closed_news=closed(work, attempt)),
+        payment=replace(payment, failure=answer.failure),
+        attempt=attempt.answered(AttemptState.REVERSED, answer),
+        events=(event,),
+        postings=return_postings(payment),
+    )
+
+
+def back_to_the_payer(change: Change, *, actor: str, cause: str, **facts: str) -> Change:
+    """The change, with the payment's move towards a refund as its next one.
+
+    Fees and exchange are taken back as they were posted, at the payment's own locked rate.
+    """
+    before = change.payment
+    payment, event = before.moved(
+        State.REFUNDING, actor=actor, cause=cause, refund_rate=str(before.terms.rate), **facts
+    )
+    return replace(
+        change,
+        payment=payment,
+        events=(*change.events, event),
+        postings=(*change.postings, *unwinding_postings(before)),
+        due_in=change.due_in if change.due_in is not None else timedelta(0),
+    )
+
+
+def refund_on_request(
+    work: Work,
+    amount: Money | None,
+    *,
+    actor: str = "merchant",
+    cause: str = "refund_requested",
+) -> Change:
+    """A refund that the merchant asks for, of so much or of all that is left.
+
+    Raises PaymentNotRefundable or RefundTooLarge for good, PaymentBusy or PaymentOnHold for now.
+    """
+    if amount is not None and amount > work.payment.refundable and _was_collected(work.payment):
+        raise RefundTooLarge(refundable_usd=str(work.payment.refundable))
+    attempt = intend(work.payment, Step.REFUND, _next_refund(work), amount)
+    facts = {"amount_usd": str(attempt.amount), "key": attempt.key}
+    change = replace(release(work, due_in=timedelta(0)), attempt=attempt)
+    change = replace(change, payment=replace(work.payment, hold_reason=None))
+    if work.payment.state is not State.REFUNDING:
+        return back_to_the_payer(change, actor=actor, cause=cause, **facts)
+    payment, event = change.payment.noted(actor=actor, cause=cause, **facts)
+    return replace(change, payment=payment, events=(event,))
+
+
+def refund_the_rest(work: Work) -> Change:
+    """Nobody has said in time what becomes of the money: what is left of it is the payer's.
+
+    Raises what refund_on_request does.
+    """
+    return refund_on_request(work, None, actor="worker", cause="deadline_passed")
+
+
+def is_due_back(work: Work) -> bool:
+    """Whether the payment has waited for its merchant for as long as it may: a payout that came
+    back, or the rest of a refund in parts of which none is under way."""
+    payment, attempt = work.payment, work.attempt
+    if payment.deadline_at is None or work.claimed_at < payment.deadline_at:
+        return False
+    if payment.state is State.RETURNED:
+        return True
+    if payment.state is not State.REFUNDING or attempt is None:
+        return False
+    return attempt.state is AttemptState.SUCCEEDED and not takes_back(work, attempt)
+
+
+def may_be_refunded(payment: Payment) -> bool:
+    """Whether no hold is in the way of a refund."""
+    return payment.hold_reason in _ANSWERED_BY_A_REFUND
+
+
+def _was_collected(payment: Payment) -> bool:
+    """Whether the payer's money is here, or was until it went back."""
+    return payment.state in _HOLDING | {State.REFUNDING, State.REFUNDED}
+
+
+def _next_refund(work: Work) -> int:
+    """The number of the refund that may begin now. Raises what refund_on_request does."""
+    payment, attempt = work.payment, work.attempt
+    if payment.state is not State.REFUNDING and payment.state not in _HOLDING:
+        raise PaymentNotRefundable(status=payment.status)
+    if not may_be_refunded(payment):
+        raise PaymentOnHold(hold_reason=payment.hold_reason or "")
+    if payment.state is State.REFUNDING:
+        if attempt is None or attempt.is_live or _is_tried_again(work, attempt):
+            raise PaymentBusy(retry_after_seconds=_next_look(work))
+        return attempt.number + 1
+    if payment.state is State.PAYING_OUT and (
+        attempt is None or attempt.state is not AttemptState.FAILED
+    ):
+        raise PaymentNotRefundable(status=payment.status)
+    return 1 + max((a.number for a in work.earlier if a.step is Step.REFUND), default=0)
+
+
+def _is_tried_again(work: Work, attempt: Attempt) -> bool:
+    """Whether the refund goes on by itself, under a new key, although this attempt is over."""
+    return attempt.state is AttemptState.FAILED and work.payment.hold_reason is None
+
+
+def _next_look(work: Work) -> int:
+    """In how many seconds something may have become of the refund that is under way."""
+    attempt = work.attempt
+    if attempt is None or attempt.sent_at is None:
+        return 1
+    return min(max(int((work.claimed_at - attempt.sent_at).total_seconds()) // 4, 1), 60)

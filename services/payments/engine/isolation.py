@@ -1,0 +1,83 @@
+"""Plans a batch so that what cannot be planned fails alone: a payment without its neighbours, and
+an event of the inbox without its payment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from services.payments.base.errors import describe
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import News, Plan, Work
+from services.payments.engine.quarantine import Lease, NewsFailure, StepFailure
+from services.shared.errors import Unavailable
+from services.shared.log import get_logger
+
+
+@dataclass(kw_only=True)
+class Planned:
+    """The plans of a batch, and what broke down on the way to them."""
+
+    plans: list[Plan] = field(default_factory=list)
+    failures: list[StepFailure] = field(default_factory=list)
+    news_failures: list[NewsFailure] = field(default_factory=list)
+
+
+def plan_apart(decider: Decider, claimed: Sequence[Work]) -> Planned:
+    """A plan for each payment that has one; never raises for any of them."""
+    planned = Planned()
+    for work in claimed:
+        try:
+            planned.plans.append(_plan(decider, work, planned))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours go on
+            get_logger().exception("step_failed", transaction_id=work.payment.transaction_id)
+            planned.failures.append(failure_of(work, error))
+    return planned
+
+
+def failure_of(work: Work, error: BaseException) -> StepFailure:
+    """The failure of a claimed payment's step."""
+    return StepFailure(lease=lease_of(work), error=describe(error))
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether it says no more than that the database or another service cannot answer now."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_unavailable(inner) for inner in error.exceptions)
+    return isinstance(error, Unavailable)
+
+
+def lease_of(work: Work) -> Lease:
+    """The lease that the work is done under."""
+    return Lease(
+        merchant_id=work.payment.merchant_id,
+        payment_id=work.payment.id,
+        token=work.lease_token,
+    )
+
+
+def deaf(work: Sequence[Work], error: str) -> tuple[list[Work], list[NewsFailure]]:
+    """The same work without what was heard, which is blamed for the error."""
+    failures = [_blame(news, error) for item in work for news in item.news]
+    return [replace(item, news=()) for item in work], failures
+
+
+def _plan(decider: Decider, work: Work, planned: Planned) -> Plan:
+    try:
+        return decider.plan(work)
+    except Exception:
+        if not work.news:
+            raise
+    # Planning is pure, so it is tried without what was heard, and then with one more at a time.
+    plan = decider.plan(replace(work, news=()))
+    heard: tuple[News, ...] = ()
+    for news in work.news:
+        try:
+            plan = decider.plan(replace(work, news=(*heard, news)))
+            heard = (*heard, news)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the payment goes on
+            get_logger().exception("event_failed", provider=news.provider, event_id=news.event_id)
+            planned.news_failures.append(_blame(news, describe(error)))
+    return plan
+
+
+def _blame(news: News, error: str) -> NewsFailure:
+    return NewsFailure(provider=news.provider, event_id=news.event_id, error=error)

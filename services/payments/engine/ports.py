@@ -1,0 +1,119 @@
+"""The transactions of the worker, and of what a merchant steers."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.quarantine import Lease, NewsFailure, StepFailure
+from services.payments.model.payment import Payment
+
+
+class WorkTransaction(Protocol):
+    """One transaction of the worker; leaving it without commit() undoes it."""
+
+    # Payments that it claimed and cannot read, each with the error, and those of them that it has
+    # set aside for it.
+    unreadable: Mapping[UUID, str]
+    unreadable_held: Collection[UUID]
+
+    async def untouched(
+        self, work: Sequence[Work], *, lease_seconds: float
+    ) -> tuple[datetime, Collection[UUID]]:
+        """The database's time, and the ids of those payments that nothing has happened to since
+        they were claimed, and whose lease lasts so much longer. Nothing will until commit()."""
+        ...
+
+    async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
+        """Takes due payments that nobody holds, oldest first, each under a new lease token.
+
+        Whose row cannot be read fails at once, and is not among them; nor is what failed before.
+        """
+        ...
+
+    async def suspect(
+        self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
+    ) -> Sequence[Lease]:
+        """Claims, and counts a failure against each, to be committed before it is read.
+
+        Takes payments whose step has broken down before, or those whose step has not.
+        """
+        ...
+
+    async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
+        """The work of suspected payments; with this transaction, the suspicion is taken back."""
+        ...
+
+    async def let_go(self, leases: Sequence[Lease], *, acquitted: bool) -> None:
+        """Ends the leases of suspected payments, which are due at once; keeps the count or not."""
+        ...
+
+    async def count(self, failures: Sequence[StepFailure]) -> None:
+        """Counts a failure against each payment, and leaves its lease to run out."""
+        ...
+
+    async def fail(
+        self, failures: Sequence[StepFailure], *, counted: bool = False
+    ) -> Collection[UUID]:
+        """Counts a failure against each payment, unless that is done, and lets it rest.
+
+        What has failed too often in a row is set aside; gives those payments' ids.
+        """
+        ...
+
+    async def set_aside(self) -> Collection[UUID]:
+        """Sets aside what has failed too often and could not be by whoever it failed."""
+        ...
+
+    async def fail_news(self, failures: Sequence[NewsFailure]) -> None:
+        """Counts a failure against each event; what has failed too often is set aside."""
+        ...
+
+    async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
+        """One payment, which nobody changes until this transaction ends, and whether a worker has
+        it under a lease. Raises PaymentNotFound."""
+        ...
+
+    async def request_cancel(self, payment: Payment) -> Payment:
+        """Notes the merchant's wish and makes the payment due; gives it as it is then."""
+        ...
+
+    async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
+        """The first answer that was given under a key."""
+        ...
+
+    async def keep_answer(
+        self, key: IdempotencyKey, answer: StoredAnswer, payment_id: UUID, *, operation: str
+    ) -> StoredAnswer:
+        """Keeps an answer under a key; gives the one that is kept, which may be another's."""
+        ...
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """Takes one payment for the length of this transaction, whether it is due or not.
+
+        Raises PaymentNotFound, PaymentUnreadable, or PaymentBusy while somebody else has it.
+        """
+        ...
+
+    async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
+        """Records that requests are about to leave; gives those whose lease still stands."""
+        ...
+
+    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
+        """Writes each change whose lease and version still stand; gives those payments' ids."""
+        ...
+
+    async def commit(self) -> None:
+        """Makes it durable."""
+        ...
+
+
+class WorkStore(Protocol):
+    """Where the worker's transactions come from."""
+
+    def begin(self) -> AbstractAsyncContextManager[WorkTransaction]:
+        """A new transaction."""
+        ...

@@ -1,0 +1,1 @@
+"""The transactions of the engine: claim, mark as sent, write, quarantine."""

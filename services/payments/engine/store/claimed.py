@@ -1,0 +1,180 @@
+"""Rows that were claimed, read with what is known of their steps. One that cannot be read fails
+here, alone, and is noted."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.base import rows, sources, tables
+from services.payments.base.attempt_rows import read_answer
+from services.payments.base.columns import columns
+from services.payments.base.unreadable import Source, UnreadableRow, read_each, read_one
+from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.engine.decisions.decider import STEP_OF_STATE
+from services.payments.engine.decisions.facts import News, Work
+from services.payments.engine.decisions.late_success import needs_all_attempts
+from services.payments.engine.quarantine import NewsFailure, Patience, StepFailure
+from services.payments.engine.store.quarantine import Failures, lease_of
+from services.payments.model.attempt import Attempt, Step
+from services.payments.model.payment import Payment, PaymentUnreadable
+
+
+def read_news(row: Row[Any]) -> News:
+    """An event of the inbox that is about an attempt."""
+    return News(
+        provider=row.provider,
+        event_id=row.event_id,
+        step=Step(row.step),
+        answer=read_answer(row.answer),
+        received_at=row.received_at,
+    )
+
+
+# What a worker needs of an event.
+NEWS = Source(tables.webhook_inbox, read_news, payment="payment_id")
+
+_ATTEMPT = columns(tables.attempts, "a")
+_ATTEMPTS = text(
+    f"""
+    SELECT DISTINCT ON (a.merchant_id, a.payment_id) {_ATTEMPT}
+      FROM attempts a
+      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid, step text)
+     USING (merchant_id, payment_id, step)
+     -- The last, or the one that has succeeded late.
+     ORDER BY a.merchant_id, a.payment_id, is_live AND state = 'SUCCEEDED' DESC, number DESC
+    """
+)
+_ALL_ATTEMPTS = text(
+    f"""
+    SELECT {_ATTEMPT} FROM attempts a
+      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+     USING (merchant_id, payment_id)
+     ORDER BY a.step, a.number
+    """
+)
+_NEWS = text(
+    """
+    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer, n.received_at
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+     CROSS JOIN LATERAL (
+           SELECT merchant_id, payment_id, provider, event_id, step, answer, received_at
+              FROM webhook_inbox w
+            WHERE w.merchant_id = r.merchant_id AND w.payment_id = r.payment_id
+              AND w.state = 'PENDING' ORDER BY w.received_at
+           ) AS n
+    """
+)
+
+
+class Claimed(Failures):
+    """Reads claimed rows in one transaction; what breaks down is counted by Failures."""
+
+    def __init__(
+        self, connection: AsyncConnection, patience: Patience, unreadable: UnreadableRows
+    ) -> None:
+        super().__init__(connection, patience)
+        self.notes = unreadable
+
+    def read_payment(self, row: Row[Any]) -> Payment:
+        """The payment. Raises PaymentUnreadable."""
+        read = read_one(sources.PAYMENTS, row)
+        if isinstance(read, UnreadableRow):
+            raise self.refusal(read)
+        return read
+
+    def refusal(self, row: UnreadableRow) -> PaymentUnreadable:
+        """The error of a call that needs the row, which is noted."""
+        self.notes.note([row])
+        return row.as_refusal()
+
+    async def read_work(
+        self, claimed: Sequence[Row[Any]], *, with_all_attempts: bool = False
+    ) -> Sequence[Work]:
+        """Claimed rows with what is known of their steps; what cannot be read fails here, alone."""
+        if not claimed:
+            return []
+        payments, unreadable = read_each(sources.PAYMENTS, claimed)
+        wanted = rows.as_json(
+            {
+                "merchant_id": payment.merchant_id,
+                "payment_id": payment.id,
+                "step": STEP_OF_STATE.get(payment.state),
+            }
+            for _, payment in payments
+        )
+        found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
+        attempts, unreadable_attempts = read_each(sources.ATTEMPTS, found.all())
+        attempt_of = {row.payment_id: attempt for row, attempt in attempts}
+        news = await self._news(wanted)
+        errors = self.note([*unreadable, *unreadable_attempts])
+        work = [
+            Work(
+                payment=payment,
+                attempt=attempt_of.get(payment.id),
+                news=tuple(news[payment.id]),
+                lease_token=row.lease_token,
+                claimed_at=row.claimed_at,
+            )
+            for row, payment in payments
+            if row.id not in errors
+        ]
+        complete, more_errors = await self._with_earlier(work, of_each=with_all_attempts)
+        errors |= more_errors
+        failed = [row for row in claimed if row.id in errors]
+        self.unreadable_held += await self.fail(
+            [StepFailure(lease=lease_of(row), error=errors[row.id]) for row in failed]
+        )
+        self.unreadable |= errors
+        return complete
+
+    def note(self, found: Sequence[UnreadableRow]) -> dict[UUID, str]:
+        """Notes the rows; gives the error of each payment that they are about."""
+        self.notes.note(found)
+        return {row.payment_id: row.error for row in found if row.payment_id}
+
+    async def _with_earlier(
+        self, work: Sequence[Work], *, of_each: bool
+    ) -> tuple[Sequence[Work], dict[UUID, str]]:
+        """Adds the other attempts where they are needed; says apart why some cannot be read."""
+        asked = {item.payment.id for item in work if of_each or needs_all_attempts(item)}
+        if not asked:
+            return work, {}
+        wanted = rows.as_json(
+            {"merchant_id": item.payment.merchant_id, "payment_id": item.payment.id}
+            for item in work
+            if item.payment.id in asked
+        )
+        found = await self._connection.execute(_ALL_ATTEMPTS, {"rows": wanted})
+        attempts, unreadable = read_each(sources.ATTEMPTS, found.all())
+        errors = self.note(unreadable)
+        of_payment: dict[UUID, list[Attempt]] = defaultdict(list)
+        for row, attempt in attempts:
+            of_payment[row.payment_id].append(attempt)
+        return [
+            replace(
+                item, earlier=tuple(a for a in of_payment[item.payment.id] if a != item.attempt)
+            )
+            for item in work
+            if item.payment.id not in errors
+        ], errors
+
+    async def _news(self, wanted: str) -> dict[UUID, list[News]]:
+        found = await self._connection.execute(_NEWS, {"rows": wanted})
+        told, unreadable = read_each(NEWS, found.all())
+        self.note(unreadable)
+        await self.fail_news(
+            [
+                NewsFailure(provider=provider, event_id=event_id, error=row.error)
+                for row in unreadable
+                for provider, event_id in (row.values,)
+            ]
+        )
+        news: dict[UUID, list[News]] = defaultdict(list)
+        for row, item in told:
+            news[row.payment_id].append(item)
+        return news

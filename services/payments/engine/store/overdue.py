@@ -1,0 +1,208 @@
+"""What makes no progress: payments that the engine should have carried on, and that stand in their
+state for longer than is expected, and payments that wait for a person past their deadline. Counted
+and listed by one statement."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.base import rows
+from services.payments.base.sources import ATTEMPTS, EVENTS, PAYMENTS
+from services.payments.base.times import is_shown, shown
+from services.payments.base.unreadable import UnreadableRow
+from services.payments.engine.overdue import AGES, OverdueCount, OverduePayment, UnreadableOverdue
+from services.payments.model.payment import State
+from services.payments.model.timing import LOOKS_AHEAD, ExpectedTime
+
+# The provider of the current step; none where the step is ours.
+_PROVIDER = """
+    CASE usual.step WHEN 'payout' THEN p.offramp
+                    WHEN 'collection' THEN p.onramp
+                    WHEN 'refund' THEN p.onramp ELSE '' END
+"""
+# Within a lifetime; whatever else stands there is as if nothing did.
+_STATED = """
+    CASE WHEN pg_input_is_valid(p.route->'expected_seconds'->>usual.step, 'double precision')
+         THEN CASE WHEN CAST(p.route->'expected_seconds'->>usual.step AS double precision)
+                        BETWEEN 0 AND 1e9
+                   THEN CAST(p.route->'expected_seconds'->>usual.step AS double precision) END END
+"""
+# By the index of what is due: whatever is open is due within a known time (LOOKS_AHEAD), which the
+# audit holds it to. The history is asked only of payments that are older than what is expected.
+_OVERDUE = f"""
+    WITH expected AS MATERIALIZED (
+        SELECT r.state, r.step, r.provider, r.seconds
+          FROM json_to_recordset(CAST(:expected AS json))
+            AS r(state text, step text, provider text, seconds double precision)
+    ), open AS MATERIALIZED (
+        SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.created_at, p.due_at, usual.step,
+               {_PROVIDER} AS provider,
+               make_interval(secs => coalesce({_STATED}, declared.seconds, usual.seconds))
+               AS within
+          FROM payments p
+          JOIN expected usual ON usual.state = p.state AND usual.provider = ''
+          LEFT JOIN expected declared
+            ON declared.state = p.state AND declared.provider <> ''
+           AND declared.provider = {_PROVIDER}
+         WHERE p.due_at < now() + make_interval(secs => :ahead) AND p.hold_reason IS NULL
+           AND (CAST(:merchant_id AS text) IS NULL OR p.merchant_id = :merchant_id)
+    ), overdue AS (
+        SELECT o.merchant_id, o.id, o.corridor_id, o.state, o.due_at, o.step, o.provider, o.within,
+               entered.since, entered.sequence
+          FROM open o
+          JOIN LATERAL (
+               SELECT e.occurred_at AS since, e.sequence FROM payment_events e
+                WHERE e.merchant_id = o.merchant_id AND e.payment_id = o.id
+                  AND e.from_state IS DISTINCT FROM e.to_state
+                ORDER BY e.sequence DESC LIMIT 1) AS entered ON true
+         WHERE o.created_at < now() - o.within AND entered.since < now() - o.within
+         UNION ALL
+        SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.due_at, usual.step,
+               {_PROVIDER},
+               CASE WHEN isfinite(p.deadline_at) AND isfinite(p.waiting_since)
+                    THEN p.deadline_at - p.waiting_since END, p.waiting_since, NULL
+          FROM payments p
+          LEFT JOIN expected usual ON usual.state = p.state AND usual.provider = ''
+         WHERE p.deadline_at < now() AND (p.hold_reason IS NOT NULL OR p.state = 'RETURNED')
+           AND (CAST(:merchant_id AS text) IS NULL OR p.merchant_id = :merchant_id)
+    )
+"""
+_COUNT = text(
+    f"""
+    {_OVERDUE}
+    SELECT state, provider, corridor_id, age.name AS age, count(*) AS payments
+      FROM overdue o
+     CROSS JOIN LATERAL (
+           SELECT a.name FROM json_to_recordset(CAST(:ages AS json)) AS a(name text, seconds float8)
+            WHERE extract(epoch FROM now() - o.since) >= a.seconds
+            ORDER BY a.seconds DESC LIMIT 1) AS age
+     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    """
+)
+_LIST = text(
+    f"""
+    {_OVERDUE}, placed AS (
+        SELECT merchant_id, id, corridor_id, state, due_at, step, provider, within, since, sequence,
+               {shown("since")} AS place
+          FROM overdue
+    )
+    SELECT o.merchant_id, o.id, o.corridor_id, o.state, o.provider, o.step, o.sequence, o.place,
+           o.since IS NOT NULL AND {is_shown("o.since")} AS shows_since,
+           extract(epoch FROM o.within)::float8 AS within,
+           CASE WHEN {is_shown("o.due_at")} THEN o.due_at END AS due_at,
+           {is_shown("o.due_at")} AS shows_due_at,
+           coalesce(a.key, '') AS key, coalesce(a.state, '') AS attempt_state,
+           coalesce(a.number, 0) AS attempts, coalesce(a.sends, 0) AS sends,
+           coalesce(a.failure_code, '') AS code, coalesce(a.failure_message, '') AS message,
+           CASE WHEN {is_shown("a.updated_at")} THEN a.updated_at END AS last_at,
+           {is_shown("a.updated_at")} AS shows_last_at
+      FROM placed o
+      LEFT JOIN LATERAL (
+           SELECT t.key, t.state, t.number, t.sends, t.failure_code, t.failure_message, t.updated_at
+             FROM attempts t
+            WHERE t.merchant_id = o.merchant_id AND t.payment_id = o.id AND t.step = o.step
+            ORDER BY t.number DESC LIMIT 1) AS a ON true
+     WHERE CAST(:at AS timestamptz) IS NULL
+        OR (o.place, o.id) > (CAST(:at AS timestamptz), CAST(:after AS uuid))
+     ORDER BY o.place, o.id LIMIT :limit
+    """
+)
+_ERROR = "the list of overdue payments cannot show it"
+_STATES = frozenset(State)
+# What the contract's seconds can hold.
+_SECONDS_MAX = 2**31 - 1
+
+
+async def count_overdue(
+    connection: AsyncConnection, expected: Sequence[ExpectedTime]
+) -> Sequence[OverdueCount]:
+    """How many are overdue, by state, provider, corridor and age."""
+    ages = rows.as_json({"name": name, "seconds": seconds} for name, seconds in AGES)
+    found = await connection.execute(_COUNT, {**_parameters(expected, None), "ages": ages})
+    return [
+        OverdueCount(
+            state=row.state,
+            provider=row.provider,
+            corridor_id=row.corridor_id,
+            age=row.age,
+            payments=row.payments,
+        )
+        for row in found
+    ]
+
+
+async def list_overdue(
+    connection: AsyncConnection,
+    expected: Sequence[ExpectedTime],
+    merchant_id: str,
+    *,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[OverduePayment | tuple[UnreadableOverdue, UnreadableRow]]:
+    """Up to limit overdue payments of a merchant, those that have stood still for longest first;
+    one that cannot be read in its place, with the row that cannot."""
+    at, payment_id = after or (None, None)
+    found = await connection.execute(
+        _LIST,
+        {**_parameters(expected, merchant_id), "at": at, "after": payment_id, "limit": limit},
+    )
+    return [_read(row) for row in found]
+
+
+def _read(row: Row[Any]) -> OverduePayment | tuple[UnreadableOverdue, UnreadableRow]:
+    if broken := _broken(row):
+        return UnreadableOverdue(payment_id=row.id, since=row.place), broken
+    return OverduePayment(
+        payment_id=row.id,
+        corridor_id=row.corridor_id,
+        state=State(row.state),
+        provider=row.provider,
+        since=row.place,
+        within=timedelta(seconds=row.within),
+        key=row.key,
+        attempt_state=row.attempt_state,
+        attempts=row.attempts,
+        sends=row.sends,
+        code=row.code,
+        message=row.message,
+        last_at=row.last_at,
+        next_at=row.due_at,
+    )
+
+
+def _broken(row: Row[Any]) -> UnreadableRow | None:
+    """The row behind the list's that cannot be read, where there is one."""
+    key = {"merchant_id": row.merchant_id, "id": row.id, "payment_id": row.id}
+    key |= {"sequence": row.sequence, "step": row.step, "number": row.attempts}
+    waits = row.sequence is None
+    checks = (
+        (row.state in _STATES, PAYMENTS, "state"),
+        (row.shows_due_at, PAYMENTS, "due_at"),
+        (row.shows_since or not waits, PAYMENTS, "waiting_since"),
+        (row.shows_since or waits, EVENTS, "occurred_at"),
+        (row.within is not None and abs(row.within) <= _SECONDS_MAX, PAYMENTS, "deadline_at"),
+        (row.shows_last_at, ATTEMPTS, "updated_at"),
+    )
+    broken = (source.of_key(key, _ERROR, name) for is_whole, source, name in checks if not is_whole)
+    return next(broken, None)
+
+
+def _parameters(expected: Sequence[ExpectedTime], merchant_id: str | None) -> dict[str, Any]:
+    table = rows.as_json(
+        {
+            "state": time.state,
+            "step": time.step,
+            "provider": time.provider,
+            "seconds": time.within / timedelta(seconds=1),
+        }
+        for time in expected
+    )
+    return {
+        "expected": table,
+        "ahead": LOOKS_AHEAD.total_seconds(),
+        "merchant_id": merchant_id,
+    }

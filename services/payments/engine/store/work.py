@@ -1,0 +1,265 @@
+"""The worker's transactions: claim, mark as sent, write, and what a merchant steers. A lease whose
+token only grows guards every write, so that a worker that slept past its lease changes nothing any
+more. The writing itself is in writing."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.payments.base import rows, sources, tables
+from services.payments.base.columns import columns
+from services.payments.base.errors import describe
+from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.base.idempotency_store import keep_answer, read_answers
+from services.payments.base.unreadable import UNDECODABLE, read_each
+from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.base.view import Encode
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.quarantine import Lease, Patience
+from services.payments.engine.store.claimed import Claimed
+from services.payments.engine.store.writing import shown_anew, write_changes
+from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
+from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, cannot_tell
+from services.shared.db import connected
+from services.shared.ids import encode_id
+
+_PAYMENT, _ATTEMPT = columns(tables.payments, "payments"), columns(tables.attempts, "a")
+# A row that another worker is claiming is skipped, and one that is held is not due. What has failed
+# before is taken alone (failures).
+_CLAIM = text(
+    f"""
+    WITH due AS (
+        SELECT merchant_id, id FROM payments
+         WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+           AND (step_failures = 0 OR hold_reason IS NOT NULL)
+         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE payments
+       SET lease_owner = :owner, lease_token = lease_token + 1, nudged = false,
+           lease_until = now() + make_interval(secs => :lease_seconds)
+      FROM due WHERE payments.merchant_id = due.merchant_id AND payments.id = due.id
+    RETURNING {_PAYMENT}, now() AS claimed_at
+    """
+)
+_LOCK = text(
+    f"""
+    SELECT {_PAYMENT}, coalesce(lease_until > now(), false) AS is_leased FROM payments
+     WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE
+    """
+)
+# It adds no event, and so disturbs no worker that is busy with the payment: who acts on it says so.
+_REQUEST_CANCEL = text(
+    f"""
+    UPDATE payments SET cancel_requested_at = now(), due_at = now(), nudged = true
+     WHERE merchant_id = :merchant_id AND id = :id
+    RETURNING {_PAYMENT}
+    """
+)
+
+
+# For the length of this transaction the row's lock is the lease.
+_CLAIM_ONE = text(
+    f"""
+    UPDATE payments SET lease_token = lease_token + 1
+     WHERE merchant_id = :merchant_id AND id = :id
+       AND (lease_until IS NULL OR lease_until < now())
+    RETURNING {_PAYMENT}, now() AS claimed_at
+    """
+)
+_EXISTS = text("SELECT EXISTS (SELECT FROM payments WHERE merchant_id = :merchant_id AND id = :id)")
+# Whoever tells a worker that has the payment of something sets `nudged`.
+_UNTOUCHED = text(
+    """
+    SELECT now() AS now, ARRAY (
+           SELECT p.id FROM payments p
+             JOIN json_to_recordset(CAST(:rows AS json))
+               AS r(merchant_id text, id uuid, lease_token bigint)
+            USING (merchant_id, id, lease_token)
+            WHERE NOT p.nudged AND p.lease_until > now() + make_interval(secs => :lease_seconds)
+            ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
+           ) AS ids
+    """
+)
+# The row of the payment is locked, so that the token cannot change between check and commit.
+_MARK_SENT = text(
+    f"""
+    WITH held AS (
+        SELECT p.merchant_id, p.id, r.step, r.number
+          FROM payments p
+          JOIN json_to_recordset(CAST(:rows AS json))
+            AS r(merchant_id text, id uuid, lease_token bigint, step text, number smallint)
+         USING (merchant_id, id, lease_token)
+         WHERE p.lease_until > now()
+         ORDER BY p.merchant_id, p.id FOR UPDATE OF p
+    )
+    UPDATE attempts a
+       SET state = CASE a.state WHEN 'INTENDED' THEN 'SENT' ELSE a.state END,
+           sent_at = coalesce(a.sent_at, now()), last_sent_at = now(), sends = a.sends + 1,
+           updated_at = now()
+      FROM held h
+     WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id
+       AND a.step = h.step AND a.number = h.number
+       AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')
+    RETURNING {_ATTEMPT}
+    """
+)
+
+
+class PostgresWork:
+    """The port WorkStore on PostgreSQL."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        encode_event: Encode = cannot_tell,
+        patience: Patience | None = None,
+        decode_answer: Callable[[bytes], object] | None = None,
+    ) -> None:
+        """decode_answer raises for a stored answer that cannot be given again."""
+        self._engine = engine
+        self._unreadable = UnreadableRows(engine, decode_answer)
+        self._outbox = OutboxWriter(encode_event)
+        self._patience = patience or Patience()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["PostgresWorkTransaction"]:
+        """See WorkStore.begin."""
+        async with connected(self._engine) as connection:
+            yield PostgresWorkTransaction(
+                connection, self._outbox, self._patience, self._unreadable
+            )
+
+
+class PostgresWorkTransaction(Claimed):
+    """The port WorkTransaction on one connection."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        outbox: OutboxWriter,
+        patience: Patience,
+        unreadable: UnreadableRows,
+    ) -> None:
+        super().__init__(connection, patience, unreadable)
+        self._outbox = outbox
+
+    async def commit(self) -> None:
+        """See WorkTransaction.commit."""
+        await self._connection.commit()
+
+    async def untouched(
+        self, work: Sequence[Work], *, lease_seconds: float
+    ) -> tuple[datetime, Collection[UUID]]:
+        """See WorkTransaction.untouched."""
+        wanted = rows.as_json(
+            {
+                "merchant_id": item.payment.merchant_id,
+                "id": item.payment.id,
+                "lease_token": item.lease_token,
+            }
+            for item in work
+        )
+        found = await self._connection.execute(
+            _UNTOUCHED, {"rows": wanted, "lease_seconds": lease_seconds}
+        )
+        row = found.one()
+        return row.now, set(row.ids)
+
+    async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
+        """See WorkTransaction.claim."""
+        # Read before the database starts counting, so that ours never ends later than its lease.
+        lease_ends = time.monotonic() + lease_seconds
+        claimed = await self._connection.execute(
+            _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
+        )
+        work = await self.read_work(claimed.all())
+        return [replace(item, lease_ends=lease_ends) for item in work]
+
+    async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
+        """See WorkTransaction.take_up."""
+        ends = {lease.payment_id: lease.ends for lease in leases}
+        work = await self.read_work(await self.acquit(leases))
+        return [replace(item, lease_ends=ends[item.payment.id]) for item in work]
+
+    async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
+        """See WorkTransaction.lock."""
+        named = {"merchant_id": merchant_id, "id": payment_id}
+        try:
+            row = (await self._connection.execute(_LOCK, named)).one_or_none()
+        except UNDECODABLE as error:
+            raise self.refusal(sources.PAYMENTS.of_key(named, describe(error))) from None
+        if row is None:
+            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+        return self.read_payment(row), row.is_leased
+
+    async def request_cancel(self, payment: Payment) -> Payment:
+        """See WorkTransaction.request_cancel."""
+        named = {"merchant_id": payment.merchant_id, "id": payment.id}
+        return self.read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
+
+    async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
+        """See WorkTransaction.answer."""
+        return (await read_answers(self._connection, self.notes, [key]))[1].get(key)
+
+    async def keep_answer(
+        self, key: IdempotencyKey, answer: StoredAnswer, payment_id: UUID, *, operation: str
+    ) -> StoredAnswer:
+        """See WorkTransaction.keep_answer."""
+        if await keep_answer(self._connection, key, answer, payment_id, operation=operation):
+            return answer
+        return (await read_answers(self._connection, self.notes, [key]))[1][key]
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """See WorkTransaction.claim_one."""
+        named = {"merchant_id": merchant_id, "id": payment_id}
+        claimed = (await self._connection.execute(_CLAIM_ONE, named)).all()
+        if not claimed:
+            found = (await self._connection.execute(_EXISTS, named)).scalar_one()
+            raise (
+                PaymentBusy
+                if found
+                else PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+            )
+        readable = await self.read_work(claimed, with_all_attempts=True)
+        if not readable:
+            raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
+        return readable[0]
+
+    async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
+        """See WorkTransaction.mark_sent."""
+        wanted = rows.as_json(
+            {
+                "merchant_id": item.payment.merchant_id,
+                "id": item.payment.id,
+                "lease_token": item.lease_token,
+                "step": item.attempt.step,
+                "number": item.attempt.number,
+            }
+            for item in work
+            if item.attempt is not None
+        )
+        marked = await self._connection.execute(_MARK_SENT, {"rows": wanted})
+        readable, unreadable = read_each(sources.ATTEMPTS, marked.all())
+        self.note(unreadable)
+        attempts = {row.payment_id: attempt for row, attempt in readable}
+        return [
+            replace(
+                item,
+                attempt=attempts[item.payment.id],
+                first_send=item.attempt is not None and item.attempt.sent_at is None,
+            )
+            for item in work
+            if item.payment.id in attempts
+        ]
+
+    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
+        """See WorkTransaction.write."""
+        written = await write_changes(self._connection, changes)
+        await self._outbox.add_all(self._connection, shown_anew(changes, written))
+        return written

@@ -1,0 +1,306 @@
+"""The worker: claims due payments in batches, asks providers outside any transaction, and records
+what they say. What to do is decided in steps; leases and keys see to it that it is done once. What
+breaks down on our side fails alone, in isolation, and is counted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge
+
+from services.payments.base.batcher import Batcher
+from services.payments.engine.claims import Claims
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, Change, Plan, Work
+from services.payments.engine.isolation import failure_of, is_unavailable
+from services.payments.engine.ports import WorkStore
+from services.payments.engine.reporting import report_changes, report_failures
+from services.payments.mesh.ports import ProviderCall, Providers, RateQuery, Rates
+from services.payments.model.attempt import Answer
+from services.payments.model.quote import RateTrail
+from services.shared.errors import DomainError, Unavailable
+from services.shared.log import get_logger
+from services.shared.rollback import repeated
+
+CLAIMED = Counter("caravel_worker_claimed_total", "Payments claimed.")
+ANSWERS = Counter("caravel_worker_answers_total", "Provider answers.", ["provider", "outcome"])
+FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lease had moved on.")
+UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
+# A second batch of answers is recorded beside another only where it is a large one.
+RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
+# From one claim or record to the next, so that of a steady stream each holds many payments; what
+# comes alone is claimed and recorded at once.
+CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS = 0.1, 0.05
+
+# What was asked for and came back: a provider's answer, or a rate.
+Heard = Answer | RateTrail | DomainError
+Ask = Callable[[Sequence[ProviderCall]], AsyncIterator[tuple[str, Answer]]]
+
+
+class Worker:
+    """One worker of any number; each payment has at most one at a time."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        store: WorkStore,
+        providers: Providers,
+        rates: Rates,
+        decider: Decider,
+        claim_max: int,
+        under_way_max: int,
+        lease_seconds: float,
+        poll_seconds: float,
+        on_hold: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_hold` is called after a payment was put on hold."""
+        self._on_hold = on_hold
+        self._claims = Claims(
+            store, decider, owner=owner, lease_seconds=lease_seconds, poll_seconds=poll_seconds
+        )
+        self._store = store
+        self._providers = providers
+        self._rates = rates
+        self._decider = decider
+        self._claim_max = claim_max
+        self._under_way_max = under_way_max
+        self._poll_seconds = poll_seconds
+        # Less would leave a request that follows too little time.
+        self._follows_within = lease_seconds / 2
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._under_way = 0
+        self._batches: set[asyncio.Task[None]] = set()
+        self._recorder = Batcher[tuple[Work, Heard], bool](
+            self._record,
+            largest_batch=RECORD_BATCH_MAX,
+            parallel=2,
+            beside_from=RECORD_BESIDE_FROM,
+            every_seconds=RECORD_EVERY_SECONDS,
+            waiting_max=1_000_000,
+        )
+
+    def wake(self) -> None:
+        """Makes the worker look for due payments at once."""
+        self._wake.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until told to stop, then finishes what is under way.
+
+        A database that is away is waited for; nothing is remembered that is not in it.
+        """
+        self._stopping = stopping
+        while not stopping.is_set():
+            self._wake.clear()
+            started = _now()
+            try:
+                go_on = await self._turn()
+            except Unavailable as error:
+                get_logger().warning("claim_waits", reason=str(error))
+                go_on = False
+            except Exception:  # noqa: BLE001 - whatever it was, the next claim finds out whose
+                get_logger().exception("claim_failed")
+                self._claims.be_careful()
+                go_on = False
+            if not go_on:
+                await asyncio.sleep(started + CLAIM_EVERY_SECONDS - _now())
+                await self._wait()
+        while self._batches:
+            await asyncio.wait(self._batches)
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+        except TimeoutError:
+            return
+
+    async def _turn(self) -> bool:
+        """Claims, and starts what is to be asked; True where there may be more to claim."""
+        limit = min(self._claim_max, self._under_way_max - self._under_way)
+        if limit <= 0:
+            return False
+        plans, claimed = await self._claims.take(limit)
+        self._start(plans)
+        failed, found = await self._claims.take_failed()
+        self._start(failed)
+        return claimed == self._claim_max or found > 0
+
+    def _start(self, plans: Sequence[Plan]) -> None:
+        """Reports what has been committed, and begins to ask."""
+        CLAIMED.inc(len(plans))
+        self._report(plan.change for plan in plans)
+        self._begin(plans)
+
+    def _report(self, changes: Iterable[Change]) -> None:
+        if report_changes(changes):
+            self._on_hold()
+
+    def _begin(self, plans: Sequence[Plan]) -> None:
+        asking = [plan for plan in plans if plan.call is not None]
+        # What follows records may be more than a claim is, and one stalls those it is sent with.
+        for first in range(0, len(asking), self._claim_max):
+            task = asyncio.create_task(self._ask(asking[first : first + self._claim_max]))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+
+    async def _ask(self, plans: Sequence[Plan]) -> None:
+        self._count(len(plans))
+        try:
+            looking = [plan.work for plan in plans if plan.call is Call.LOOK_UP]
+            sending = [plan.work for plan in plans if plan.call is Call.SEND]
+            pricing = [plan.work for plan in plans if plan.call is Call.PRICE]
+            await asyncio.gather(self._look_up(looking), self._send(sending), self._price(pricing))
+        except Exception as error:  # noqa: BLE001 - the leases run out, and each is taken alone
+            get_logger().exception("batch_failed", size=len(plans))
+            await self._count_against(plans, error)
+        finally:
+            self._count(-len(plans))
+            self.wake()
+
+    async def _count_against(self, plans: Sequence[Plan], error: Exception) -> None:
+        """Nobody knows whose fault it was: each is counted, and then taken alone.
+
+        The leases run on, until no request that has left can still be on its way.
+        """
+        if is_unavailable(error):
+            return
+        with suppress(Unavailable):
+            async with self._store.begin() as transaction:
+                await transaction.count([failure_of(plan.work, error) for plan in plans])
+                await transaction.commit()
+
+    async def _fail(self, work: Work, error: Exception) -> None:
+        """Counts a step that broke down, in a short transaction of its own."""
+        with suppress(Unavailable):
+            async with self._store.begin() as transaction:
+                held = await transaction.fail([failure_of(work, error)])
+                await transaction.commit()
+            report_failures(1, held)
+
+    async def _send(self, work: Sequence[Work]) -> None:
+        """Marks the attempts as sent, and sends those whose lease still stands."""
+        if not work:
+            return
+        marked = await self._mark_sent(work)
+        FENCED.inc(len(work) - len(marked))
+        async with asyncio.TaskGroup() as group:
+            async for item, answer in _answered(marked, self._providers.execute):
+                group.create_task(self._settle(item, answer))
+
+    @repeated
+    async def _mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
+        async with self._store.begin() as transaction:
+            marked = await transaction.mark_sent(work)
+            await transaction.commit()
+        return marked
+
+    async def _look_up(self, work: Sequence[Work]) -> None:
+        """Asks what became of the attempts, and goes on as the answers allow: what is provably
+        absent is sent with the same key."""
+        if not work:
+            return
+        looking: list[Work] = []
+        sending: list[Work] = []
+        async with asyncio.TaskGroup() as group:
+            async for item, answer in _answered(work, self._providers.look_up):
+                try:
+                    following = self._decider.after_look_up(item, answer)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+                    group.create_task(self._fail(item, error))
+                    continue
+                if following is None:
+                    group.create_task(self._settle(item, answer))
+                elif following.call is Call.SEND:
+                    sending.append(following.work)
+                else:
+                    looking.append(following.work)
+        await asyncio.gather(self._send(sending), self._look_up(looking))
+
+    async def _price(self, work: Sequence[Work]) -> None:
+        """Asks fx once for the rates of all whose quote had expired before the money came."""
+        if not work:
+            return
+        traces: dict[str, list[str]] = {}
+        for item in work:
+            traces.setdefault(item.payment.corridor_id, []).append(item.payment.trace_id)
+        queries = [RateQuery(corridor_id=c, trace_ids=tuple(t)) for c, t in traces.items()]
+        try:
+            rates: Sequence[RateTrail | DomainError] = await self._rates.get(queries)
+        except Unavailable as error:
+            rates = [error] * len(queries)
+        rate_of = dict(zip(traces, rates, strict=True))
+        async with asyncio.TaskGroup() as group:
+            for item in work:
+                group.create_task(self._keep(item, rate_of[item.payment.corridor_id]))
+
+    async def _settle(self, work: Work, answer: Answer) -> None:
+        provider = work.attempt.provider if work.attempt else ""
+        ANSWERS.labels(provider, answer.outcome).inc()
+        await self._keep(work, answer)
+
+    async def _keep(self, work: Work, heard: Heard) -> None:
+        try:
+            await self._recorder.submit((work, heard))
+        except Unavailable as error:
+            # The lease runs out and the payment is found again.
+            get_logger().warning("record_waits", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+            get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
+            await self._fail(work, error)
+
+    @repeated
+    async def _record(self, answered: Sequence[tuple[Work, Heard]]) -> Sequence[bool]:
+        """One transaction for all answers that came in together, and for the intents of what they
+        make due."""
+        following: list[Plan] = []
+        async with self._store.begin() as transaction:
+            now, untouched = await transaction.untouched(
+                [work for work, _ in answered], lease_seconds=self._follows_within
+            )
+            changes = [self._change(work, heard, now) for work, heard in answered]
+            for number, (work, _) in enumerate(answered):
+                may_follow = work.payment.id in untouched and not self._stopping.is_set()
+                if may_follow and (plan := self._follow(work, changes[number])):
+                    changes[number] = plan.change
+                    following.append(plan)
+            written = await transaction.write(changes)
+            await transaction.commit()
+        FENCED.inc(len(changes) - len(written))
+        self._report(change for change in changes if change.payment.id in written)
+        self._begin([plan for plan in following if plan.work.payment.id in written])
+        self.wake()
+        return [change.payment.id in written for change in changes]
+
+    def _follow(self, work: Work, change: Change) -> Plan | None:
+        try:
+            return self._decider.follow(work, change)
+        except Exception:  # noqa: BLE001 - what came is recorded, and the next claim counts it
+            get_logger().exception("follow_failed", transaction_id=work.payment.transaction_id)
+            return None
+
+    def _change(self, work: Work, heard: Heard, now: datetime) -> Change:
+        if isinstance(heard, Answer):
+            return self._decider.settle(work, heard, now)
+        return self._decider.price(work, heard, now)
+
+    def _count(self, difference: int) -> None:
+        self._under_way += difference
+        UNDER_WAY.set(self._under_way)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _answered(work: Sequence[Work], ask: Ask) -> AsyncIterator[tuple[Work, Answer]]:
+    """Asks about each work's attempt; gives each with its answer as it comes in."""
+    of_key = {item.attempt.key: item for item in work if item.attempt is not None}
+    calls = [
+        ProviderCall(payment=item.payment, attempt=item.attempt, send_before=item.lease_ends)
+        for item in work
+        if item.attempt is not None
+    ]
+    async for key, answer in ask(calls):
+        yield of_key[key], answer

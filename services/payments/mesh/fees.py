@@ -1,0 +1,49 @@
+"""The fees service behind its port: convert, call, convert. The refusal of an item is a value."""
+
+from collections.abc import Sequence
+
+import grpc
+from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
+
+from services.payments.mesh.calls import PRICING_TIMEOUT_SECONDS, read_money, write_money
+from services.payments.mesh.ports import FeeQuery
+from services.payments.model.quote import FeeLine, Fees
+from services.shared.errors import DomainError
+from services.shared.grpc_client import call_metadata, refusals_as_errors
+from services.shared.grpc_status import from_status
+
+
+class GrpcFees:
+    """The port FeeBook over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: fees_pb2_grpc.FeeServiceAsyncStub = fees_pb2_grpc.FeeServiceStub(channel)
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        """See FeeBook.calculate."""
+        request = fees_pb2.CalculateFeesRequest(
+            queries=[
+                fees_pb2.FeeQuery(
+                    corridor_id=query.corridor_id,
+                    amount=write_money(query.amount),
+                    trace_id=query.trace_id,
+                )
+                for query in queries
+            ]
+        )
+        async with refusals_as_errors("fees"):
+            response = await self._stub.CalculateFees(
+                request, timeout=PRICING_TIMEOUT_SECONDS, metadata=call_metadata()
+            )
+        return [_read_fees(result) for result in response.results]
+
+
+def _read_fees(result: fees_pb2.FeeResult) -> Fees | DomainError:
+    if result.HasField("error"):
+        return from_status(result.error)
+    return Fees(
+        lines=tuple(
+            FeeLine(name=line.name, amount=read_money(line.amount)) for line in result.fees.lines
+        ),
+        schedule_version=result.fees.schedule_version,
+    )

@@ -1,0 +1,115 @@
+"""The other services as payments sees them: fees, fx and providers."""
+
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
+from services.payments.model.payment import Payment
+from services.payments.model.quote import Fees, RateTrail
+from services.shared.errors import DomainError
+from services.shared.money import Money
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeQuery:
+    """What to price: a corridor and an amount in US dollars."""
+
+    corridor_id: str
+    amount: Money
+    trace_id: str
+
+
+class FeeBook(Protocol):
+    """The fees service."""
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        """The fees of each query, or why there are none, in order. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateQuery:
+    """A corridor whose rate is wanted, and the traces of the payments that want it."""
+
+    corridor_id: str
+    trace_ids: tuple[str, ...] = ()
+
+
+class Rates(Protocol):
+    """The fx service."""
+
+    async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
+        """The rate of each corridor, or why there is none, in order. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderCall:
+    """One attempt on its way to its provider, with the payment it belongs to."""
+
+    payment: Payment
+    attempt: Attempt
+    # From when on it must not be sent any more, on the monotonic clock: a worker that was stopped
+    # between the mark and the send finds out here that the payment may be somebody else's.
+    send_before: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingWebhook:
+    """A webhook as it came; whose it is says the address that it came to."""
+
+    provider: str
+    headers: Mapping[str, str]
+    body: bytes
+    # Whether one without a signature may pass, in a sandbox.
+    allow_unsigned: bool
+    # Of the call that brought it.
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderEvent:
+    """A webhook whose signature held, or that a sandbox let pass unsigned."""
+
+    provider: str
+    event_id: str
+    event_type: str
+    transaction_id: str
+    # None where the event is about none of our operations.
+    step: Step | None
+    answer: Answer
+
+
+class Providers(Protocol):
+    """The providers service."""
+
+    def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """Sends each attempt under its key; yields (key, answer) as each is known, every key once.
+
+        Never raises for a provider or for the mesh: what is not known is UNKNOWN, and so is what
+        was not sent because its time was over.
+        """
+        ...
+
+    def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """Asks what became of each attempt; yields (key, answer), every key once."""
+        ...
+
+    async def read_webhooks(
+        self, webhooks: Sequence[IncomingWebhook]
+    ) -> Sequence[ProviderEvent | DomainError]:
+        """Verifies each webhook and says what it means, or why it is refused; in order.
+
+        Raises Unavailable.
+        """
+        ...
+
+    async def capabilities(self) -> Mapping[str, Capabilities]:
+        """What each provider has declared, by name. Raises Unavailable."""
+        ...
+
+    async def is_sandbox(self) -> bool:
+        """Whether no provider can move real money. Raises Unavailable."""
+        ...

@@ -1,0 +1,240 @@
+"""The providers service behind its port: convert, call, convert. A provider call that breaks off
+leaves every key it did not answer for as UNKNOWN."""
+
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from caravel.common.v1 import recipient_pb2
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
+
+from services.payments.mesh.calls import read_money, write_money
+from services.payments.mesh.ports import IncomingWebhook, ProviderCall, ProviderEvent
+from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
+from services.payments.model.payment import Failure, Recipient
+from services.shared.errors import DomainError
+from services.shared.grpc_client import call_metadata, refusals_as_errors
+from services.shared.grpc_status import from_status
+from services.shared.log import get_logger
+
+WEBHOOK_TIMEOUT_SECONDS = 5.0
+# How long one operation may take, and how much longer its call may; both end before the lease does.
+OPERATION_TIMEOUT_SECONDS = 10
+CALL_TIMEOUT_SECONDS = 12.0
+
+_KINDS = {
+    Step.COLLECTION: providers_pb2.COLLECTION,
+    Step.PAYOUT: providers_pb2.PAYOUT,
+    Step.REFUND: providers_pb2.REFUND,
+}
+_STEPS = {kind: step for step, kind in _KINDS.items()}
+
+
+class GrpcProviders:
+    """The port Providers over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: providers_pb2_grpc.ProviderServiceAsyncStub = (
+            providers_pb2_grpc.ProviderServiceStub(channel)
+        )
+
+    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """See Providers.execute."""
+        request = providers_pb2.ExecuteRequest(
+            operations=[_write_operation(call) for call in calls],
+            operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
+        )
+        remaining = min((call.send_before for call in calls), default=0) - time.monotonic()
+        if remaining <= 0:
+            for call in calls:
+                yield call.attempt.key, _no_answer("the lease was over before it was sent")
+            return
+        # The deadline travels with the call: also what is held up on the way is not sent later.
+        timeout = min(CALL_TIMEOUT_SECONDS, remaining)
+        stream = self._stub.Execute(request, timeout=timeout, metadata=call_metadata())
+        async for answer in _answers(calls, stream):
+            yield answer
+
+    async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """See Providers.look_up."""
+        request = providers_pb2.LookUpRequest(
+            operations=[_write_operation(call) for call in calls],
+            operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
+        )
+        stream = self._stub.LookUp(request, timeout=CALL_TIMEOUT_SECONDS, metadata=call_metadata())
+        async for answer in _answers(calls, stream):
+            yield answer
+
+    async def read_webhooks(
+        self, webhooks: Sequence[IncomingWebhook]
+    ) -> Sequence[ProviderEvent | DomainError]:
+        """See Providers.read_webhooks."""
+        request = providers_pb2.ReadWebhooksRequest(
+            webhooks=[
+                providers_pb2.ReadWebhookRequest(
+                    provider=webhook.provider,
+                    headers=webhook.headers,
+                    body=webhook.body,
+                    allow_unsigned=webhook.allow_unsigned,
+                    trace_id=webhook.trace_id,
+                )
+                for webhook in webhooks
+            ]
+        )
+        async with refusals_as_errors("providers"):
+            response = await self._stub.ReadWebhooks(
+                request, timeout=WEBHOOK_TIMEOUT_SECONDS, metadata=call_metadata()
+            )
+        return [
+            _read_event(webhook.provider, result)
+            for webhook, result in zip(webhooks, response.results, strict=True)
+        ]
+
+    async def capabilities(self) -> Mapping[str, Capabilities]:
+        """See Providers.capabilities."""
+        response = await self._list()
+        return {
+            record.provider: Capabilities(
+                provider=record.provider,
+                key_lifetime=record.key_lifetime.ToTimedelta(),
+                look_up=_read_look_up(record.look_up),
+                look_up_lag=record.look_up_lag.ToTimedelta(),
+                caches_errors=record.error_caching != providers_pb2.ERRORS_NOT_CACHED,
+                repeats_forgotten=record.duplicate_reference
+                not in (providers_pb2.REJECTS, providers_pb2.RETURNS_ORIGINAL),
+                event_is_evidence=record.event_is_evidence
+                and record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
+                definitive_failures=frozenset(record.definitive_failures),
+                refunds=providers_pb2.REFUND in record.kinds,
+                signs_events=record.webhook_authentication == providers_pb2.BODY_SIGNATURE,
+                success_final_after=(
+                    record.success_final_after.ToTimedelta()
+                    if providers_pb2.PAYOUT in record.kinds
+                    else timedelta(0)
+                ),
+                unknown_hold_after=record.unknown_hold_after.ToTimedelta(),
+                passing_failures=frozenset(record.passing_failures),
+                expected={
+                    _STEPS[time.kind]: time.within.ToTimedelta()
+                    for time in record.expected_times
+                    if time.kind in _STEPS
+                },
+            )
+            for record in response.providers
+        }
+
+    async def is_sandbox(self) -> bool:
+        """See Providers.is_sandbox."""
+        return (await self._list()).sandbox
+
+    async def _list(self) -> providers_pb2.ListProvidersResponse:
+        async with refusals_as_errors("providers"):
+            return await self._stub.ListProviders(
+                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
+            )
+
+
+async def _answers(
+    calls: Sequence[ProviderCall], stream: AsyncIterable[providers_pb2.OperationResult]
+) -> AsyncIterator[tuple[str, Answer]]:
+    """Every key once: what the stream says, and UNKNOWN for whatever it leaves out."""
+    waiting = {call.attempt.key for call in calls}
+    cause = "the providers service gave no answer"
+    try:
+        async for result in stream:
+            if result.key in waiting:
+                waiting.discard(result.key)
+                yield result.key, _read_result(result)
+    except grpc.aio.AioRpcError as error:
+        cause = f"the call to providers broke off: {error.code().name}"
+        get_logger().warning("provider_call_broken", code=error.code().name, open=len(waiting))
+    for key in waiting:
+        yield key, _no_answer(cause)
+
+
+def _no_answer(cause: str) -> Answer:
+    return Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="no_answer", message=cause))
+
+
+def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
+    payment, attempt = call.payment, call.attempt
+    refunds = attempt.step is Step.REFUND
+    return providers_pb2.Operation(
+        provider=attempt.provider,
+        kind=_KINDS[attempt.step],
+        key=attempt.key,
+        amount=write_money(attempt.amount),
+        transaction_id=payment.transaction_id,
+        reference=payment.reference,
+        payment_method=payment.payment_method,
+        recipient=_write_recipient(payment.recipient),
+        provider_reference=attempt.provider_reference,
+        trace_id=payment.trace_id,
+        collection_reference=payment.collection_reference if refunds else "",
+    )
+
+
+def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient | None:
+    """Absent where the merchant named nobody; the offramp then takes its sandbox default."""
+    if recipient == Recipient():
+        return None
+    return recipient_pb2.Recipient(
+        account=recipient.account, bank_code=recipient.bank_code, name=recipient.name
+    )
+
+
+def _read_result(result: providers_pb2.OperationResult) -> Answer:
+    return Answer(
+        outcome=_read_outcome(result.outcome),
+        provider_reference=result.provider_reference,
+        amount=read_money(result.amount) if result.HasField("amount") else None,
+        failure=_read_failure(result.failure) if result.HasField("failure") else None,
+        occurred_at=_read_instant(result),
+        retry_after=timedelta(seconds=max(0, result.retry_after_seconds)),
+    )
+
+
+def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderEvent | DomainError:
+    if result.HasField("error"):
+        return from_status(result.error)
+    event = result.read.event
+    return ProviderEvent(
+        provider=provider,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        transaction_id=event.transaction_id,
+        step=_STEPS.get(event.kind),
+        answer=Answer(
+            outcome=_read_outcome(event.outcome),
+            provider_reference=event.provider_reference,
+            amount=read_money(event.amount) if event.HasField("amount") else None,
+            failure=_read_failure(event.failure) if event.HasField("failure") else None,
+            actor=f"provider:{provider}",
+            event_id=event.event_id,
+            key=event.key,
+            signed=result.read.signed,
+            occurred_at=_read_instant(event),
+        ),
+    )
+
+
+def _read_instant(
+    said: providers_pb2.OperationResult | providers_pb2.WebhookEvent,
+) -> datetime | None:
+    return said.occurred_at.ToDatetime(UTC) if said.HasField("occurred_at") else None
+
+
+def _read_outcome(outcome: providers_pb2.Outcome.ValueType) -> Outcome:
+    name = providers_pb2.Outcome.Name(outcome)
+    return Outcome(name) if name in Outcome.__members__ else Outcome.UNKNOWN
+
+
+def _read_look_up(strength: providers_pb2.LookUpStrength.ValueType) -> LookUp:
+    name = providers_pb2.LookUpStrength.Name(strength)
+    return LookUp(name) if name in LookUp.__members__ else LookUp.NONE
+
+
+def _read_failure(failure: providers_pb2.Failure) -> Failure:
+    return Failure(code=failure.code, message=failure.message)

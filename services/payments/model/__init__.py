@@ -1,0 +1,1 @@
+"""The nouns and rules of payments, pure: no transport, no database, no clock."""

@@ -1,0 +1,317 @@
+"""An attempt: one numbered try of one step at one provider, under a key that never changes. Its
+state says what may be true at the provider, so that nothing is sent that could pay twice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from services.payments.model.payment import Failure, Payment
+from services.shared.money import Money
+
+
+class Step(StrEnum):
+    """What is tried; the words appear in provider keys and must never change."""
+
+    COLLECTION = "collection"
+    PAYOUT = "payout"
+    REFUND = "refund"
+
+
+class AttemptState(StrEnum):
+    """What may be true at the provider."""
+
+    # Recorded, and provably nothing has been sent.
+    INTENDED = "INTENDED"
+    # A request may have left; whoever finds this looks up before anything else.
+    SENT = "SENT"
+    # The provider has it and will decide.
+    ACCEPTED = "ACCEPTED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    # Nobody knows.
+    UNKNOWN = "UNKNOWN"
+    # It succeeded and was taken back.
+    REVERSED = "REVERSED"
+
+
+# One of these may still move money, or may have moved it without our knowing.
+LIVE = frozenset(
+    {AttemptState.INTENDED, AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN}
+)
+
+# By our record nothing moved, or what moved has come back.
+OVER = frozenset({AttemptState.FAILED, AttemptState.REVERSED})
+
+
+class Outcome(StrEnum):
+    """What a provider's answer, event or look-up says."""
+
+    SUCCEEDED = "SUCCEEDED"
+    PENDING = "PENDING"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    ABSENT = "ABSENT"
+    # This try provably never left; says nothing about an earlier try.
+    NOT_SENT = "NOT_SENT"
+
+
+# Codes of an UNKNOWN that say more than that nobody knows.
+# The provider shows an operation under our key that is not ours.
+MISMATCHES = frozenset({"amount_mismatch", "reference_mismatch"})
+# It does not know the id that it gave us.
+DENIAL = "reference_unknown"
+# It answered, with an error.
+FAULT = "provider_fault"
+# It gave a status that none of its documents names.
+UNDOCUMENTED = "unknown_status"
+# Codes of a failure that are ours, and not of what a provider said.
+# An operator has stated it.
+STATED = "stated_by_operator"
+# No request ever left, so there is nothing to ask about.
+NEVER_LEFT = "never_left"
+# Sent as often as may be, and the provider provably has nothing under the key.
+NOT_ACCEPTED = "not_accepted"
+# By our record it had failed or come back, and the provider says that it succeeded.
+SUCCEEDED_LATE = "succeeded_late"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What became known about an attempt, and from where."""
+
+    outcome: Outcome
+    provider_reference: str = ""
+    amount: Money | None = None
+    failure: Failure | None = None
+    # "worker" for an answer we asked for, "provider:<name>" for an event, "operator:<name>" for
+    # what a person states.
+    actor: str = "worker"
+    # Id of the webhook event, where one brought the answer, and our key, where it repeats it.
+    event_id: str = ""
+    key: str = ""
+    # Nothing is tried again before so much time has passed.
+    retry_after: timedelta = timedelta(0)
+    # Whether its bytes were signed, so that nobody but the provider can have written them.
+    signed: bool = False
+    # When the provider did it, by the provider's own clock, where it says.
+    occurred_at: datetime | None = None
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it is an answer that was asked for, or has a signature: anybody may send an event
+        that has none."""
+        return self.signed or not self.event_id
+
+    @property
+    def is_a_persons(self) -> bool:
+        """Whether an operator states it, who has seen what no provider says."""
+        return self.actor.startswith("operator:")
+
+    @property
+    def code(self) -> str:
+        """The failure's code; empty where there is none."""
+        return self.failure.code if self.failure else ""
+
+    def denies(self, attempt: "Attempt") -> bool:
+        """Whether the provider says that it has no such operation, although it gave us its id."""
+        says_no = self.outcome is Outcome.ABSENT or self.code == DENIAL
+        return says_no and attempt.provider_reference != ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One numbered try of one step."""
+
+    merchant_id: str
+    payment_id: UUID
+    step: Step
+    number: int
+    provider: str
+    key: str
+    amount: Money
+    state: AttemptState = AttemptState.INTENDED
+    provider_reference: str = ""
+    # When a request may first have left; bounds how long the key can be used.
+    sent_at: datetime | None = None
+    # When one may last have left; bounds how long one may still be on its way.
+    last_sent_at: datetime | None = None
+    # How often one may have left.
+    sends: int = 0
+    # Since when nobody knows its outcome, where that is so.
+    unknown_since: datetime | None = None
+    # How often in a row nothing definite was learned; drives the back-off.
+    inconclusive_count: int = 0
+    failure: Failure | None = None
+    # How much its provider has moved under it, where that is not what the state says.
+    moved: Money | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still move money."""
+        return self.state in LIVE
+
+    @property
+    def succeeded_late(self) -> bool:
+        """Whether it is over by our record, and its provider says that it succeeded after all."""
+        return self.state in OVER and self.code == SUCCEEDED_LATE
+
+    @property
+    def counted(self) -> Money | None:
+        """How much the payment counts as moved by it; nothing until it has succeeded."""
+        return self.amount if self.state is AttemptState.SUCCEEDED else None
+
+    def known_to_have_moved(self, amount: Money | None) -> "Attempt":
+        """The attempt, of which it is now known that so much has moved under it."""
+        return replace(self, moved=None if amount == self.counted else amount)
+
+    @property
+    def code(self) -> str:
+        """The code of what went wrong last; empty where nothing has."""
+        return self.failure.code if self.failure else ""
+
+    def taken_at(self, answer: Answer, now: datetime, skew: timedelta) -> datetime:
+        """When the provider did what it answers to have done.
+
+        Its own word counts where it can be true: not before our request was first sent, and not
+        after now. Else it is the first send, before which it cannot have been.
+        """
+        earliest = min(self.sent_at or now, now)
+        said = answer.occurred_at
+        if said is None or not earliest - skew <= said <= now + skew:
+            return earliest
+        return said
+
+    def answered(self, state: AttemptState, answer: Answer) -> "Attempt":
+        """The attempt after an answer; a provider's reference, once known, is kept."""
+        conclusive = state is not AttemptState.UNKNOWN
+        return replace(
+            self,
+            state=state,
+            provider_reference=answer.provider_reference or self.provider_reference,
+            inconclusive_count=0 if conclusive else self.inconclusive_count + 1,
+            # That nothing was found says nothing of why nothing was known before.
+            failure=self.failure if answer.outcome is Outcome.ABSENT else answer.failure,
+            moved=self._moved_after(state, answer),
+        )
+
+    def _moved_after(self, state: AttemptState, answer: Answer) -> Money | None:
+        """What is known to have moved once it is in this state; None where the state says it."""
+        if state is AttemptState.UNKNOWN:
+            return (answer.amount if answer.is_evidence else None) or self.moved
+        differs = state is AttemptState.SUCCEEDED and answer.amount != self.amount
+        return answer.amount if differs else None
+
+    def unanswered(self, answer: Answer, *, first_send: bool) -> "Attempt":
+        """The attempt after an answer that leaves open what became of it."""
+        if answer.outcome is Outcome.NOT_SENT and self.failure is not None:
+            # The provider was not asked: what it said last stands, and was said no more often.
+            return replace(self, state=AttemptState.UNKNOWN)
+        # What was counted before the first send are tries that never left.
+        counted = replace(self, inconclusive_count=0) if first_send else self
+        return counted.answered(AttemptState.UNKNOWN, answer)
+
+
+def intend(payment: Payment, step: Step, number: int, amount: Money | None = None) -> Attempt:
+    """The attempt that is about to be made, with its deterministic key.
+
+    A refund that is given no amount gives back all that the payer has not got back yet.
+    """
+    at_onramp = step is not Step.PAYOUT
+    if amount is None:
+        amounts = {Step.PAYOUT: payment.terms.payout, Step.REFUND: payment.refundable}
+        amount = amounts.get(step, payment.terms.amount)
+    return Attempt(
+        merchant_id=payment.merchant_id,
+        payment_id=payment.id,
+        step=step,
+        number=number,
+        provider=payment.onramp if at_onramp else payment.offramp,
+        key=f"{payment.transaction_id}-{step}-{number}",
+        amount=amount,
+    )
+
+
+def provider_after(payment: Payment, step: Step, provider: str) -> str | None:
+    """The next provider of the payment's route; None after its last.
+
+    A refund has none: only who collected the money can give it back.
+    """
+    if step is Step.REFUND:
+        return None
+    route = payment.route.onramps if step is Step.COLLECTION else payment.route.offramps
+    rest = route[route.index(provider) + 1 :] if provider in route else ()
+    return rest[0] if rest else None
+
+
+def served_by(payment: Payment, step: Step, provider: str) -> Payment:
+    """The payment with another provider for the step; what the last one acknowledged is void."""
+    if step is Step.COLLECTION:
+        return replace(payment, onramp=provider)
+    return replace(payment, offramp=provider, sent_at=None)
+
+
+class LookUp(StrEnum):
+    """What "absent" proves: everything at once, everything after a lag, or nothing."""
+
+    STRONG = "STRONG"
+    EVENTUAL = "EVENTUAL"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a provider has declared; decisions after an unknown outcome rest on nothing else."""
+
+    provider: str
+    key_lifetime: timedelta
+    look_up: LookUp
+    # How long after a send "absent" still proves nothing.
+    look_up_lag: timedelta
+    # True where an error is the key's answer for good.
+    caches_errors: bool
+    # True where a forgotten reference would be done again.
+    repeats_forgotten: bool
+    # True where a verified event is itself the evidence, and not only a hint to look up.
+    event_is_evidence: bool
+    # The only failure codes that prove that nothing moved.
+    definitive_failures: frozenset[str]
+    # True where it can give back what it has collected.
+    refunds: bool
+    # True where a signature covers each event's own bytes, so that nobody else can have said it.
+    signs_events: bool
+    # How long after its success a payout may still come back.
+    success_final_after: timedelta
+    # How long an outcome may be unknown before a person must see to it.
+    unknown_hold_after: timedelta
+    # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
+    passing_failures: frozenset[str]
+    # How long each step takes as a rule, from its first send to its outcome.
+    expected: Mapping[Step, timedelta]
+
+    def absence_is_evidence(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether "absent" proves that the provider never had the operation."""
+        if self.look_up is not LookUp.EVENTUAL:
+            return self.look_up is LookUp.STRONG
+        return attempt.last_sent_at is None or now - attempt.last_sent_at > self.look_up_lag
+
+    def may_send_again(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether the same key cannot be a second operation.
+
+        It cannot for 80 % of the key's lifetime; and not after it either, where the provider is
+        known not to have the operation and recognises a reference that it has forgotten.
+        """
+        if attempt.sent_at is None or now - attempt.sent_at < self.key_lifetime * 4 / 5:
+            return True
+        return not self.repeats_forgotten and self.absence_is_evidence(attempt, now)
+
+    def is_definitive(self, failure: Failure | None) -> bool:
+        """Whether a failure is one that proves that nothing moved."""
+        return failure is not None and failure.code in self.definitive_failures
+
+    def says_failed(self, answer: Answer) -> bool:
+        """Whether an answer proves that nothing moved, or that what moved has come back."""
+        return answer.outcome is Outcome.FAILED and (
+            answer.is_a_persons or self.is_definitive(answer.failure)
+        )

@@ -1,0 +1,36 @@
+"""Where a merchant wants to be told. Which URLs may be endpoints is in webhooks_out.endpoint."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.shared.ids import encode_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where a merchant wants to be told; the secret signs what is sent there."""
+
+    merchant_id: str
+    id: UUID
+    url: str
+    secret: str = field(repr=False)
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+    @property
+    def endpoint_id(self) -> str:
+        """The public id."""
+        return encode_id("whe", self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableEndpoint:
+    """An endpoint whose record cannot be read, named in the list of the others."""
+
+    id: UUID
+
+    @property
+    def endpoint_id(self) -> str:
+        """The public id."""
+        return encode_id("whe", self.id)

@@ -1,0 +1,328 @@
+"""A payment: its states and the moves between them, which stand in one table here and nowhere else.
+What an attempt at a step may do is in attempt; what a move does to the book is in ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from services.payments.model.holds import HoldReason
+from services.payments.model.quote import LateFunds, Route, Terms
+from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
+from services.shared.ids import decode_id, encode_id
+from services.shared.money import SOURCE_CURRENCY, Money
+
+NOTHING_USD = Money(0, SOURCE_CURRENCY)
+# What the cause of an event begins with that puts a payment on hold.
+HELD = "held_"
+
+
+class PaymentNotFound(NotFound):
+    """There is no such payment."""
+
+    reason = "PAYMENT_NOT_FOUND"
+
+
+class PaymentNotCancellable(NotAllowedNow):
+    """The payout has begun or the payment is over; it cannot be cancelled any more."""
+
+    reason = "PAYMENT_NOT_CANCELLABLE"
+
+
+class PaymentNotRefundable(NotAllowedNow):
+    """Nothing can be given back: not collected yet, being paid out, or over."""
+
+    reason = "PAYMENT_NOT_REFUNDABLE"
+
+
+class RefundTooLarge(OutOfRange):
+    """The amount is more than what the payer has not got back yet."""
+
+    reason = "REFUND_TOO_LARGE"
+
+
+class PaymentBusy(Conflict):
+    """Something is being done with the payment, or a refund of it is under way; retry."""
+
+    reason = "PAYMENT_BUSY"
+
+    def __init__(self, *, retry_after_seconds: int | None = None, **metadata: str) -> None:
+        super().__init__(**metadata)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PaymentOnHold(Conflict):
+    """The payment waits for a person of ours, who may make it possible again."""
+
+    reason = "PAYMENT_ON_HOLD"
+
+
+class PaymentUnreadable(NotAllowedNow):
+    """A part of the payment's record cannot be read; it must be mended in the database first."""
+
+    reason = "PAYMENT_UNREADABLE"
+
+
+class IllegalMove(DomainError):
+    """The payment cannot go from its state to that one."""
+
+
+class State(StrEnum):
+    """Where a payment stands."""
+
+    CREATED = "CREATED"
+    COLLECTING = "COLLECTING"
+    FUNDED = "FUNDED"
+    CONVERTED = "CONVERTED"
+    PAYING_OUT = "PAYING_OUT"
+    COMPLETED = "COMPLETED"
+    RETURNED = "RETURNED"
+    REFUNDING = "REFUNDING"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+ALLOWED: Mapping[State, frozenset[State]] = {
+    State.CREATED: frozenset({State.COLLECTING, State.CANCELLED, State.EXPIRED}),
+    State.COLLECTING: frozenset({State.FUNDED, State.FAILED, State.CANCELLED, State.EXPIRED}),
+    State.FUNDED: frozenset({State.CONVERTED, State.REFUNDING}),
+    State.CONVERTED: frozenset({State.PAYING_OUT, State.REFUNDING}),
+    State.PAYING_OUT: frozenset({State.COMPLETED, State.REFUNDING}),
+    State.COMPLETED: frozenset({State.RETURNED}),
+    State.RETURNED: frozenset({State.REFUNDING}),
+    State.REFUNDING: frozenset({State.REFUNDED}),
+    State.REFUNDED: frozenset(),
+    # Only with a collection that its onramp confirms after all: it goes back to the payer.
+    State.FAILED: frozenset({State.REFUNDING}),
+    State.CANCELLED: frozenset({State.REFUNDING}),
+    State.EXPIRED: frozenset({State.REFUNDING}),
+}
+# It is over, and by our record nothing was taken.
+UNCOLLECTED = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
+ENDED = UNCOLLECTED | {State.REFUNDED}
+# The worker has nothing left to do here, although COMPLETED may still come back as RETURNED.
+SETTLED = ENDED | {State.COMPLETED}
+# The payout has not begun: the merchant may still have it all called off.
+CANCELLABLE = frozenset({State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED})
+
+
+class Status(StrEnum):
+    """What a merchant is shown; the names of the public API."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    SENT = "SENT"
+    COMPLETED = "COMPLETED"
+    RETURNED = "RETURNED"
+    REFUNDING = "REFUNDING"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    ON_HOLD = "ON_HOLD"
+
+
+STATUS_OF: Mapping[State, Status] = {
+    State.CREATED: Status.PENDING,
+    State.COLLECTING: Status.PENDING,
+    State.FUNDED: Status.PROCESSING,
+    State.CONVERTED: Status.PROCESSING,
+    State.PAYING_OUT: Status.PROCESSING,
+    State.COMPLETED: Status.COMPLETED,
+    State.RETURNED: Status.RETURNED,
+    State.REFUNDING: Status.REFUNDING,
+    State.REFUNDED: Status.REFUNDED,
+    State.FAILED: Status.FAILED,
+    State.CANCELLED: Status.CANCELLED,
+    State.EXPIRED: Status.EXPIRED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """Who is paid, as the offramp takes it."""
+
+    account: str = ""
+    bank_code: str = ""
+    name: str = ""
+
+
+class ExchangeRule(IntEnum):
+    """How the exchange of a payment was posted; it is unwound and verified by the same rule."""
+
+    # What the dollars sold are worth at the middle is bought; the rest is rounding. Not used anew.
+    SOLD_AT_MIDDLE = 1
+    # The payout is bought.
+    PAYOUT_BOUGHT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why something failed: a machine name and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened to a payment; it is never changed afterwards."""
+
+    sequence: int
+    from_state: State | None
+    to_state: State
+    actor: str
+    cause: str
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEvent:
+    """An event as the history has it."""
+
+    event: Event
+    occurred_at: datetime
+    trace_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """One promise to move value. Changes only through moved() and noted(), which make events."""
+
+    merchant_id: str
+    id: UUID
+    user_id: UUID
+    quote_id: UUID
+    corridor_id: str
+    terms: Terms
+    route: Route
+    # The providers that serve it now.
+    onramp: str
+    offramp: str
+    recipient: Recipient
+    payment_method: str
+    reference: str
+    trace_id: str
+    # Until when the locked rate binds us.
+    quote_expires_at: datetime
+    late_funds: LateFunds
+    created_at: datetime
+    updated_at: datetime
+    state: State = State.CREATED
+    # The number of events so far; every write is guarded by it.
+    version: int = 1
+    # When the offramp acknowledged the payout.
+    sent_at: datetime | None = None
+    hold_reason: str | None = None
+    failure: Failure | None = None
+    # The onramp's id of the collection, once it has succeeded; a refund names it.
+    collection_reference: str = ""
+    # When the merchant asked that nothing be taken, or that what was taken go back.
+    cancel_requested_at: datetime | None = None
+    # What the payer has got back so far.
+    refunded: Money = NOTHING_USD
+    # Means something once the exchange is posted.
+    exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
+    # Until when it may wait for a person; None where it does not wait for one.
+    deadline_at: datetime | None = None
+
+    # True in what is told of the exchange at another rate than the locked one; kept nowhere.
+    repriced: bool = False
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id."""
+        return encode_id("pay", self.id)
+
+    @property
+    def refundable(self) -> Money:
+        """What the payer has not got back yet."""
+        return self.terms.amount - self.refunded
+
+    @property
+    def last_moment(self) -> datetime:
+        """Until when the locked rate is honoured; a payment that is unpaid then expires."""
+        return self.quote_expires_at + self.late_funds.grace
+
+    @property
+    def status(self) -> Status:
+        """What the merchant is shown."""
+        if self.hold_reason is not None:
+            return Status.ON_HOLD
+        if self.state is State.PAYING_OUT and self.sent_at is not None:
+            return Status.SENT
+        return STATUS_OF[self.state]
+
+    @property
+    def event_type(self) -> str:
+        """What a merchant's endpoint reads when the payment has come to this status, or has another
+        price."""
+        if self.repriced:
+            return "payment.repriced"
+        return f"payment.{self.status.lower()}"
+
+    def created_event(self) -> Event:
+        """The first event of the history."""
+        return Event(
+            sequence=1, from_state=None, to_state=self.state, actor="api", cause="payment_created"
+        )
+
+    def moved(
+        self, to: State, *, actor: str, cause: str, **evidence: str
+    ) -> tuple["Payment", Event]:
+        """The payment in its next state, and the event. Raises IllegalMove."""
+        if to not in ALLOWED[self.state]:
+            raise IllegalMove(from_state=self.state, to_state=to)
+        return self._appended(to, actor, cause, evidence)
+
+    def noted(self, *, actor: str, cause: str, **evidence: str) -> tuple["Payment", Event]:
+        """The payment in the same state, and the event that says what was learned."""
+        return self._appended(self.state, actor, cause, evidence)
+
+    def held(self, reason: HoldReason, *, actor: str, **evidence: str) -> tuple["Payment", Event]:
+        """The payment waiting for a person: same state, no automatic step from here."""
+        payment, event = self._appended(self.state, actor, f"{HELD}{reason}", evidence)
+        return replace(payment, hold_reason=reason), event
+
+    def _appended(
+        self, to: State, actor: str, cause: str, evidence: Mapping[str, str]
+    ) -> tuple["Payment", Event]:
+        event = Event(
+            sequence=self.version + 1,
+            from_state=self.state,
+            to_state=to,
+            actor=actor,
+            cause=cause,
+            evidence={name: value for name, value in evidence.items() if value},
+        )
+        return replace(self, state=to, version=event.sequence), event
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadablePayment:
+    """A payment whose record cannot be read, named in a list of others."""
+
+    id: UUID
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id."""
+        return encode_id("pay", self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableEvent:
+    """An event whose record cannot be read, named in its payment's history."""
+
+    sequence: int
+
+
+def read_transaction_id(text: str) -> UUID:
+    """The id behind a public payment id. Raises PaymentNotFound for a malformed one."""
+    payment_id = decode_id("pay", text)
+    if payment_id is None:
+        raise PaymentNotFound(transaction_id=text[:64])
+    return payment_id

@@ -1,0 +1,215 @@
+"""A quote: what a payment will cost and bring, held until it expires and good for one payment. The
+rate's whole trail stays with it; the payment copies the terms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from services.shared.errors import NotAllowedNow, NotFound
+from services.shared.ids import decode_id, encode_id
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
+
+# How long a payout waits for an offramp that can pay, where the corridor does not say.
+PATIENCE = timedelta(hours=1)
+
+
+class QuoteNotFound(NotFound):
+    """There is no such quote."""
+
+    reason = "QUOTE_NOT_FOUND"
+
+
+class QuoteExpired(NotAllowedNow):
+    """The quote has expired; ask for a new one."""
+
+    reason = "QUOTE_EXPIRED"
+
+
+class QuoteAlreadyUsed(NotAllowedNow):
+    """The quote already belongs to a payment; ask for a new one."""
+
+    reason = "QUOTE_ALREADY_USED"
+
+
+class QuoteMismatch(NotAllowedNow):
+    """The payment is not what the quote was made for."""
+
+    reason = "QUOTE_MISMATCH"
+
+
+class AmountTooSmallAfterFees(NotAllowedNow):
+    """Nothing is left to pay out once the fees are taken."""
+
+    reason = "AMOUNT_TOO_SMALL_AFTER_FEES"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeLine:
+    """One named part of the fee."""
+
+    name: str
+    amount: Money
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fees:
+    """All of the fee, and the version of the schedule it comes from."""
+
+    lines: tuple[FeeLine, ...]
+    schedule_version: str
+
+    @property
+    def total(self) -> Money:
+        """The sum of the lines."""
+        return Money(sum(line.amount.amount_minor for line in self.lines), SOURCE_CURRENCY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateLeg:
+    """One observed pair: units of quote_currency for one base_currency."""
+
+    base_currency: str
+    quote_currency: str
+    rate: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateTrail:
+    """A rate and how we know it: units of the destination currency for one US dollar."""
+
+    rate: Decimal
+    mid_rate: Decimal
+    markup_basis_points: int
+    source: str
+    synthetic: bool
+    observed_at: datetime
+    fetched_at: datetime
+    legs: tuple[RateLeg, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """The figures that bind us. net = amount - fees; payout = net x rate, rounded half to even."""
+
+    amount: Money
+    fees: tuple[FeeLine, ...]
+    fee: Money
+    net: Money
+    rate: Decimal
+    mid_rate: Decimal
+    markup_basis_points: int
+    payout: Money
+
+
+def agree_terms(amount: Money, currency: str, fees: Fees, trail: RateTrail) -> Terms:
+    """The terms of a payment of amount into currency. Raises AmountTooSmallAfterFees."""
+    fee = fees.total
+    if fee >= amount:
+        raise AmountTooSmallAfterFees(fee_usd=str(fee))
+    net = amount - fee
+    payout = round_half_even(EXACT.multiply(net.decimal, trail.rate), currency)
+    if payout.amount_minor == 0:
+        raise AmountTooSmallAfterFees(fee_usd=str(fee))
+    return Terms(
+        amount=amount,
+        fees=fees.lines,
+        fee=fee,
+        net=net,
+        rate=trail.rate,
+        mid_rate=trail.mid_rate,
+        markup_basis_points=trail.markup_basis_points,
+        payout=payout,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """The providers that may serve a payment, in order of preference, as they were when priced."""
+
+    onramps: tuple[str, ...]
+    offramps: tuple[str, ...]
+    # How long a payout waits in all for an offramp that can pay: a balance is empty, a limit
+    # reached, a provider down.
+    patience: timedelta = PATIENCE
+    # How long a step takes as a rule, where the corridor says so and not its providers.
+    expected: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateFunds:
+    """What is done with money that comes after the quote has expired, as it was then.
+
+    Within the grace the locked rate is honoured. Later the payment is priced anew, and goes on by
+    itself where the new rate is worse by no more than the tolerance; else a person decides.
+    """
+
+    grace: timedelta
+    tolerance_basis_points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """The corridor's other conditions, as they were when the offer was made: the offer stands also
+    where the corridor has changed since, or is gone."""
+
+    route: Route
+    late_funds: LateFunds
+
+
+class QuoteState(StrEnum):
+    """Whether the offer can still be used."""
+
+    OPEN = "OPEN"
+    USED = "USED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """A firm offer to one merchant."""
+
+    merchant_id: str
+    id: UUID
+    corridor_id: str
+    terms: Terms
+    trail: RateTrail
+    fee_schedule_version: str
+    created_at: datetime
+    expires_at: datetime
+    # None with an offer from before they were kept with it; its corridor's present ones apply.
+    conditions: Conditions | None
+    payment_id: UUID | None = None
+
+    @property
+    def quote_id(self) -> str:
+        """The public id."""
+        return encode_id("quo", self.id)
+
+    def state(self, now: datetime) -> QuoteState:
+        """Whether the offer can still be used at this instant."""
+        if self.payment_id is not None:
+            return QuoteState.USED
+        return QuoteState.OPEN if now < self.expires_at else QuoteState.EXPIRED
+
+    def check_usable(self, amount: Money, currency: str, now: datetime) -> None:
+        """Raises QuoteMismatch, QuoteAlreadyUsed or QuoteExpired unless a payment may use it."""
+        if amount != self.terms.amount:
+            raise QuoteMismatch(field="amount_usd")
+        if currency != self.terms.payout.currency:
+            raise QuoteMismatch(field="destination_currency")
+        state = self.state(now)
+        if state is QuoteState.USED:
+            raise QuoteAlreadyUsed(quote_id=self.quote_id)
+        if state is QuoteState.EXPIRED:
+            raise QuoteExpired(quote_id=self.quote_id)
+
+
+def read_quote_id(text: str) -> UUID:
+    """The id behind a public quote id. Raises QuoteNotFound for a malformed one."""
+    quote_id = decode_id("quo", text)
+    if quote_id is None:
+        raise QuoteNotFound(quote_id=text[:64])
+    return quote_id

@@ -1,0 +1,1 @@
+"""What people do where the engine has stopped, and the log of it."""

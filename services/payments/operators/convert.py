@@ -1,0 +1,230 @@
+"""The operators' requests and answers: who acts is read as strictly as what is paid."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from caravel.payments.v1 import admin_pb2
+
+from services.payments.base.convert import timestamp
+from services.payments.base.paging import read_page_size, read_token, write_token
+from services.payments.base.problems import Problems
+from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
+from services.payments.model.attempt import STATED, Answer, Outcome
+from services.payments.model.operator import Operator, OperatorAction
+from services.payments.model.payment import Failure
+from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
+from services.payments.operators.ports import LetterFilter
+from services.shared.errors import field_invalid
+from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
+from services.shared.text import limited_text
+
+OPERATOR_MAX = 64
+NOTE_MAX = 500
+REFERENCE_MAX = 255
+
+_OUTCOMES: Mapping[int, Outcome] = {
+    admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,
+    admin_pb2.ResolveAttemptRequest.FAILED: Outcome.FAILED,
+}
+_Verb = (
+    admin_pb2.RequeueDeadLetterRequest
+    | admin_pb2.DiscardDeadLetterRequest
+    | admin_pb2.ReleaseHoldRequest
+    | admin_pb2.ResolveAttemptRequest
+)
+
+
+def read_operator(request: _Verb) -> Operator:
+    """Who acts, and why. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    operator = _read_operator(problems, request)
+    problems.raise_any()
+    return operator
+
+
+def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator, Answer, str]:
+    """Who states what, and what shows it. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    operator = _read_operator(problems, request)
+    evidence = problems.read(_required("evidence", NOTE_MAX), request.evidence, "")
+    reference = problems.read(
+        limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
+    )
+    outcome = problems.read(_read_outcome, str(request.outcome), Outcome.UNKNOWN)
+    moved = problems.read(lambda _: _read_moved(request), "", None)
+    problems.raise_any()
+    failure = Failure(code=STATED, message=evidence) if outcome is Outcome.FAILED else None
+    answer = Answer(
+        outcome=outcome,
+        provider_reference=reference,
+        amount=moved,
+        failure=failure,
+        actor=operator.actor,
+    )
+    return operator, answer, evidence
+
+
+def read_letters_request(request: admin_pb2.ListDeadLettersRequest) -> tuple[LetterFilter, int]:
+    """Which dead letters, and how many. Raises Invalid."""
+    kind = _read_kind(request.kind)
+    after = None
+    if request.page_token:
+        after = read_token(request.page_token, lambda words: _read_place(kind, words))
+    return LetterFilter(kind=kind, after=after), read_page_size(request.page_size)
+
+
+def read_actions_request(
+    request: admin_pb2.ListOperatorActionsRequest,
+) -> tuple[UUID | None, int]:
+    """The action to list before, and how many. Raises Invalid."""
+    before = None
+    if request.page_token:
+        before = read_token(request.page_token, lambda words: UUID(words[0]))
+    return before, read_page_size(request.page_size)
+
+
+def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
+    """A dead letter as the list shows it."""
+    return admin_pb2.DeadLetter(
+        dead_letter_id=letter.key.dead_letter_id,
+        kind=admin_pb2.DeadLetter.Kind.Value(letter.key.kind),
+        transaction_id=letter.transaction_id,
+        reason=letter.reason,
+        attempts=letter.attempts,
+        last_error=letter.last_error,
+        set_aside_at=timestamp(letter.set_aside_at),
+        event=letter.event,
+        record=_write_record(letter.record) if letter.record else None,
+    )
+
+
+def _write_record(record: Record) -> admin_pb2.DeadLetter.Record:
+    return admin_pb2.DeadLetter.Record(table=record.table, key=record.key, column=record.column)
+
+
+def write_letters_token(wanted: LetterFilter, last: DeadLetter | None) -> str:
+    """Where to go on, for the same kind only; empty at the end."""
+    if last is None:
+        return ""
+    place = [wanted.kind or "", last.set_aside_at.isoformat(), last.key.kind, last.key.words]
+    return write_token(place)
+
+
+def read_overdue_request(
+    request: admin_pb2.ListOverduePaymentsRequest,
+) -> tuple[tuple[datetime, UUID] | None, int]:
+    """The overdue payment to list after, and how many. Raises Invalid."""
+    after = None
+    if request.page_token:
+        after = read_token(request.page_token, _read_overdue_place)
+    return after, read_page_size(request.page_size)
+
+
+def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
+    """A payment that makes no progress, as the list shows it."""
+    return admin_pb2.OverduePayment(
+        transaction_id=late.transaction_id,
+        corridor_id=late.corridor_id,
+        state=late.state,
+        provider=late.provider,
+        since=timestamp(late.since),
+        expected_seconds=int(late.within.total_seconds()),
+        key=late.key,
+        attempts=late.attempts,
+        sends=late.sends,
+        last_outcome=late.attempt_state,
+        last_code=late.code,
+        last_message=late.message,
+        last_at=timestamp(late.last_at) if late.last_at else None,
+        next_try_at=timestamp(late.next_at) if late.next_at else None,
+    )
+
+
+def write_overdue_token(last: OverduePayment | UnreadableOverdue | None) -> str:
+    """Where to go on; empty at the end."""
+    return write_token([last.since.isoformat(), str(last.payment_id)]) if last else ""
+
+
+def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
+    """An action as the log shows it."""
+    return admin_pb2.OperatorAction(
+        action_id=action.action_id,
+        operator=action.operator.name,
+        action=action.action,
+        subject=action.subject,
+        note=action.operator.note,
+        acted_at=timestamp(action.acted_at),
+    )
+
+
+def write_actions_token(before: UUID | None) -> str:
+    """Where to go on; empty at the end."""
+    return "" if before is None else write_token([str(before)])
+
+
+def _read_operator(problems: Problems, request: _Verb) -> Operator:
+    return Operator(
+        name=problems.read(_required("operator", OPERATOR_MAX), request.operator, ""),
+        note=problems.read(limited_text("note", NOTE_MAX), request.note, ""),
+    )
+
+
+def _required(field: str, longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text.strip():
+            raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+        return limited_text(field, longest)(text)
+
+    return read
+
+
+def _read_outcome(number: str) -> Outcome:
+    outcome = _OUTCOMES.get(int(number))
+    if outcome is None:
+        reason = "FIELD_INVALID" if int(number) else "FIELD_REQUIRED"
+        raise field_invalid("outcome", "outcome must be SUCCEEDED or FAILED", reason)
+    return outcome
+
+
+def _read_moved(request: admin_pb2.ResolveAttemptRequest) -> Money | None:
+    """What the provider has moved; None where that is what was asked of it, or nothing."""
+    amount, currency = request.moved_amount, request.moved_currency
+    if not amount and not currency:
+        return None
+    if request.outcome == admin_pb2.ResolveAttemptRequest.FAILED:
+        words = "moved_amount says that something has moved, and FAILED that nothing has"
+        raise field_invalid("moved_amount", words, "FIELDS_CONTRADICTORY")
+    if not currency:
+        raise field_invalid("moved_currency", "moved_currency is required", "FIELD_REQUIRED")
+    try:
+        exponent(currency)
+    except CurrencyUnknown:
+        words = "moved_currency must be an ISO 4217 code such as INR"
+        raise field_invalid("moved_currency", words, "CURRENCY_UNKNOWN") from None
+    return parse_amount(amount, currency, field="moved_amount")
+
+
+def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
+    try:
+        return Kind(admin_pb2.DeadLetter.Kind.Name(number)) if number else None
+    except ValueError:
+        raise field_invalid("kind", f"kind must be one of {', '.join(Kind)}") from None
+
+
+def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKey]:
+    filtered, at, letter_kind, key = words
+    place = datetime.fromisoformat(at)
+    if filtered != (kind or "") or place.tzinfo is None:
+        raise ValueError
+    # What lies outside the years that a time may have is none of ours.
+    place = place.astimezone(UTC)
+    return place, LetterKey(kind=Kind(letter_kind), words=key)
+
+
+def _read_overdue_place(words: list[str]) -> tuple[datetime, UUID]:
+    since, payment_id = words
+    place = datetime.fromisoformat(since)
+    if place.tzinfo is None:
+        raise ValueError
+    return place, UUID(payment_id)

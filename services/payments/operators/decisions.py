@@ -1,0 +1,76 @@
+"""What an operator's verb does to a payment on hold: the hold ends, is taken over, or gives way to
+what a person has found out. The engine goes on from there as from any other evidence."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.moves import exchange
+from services.payments.engine.decisions.waiting import release, since_claim, without_hold
+from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState
+from services.payments.model.holds import HoldReason
+from services.payments.model.operator import Operator
+from services.payments.model.payment import Failure, State
+from services.payments.operators.domain import AttemptNotOpen, NoLockedRate, PaymentNotOnHold
+
+OPEN = frozenset({AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
+
+
+def end_hold(work: Work, operator: Operator, cause: str = "hold_released") -> Change:
+    """The payment is due at once, without its hold. Raises PaymentNotOnHold."""
+    reason = _held_for(work)
+    ended, event = without_hold(work, actor=operator.actor, cause=cause)
+    change = replace(release(work, due_in=timedelta(0)), payment=ended.payment, events=(event,))
+    if reason == HoldReason.PAYOUT_UNCONFIRMED and work.attempt is not None:
+        stated = Failure(code=STATED, message="the payout before it was not paid")
+        change = replace(change, attempt=replace(work.attempt, failure=stated))
+    return change
+
+
+def honour_locked_rate(work: Work, operator: Operator) -> Change:
+    """Money that came late is exchanged as if it had come in time, and its hold ends with that.
+
+    Raises PaymentNotOnHold or NoLockedRate.
+    """
+    if _held_for(work) != HoldReason.LATE_FUNDS or work.payment.state is not State.FUNDED:
+        raise NoLockedRate(transaction_id=work.payment.transaction_id)
+    change = end_hold(work, operator)
+    return exchange(change, cause="exchanged_at_locked_rate", actor=operator.actor)
+
+
+def take_over(work: Work, operator: Operator) -> Change:
+    """A person sees to the payment: the hold stays, under another reason."""
+    payment, event = work.payment.held(HoldReason.DISCARDED, actor=operator.actor)
+    return replace(release(work), payment=payment, events=(event,))
+
+
+def open_attempt(work: Work) -> Attempt:
+    """The attempt that waits for its outcome. Raises PaymentNotOnHold or AttemptNotOpen."""
+    _held_for(work)
+    if work.attempt is None or work.attempt.state not in OPEN:
+        raise AttemptNotOpen(transaction_id=work.payment.transaction_id)
+    return work.attempt
+
+
+def resolve(
+    work: Work, decider: Decider, operator: Operator, answer: Answer, *, evidence: str
+) -> Change:
+    """The hold gives way to an answer that a person stands for."""
+    moved = f"{answer.amount} {answer.amount.currency}" if answer.amount else ""
+    _held_for(work)
+    ended, event = without_hold(
+        work,
+        actor=operator.actor,
+        cause="attempt_resolved",
+        outcome=answer.outcome,
+        evidence=evidence,
+        moved=moved,
+    )
+    return since_claim(work, decider.settle(ended, answer, work.claimed_at), event)
+
+
+def _held_for(work: Work) -> str:
+    if work.payment.hold_reason is None:
+        raise PaymentNotOnHold(transaction_id=work.payment.transaction_id)
+    return work.payment.hold_reason

@@ -1,0 +1,119 @@
+"""What operators deal with: what is set aside because it kept failing, what they did about it, and
+why a verb of theirs is refused. What a verb does to a payment is in decisions."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.shared.errors import NotAllowedNow, NotFound
+from services.shared.ids import encode_id
+
+
+class DeadLetterNotFound(NotFound):
+    """Nothing is set aside under this id, or not any more; the log of actions says who acted."""
+
+    reason = "DEAD_LETTER_NOT_FOUND"
+
+
+class PaymentNotOnHold(NotAllowedNow):
+    """The payment does not wait for a person, or not any more."""
+
+    reason = "PAYMENT_NOT_ON_HOLD"
+
+
+class AttemptNotOpen(NotAllowedNow):
+    """The payment has no attempt whose outcome is open."""
+
+    reason = "ATTEMPT_NOT_OPEN"
+
+
+class NoLockedRate(NotAllowedNow):
+    """Only a payment held for late funds has a locked rate to honour."""
+
+    reason = "NO_LOCKED_RATE"
+
+
+class Kind(StrEnum):
+    """What is set aside; the names of the public API."""
+
+    STEP = "STEP"
+    INBOX = "INBOX"
+    OUTBOX = "OUTBOX"
+    # A verified event about a payment or an attempt that we do not know.
+    ORPHAN = "ORPHAN"
+    # A row of the database that cannot be read.
+    UNREADABLE = "UNREADABLE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterKey:
+    """Which row is set aside: its kind, and the words of its key, between single spaces."""
+
+    kind: Kind
+    words: str
+
+    @property
+    def dead_letter_id(self) -> str:
+        """The public id, which says all that is needed to find the row again."""
+        digits = base64.urlsafe_b64encode(self.words.encode()).decode().rstrip("=")
+        return f"{self.kind.lower()}_{digits}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A row of the database that cannot be read."""
+
+    table: str
+    # The values of its primary key, as a JSON array of texts.
+    key: str
+    # The column that cannot; empty where that cannot be said.
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """Something that kept failing and was set aside."""
+
+    key: LetterKey
+    # None where an event names no payment.
+    payment_id: UUID | None
+    reason: str
+    attempts: int
+    last_error: str
+    set_aside_at: datetime
+    # In words, of an event: its type, outcome and amount.
+    event: str = ""
+    # The row that cannot be read, where it is about one.
+    record: Record | None = None
+
+    @property
+    def transaction_id(self) -> str:
+        """The public id of its payment; empty where it names none."""
+        return encode_id("pay", self.payment_id) if self.payment_id else ""
+
+
+class Action(StrEnum):
+    """What an operator can do; the names of the public API."""
+
+    REQUEUE_DEAD_LETTER = "REQUEUE_DEAD_LETTER"
+    DISCARD_DEAD_LETTER = "DISCARD_DEAD_LETTER"
+    RELEASE_HOLD = "RELEASE_HOLD"
+    RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
+
+
+def read_dead_letter_id(text: str) -> LetterKey:
+    """The key behind a public id. Raises DeadLetterNotFound for a malformed one."""
+    name, _, digits = text.partition("_")
+    try:
+        kind = Kind(name.upper())
+        raw = base64.urlsafe_b64decode(digits + "=" * (-len(digits) % 4))
+        key = LetterKey(kind=kind, words=raw.decode())
+    except (ValueError, binascii.Error):
+        raise DeadLetterNotFound(dead_letter_id=text[:64]) from None
+    # Only the one way of writing it that is ours; and no text of ours has a zero in it.
+    if key.dead_letter_id != text or "\0" in key.words:
+        raise DeadLetterNotFound(dead_letter_id=text[:64])
+    return key

@@ -1,0 +1,98 @@
+"""What operators see and do."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
+from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
+from services.payments.model.payment import Payment
+from services.payments.model.timing import ExpectedTime
+from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterFilter:
+    """Which dead letters to list; absent fields do not filter."""
+
+    kind: Kind | None = None
+    # Those that come after this one: when it was set aside, and its key.
+    after: tuple[datetime, LetterKey] | None = None
+
+
+class OperatorTransaction(Protocol):
+    """One transaction of an operator; leaving it without commit() undoes it."""
+
+    async def is_set_aside(self, merchant_id: str, payment_id: UUID) -> bool:
+        """Whether a payment's step is set aside, also where its row cannot be read."""
+        ...
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """See WorkTransaction.claim_one."""
+        ...
+
+    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
+        """See WorkTransaction.write."""
+        ...
+
+    async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
+        """See WorkTransaction.lock."""
+        ...
+
+    async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
+        """Has anything but a step tried again; False where it is not set aside.
+
+        Raises PaymentUnreadable where a row that could not be read still cannot.
+        """
+        ...
+
+    async def discard(self, merchant_id: str, key: LetterKey) -> bool:
+        """Gives up anything but a step; False where it is not set aside."""
+        ...
+
+    async def log(
+        self, merchant_id: str, operator: Operator, action: Action, subject: str
+    ) -> OperatorAction:
+        """Writes down what the operator does in this transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Makes it durable, and wakes the workers."""
+        ...
+
+
+class Operations(Protocol):
+    """What operators see, and where their transactions come from."""
+
+    def begin(self) -> AbstractAsyncContextManager[OperatorTransaction]:
+        """A new transaction."""
+        ...
+
+    async def dead_letters(
+        self, merchant_id: str, wanted: LetterFilter, *, limit: int
+    ) -> Sequence[DeadLetter]:
+        """Up to limit dead letters, the last set aside first."""
+        ...
+
+    async def overdue(
+        self,
+        merchant_id: str,
+        expected: Sequence[ExpectedTime],
+        *,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[OverduePayment | UnreadableOverdue]:
+        """Up to limit payments that make no progress, those that have stood still longest first;
+        one whose record cannot be read is named in its place."""
+        ...
+
+    async def actions(
+        self, merchant_id: str, *, before: UUID | None, limit: int
+    ) -> Sequence[OperatorAction | UnreadableAction]:
+        """Up to limit actions, the last first, those older than `before`; one whose record cannot
+        be read is named in its place."""
+        ...

@@ -1,0 +1,114 @@
+"""The operators' RPCs: convert, call, convert. What a verb does is in usecases."""
+
+from typing import Any
+
+import grpc
+from caravel.payments.v1 import admin_pb2, admin_pb2_grpc, payments_pb2
+
+from services.payments.base.convert import write_payment
+from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
+from services.payments.merchants.authoriser import merchant_id_var
+from services.payments.model.operator import OperatorAction, UnreadableAction
+from services.payments.operators import convert
+from services.payments.operators.usecases import Operating
+from services.shared.grpc_server import GrpcServer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
+    """caravel.payments.v1.AdminService."""
+
+    def __init__(self, operating: Operating) -> None:
+        self._operating = operating
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer this service's calls."""
+        server.add(
+            admin_pb2_grpc.add_AdminServiceServicer_to_server,
+            self,
+            "caravel.payments.v1.AdminService",
+        )
+
+    async def ListDeadLetters(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListDeadLettersRequest, context: Context
+    ) -> admin_pb2.ListDeadLettersResponse:
+        """See admin.proto."""
+        wanted, limit = convert.read_letters_request(request)
+        page, last = await self._operating.dead_letters(merchant_id_var.get(), wanted, limit=limit)
+        return admin_pb2.ListDeadLettersResponse(
+            dead_letters=[convert.write_letter(letter) for letter in page],
+            next_page_token=convert.write_letters_token(wanted, last),
+        )
+
+    async def RequeueDeadLetter(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.RequeueDeadLetterRequest, context: Context
+    ) -> admin_pb2.OperatorAction:
+        """See admin.proto."""
+        action = await self._operating.requeue(
+            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+        )
+        return convert.write_action(action)
+
+    async def DiscardDeadLetter(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.DiscardDeadLetterRequest, context: Context
+    ) -> admin_pb2.OperatorAction:
+        """See admin.proto."""
+        action = await self._operating.discard(
+            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+        )
+        return convert.write_action(action)
+
+    async def ReleaseHold(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ReleaseHoldRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See admin.proto."""
+        payment = await self._operating.release(
+            merchant_id_var.get(),
+            request.transaction_id,
+            convert.read_operator(request),
+            at_locked_rate=request.honour_locked_rate,
+        )
+        return write_payment(payment)
+
+    async def ResolveAttempt(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ResolveAttemptRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See admin.proto."""
+        operator, answer, evidence = convert.read_resolution(request)
+        payment = await self._operating.resolve(
+            merchant_id_var.get(), request.transaction_id, operator, answer, evidence=evidence
+        )
+        return write_payment(payment)
+
+    async def ListOverduePayments(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListOverduePaymentsRequest, context: Context
+    ) -> admin_pb2.ListOverduePaymentsResponse:
+        """See admin.proto."""
+        after, limit = convert.read_overdue_request(request)
+        page, last = await self._operating.overdue(merchant_id_var.get(), after=after, limit=limit)
+        return admin_pb2.ListOverduePaymentsResponse(
+            payments=[
+                convert.write_overdue(one) for one in page if isinstance(one, OverduePayment)
+            ],
+            next_page_token=convert.write_overdue_token(last),
+            unreadable_transaction_ids=[
+                one.transaction_id for one in page if isinstance(one, UnreadableOverdue)
+            ],
+        )
+
+    async def ListOperatorActions(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListOperatorActionsRequest, context: Context
+    ) -> admin_pb2.ListOperatorActionsResponse:
+        """See admin.proto."""
+        before, limit = convert.read_actions_request(request)
+        page, last = await self._operating.actions(
+            merchant_id_var.get(), before=before, limit=limit
+        )
+        return admin_pb2.ListOperatorActionsResponse(
+            actions=[convert.write_action(one) for one in page if isinstance(one, OperatorAction)],
+            next_page_token=convert.write_actions_token(last),
+            unreadable_action_ids=[
+                one.action_id for one in page if isinstance(one, UnreadableAction)
+            ],
+        )

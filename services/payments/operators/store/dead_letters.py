@@ -1,0 +1,254 @@
+"""Dead letters as one list of several kinds, and what requeues or discards each but a step, which
+is an operator's verb on its payment."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.payments.base.errors import describe
+from services.payments.base.sources import INBOX
+from services.payments.base.times import shown
+from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
+from services.payments.operators.ports import LetterFilter
+from services.payments.webhooks_in.store import MATCH
+from services.shared.money import Money
+
+_HELD_AT = shown(
+    """coalesce((SELECT max(e.occurred_at) FROM payment_events e
+                 WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
+                   AND e.cause = 'held_step_failed'), p.updated_at)"""
+)
+_EVENT = "w.provider || ' ' || w.event_id, w.payment_id"
+_SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
+          FROM webhook_inbox w
+          LEFT JOIN unreadable_rows u
+            ON u.table_name = 'webhook_inbox' AND u.state = 'OPEN'
+           AND u.row_key::json->>0 = w.provider AND u.row_key::json->>1 = w.event_id"""
+# The outbox does not say when a row was set aside; its last turn is when it was. A row that cannot
+# be read is listed by its own kind where it is set aside there, and named with it.
+_LIST = text(
+    f"""
+    SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at, event_type, answer,
+           table_name, row_key, column_name
+      FROM (
+        SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
+               p.step_failures AS attempts, p.last_error,
+               {_HELD_AT} AS set_aside_at,
+               NULL AS event_type, NULL AS answer, u.table_name, u.row_key, u.column_name
+          FROM payments p
+          LEFT JOIN unreadable_rows u
+            ON u.table_name = 'payments' AND u.merchant_id = p.merchant_id
+           AND u.payment_id = p.id AND u.state = 'OPEN'
+         WHERE p.merchant_id = :merchant_id AND p.hold_reason = 'step_failed'
+        UNION ALL
+        SELECT 'INBOX', {_EVENT},
+               'event_failed', w.failures, w.last_error,
+               {shown("coalesce(w.set_aside_at, w.received_at)")}, {_SAID}
+         WHERE w.merchant_id = :merchant_id AND w.state = 'SET_ASIDE'
+        UNION ALL
+        SELECT 'ORPHAN', {_EVENT},
+               CASE WHEN w.merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
+               w.failures, w.last_error, {shown("w.received_at")}, {_SAID}
+         WHERE w.state = 'UNMATCHED' AND (w.merchant_id IS NULL OR w.merchant_id = :merchant_id)
+        UNION ALL
+        SELECT 'OUTBOX', payment_id || ' ' || sequence || ' ' || endpoint_id, payment_id,
+               'delivery_failed', failures, last_error, {shown("due_at")}, NULL, NULL,
+               NULL, NULL, NULL
+          FROM outbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
+        UNION ALL
+        SELECT 'UNREADABLE', u.table_name || ' ' || u.row_key, u.payment_id, 'row_unreadable',
+               0, u.error, u.found_at, NULL, NULL, u.table_name, u.row_key, u.column_name
+          FROM unreadable_rows u
+         WHERE u.state = 'OPEN' AND (u.merchant_id IS NULL OR u.merchant_id = :merchant_id)
+           -- One look at a key for each entry, of which there are few.
+           AND (u.table_name <> 'payments' OR (
+               SELECT p.hold_reason FROM payments p
+                WHERE p.merchant_id = u.merchant_id AND p.id = u.payment_id)
+               IS DISTINCT FROM 'step_failed')
+           AND (u.table_name <> 'webhook_inbox' OR (
+               SELECT w.state NOT IN ('SET_ASIDE', 'UNMATCHED') FROM webhook_inbox w
+                WHERE w.provider = u.row_key::json->>0 AND w.event_id = u.row_key::json->>1)
+               IS NOT FALSE)
+    ) AS letters
+     WHERE kind = coalesce(:kind, kind)
+       AND (CAST(:at AS timestamptz) IS NULL
+            OR (set_aside_at, kind, words) < (CAST(:at AS timestamptz), :at_kind, :at_words))
+     ORDER BY set_aside_at DESC, kind DESC, words DESC LIMIT :limit
+    """
+)
+_REQUEUE_NEWS = text(
+    """
+    WITH moved AS (
+        UPDATE webhook_inbox
+           SET state = 'PENDING', failures = 0, last_error = NULL, set_aside_at = NULL
+         WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
+           AND state = 'SET_ASIDE'
+        RETURNING merchant_id, payment_id
+    )
+    UPDATE payments p SET due_at = now(), nudged = true
+      FROM moved m WHERE p.merchant_id = m.merchant_id AND p.id = m.payment_id
+    RETURNING p.id
+    """
+)
+_DISCARD_NEWS = text(
+    """
+    UPDATE webhook_inbox SET state = 'DISCARDED'
+     WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
+       AND state = 'SET_ASIDE'
+    RETURNING event_id
+    """
+)
+_REQUEUE_ORPHAN = text(
+    MATCH.format("AND p.merchant_id = :merchant_id AND w.provider || ' ' || w.event_id = :words")
+)
+_DISCARD_ORPHAN = text(
+    """
+    UPDATE webhook_inbox SET state = 'DISCARDED'
+     WHERE provider || ' ' || event_id = :words AND state = 'UNMATCHED'
+       AND (merchant_id IS NULL OR merchant_id = :merchant_id)
+    RETURNING event_id
+    """
+)
+_OUTBOX_ROW = """
+    merchant_id = :merchant_id AND state = 'SET_ASIDE'
+       AND payment_id || ' ' || sequence || ' ' || endpoint_id = :words
+    RETURNING sequence
+"""
+_REQUEUE_NOTICE = text(
+    f"""
+    UPDATE outbox SET state = 'PENDING', failures = 0, last_error = NULL, due_at = now()
+     WHERE {_OUTBOX_ROW}
+    """
+)
+_DISCARD_NOTICE = text(f"UPDATE outbox SET state = 'DISCARDED' WHERE {_OUTBOX_ROW}")
+# An entry of what cannot be read, locked until it is decided whether it still is so.
+_ENTRY = text(
+    """
+    SELECT table_name, row_key FROM unreadable_rows
+     WHERE table_name = :table_name AND row_key = :row_key AND state = 'OPEN'
+       AND (merchant_id IS NULL OR merchant_id = :merchant_id)
+       FOR UPDATE
+    """
+)
+_CLOSE = text(
+    """
+    UPDATE unreadable_rows SET state = :state
+     WHERE table_name = :table_name AND row_key = :row_key AND state = 'OPEN'
+    """
+)
+_REQUEUE = {Kind.ORPHAN: _REQUEUE_ORPHAN, Kind.INBOX: _REQUEUE_NEWS, Kind.OUTBOX: _REQUEUE_NOTICE}
+_DISCARD = {Kind.ORPHAN: _DISCARD_ORPHAN, Kind.INBOX: _DISCARD_NEWS, Kind.OUTBOX: _DISCARD_NOTICE}
+
+
+async def list_letters(
+    connection: AsyncConnection,
+    unreadable: UnreadableRows,
+    merchant_id: str,
+    wanted: LetterFilter,
+    limit: int,
+) -> Sequence[DeadLetter]:
+    """Up to limit dead letters, the last set aside first."""
+    at, key = wanted.after or (None, None)
+    parameters = {
+        "merchant_id": merchant_id,
+        "kind": wanted.kind,
+        "at": at,
+        "at_kind": key.kind if key else "",
+        "at_words": key.words if key else "",
+        "limit": limit,
+    }
+    return [_read(unreadable, row) for row in await connection.execute(_LIST, parameters)]
+
+
+async def requeue(
+    connection: AsyncConnection, unreadable: UnreadableRows, merchant_id: str, key: LetterKey
+) -> bool:
+    """Has it tried again; False where none is set aside. Raises PaymentUnreadable where a row that
+    could not be read still cannot."""
+    if key.kind is not Kind.UNREADABLE:
+        if not await _moved(connection, _REQUEUE[key.kind], merchant_id, key):
+            return False
+        # Whoever reads the event again notes it again.
+        await _close(connection, key, "ENDED")
+        return True
+    if not await _is_entry(connection, merchant_id, key):
+        return False
+    table, _, row_key = key.words.partition(" ")
+    if row := await unreadable.reread(connection, table, row_key):
+        raise row.as_refusal()
+    await _close(connection, key, "ENDED")
+    return True
+
+
+async def discard(connection: AsyncConnection, merchant_id: str, key: LetterKey) -> bool:
+    """Gives it up; False where none is set aside."""
+    found = (
+        await _is_entry(connection, merchant_id, key)
+        if key.kind is Kind.UNREADABLE
+        else await _moved(connection, _DISCARD[key.kind], merchant_id, key)
+    )
+    if found:
+        await _close(connection, key, "DISCARDED")
+    return found
+
+
+async def _moved(
+    connection: AsyncConnection, statement: TextClause, merchant_id: str, key: LetterKey
+) -> bool:
+    wanted = {"merchant_id": merchant_id, "words": key.words}
+    return (await connection.execute(statement, wanted)).first() is not None
+
+
+async def _is_entry(connection: AsyncConnection, merchant_id: str, key: LetterKey) -> bool:
+    wanted = {"merchant_id": merchant_id, **_entry(key)}
+    return (await connection.execute(_ENTRY, wanted)).first() is not None
+
+
+async def _close(connection: AsyncConnection, key: LetterKey, state: str) -> None:
+    """Ends the entry that says of the letter's row that it cannot be read, where there is one."""
+    if key.kind is not Kind.OUTBOX:
+        await connection.execute(_CLOSE, {"state": state, **_entry(key)})
+
+
+def _entry(key: LetterKey) -> dict[str, str]:
+    first, _, rest = key.words.partition(" ")
+    if key.kind is Kind.UNREADABLE:
+        return {"table_name": first, "row_key": rest}
+    return {"table_name": "webhook_inbox", "row_key": json.dumps([first, rest])}
+
+
+def _read(unreadable: UnreadableRows, row: Row[Any]) -> DeadLetter:
+    record = None
+    if row.table_name:
+        record = Record(table=row.table_name, key=row.row_key, column=row.column_name)
+    return DeadLetter(
+        key=LetterKey(kind=Kind(row.kind), words=row.words),
+        payment_id=row.payment_id,
+        reason=row.reason,
+        attempts=row.attempts,
+        last_error=row.last_error or "",
+        set_aside_at=row.set_aside_at,
+        event=_event(unreadable, row),
+        record=record,
+    )
+
+
+def _event(unreadable: UnreadableRows, row: Row[Any]) -> str:
+    """The event in words. One that cannot be read is listed all the same: it may be set aside for
+    just that."""
+    if row.answer is None:
+        return ""
+    try:
+        answer = json.loads(row.answer)
+        currency = answer["currency"]
+        amount = f" {Money(answer['amount_minor'], currency)} {currency}" if currency else ""
+        return f"{row.event_type}: {answer['outcome']}{amount}"
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are not
+        provider, _, event_id = row.words.partition(" ")
+        key = {"provider": provider, "event_id": event_id, "payment_id": row.payment_id}
+        unreadable.note([INBOX.of_key(key, describe(error), "answer")])
+        return f"{row.event_type}: cannot be read"

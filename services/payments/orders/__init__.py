@@ -1,0 +1,1 @@
+"""What merchants ask for: quotes, payments, cancelling, refunds."""

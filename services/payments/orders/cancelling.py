@@ -1,0 +1,65 @@
+"""A merchant calls a payment off before its payout: one transaction, which decides what can be
+decided at once; the worker carries out the rest."""
+
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.ways_back import (
+    call_off,
+    is_untouched,
+    may_be_refunded,
+    refund_on_request,
+)
+from services.payments.engine.ports import WorkStore, WorkTransaction
+from services.payments.engine.written import written
+from services.payments.model.payment import (
+    CANCELLABLE,
+    Payment,
+    PaymentNotCancellable,
+    State,
+    read_transaction_id,
+)
+from services.shared.rollback import repeated
+
+
+class Cancelling:
+    """Calls payments off."""
+
+    def __init__(self, store: WorkStore) -> None:
+        self._store = store
+
+    @repeated
+    async def cancel(self, merchant_id: str, transaction_id: str) -> Payment:
+        """The payment, called off: at once where nothing has been sent for it, and otherwise as
+        soon as it is known what became of the collection.
+
+        Raises PaymentNotFound, or PaymentNotCancellable once the payout has begun.
+        """
+        payment_id = read_transaction_id(transaction_id)
+        async with self._store.begin() as transaction:
+            payment, is_held_by_a_worker = await transaction.lock(merchant_id, payment_id)
+            if payment.state is State.CANCELLED or payment.cancel_requested_at is not None:
+                return payment
+            if payment.state not in CANCELLABLE:
+                raise PaymentNotCancellable(status=payment.status)
+            payment = await transaction.request_cancel(payment)
+            if not is_held_by_a_worker:
+                payment = await self._cancel_now(transaction, payment)
+            await transaction.commit()
+        return payment
+
+    async def _cancel_now(self, transaction: WorkTransaction, payment: Payment) -> Payment:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        change = _cancelling(work)
+        if change is None:
+            # request_cancel has made it due, and whoever goes on with it reads the wish.
+            return payment
+        return await written(transaction, change)
+
+
+def _cancelling(work: Work) -> Change | None:
+    """What calls the payment off at once; None where the provider must be asked first, or a person
+    must decide before."""
+    if not may_be_refunded(work.payment):
+        return None
+    if work.payment.state in (State.FUNDED, State.CONVERTED):
+        return refund_on_request(work, None)
+    return call_off(work) if is_untouched(work) else None

@@ -1,0 +1,307 @@
+"""Orders, filters and page tokens as they are read, strictly: every field that is wrong is reported
+in one answer. And quotes, corridors and events as the public API shows them."""
+
+import base64
+import binascii
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from caravel.payments.v1 import payments_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.payments.base.convert import timestamp, write_fees
+from services.payments.base.idempotency import fingerprint_of
+from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
+from services.payments.base.problems import Problems
+from services.payments.model.payment import STATUS_OF, Recipient, RecordedEvent, State, Status
+from services.payments.model.quote import Quote, RateTrail, read_quote_id
+from services.payments.orders.creation import PaymentOrder
+from services.payments.orders.ports import PaymentFilter
+from services.payments.orders.pricing import QuoteOrder
+from services.payments.orders.refunds import RefundOrder
+from services.shared.corridors import COUNTRIES, Corridor
+from services.shared.errors import Invalid, Violation, field_invalid
+from services.shared.ids import encode_id
+from services.shared.money import SOURCE_CURRENCY, Money, exponent, format_rate, parse_amount
+from services.shared.text import limited_text
+
+_NOTHING, _NOBODY = Money(0, SOURCE_CURRENCY), UUID(int=0)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+
+def read_payment_order(
+    request: payments_pb2.CreatePaymentRequest, *, key: str, merchant_id: str, trace_id: str
+) -> PaymentOrder:
+    """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
+    problems = Problems()
+    user_id = problems.read(_user_id, request.user_id, _NOBODY)
+    amount = problems.read(_amount_usd, request.amount_usd, _NOTHING)
+    currency = problems.read(_currency, request.destination_currency, "")
+    country = problems.read(_country, request.destination_country, "")
+    recipient = Recipient(
+        account=problems.read(_recipient_account, request.recipient.account, ""),
+        bank_code=problems.read(_recipient_bank_code, request.recipient.bank_code, ""),
+        name=problems.read(_recipient_name, request.recipient.name, ""),
+    )
+    method = problems.read(_payment_method, request.payment_method, "")
+    reference = problems.read(_reference, request.reference, "")
+    problems.raise_any()
+    return PaymentOrder(
+        idempotency_key=key,
+        fingerprint=fingerprint_of(
+            "CreatePayment",
+            user_id=str(user_id),
+            amount_minor=amount.amount_minor,
+            destination_currency=currency,
+            # Left out where it was not given: a body from before this field keeps its fingerprint.
+            **({"destination_country": country} if country else {}),
+            quote_id=request.quote_id,
+            recipient=[recipient.account, recipient.bank_code, recipient.name],
+            payment_method=method,
+            reference=reference,
+        ),
+        quote=QuoteOrder(
+            merchant_id=merchant_id,
+            amount=amount,
+            currency=currency,
+            country=country,
+            trace_id=trace_id,
+        ),
+        quote_id=read_quote_id(request.quote_id) if request.quote_id else None,
+        user_id=user_id,
+        recipient=recipient,
+        payment_method=method,
+        reference=reference,
+    )
+
+
+def read_refund_order(
+    request: payments_pb2.RefundPaymentRequest, *, key: str, merchant_id: str
+) -> RefundOrder:
+    """A validated order for a refund. Raises Invalid, also where it does not say how much."""
+    if request.full and request.amount_usd:
+        words = "amount_usd or full: true, not both"
+        raise _fields_invalid(("amount_usd", "full"), words, "FIELDS_CONTRADICTORY")
+    if not request.full and not request.amount_usd:
+        words = "amount_usd, or full: true for all that is left, is required"
+        raise _fields_invalid(("amount_usd", "full"), words, "FIELD_REQUIRED")
+    amount = None if request.full else _amount_usd(request.amount_usd)
+    return RefundOrder(
+        merchant_id=merchant_id,
+        transaction_id=request.transaction_id,
+        idempotency_key=key,
+        fingerprint=fingerprint_of(
+            "RefundPayment",
+            transaction_id=request.transaction_id,
+            amount_minor=amount.amount_minor if amount else None,
+        ),
+        amount=amount,
+    )
+
+
+def read_quote_order(
+    request: payments_pb2.CreateQuoteRequest, *, merchant_id: str, trace_id: str
+) -> QuoteOrder:
+    """A validated order for a quote. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    order = QuoteOrder(
+        merchant_id=merchant_id,
+        amount=problems.read(_amount_usd, request.amount_usd, _NOTHING),
+        currency=problems.read(_currency, request.destination_currency, ""),
+        country=problems.read(_country, request.destination_country, ""),
+        trace_id=trace_id,
+    )
+    problems.raise_any()
+    return order
+
+
+def read_list_request(
+    request: payments_pb2.ListPaymentsRequest,
+) -> tuple[PaymentFilter, UUID | None, int]:
+    """The filter, the id to list before, and how many. Raises Invalid."""
+    problems = Problems()
+    user_id = problems.read(_user_id, request.user_id, None) if request.user_id else None
+    if request.destination_currency:
+        problems.read(_currency, request.destination_currency, "")
+    problems.raise_any()
+    if request.page_size < 0:
+        raise field_invalid("page_size", "page_size must not be negative")
+    status = payments_pb2.Payment.Status.Name(request.status) if request.status else None
+    wanted = PaymentFilter(
+        **_status_filter(Status(status) if status else None),
+        user_id=user_id,
+        destination_currency=request.destination_currency or None,
+        created_after=_instant(request, "created_after"),
+        created_before=_instant(request, "created_before"),
+    )
+    before = _read_page_token(request) if request.page_token else None
+    return wanted, before, min(request.page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+
+
+def write_page_token(request: payments_pb2.ListPaymentsRequest, before: UUID | None) -> str:
+    """An opaque token that is good for the same filters only; empty at the end."""
+    if before is None:
+        return ""
+    return base64.urlsafe_b64encode(before.bytes + _filter_digest(request)).decode().rstrip("=")
+
+
+def _instant(request: payments_pb2.ListPaymentsRequest, field: str) -> datetime | None:
+    if not request.HasField(field):  # type: ignore[arg-type]
+        return None
+    stamp: Timestamp = getattr(request, field)
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise field_invalid(field, f"{field} must be a time between years 1 and 9999") from None
+
+
+def _user_id(text: str) -> UUID:
+    field = "user_id"
+    if not text:
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    if not _UUID.fullmatch(text):
+        raise field_invalid(field, f"{field} must be a UUID")
+    return UUID(text)
+
+
+def _fields_invalid(fields: tuple[str, ...], description: str, reason: str) -> Invalid:
+    """An Invalid about fields that are right or wrong together only."""
+    violations = (Violation(field=f, reason=reason, description=description) for f in fields)
+    return Invalid(description, violations=tuple(violations))
+
+
+def _amount_usd(text: str) -> Money:
+    return parse_amount(text, SOURCE_CURRENCY, field="amount_usd")
+
+
+_recipient_account = limited_text("recipient.account", 64)
+_recipient_bank_code = limited_text("recipient.bank_code", 32)
+_recipient_name = limited_text("recipient.name", 140)
+_payment_method = limited_text("payment_method", 255)
+_reference = limited_text("reference", 140)
+
+
+def _currency(text: str) -> str:
+    field = "destination_currency"
+    if not text:
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    try:
+        exponent(text)
+    except Invalid:
+        raise field_invalid(
+            field, f"{field} must be an ISO 4217 code such as INR", "CURRENCY_UNKNOWN"
+        ) from None
+    return text
+
+
+def _country(text: str) -> str:
+    if text and text not in COUNTRIES:
+        field = "destination_country"
+        raise field_invalid(field, f"{field} must be an ISO 3166 code such as IN")
+    return text
+
+
+def _status_filter(status: Status | None) -> dict[str, Any]:
+    """The columns that make a status; SENT and PROCESSING share a state."""
+    if status is None:
+        return {}
+    if status is Status.ON_HOLD:
+        return {"held": True}
+    if status is Status.SENT:
+        return {"states": [State.PAYING_OUT], "sent": True, "held": False}
+    states = [state for state, shown in STATUS_OF.items() if shown is status]
+    sent = False if status is Status.PROCESSING else None
+    return {"states": states, "sent": sent, "held": False}
+
+
+def _read_page_token(request: payments_pb2.ListPaymentsRequest) -> UUID:
+    try:
+        raw = base64.urlsafe_b64decode(request.page_token + "=" * (-len(request.page_token) % 4))
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 24 or raw[16:] != _filter_digest(request):
+        raise field_invalid("page_token", "page_token is none of ours, or its filters differ")
+    return UUID(bytes=raw[:16])
+
+
+def _filter_digest(request: payments_pb2.ListPaymentsRequest) -> bytes:
+    filters = payments_pb2.ListPaymentsRequest()
+    filters.CopyFrom(request)
+    filters.ClearField("page_token")
+    filters.ClearField("page_size")
+    return hashlib.sha256(filters.SerializeToString(deterministic=True)).digest()[:8]
+
+
+def write_event(recorded: RecordedEvent) -> payments_pb2.PaymentEvent:
+    """One event of a payment's history."""
+    event = recorded.event
+    return payments_pb2.PaymentEvent(
+        sequence=event.sequence,
+        from_state=event.from_state or "",
+        to_state=event.to_state,
+        actor=event.actor,
+        cause=event.cause,
+        evidence=event.evidence,
+        occurred_at=timestamp(recorded.occurred_at),
+        trace_id=recorded.trace_id,
+    )
+
+
+def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
+    """A quote as it stands at this instant."""
+    terms = quote.terms
+    return payments_pb2.Quote(
+        quote_id=quote.quote_id,
+        state=payments_pb2.Quote.State.Value(quote.state(now)),
+        amount_usd=str(terms.amount),
+        fee_usd=str(terms.fee),
+        fees=write_fees(terms.fees),
+        net_usd=str(terms.net),
+        destination_currency=terms.payout.currency,
+        fx_rate=format_rate(terms.rate),
+        payout_amount=str(terms.payout),
+        rate_trail=_write_trail(quote.trail),
+        fee_schedule_version=quote.fee_schedule_version,
+        transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
+        created_at=timestamp(quote.created_at),
+        expires_at=timestamp(quote.expires_at),
+    )
+
+
+def write_corridor(corridor: Corridor, trail: RateTrail | None) -> payments_pb2.Corridor:
+    """A corridor as it is offered, with the rate one would get now."""
+    return payments_pb2.Corridor(
+        corridor_id=corridor.id,
+        source_country=corridor.source.country,
+        destination_country=corridor.destination.country,
+        destination_currency=corridor.destination.currency,
+        minimum_usd=corridor.limits.minimum_usd,
+        maximum_usd=corridor.limits.maximum_usd,
+        onramps=corridor.providers.onramps,
+        offramps=corridor.providers.offramps,
+        indicative_rate=format_rate(trail.rate) if trail else "",
+        rate_trail=_write_trail(trail) if trail else None,
+        quote_lifetime_seconds=corridor.quote.lifetime_seconds,
+    )
+
+
+def _write_trail(trail: RateTrail) -> payments_pb2.RateTrail:
+    return payments_pb2.RateTrail(
+        mid_rate=format_rate(trail.mid_rate),
+        markup_basis_points=trail.markup_basis_points,
+        source=trail.source,
+        synthetic=trail.synthetic,
+        observed_at=timestamp(trail.observed_at),
+        fetched_at=timestamp(trail.fetched_at),
+        legs=[
+            payments_pb2.RateLeg(
+                base_currency=leg.base_currency,
+                quote_currency=leg.quote_currency,
+                rate=format_rate(leg.rate),
+            )
+            for leg in trail.legs
+        ],
+    )

@@ -1,0 +1,178 @@
+"""Creates payments in batches: text was validated in convert, prices come from pricing, and the
+payment's further way is the engine's."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.base.idempotency import (
+    Created,
+    IdempotencyKey,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    StoredAnswer,
+)
+from services.payments.base.view import Encode
+from services.payments.model.payment import Payment, Recipient
+from services.payments.model.quote import Quote, QuoteNotFound
+from services.payments.orders.ports import NewPayment, PaymentStore
+from services.payments.orders.pricing import Pricing, QuoteOrder
+from services.shared.errors import DomainError, Unavailable
+from services.shared.ids import encode_id, new_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentOrder:
+    """What a payment is asked for, read and validated."""
+
+    idempotency_key: str
+    fingerprint: bytes
+    quote: QuoteOrder
+    quote_id: UUID | None
+    user_id: UUID
+    recipient: Recipient
+    payment_method: str
+    reference: str
+
+    @property
+    def key(self) -> IdempotencyKey:
+        """The key, which is the merchant's own."""
+        return (self.quote.merchant_id, self.idempotency_key)
+
+
+class Creation:
+    """Creates payments, many at once: what arrives together is priced and committed together."""
+
+    def __init__(self, pricing: Pricing, store: PaymentStore, encode: Encode) -> None:
+        self._pricing = pricing
+        self._store = store
+        self._encode = encode
+
+    async def create(self, orders: Sequence[PaymentOrder]) -> Sequence[Created | DomainError]:
+        """The answer to each order, in order; one order's refusal changes nothing for another.
+
+        Nothing exists before the one commit, and after it every answer can be read again by key.
+        """
+        now, answered = await self._store.answers([order.key for order in orders])
+        fresh = _first_of_each_key(order for order in orders if order.key not in answered)
+        quotes = await self._quotes(fresh, now)
+        new = [
+            self._new(order, quote, now)
+            for order, quote in zip(fresh, quotes, strict=True)
+            if isinstance(quote, Quote)
+        ]
+        refused: dict[IdempotencyKey, tuple[bytes, DomainError]] = {
+            order.key: (order.fingerprint, quote)
+            for order, quote in zip(fresh, quotes, strict=True)
+            if isinstance(quote, DomainError)
+        }
+        stored = dict(answered)
+        own: dict[IdempotencyKey, bytes] = {}
+        for item, result in zip(new, await self._store.create(new) if new else (), strict=True):
+            key = (item.payment.merchant_id, item.idempotency_key)
+            if isinstance(result, StoredAnswer):
+                stored[key] = result
+                own[key] = item.response
+            else:
+                refused[key] = (item.fingerprint, result)
+        return [_answer(order, stored, refused, own) for order in orders]
+
+    async def _quotes(
+        self, orders: Sequence[PaymentOrder], now: datetime
+    ) -> Sequence[Quote | DomainError]:
+        """Each order's quote: its own, checked, or a new one."""
+        bare = [order.quote for order in orders if order.quote_id is None]
+        made = iter(await self._price(bare, now) if bare else ())
+        brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
+        known = (await self._store.quotes(brought))[1] if brought else {}
+        return [
+            next(made) if order.quote_id is None else self._check(order, order.quote_id, known, now)
+            for order in orders
+        ]
+
+    def _check(
+        self,
+        order: PaymentOrder,
+        quote_id: UUID,
+        known: Mapping[tuple[str, UUID], Quote],
+        now: datetime,
+    ) -> Quote | DomainError:
+        quote = known.get((order.quote.merchant_id, quote_id))
+        if quote is None:
+            return QuoteNotFound(quote_id=encode_id("quo", quote_id))
+        try:
+            quote.check_usable(order.quote.amount, order.quote.currency, now)
+            self._pricing.check_country(quote, order.quote.country)
+            return replace(
+                quote, conditions=quote.conditions or self._pricing.conditions(quote.corridor_id)
+            )
+        except DomainError as error:
+            return error
+
+    async def _price(
+        self, orders: Sequence[QuoteOrder], now: datetime
+    ) -> Sequence[Quote | DomainError]:
+        """Where fees or fx are away, only those who need them are refused."""
+        try:
+            return await self._pricing.quotes(orders, now)
+        except Unavailable as error:
+            return [error] * len(orders)
+
+    def _new(self, order: PaymentOrder, quote: Quote, now: datetime) -> NewPayment:
+        conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
+        route = conditions.route
+        payment = Payment(
+            merchant_id=quote.merchant_id,
+            id=new_id(),
+            user_id=order.user_id,
+            quote_id=quote.id,
+            corridor_id=quote.corridor_id,
+            terms=quote.terms,
+            route=route,
+            onramp=route.onramps[0],
+            offramp=route.offramps[0],
+            recipient=order.recipient,
+            payment_method=order.payment_method,
+            reference=order.reference,
+            trace_id=order.quote.trace_id,
+            quote_expires_at=quote.expires_at,
+            late_funds=conditions.late_funds,
+            created_at=now,
+            updated_at=now,
+        )
+        return NewPayment(
+            idempotency_key=order.idempotency_key,
+            fingerprint=order.fingerprint,
+            response=self._encode(payment),
+            payment=payment,
+            quote=quote,
+            quote_exists=order.quote_id is not None,
+        )
+
+
+def _first_of_each_key(orders: Iterable[PaymentOrder]) -> Sequence[PaymentOrder]:
+    first: dict[IdempotencyKey, PaymentOrder] = {}
+    for order in orders:
+        first.setdefault(order.key, order)
+    return list(first.values())
+
+
+def _answer(
+    order: PaymentOrder,
+    stored: Mapping[IdempotencyKey, StoredAnswer],
+    refused: Mapping[IdempotencyKey, tuple[bytes, DomainError]],
+    own: dict[IdempotencyKey, bytes],
+) -> Created | DomainError:
+    """What an order is answered; the one that wrote the stored answer itself is no replay."""
+    answer = stored.get(order.key)
+    if answer is None:
+        fingerprint, error = refused[order.key]
+        # Another request came first under this key and was refused; this one has its own turn.
+        return error if fingerprint == order.fingerprint else IdempotencyKeyInUse()
+    if answer.fingerprint != order.fingerprint:
+        return IdempotencyKeyReused()
+    if answer.refusal is not None:
+        return answer.refusal
+    first = own.pop(order.key, None) == answer.response
+    return Created(response=answer.response, replayed=not first)

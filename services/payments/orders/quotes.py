@@ -1,0 +1,39 @@
+"""Firm offers: made on request, kept, and shown. What they cost and bring is in pricing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.payments.model.quote import Quote, QuoteNotFound, RateTrail, read_quote_id
+from services.payments.orders.ports import PaymentStore
+from services.payments.orders.pricing import Pricing, QuoteOrder
+from services.shared.corridors import Corridor
+from services.shared.errors import DomainError
+
+
+class Quotes:
+    """Makes quotes on request, and shows them."""
+
+    def __init__(self, pricing: Pricing, store: PaymentStore) -> None:
+        self._pricing = pricing
+        self._store = store
+
+    async def corridors(self) -> Sequence[tuple[Corridor, RateTrail | None]]:
+        """Every corridor, with the rate one would get now where there is one."""
+        return await self._pricing.indicative()
+
+    async def create(self, order: QuoteOrder) -> tuple[Quote, datetime]:
+        """A firm offer, kept, and the time it was made. Raises what pricing refuses."""
+        now, _ = await self._store.answers([])
+        (quote,) = await self._pricing.quotes([order], now)
+        if isinstance(quote, DomainError):
+            raise quote
+        await self._store.add_quote(quote)
+        return quote, now
+
+    async def get(self, merchant_id: str, quote_id: str) -> tuple[Quote, datetime]:
+        """A quote, and the time by which its state is meant. Raises QuoteNotFound."""
+        key = (merchant_id, read_quote_id(quote_id))
+        now, found = await self._store.quotes([key])
+        if key not in found:
+            raise QuoteNotFound(quote_id=quote_id)
+        return found[key], now

@@ -1,0 +1,152 @@
+"""The RPCs of payments, quotes and corridors: convert, call, convert. Authentication, errors, logs
+and timing are shared.grpc_server's; what a call means is in the file of its verb."""
+
+from typing import Any
+
+import grpc
+from caravel.payments.v1 import payments_pb2, payments_pb2_grpc
+
+from services.payments.base.batcher import Batcher
+from services.payments.base.convert import write_payment
+from services.payments.base.idempotency import Created, read_idempotency_key
+from services.payments.merchants.authoriser import merchant_id_var
+from services.payments.model.payment import (
+    Payment,
+    RecordedEvent,
+    UnreadableEvent,
+    UnreadablePayment,
+)
+from services.payments.orders import convert
+from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.creation import PaymentOrder
+from services.payments.orders.quotes import Quotes
+from services.payments.orders.reading import Reading
+from services.payments.orders.refunds import Refunds
+from services.shared.grpc_server import GrpcServer
+from services.shared.telemetry import trace_id_var
+
+REPLAYED = ("idempotent-replayed", "true")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
+    """caravel.payments.v1.PaymentService."""
+
+    def __init__(
+        self,
+        creation: Batcher[PaymentOrder, Created],
+        reading: Reading,
+        cancelling: Cancelling,
+        refunds: Refunds,
+        quotes: Quotes,
+    ) -> None:
+        self._creation = creation
+        self._reading = reading
+        self._cancelling = cancelling
+        self._refunds = refunds
+        self._quotes = quotes
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer this service's calls."""
+        server.add(
+            payments_pb2_grpc.add_PaymentServiceServicer_to_server,
+            self,
+            "caravel.payments.v1.PaymentService",
+        )
+
+    async def CreatePayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CreatePaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        order = convert.read_payment_order(
+            request,
+            key=read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+            trace_id=trace_id_var.get(),
+        )
+        created = await self._creation.submit(order)
+        if created.replayed:
+            await context.send_initial_metadata((REPLAYED,))
+        return payments_pb2.Payment.FromString(created.response)
+
+    async def GetPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.GetPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        payment = await self._reading.payment(merchant_id_var.get(), request.transaction_id)
+        return write_payment(payment)
+
+    async def ListPayments(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.ListPaymentsRequest, context: Context
+    ) -> payments_pb2.ListPaymentsResponse:
+        """See payments.proto."""
+        wanted, before, limit = convert.read_list_request(request)
+        page, rest = await self._reading.payments(
+            merchant_id_var.get(), wanted, before=before, limit=limit
+        )
+        return payments_pb2.ListPaymentsResponse(
+            payments=[write_payment(one) for one in page if isinstance(one, Payment)],
+            next_page_token=convert.write_page_token(request, rest),
+            unreadable_transaction_ids=[
+                one.transaction_id for one in page if isinstance(one, UnreadablePayment)
+            ],
+        )
+
+    async def ListPaymentEvents(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.ListPaymentEventsRequest, context: Context
+    ) -> payments_pb2.ListPaymentEventsResponse:
+        """See payments.proto."""
+        events = await self._reading.events(merchant_id_var.get(), request.transaction_id)
+        return payments_pb2.ListPaymentEventsResponse(
+            events=[convert.write_event(one) for one in events if isinstance(one, RecordedEvent)],
+            unreadable_sequences=[
+                one.sequence for one in events if isinstance(one, UnreadableEvent)
+            ],
+        )
+
+    async def CancelPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CancelPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        payment = await self._cancelling.cancel(merchant_id_var.get(), request.transaction_id)
+        return write_payment(payment)
+
+    async def RefundPayment(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.RefundPaymentRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        order = convert.read_refund_order(
+            request,
+            key=read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+        )
+        refunded = await self._refunds.refund(order)
+        if refunded.replayed:
+            await context.send_initial_metadata((REPLAYED,))
+        return payments_pb2.Payment.FromString(refunded.response)
+
+    async def CreateQuote(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.CreateQuoteRequest, context: Context
+    ) -> payments_pb2.Quote:
+        """See payments.proto."""
+        order = convert.read_quote_order(
+            request, merchant_id=merchant_id_var.get(), trace_id=trace_id_var.get()
+        )
+        quote, now = await self._quotes.create(order)
+        return convert.write_quote(quote, now)
+
+    async def GetQuote(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.GetQuoteRequest, context: Context
+    ) -> payments_pb2.Quote:
+        """See payments.proto."""
+        quote, now = await self._quotes.get(merchant_id_var.get(), request.quote_id)
+        return convert.write_quote(quote, now)
+
+    async def ListCorridors(  # noqa: N802 - the contract's name
+        self, request: payments_pb2.ListCorridorsRequest, context: Context
+    ) -> payments_pb2.ListCorridorsResponse:
+        """See payments.proto."""
+        offers = await self._quotes.corridors()
+        return payments_pb2.ListCorridorsResponse(
+            corridors=[convert.write_corridor(corridor, trail) for corridor, trail in offers]
+        )

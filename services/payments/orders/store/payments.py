@@ -1,0 +1,341 @@
+"""Payments and quotes: created in batches by one commit, read one by one or by page. A creation
+writes its idempotency key, quote, payment and first event together or not at all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.payments.base import rows, sources, tables, wake
+from services.payments.base.batcher import Batcher
+from services.payments.base.columns import columns, names
+from services.payments.base.errors import describe
+from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.base.idempotency_store import read_answers
+from services.payments.base.rows import EVENT_COLUMNS
+from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each, read_one
+from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.base.view import Encode
+from services.payments.model.payment import (
+    Payment,
+    PaymentNotFound,
+    RecordedEvent,
+    UnreadableEvent,
+    UnreadablePayment,
+)
+from services.payments.model.quote import Quote, QuoteNotFound
+from services.payments.orders.ports import NewPayment, PaymentFilter
+from services.payments.orders.store.pages import page_of
+from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, cannot_tell
+from services.shared.db import HotStatement, autocommitted, connected, transaction
+from services.shared.db_errors import DatabaseMistake
+from services.shared.errors import DomainError
+from services.shared.ids import encode_id
+from services.shared.rollback import repeated
+
+_PAYMENT_COLUMNS = """
+    merchant_id text, id uuid, user_id uuid, quote_id uuid, corridor_id text, amount_minor bigint,
+    fee_minor bigint, net_minor bigint, fees jsonb, destination_currency text, payout_minor bigint,
+    rate numeric, mid_rate numeric, markup_basis_points smallint, route jsonb,
+    onramp text, offramp text,
+    recipient jsonb, payment_method text, reference text, trace_id text, state text,
+    version integer, quote_expires_at timestamptz, late_funds jsonb,
+    created_at timestamptz, updated_at timestamptz
+"""
+_QUOTE_COLUMNS = """
+    merchant_id text, id uuid, corridor_id text, terms jsonb, trail jsonb,
+    fee_schedule_version text, payment_id uuid, created_at timestamptz, expires_at timestamptz
+"""
+
+
+# One statement, because each would be a round trip; whoever's key is taken writes nothing. Keys are
+# inserted in order, so that two batches with the same keys wait and do not deadlock.
+_CREATE = text(
+    f"""
+    WITH won AS (
+        INSERT INTO idempotency_keys (merchant_id, key, fingerprint, response, payment_id)
+        SELECT merchant_id, key, decode(fingerprint, 'hex'), decode(response, 'hex'), payment_id
+          FROM json_to_recordset(CAST(:keys AS json))
+            AS r(merchant_id text, key text, fingerprint text, response text, payment_id uuid)
+         ORDER BY merchant_id, key
+        ON CONFLICT DO NOTHING
+        RETURNING merchant_id, key, payment_id
+    ), quoted AS (
+        INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
+        SELECT {names(_QUOTE_COLUMNS)}
+          FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
+         WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
+    ), paid AS (
+        INSERT INTO payments ({names(_PAYMENT_COLUMNS)}, due_at)
+        SELECT {names(_PAYMENT_COLUMNS)}, now()
+          FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
+         WHERE id = ANY (ARRAY(SELECT payment_id FROM won))
+    ), noted AS (
+        INSERT INTO payment_events ({names(EVENT_COLUMNS)})
+        SELECT {names(EVENT_COLUMNS)}
+          FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+         WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
+    ), listening AS (
+        SELECT merchant_id, json_agg(id) AS ids FROM webhook_endpoints
+         WHERE disabled_at IS NULL AND merchant_id = ANY (ARRAY(SELECT merchant_id FROM won))
+         GROUP BY merchant_id
+    )
+    SELECT merchant_id, key,
+           (SELECT json_object_agg(merchant_id, ids) FROM listening) AS listening,
+           (SELECT pg_notify('{wake.PAYMENTS}', '')) AS notified
+      FROM won
+    """
+)
+_CREATE_HOT = HotStatement(_CREATE)
+_LOCK_QUOTES = text(
+    f"""
+    SELECT {columns(tables.quotes, "quotes")} FROM quotes
+      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+     USING (merchant_id, id)
+     ORDER BY merchant_id, id FOR UPDATE OF quotes
+    """
+)
+_USE_QUOTES = text(
+    """
+    UPDATE quotes SET payment_id = r.payment_id
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid, payment_id uuid)
+     WHERE quotes.merchant_id = r.merchant_id AND quotes.id = r.id
+    """
+)
+_INSERT_QUOTES = text(
+    f"""
+    INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
+    SELECT {names(_QUOTE_COLUMNS)}
+      FROM json_to_recordset(CAST(:rows AS json)) AS r({_QUOTE_COLUMNS})
+    """
+)
+_SELECT_PAYMENTS = text(
+    f"""
+    SELECT {columns(tables.payments, "p")}
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+     CROSS JOIN LATERAL (
+           SELECT {columns(tables.payments)} FROM payments
+            WHERE payments.merchant_id = r.merchant_id AND payments.id = r.id LIMIT 1
+           ) AS p
+    """
+)
+_NOW = text("SELECT now()")
+# Payments read at once, batches of them under way, and how many may wait.
+READ_MAX, READS, READS_WAITING_MAX = 64, 2, 2048
+
+
+def _key(new: NewPayment) -> IdempotencyKey:
+    return (new.payment.merchant_id, new.idempotency_key)
+
+
+class PostgresPayments:
+    """The port PaymentStore on PostgreSQL."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        encode_event: Encode = cannot_tell,
+        decode_answer: Callable[[bytes], object] | None = None,
+    ) -> None:
+        """decode_answer raises for a stored answer that cannot be given again."""
+        self._engine = engine
+        self._unreadable = UnreadableRows(engine, decode_answer)
+        self._reader = autocommitted(engine)
+        self._outbox = OutboxWriter(encode_event)
+        self._gets = Batcher[tuple[str, UUID], Payment](
+            self._get,
+            largest_batch=READ_MAX,
+            parallel=READS,
+            waiting_max=READS_WAITING_MAX,
+            beside_from=READ_MAX,
+            group=itemgetter(0),
+            drops_abandoned=True,
+        )
+
+    @repeated
+    async def answers(
+        self, keys: Sequence[IdempotencyKey]
+    ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
+        """See PaymentStore.answers."""
+        async with connected(self._reader) as connection:
+            return await read_answers(connection, self._unreadable, keys)
+
+    @repeated
+    async def create(self, new: Sequence[NewPayment]) -> Sequence[StoredAnswer | DomainError]:
+        """See PaymentStore.create."""
+        refused: dict[IdempotencyKey, DomainError] = {}
+        async with connected(self._reader) as connection, transaction(connection):
+            refused = await _refuse_quotes(connection, self._unreadable, new)
+            usable = [item for item in new if _key(item) not in refused]
+            won = await self._create(connection, usable) if usable else set()
+            lost = [_key(item) for item in usable if _key(item) not in won]
+            stored = await self._answers(connection, lost) if lost else {}
+        results: list[StoredAnswer | DomainError] = []
+        for item in new:
+            key = _key(item)
+            own = StoredAnswer(fingerprint=item.fingerprint, response=item.response)
+            results.append(own if key in won else stored.get(key) or refused[key])
+        return results
+
+    async def _answers(
+        self, connection: AsyncConnection, keys: Sequence[IdempotencyKey]
+    ) -> Mapping[IdempotencyKey, StoredAnswer]:
+        return (await read_answers(connection, self._unreadable, keys))[1]
+
+    async def _create(
+        self, connection: AsyncConnection, new: Sequence[NewPayment]
+    ) -> set[IdempotencyKey]:
+        """Writes all whose key is free; gives their keys."""
+        created = await _CREATE_HOT.fetch(connection, _creation(new))
+        won = {(row["merchant_id"], row["key"]) for row in created}
+        winners = [item for item in new if _key(item) in won]
+        if used := [_use_row(item) for item in winners if item.quote_exists]:
+            await connection.execute(_USE_QUOTES, {"rows": rows.as_json(used)})
+        if created and created[0]["listening"]:
+            listening: Mapping[str, Sequence[str]] = created[0]["listening"]
+            await self._outbox.add(connection, [i.payment for i in winners], listening)
+        return won
+
+    async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
+        """See PaymentStore.get; what is asked for meanwhile is read together."""
+        return await self._gets.submit((merchant_id, payment_id))
+
+    @repeated
+    async def _get(self, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Payment | DomainError]:
+        asked = rows.as_json({"merchant_id": merchant, "id": id_} for merchant, id_ in wanted)
+        try:
+            async with connected(self._reader) as connection:
+                found = await connection.execute(_SELECT_PAYMENTS, {"rows": asked})
+        except DatabaseMistake as error:
+            # The driver cannot read a value of one of these; of several, each is asked for alone.
+            if len(wanted) > 1:
+                raise
+            merchant_id, payment_id = wanted[0]
+            key = {"merchant_id": merchant_id, "id": payment_id}
+            return [self._refuse(sources.PAYMENTS.of_key(key, describe(error)))]
+        payments = {(row.merchant_id, row.id): row for row in found}
+        return [self._read(payments.get(key), key[1]) for key in wanted]
+
+    def _read(self, row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
+        if row is None:
+            return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+        read = read_one(sources.PAYMENTS, row)
+        return self._refuse(read) if isinstance(read, UnreadableRow) else read
+
+    def _refuse(self, row: UnreadableRow) -> DomainError:
+        self._unreadable.note([row])
+        return row.as_refusal()
+
+    @repeated
+    async def page(
+        self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
+    ) -> Sequence[Payment | UnreadablePayment]:
+        """See PaymentStore.page."""
+        query = page_of(merchant_id, wanted, before, limit)
+        page = await fetch_each(self._reader, sources.PAYMENTS, query)
+        self._unreadable.note(row for row in page if isinstance(row, UnreadableRow))
+        return [
+            UnreadablePayment(id=UUID(row.values[1])) if isinstance(row, UnreadableRow) else row
+            for row in page
+        ]
+
+    @repeated
+    async def events(
+        self, merchant_id: str, payment_id: UUID
+    ) -> Sequence[RecordedEvent | UnreadableEvent]:
+        """See PaymentStore.events."""
+        table = tables.payment_events
+        query = (
+            select(table)
+            .where(table.c.merchant_id == merchant_id, table.c.payment_id == payment_id)
+            .order_by(table.c.sequence)
+        )
+        history = await fetch_each(self._reader, sources.EVENTS, query)
+        if not history:
+            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+        self._unreadable.note(row for row in history if isinstance(row, UnreadableRow))
+        return [
+            UnreadableEvent(sequence=int(row.values[2])) if isinstance(row, UnreadableRow) else row
+            for row in history
+        ]
+
+    @repeated
+    async def add_quote(self, quote: Quote) -> None:
+        """See PaymentStore.add_quote."""
+        async with connected(self._engine) as connection:
+            await connection.execute(
+                _INSERT_QUOTES, {"rows": rows.as_json([rows.quote_row(quote, None)])}
+            )
+            await connection.commit()
+
+    @repeated
+    async def quotes(
+        self, keys: Sequence[tuple[str, UUID]]
+    ) -> tuple[datetime, Mapping[tuple[str, UUID], Quote]]:
+        """See PaymentStore.quotes."""
+        table = tables.quotes
+        query = select(table).where(tuple_(table.c.merchant_id, table.c.id).in_(keys))
+        async with connected(self._reader) as connection:
+            now: datetime = (await connection.execute(_NOW)).scalar_one()
+        found = await fetch_each(self._reader, sources.QUOTES, query)
+        # Of one that cannot be read it is as if there were none.
+        self._unreadable.note(row for row in found if isinstance(row, UnreadableRow))
+        quotes = (quote for quote in found if not isinstance(quote, UnreadableRow))
+        return now, {(quote.merchant_id, quote.id): quote for quote in quotes}
+
+
+async def _refuse_quotes(
+    connection: AsyncConnection, unreadable: UnreadableRows, new: Sequence[NewPayment]
+) -> dict[IdempotencyKey, DomainError]:
+    """Locks the quotes that are to be consumed; gives the items that may not consume theirs."""
+    consuming = [item for item in new if item.quote_exists]
+    if not consuming:
+        return {}
+    wanted = ({"merchant_id": i.quote.merchant_id, "id": i.quote.id} for i in consuming)
+    found = await connection.execute(_LOCK_QUOTES, {"rows": rows.as_json(wanted)})
+    now: datetime = (await connection.execute(_NOW)).scalar_one()
+    readable, broken = read_each(sources.QUOTES, found.all())
+    unreadable.note(broken)
+    open_quotes = {(quote.merchant_id, quote.id): quote for _, quote in readable}
+    refused: dict[IdempotencyKey, DomainError] = {}
+    for item in consuming:
+        quote = open_quotes.pop((item.quote.merchant_id, item.quote.id), None)
+        try:
+            if quote is None:
+                raise QuoteNotFound(quote_id=item.quote.quote_id)
+            quote.check_usable(item.payment.terms.amount, item.payment.terms.payout.currency, now)
+        except DomainError as error:
+            refused[_key(item)] = error
+    return refused
+
+
+def _creation(new: Sequence[NewPayment]) -> Mapping[str, str]:
+    """The parameters of _CREATE."""
+    made = [item for item in new if not item.quote_exists]
+    return {
+        "keys": rows.as_json(map(_key_row, new)),
+        "quotes": rows.as_json(rows.quote_row(item.quote, item.payment.id) for item in made),
+        "payments": rows.as_json(rows.payment_row(item.payment) for item in new),
+        "events": rows.as_json(
+            rows.event_row(item.payment, item.payment.created_event()) for item in new
+        ),
+    }
+
+
+def _key_row(new: NewPayment) -> dict[str, Any]:
+    return {
+        "merchant_id": new.payment.merchant_id,
+        "key": new.idempotency_key,
+        "fingerprint": new.fingerprint.hex(),
+        "response": new.response.hex(),
+        "payment_id": new.payment.id,
+    }
+
+
+def _use_row(new: NewPayment) -> dict[str, Any]:
+    quote = new.quote
+    return {"merchant_id": quote.merchant_id, "id": quote.id, "payment_id": new.payment.id}

@@ -1,0 +1,1 @@
+"""Events of providers: received, verified by providers, kept in the inbox."""

@@ -1,0 +1,145 @@
+"""The inbox: verified webhooks are kept before they are answered, all that came together in one
+commit, each once by the sender's own event id, and with them their payments are made due."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.base import attempt_rows, rows, wake
+from services.payments.model.payment import PaymentNotFound
+from services.payments.webhooks_in.ports import Arrival, Receipt
+from services.shared.db import connected
+from services.shared.rollback import repeated
+
+# Whether a row is PENDING, for statements that find it by its key: with "state = 'PENDING'" the
+# planner would look through the index of all that is pending.
+STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')"
+# Inserted in order, so that two batches with the same events wait and do not deadlock. An event
+# that says of an attempt what is on record already is kept, and needs nobody's attention.
+_RECEIVE = text(
+    """
+    WITH arrived AS MATERIALIZED (
+        SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
+               r.keep_unmatched, p.merchant_id, p.id, r.payment_id,
+               a.state IS NOT DISTINCT FROM 'SUCCEEDED' AND r.answer->>'outcome' = 'SUCCEEDED'
+               AS told_before
+          FROM json_to_recordset(CAST(:rows AS json))
+            AS r(position integer, provider text, event_id text, payment_id uuid, event_type text,
+                 step text, answer jsonb, body text, keep_unmatched boolean)
+          LEFT JOIN payments p ON p.id = r.payment_id
+          LEFT JOIN attempts a
+            ON a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.step = r.step
+           AND a.provider = r.provider AND a.key = r.answer->>'key'
+    ), kept AS (
+        INSERT INTO webhook_inbox
+               (provider, event_id, merchant_id, payment_id, event_type, step, answer, body, state)
+        SELECT provider, event_id, merchant_id, payment_id, event_type, step, answer,
+               decode(body, 'hex'),
+               CASE WHEN id IS NULL THEN 'UNMATCHED' WHEN told_before THEN 'IGNORED'
+                    ELSE 'PENDING' END
+          FROM arrived WHERE id IS NOT NULL OR keep_unmatched
+         ORDER BY provider, event_id
+        ON CONFLICT DO NOTHING
+        RETURNING provider, event_id, state
+    )
+    SELECT position, merchant_id, id, kept.state
+      FROM arrived LEFT JOIN kept USING (provider, event_id)
+    """
+)
+# A worker that holds a payment now sees `nudged` when it lets go, and looks again at once. Whoever
+# writes many payments locks them in this order, so that nobody deadlocks.
+_NUDGE = text(
+    """
+    WITH heard AS (
+        SELECT p.merchant_id, p.id FROM payments p
+          JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+         USING (merchant_id, id)
+         ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
+    )
+    UPDATE payments p SET due_at = now(), nudged = true FROM heard h
+     WHERE p.merchant_id = h.merchant_id AND p.id = h.id
+    """
+)
+
+
+class PostgresInbox:
+    """The port Inbox on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @repeated
+    async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
+        """See Inbox.receive."""
+        receipts: dict[int, Receipt | PaymentNotFound] = {}
+        pending: set[tuple[str, UUID]] = set()
+        async with connected(self._engine) as connection:
+            for turn in _turns(arrivals):
+                arrived = rows.as_json(_row(position, item) for position, item in turn)
+                for row in await connection.execute(_RECEIVE, {"rows": arrived}):
+                    receipts[row.position] = _receipt(row, arrivals[row.position])
+                    if row.state == "PENDING":
+                        pending.add((row.merchant_id, row.id))
+            if pending:
+                heard = rows.as_json({"merchant_id": name, "id": id_} for name, id_ in pending)
+                await connection.execute(_NUDGE, {"rows": heard})
+                await connection.execute(wake.PAYMENTS_DUE)
+            await connection.commit()
+        return [receipts[position] for position in range(len(arrivals))]
+
+
+def _turns(arrivals: Sequence[Arrival]) -> Iterator[Sequence[tuple[int, Arrival]]]:
+    """The first of each event, and then what has come again, so that it finds the first."""
+    left = list(enumerate(arrivals))
+    while left:
+        first: dict[tuple[str, str], tuple[int, Arrival]] = {}
+        for position, item in left:
+            first.setdefault((item.event.provider, item.event.event_id), (position, item))
+        turn = list(first.values())
+        yield turn
+        taken = {position for position, _ in turn}
+        left = [pair for pair in left if pair[0] not in taken]
+
+
+def _row(position: int, arrival: Arrival) -> dict[str, Any]:
+    event = arrival.event
+    return {
+        "position": position,
+        "provider": event.provider,
+        "event_id": event.event_id,
+        "payment_id": arrival.payment_id,
+        "event_type": event.event_type,
+        "step": event.step,
+        "answer": attempt_rows.answer_row(event.answer),
+        "body": arrival.body.hex(),
+        "keep_unmatched": arrival.keep_unmatched,
+    }
+
+
+def _receipt(row: Row[Any], arrival: Arrival) -> Receipt | PaymentNotFound:
+    if row.id is None and not arrival.keep_unmatched:
+        return PaymentNotFound(transaction_id=arrival.event.transaction_id)
+    if row.state is None:
+        return Receipt.DUPLICATE
+    return Receipt.ORPHANED if row.id is None else Receipt.ACCEPTED
+
+
+# Locked in order, as wherever many payments are written.
+MATCH = """
+    WITH found AS (
+        SELECT p.merchant_id, p.id, w.provider, w.event_id FROM webhook_inbox w
+          JOIN payments p ON p.id = w.payment_id
+         WHERE w.state = 'UNMATCHED' AND w.merchant_id IS NULL {}
+         ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
+    ), matched AS (
+        UPDATE webhook_inbox w SET state = 'PENDING', merchant_id = f.merchant_id
+          FROM found f WHERE w.provider = f.provider AND w.event_id = f.event_id
+        RETURNING w.merchant_id, w.payment_id
+    )
+    UPDATE payments p SET due_at = now(), nudged = true FROM matched m
+     WHERE p.merchant_id = m.merchant_id AND p.id = m.payment_id
+    RETURNING p.id
+"""

@@ -1,0 +1,1 @@
+"""What merchants are told: their endpoints, the outbox, and the delivery."""

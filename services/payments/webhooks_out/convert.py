@@ -1,0 +1,49 @@
+"""Endpoints, and the events that are sent to them, as the public API shows them."""
+
+import json
+
+from caravel.payments.v1 import endpoints_pb2
+
+from services.payments.base.convert import timestamp
+from services.payments.base.view import payment_as_json, time_as_json
+from services.payments.model.endpoint import Endpoint
+from services.payments.model.payment import Payment
+from services.payments.webhooks_out.delivery import event_id
+
+# Made once: with options of its own, json.dumps makes an encoder for each event.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def write_new_endpoint(endpoint: Endpoint) -> endpoints_pb2.NewEndpoint:
+    """An endpoint with its secret, which is shown this once."""
+    return endpoints_pb2.NewEndpoint(
+        endpoint_id=endpoint.endpoint_id,
+        url=endpoint.url,
+        secret=endpoint.secret,
+        created_at=timestamp(endpoint.created_at),
+    )
+
+
+def write_endpoint(endpoint: Endpoint) -> endpoints_pb2.Endpoint:
+    """An endpoint as it is listed."""
+    disabled_at = endpoint.disabled_at
+    return endpoints_pb2.Endpoint(
+        endpoint_id=endpoint.endpoint_id,
+        url=endpoint.url,
+        created_at=timestamp(endpoint.created_at),
+        disabled_at=timestamp(disabled_at) if disabled_at else None,
+    )
+
+
+def encode_event(payment: Payment) -> bytes:
+    """The bytes that tell of a payment's newest event; its JSON is the JSON of the REST API.
+
+    Written field by field: by way of the message it took four times as long.
+    """
+    told = {
+        "id": event_id(payment.id, payment.version),
+        "type": payment.event_type,
+        "created_at": time_as_json(payment.updated_at),
+        "data": payment_as_json(payment),
+    }
+    return _ENCODER.encode(told).encode()

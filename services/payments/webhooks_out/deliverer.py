@@ -1,0 +1,183 @@
+"""The worker's second loop: claims events that endpoints are to be sent, sends them outside any
+transaction, and records what came back. An event is marked as delivered only after its answer, so
+that one which was sent and not marked is sent again, under the same id."""
+
+import asyncio
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from prometheus_client import Counter, Gauge
+
+from services.payments.webhooks_out.delivery import (
+    Delivery,
+    DeliveryState,
+    Reply,
+    Verdict,
+    give_up,
+    judge,
+)
+from services.payments.webhooks_out.ports import EventSender, Outbox
+from services.shared.errors import Unavailable
+from services.shared.log import get_logger
+
+DELIVERED = Counter("caravel_outbox_delivered_total", "Events that an endpoint has taken.")
+FAILED = Counter("caravel_outbox_failed_total", "Tries that failed, and are made again.")
+SET_ASIDE = Counter("caravel_outbox_set_aside_total", "Events given up after their last try.")
+FENCED = Counter("caravel_outbox_fenced_total", "Results dropped because the lease had moved on.")
+OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undelivered event.")
+# A slow endpoint keeps this many senders busy and no more.
+UNDER_WAY_EACH = 64
+UNDER_WAY_MAX = 512
+# Between one turn and the next, so that under load each takes and settles many events; one that
+# comes at rest is claimed at once.
+REST_SECONDS = 0.1
+MEASURE_SECONDS = 15.0
+# How long a stop waits for answers; what has none by then is sent again by another worker.
+STOP_SECONDS = 5.0
+
+Judged = tuple[Delivery, Verdict]
+
+
+class Deliverer:
+    """Delivers events, of any number at once; each is under way at most once at a time."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        sender: EventSender,
+        spread: Callable[[], float],
+        lease_seconds: float,
+        send_seconds: float,
+        poll_seconds: float,
+    ) -> None:
+        """send_seconds is the longest that a send takes; spread is evenly in [0, 1)."""
+        self._outbox = outbox
+        self._sender = sender
+        self._spread = spread
+        self._lease_seconds = lease_seconds
+        self._send_seconds = send_seconds
+        self._poll_seconds = poll_seconds
+        self._wake = asyncio.Event()
+        self._busy: Tally[UUID] = Tally()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._measured_at = 0.0
+        # Tried, and not yet written down.
+        self._judged: list[Judged] = []
+
+    def wake(self) -> None:
+        """Makes it look for due events at once."""
+        self._wake.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Delivers until told to stop, then waits a little for what is under way.
+
+        A database that is away is waited for; nothing is remembered that is not in it.
+        """
+        while not stopping.is_set():
+            self._wake.clear()
+            try:
+                await self._settle_judged()
+                await self._claim()
+                await self._measure()
+            except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
+                get_logger().exception("outbox_claim_failed")
+            # What a claim has left behind had no place, and whoever makes one wakes us.
+            await asyncio.sleep(REST_SECONDS)
+            await self._wait()
+        if self._sending:
+            _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+        await self._settle_judged()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+        except TimeoutError:
+            return
+
+    async def _claim(self) -> None:
+        limit = UNDER_WAY_MAX - len(self._sending)
+        if limit <= 0:
+            return
+        # From before the claim, so that our own clock never grants more than the lease.
+        start_by = _now() + self._lease_seconds - self._send_seconds
+        claimed = await self._outbox.claim(
+            self._busy, each=UNDER_WAY_EACH, limit=limit, lease_seconds=self._lease_seconds
+        )
+        for delivery in claimed:
+            self._busy[delivery.endpoint_id] += 1
+            task = asyncio.create_task(self._deliver(delivery, start_by))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, delivery: Delivery, start_by: float) -> None:
+        try:
+            verdict = await self._try(delivery, start_by)
+            if verdict is not None:
+                self._judged.append((delivery, verdict))
+        finally:
+            self._busy[delivery.endpoint_id] -= 1
+            self._busy += Tally()
+            self.wake()
+
+    async def _settle_judged(self) -> None:
+        judged, self._judged = self._judged, []
+        if judged:
+            await self._settle(judged)
+
+    async def _settle(self, judged: Sequence[Judged]) -> None:
+        """Writes the verdicts down; one that cannot be written does not keep the others back."""
+        try:
+            standing = await self._outbox.settle(judged)
+        except Exception as error:  # noqa: BLE001 - the lease runs out and the event is sent again
+            if len(judged) > 1 and not isinstance(error, Unavailable):
+                middle = len(judged) // 2
+                await self._settle(judged[:middle])
+                await self._settle(judged[middle:])
+                return
+            get_logger().exception("settle_failed", event_ids=[d.event_id for d, _ in judged])
+            return
+        for (delivery, verdict), stands in zip(judged, standing, strict=True):
+            _report(delivery, verdict, standing=stands)
+
+    async def _try(self, delivery: Delivery, start_by: float) -> Verdict | None:
+        if delivery.endpoint_disabled:
+            return give_up(delivery)
+        if _now() > start_by:
+            # We were stopped, and the event may be somebody else's by now.
+            return None
+        try:
+            reply = await self._sender.send(delivery)
+        except Exception as error:  # noqa: BLE001 - what cannot be sent is set aside in the end
+            get_logger().exception("event_not_sendable", event_id=delivery.event_id)
+            reply = Reply(error=type(error).__name__)
+        return judge(delivery, reply, self._spread)
+
+    async def _measure(self) -> None:
+        if _now() - self._measured_at >= MEASURE_SECONDS:
+            self._measured_at = _now()
+            OLDEST.set(await self._outbox.oldest_pending_seconds())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _report(delivery: Delivery, verdict: Verdict, *, standing: bool) -> None:
+    if not standing:
+        FENCED.inc()
+        return
+    counters = {DeliveryState.DELIVERED: DELIVERED, DeliveryState.SET_ASIDE: SET_ASIDE}
+    counters.get(verdict.state, FAILED).inc()
+    if verdict.state is not DeliveryState.DELIVERED:
+        get_logger().warning(
+            "event_not_delivered",
+            event_id=delivery.event_id,
+            endpoint_id=str(delivery.endpoint_id),
+            state=verdict.state,
+            failures=verdict.failures,
+            reason=verdict.last_error,
+        )

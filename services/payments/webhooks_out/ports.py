@@ -1,0 +1,54 @@
+"""Where merchants want to hear of their payments, what they are to be sent, and the way there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from services.payments.model.endpoint import Endpoint, UnreadableEndpoint
+from services.payments.webhooks_out.delivery import Delivery, Reply, Verdict
+
+
+class EndpointStore(Protocol):
+    """Where merchants want to hear of their payments."""
+
+    async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
+        """Keeps a new endpoint. Raises EndpointsExhausted."""
+        ...
+
+    async def list(self, merchant_id: str) -> Sequence[Endpoint | UnreadableEndpoint]:
+        """Those of a merchant that are not deleted, oldest first; one whose record cannot be read
+        is named in its place."""
+        ...
+
+    async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:
+        """Disables an endpoint for good and hides it. Raises EndpointNotFound."""
+        ...
+
+
+class Outbox(Protocol):
+    """What merchants' endpoints are to be sent; each call is one transaction."""
+
+    async def claim(
+        self, busy: Mapping[UUID, int], *, each: int, limit: int, lease_seconds: float
+    ) -> Sequence[Delivery]:
+        """Takes due deliveries that nobody holds, each under a new lease token.
+
+        At most limit, and of one endpoint at most each, less those that busy says are under way.
+        """
+        ...
+
+    async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
+        """Writes each verdict whose lease token still stands; says in order whether it did."""
+        ...
+
+    async def oldest_pending_seconds(self) -> float:
+        """The age of the oldest event that is neither delivered nor given up; 0 where none is."""
+        ...
+
+
+class EventSender(Protocol):
+    """The way to merchants' endpoints."""
+
+    async def send(self, delivery: Delivery) -> Reply:
+        """Sends an event, signed, once; gives the status of the answer, or why there is none."""
+        ...

@@ -1,0 +1,154 @@
+"""The outbox as the deliverer sees it: claim what is due under a lease, and settle it afterwards.
+What goes in is written in merchant_news, with the events themselves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.base import rows
+from services.payments.webhooks_out.delivery import Delivery, Verdict
+from services.shared.db import connected
+from services.shared.rollback import repeated
+
+# Endpoint by endpoint, so that one with much to take cannot fill a claim; in any order, so that
+# none is always the last. What is under way is due when its lease ends, so that no claim has to
+# pass it by.
+_CLAIM = text(
+    """
+    WITH due AS MATERIALIZED (
+        SELECT o.merchant_id, o.payment_id, o.sequence, o.endpoint_id,
+               e.url, e.secret, e.disabled_at IS NOT NULL AS endpoint_disabled
+          FROM (SELECT merchant_id, id, url, secret, disabled_at FROM webhook_endpoints
+                 ORDER BY random()) e
+          LEFT JOIN json_to_recordset(CAST(:busy AS json)) AS b(id uuid, number integer)
+            ON b.id = e.id
+         CROSS JOIN LATERAL (
+            SELECT merchant_id, payment_id, sequence, endpoint_id FROM outbox
+             WHERE merchant_id = e.merchant_id AND endpoint_id = e.id AND state = 'PENDING'
+               AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+             ORDER BY due_at LIMIT greatest(0, :each - coalesce(b.number, 0))
+               FOR UPDATE SKIP LOCKED
+         ) o
+         LIMIT :limit
+    )
+    UPDATE outbox
+       SET lease_token = outbox.lease_token + 1,
+           lease_until = now() + make_interval(secs => :lease_seconds),
+           due_at = now() + make_interval(secs => :lease_seconds)
+      FROM due
+     WHERE outbox.merchant_id = due.merchant_id AND outbox.payment_id = due.payment_id
+       AND outbox.sequence = due.sequence AND outbox.endpoint_id = due.endpoint_id
+    -- No time, which might be one that Python cannot read, and would hold up all of the others.
+    RETURNING outbox.merchant_id, outbox.payment_id, outbox.sequence, outbox.endpoint_id,
+              outbox.body, outbox.failures, outbox.lease_token,
+              due.url, due.secret, due.endpoint_disabled
+    """
+)
+# By key: with "state = 'PENDING'" the planner would look through the index of all that is pending.
+_SETTLE = text(
+    """
+    UPDATE outbox o
+       SET state = r.state, failures = r.failures, last_error = r.last_error, lease_until = NULL,
+           due_at = now() + make_interval(secs => r.due_in_seconds),
+           delivered_at = CASE r.state WHEN 'DELIVERED' THEN now() END
+      FROM json_to_recordset(CAST(:rows AS json))
+        AS r(merchant_id text, payment_id uuid, sequence integer, endpoint_id uuid,
+             lease_token bigint, state text, failures integer, last_error text,
+             due_in_seconds double precision)
+     WHERE o.merchant_id = r.merchant_id AND o.payment_id = r.payment_id
+       AND o.sequence = r.sequence AND o.endpoint_id = r.endpoint_id
+       AND o.lease_token = r.lease_token AND o.state NOT IN ('DELIVERED', 'SET_ASIDE', 'DISCARDED')
+    RETURNING o.payment_id, o.sequence, o.endpoint_id
+    """
+)
+_DISABLE = text(
+    """
+    UPDATE webhook_endpoints e SET disabled_at = now(), disabled_reason = 'gone'
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
+     WHERE e.merchant_id = r.merchant_id AND e.id = r.id AND e.disabled_at IS NULL
+    """
+)
+_OLDEST = text(
+    """
+    SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)
+      FROM outbox WHERE state = 'PENDING'
+    """
+)
+
+
+class PostgresOutbox:
+    """The port Outbox on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @repeated
+    async def claim(
+        self, busy: Mapping[UUID, int], *, each: int, limit: int, lease_seconds: float
+    ) -> Sequence[Delivery]:
+        """See Outbox.claim."""
+        numbers = rows.as_json({"id": id_, "number": number} for id_, number in busy.items())
+        async with connected(self._engine) as connection:
+            claimed = await connection.execute(
+                _CLAIM,
+                {"busy": numbers, "each": each, "limit": limit, "lease_seconds": lease_seconds},
+            )
+            deliveries = [_read(row) for row in claimed]
+            await connection.commit()
+        return deliveries
+
+    @repeated
+    async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
+        """See Outbox.settle."""
+        gone = [
+            {"merchant_id": delivery.merchant_id, "id": delivery.endpoint_id}
+            for delivery, verdict in settled
+            if verdict.disables_endpoint
+        ]
+        async with connected(self._engine) as connection:
+            written = await connection.execute(
+                _SETTLE, {"rows": rows.as_json(_row(*item) for item in settled)}
+            )
+            standing = {(row.payment_id, row.sequence, row.endpoint_id) for row in written}
+            if gone:
+                await connection.execute(_DISABLE, {"rows": rows.as_json(gone)})
+            await connection.commit()
+        return [(d.payment_id, d.sequence, d.endpoint_id) in standing for d, _ in settled]
+
+    @repeated
+    async def oldest_pending_seconds(self) -> float:
+        """See Outbox.oldest_pending_seconds."""
+        async with connected(self._engine) as connection:
+            return float((await connection.execute(_OLDEST)).scalar_one())
+
+
+def _read(row: Row[Any]) -> Delivery:
+    return Delivery(
+        merchant_id=row.merchant_id,
+        payment_id=row.payment_id,
+        sequence=row.sequence,
+        endpoint_id=row.endpoint_id,
+        url=row.url,
+        secret=row.secret,
+        endpoint_disabled=row.endpoint_disabled,
+        body=row.body,
+        failures=row.failures,
+        lease_token=row.lease_token,
+    )
+
+
+def _row(delivery: Delivery, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "merchant_id": delivery.merchant_id,
+        "payment_id": delivery.payment_id,
+        "sequence": delivery.sequence,
+        "endpoint_id": delivery.endpoint_id,
+        "lease_token": delivery.lease_token,
+        "state": verdict.state,
+        "failures": verdict.failures,
+        "last_error": verdict.last_error,
+        "due_in_seconds": verdict.due_in.total_seconds() if verdict.due_in else 0,
+    }

@@ -1,0 +1,98 @@
+"""Money that has waited for a person for as long as it may: what is certain goes back to the payer,
+and nothing else moves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, News, Work
+from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.payment import State
+from services.payments.model.timing import DEADLINES, Waiting, waiting_as
+from services.shared.money import Money
+from tests.makers import CAPABILITIES, NOW, make_work
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_what_waits_for_a_person_has_a_deadline(state: State) -> None:
+    payment = make_work(state).payment
+
+    expected = Waiting.RETURNED if state is State.RETURNED else None
+    assert waiting_as(payment) is expected
+    assert waiting_as(replace(payment, hold_reason="late_success")) is Waiting.ON_HOLD
+    part = Waiting.PARTLY_REFUNDED if state is State.REFUNDING else expected
+    assert waiting_as(replace(payment, refunded=Money(1, "USD"))) is part
+    assert set(DEADLINES) == set(Waiting)
+
+
+def _past_deadline(work: Work, seconds: int = 0) -> Work:
+    deadline_at = NOW - timedelta(seconds=seconds)
+    return replace(work, payment=replace(work.payment, deadline_at=deadline_at))
+
+
+def test_past_its_deadline_a_payment_that_came_back_goes_back_to_its_payer() -> None:
+    work = make_work(State.RETURNED, AttemptState.REVERSED)
+
+    early = DECIDER.plan(_past_deadline(work, seconds=-1)).change
+    late = DECIDER.plan(_past_deadline(work)).change
+
+    assert (early.events, early.attempt) == ((), None)
+    assert late.payment.state is State.REFUNDING
+    assert [(event.actor, event.cause) for event in late.events] == [("worker", "deadline_passed")]
+    assert late.attempt is not None
+    assert (late.attempt.step, late.attempt.state) == (Step.REFUND, AttemptState.INTENDED)
+    assert late.attempt.amount == work.payment.terms.amount
+
+
+def test_past_its_deadline_the_rest_of_a_refund_in_parts_follows() -> None:
+    work = make_work(State.REFUNDING, AttemptState.SUCCEEDED)
+    assert work.attempt is not None
+    work = replace(
+        work,
+        payment=replace(work.payment, refunded=Money(100, "USD")),
+        attempt=replace(work.attempt, amount=Money(100, "USD")),
+    )
+
+    change = DECIDER.plan(_past_deadline(work)).change
+
+    assert change.attempt is not None
+    assert (change.attempt.number, str(change.attempt.amount)) == (2, "99.00")
+    assert [event.cause for event in change.events] == ["deadline_passed"]
+
+
+@pytest.mark.parametrize(
+    "attempt", [AttemptState.INTENDED, AttemptState.ACCEPTED, AttemptState.UNKNOWN]
+)
+def test_past_its_deadline_a_refund_that_is_under_way_goes_on_alone(attempt: AttemptState) -> None:
+    work = make_work(State.REFUNDING, attempt)
+    work = replace(work, payment=replace(work.payment, refunded=Money(100, "USD")))
+
+    plan = DECIDER.plan(_past_deadline(work))
+
+    assert plan.call is not None
+    assert plan.change.attempt is None
+
+
+def test_past_its_deadline_a_refund_that_is_said_to_have_failed_is_asked_about_first() -> None:
+    work = make_work(State.REFUNDING, AttemptState.SUCCEEDED)
+    work = replace(work, payment=replace(work.payment, refunded=Money(100, "USD")))
+    assert work.attempt is not None
+    failed = Answer(outcome=Outcome.FAILED, event_id="evt_1", key=work.attempt.key)
+    news = News(provider="stripe", event_id="evt_1", step=Step.REFUND, answer=failed)
+
+    plan = DECIDER.plan(_past_deadline(replace(work, news=(news,))))
+
+    assert plan.call is Call.LOOK_UP
+
+
+def test_past_its_deadline_a_hold_still_waits_for_a_person() -> None:
+    work = _past_deadline(make_work(State.RETURNED, AttemptState.REVERSED))
+    held = replace(work, payment=replace(work.payment, hold_reason="late_success"))
+
+    change = DECIDER.plan(held).change
+
+    assert (change.events, change.attempt, change.payment.state) == ((), None, State.RETURNED)

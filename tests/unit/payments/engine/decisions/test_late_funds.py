@@ -1,0 +1,215 @@
+"""Money that comes after its quote: honoured within the grace, priced anew within the tolerance,
+and otherwise for a person."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call
+from services.payments.engine.decisions.ways_back import refund_on_request
+from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.operator import Operator
+from services.payments.model.payment import State
+from services.payments.operators.decisions import honour_locked_rate
+from services.payments.operators.domain import NoLockedRate, PaymentNotOnHold
+from services.shared.errors import Unavailable
+from tests.makers import CAPABILITIES, NOW, make_trail, make_work
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
+COLLECTED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="pi_1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"), [(59, State.CONVERTED), (360, State.CONVERTED), (361, State.FUNDED)]
+)
+def test_the_locked_rate_holds_for_money_that_was_taken_until_the_grace_is_over(
+    seconds: int, state: State
+) -> None:
+    work = make_work(State.COLLECTING, AttemptState.SENT)
+    taken_at = NOW + timedelta(seconds=seconds)
+
+    # When we learn of it does not matter.
+    for learned_at in (taken_at, taken_at + timedelta(days=1)):
+        change = DECIDER.settle(work, replace(COLLECTED, occurred_at=taken_at), learned_at)
+        assert change.payment.state is state
+        assert change.payment.terms == work.payment.terms
+        assert change.events[0].evidence["taken_at"] == taken_at.isoformat()
+
+
+@pytest.mark.parametrize("state", [State.CREATED, State.COLLECTING])
+def test_an_unpaid_payment_expires_after_the_last_moment_of_the_grace_and_not_before(
+    state: State,
+) -> None:
+    attempt = None if state is State.CREATED else AttemptState.INTENDED
+    work = make_work(state, attempt)
+    last = work.payment.quote_expires_at + timedelta(seconds=300)
+
+    in_time = DECIDER.plan(replace(work, claimed_at=last))
+    too_late = DECIDER.plan(replace(work, claimed_at=last + timedelta(microseconds=1)))
+
+    assert in_time.call is Call.SEND
+    assert (too_late.call, too_late.change.payment.state) == (None, State.EXPIRED)
+
+
+def test_a_charge_that_is_absent_is_sent_again_within_the_grace_and_let_go_after_it() -> None:
+    work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
+    absent = Answer(outcome=Outcome.ABSENT)
+    last = work.payment.quote_expires_at + timedelta(seconds=300)
+    after = last + timedelta(microseconds=1)
+
+    again = DECIDER.after_look_up(replace(work, claimed_at=last), absent)
+
+    assert again is not None
+    assert again.call is Call.SEND
+    assert DECIDER.settle(work, absent, last).payment.state is State.COLLECTING
+    assert DECIDER.after_look_up(replace(work, claimed_at=after), absent) is None
+    assert DECIDER.settle(work, absent, after).payment.state is State.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        NOW - timedelta(minutes=1),
+        NOW + timedelta(days=2),
+        NOW + timedelta(hours=1, seconds=6),
+    ],
+)
+def test_a_time_that_cannot_be_true_counts_as_the_first_send(said: datetime | None) -> None:
+    work = make_work(State.COLLECTING, AttemptState.SENT)
+    assert work.attempt is not None
+    assert work.attempt.sent_at is not None
+
+    change = DECIDER.settle(work, replace(COLLECTED, occurred_at=said), NOW + timedelta(hours=1))
+
+    assert change.payment.state is State.CONVERTED
+    assert change.events[0].evidence["taken_at"] == work.attempt.sent_at.isoformat()
+
+
+def test_money_that_a_look_up_finds_late_is_exchanged_at_the_locked_rate() -> None:
+    """Charged in time, answered with an error, and not to be asked about for a while."""
+    work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
+    found = replace(COLLECTED, occurred_at=NOW + timedelta(seconds=1))
+
+    change = DECIDER.settle(work, found, NOW + timedelta(hours=3))
+
+    assert [event.cause for event in change.events] == [
+        "collection_succeeded",
+        "exchanged_at_locked_rate",
+    ]
+
+
+def test_late_funds_are_kept_in_dollars_and_a_rate_is_asked_for() -> None:
+    plan = DECIDER.plan(make_work(State.FUNDED))
+
+    assert plan.call is Call.PRICE
+    assert plan.change.keeps_lease
+    assert plan.change.postings == ()
+
+
+def test_a_rate_within_the_tolerance_takes_the_locked_ones_place() -> None:
+    work = make_work(State.FUNDED)
+    # One percent is tolerated, and this is a little less than one percent worse.
+    trail = make_trail("1515.00")
+
+    change = DECIDER.price(work, trail, NOW)
+
+    assert change.payment.state is State.CONVERTED
+    assert change.payment.terms.rate == trail.rate
+    assert change.payment.terms.payout < work.payment.terms.payout
+    assert change.repricing is not None
+    assert change.repricing.replaces == work.payment.quote_id
+    assert (change.repricing.trail, change.repricing.priced_at) == (trail, NOW)
+    assert change.repricing.quote_id not in (None, work.payment.quote_id)
+    assert change.payment.quote_id == change.repricing.quote_id
+    assert change.due_in == timedelta(0)
+    (event,) = change.events
+    assert event.cause == "exchanged_at_new_rate"
+    assert event.evidence["locked_rate"] == str(work.payment.terms.rate)
+    assert event.evidence["rate"] == str(trail.rate)
+    assert event.evidence["locked_payout"] != event.evidence["payout"]
+    assert event.evidence["expired_at"] == work.payment.quote_expires_at.isoformat()
+
+
+def test_a_better_rate_is_the_recipients() -> None:
+    work = make_work(State.FUNDED)
+
+    change = DECIDER.price(work, make_trail("1700.00"), NOW)
+
+    assert change.payment.terms.payout > work.payment.terms.payout
+
+
+def test_a_rate_beyond_the_tolerance_is_a_hold() -> None:
+    work = make_work(State.FUNDED)
+
+    change = DECIDER.price(work, make_trail("1514.00"), NOW)
+
+    assert change.payment.hold_reason == "late_funds"
+    assert change.payment.state is State.FUNDED
+    assert change.payment.terms == work.payment.terms
+    assert change.postings == ()
+    (event,) = change.events
+    assert event.evidence == {
+        "locked_rate": str(work.payment.terms.rate),
+        "rate": str(make_trail("1514.00").rate),
+        "expired_at": work.payment.quote_expires_at.isoformat(),
+    }
+
+
+def test_a_rate_that_is_worse_by_the_very_tolerance_is_taken() -> None:
+    work = make_work(State.FUNDED)
+    locked = work.payment.terms.rate
+    at_the_bound = replace(make_trail(), rate=locked * Decimal("0.99"))
+    beyond = replace(make_trail(), rate=locked * Decimal("0.98999999"))
+
+    assert DECIDER.price(work, at_the_bound, NOW).payment.state is State.CONVERTED
+    assert DECIDER.price(work, beyond, NOW).payment.hold_reason == "late_funds"
+
+
+def test_without_a_rate_it_is_asked_for_again() -> None:
+    change = DECIDER.price(make_work(State.FUNDED), Unavailable("fx is away"), NOW)
+
+    assert change.payment.hold_reason is None
+    assert change.events == ()
+    assert change.due_in is not None
+
+
+def test_an_operator_honours_the_locked_rate() -> None:
+    work = make_work(State.FUNDED)
+    held = replace(work, payment=replace(work.payment, hold_reason="late_funds"))
+
+    change = honour_locked_rate(held, Operator(name="ada"))
+
+    assert (change.payment.state, change.payment.hold_reason) == (State.CONVERTED, None)
+    assert change.payment.terms == work.payment.terms
+    assert change.repricing is None
+    assert [event.cause for event in change.events] == ["hold_released", "exchanged_at_locked_rate"]
+    assert {event.actor for event in change.events} == {"operator:ada"}
+    assert change.postings
+    assert change.due_in == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [(State.PAYING_OUT, "outcome_unknown"), (State.FUNDED, "step_failed")]
+)
+def test_only_late_funds_have_a_locked_rate_to_honour(state: State, reason: str) -> None:
+    work = make_work(state)
+    held = replace(work, payment=replace(work.payment, hold_reason=reason))
+
+    with pytest.raises(NoLockedRate):
+        honour_locked_rate(held, Operator(name="ada"))
+    with pytest.raises(PaymentNotOnHold):
+        honour_locked_rate(make_work(State.FUNDED), Operator(name="ada"))
+
+
+def test_held_late_funds_may_be_refunded() -> None:
+    work = make_work(State.FUNDED)
+    held = replace(work, payment=replace(work.payment, hold_reason="late_funds"))
+
+    change = refund_on_request(held, None)
+
+    assert change.payment.state is State.REFUNDING
+    assert change.payment.hold_reason is None

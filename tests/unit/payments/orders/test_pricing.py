@@ -1,0 +1,145 @@
+"""A batch is priced by one call to fees and one to fx, and one order's refusal is nobody else's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.payments.mesh.ports import FeeQuery
+from services.payments.model.quote import AmountTooSmallAfterFees, Fees, Quote
+from services.payments.orders.pricing import (
+    AmountAboveMaximum,
+    AmountBelowMinimum,
+    Pricing,
+    QuoteOrder,
+)
+from services.shared.corridors import CorridorAmbiguous, CorridorUnsupported, load_corridors
+from services.shared.errors import DomainError, Unavailable
+from services.shared.money import Money
+from tests.conftest import ROOT
+from tests.fakes import FixedFees, FixedRates
+from tests.makers import NOW
+
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+
+
+class FreeOfCharge(FixedFees):
+    """So that the lowest amount leaves something."""
+
+    async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+        return [Fees(lines=(), schedule_version="free") for _ in queries]
+
+
+def _order(amount_minor: int = 10_000, currency: str = "INR") -> QuoteOrder:
+    return QuoteOrder(
+        merchant_id="sandbox",
+        amount=Money(amount_minor, "USD"),
+        currency=currency,
+        trace_id="0" * 32,
+    )
+
+
+async def test_a_batch_is_one_call_to_fees_and_one_rate_a_corridor() -> None:
+    fees, rates = FixedFees(), FixedRates()
+
+    quotes = await Pricing(CORRIDORS, fees, rates).quotes(
+        [_order(), _order(currency="JPY"), _order()], NOW
+    )
+
+    assert [q.corridor_id for q in quotes if isinstance(q, Quote)] == ["us-in", "us-jp", "us-in"]
+    assert (fees.calls, rates.calls) == ([3], [["us-in", "us-jp"]])
+
+
+def _order_to(country: str) -> QuoteOrder:
+    return replace(_order(currency="EUR"), country=country)
+
+
+async def test_where_several_countries_pay_a_currency_an_order_names_its_country(
+    tmp_path: Path,
+) -> None:
+    india = (ROOT / "deploy" / "corridors" / "us-in.toml").read_text()
+    for country in ("DE", "FR"):
+        text = india.replace("us-in", f"us-{country.lower()}").replace('"IN"', f'"{country}"')
+        (tmp_path / f"us-{country.lower()}.toml").write_text(text.replace('"INR"', '"EUR"'))
+    pricing = Pricing(load_corridors(tmp_path, sandbox=True), FixedFees(), FixedRates())
+
+    results = await pricing.quotes([_order_to(country) for country in ("FR", "", "DE", "IT")], NOW)
+
+    assert [
+        result.corridor_id if isinstance(result, Quote) else type(result) for result in results
+    ] == ["us-fr", CorridorAmbiguous, "us-de", CorridorUnsupported]
+
+
+async def test_a_quote_lives_as_long_as_its_corridor_says() -> None:
+    (quote,) = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes([_order()], NOW)
+
+    assert isinstance(quote, Quote)
+    assert quote.expires_at - quote.created_at == timedelta(seconds=60)
+    assert quote.fee_schedule_version == "2026-01"
+
+
+async def test_each_order_is_refused_for_its_own_reason() -> None:
+    results = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes(
+        [_order(99), _order(), _order(1_000_001), _order(currency="CHF"), _order(250)], NOW
+    )
+
+    assert [type(result) for result in results] == [
+        AmountBelowMinimum,
+        Quote,
+        AmountAboveMaximum,
+        CorridorUnsupported,
+        AmountTooSmallAfterFees,
+    ]
+
+
+async def test_the_limits_themselves_are_taken_and_a_cent_beyond_them_is_refused() -> None:
+    limits = CORRIDORS.leading_to("NGN").limits
+    least, most = limits.minimum.amount_minor, limits.maximum.amount_minor
+    pricing = Pricing(CORRIDORS, FreeOfCharge(), FixedRates())
+
+    below, lowest, highest, above = await pricing.quotes(
+        [_order(minor, "NGN") for minor in (least - 1, least, most, most + 1)], NOW
+    )
+
+    assert (type(lowest), type(highest)) == (Quote, Quote)
+    assert isinstance(below, AmountBelowMinimum)
+    assert below.metadata == {"minimum_usd": limits.minimum_usd}
+    assert isinstance(above, AmountAboveMaximum)
+    assert above.metadata == {"maximum_usd": limits.maximum_usd}
+
+
+async def test_a_corridor_without_a_rate_fails_its_own_orders_only() -> None:
+    rates = FixedRates({"us-ng": Unavailable("no rate")})
+
+    results = await Pricing(CORRIDORS, FixedFees(), rates).quotes(
+        [_order(currency="NGN"), _order()], NOW
+    )
+
+    assert [type(result) for result in results] == [Unavailable, Quote]
+
+
+async def test_nobody_is_asked_where_nothing_can_be_priced() -> None:
+    fees, rates = FixedFees(), FixedRates()
+
+    await Pricing(CORRIDORS, fees, rates).quotes([_order(currency="CHF")], NOW)
+
+    assert (fees.calls, rates.calls) == ([], [])
+
+
+async def test_corridors_are_shown_without_a_rate_where_there_is_none() -> None:
+    rates = FixedRates({"us-ng": Unavailable("no rate")})
+
+    offers = await Pricing(CORRIDORS, FixedFees(), rates).indicative()
+
+    assert {corridor.id for corridor, trail in offers if trail is None} == {"us-ng"}
+
+
+async def test_fees_that_are_away_make_pricing_unavailable() -> None:
+    class FeesAway(FixedFees):
+        async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
+            raise Unavailable("fees cannot answer now")
+
+    with pytest.raises(Unavailable):
+        await Pricing(CORRIDORS, FeesAway(), FixedRates()).quotes([_order()], NOW)

@@ -1,0 +1,94 @@
+"""What an endpoint's answer means, and when an event is tried again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.webhooks_out.delivery import (
+    SCHEDULE,
+    DeliveryState,
+    Reply,
+    event_id,
+    give_up,
+    judge,
+)
+from services.shared.ids import new_id
+from tests.makers import make_delivery
+
+
+def _half() -> float:
+    return 0.5
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_2xx_means_delivered(status: int) -> None:
+    verdict = judge(make_delivery(failures=3), Reply(status=status), _half)
+
+    assert (verdict.state, verdict.failures, verdict.last_error) == ("DELIVERED", 3, None)
+
+
+@pytest.mark.parametrize(
+    "status", [100, 199, 300, 301, 302, 307, 400, 401, 404, 429, 500, 503, 999]
+)
+def test_every_other_status_is_tried_again(status: int) -> None:
+    verdict = judge(make_delivery(), Reply(status=status), _half)
+
+    assert (verdict.state, verdict.failures) == (DeliveryState.PENDING, 1)
+    assert verdict.last_error == f"the endpoint answered {status}"
+    assert verdict.due_in == SCHEDULE[0] / 2
+
+
+def test_no_answer_is_tried_again_and_says_why() -> None:
+    verdict = judge(make_delivery(failures=4), Reply(error="no answer"), _half)
+
+    assert (verdict.failures, verdict.last_error) == (5, "no answer")
+    assert verdict.due_in == SCHEDULE[4] / 2
+
+
+def test_410_disables_the_endpoint_and_is_not_tried_again() -> None:
+    verdict = judge(make_delivery(), Reply(status=410), _half)
+
+    assert verdict.state is DeliveryState.SET_ASIDE
+    assert verdict.disables_endpoint
+
+
+def test_after_the_last_try_an_event_is_set_aside_with_its_reason() -> None:
+    delivery = make_delivery(failures=len(SCHEDULE))
+    verdict = judge(delivery, Reply(status=500), _half)
+
+    assert verdict.state is DeliveryState.SET_ASIDE
+    assert (verdict.failures, verdict.last_error) == (
+        len(SCHEDULE) + 1,
+        "the endpoint answered 500",
+    )
+    assert not verdict.disables_endpoint
+    assert judge(replace(delivery, failures=len(SCHEDULE) - 1), Reply(status=500), _half).due_in
+
+
+def test_the_tries_spread_over_about_three_days() -> None:
+    assert list(SCHEDULE) == sorted(SCHEDULE)
+    assert timedelta(days=2.5) < sum(SCHEDULE, timedelta()) / 2 < timedelta(days=3.5)
+
+
+def test_an_event_of_a_disabled_endpoint_is_set_aside_without_a_try() -> None:
+    verdict = give_up(make_delivery(failures=2))
+
+    assert (verdict.state, verdict.failures) == (DeliveryState.SET_ASIDE, 2)
+    assert verdict.last_error == "the endpoint is disabled"
+
+
+def test_an_event_id_is_the_payments_and_the_sequences_alone() -> None:
+    one, other = new_id(), new_id()
+
+    assert event_id(one, 3) == event_id(one, 3)
+    assert len({event_id(one, 3), event_id(one, 4), event_id(other, 3)}) == 3
+    # The standard's signature separates its parts with dots.
+    assert event_id(one, 3).startswith("evt_")
+    assert "." not in event_id(one, 3)
+
+
+def test_a_delivery_never_shows_its_secret() -> None:
+    delivery = make_delivery()
+
+    assert delivery.secret not in repr(delivery)

@@ -1,0 +1,260 @@
+"""The clients over real sockets: whatever happens to a provider call, every key gets an answer, and
+what nobody knows is UNKNOWN."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+from caravel.common.v1 import money_pb2
+from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
+from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+
+from services.payments.mesh.fees import GrpcFees
+from services.payments.mesh.fx import GrpcRates
+from services.payments.mesh.ports import (
+    FeeQuery,
+    IncomingWebhook,
+    ProviderCall,
+    ProviderEvent,
+    RateQuery,
+)
+from services.payments.mesh.providers import GrpcProviders
+from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.payment import Recipient
+from services.payments.model.quote import Fees, RateTrail
+from services.shared.corridors import CorridorUnsupported
+from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavailable
+from services.shared.grpc_server import GrpcServer
+from services.shared.grpc_status import to_status
+from services.shared.money import Money
+from tests.makers import make_attempt, make_payment
+from tests.refusals import Missing
+
+
+class Providers(providers_pb2_grpc.ProviderServiceServicer):
+    """Answers the first operations, then does what a test wants."""
+
+    def __init__(
+        self, answered: int = 100, error: Exception | None = None, *, sandbox: bool = False
+    ) -> None:
+        self._sandbox = sandbox
+        self.requests: list[Any] = []
+        self._answered = answered
+        self._error = error
+
+    async def Execute(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        self.requests.append(request)
+        for operation in request.operations[: self._answered]:
+            yield providers_pb2.OperationResult(
+                key=operation.key,
+                outcome=providers_pb2.SUCCEEDED,
+                provider_reference="po_1",
+                amount=operation.amount,
+                retry_after_seconds=7,
+            )
+        if self._error:
+            raise self._error
+
+    async def ReadWebhooks(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.requests.append(request)
+        if self._error:
+            raise self._error
+        return providers_pb2.ReadWebhooksResponse(
+            results=[self._read(webhook) for webhook in request.webhooks]
+        )
+
+    def _read(self, webhook: Any) -> Any:
+        if webhook.provider != "deaf":
+            refusal = Missing("no such provider", provider=webhook.provider)
+            return providers_pb2.WebhookResult(error=to_status(refusal))
+        event = providers_pb2.WebhookEvent(event_id=webhook.body.decode(), event_type="told")
+        return providers_pb2.WebhookResult(read=providers_pb2.ReadWebhookResponse(event=event))
+
+    async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        record = providers_pb2.Capabilities(
+            provider="deaf",
+            look_up=providers_pb2.NONE,
+            key_lifetime={"seconds": 3600},
+            event_is_evidence=True,
+            webhook_authentication=providers_pb2.BODY_SIGNATURE,
+        )
+        return providers_pb2.ListProvidersResponse(providers=[record], sandbox=self._sandbox)
+
+
+@asynccontextmanager
+async def _channel(register: Any, servicer: object, name: str) -> AsyncIterator[grpc.aio.Channel]:
+    server = GrpcServer()
+    server.add(register, servicer, name)
+    await server.start("127.0.0.1", 0)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield channel
+    await server.stop(0)
+
+
+@asynccontextmanager
+async def _providers(servicer: Providers) -> AsyncIterator[GrpcProviders]:
+    register = providers_pb2_grpc.add_ProviderServiceServicer_to_server
+    async with _channel(register, servicer, "caravel.providers.v1.ProviderService") as channel:
+        yield GrpcProviders(channel)
+
+
+def _calls(count: int, **changes: Any) -> list[ProviderCall]:
+    payments = [make_payment(**changes) for _ in range(count)]
+    return [
+        ProviderCall(payment=p, attempt=make_attempt(p, Step.PAYOUT, AttemptState.SENT))
+        for p in payments
+    ]
+
+
+async def _execute(providers: GrpcProviders, calls: list[ProviderCall]) -> dict[str, Answer]:
+    pairs = [pair async for pair in providers.execute(calls)]
+    assert len(pairs) == len({key for key, _ in pairs})
+    return dict(pairs)
+
+
+async def test_a_call_whose_lease_is_over_is_never_sent() -> None:
+    servicer = Providers()
+    calls = [replace(call, send_before=time.monotonic()) for call in _calls(2)]
+    async with _providers(servicer) as providers:
+        answers = await _execute(providers, calls)
+
+    assert servicer.requests == []
+    assert {answer.outcome for answer in answers.values()} == {Outcome.UNKNOWN}
+    assert set(answers) == {call.attempt.key for call in calls}
+
+
+async def test_an_answer_comes_back_whole() -> None:
+    (call,) = _calls(1)
+
+    async with _providers(Providers()) as providers:
+        answers = await _execute(providers, [call])
+
+    assert answers[call.attempt.key] == Answer(
+        outcome=Outcome.SUCCEEDED,
+        provider_reference="po_1",
+        amount=call.attempt.amount,
+        retry_after=timedelta(seconds=7),
+    )
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("boom"), Unavailable("away")])
+async def test_keys_that_a_broken_call_leaves_open_are_unknown(error: Exception | None) -> None:
+    calls = _calls(3)
+
+    async with _providers(Providers(answered=1, error=error)) as providers:
+        answers = await _execute(providers, calls)
+
+    outcomes = [answers[call.attempt.key].outcome for call in calls]
+    assert outcomes == [Outcome.SUCCEEDED, Outcome.UNKNOWN, Outcome.UNKNOWN]
+
+
+async def test_a_service_that_is_away_leaves_every_key_unknown() -> None:
+    calls = _calls(2)
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        answers = await _execute(GrpcProviders(channel), calls)
+
+    assert {answer.outcome for answer in answers.values()} == {Outcome.UNKNOWN}
+
+
+async def test_a_named_recipient_is_passed_on_and_an_unnamed_one_is_absent() -> None:
+    servicer = Providers()
+    ada = Recipient(account="+2348", bank_code="044", name="Ada")
+
+    async with _providers(servicer) as providers:
+        await _execute(providers, _calls(1, recipient=ada))
+        await _execute(providers, _calls(1))
+
+    named, unnamed = (request.operations[0] for request in servicer.requests)
+    assert (named.recipient.account, named.recipient.name) == ("+2348", "Ada")
+    assert not unnamed.HasField("recipient")
+
+
+async def test_capabilities_and_refusals_cross_the_wire() -> None:
+    async with _providers(Providers()) as providers:
+        (deaf,) = (await providers.capabilities()).values()
+        (refused,) = await providers.read_webhooks([_webhook("acme", b"")])
+
+    assert deaf.look_up is LookUp.NONE
+    assert deaf.event_is_evidence
+    assert isinstance(refused, NotFound)
+    assert refused.metadata == {"provider": "acme"}
+
+
+def _webhook(provider: str, body: bytes) -> IncomingWebhook:
+    return IncomingWebhook(provider=provider, headers={}, body=body, allow_unsigned=False)
+
+
+async def test_webhooks_are_read_in_one_call_and_in_order_whatever_one_of_them_is() -> None:
+    servicer = Providers()
+    told = (("deaf", b"1"), ("acme", b"2"), ("deaf", b"3"))
+    async with _providers(servicer) as providers:
+        first, refused, last = await providers.read_webhooks([_webhook(*one) for one in told])
+
+    assert isinstance(refused, NotFound)
+    assert [one.event_id for one in (first, last) if isinstance(one, ProviderEvent)] == ["1", "3"]
+    assert [len(request.webhooks) for request in servicer.requests] == [3]
+
+
+async def test_a_webhook_is_not_read_while_providers_is_away() -> None:
+    async with _providers(Providers(error=Unavailable("away"))) as providers:
+        with pytest.raises(Unavailable):
+            await providers.read_webhooks([_webhook("deaf", b"")])
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+async def test_whether_real_money_can_move_crosses_the_wire(sandbox: bool) -> None:
+    async with _providers(Providers(sandbox=sandbox)) as providers:
+        assert await providers.is_sandbox() is sandbox
+
+
+class FeesAndRates(fees_pb2_grpc.FeeServiceServicer, fx_pb2_grpc.FxServiceServicer):
+    """One good and one refused item in every answer."""
+
+    async def CalculateFees(self, request: Any, context: Any) -> Any:  # noqa: N802
+        line = fees_pb2.FeeLine(
+            name="flat", amount=money_pb2.Money(currency_code="USD", amount_minor=100)
+        )
+        good = fees_pb2.FeeResult(fees=fees_pb2.FeeBreakdown(lines=[line], schedule_version="v1"))
+        bad = fees_pb2.FeeResult(error=to_status(CorridorUnsupported(corridor_id="us-xx")))
+        return fees_pb2.CalculateFeesResponse(results=[good, bad])
+
+    async def GetRates(self, request: Any, context: Any) -> Any:  # noqa: N802
+        good = fx_pb2.RateResult(rate=fx_pb2.Rate(rate="94.48046902971715", mid_rate="94.9552"))
+        bad = fx_pb2.RateResult(error=to_status(Unavailable("no rate")))
+        return fx_pb2.GetRatesResponse(results=[good, bad])
+
+
+def _refused(result: object) -> DomainError:
+    assert isinstance(result, DomainError)
+    return result
+
+
+async def test_a_refused_fee_comes_back_as_a_value_with_its_reason() -> None:
+    query = FeeQuery(corridor_id="us-in", amount=Money(10_000, "USD"), trace_id="")
+    register = fees_pb2_grpc.add_FeeServiceServicer_to_server
+    async with _channel(register, FeesAndRates(), "caravel.fees.v1.FeeService") as channel:
+        good, bad = await GrpcFees(channel).calculate([query, query])
+
+    assert isinstance(good, Fees)
+    assert (str(good.total), good.schedule_version) == ("1.00", "v1")
+    assert isinstance(bad, NotAllowedNow)
+    assert _refused(bad).error_reason == "CORRIDOR_UNSUPPORTED"
+
+
+async def test_a_rate_keeps_every_digit_and_a_refused_one_its_kind() -> None:
+    register = fx_pb2_grpc.add_FxServiceServicer_to_server
+    async with _channel(register, FeesAndRates(), "caravel.fx.v1.FxService") as channel:
+        good, bad = await GrpcRates(channel).get(
+            [RateQuery(corridor_id="us-in"), RateQuery(corridor_id="us-ng")]
+        )
+
+    assert isinstance(good, RateTrail)
+    assert good.rate == Decimal("94.48046902971715")
+    assert isinstance(bad, Unavailable)
