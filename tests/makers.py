@@ -1,11 +1,13 @@
 """Nouns with sensible values, so that a test states only what it is about."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
 from services.payments.engine.decisions.facts import Plan, Work
 from services.payments.model.attempt import (
@@ -194,3 +196,14 @@ CAPABILITIES = {
     ),
     "bank": make_capabilities("bank", repeats_forgotten=False),
 }
+
+
+def make_case(
+    work: Work,
+    answer: Answer,
+    now: datetime = NOW,
+    *,
+    providers: Mapping[str, Capabilities] = CAPABILITIES,
+    spread: float = 0.0,
+) -> Case:
+    return Case(work=work, answer=answer, now=now, providers=providers, spread=lambda: spread)

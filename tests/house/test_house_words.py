@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gateway.contract import read_contract
 from gateway.openapi import DESCRIPTOR
-from services.payments.domain.attempt import AttemptState
-from services.payments.domain.holds import HoldReason
-from services.payments.domain.payment import State
+from services.payments.model.attempt import AttemptState
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import State
 from tests.house import prose
 from tests.house.places import ROOT, at, check
 

@@ -247,6 +247,12 @@ class Payment:
         """Until when the locked rate is honoured; a payment that is unpaid then expires."""
         return self.quote_expires_at + self.late_funds.grace
 
+    def is_unwanted(self, now: datetime) -> bool:
+        """Whether nothing shall be taken any more: it was called off, or the quote has expired."""
+        if self.state not in (State.CREATED, State.COLLECTING):
+            return False
+        return self.cancel_requested_at is not None or now > self.last_moment
+
     @property
     def status(self) -> Status:
         """What the merchant is shown."""

@@ -6,21 +6,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from services.payments.engine.decisions import moves
+from services.payments.engine.decisions import moves, table, unknowns
+from services.payments.engine.decisions.case import Case, Meaning
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.moves import retire
-from services.payments.engine.decisions.unknowns import Unknowns
 from services.payments.mesh import providers as clients
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, Attempt, Capabilities, Outcome
+from services.payments.model.attempt import Answer, Capabilities, Outcome
 from services.payments.model.payment import Failure
 from tests.chaos.planted.plant import Patches
 
 # The failure codes where no answer came in time.
 NO_ANSWER = frozenset({"no_answer", "timeout", "connection_failed"})
 Settle = Callable[[Decider, Work, Answer, datetime], Change]
-Succeed = Callable[[Decider, Work, Attempt, Answer, datetime], Change]
 
 
 def random_key_per_retry(patches: Patches) -> None:
@@ -63,10 +62,12 @@ def timeout_is_failure(patches: Patches) -> None:
 def new_attempt_on_unknown(patches: Patches) -> None:
     """Where nobody knows what became of an attempt, the next one begins."""
 
-    def unknown(_: Unknowns, work: Work, attempt: Attempt, __: Answer, now: datetime) -> Change:
-        return retire(work, attempt, now)
+    def settle(case: Case) -> Change:
+        is_unknown = table.MOVES[case.situation()][case.meaning()] is known
+        return retire(case) if is_unknown else settled(case)
 
-    patches.put(Unknowns, "unknown", unknown)
+    known: table.Move = patches.put(unknowns, "unknown", retire)
+    settled: table.Move = patches.put(table, "settle", settle)
 
 
 def no_patience(patches: Patches) -> None:
@@ -82,12 +83,12 @@ def trusted_amount(patches: Patches) -> None:
     """The amount that a provider states counts as the requested amount."""
     _believe_adapters(patches)
 
-    def succeed(
-        self: Decider, work: Work, attempt: Attempt, answer: Answer, now: datetime
-    ) -> Change:
-        return original(self, work, attempt, replace(answer, amount=None), now)
+    def settle(case: Case) -> Change:
+        if case.attempt.is_live and case.meaning() is Meaning.SUCCEEDED:
+            case = replace(case, answer=replace(case.answer, amount=None))
+        return settled(case)
 
-    original: Succeed = patches.put(Decider, "_succeed", succeed)
+    settled: table.Move = patches.put(table, "settle", settle)
 
 
 def _believe_adapters(patches: Patches) -> None:

@@ -3,11 +3,10 @@ them says to have paid is never given back to the payer as well."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
-from services.payments.engine.decisions.disputes import confirm
+from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
-from services.payments.engine.decisions.waiting import evidence_of, hold, live, release
+from services.payments.engine.decisions.waiting import hold, live, release
 from services.payments.model.attempt import (
     DENIAL,
     MISMATCHES,
@@ -84,12 +83,9 @@ def _is_unpaid(
     return (ended and answer.outcome is Outcome.PENDING) or capabilities.says_failed(answer)
 
 
-def settle(work: Work, capabilities: Capabilities | None, answer: Answer, now: datetime) -> Change:
-    """What an answer means that is in the way of a refund: a hold, at once or after a while."""
-    attempt = live(work)
-    if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
-        return confirm(work, attempt, answer)
-    waiting = now - work.payment.updated_at
-    if capabilities is None or waiting >= capabilities.unknown_hold_after:
-        return hold(work, HoldReason.PAYOUT_UNCONFIRMED, **evidence_of(attempt, answer))
-    return release(work, due_in=poll_in(work.payment.updated_at, now))
+def unconfirmed(case: Case) -> Change:
+    """The provider does not confirm that the payout was not paid: a hold after a while."""
+    entered_at = case.payment.updated_at
+    if case.now - entered_at >= case.capabilities.unknown_hold_after:
+        return hold(case.work, HoldReason.PAYOUT_UNCONFIRMED, **case.evidence)
+    return release(case.work, due_in=poll_in(entered_at, case.now))

@@ -5,48 +5,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.payments.engine.decisions import before_refund
-from services.payments.engine.decisions.disputes import disputed, settle_dispute, take_at_its_word
+from services.payments.engine.decisions import before_refund, table
+from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.disputes import disputed, take_at_its_word
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.late_funds import price_anew
-from services.payments.engine.decisions.late_success import (
-    doubled,
-    settle_beside,
-    settle_late,
-    withdraw,
-)
-from services.payments.engine.decisions.moves import begin, succeed
+from services.payments.engine.decisions.late_success import withdraw
+from services.payments.engine.decisions.moves import begin
 from services.payments.engine.decisions.news import (
-    closed,
     evidence,
     ignored,
     named_by_event,
-    or_what_was_heard,
     outdated,
     takes_back,
 )
-from services.payments.engine.decisions.suspense import mismatch, watch, with_suspense
-from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, Unknowns
-from services.payments.engine.decisions.waiting import (
-    amounts_of,
-    evidence_of,
-    hold,
-    live,
-    release,
-    rest,
-    since_claim,
-    without_hold,
-)
+from services.payments.engine.decisions.suspense import with_suspense
+from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_spent
+from services.payments.engine.decisions.waiting import hold, live, release, rest
+from services.payments.engine.decisions.watched import final_in
 from services.payments.engine.decisions.ways_back import (
     back_to_the_payer,
     call_off,
-    come_back,
     is_due_back,
     is_untouched,
     refund_the_rest,
 )
 from services.payments.model.attempt import (
-    MISMATCHES,
     Answer,
     Attempt,
     AttemptState,
@@ -59,9 +43,8 @@ from services.payments.model.attempt import (
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import ENDED, UNCOLLECTED, State
 from services.payments.model.quote import RateTrail
-from services.payments.model.timing import HELD_POLL, LONGEST_RETRY, SEND_DEADLINE, SENDS_MAX
+from services.payments.model.timing import SENDS_MAX
 from services.shared.errors import DomainError
-from services.shared.money import Money
 
 STEP_OF_STATE: Mapping[State, Step] = {
     State.CREATED: Step.COLLECTION,
@@ -88,7 +71,7 @@ class Decider:
     ) -> None:
         """Spread gives numbers in [0, 1) that keep retries of many payments apart."""
         self._capabilities = capabilities
-        self._unknowns = Unknowns(capabilities, spread)
+        self._spread = spread
 
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
@@ -115,7 +98,8 @@ class Decider:
         else is done, where it can be."""
         capabilities = self._capabilities.get(live(work).provider)
         if capabilities is None or capabilities.look_up is LookUp.NONE:
-            return rest(work, take_at_its_word(work))
+            unanswered = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
+            return rest(work, take_at_its_word(unanswered))
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:
@@ -131,7 +115,7 @@ class Decider:
             return rest(work, release(work))
         answer = evidence(work, attempt, capabilities)
         if answer is not None and not watches:
-            return rest(work, self._settle(work, answer, work.claimed_at))
+            return self._settled(work, answer)
         if capabilities.look_up is LookUp.NONE:
             return rest(work, release(work))
         return _ask(replace(work, attempt=named_by_event(work, attempt)))
@@ -148,7 +132,7 @@ class Decider:
         if payment.state is State.RETURNED:
             # What becomes of the money is for the merchant to say, until the deadline.
             return rest(work, release(work, closed_news=ignored(work, work.news)))
-        if self._is_unwanted(work, work.claimed_at) and is_untouched(work):
+        if work.payment.is_unwanted(work.claimed_at) and is_untouched(work):
             return rest(work, call_off(work))
         return self._forward(work)
 
@@ -203,7 +187,7 @@ class Decider:
             return self._watch_over(work)
         answer = evidence(work, attempt, capabilities)
         if answer is not None:
-            return rest(work, self._settle(work, answer, work.claimed_at))
+            return self._settled(work, answer)
         named = named_by_event(work, attempt)
         return self._go_on(replace(work, attempt=named), named)
 
@@ -225,26 +209,10 @@ class Decider:
             return rest(work, release(work, closed_news=ignored(work, work.news)))
         # An event may be from before the success, so it is never more than a reason to ask.
         doubted = takes_back(work, attempt)
-        final_in = self._final_in(work, attempt)
-        if doubted or final_in == timedelta(0):
+        left = final_in(work.payment, capabilities, work.claimed_at)
+        if doubted or left == timedelta(0):
             return _ask(work)
-        return rest(work, release(work, due_in=final_in, closed_news=ignored(work, work.news)))
-
-    def _final_in(self, work: Work, attempt: Attempt) -> timedelta | None:
-        """How long a completed payment's payout may still come back; None where it cannot."""
-        if work.payment.state is not State.COMPLETED:
-            return None
-        window = self._capabilities[attempt.provider].success_final_after
-        if window == timedelta(0):
-            return None
-        return max(work.payment.updated_at + window - work.claimed_at, timedelta(0))
-
-    def _is_unwanted(self, work: Work, now: datetime) -> bool:
-        """Whether nothing shall be taken any more: it was called off, or the quote has expired."""
-        payment = work.payment
-        if payment.state not in (State.CREATED, State.COLLECTING):
-            return False
-        return payment.cancel_requested_at is not None or now > payment.last_moment
+        return rest(work, release(work, due_in=left, closed_news=ignored(work, work.news)))
 
     def after_look_up(self, work: Work, answer: Answer) -> Plan | None:
         """What to ask or send next after a look-up; None where its answer is to be settled."""
@@ -267,8 +235,8 @@ class Decider:
             and attempt.is_live
             and work.payment.hold_reason is None
             and not attempt.provider_reference
-            and not self._is_unwanted(work, work.claimed_at)
-            and not self._unknowns.is_spent(attempt)
+            and not work.payment.is_unwanted(work.claimed_at)
+            and not is_spent(attempt, self._capabilities[attempt.provider])
             and work.succeeded_late(attempt.step) is None
             and attempt.sends < SENDS_MAX
             and self._capabilities[attempt.provider].may_send_again(attempt, work.claimed_at)
@@ -280,92 +248,20 @@ class Decider:
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """What an answer means: the change to record, whatever the outcome."""
-        return with_suspense(work, self._settle(work, answer, now))
+        return with_suspense(work, table.settle(self._case(work, answer, now)))
 
-    def _settle(self, work: Work, answer: Answer, now: datetime) -> Change:
-        attempt = live(work)
-        if work.disputed is not None:
-            return settle_dispute(work, self._capabilities.get(attempt.provider), answer, now)
-        if work.refund is not None:
-            known = self._capabilities.get(attempt.provider)
-            return before_refund.settle(work, known, answer, now)
-        capabilities = self._capabilities[attempt.provider]
-        answer = or_what_was_heard(work, attempt, capabilities, answer)
-        definitive = capabilities.says_failed(answer)
-        if work.payment.hold_reason is not None:
-            return self._settle_held(work, answer, now, definitive=definitive)
-        if attempt.is_live:
-            return self._settle_open(work, attempt, answer, now, definitive=definitive)
-        if attempt.state is AttemptState.SUCCEEDED:
-            return self._watched(work, attempt, answer, definitive=definitive)
-        return settle_late(work, attempt, answer, now, capabilities)
+    def _case(self, work: Work, answer: Answer, now: datetime) -> Case:
+        return Case(
+            work=work,
+            answer=answer,
+            now=now,
+            providers=self._capabilities,
+            spread=self._spread,
+        )
 
-    def _settle_open(
-        self, work: Work, attempt: Attempt, answer: Answer, now: datetime, *, definitive: bool
-    ) -> Change:
-        if answer.outcome is Outcome.SUCCEEDED:
-            return self._succeed(work, attempt, answer, now)
-        if answer.outcome is Outcome.PENDING:
-            return self._unknowns.accept(work, attempt, answer, now)
-        if work.succeeded_late(attempt.step) is not None:
-            return settle_beside(work, attempt, answer, now, self._unknowns)
-        if definitive:
-            return self._unknowns.fail(work, attempt, answer, now)
-        return self._settle_nothing(work, attempt, answer, now)
-
-    def _settle_held(
-        self, work: Work, answer: Answer, now: datetime, *, definitive: bool
-    ) -> Change:
-        """The outcome that a hold has waited for ends it; no other answer does."""
-        if work.payment.hold_reason == HoldReason.AMOUNT_MISMATCH:
-            return watch(work, live(work), answer, definitive=definitive)
-        if answer.outcome is not Outcome.SUCCEEDED and not definitive:
-            return release(work, due_in=HELD_POLL)
-        ended, event = without_hold(work, actor=answer.actor, cause="hold_ended_by_outcome")
-        return since_claim(work, self._settle(ended, answer, now), event)
-
-    def _settle_nothing(
-        self, work: Work, attempt: Attempt, answer: Answer, now: datetime
-    ) -> Change:
-        """What it means that nothing was sent, found or learned."""
-        if answer.outcome is Outcome.NOT_SENT and work.first_send:
-            return self._unknowns.not_sent(work, attempt, answer, now)
-        if answer.outcome is Outcome.ABSENT and self._is_unwanted(work, now):
-            return self._let_go(work, attempt, answer, now)
-        if answer.outcome is Outcome.ABSENT:
-            return self._unknowns.absent(work, attempt, answer, now)
-        return self._unknowns.unknown(work, attempt, answer, now)
-
-    def _watched(self, work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
-        """What an answer means for an attempt that had succeeded."""
-        facts = evidence_of(attempt, answer)
-        if answer.denies(attempt) or answer.outcome is Outcome.ABSENT:
-            return hold(work, HoldReason.PROVIDER_CONTRADICTS, **facts)
-        if answer.code in MISMATCHES:
-            facts |= amounts_of(attempt, answer)
-            change = hold(work, HoldReason.AMOUNT_MISMATCH, **facts)
-            moved = answer.amount or attempt.moved
-            return replace(change, attempt=attempt.known_to_have_moved(moved))
-        if definitive and work.payment.state is State.COMPLETED:
-            return come_back(work, attempt, answer)
-        if definitive:
-            # A refund that did not reach the payer after all: how to pay it is for a person to say.
-            change = hold(work, HoldReason.REFUND_REVERSED, **facts)
-            back = attempt.known_to_have_moved(Money(0, attempt.amount.currency))
-            return replace(change, attempt=back, closed_news=closed(work, attempt))
-        if answer.outcome is Outcome.SUCCEEDED:
-            # What remains of the time in which it may come back; at its end this was the last time.
-            remaining = self._final_in(work, attempt) or None
-            return release(work, due_in=remaining, closed_news=closed(work, attempt))
-        return release(work, due_in=max(LONGEST_RETRY, answer.retry_after))
-
-    def _let_go(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        """The provider has nothing, and nothing that was sent can still reach it: the end."""
-        proven = self._capabilities[attempt.provider].absence_is_evidence(attempt, now)
-        landed = attempt.last_sent_at is None or now > attempt.last_sent_at + SEND_DEADLINE
-        if proven and landed and not attempt.provider_reference:
-            return call_off(work)
-        return self._unknowns.unknown(work, attempt, answer, now)
+    def _settled(self, work: Work, answer: Answer) -> Plan:
+        """The plan that takes an event's word for the answer."""
+        return rest(work, table.settle(self._case(work, answer, work.claimed_at)))
 
     def _go_on(self, work: Work, attempt: Attempt) -> Plan:
         capabilities = self._capabilities[attempt.provider]
@@ -381,12 +277,6 @@ class Decider:
             change = hold(work, HoldReason.OUTCOME_UNKNOWN, provider=attempt.provider)
             return rest(work, change)
         return _ask(work, Call.LOOK_UP if asks else Call.SEND)
-
-    def _succeed(self, work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
-        if not answer.is_a_persons and answer.amount not in (None, attempt.amount):
-            return mismatch(work, attempt, answer)
-        final_after = self._capabilities[attempt.provider].success_final_after
-        return doubled(work, succeed(work, attempt, answer, now, final_after))
 
 
 def _ask(work: Work, call: Call = Call.LOOK_UP) -> Plan:

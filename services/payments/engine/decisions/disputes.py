@@ -3,20 +3,19 @@ which we never began. The provider is asked, and where it confirms it, or a sign
 against its look-up, a person must see to it."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change, ClosedNews, News, NewsFate, Work
 from services.payments.engine.decisions.news import attempts_meant
-from services.payments.engine.decisions.waiting import amounts_of, evidence_of, hold, live, release
+from services.payments.engine.decisions.waiting import amounts_of, hold, release
 from services.payments.model.attempt import (
-    DENIAL,
     MISMATCHES,
     OVER,
     SUCCEEDED_LATE,
-    Answer,
     Attempt,
     AttemptState,
-    Capabilities,
+    LookUp,
     Outcome,
     Step,
     intend,
@@ -82,54 +81,28 @@ def _supposed(work: Work, news: News) -> Attempt:
     )
 
 
-def settle_dispute(
-    work: Work, capabilities: Capabilities | None, answer: Answer, now: datetime
-) -> Change:
-    """What the provider's answer means for an event that tells of a success against our record."""
-    attempt, news = live(work), _in_dispute(work)
-    if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
-        return confirm(work, attempt, answer)
-    if capabilities is None:
-        return take_at_its_word(work)
-    if _has_nothing(answer) and news.answer.signed and capabilities.signs_events:
-        # Its own signed word against its look-up.
-        return take_at_its_word(work)
-    if _has_nothing(answer) or capabilities.says_failed(answer):
-        return _stale(work)
-    received_at = news.received_at or now
-    if now - received_at >= capabilities.unknown_hold_after:
-        return take_at_its_word(work)
-    return release(work, due_in=poll_in(received_at, now))
+def confirm(case: Case) -> Change:
+    """The provider confirms it: a person must see to it. The attempt keeps that it is known, so
+    that the same success is not taken for another one, and what the provider shows to have
+    moved."""
+    attempt, answer = case.attempt, case.answer
+    moved = answer.amount or (attempt.amount if answer.outcome is Outcome.SUCCEEDED else None)
+    return _confirmed(case, attempt.known_to_have_moved(moved or attempt.moved))
 
 
-def take_at_its_word(work: Work) -> Change:
+def take_at_its_word(case: Case) -> Change:
     """Nobody has confirmed the event, and nobody can: it is all there is, and a person must see to
     it. It shows nothing to have moved."""
-    return confirm(work, live(work), _in_dispute(work).answer, told_alone=True)
+    event = _event(case)
+    return _confirmed(replace(case, answer=event.answer), case.attempt)
 
 
-def _in_dispute(work: Work) -> News:
-    if work.disputed is None:
-        raise ValueError(f"{work.payment.transaction_id} has no event in dispute")
-    return work.disputed
-
-
-def _has_nothing(answer: Answer) -> bool:
-    return answer.outcome is Outcome.ABSENT or answer.code == DENIAL
-
-
-def confirm(work: Work, attempt: Attempt, answer: Answer, *, told_alone: bool = False) -> Change:
-    """A person must see to it. The attempt keeps that it is known, so that the same success, told
-    again, is no other one, and what the provider itself shows to have moved; an event alone shows
-    nothing."""
-    reason = HoldReason.LATE_SUCCESS
-    if answer.code in MISMATCHES:
-        reason = HoldReason.AMOUNT_MISMATCH
-    before = work.payment.hold_reason or ""
-    facts = evidence_of(attempt, answer) | amounts_of(attempt, answer) | {"held_before": before}
-    facts |= also_succeeded(work, attempt)
-    moved = answer.amount or (attempt.amount if answer.outcome is Outcome.SUCCEEDED else None)
-    known = attempt if told_alone else attempt.known_to_have_moved(moved or attempt.moved)
+def _confirmed(case: Case, known: Attempt) -> Change:
+    work, attempt, answer = case.work, case.attempt, case.answer
+    mismatch = answer.code in MISMATCHES
+    reason = HoldReason.AMOUNT_MISMATCH if mismatch else HoldReason.LATE_SUCCESS
+    facts = case.evidence | amounts_of(attempt, answer)
+    facts |= {"held_before": work.payment.hold_reason or ""} | also_succeeded(work, attempt)
     told = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
     change = hold(work, reason, **{**facts, "step": attempt.step, "state_before": attempt.state})
     return replace(
@@ -137,6 +110,37 @@ def confirm(work: Work, attempt: Attempt, answer: Answer, *, told_alone: bool = 
         attempt=replace(known, failure=told) if _is_ours_alone(work, attempt) else None,
         closed_news=_closed(work, NewsFate.APPLIED),
     )
+
+
+def nothing_there(case: Case) -> Change:
+    """The provider has nothing, against an event of its own: its signed word stands against its
+    look-up, as does any event of a provider that cannot be asked."""
+    known = case.capabilities
+    signed = _event(case).answer.signed and known.signs_events
+    if signed or known.look_up is LookUp.NONE:
+        return take_at_its_word(case)
+    return outdated_event(case)
+
+
+def outdated_event(case: Case) -> Change:
+    """The event is older than what is on record: nothing to do but what was due anyway."""
+    used = _closed(case.work, NewsFate.IGNORED)
+    return release(case.work, due_in=timedelta(0), closed_news=used)
+
+
+def wait_for_proof(case: Case) -> Change:
+    """The provider does not say yet: it is asked again; after a while a person must see to it."""
+    received_at = _event(case).received_at or case.now
+    if case.now - received_at >= case.capabilities.unknown_hold_after:
+        return take_at_its_word(case)
+    return release(case.work, due_in=poll_in(received_at, case.now))
+
+
+def _event(case: Case) -> News:
+    """The event in dispute. Raises ValueError where there is none."""
+    if case.work.disputed is None:
+        raise ValueError(f"{case.payment.transaction_id} has no event in dispute")
+    return case.work.disputed
 
 
 def also_succeeded(work: Work, attempt: Attempt) -> dict[str, str]:
@@ -158,11 +162,6 @@ def _has_moved(attempt: Attempt) -> bool:
 def _is_ours_alone(work: Work, attempt: Attempt) -> bool:
     """Whether it can be on record: a key belongs to one attempt, whoever repeats it."""
     return all(a.number == attempt.number for a in work.earlier if a.key == attempt.key)
-
-
-def _stale(work: Work) -> Change:
-    """The event is older than what is on record: nothing to do but what was due anyway."""
-    return release(work, due_in=timedelta(0), closed_news=_closed(work, NewsFate.IGNORED))
 
 
 def _closed(work: Work, fate: NewsFate) -> tuple[ClosedNews, ...]:

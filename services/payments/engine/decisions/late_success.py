@@ -3,12 +3,13 @@ hold on it: nothing more is sent for its step, and what the provider confirms is
 or goes back to the payer where the payment is over."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from services.payments.engine.decisions import before_refund
-from services.payments.engine.decisions.disputes import also_succeeded, confirm
+from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.disputes import confirm
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
-from services.payments.engine.decisions.moves import next_attempt, succeed
+from services.payments.engine.decisions.moves import done, doubled, next_attempt
 from services.payments.engine.decisions.news import (
     but_successes,
     closed,
@@ -16,24 +17,21 @@ from services.payments.engine.decisions.news import (
     ignored,
     speaks_of_others,
 )
-from services.payments.engine.decisions.unknowns import Unknowns
-from services.payments.engine.decisions.waiting import evidence_of, hold, release
+from services.payments.engine.decisions.unknowns import is_proven_absent, unknown
+from services.payments.engine.decisions.waiting import hold, release
 from services.payments.model.attempt import (
     DENIAL,
-    MISMATCHES,
     NEVER_LEFT,
     NOT_ACCEPTED,
-    Answer,
     Attempt,
     AttemptState,
-    Capabilities,
     Outcome,
     Step,
     served_by,
 )
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import late_collection_postings
-from services.payments.model.payment import UNCOLLECTED, Failure, Payment, State
+from services.payments.model.payment import UNCOLLECTED, Failure, State
 from services.payments.model.timing import LONGEST_RETRY
 
 
@@ -63,117 +61,99 @@ def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
     return Plan(change=change, call=Call.LOOK_UP, work=asked)
 
 
-def settle_beside(
-    work: Work, attempt: Attempt, answer: Answer, now: datetime, unknowns: Unknowns
-) -> Change:
-    """What it means that an attempt has not succeeded, where one before it has, late: it is never
-    sent again, and neither ends the payment nor leads to another attempt."""
-    if answer.outcome is Outcome.ABSENT and unknowns.is_proven_absent(attempt, now):
-        failure = Failure(code=NOT_ACCEPTED, message="the provider has nothing under the key")
-        answer = replace(answer, outcome=Outcome.FAILED, failure=failure)
-    elif not unknowns.says_failed(attempt, answer):
-        return unknowns.unknown(work, attempt, answer, now)
-    payment, event = work.payment.noted(
-        actor=answer.actor, cause=f"{attempt.step}_given_up", **evidence_of(attempt, answer)
+def give_up(case: Case) -> Change:
+    """An attempt has not succeeded, and one before it has, late: it is never sent again, and
+    neither ends the payment nor leads to another attempt."""
+    attempt = case.attempt
+    payment, event = case.payment.noted(
+        actor=case.answer.actor, cause=f"{attempt.step}_given_up", **case.evidence
     )
     return replace(
-        next_attempt(work, attempt, answer, now),
+        next_attempt(case),
         payment=payment,
         events=(event,),
-        closed_news=but_successes(heard(work, attempt)),
+        closed_news=but_successes(heard(case.work, attempt)),
     )
 
 
-def doubled(work: Work, change: Change) -> Change:
-    """The change that takes a success, held where its step has succeeded twice: the money of the
-    other attempt stays on suspense, and a person must see to it."""
-    attempt = change.attempt
-    if attempt is None:
-        return change
-    twice = also_succeeded(work, attempt)
-    if not twice:
-        return change
-    payment, event = change.payment.held(
-        HoldReason.LATE_SUCCESS,
-        actor="worker",
-        provider=attempt.provider,
-        key=attempt.key,
-        provider_reference=attempt.provider_reference,
-        **twice,
+def give_up_absent(case: Case) -> Change:
+    """The same where the provider has nothing, and can have nothing any more."""
+    if not is_proven_absent(case):
+        return unknown(case)
+    failure = Failure(code=NOT_ACCEPTED, message="the provider has nothing under the key")
+    return give_up(
+        replace(case, answer=replace(case.answer, failure=failure, outcome=Outcome.FAILED))
     )
-    return replace(change, payment=payment, events=(*change.events, event), due_in=None)
 
 
-def settle_late(
-    work: Work,
-    attempt: Attempt,
-    answer: Answer,
-    now: datetime,
-    capabilities: Capabilities,
-) -> Change:
-    """What an answer means for an attempt that succeeded late: nothing is tried anew while its
-    provider says so."""
-    if answer.outcome is Outcome.SUCCEEDED and _counts(work.payment, attempt, answer, capabilities):
-        return doubled(work, _taken(work, attempt, answer, now, capabilities))
-    if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
-        return confirm(work, attempt, answer)
-    is_over = work.payment.state in UNCOLLECTED
-    used = ignored(work, work.news) if is_over else ()
-    if capabilities.says_failed(answer):
-        failed = attempt.answered(AttemptState.FAILED, answer)
-        due_in = None if is_over else timedelta(0)
-        return replace(release(work, due_in=due_in, closed_news=used), attempt=failed)
-    if not is_over:
+def take(case: Case) -> Change:
+    """An attempt that was over has succeeded: it is the step's, where the payment can count it."""
+    return doubled(case.work, _taken(case)) if _counts(case) else confirm(case)
+
+
+def failed_after_all(case: Case) -> Change:
+    """It has not succeeded: the step goes on, where the payment is not over."""
+    work, is_over = case.work, case.payment.state in UNCOLLECTED
+    change = release(
+        work,
+        due_in=None if is_over else timedelta(0),
+        closed_news=ignored(work, work.news) if is_over else (),
+    )
+    return replace(change, attempt=case.attempt.answered(AttemptState.FAILED, case.answer))
+
+
+def ask_again_or_hold(case: Case) -> Change:
+    """The provider does not say that it succeeded: nothing is tried anew meanwhile. Where the
+    payment is over, a person must see to it, unless there provably is nothing."""
+    work, attempt, answer = case.work, case.attempt, case.answer
+    if case.payment.state not in UNCOLLECTED:
         return release(work, due_in=LONGEST_RETRY)
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
-    if nothing and attempt.moved is None and capabilities.absence_is_evidence(attempt, now):
-        return release(work, closed_news=used)
-    return hold(work, HoldReason.LATE_SUCCESS, **evidence_of(attempt, answer))
+    proven = case.capabilities.absence_is_evidence(attempt, case.now)
+    if nothing and proven and attempt.moved is None:
+        return release(work, closed_news=ignored(work, work.news))
+    return hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
 
 
-def _counts(payment: Payment, attempt: Attempt, answer: Answer, capabilities: Capabilities) -> bool:
+def _counts(case: Case) -> bool:
     """Whether the payment can count it: of the amount that was asked, at a provider of its route,
     and no more than is still to be given back."""
+    payment, attempt = case.payment, case.attempt
     route = payment.route.offramps if attempt.step is Step.PAYOUT else payment.route.onramps
     wanted = {Step.COLLECTION: payment.terms.amount, Step.PAYOUT: payment.terms.payout}
-    if answer.amount not in (None, attempt.amount) or attempt.provider not in route:
+    if case.answer.amount not in (None, attempt.amount) or attempt.provider not in route:
         return False
     if attempt.step is Step.REFUND:
         same = attempt.amount.currency == payment.refundable.currency
         return same and attempt.provider == payment.onramp and attempt.amount <= payment.refundable
-    may_go_back = capabilities.refunds or payment.state not in UNCOLLECTED
+    may_go_back = case.capabilities.refunds or payment.state not in UNCOLLECTED
     return may_go_back and attempt.amount == wanted[attempt.step]
 
 
-def _taken(
-    work: Work, attempt: Attempt, answer: Answer, now: datetime, capabilities: Capabilities
-) -> Change:
+def _taken(case: Case) -> Change:
     """The success is the step's own. The attempt keeps its mark, because others came after it."""
-    if work.payment.state in UNCOLLECTED:
-        change = _given_back(work, attempt, answer)
+    attempt = case.attempt
+    if case.payment.state in UNCOLLECTED:
+        change = _given_back(case)
     else:
-        served = work.payment
+        served = case.payment
         if attempt.step is not Step.REFUND:
-            served = served_by(work.payment, attempt.step, attempt.provider)
-        change = succeed(
-            replace(work, payment=served), attempt, answer, now, capabilities.success_final_after
-        )
-    succeeded = attempt.answered(AttemptState.SUCCEEDED, answer)
+            served = served_by(served, attempt.step, attempt.provider)
+        change = done(replace(case, work=replace(case.work, payment=served)))
+    succeeded = attempt.answered(AttemptState.SUCCEEDED, case.answer)
     return replace(change, attempt=replace(succeeded, failure=attempt.failure))
 
 
-def _given_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
+def _given_back(case: Case) -> Change:
     """The payment is over and the money was taken all the same: it is the payer's again."""
-    payment, event = served_by(work.payment, Step.COLLECTION, attempt.provider).moved(
-        State.REFUNDING,
-        actor=answer.actor,
-        cause="collected_after_the_end",
-        **evidence_of(attempt, answer),
+    attempt, answer = case.attempt, case.answer
+    payment, event = served_by(case.payment, Step.COLLECTION, attempt.provider).moved(
+        State.REFUNDING, actor=answer.actor, cause="collected_after_the_end", **case.evidence
     )
     reference = answer.provider_reference or attempt.provider_reference
     payment = replace(payment, collection_reference=reference)
     return replace(
-        release(work, due_in=timedelta(0), closed_news=closed(work, attempt)),
+        release(case.work, due_in=timedelta(0), closed_news=closed(case.work, attempt)),
         payment=payment,
         events=(event,),
         postings=late_collection_postings(payment),

@@ -1,15 +1,20 @@
-"""The moves of a payment forward, one function each: what is written where an attempt begins,
-succeeds or fails. The ways back are in ways_back, the pauses in waiting; which move is due is
-decided in decider."""
+"""The moves of a payment forward, one function each: what is written where an attempt begins, is
+accepted, succeeds or fails. The ways back are in ways_back, the pauses in waiting; which move is
+due is decided in decider and table."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.news import but_successes, closed, heard
-from services.payments.engine.decisions.waiting import evidence_of, release
+from services.payments.engine.decisions.suspense import mismatch
+from services.payments.engine.decisions.waiting import release
 from services.payments.engine.decisions.ways_back import back_to_the_payer
 from services.payments.model.attempt import (
+    NEVER_LEFT,
+    NOT_ACCEPTED,
     Answer,
     Attempt,
     AttemptState,
@@ -26,7 +31,7 @@ from services.payments.model.ledger import (
     refund_postings,
 )
 from services.payments.model.payment import Event, ExchangeRule, Failure, Payment, State
-from services.payments.model.timing import CLOCK_SKEW, SEND_DEADLINE, round_in
+from services.payments.model.timing import CLOCK_SKEW, SEND_DEADLINE, poll_in, round_in
 
 
 def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
@@ -43,21 +48,47 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
     return Plan(change=change, call=Call.SEND, work=replace(work, payment=payment, attempt=attempt))
 
 
-def succeed(
-    work: Work, attempt: Attempt, answer: Answer, now: datetime, final_after: timedelta
-) -> Change:
+def accept(case: Case) -> Change:
+    """The provider has it and will decide."""
+    work, attempt = case.work, case.attempt
+    used = heard(work, attempt)
+    released = release(work, due_in=poll_in(attempt.sent_at, case.now), closed_news=used)
+    if attempt.state is AttemptState.ACCEPTED:
+        return released
+    payment, event = work.payment.noted(
+        actor=case.answer.actor, cause=f"{attempt.step}_accepted", **case.evidence
+    )
+    if attempt.step is Step.PAYOUT:
+        payment = replace(payment, sent_at=payment.sent_at or case.now)
+    return replace(
+        released,
+        payment=payment,
+        attempt=attempt.answered(AttemptState.ACCEPTED, case.answer),
+        events=(event,),
+    )
+
+
+def succeed(case: Case) -> Change:
+    """The step is done, unless the provider states another amount than was asked of it. Held where
+    it was done twice."""
+    attempt, answer = case.attempt, case.answer
+    if not answer.is_a_persons and answer.amount not in (None, attempt.amount):
+        return mismatch(case)
+    return doubled(case.work, done(case))
+
+
+def done(case: Case) -> Change:
     """The step is done. With the collection, the exchange at the locked rate is done as well. A
     payout is looked at once more when it is final."""
+    work, attempt, answer = case.work, case.attempt, case.answer
     if attempt.step is Step.COLLECTION:
-        return _collected(work, attempt, answer, now)
+        return _collected(case)
     if attempt.step is Step.REFUND:
-        return _refunded(work, attempt, answer)
+        return _refunded(case)
     payment, event = work.payment.moved(
-        State.COMPLETED,
-        actor=answer.actor,
-        cause="payout_succeeded",
-        **evidence_of(attempt, answer),
+        State.COMPLETED, actor=answer.actor, cause="payout_succeeded", **case.evidence
     )
+    final_after = case.capabilities.success_final_after
     return replace(
         release(work, due_in=final_after or None, closed_news=closed(work, attempt)),
         payment=payment,
@@ -67,16 +98,17 @@ def succeed(
     )
 
 
-def _collected(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
+def _collected(case: Case) -> Change:
     """The money is here: exchanged, or kept in dollars where it was taken after the offer had
     expired, or returned where the merchant has called it off meanwhile."""
-    taken_at = attempt.taken_at(answer, now, CLOCK_SKEW)
+    work, attempt, answer = case.work, case.attempt, case.answer
+    taken_at = attempt.taken_at(answer, case.now, CLOCK_SKEW)
     payment, event = work.payment.moved(
         State.FUNDED,
         actor=answer.actor,
         cause="collection_succeeded",
         taken_at=taken_at.isoformat(),
-        **evidence_of(attempt, answer),
+        **case.evidence,
     )
     # What is said about the payout is kept until there is one.
     used = tuple(c for c in closed(work, attempt) if c.news.step is Step.COLLECTION)
@@ -114,9 +146,10 @@ def exchange(change: Change, *, cause: str, actor: str = "worker", **facts: str)
     )
 
 
-def _refunded(work: Work, attempt: Attempt, answer: Answer) -> Change:
+def _refunded(case: Case) -> Change:
     """A refund has reached the payer; the last one ends the payment, any other leaves it open."""
-    facts = evidence_of(attempt, answer) | {"amount_usd": str(attempt.amount)}
+    work, attempt, answer = case.work, case.attempt, case.answer
+    facts = case.evidence | {"amount_usd": str(attempt.amount)}
     before = replace(work.payment, refunded=work.payment.refunded + attempt.amount)
     payment: Payment
     event: Event
@@ -135,35 +168,28 @@ def _refunded(work: Work, attempt: Attempt, answer: Answer) -> Change:
     )
 
 
-def fail(
-    work: Work,
-    attempt: Attempt,
-    answer: Answer,
-    now: datetime,
-    *,
-    refundable: bool,
-    passing: bool,
-) -> Change:
+def fail(case: Case) -> Change:
     """A definitive no. Uncollected, the payment has failed: the payer was refused, not we.
 
     Unpaid, it goes to the corridor's next offramp. After the last one the route rests and begins
     anew, where the last no says nothing of the recipient and may pass; else the sender gets the
     money back. Where that cannot be, a person must see to it.
     """
+    work, attempt, answer = case.work, case.attempt, case.answer
     following = provider_after(work.payment, attempt.step, attempt.provider)
     if attempt.step is Step.PAYOUT and following is not None:
-        return fail_over(work, attempt, answer, following, now)
-    rest = _rest_of_route(work.payment, attempt) if passing else None
+        return fail_over(case, following)
+    rest = _rest_of_route(work.payment, attempt) if _is_passing(case) else None
     if rest is not None:
-        return wait_for_route(work, attempt, answer, rest, now)
-    facts, actor = evidence_of(attempt, answer), answer.actor
+        return wait_for_route(case, rest)
+    facts, actor = case.evidence, answer.actor
     cause = f"{attempt.step}_failed"
     change = replace(
-        next_attempt(work, attempt, answer, now),
+        next_attempt(case),
         payment=replace(work.payment, failure=work.payment.failure or answer.failure),
         closed_news=but_successes(closed(work, attempt)),
     )
-    if attempt.step is Step.PAYOUT and refundable:
+    if attempt.step is Step.PAYOUT and _is_refundable(case):
         return back_to_the_payer(change, actor=actor, cause=cause, **facts)
     if attempt.step is Step.COLLECTION:
         payment, event = change.payment.moved(State.FAILED, actor=actor, cause=cause, **facts)
@@ -174,6 +200,18 @@ def fail(
     return replace(change, payment=payment, events=(event,), due_in=left)
 
 
+def _is_passing(case: Case) -> bool:
+    """Whether the no says nothing of the recipient and may pass."""
+    passing = case.capabilities.passing_failures
+    return case.answer.code in (NEVER_LEFT, NOT_ACCEPTED, *passing)
+
+
+def _is_refundable(case: Case) -> bool:
+    """Whether the onramp can give back what it has collected."""
+    onramp = case.providers.get(case.payment.onramp)
+    return onramp is not None and onramp.refunds
+
+
 def _rest_of_route(payment: Payment, attempt: Attempt) -> timedelta | None:
     """How long the payment's offramps rest before they are tried anew; None where they are not."""
     if attempt.step is not Step.PAYOUT:
@@ -182,57 +220,67 @@ def _rest_of_route(payment: Payment, attempt: Attempt) -> timedelta | None:
     return round_in(rounds, payment.route.patience)
 
 
-def wait_for_route(
-    work: Work, attempt: Attempt, answer: Answer, rest: timedelta, now: datetime
-) -> Change:
+def wait_for_route(case: Case, rest: timedelta) -> Change:
     """No offramp can pay now: the first one is tried again when the route has rested."""
-    first = work.payment.route.offramps[0]
-    change = fail_over(work, attempt, answer, first, now, cause="payout_waits")
-    return replace(change, due_in=max(change.due_in or timedelta(0), rest, answer.retry_after))
+    first = case.payment.route.offramps[0]
+    change = fail_over(case, first, cause="payout_waits")
+    return replace(change, due_in=max(change.due_in or timedelta(0), rest, case.answer.retry_after))
 
 
-def fail_over(
-    work: Work,
-    attempt: Attempt,
-    answer: Answer,
-    following: str,
-    now: datetime,
-    *,
-    cause: str = "",
-) -> Change:
+def fail_over(case: Case, following: str, *, cause: str = "") -> Change:
     """This attempt is over for good, and the corridor's next provider is due."""
-    payment, event = work.payment.noted(
-        actor=answer.actor,
-        cause=cause or f"{attempt.step}_failed_over",
-        **evidence_of(attempt, answer),
+    step = case.attempt.step
+    payment, event = case.payment.noted(
+        actor=case.answer.actor, cause=cause or f"{step}_failed_over", **case.evidence
     )
     return replace(
-        next_attempt(work, attempt, answer, now),
-        payment=served_by(payment, attempt.step, following),
+        next_attempt(case),
+        payment=served_by(payment, step, following),
         events=(event,),
-        closed_news=but_successes(heard(work, attempt)),
+        closed_news=but_successes(heard(case.work, case.attempt)),
     )
 
 
-def retire(work: Work, attempt: Attempt, now: datetime) -> Change:
+def retire(case: Case) -> Change:
     """The key is worn out and the provider has nothing under it: the same provider, a new key."""
     failure = Failure(code="error_cached", message="the key's error is cached for good")
-    answer = Answer(outcome=Outcome.FAILED, failure=failure)
-    payment, event = work.payment.noted(
-        actor="worker", cause=f"{attempt.step}_key_retired", **evidence_of(attempt, answer)
+    ended = replace(case, answer=Answer(outcome=Outcome.FAILED, failure=failure))
+    payment, event = case.payment.noted(
+        actor="worker", cause=f"{case.attempt.step}_key_retired", **ended.evidence
     )
-    return replace(next_attempt(work, attempt, answer, now), payment=payment, events=(event,))
+    return replace(next_attempt(ended), payment=payment, events=(event,))
 
 
-def next_attempt(work: Work, attempt: Attempt, answer: Answer, now: datetime) -> Change:
+def next_attempt(case: Case) -> Change:
     """Ends an attempt so that the next one can begin, once nothing of this one can still arrive."""
+    work, attempt = case.work, case.attempt
     in_flight = timedelta(0)
     # Sent once and answered: there is no second request that could be under way.
     sent_once = attempt.sent_at == attempt.last_sent_at
     settled = work.first_send or (sent_once and attempt.state is AttemptState.ACCEPTED)
     if attempt.last_sent_at is not None and not settled:
-        in_flight = max(attempt.last_sent_at + SEND_DEADLINE - now, timedelta(0))
+        in_flight = max(attempt.last_sent_at + SEND_DEADLINE - case.now, timedelta(0))
     return replace(
         release(work, due_in=in_flight),
-        attempt=attempt.answered(AttemptState.FAILED, answer),
+        attempt=attempt.answered(AttemptState.FAILED, case.answer),
     )
+
+
+def doubled(work: Work, change: Change) -> Change:
+    """The change that takes a success, held where its step has succeeded twice: the money of the
+    other attempt stays on suspense, and a person must see to it."""
+    attempt = change.attempt
+    if attempt is None or attempt.state is not AttemptState.SUCCEEDED:
+        return change
+    twice = also_succeeded(work, attempt)
+    if not twice:
+        return change
+    payment, event = change.payment.held(
+        HoldReason.LATE_SUCCESS,
+        actor="worker",
+        provider=attempt.provider,
+        key=attempt.key,
+        provider_reference=attempt.provider_reference,
+        **twice,
+    )
+    return replace(change, payment=payment, events=(*change.events, event), due_in=None)

@@ -3,42 +3,45 @@ lies on suspense for it is brought to where it belongs in the same transaction."
 
 from dataclasses import replace
 
+from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.news import heard
-from services.payments.engine.decisions.waiting import amounts_of, evidence_of, hold, release
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome
+from services.payments.engine.decisions.waiting import amounts_of, hold, release
+from services.payments.model.attempt import Attempt, AttemptState, Outcome
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import suspense_postings
 from services.payments.model.timing import HELD_POLL
 
 
-def mismatch(work: Work, attempt: Attempt, answer: Answer) -> Change:
+def mismatch(case: Case) -> Change:
     """The provider shows something else than what was asked of it: never taken as done."""
-    facts = evidence_of(attempt, answer) | amounts_of(attempt, answer)
-    change = hold(work, HoldReason.AMOUNT_MISMATCH, **facts)
+    facts = case.evidence | amounts_of(case.attempt, case.answer)
+    change = hold(case.work, HoldReason.AMOUNT_MISMATCH, **facts)
     # The events that led here are not to lead here again.
-    after = attempt.answered(AttemptState.UNKNOWN, answer)
+    after = case.attempt.answered(AttemptState.UNKNOWN, case.answer)
     return replace(
         change,
         attempt=after,
-        closed_news=heard(work, attempt),
+        closed_news=heard(case.work, case.attempt),
         # It may still move, and is then known to have moved.
         due_in=None if after.moved else HELD_POLL,
     )
 
 
-def watch(work: Work, attempt: Attempt, answer: Answer, *, definitive: bool) -> Change:
+def watch(case: Case) -> Change:
     """What an answer says to have moved while the payment is held for another amount than ours;
     only a person ends the hold."""
+    attempt, answer = case.attempt, case.answer
+    failed = case.capabilities.says_failed(answer)
     moved = attempt.moved
     if answer.outcome is Outcome.SUCCEEDED:
         moved = answer.amount or attempt.amount
-    elif definitive:
+    elif failed:
         moved = None
     elif answer.amount is not None:
         moved = answer.amount
-    over = moved is not None or definitive
-    change = release(work, due_in=None if over else HELD_POLL)
+    over = moved is not None or failed
+    change = release(case.work, due_in=None if over else HELD_POLL)
     if moved == attempt.moved:
         return change
     return replace(change, attempt=replace(attempt, moved=moved))

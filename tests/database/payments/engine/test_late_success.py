@@ -22,7 +22,7 @@ from services.payments.operators.decisions import end_hold
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival
 from services.payments.webhooks_in.store import PostgresInbox
-from tests.makers import CAPABILITIES, make_new_payment
+from tests.makers import CAPABILITIES, make_case, make_new_payment
 from tests.questions import past_questions
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -136,7 +136,7 @@ async def _retired(engine: AsyncEngine, step: Step) -> Payment:
     work = await _send(engine, work)
     assert work.attempt is not None
     async with PostgresWork(engine).begin() as transaction:
-        await transaction.write([retire(work, work.attempt, work.claimed_at)])
+        await transaction.write([retire(make_case(work, ABSENT, work.claimed_at))])
         await transaction.commit()
     await _later(engine)
     return new.payment

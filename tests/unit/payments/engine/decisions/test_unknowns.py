@@ -9,7 +9,7 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, News, Work
-from services.payments.engine.decisions.unknowns import Unknowns
+from services.payments.engine.decisions.moves import fail
 from services.payments.model.attempt import (
     Answer,
     Attempt,
@@ -29,7 +29,7 @@ from services.payments.model.timing import (
     STATUS_TRIES,
     round_in,
 )
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_case, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.999)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED)
@@ -325,7 +325,7 @@ def test_only_a_no_that_says_nothing_of_the_recipient_lets_the_route_rest(
 ) -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
 
-    change = Unknowns(CAPABILITIES, lambda: 0.0).fail(work, _attempt(work), _failed(code), NOW)
+    change = fail(make_case(work, _failed(code)))
 
     assert [event.cause for event in change.events] == [cause]
 

@@ -11,13 +11,21 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, News, NewsFate, Work
 from services.payments.engine.decisions.moves import (
     begin,
+    done,
     exchange,
     fail,
     fail_over,
     next_attempt,
-    succeed,
 )
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
+from services.payments.model.attempt import (
+    Answer,
+    Attempt,
+    AttemptState,
+    Capabilities,
+    Outcome,
+    Step,
+    intend,
+)
 from services.payments.model.ledger import (
     collection_postings,
     exchange_postings,
@@ -29,7 +37,7 @@ from services.payments.model.quote import Route
 from services.payments.model.timing import CLOCK_SKEW, FIRST_ROUND, SEND_DEADLINE
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_work
+from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 MOMENT = timedelta(microseconds=1)
@@ -53,6 +61,10 @@ def _told(work: Work) -> Work:
     stranger = replace(own, key="k-9")
     events = (_news(own), _news(own, Outcome.SUCCEEDED, "evt_2"), _news(stranger, event_id="evt_3"))
     return replace(work, news=events)
+
+
+def _wallet(final_after: timedelta) -> dict[str, Capabilities]:
+    return {"local_wallet": make_capabilities("local_wallet", success_final_after=final_after)}
 
 
 def _fates(change: Change) -> list[tuple[str, NewsFate]]:
@@ -86,7 +98,7 @@ def test_a_payout_is_done_and_due_once_more_when_it_is_final(
 ) -> None:
     work = _told(make_work(State.PAYING_OUT, AttemptState.ACCEPTED))
 
-    change = succeed(work, attempt_of(work), SUCCEEDED, NOW, final_after)
+    change = done(make_case(work, SUCCEEDED, providers=_wallet(final_after)))
 
     assert change.payment.state is State.COMPLETED
     assert change.attempt == attempt_of(work).answered(AttemptState.SUCCEEDED, SUCCEEDED)
@@ -100,7 +112,7 @@ def test_a_collection_is_done_with_its_id_and_leaves_the_events_about_the_payout
     payout = intend(work.payment, Step.PAYOUT, 1)
     work = replace(work, news=(_news(attempt_of(work)), _news(payout, event_id="evt_2")))
 
-    change = succeed(work, attempt_of(work), SUCCEEDED, NOW, WEEK)
+    change = done(make_case(work, SUCCEEDED))
 
     assert change.payment.state is State.CONVERTED
     assert change.payment.collection_reference == "x_1"
@@ -118,7 +130,7 @@ def _collected_at(work: Work, offset: timedelta) -> Change:
     """The collection is confirmed an hour after the last moment; it was taken so long after it."""
     last = work.payment.last_moment
     answer = replace(SUCCEEDED, occurred_at=last + offset)
-    return succeed(work, attempt_of(work), answer, last + timedelta(hours=1), WEEK)
+    return done(make_case(work, answer, last + timedelta(hours=1)))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +191,7 @@ def test_the_last_cent_that_is_refunded_ends_the_payment(
     work = make_work_of(State.REFUNDING, AttemptState.SENT, refunded=Money(before, "USD"))
     work = _told(with_attempt(work, amount=Money(amount, "USD")))
 
-    change = succeed(work, attempt_of(work), SUCCEEDED, NOW, WEEK)
+    change = done(make_case(work, SUCCEEDED))
 
     assert change.payment.state is state
     assert change.payment.refunded == Money(before + amount, "USD")
@@ -193,7 +205,12 @@ def test_the_last_cent_that_is_refunded_ends_the_payment(
 
 
 def _fail(work: Work, answer: Answer, *, refundable: bool = True, passing: bool = False) -> Change:
-    return fail(work, attempt_of(work), answer, NOW, refundable=refundable, passing=passing)
+    codes = frozenset({answer.code} if passing else ())
+    providers = {
+        name: replace(known, refunds=refundable, passing_failures=codes)
+        for name, known in CAPABILITIES.items()
+    }
+    return fail(make_case(work, answer, providers=providers))
 
 
 def test_a_collection_that_fails_ends_the_payment_and_keeps_only_an_event_of_a_success() -> None:
@@ -286,7 +303,7 @@ def test_only_a_payout_has_a_route_that_rests() -> None:
 def test_a_collection_may_go_to_another_onramp_where_nothing_has_left() -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
 
-    change = fail_over(work, attempt_of(work), DECLINED, "bank", NOW)
+    change = fail_over(make_case(work, DECLINED), "bank")
 
     assert (change.payment.onramp, change.payment.offramp) == ("bank", "local_wallet")
     assert [event.cause for event in change.events] == ["collection_failed_over"]
@@ -319,7 +336,7 @@ def test_the_next_attempt_waits_while_a_request_of_this_one_may_be_on_its_way(
     work = make_work(State.PAYING_OUT, AttemptState.SENT, first_send=first_send)
     work = with_attempt(work, state=state, **times)
 
-    change = next_attempt(work, attempt_of(work), BLOCKED, NOW)
+    change = next_attempt(make_case(work, BLOCKED))
 
     assert change.due_in == timedelta(seconds=due_in)
     assert change.attempt == attempt_of(work).answered(AttemptState.FAILED, BLOCKED)

@@ -9,7 +9,7 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, News, NewsFate, Work
-from services.payments.engine.decisions.unknowns import Unknowns
+from services.payments.engine.decisions.unknowns import is_proven_absent, is_spent
 from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
@@ -24,7 +24,7 @@ from services.payments.model.timing import (
 )
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_capabilities, make_work
+from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 MOMENT = timedelta(microseconds=1)
@@ -37,11 +37,6 @@ ODD = said(Outcome.UNKNOWN, "unknown_status")
 DENIED = said(Outcome.UNKNOWN, "reference_unknown", provider_reference="")
 FAULT = Failure(code="provider_fault", message="Stripe answered 500")
 BOTH = Route(onramps=("stripe", "bank"), offramps=("local_wallet", "bank"))
-
-
-def _unknowns(spread: float = 0.0, **changes: Any) -> Unknowns:
-    wallet = {**CAPABILITIES, "local_wallet": make_capabilities("local_wallet", **changes)}
-    return Unknowns(wallet, lambda: spread)
 
 
 def _work(state: State = State.PAYING_OUT, **changes: Any) -> Work:
@@ -163,11 +158,9 @@ def test_the_spread_keeps_tries_apart() -> None:
     work, often = _unsent(), _work(inconclusive_count=2)
 
     for spread, share in ((0.0, 0.5), (0.5, 0.75)):
-        unknowns = _unknowns(spread)
-        unsent = unknowns.not_sent(work, attempt_of(work), DOWN, NOW)
-        unknown = unknowns.unknown(often, attempt_of(often), TIMEOUT, NOW)
-        assert unsent.due_in == timedelta(seconds=0.5) * share
-        assert unknown.due_in == timedelta(seconds=2) * share
+        decider = Decider(CAPABILITIES, lambda spread=spread: spread)
+        assert decider.settle(work, DOWN, NOW).due_in == timedelta(seconds=0.5) * share
+        assert decider.settle(often, TIMEOUT, NOW).due_in == timedelta(seconds=2) * share
 
 
 # Absent
@@ -186,10 +179,11 @@ def test_the_spread_keeps_tries_apart() -> None:
 def test_absence_is_proof_once_nothing_is_on_its_way_and_no_id_was_given(
     changes: dict[str, Any], proven: bool
 ) -> None:
-    attempt = attempt_of(_work(**changes))
+    case = make_case(_work(**changes), ABSENT)
+    blind = {"local_wallet": make_capabilities("local_wallet", look_up=LookUp.NONE)}
 
-    assert _unknowns().is_proven_absent(attempt, NOW) is proven
-    assert not _unknowns(look_up=LookUp.NONE).is_proven_absent(attempt, NOW)
+    assert is_proven_absent(case) is proven
+    assert not is_proven_absent(replace(case, providers=blind))
 
 
 @pytest.mark.parametrize(
@@ -209,8 +203,8 @@ def test_a_key_is_spent_once_an_error_is_its_answer_for_good(
     facts = {"inconclusive_count": CACHED_ERRORS, "failure": FAULT, **changes}
     attempt = attempt_of(_work(**facts))
 
-    assert _unknowns(caches_errors=True).is_spent(attempt) is spent
-    assert not _unknowns(caches_errors=False).is_spent(attempt)
+    assert is_spent(attempt, make_capabilities("local_wallet", caches_errors=True)) is spent
+    assert not is_spent(attempt, make_capabilities("local_wallet", caches_errors=False))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from services.payments.engine.decisions.disputes import (
     also_succeeded,
     confirm,
     disputed,
-    settle_dispute,
+    wait_for_proof,
 )
 from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
 from services.payments.model.attempt import (
@@ -26,7 +26,7 @@ from services.payments.model.attempt import (
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_case, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 WALLET = CAPABILITIES["local_wallet"]
@@ -198,7 +198,7 @@ def test_what_the_provider_shows_to_have_moved_is_known(
 ) -> None:
     work = _asked(_failed(moved=before))
 
-    change = confirm(work, attempt_of(work), answer)
+    change = confirm(make_case(work, answer))
 
     assert change.attempt is not None
     assert change.attempt.moved == moved
@@ -278,18 +278,18 @@ def test_the_word_of_a_provider_that_signs_nothing_is_older_than_its_look_up() -
     work = _asked(_failed())
     unsigned = make_capabilities("local_wallet", signs_events=False)
 
-    change = settle_dispute(work, unsigned, ABSENT, NOW)
+    change = Decider({"local_wallet": unsigned}, lambda: 0.0).settle(work, ABSENT, NOW)
 
     assert (change.payment, change.due_in) == (work.payment, timedelta(0))
     assert [item.fate for item in change.closed_news] == [NewsFate.IGNORED]
-    assert settle_dispute(work, WALLET, ABSENT, NOW).payment.hold_reason == "late_success"
+    assert DECIDER.settle(work, ABSENT, NOW).payment.hold_reason == "late_success"
 
 
 def test_where_the_provider_is_gone_the_event_is_all_there_is() -> None:
     work = _asked(_failed())
 
     for answer in (ABSENT, TIMEOUT):
-        change = settle_dispute(work, None, answer, NOW)
+        change = Decider({}, lambda: 0.0).settle(work, answer, NOW)
         assert change.payment.hold_reason == "late_success"
         assert change.events[0].evidence["event_id"] == "evt_1"
         assert "failure_code" not in change.events[0].evidence
@@ -299,7 +299,7 @@ def test_a_question_that_nobody_asked_has_no_answer() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
 
     with pytest.raises(ValueError, match=work.payment.transaction_id):
-        settle_dispute(work, WALLET, SUCCEEDED, NOW)
+        wait_for_proof(make_case(work, TIMEOUT))
 
 
 def test_the_event_is_asked_about_before_anything_else_is_done() -> None:

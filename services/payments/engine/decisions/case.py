@@ -1,0 +1,149 @@
+"""An answer about an attempt, with all that its move depends on: in which situation the payment is,
+and what the answer means. The move for each pair of them stands in table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+
+from services.payments.engine.decisions.facts import Work
+from services.payments.engine.decisions.news import or_what_was_heard
+from services.payments.engine.decisions.waiting import evidence_of, live
+from services.payments.model.attempt import (
+    DENIAL,
+    MISMATCHES,
+    Answer,
+    Attempt,
+    AttemptState,
+    Capabilities,
+    LookUp,
+    Outcome,
+)
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import Payment
+
+# Of a provider that is not in this deployment nothing is believed.
+NOTHING_DECLARED = Capabilities(
+    provider="",
+    key_lifetime=timedelta(0),
+    look_up=LookUp.NONE,
+    look_up_lag=timedelta(0),
+    caches_errors=False,
+    repeats_forgotten=True,
+    event_is_evidence=False,
+    definitive_failures=frozenset(),
+    refunds=False,
+    signs_events=False,
+    success_final_after=timedelta(0),
+    unknown_hold_after=timedelta(0),
+    passing_failures=frozenset(),
+    expected={},
+)
+
+
+class Situation(Enum):
+    """How a payment stands when an answer about one of its attempts comes."""
+
+    # An event tells of a success against our record: the provider was asked about it.
+    DISPUTED = "DISPUTED"
+    # A refund waits to be sent: the provider was asked about a payout before it.
+    BEFORE_REFUND = "BEFORE_REFUND"
+    # On hold because the provider shows another amount.
+    OTHER_AMOUNT = "OTHER_AMOUNT"
+    # On hold for another reason.
+    ON_HOLD = "ON_HOLD"
+    # The attempt is open, and another one of its step has succeeded after its end.
+    BESIDE = "BESIDE"
+    # The collection is open, but it was called off or its quote has expired.
+    UNWANTED = "UNWANTED"
+    # The attempt is open.
+    OPEN = "OPEN"
+    # The attempt has succeeded, and is asked about once more.
+    SUCCEEDED = "SUCCEEDED"
+    # The attempt had ended otherwise, and is said to have succeeded.
+    ENDED = "ENDED"
+
+
+class Meaning(StrEnum):
+    """What an answer means, by what its provider has declared."""
+
+    SUCCEEDED = "SUCCEEDED"
+    # The provider shows an operation under our key that is not ours.
+    MISMATCH = "MISMATCH"
+    PENDING = "PENDING"
+    # It proves that nothing moved, or that what moved has come back.
+    FAILED = "FAILED"
+    NOT_SENT = "NOT_SENT"
+    # The provider has nothing under the key.
+    ABSENT = "ABSENT"
+    # The provider does not know the id that it gave us.
+    DENIED = "DENIED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An answer about the attempt of a claimed payment."""
+
+    work: Work
+    answer: Answer
+    now: datetime
+    # What each provider has declared of itself.
+    providers: Mapping[str, Capabilities]
+    # Gives numbers in [0, 1) that keep retries of many payments apart.
+    spread: Callable[[], float]
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that the answer is about. Raises ValueError where there is none."""
+        return live(self.work)
+
+    @property
+    def payment(self) -> Payment:
+        """The payment as it was claimed."""
+        return self.work.payment
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the attempt's provider has declared; nothing where it is not in this deployment."""
+        return self.providers.get(self.attempt.provider, NOTHING_DECLARED)
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """What the move's event rests on."""
+        return evidence_of(self.attempt, self.answer)
+
+    def situation(self) -> Situation:
+        """How the payment stands."""
+        if self.work.disputed is not None:
+            return Situation.DISPUTED
+        if self.work.refund is not None:
+            return Situation.BEFORE_REFUND
+        if self.payment.hold_reason is not None:
+            mismatch = self.payment.hold_reason == HoldReason.AMOUNT_MISMATCH
+            return Situation.OTHER_AMOUNT if mismatch else Situation.ON_HOLD
+        if self.attempt.is_live:
+            return self._open_situation()
+        succeeded = self.attempt.state is AttemptState.SUCCEEDED
+        return Situation.SUCCEEDED if succeeded else Situation.ENDED
+
+    def _open_situation(self) -> Situation:
+        if self.work.succeeded_late(self.attempt.step) is not None:
+            return Situation.BESIDE
+        return Situation.UNWANTED if self.payment.is_unwanted(self.now) else Situation.OPEN
+
+    def with_event(self) -> "Case":
+        """The case with what an event says, where asking was of no help."""
+        known = self.capabilities
+        return replace(self, answer=or_what_was_heard(self.work, self.attempt, known, self.answer))
+
+    def meaning(self) -> Meaning:
+        """What the answer means. A failure that proves nothing is as good as no answer."""
+        outcome, code = self.answer.outcome, self.answer.code
+        if outcome in (Outcome.SUCCEEDED, Outcome.PENDING, Outcome.NOT_SENT, Outcome.ABSENT):
+            return Meaning(outcome.value)
+        if code in MISMATCHES:
+            return Meaning.MISMATCH
+        if self.capabilities.says_failed(self.answer):
+            return Meaning.FAILED
+        return Meaning.DENIED if code == DENIAL else Meaning.UNKNOWN

@@ -1,0 +1,115 @@
+"""The one table of the engine: in each situation of a payment, the move for each meaning of an
+answer. Each move is a function in the module that it is imported from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from services.payments.engine.decisions.before_refund import unconfirmed
+from services.payments.engine.decisions.case import Case, Meaning, Situation
+from services.payments.engine.decisions.disputes import (
+    confirm,
+    nothing_there,
+    outdated_event,
+    wait_for_proof,
+)
+from services.payments.engine.decisions.facts import Change
+from services.payments.engine.decisions.late_success import (
+    ask_again_or_hold,
+    failed_after_all,
+    give_up,
+    give_up_absent,
+    take,
+)
+from services.payments.engine.decisions.moves import accept, fail, succeed
+from services.payments.engine.decisions.suspense import mismatch, watch
+from services.payments.engine.decisions.unknowns import absent, end_uncollected, not_sent, unknown
+from services.payments.engine.decisions.waiting import release, since_claim, without_hold
+from services.payments.engine.decisions.watched import (
+    ask_later,
+    contradicts,
+    denied,
+    other_amount,
+    stays,
+    taken_back,
+)
+from services.payments.model.timing import HELD_POLL
+
+Move = Callable[[Case], Change]
+
+
+def settle(case: Case) -> Change:
+    """The change to record, whatever the answer."""
+    situation = case.situation()
+    if situation not in (Situation.DISPUTED, Situation.BEFORE_REFUND):
+        case = case.with_event()
+    return MOVES[situation][case.meaning()](case)
+
+
+def end_hold(case: Case) -> Change:
+    """The outcome that the hold has waited for: it ends, and the payment goes on by the table."""
+    ended, event = without_hold(case.work, actor=case.answer.actor, cause="hold_ended_by_outcome")
+    return since_claim(case.work, settle(replace(case, work=ended)), event)
+
+
+def stay_held(case: Case) -> Change:
+    """No outcome: the provider is asked again now and then."""
+    return release(case.work, due_in=HELD_POLL)
+
+
+def _row(*, otherwise: Move, **moves: Move) -> Mapping[Meaning, Move]:
+    return {meaning: moves.get(meaning.lower(), otherwise) for meaning in Meaning}
+
+
+MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
+    Situation.OPEN: _row(
+        succeeded=succeed,
+        mismatch=mismatch,
+        pending=accept,
+        failed=fail,
+        not_sent=not_sent,
+        absent=absent,
+        otherwise=unknown,
+    ),
+    Situation.UNWANTED: _row(
+        succeeded=succeed,
+        mismatch=mismatch,
+        pending=accept,
+        failed=fail,
+        not_sent=not_sent,
+        absent=end_uncollected,
+        otherwise=unknown,
+    ),
+    Situation.BESIDE: _row(
+        succeeded=succeed,
+        mismatch=mismatch,
+        pending=accept,
+        failed=give_up,
+        absent=give_up_absent,
+        otherwise=unknown,
+    ),
+    Situation.SUCCEEDED: _row(
+        succeeded=stays,
+        mismatch=other_amount,
+        failed=taken_back,
+        absent=contradicts,
+        denied=denied,
+        otherwise=ask_later,
+    ),
+    Situation.ENDED: _row(
+        succeeded=take,
+        mismatch=confirm,
+        failed=failed_after_all,
+        otherwise=ask_again_or_hold,
+    ),
+    Situation.DISPUTED: _row(
+        succeeded=confirm,
+        mismatch=confirm,
+        failed=outdated_event,
+        absent=nothing_there,
+        denied=nothing_there,
+        otherwise=wait_for_proof,
+    ),
+    Situation.BEFORE_REFUND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),
+    Situation.ON_HOLD: _row(succeeded=end_hold, failed=end_hold, otherwise=stay_held),
+    Situation.OTHER_AMOUNT: _row(otherwise=watch),
+}

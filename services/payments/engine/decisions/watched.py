@@ -1,0 +1,62 @@
+"""An attempt that has succeeded and is asked about once more: whether it stands, came back, or is
+denied."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.facts import Change
+from services.payments.engine.decisions.news import closed
+from services.payments.engine.decisions.waiting import amounts_of, hold, release
+from services.payments.engine.decisions.ways_back import come_back
+from services.payments.model.attempt import Capabilities
+from services.payments.model.holds import HoldReason
+from services.payments.model.payment import Payment, State
+from services.payments.model.timing import LONGEST_RETRY
+from services.shared.money import Money
+
+
+def final_in(payment: Payment, capabilities: Capabilities, now: datetime) -> timedelta | None:
+    """How long a completed payment's payout may still come back; None where it cannot."""
+    window = capabilities.success_final_after
+    if payment.state is not State.COMPLETED or window == timedelta(0):
+        return None
+    return max(payment.updated_at + window - now, timedelta(0))
+
+
+def stays(case: Case) -> Change:
+    """It stands. It is asked about again at the end of the time in which it may come back."""
+    remaining = final_in(case.payment, case.capabilities, case.work.claimed_at) or None
+    return release(case.work, due_in=remaining, closed_news=closed(case.work, case.attempt))
+
+
+def ask_later(case: Case) -> Change:
+    """Nothing was learned."""
+    return release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
+
+
+def contradicts(case: Case) -> Change:
+    """The provider does not have it any more."""
+    return hold(case.work, HoldReason.PROVIDER_CONTRADICTS, **case.evidence)
+
+
+def denied(case: Case) -> Change:
+    """The provider does not know an id: a contradiction only where it is one that it gave us."""
+    return contradicts(case) if case.attempt.provider_reference else ask_later(case)
+
+
+def other_amount(case: Case) -> Change:
+    """The provider shows something else than what it had done."""
+    facts = case.evidence | amounts_of(case.attempt, case.answer)
+    change = hold(case.work, HoldReason.AMOUNT_MISMATCH, **facts)
+    moved = case.answer.amount or case.attempt.moved
+    return replace(change, attempt=case.attempt.known_to_have_moved(moved))
+
+
+def taken_back(case: Case) -> Change:
+    """It has come back: a payout is returned; how to pay a refund is for a person to say."""
+    if case.payment.state is State.COMPLETED:
+        return come_back(case.work, case.attempt, case.answer)
+    change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
+    back = case.attempt.known_to_have_moved(Money(0, case.attempt.amount.currency))
+    return replace(change, attempt=back, closed_news=closed(case.work, case.attempt))
