@@ -48,7 +48,7 @@ def _is_mirrored(module: Path) -> bool:
     relative = module.relative_to(ROOT / "services")
     service = relative.parts[0]
     names = {module.stem, *relative.parts[1:-1]}
-    # payments has rooms, and the tests of each are in a folder of its name.
+    # payments has folders, and the tests of each are in a folder of its name.
     room = set(relative.parts[1:2]) if service == "payments" and len(relative.parts) > 2 else set()
     tests = files("test_*.py", below=tuple(f"tests/{ring}" for ring in RINGS))
     return any(

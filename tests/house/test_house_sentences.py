@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.house import prose
 from tests.house.places import at, check
-from tests.house.test_house_words import is_waiting
+from tests.house.waiting import is_waiting
 
 # At the beginning of a piece, after a full stop or a colon, in a cell of a table, after emphasis.
 BEGINS = re.compile(

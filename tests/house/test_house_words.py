@@ -13,6 +13,7 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from tests.house import prose
 from tests.house.places import ROOT, at, check
+from tests.house.waiting import is_waiting
 
 PAGE = ROOT / "docs" / "words.md"
 GLOSSARY = "## The glossary"
@@ -27,10 +28,6 @@ ENUMS = (
     "caravel.providers.v1.OperationKind",
     "caravel.providers.v1.Outcome",
 )
-
-
-# Files outside of payments that wait as well, by the name of the file.
-WAITING = frozenset({"hearing", "refunding", "writing", "swept", "test_plants", "makers"})
 
 
 def rows(heading: str) -> dict[str, str]:
@@ -60,22 +57,18 @@ def pieces(path: Path) -> Iterator[prose.Piece]:
         yield from prose.texts(path)
 
 
+def _words(piece: prose.Piece) -> list[str]:
+    """The words in the piece that are not used, without those in backticks, which are code."""
+    return _pattern().findall(re.sub(r"`[^`]*`", "", piece.text))
+
+
 @cache
 def findings(path: Path) -> tuple[str, ...]:
     """Each word in the file that is not used, as a line of a report."""
-    found = {
-        (piece.line, word.lower())
-        for piece in pieces(path)
-        for word in _pattern().findall(re.sub(r"`[^`]*`", "", piece.text))
-    }
+    found = {(piece.line, word.lower()) for piece in pieces(path) for word in _words(piece)}
     return tuple(
         at(path, line, f'"{word}": write {unused()[word]}') for line, word in sorted(found)
     )
-
-
-def is_waiting(path: Path) -> bool:
-    """Whether the file belongs to payments, or names its modules, and is not rewritten yet."""
-    return "payments" in path.parts or path.stem in WAITING
 
 
 def test_words_that_are_not_used_appear_nowhere() -> None:
@@ -88,8 +81,14 @@ def test_names_of_files_and_folders_use_the_words_as_well() -> None:
         at(path, 1, f'"{word}" in the name: write {unused()[word]}')
         for path in prose.sources()
         if not is_waiting(path)
-        for word in _pattern().findall(" ".join(map(prose.words_of, path.relative_to(ROOT).parts)))
+        for word in in_name(path)
     )
+
+
+def in_name(path: Path) -> list[str]:
+    """The words in the file's path that are not used."""
+    words = " ".join(map(prose.words_of, path.relative_to(ROOT).parts))
+    return _pattern().findall(words)
 
 
 def test_glossary_has_each_word_once_in_one_line() -> None:
@@ -111,3 +110,18 @@ def test_glossary_spells_the_states_outcomes_and_reasons_as_the_contract_does() 
     check(
         at(PAGE, 1, f"{value} is a word of the contract; explain it") for value in values - written
     )
+
+
+def test_a_word_is_found_in_a_comment_a_docstring_a_text_and_a_name(tmp_path: Path) -> None:
+    path, word = tmp_path / "module.py", next(iter(unused()))
+    path.write_text(
+        f'"""The client is {word}."""\n'
+        f"# The client was {word}.\n"
+        f'is_{word} = "The client is {word}."\n'
+        f"def client_is_{word}(un{word}: str) -> None:\n"
+        f'    """As `{word}` by the server."""\n'
+    )
+
+    found = [piece.line for piece in pieces(path) if _words(piece)]
+
+    assert sorted(found) == [1, 2, 3, 3, 4]
