@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import attempt_rows, rows, wake
+from services.payments.model.attempt import SUCCEEDED_LATE
 from services.payments.model.payment import PaymentNotFound
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.shared.db import connected
@@ -18,12 +19,20 @@ from services.shared.rollback import repeated
 # planner would look through the index of all that is pending.
 STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')"
 # Inserted in order, so that two batches with the same events wait and do not deadlock. An event
-# that says of an attempt what is on record already is kept, and needs nobody's attention.
+# that says of an attempt what is on record already is kept, and needs nobody's attention. Where a
+# provider names its events by what they say, a success after a return has a name that is known: it
+# is kept once more for each version of the payment whose record it stands against.
 _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (
-        SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
+        SELECT r.position, r.provider, r.event_type, r.step, r.answer, r.body,
                r.keep_unmatched, p.merchant_id, p.id, r.payment_id,
+               CASE WHEN r.answer->>'outcome' = 'SUCCEEDED' AND a.state IN ('FAILED', 'REVERSED')
+                     AND a.failure_code IS DISTINCT FROM :succeeded_late AND EXISTS (
+                        SELECT FROM webhook_inbox w
+                         WHERE w.provider = r.provider AND w.event_id = r.event_id
+                           AND w.state IN ('APPLIED', 'IGNORED'))
+                    THEN r.event_id || '#' || p.version ELSE r.event_id END AS event_id,
                a.state IS NOT DISTINCT FROM 'SUCCEEDED' AND r.answer->>'outcome' = 'SUCCEEDED'
                AS told_before
           FROM json_to_recordset(CAST(:rows AS json))
@@ -65,6 +74,9 @@ _NUDGE = text(
 )
 
 
+_LATE = {"succeeded_late": SUCCEEDED_LATE}
+
+
 class PostgresInbox:
     """The port Inbox on PostgreSQL."""
 
@@ -79,7 +91,7 @@ class PostgresInbox:
         async with connected(self._engine) as connection:
             for turn in _turns(arrivals):
                 arrived = rows.as_json(_row(position, item) for position, item in turn)
-                for row in await connection.execute(_RECEIVE, {"rows": arrived}):
+                for row in await connection.execute(_RECEIVE, {"rows": arrived, **_LATE}):
                     receipts[row.position] = _receipt(row, arrivals[row.position])
                     if row.state == "PENDING":
                         pending.add((row.merchant_id, row.id))

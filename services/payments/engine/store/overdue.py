@@ -26,8 +26,8 @@ _PROVIDER = """
 """
 # Within a lifetime; whatever else stands there is as if nothing did.
 _STATED = """
-    CASE WHEN pg_input_is_valid(p.route->'expected_seconds'->>usual.step, 'double precision')
-         THEN CASE WHEN CAST(p.route->'expected_seconds'->>usual.step AS double precision)
+    CASE jsonb_typeof(p.route->'expected_seconds'->usual.step) WHEN 'number'
+         THEN CASE WHEN CAST(p.route->'expected_seconds'->>usual.step AS numeric)
                         BETWEEN 0 AND 1e9
                    THEN CAST(p.route->'expected_seconds'->>usual.step AS double precision) END END
 """

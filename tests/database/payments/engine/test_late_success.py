@@ -20,7 +20,7 @@ from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, State
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.store.payments import PostgresPayments
-from services.payments.webhooks_in.ports import Arrival
+from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store import PostgresInbox
 from tests.makers import CAPABILITIES, make_case, make_new_payment
 from tests.questions import past_questions
@@ -98,10 +98,12 @@ async def _now(engine: AsyncEngine, payment: Payment) -> Payment:
     return await PostgresPayments(engine).get(payment.merchant_id, payment.id)
 
 
-async def _tell(engine: AsyncEngine, payment: Payment, step: Step, number: int) -> None:
+async def _tell(
+    engine: AsyncEngine, payment: Payment, step: Step, number: int, event_id: str = ""
+) -> Receipt:
     """A signed event says that this attempt has succeeded."""
     key = f"{payment.transaction_id}-{step}-{number}"
-    provider, event_id = PROVIDERS[step], uuid4().hex
+    provider, event_id = PROVIDERS[step], event_id or uuid4().hex
     answer = Answer(outcome=Outcome.SUCCEEDED, event_id=event_id, key=key, signed=True)
     event = ProviderEvent(
         provider=provider,
@@ -112,7 +114,9 @@ async def _tell(engine: AsyncEngine, payment: Payment, step: Step, number: int) 
         answer=answer,
     )
     arrival = Arrival(event=event, payment_id=payment.id, body=b"{}", keep_unmatched=True)
-    await PostgresInbox(engine).receive([arrival])
+    (receipt,) = await PostgresInbox(engine).receive([arrival])
+    assert isinstance(receipt, Receipt)
+    return receipt
 
 
 async def _release(engine: AsyncEngine, payment: Payment) -> None:
@@ -214,6 +218,53 @@ async def test_a_payout_that_was_taken_late_is_watched_although_another_was_trie
         await transaction.commit()
 
     assert (await _now(engine, payment)).state is State.RETURNED
+    await _holds(engine)
+
+
+async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held_once(
+    engine: AsyncEngine,
+) -> None:
+    """Some providers name an event by what it says, so that the second success is no other one."""
+    new = make_new_payment()
+    payment = new.payment
+    await PostgresPayments(engine).create([new])
+    await _turn(engine, {})
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.ACCEPTED
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
+        await transaction.commit()
+    assert (await _now(engine, payment)).state is State.RETURNED
+
+    # It repeats what was true before the return: the provider says so, and nothing changes.
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.ACCEPTED
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    await _turn(engine, {(Step.PAYOUT, 1): REFUSED})
+    assert (await _now(engine, payment)).hold_reason is None
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    await _holds(engine)
+
+
+async def test_a_payout_that_is_paid_again_after_its_return_is_held_and_on_suspense(
+    engine: AsyncEngine,
+) -> None:
+    new = make_new_payment()
+    payment = new.payment
+    await PostgresPayments(engine).create([new])
+    await _turn(engine, {})
+    await _tell(engine, payment, Step.PAYOUT, 1, "paid")
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
+        await transaction.commit()
+
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.ACCEPTED
+    await _turn(engine, {(Step.PAYOUT, 1): SUCCEEDED})
+
+    held = await _now(engine, payment)
+    assert (held.state, held.hold_reason) == (State.RETURNED, "late_success")
+    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
     await _holds(engine)
 
 
