@@ -12,10 +12,11 @@ from uuid import UUID
 from caravel.payments.v1 import payments_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.payments.base.convert import timestamp, write_fees
+from services.payments.base.convert import timestamp
 from services.payments.base.idempotency import fingerprint_of
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from services.payments.base.problems import Problems
+from services.payments.base.view import terms_fields
 from services.payments.model.payment import STATUS_OF, Recipient, RecordedEvent, State, Status
 from services.payments.model.quote import Quote, RateTrail, read_quote_id
 from services.payments.orders.creation import PaymentOrder
@@ -252,17 +253,10 @@ def write_event(recorded: RecordedEvent) -> payments_pb2.PaymentEvent:
 
 def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
     """A quote as it stands at this instant."""
-    terms = quote.terms
     return payments_pb2.Quote(
+        **terms_fields(quote.terms),
         quote_id=quote.quote_id,
         state=payments_pb2.Quote.State.Value(quote.state(now)),
-        amount_usd=str(terms.amount),
-        fee_usd=str(terms.fee),
-        fees=write_fees(terms.fees),
-        net_usd=str(terms.net),
-        destination_currency=terms.payout.currency,
-        fx_rate=format_rate(terms.rate),
-        payout_amount=str(terms.payout),
         rate_trail=_write_trail(quote.trail),
         fee_schedule_version=quote.fee_schedule_version,
         transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",

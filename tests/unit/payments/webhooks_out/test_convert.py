@@ -45,9 +45,10 @@ def test_an_event_names_the_status_that_the_payment_came_to() -> None:
             updated_at=NOW + timedelta(microseconds=1),
         ),
         make_payment(state=State.REFUNDING, refunded=Money(1_05, "USD")),
+        make_payment(state=State.RETURNED, deadline_at=NOW + timedelta(days=7)),
         make_payment(updated_at=NOW.astimezone(timezone(timedelta(hours=9)))),
     ],
-    ids=["new", "held", "failed", "refunded in part", "from elsewhere"],
+    ids=["new", "held", "failed", "refunded in part", "returned", "from elsewhere"],
 )
 def test_an_events_data_is_the_payment_of_the_api(payment: Payment) -> None:
     told = json.loads(encode_event(payment))

@@ -1,0 +1,73 @@
+"""The one table of a payment's fields: whole, and the source of the message and of the JSON."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from caravel.payments.v1 import payments_pb2
+from google.protobuf.json_format import MessageToDict
+
+from services.payments.base.convert import write_payment
+from services.payments.base.view import payment_as_json, payment_fields, terms_fields
+from services.payments.model.payment import Failure, State
+from services.shared.money import Money
+from tests.makers import NOW, make_payment
+
+# Each message and each time is set, which no real payment has all at once.
+WHOLE = make_payment(
+    state=State.RETURNED,
+    reference="invoice 7",
+    failure=Failure(code="card_declined", message="No."),
+    hold_reason="outcome_unknown",
+    cancel_requested_at=NOW,
+    deadline_at=NOW + timedelta(days=7),
+    refunded=Money(1_05, "USD"),
+    updated_at=NOW + timedelta(milliseconds=1500),
+)
+NAMES = [field.name for field in payments_pb2.Payment.DESCRIPTOR.fields]
+
+
+def test_every_field_of_the_contract_is_in_the_table() -> None:
+    assert sorted(payment_fields(WHOLE)) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_message_and_json_show_the_same(name: str) -> None:
+    message: Any = MessageToDict(
+        write_payment(WHOLE),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+
+    assert payment_as_json(WHOLE)[name] == message[name]
+
+
+def test_a_payment_shows_what_it_is() -> None:
+    """Written by hand, so that the table is held to something."""
+    shown = payment_as_json(WHOLE)
+
+    assert shown["status"] == "ON_HOLD"
+    assert shown["amount_usd"] == "100.00"
+    assert shown["fees"][0] == {"name": "flat", "amount_usd": "1.00"}
+    assert shown["payout_amount"] == "148453.38"
+    assert shown["refunded_usd"] == "1.05"
+    assert shown["cancel_requested"] is True
+    assert shown["failure"] == {"code": "card_declined", "message": "No."}
+    assert shown["hold"] == {"reason": "outcome_unknown"}
+    assert shown["updated_at"] == "2026-11-23T12:00:01.500Z"
+    assert shown["deadline_at"] == "2026-11-30T12:00:00Z"
+
+
+@pytest.mark.parametrize("name", ["failure", "hold", "deadline_at"])
+def test_a_message_that_is_not_set_is_not_shown(name: str) -> None:
+    payment = make_payment()
+
+    assert name not in payment_fields(payment)
+    assert not write_payment(payment).HasField(name)
+
+
+def test_a_quote_shows_the_same_terms() -> None:
+    terms = terms_fields(WHOLE.terms)
+
+    assert {name: payment_fields(WHOLE)[name] for name in terms} == terms
+    assert terms.keys() <= {field.name for field in payments_pb2.Quote.DESCRIPTOR.fields}
