@@ -108,7 +108,8 @@ def test_a_payout_is_done_and_due_once_more_when_it_is_final(
 
 
 def test_a_collection_is_done_with_its_id_and_leaves_the_events_about_the_payout() -> None:
-    work = make_work(State.COLLECTING, AttemptState.SENT)
+    rule = ExchangeRule.SOLD_AT_MIDDLE
+    work = make_work_of(State.COLLECTING, AttemptState.SENT, exchange_rule=rule)
     payout = intend(work.payment, Step.PAYOUT, 1)
     work = replace(work, news=(_news(attempt_of(work)), _news(payout, event_id="evt_2")))
 
