@@ -33,6 +33,10 @@ from services.shared.telemetry import (
 # How long a message may take to arrive, and the next question of a conversation.
 MESSAGE_SECONDS, CONVERSATION_SECONDS = 10.0, 60.0
 
+# The gateway sets it on a call that it makes of a REST request, and takes it from all others. Such
+# a call is one message, and to look for another would be a fifteenth of a new payment's cost.
+TRANSCODED = "x-envoy-original-path"
+
 Handler = Callable[[Any, Any], Any]
 # Raises a DomainError where a call may not be made, by its path and metadata.
 Admit = Callable[[str, Mapping[str, Any]], None]
@@ -73,7 +77,8 @@ def wrapper(
 
     Every handler is given to gRPC as one that reads its messages itself: gRPC would read the
     message before anybody asked for credentials, never answer a call without one, and wait for one
-    without end. A second message is refused: nobody could say which of the two was meant.
+    without end. A second message is refused: nobody could say which of the two was meant. The
+    gateway's calls of REST requests have none.
     """
     logged = _log_at_debug if quiet else _log
     arrivals, questions = Arrivals(message_seconds), Arrivals(conversation_seconds)
@@ -147,9 +152,13 @@ class _Beginning:
         if message is grpc.aio.EOF:
             raise MessageMissing
         read = self.read(message)
+        if TRANSCODED not in call.metadata:
+            await self._end(context)
+        return read
+
+    async def _end(self, context: Any) -> None:
         if await self._arrivals.next_message(context) is not grpc.aio.EOF:
             raise MessageSurplus
-        return read
 
     def read(self, message: bytes) -> Any:
         """The message, of the contract's form."""

@@ -36,6 +36,19 @@ async def test_call_goes_through_with_its_metadata(
     assert "x-http-status" not in dict(await call.initial_metadata())
 
 
+async def test_no_call_says_that_the_gateway_made_it_of_a_rest_request(
+    gateway: Gateway, channel: grpc.aio.Channel
+) -> None:
+    metadata = (("idempotency-key", "k"), ("x-envoy-original-path", "/api/payments"))
+    await stub(channel).CreatePayment(
+        payments_pb2.CreatePaymentRequest(), metadata=metadata, timeout=10
+    )
+
+    seen = gateway.backend.metadata[-1]
+    assert seen["idempotency-key"] == "k"
+    assert "x-envoy-original-path" not in seen
+
+
 async def test_refusal_keeps_its_details(gateway: Gateway, channel: grpc.aio.Channel) -> None:
     gateway.backend.answer = refusing(Expired(quote_id="quo_1"))
 

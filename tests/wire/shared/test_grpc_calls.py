@@ -106,6 +106,19 @@ async def test_a_second_message_is_refused(
 
 
 @pytest.mark.parametrize("method", SERVED)
+async def test_a_call_made_of_a_rest_request_is_answered_after_its_one_message(
+    channel: grpc.aio.Channel, servicer: Scripted, method: str
+) -> None:
+    """Its end does not come, and the call is not waited with."""
+    metadata = (*REQUEST, ("x-envoy-original-path", "/api/payments"))
+    call = begin(channel, f"/{NAME}/{method}", metadata=metadata)
+    await call.write(b"")
+
+    assert await call.read() is not grpc.aio.EOF
+    assert servicer.calls == 1
+
+
+@pytest.mark.parametrize("method", SERVED)
 async def test_a_message_that_does_not_come_is_not_awaited_for_ever(
     servicer: Scripted, method: str
 ) -> None:
