@@ -11,6 +11,7 @@ from services.fx.metrics import count_fault, publish_age
 from services.fx.ports import RateSource
 from services.shared.clock import Clock
 from services.shared.log import get_logger
+from services.shared.time_limit import TimeLimit
 
 # A source answers from memory; one that does not within this time hangs.
 OBSERVE_SECONDS = 0.5
@@ -40,6 +41,7 @@ class Feed:
         self._sleep = sleep
         self._tried, self._loaded = asyncio.Event(), asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
+        self._limit = TimeLimit(OBSERVE_SECONDS)
         self._rests_until: datetime | None = None
         self._seen: dict[str, Observation] = {}
         # The reason that the log has last, by pair: each call would say it again.
@@ -72,8 +74,7 @@ class Feed:
             return None
         self._rests_until = None
         try:
-            async with asyncio.timeout(OBSERVE_SECONDS):
-                observation = await self._source.observe(base, quote)
+            observation = await self._limit.of(self._source.observe(base, quote))
             if observation is None:
                 return None
             reason = unusable(observation, self._clock.now(), sandbox=self._sandbox)

@@ -16,11 +16,11 @@ from services.shared.enum_numbers import refuse_unknown_numbers
 from services.shared.errors import (
     DomainError,
     Invalid,
+    TooSlow,
     Unavailable,
     Unsupported,
     unexpected,
 )
-from services.shared.grpc_arrivals import Arrivals
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
@@ -29,6 +29,7 @@ from services.shared.telemetry import (
     rpc_seconds,
     trace_id_var,
 )
+from services.shared.time_limit import TimeLimit
 
 # How long a message may take to arrive, and the next question of a conversation.
 MESSAGE_SECONDS, CONVERSATION_SECONDS = 10.0, 60.0
@@ -81,7 +82,7 @@ def wrapper(
     gateway's calls of REST requests have none.
     """
     logged = _log_at_debug if quiet else _log
-    arrivals, questions = Arrivals(message_seconds), Arrivals(conversation_seconds)
+    arrivals, questions = TimeLimit(message_seconds), TimeLimit(conversation_seconds)
 
     def wrap(handler: Any, method: str) -> Any:
         # Without a deserializer the handler gets the bytes: gRPC would answer a request that cannot
@@ -129,7 +130,7 @@ class _Beginning:
         admit: Admit,
         deserialize: Callable[[bytes], Any],
         logged: "_Log",
-        arrivals: Arrivals,
+        arrivals: TimeLimit,
     ) -> None:
         self._method = method
         self._admit = admit
@@ -148,7 +149,7 @@ class _Beginning:
     async def message(self, call: "_Call", context: Any) -> Any:
         """The call's one message and then its end, once it is admitted."""
         self._admit(self._method, call.metadata)
-        message = await self._arrivals.next_message(context)
+        message = await _message(context, self._arrivals)
         if message is grpc.aio.EOF:
             raise MessageMissing
         read = self.read(message)
@@ -157,7 +158,7 @@ class _Beginning:
         return read
 
     async def _end(self, context: Any) -> None:
-        if await self._arrivals.next_message(context) is not grpc.aio.EOF:
+        if await _message(context, self._arrivals) is not grpc.aio.EOF:
             raise MessageSurplus
 
     def read(self, message: bytes) -> Any:
@@ -168,6 +169,13 @@ class _Beginning:
             raise RequestUnreadable from None
         refuse_unknown_numbers(read)
         return read
+
+
+async def _message(context: Any, limit: TimeLimit) -> Any:
+    try:
+        return await limit.of(context.read())
+    except TimeoutError:
+        raise TooSlow("The message did not arrive in time.") from None
 
 
 def _unary(begin: _Beginning, answer: Handler) -> Handler:
@@ -198,9 +206,9 @@ def _stream(begin: _Beginning, answer: Handler) -> Handler:
     return wrapped
 
 
-def _conversation(begin: _Beginning, answer: Handler, questions: Arrivals) -> Handler:
+def _conversation(begin: _Beginning, answer: Handler, questions: TimeLimit) -> Handler:
     async def messages(context: Any) -> AsyncIterator[Any]:
-        while (message := await questions.next_message(context)) is not grpc.aio.EOF:
+        while (message := await _message(context, questions)) is not grpc.aio.EOF:
             yield begin.read(message)
 
     async def wrapped(_: Any, context: Any) -> AsyncIterator[Any]:

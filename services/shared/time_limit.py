@@ -1,11 +1,12 @@
-"""How long a server waits for a message: so many seconds, counted from when it began to wait. One
-timer serves all calls, because one each would cost more than to read the message."""
+"""A limit of time for awaits that happen thousands of times a second, each of the same length. One
+timer serves them all: asyncio.timeout, which has one each, costs more than most of them."""
 
 import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
-from services.shared.errors import TooSlow
+Result = TypeVar("Result")
 
 
 class _Wait:
@@ -13,13 +14,13 @@ class _Wait:
 
     def __init__(self, until: float, task: asyncio.Task[Any]) -> None:
         self.until = until
-        # None once the message is there.
+        # None once the wait is over.
         self.task: asyncio.Task[Any] | None = task
         self.is_late = False
 
 
-class Arrivals:
-    """The messages that the calls of one event loop wait for, each for the same time."""
+class TimeLimit:
+    """So many seconds for each of the awaits of one event loop."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -27,21 +28,22 @@ class Arrivals:
         self._waits: deque[_Wait] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def next_message(self, context: Any) -> Any:
-        """The bytes of the call's next message; EOF where there is none. Raises TooSlow."""
+    async def of(self, awaitable: Awaitable[Result]) -> Result:
+        """The awaitable's result. Raises TimeoutError where it does not come in time, and whatever
+        the awaitable raises; to be awaited within a task."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is None:
-            raise RuntimeError("a message is read within a task")
+            raise RuntimeError("a limit of time is for awaits within a task")
         wait = _Wait(loop.time() + self._seconds, task)
         self._waits.append(wait)
         if self._timer is None:
             self._timer = loop.call_at(wait.until, self._end_late, loop)
         try:
-            return await context.read()
+            return await awaitable
         except asyncio.CancelledError:
-            # The call itself may have been cancelled, too.
+            # Somebody else may have cancelled the task, too.
             if wait.is_late and not task.uncancel():
-                raise TooSlow("The message did not arrive in time.") from None
+                raise TimeoutError from None
             raise
         finally:
             wait.task = None
