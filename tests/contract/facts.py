@@ -39,8 +39,12 @@ class Case:
     other_currency: str
     # An error answer with this machine-readable code.
     error: Callable[[str], Json]
-    # Where the object has its id, and what the provider puts around it.
+    # Where the object has its id, its status, its currency and our key; and what the provider puts
+    # around it.
     id_field: str = "id"
+    status_field: str = "status"
+    currency_field: str = "currency"
+    key_field: str = "reference"
     wrap: Callable[[Json], Json] = lambda bare: bare
     # The same where the provider is asked for all that have our reference.
     wrap_found: Callable[[Json], Json] | None = None

@@ -90,11 +90,11 @@ def spoilt(case: Case, operation: Operation) -> dict[str, dict[str, Any]]:
     """Success answers with one thing wrong each."""
     good, amount, name = case.success(operation), case.amount_field, case.id_field
     flaws: dict[str, dict[str, Any]] = {
-        "unknown status": {"status": "zebra"},
-        "no status": {"status": None},
+        "unknown status": {case.status_field: "zebra"},
+        "no status": {case.status_field: None},
         "no id": {name: ""},
-        "wrong currency": {"currency": case.other_currency},
-        "unknown currency": {"currency": "ZZZ"},
+        "wrong currency": {case.currency_field: case.other_currency},
+        "unknown currency": {case.currency_field: "ZZZ"},
         "amount plus one": {amount: good[amount] + 1},
         "amount minus one": {amount: good[amount] - 1},
         "negative amount": {amount: -good[amount]},
@@ -102,7 +102,7 @@ def spoilt(case: Case, operation: Operation) -> dict[str, dict[str, Any]]:
         "amount as text": {amount: str(good[amount])},
         "amount true": {amount: True},
         "no amount": {amount: None},
-        "another key": {"reference": "other", "metadata": {"operation_key": "other"}},
+        "another key": {case.key_field: "other", "metadata": {"operation_key": "other"}},
         "half a surrogate pair": {name: "\ud800"},
         "huge id": {name: "x" * 1000},
     }
@@ -248,7 +248,7 @@ async def test_secrets_reach_no_log_no_result_and_no_repr(
             {
                 **case.answer(case.success(operation), request),
                 "error": {"type": "card_error", "code": "amount_invalid", "message": credential},
-                "status": credential,
+                case.status_field: credential,
             },
             status=status,
             headers={"request-id": credential},

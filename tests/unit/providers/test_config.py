@@ -9,16 +9,18 @@ from services.providers.adapters import ADAPTERS
 from services.providers.assembly import assemble
 from services.providers.config import Config
 from services.shared.errors import CannotStart
+from tests.contract.cases import FACTS
 from tests.contract.lab import LIVE, SECRETS, provider_environment
 from tests.corridors import live_corridors, one_corridor
 
 SIMULATOR = "http://127.0.0.1:7000"
+# In place of each live key, one that moves no money.
 TEST = {
-    "STRIPE_API_KEY": "rk_test_1",
-    "FLUTTERWAVE_API_KEY": "FLWSECK_TEST-1-X",
-    "PAYSTACK_API_KEY": "sk_test_2",
-    "PAYSTACK_WEBHOOK_SECRETS": "sk_test_2",
-}
+    name: facts.sandbox[name]
+    for facts in FACTS.values()
+    for name in facts.live
+    if not name.endswith("_BASE_URL")
+} | {"STRIPE_API_KEY": "rk_test_1"}
 
 VARIABLES = [name for name in ADAPTERS for name in ADAPTERS[name].settings.model_fields]
 ADDRESSES = [name.upper() for name in VARIABLES if name.endswith("_base_url")]
@@ -32,7 +34,7 @@ def load(**changes: str) -> Any:
 def live(tmp_path: Path) -> dict[str, str]:
     """The change from a sandbox, whose corridor names every offramp, to a deployment with real
     money."""
-    folder = live_corridors(tmp_path, "local_wallet", "paystack", "flutterwave")
+    folder = live_corridors(tmp_path, *(name for name in ADAPTERS if name != "stripe"))
     return LIVE | {"CORRIDORS_DIR": str(folder)}
 
 
@@ -148,8 +150,8 @@ def test_a_refusal_names_no_secret() -> None:
 @pytest.mark.parametrize(
     ("onramp", "offramp", "problem"),
     [
-        ("acme", "local_wallet", "no adapter is called acme"),
-        ("stripe", "acme", "no adapter is called acme"),
+        ("unheard_of", "local_wallet", "no adapter is called unheard_of"),
+        ("stripe", "unheard_of", "no adapter is called unheard_of"),
         ("local_wallet", "local_wallet", "local_wallet takes no collection"),
         ("stripe", "stripe", "stripe takes no payout"),
     ],
@@ -213,11 +215,11 @@ def test_a_retired_provider_is_opened_as_long_as_it_is_named(tmp_path: Path) -> 
 
     assert set(load(**environment).needed_providers()) == {"local_wallet", "stripe"}
     kept = load(**environment, RETIRED_PROVIDERS="paystack, flutterwave")
-    assert set(kept.needed_providers()) == set(ADAPTERS)
+    assert {"paystack", "flutterwave"} < set(kept.needed_providers())
     with pytest.raises(CannotStart, match=r"PAYSTACK_API_KEY: .*RETIRED_PROVIDERS names paystack"):
         load(**environment, RETIRED_PROVIDERS="paystack", PAYSTACK_API_KEY="")
-    with pytest.raises(CannotStart, match="RETIRED_PROVIDERS: no adapter is called acme"):
-        load(**environment, RETIRED_PROVIDERS="acme")
+    with pytest.raises(CannotStart, match="RETIRED_PROVIDERS: no adapter is called unheard_of"):
+        load(**environment, RETIRED_PROVIDERS="unheard_of")
 
 
 @pytest.mark.parametrize("module", ["kit", "http", "__init__", ""])
@@ -230,6 +232,6 @@ async def test_a_limit_for_a_provider_that_no_corridor_names_is_none(tmp_path: P
 
     async with assemble(load(CORRIDORS_DIR=folder, PROVIDER_RATES="paystack=5")):
         pass
-    with pytest.raises(CannotStart, match="no adapter is called acme"):
-        async with assemble(load(CORRIDORS_DIR=folder, PROVIDER_RATES="acme=5")):
+    with pytest.raises(CannotStart, match="no adapter is called unheard_of"):
+        async with assemble(load(CORRIDORS_DIR=folder, PROVIDER_RATES="unheard_of=5")):
             pass

@@ -111,7 +111,7 @@ async def test_a_payouts_signed_event_says_how_it_ended(stub: Any, lab: Lab) -> 
 @pytest.mark.parametrize(
     ("provider", "body", "code", "reason"),
     [
-        ("acme", b"{}", grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND"),
+        ("unheard_of", b"{}", grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND"),
         ("stripe", b"{}", grpc.StatusCode.UNAUTHENTICATED, "WEBHOOK_SIGNATURE_INVALID"),
         (
             "local_wallet",
@@ -160,7 +160,7 @@ async def test_a_refused_webhook_does_not_fail_the_others(stub: Any) -> None:
             webhooks=[
                 webhook_of("stripe", b"{}"),
                 webhook_of("local_wallet", WALLET_EVENT),
-                webhook_of("acme", b"{}"),
+                webhook_of("unheard_of", b"{}"),
             ]
         )
     )
