@@ -2,6 +2,8 @@
 
 import ast
 import copy
+import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -46,6 +48,11 @@ def _time(span: timedelta) -> str:
     )
 
 
+def _minutes(span: timedelta) -> str:
+    minutes, rest = divmod(span, timedelta(minutes=1))
+    return f"{span // timedelta(seconds=1)} seconds" if rest else f"{minutes} minutes"
+
+
 def _absent(record: Capabilities) -> str:
     if record.look_up is LookUpStrength.EVENTUAL:
         return f"all, {_time(record.look_up_lag)} after the last send"
@@ -61,6 +68,11 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
     '"absent" proves': _absent,
     "success is final after": lambda record: _time(record.success_final_after) or "at once",
     "webhooks are proved by": lambda record: WORDS[record.webhook_authentication],
+    "an unknown outcome is held after": lambda record: _minutes(record.unknown_hold_after),
+    "takes as a rule": lambda record: ", ".join(
+        f"{kind.value} {_minutes(within)}"
+        for kind, within in sorted(record.expected.items(), key=lambda item: item[0].value)
+    ),
     "an event is evidence": lambda record: "yes" if record.event_is_evidence else "no",
 }
 
@@ -209,3 +221,46 @@ def _without_docstrings(module: ast.Module) -> ast.Module:
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False):
             node.body[0] = ast.Pass()
     return bare
+
+
+def test_each_command_of_a_page_runs_tests_that_exist_with_a_variable_that_they_read() -> None:
+    command = re.compile(r"`(\w+)=\S+ \./caravel test (\w+) -- -k (\w+)`")
+    for page in sorted(PAGES.glob("*.md")):
+        for variable, ring, word in command.findall(page.read_text()):
+            found = [
+                path for path in files("test_*.py", below=(f"tests/{ring}",)) if word in path.stem
+            ]
+            assert found, at(page, 1, f"no test of {ring} is called {word}")
+            check(
+                at(page, 1, f"{path.name} does not read {variable}")
+                for path in found
+                if f'"{variable}"' not in path.read_text()
+            )
+
+
+def test_each_variable_of_a_page_is_one_of_the_code() -> None:
+    known = {field.upper() for name in ADAPTERS for field, _ in _fields(name)}
+    prefixes = tuple(f"{name.upper()}_" for name in ADAPTERS)
+    check(
+        at(page, number, f"{word} is no variable")
+        for page in sorted(PAGES.glob("*.md"))
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        for word in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", line)
+        if word.startswith(prefixes) and not word.endswith("_LIVE_SANDBOX_KEY")
+        if word not in known
+    )
+
+
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_a_page_has_each_word_by_which_its_adapter_decides(name: str) -> None:
+    package = f"services.providers.adapters.{name}"
+    has_tables = importlib.util.find_spec(f"{package}.translate")
+    tables = importlib.import_module(f"{package}.{'translate' if has_tables else 'client'}")
+    words = {*getattr(tables, "STATUSES", ())}
+    words |= {one for one in getattr(tables, "DEFINITIVE_REFUSALS", ()) if isinstance(one, str)}
+    page = PAGES / f"{name}.md"
+    check(
+        at(page, 1, f"say what `{word}` comes to")
+        for word in sorted(words)
+        if f"`{word}`" not in page.read_text()
+    )
