@@ -33,7 +33,7 @@ from services.providers.adapters import ADAPTERS
 from services.providers.config import Config
 from services.shared.clock import SystemClock
 config = Config.load(os.environ)
-adapters = {name: adapter(config, None, SystemClock()) for name, adapter in ADAPTERS.items()}
+adapters = {name: one.open(config, None, SystemClock()) for name, one in ADAPTERS.items()}
 raise RuntimeError(config, adapters, vars(config), [vars(one) for one in adapters.values()])
 """
 
