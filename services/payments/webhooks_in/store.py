@@ -19,22 +19,26 @@ from services.shared.rollback import repeated
 # planner would look through the index of all that is pending.
 STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')"
 # Inserted in order, so that two batches with the same events wait and do not deadlock. An event
-# that says of an attempt what is on record already is kept, and needs nobody's attention. Where a
-# provider names its events by what they say, a success after a return has a name that is known: it
-# is kept once more for each version of the payment whose record it stands against.
+# that repeats what is on record is kept, and needs nobody's attention, unless an event that says
+# the contrary is still open. Where a provider names its events by what they say, a success after a
+# return has a name that is known: it is kept once more for each version of the payment.
 _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (
-        SELECT r.position, r.provider, r.event_type, r.step, r.answer, r.body,
-               r.keep_unmatched, p.merchant_id, p.id, r.payment_id,
-               CASE WHEN r.answer->>'outcome' = 'SUCCEEDED' AND a.state IN ('FAILED', 'REVERSED')
-                     AND a.failure_code IS DISTINCT FROM :succeeded_late AND EXISTS (
+        SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
+               r.keep_unmatched, p.merchant_id, p.id, r.payment_id, p.version,
+               r.answer->>'outcome' = 'SUCCEEDED' AND coalesce(a.state = 'SUCCEEDED', false)
+               AS repeats,
+               r.answer->>'outcome' = 'SUCCEEDED' AND CASE a.state
+                    WHEN 'SUCCEEDED' THEN EXISTS (
                         SELECT FROM webhook_inbox w
-                         WHERE w.provider = r.provider AND w.event_id = r.event_id
-                           AND w.state IN ('APPLIED', 'IGNORED'))
-                    THEN r.event_id || '#' || p.version ELSE r.event_id END AS event_id,
-               a.state IS NOT DISTINCT FROM 'SUCCEEDED' AND r.answer->>'outcome' = 'SUCCEEDED'
-               AS told_before
+                         WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
+                           AND w.state = 'PENDING' AND w.answer->>'key' = a.key
+                           AND w.answer->>'outcome' = 'FAILED')
+                    WHEN 'FAILED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
+                    WHEN 'REVERSED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
+                    ELSE false END
+               AS contradicts
           FROM json_to_recordset(CAST(:rows AS json))
             AS r(position integer, provider text, event_id text, payment_id uuid, event_type text,
                  step text, answer jsonb, body text, keep_unmatched boolean)
@@ -42,20 +46,29 @@ _RECEIVE = text(
           LEFT JOIN attempts a
             ON a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.step = r.step
            AND a.provider = r.provider AND a.key = r.answer->>'key'
+    ), named AS MATERIALIZED (
+        SELECT arrived.*,
+               CASE WHEN contradicts AND EXISTS (
+                        SELECT FROM webhook_inbox w
+                         WHERE w.provider = arrived.provider AND w.event_id = arrived.event_id
+                           AND w.state IN ('APPLIED', 'IGNORED'))
+                    THEN event_id || '#' || version ELSE event_id END AS kept_as
+          FROM arrived
     ), kept AS (
         INSERT INTO webhook_inbox
                (provider, event_id, merchant_id, payment_id, event_type, step, answer, body, state)
-        SELECT provider, event_id, merchant_id, payment_id, event_type, step, answer,
+        SELECT provider, kept_as, merchant_id, payment_id, event_type, step, answer,
                decode(body, 'hex'),
-               CASE WHEN id IS NULL THEN 'UNMATCHED' WHEN told_before THEN 'IGNORED'
+               CASE WHEN id IS NULL THEN 'UNMATCHED' WHEN repeats AND NOT contradicts THEN 'IGNORED'
                     ELSE 'PENDING' END
-          FROM arrived WHERE id IS NOT NULL OR keep_unmatched
-         ORDER BY provider, event_id
+          FROM named WHERE id IS NOT NULL OR keep_unmatched
+         ORDER BY provider, kept_as
         ON CONFLICT DO NOTHING
         RETURNING provider, event_id, state
     )
-    SELECT position, merchant_id, id, kept.state
-      FROM arrived LEFT JOIN kept USING (provider, event_id)
+    SELECT named.position, named.merchant_id, named.id, kept.state
+      FROM named LEFT JOIN kept
+        ON kept.provider = named.provider AND kept.event_id = named.kept_as
     """
 )
 # A worker that holds a payment now sees `nudged` when it lets go, and looks again at once. Whoever

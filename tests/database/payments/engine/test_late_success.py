@@ -99,16 +99,22 @@ async def _now(engine: AsyncEngine, payment: Payment) -> Payment:
 
 
 async def _tell(
-    engine: AsyncEngine, payment: Payment, step: Step, number: int, event_id: str = ""
+    engine: AsyncEngine,
+    payment: Payment,
+    step: Step,
+    number: int,
+    *,
+    event_id: str = "",
+    outcome: Outcome = Outcome.SUCCEEDED,
 ) -> Receipt:
-    """A signed event says that this attempt has succeeded."""
+    """A signed event says that this attempt has succeeded, or how else it has ended."""
     key = f"{payment.transaction_id}-{step}-{number}"
     provider, event_id = PROVIDERS[step], event_id or uuid4().hex
-    answer = Answer(outcome=Outcome.SUCCEEDED, event_id=event_id, key=key, signed=True)
+    answer = Answer(outcome=outcome, event_id=event_id, key=key, signed=True)
     event = ProviderEvent(
         provider=provider,
         event_id=event_id,
-        event_type="succeeded",
+        event_type=outcome,
         transaction_id=payment.transaction_id,
         step=step,
         answer=answer,
@@ -229,8 +235,8 @@ async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held
     payment = new.payment
     await PostgresPayments(engine).create([new])
     await _turn(engine, {})
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.ACCEPTED
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     async with PostgresWork(engine).begin() as transaction:
         work = await transaction.claim_one(payment.merchant_id, payment.id)
         await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
@@ -238,11 +244,11 @@ async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held
     assert (await _now(engine, payment)).state is State.RETURNED
 
     # It repeats what was true before the return: the provider says so, and nothing changes.
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.ACCEPTED
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     await _turn(engine, {(Step.PAYOUT, 1): REFUSED})
     assert (await _now(engine, payment)).hold_reason is None
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     await _holds(engine)
 
 
@@ -253,18 +259,43 @@ async def test_a_payout_that_is_paid_again_after_its_return_is_held_and_on_suspe
     payment = new.payment
     await PostgresPayments(engine).create([new])
     await _turn(engine, {})
-    await _tell(engine, payment, Step.PAYOUT, 1, "paid")
+    await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid")
     async with PostgresWork(engine).begin() as transaction:
         work = await transaction.claim_one(payment.merchant_id, payment.id)
         await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
         await transaction.commit()
 
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.ACCEPTED
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
     await _turn(engine, {(Step.PAYOUT, 1): SUCCEEDED})
 
     held = await _now(engine, payment)
     assert (held.state, held.hold_reason) == (State.RETURNED, "late_success")
-    assert await _tell(engine, payment, Step.PAYOUT, 1, "paid") is Receipt.DUPLICATE
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
+    await _holds(engine)
+
+
+@pytest.mark.parametrize("event_id", ["paid", "paid-again"])
+async def test_a_success_that_comes_while_a_return_is_looked_into_is_not_lost(
+    engine: AsyncEngine, event_id: str
+) -> None:
+    """The look-up saw the return and not yet the second success."""
+    new = make_new_payment()
+    payment = new.payment
+    await PostgresPayments(engine).create([new])
+    await _turn(engine, {})
+    await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid")
+    await _tell(engine, payment, Step.PAYOUT, 1, event_id="returned", outcome=Outcome.FAILED)
+    work, call = await _claim(engine)
+    assert call is Call.LOOK_UP
+
+    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id=event_id) is Receipt.ACCEPTED
+    async with PostgresWork(engine).begin() as transaction:
+        await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
+        await transaction.commit()
+    assert (await _now(engine, payment)).state is State.RETURNED
+
+    await _turn(engine, {(Step.PAYOUT, 1): SUCCEEDED})
+    assert (await _now(engine, payment)).hold_reason == "late_success"
     await _holds(engine)
 
 
