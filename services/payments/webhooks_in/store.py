@@ -47,7 +47,8 @@ _RECEIVE = text(
             ON a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.step = r.step
            AND a.provider = r.provider AND a.key = r.answer->>'key'
     ), named AS MATERIALIZED (
-        SELECT arrived.*,
+        SELECT position, provider, event_type, step, answer, body, keep_unmatched, merchant_id, id,
+               payment_id, repeats, contradicts,
                CASE WHEN contradicts AND EXISTS (
                         SELECT FROM webhook_inbox w
                          WHERE w.provider = arrived.provider AND w.event_id = arrived.event_id
