@@ -3,6 +3,7 @@ stores the same rows because it has the same tables."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from deploy.local.paths import CORRIDORS
 from services.fees.domain import calculate, schedule_on
 from services.fx.ports import RateSource
 from services.fx.sources import EcbSource, SyntheticSource
+from services.fx.sources.kit import Handed
 from services.payments.model import quote
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridor, load_corridors
@@ -22,7 +24,14 @@ AMOUNTS = ("2.00", "99.99", "100.00", "1234.56", "10000.00")
 @pytest.fixture(scope="module")
 async def sources() -> dict[str, RateSource]:
     """The mesh's own sources of rates."""
-    ecb, synthetic = EcbSource(SystemClock()), SyntheticSource(SystemClock())
+    nothing: Any = None
+    handed = Handed(
+        clock=SystemClock(),
+        http=nothing,
+        settings=nothing,
+        base_currencies=frozenset({"USD"}),
+    )
+    ecb, synthetic = EcbSource(handed), SyntheticSource(handed)
     await ecb.load()
     await synthetic.load()
     return {"ecb": ecb, "synthetic": synthetic}

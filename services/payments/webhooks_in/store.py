@@ -30,11 +30,11 @@ _RECEIVE = text(
                r.answer->>'outcome' = 'SUCCEEDED' AND coalesce(a.state = 'SUCCEEDED', false)
                AS repeats,
                r.answer->>'outcome' = 'SUCCEEDED' AND CASE a.state
-                    WHEN 'SUCCEEDED' THEN EXISTS (
-                        SELECT FROM webhook_inbox w
+                    WHEN 'SUCCEEDED' THEN coalesce((
+                        SELECT true FROM webhook_inbox w
                          WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
                            AND w.state = 'PENDING' AND w.answer->>'key' = a.key
-                           AND w.answer->>'outcome' = 'FAILED')
+                           AND w.answer->>'outcome' = 'FAILED' LIMIT 1), false)
                     WHEN 'FAILED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
                     WHEN 'REVERSED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
                     ELSE false END
@@ -49,10 +49,9 @@ _RECEIVE = text(
     ), named AS MATERIALIZED (
         SELECT position, provider, event_type, step, answer, body, keep_unmatched, merchant_id, id,
                payment_id, repeats, contradicts,
-               CASE WHEN contradicts AND EXISTS (
-                        SELECT FROM webhook_inbox w
-                         WHERE w.provider = arrived.provider AND w.event_id = arrived.event_id
-                           AND w.state IN ('APPLIED', 'IGNORED'))
+               CASE WHEN contradicts AND (
+                        SELECT w.state IN ('APPLIED', 'IGNORED') FROM webhook_inbox w
+                         WHERE w.provider = arrived.provider AND w.event_id = arrived.event_id)
                     THEN event_id || '#' || version ELSE event_id END AS kept_as
           FROM arrived
     ), kept AS (

@@ -14,7 +14,7 @@ from services.shared.money import exponent
 
 CENT = Decimal("0.01")
 RATE_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
-SYNTHETIC = ROOT / "services" / "fx" / "synthetic_rates.toml"
+SYNTHETIC = ROOT / "services" / "fx" / "sources" / "synthetic_rates.toml"
 
 
 class Refused(Exception):

@@ -61,7 +61,7 @@ _LIST = text(
           FROM outbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
         UNION ALL
         SELECT 'UNREADABLE', u.table_name || ' ' || u.row_key, u.payment_id, 'row_unreadable',
-               0, u.error, u.found_at, NULL, NULL, u.table_name, u.row_key, u.column_name
+               0, u.error, {shown("u.found_at")}, NULL, NULL, u.table_name, u.row_key, u.column_name
           FROM unreadable_rows u
          WHERE u.state = 'OPEN' AND (u.merchant_id IS NULL OR u.merchant_id = :merchant_id)
            -- One look at a key for each entry, of which there are few.
