@@ -240,7 +240,7 @@ async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
 
 
 async def run_verify(config: AuditSettings) -> tuple[str, bool]:
-    """What an audit of everything finds, as a person reads it, and whether everything holds."""
+    """The findings of an audit of everything, as a person reads them, and whether all hold."""
     async with assemble_audit(config) as audit:
         return await verify(audit)
 

@@ -45,7 +45,7 @@ ACCOUNTS = (
     r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
     rf"|revenue:(fees|fx):{SOURCE_CURRENCY}|fx:(position|rounding):[A-Z]{{3}})$"
 )
-# Whoever holds it audits; any number that is no other lock's in this database.
+# The worker that holds it audits; any number that is no other lock's in this database.
 LOCK = 7251990001
 _UNBOUNDED: Mapping[str, Any] = {}
 _START = ("", "")
@@ -146,7 +146,7 @@ class PostgresAudit:
         return found
 
     async def accounts(self) -> Accounts:
-        """What the accounts of providers consist of."""
+        """The parts of the accounts of providers."""
         async with self._snapshot() as connection:
             return Accounts(
                 flows=await figures.read_flows(connection),
@@ -209,7 +209,7 @@ class PostgresAudit:
         asking = connection.execute(counted, {**needed, **bounds})
         found, failure = await _apart(connection, asking, None)
         if found is None:
-            # Whatever it would have said, it is not known to hold.
+            # It did not answer, so it is not known to hold.
             return Finding(invariant=invariant, violations=1, examples=(f"not known: {failure}",))
         row = found.one()
         return Finding(

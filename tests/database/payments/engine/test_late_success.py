@@ -227,10 +227,8 @@ async def test_a_payout_that_was_taken_late_is_watched_although_another_was_trie
     await _holds(engine)
 
 
-async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held_once(
-    engine: AsyncEngine,
-) -> None:
-    """Some providers name an event by what it says, so that the second success is no other one."""
+async def _returned(engine: AsyncEngine) -> Payment:
+    """A payment whose payout was paid, as an event said as well, and has come back."""
     new = make_new_payment()
     payment = new.payment
     await PostgresPayments(engine).create([new])
@@ -242,6 +240,14 @@ async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held
         await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
         await transaction.commit()
     assert (await _now(engine, payment)).state is State.RETURNED
+    return payment
+
+
+async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held_once(
+    engine: AsyncEngine,
+) -> None:
+    """Some providers name an event by what it says, so that the second success is no other one."""
+    payment = await _returned(engine)
 
     # It repeats what was true before the return: the provider says so, and nothing changes.
     assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
@@ -255,15 +261,7 @@ async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held
 async def test_a_payout_that_is_paid_again_after_its_return_is_held_and_on_suspense(
     engine: AsyncEngine,
 ) -> None:
-    new = make_new_payment()
-    payment = new.payment
-    await PostgresPayments(engine).create([new])
-    await _turn(engine, {})
-    await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid")
-    async with PostgresWork(engine).begin() as transaction:
-        work = await transaction.claim_one(payment.merchant_id, payment.id)
-        await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
-        await transaction.commit()
+    payment = await _returned(engine)
 
     assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
     await _turn(engine, {(Step.PAYOUT, 1): SUCCEEDED})
