@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
-from services.payments.engine.decisions.facts import Plan, Work
+from services.payments.engine.decisions.facts import InboxEvent, Plan, Work
 from services.payments.model.attempt import (
     Answer,
     Attempt,
     AttemptState,
     Capabilities,
     LookUp,
+    Outcome,
     Step,
     intend,
 )
@@ -137,8 +138,18 @@ def make_work(state: State, attempt_state: AttemptState | None = None, **changes
     payment = make_payment(state=state, version=5)
     step = STEP_OF_STATE.get(state, Step.PAYOUT)
     attempt = make_attempt(payment, step, attempt_state) if attempt_state else None
-    work = Work(payment=payment, attempt=attempt, news=(), lease_token=7, claimed_at=NOW)
+    work = Work(payment=payment, attempt=attempt, inbox=(), lease_token=7, claimed_at=NOW)
     return replace(work, **changes)
+
+
+def make_event(
+    attempt: Attempt, outcome: Outcome = Outcome.PENDING, event_id: str = "evt_1", **changes: Any
+) -> InboxEvent:
+    """An event of the provider about the attempt."""
+    answer = Answer(outcome=outcome, event_id=event_id, **{"key": attempt.key, **changes})
+    return InboxEvent(
+        provider=attempt.provider, event_id=event_id, step=attempt.step, answer=answer
+    )
 
 
 def asked_about_payouts(decider: Decider, plan: Plan, answer: Answer) -> Plan:

@@ -244,7 +244,7 @@ class SweptTransaction(Swept):
         self._claims = True
         due = [(STEP_OF_STATE.get(work.payment.state, ""), work) for work in claimed]
         begins = [(step, work.payment.reference) for step, work in due if _begins(work)]
-        received = [work for work in claimed if any(news.step == "payout" for news in work.news)]
+        received = [work for work in claimed if any(event.step == "payout" for event in work.inbox)]
         await self._failpoints.hit("W1", *begins)
         await self._failpoints.hit("H3", *(("inbox", work.payment.reference) for work in received))
         return claimed
@@ -277,7 +277,7 @@ class SweptTransaction(Swept):
         await self._hit_each("W5b", self._answered)
         if self._claims:
             self._intended = [c for c in changes if c.attempt and c.keeps_lease]
-            received = [("inbox", c.payment.reference) for c in changes if c.closed_news]
+            received = [("inbox", c.payment.reference) for c in changes if c.closed_events]
             await self._failpoints.hit("H4", *received)
         return written
 

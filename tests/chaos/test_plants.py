@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.child import Spec
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
-from services.payments.engine.decisions.ways_back import refund_on_request
+from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.engine.store import work, writing
 from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.mesh import providers as clients

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.payments.base.errors import describe
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Plan, Work
-from services.payments.engine.isolation import deaf, plan_apart
+from services.payments.engine.isolation import plan_apart, without_events
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.engine.quarantine import Lease, StepFailure
 from services.payments.engine.reporting import report_failures
@@ -49,7 +49,7 @@ class Claims:
         self._careful = True
         self._look_at_failed_at = 0.0
         # Suspected, and not looked at because the database went away.
-        self._unjudged: list[Lease] = []
+        self._unread: list[Lease] = []
 
     def be_careful(self) -> None:
         """Has the next batch counted before it is looked at, because the last one broke."""
@@ -61,8 +61,8 @@ class Claims:
         Raises Unavailable, and whatever broke a batch; after be_careful() it is found out whose
         fault it was.
         """
-        if self._unjudged:
-            await self._forgive()
+        if self._unread:
+            await self._release_unread()
         if self._careful:
             plans, claimed = await self._claim_carefully(limit, failed_before=False)
             self._careful = claimed == limit
@@ -94,7 +94,7 @@ class Claims:
     async def _claim_carefully(self, limit: int, *, failed_before: bool) -> Claimed:
         """Claims with the failure counted first, so that whoever dies of one has counted it."""
         async with self._store.begin() as transaction:
-            leases = await transaction.suspect(
+            leases = await transaction.claim_counted(
                 self._owner,
                 limit=limit,
                 lease_seconds=self._lease_seconds,
@@ -106,19 +106,19 @@ class Claims:
         try:
             return await self._take_up(leases), len(leases)
         except Unavailable:
-            self._unjudged.extend(leases)
+            self._unread.extend(leases)
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             get_logger().exception("claim_failed", size=len(leases))
             return await self._set_apart(leases, error), len(leases)
 
-    async def _take_up(self, leases: Sequence[Lease], unheard: str = "") -> Sequence[Plan]:
+    async def _take_up(self, leases: Sequence[Lease], blamed: str = "") -> Sequence[Plan]:
         """Plans suspected payments; without what was heard, where that is blamed."""
         async with self._store.begin() as transaction:
             work = await transaction.take_up(leases)
-            if unheard:
-                work, failures = deaf(work, unheard)
-                await transaction.fail_news(failures)
+            if blamed:
+                work, failures = without_events(work, blamed)
+                await transaction.fail_events(failures)
             plans = await self._plan(transaction, work)
             await transaction.commit()
         _report_unreadable(transaction)
@@ -128,14 +128,14 @@ class Claims:
         """A batch that broke is taken one by one; a payment that breaks by itself has failed."""
         if len(leases) > 1:
             async with self._store.begin() as transaction:
-                await transaction.let_go(leases, acquitted=False)
+                await transaction.release(leases, uncounted=False)
                 await transaction.commit()
             self._look_at_failed_at = 0.0
             return ()
         try:
-            return await self._take_up(leases, unheard=describe(error))
+            return await self._take_up(leases, blamed=describe(error))
         except Unavailable:
-            self._unjudged.extend(leases)
+            self._unread.extend(leases)
             raise
         except Exception as alone:  # noqa: BLE001 - whatever it is, it is counted
             failures = [StepFailure(lease=lease, error=describe(alone)) for lease in leases]
@@ -145,18 +145,18 @@ class Claims:
             report_failures(1, held)
             return ()
 
-    async def _forgive(self) -> None:
+    async def _release_unread(self) -> None:
         """Takes back what was counted while the database was away, which is nobody's failure."""
         async with self._store.begin() as transaction:
-            await transaction.let_go(self._unjudged, acquitted=True)
+            await transaction.release(self._unread, uncounted=True)
             await transaction.commit()
-        self._unjudged.clear()
+        self._unread.clear()
 
     async def _plan(self, transaction: WorkTransaction, work: Sequence[Work]) -> Sequence[Plan]:
         """Plans each, and writes what is planned and what broke down."""
         planned = plan_apart(self._decider, work)
         held = await transaction.fail(planned.failures)
-        await transaction.fail_news(planned.news_failures)
+        await transaction.fail_events(planned.event_failures)
         await transaction.write(
             [plan.change for plan in planned.plans if not plan.change.is_nothing]
         )

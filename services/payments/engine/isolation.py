@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from services.payments.base.errors import describe
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import News, Plan, Work
-from services.payments.engine.quarantine import Lease, NewsFailure, StepFailure
+from services.payments.engine.decisions.facts import InboxEvent, Plan, Work
+from services.payments.engine.quarantine import EventFailure, Lease, StepFailure
 from services.shared.errors import Unavailable
 from services.shared.log import get_logger
 
@@ -18,7 +18,7 @@ class Planned:
 
     plans: list[Plan] = field(default_factory=list)
     failures: list[StepFailure] = field(default_factory=list)
-    news_failures: list[NewsFailure] = field(default_factory=list)
+    event_failures: list[EventFailure] = field(default_factory=list)
 
 
 def plan_apart(decider: Decider, claimed: Sequence[Work]) -> Planned:
@@ -54,30 +54,30 @@ def lease_of(work: Work) -> Lease:
     )
 
 
-def deaf(work: Sequence[Work], error: str) -> tuple[list[Work], list[NewsFailure]]:
+def without_events(work: Sequence[Work], error: str) -> tuple[list[Work], list[EventFailure]]:
     """The same work without what was heard, which is blamed for the error."""
-    failures = [_blame(news, error) for item in work for news in item.news]
-    return [replace(item, news=()) for item in work], failures
+    failures = [_blame(event, error) for item in work for event in item.inbox]
+    return [replace(item, inbox=()) for item in work], failures
 
 
 def _plan(decider: Decider, work: Work, planned: Planned) -> Plan:
     try:
         return decider.plan(work)
     except Exception:
-        if not work.news:
+        if not work.inbox:
             raise
     # Planning is pure, so it is tried without what was heard, and then with one more at a time.
-    plan = decider.plan(replace(work, news=()))
-    heard: tuple[News, ...] = ()
-    for news in work.news:
+    plan = decider.plan(replace(work, inbox=()))
+    used: tuple[InboxEvent, ...] = ()
+    for event in work.inbox:
         try:
-            plan = decider.plan(replace(work, news=(*heard, news)))
-            heard = (*heard, news)
+            plan = decider.plan(replace(work, inbox=(*used, event)))
+            used = (*used, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, the payment goes on
-            get_logger().exception("event_failed", provider=news.provider, event_id=news.event_id)
-            planned.news_failures.append(_blame(news, describe(error)))
+            get_logger().exception("event_failed", provider=event.provider, event_id=event.event_id)
+            planned.event_failures.append(_blame(event, describe(error)))
     return plan
 
 
-def _blame(news: News, error: str) -> NewsFailure:
-    return NewsFailure(provider=news.provider, event_id=news.event_id, error=error)
+def _blame(event: InboxEvent, error: str) -> EventFailure:
+    return EventFailure(provider=event.provider, event_id=event.event_id, error=error)

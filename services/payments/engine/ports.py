@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.engine.decisions.facts import Change, Work
-from services.payments.engine.quarantine import Lease, NewsFailure, StepFailure
+from services.payments.engine.quarantine import EventFailure, Lease, StepFailure
 from services.payments.model.payment import Payment
 
 
@@ -34,7 +34,7 @@ class WorkTransaction(Protocol):
         """
         ...
 
-    async def suspect(
+    async def claim_counted(
         self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
     ) -> Sequence[Lease]:
         """Claims, and counts a failure against each, to be committed before it is read.
@@ -47,7 +47,7 @@ class WorkTransaction(Protocol):
         """The work of suspected payments; with this transaction, the suspicion is taken back."""
         ...
 
-    async def let_go(self, leases: Sequence[Lease], *, acquitted: bool) -> None:
+    async def release(self, leases: Sequence[Lease], *, uncounted: bool) -> None:
         """Ends the leases of suspected payments, which are due at once; keeps the count or not."""
         ...
 
@@ -68,7 +68,7 @@ class WorkTransaction(Protocol):
         """Sets aside what has failed too often and could not be by whoever it failed."""
         ...
 
-    async def fail_news(self, failures: Sequence[NewsFailure]) -> None:
+    async def fail_events(self, failures: Sequence[EventFailure]) -> None:
         """Counts a failure against each event; what has failed too often is set aside."""
         ...
 

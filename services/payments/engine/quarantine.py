@@ -31,7 +31,7 @@ class StepFailure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewsFailure:
+class EventFailure:
     """An event of the inbox that cannot be read or applied, and why."""
 
     provider: str

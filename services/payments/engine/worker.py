@@ -34,7 +34,7 @@ RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
 CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS = 0.1, 0.05
 
 # What was asked for and came back: a provider's answer, or a rate.
-Heard = Answer | RateTrail | DomainError
+Reply = Answer | RateTrail | DomainError
 Ask = Callable[[Sequence[ProviderCall]], AsyncIterator[tuple[str, Answer]]]
 
 
@@ -73,7 +73,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._under_way = 0
         self._batches: set[asyncio.Task[None]] = set()
-        self._recorder = Batcher[tuple[Work, Heard], bool](
+        self._recorder = Batcher[tuple[Work, Reply], bool](
             self._record,
             largest_batch=RECORD_BATCH_MAX,
             parallel=2,
@@ -240,9 +240,9 @@ class Worker:
         ANSWERS.labels(provider, answer.outcome).inc()
         await self._keep(work, answer)
 
-    async def _keep(self, work: Work, heard: Heard) -> None:
+    async def _keep(self, work: Work, reply: Reply) -> None:
         try:
-            await self._recorder.submit((work, heard))
+            await self._recorder.submit((work, reply))
         except Unavailable as error:
             # The lease runs out and the payment is found again.
             get_logger().warning("record_waits", reason=str(error))
@@ -251,7 +251,7 @@ class Worker:
             await self._fail(work, error)
 
     @repeated
-    async def _record(self, answered: Sequence[tuple[Work, Heard]]) -> Sequence[bool]:
+    async def _record(self, answered: Sequence[tuple[Work, Reply]]) -> Sequence[bool]:
         """One transaction for all answers that came in together, and for the intents of what they
         make due."""
         following: list[Plan] = []
@@ -259,7 +259,7 @@ class Worker:
             now, untouched = await transaction.untouched(
                 [work for work, _ in answered], lease_seconds=self._follows_within
             )
-            changes = [self._change(work, heard, now) for work, heard in answered]
+            changes = [self._change(work, reply, now) for work, reply in answered]
             for number, (work, _) in enumerate(answered):
                 may_follow = work.payment.id in untouched and not self._stopping.is_set()
                 if may_follow and (plan := self._follow(work, changes[number])):
@@ -280,10 +280,10 @@ class Worker:
             get_logger().exception("follow_failed", transaction_id=work.payment.transaction_id)
             return None
 
-    def _change(self, work: Work, heard: Heard, now: datetime) -> Change:
-        if isinstance(heard, Answer):
-            return self._decider.settle(work, heard, now)
-        return self._decider.price(work, heard, now)
+    def _change(self, work: Work, reply: Reply, now: datetime) -> Change:
+        if isinstance(reply, Answer):
+            return self._decider.settle(work, reply, now)
+        return self._decider.price(work, reply, now)
 
     def _count(self, difference: int) -> None:
         self._under_way += difference

@@ -2,8 +2,8 @@
 decided at once; the worker carries out the rest."""
 
 from services.payments.engine.decisions.facts import Change, Work
-from services.payments.engine.decisions.ways_back import (
-    call_off,
+from services.payments.engine.decisions.returns_and_refunds import (
+    cancel_or_expire,
     is_untouched,
     may_be_refunded,
     refund_on_request,
@@ -62,4 +62,4 @@ def _cancelling(work: Work) -> Change | None:
         return None
     if work.payment.state in (State.FUNDED, State.CONVERTED):
         return refund_on_request(work, None)
-    return call_off(work) if is_untouched(work) else None
+    return cancel_or_expire(work) if is_untouched(work) else None

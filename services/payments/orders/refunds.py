@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.payments.base.idempotency import Created, IdempotencyKeyReused, StoredAnswer
 from services.payments.base.view import Encode
-from services.payments.engine.decisions.ways_back import refund_on_request
+from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.written import written
 from services.payments.model.payment import read_transaction_id

@@ -4,7 +4,7 @@ near it, and which invariants must notice it."""
 from collections.abc import Sequence
 
 from tests.chaos import schedule
-from tests.chaos.planted import hearing, refunding, sending, writing
+from tests.chaos.planted import refunding, sending, webhooks, writing
 from tests.chaos.planted.plant import Patches, Plant
 
 WORKER_KILLS = {"kill worker-1": 8.0, "kill worker-2": 8.0}
@@ -63,7 +63,7 @@ PLANTS: Sequence[Plant] = (
         name="answered_before_kept",
         words="A webhook is answered with 2xx first and kept afterwards.",
         expected=frozenset({"IW"}),
-        alter=hearing.answered_before_kept,
+        alter=webhooks.answered_before_kept,
         faults={"kill_postgresql": 5.0, **PAYMENTS_KILLS},
     ),
     Plant(
@@ -122,7 +122,7 @@ PLANTS: Sequence[Plant] = (
         name="delivered_before_sent",
         words="An event for a merchant is marked as delivered, and then sent once.",
         expected=frozenset({"I14"}),
-        alter=hearing.delivered_before_sent,
+        alter=webhooks.delivered_before_sent,
     ),
     Plant(
         number=12,
@@ -162,7 +162,7 @@ PLANTS: Sequence[Plant] = (
         name="empty_secret_accepted",
         words="A webhook secret may be empty, and then nothing is verified.",
         expected=frozenset({"IW"}),
-        alter=hearing.empty_secret_accepted,
+        alter=webhooks.empty_secret_accepted,
     ),
     Plant(
         number=17,
@@ -170,7 +170,7 @@ PLANTS: Sequence[Plant] = (
         words="Money that moved for a payment which nobody knows stands on no list.",
         expected=frozenset({"IW"}),
         shown_by="an orphan that is IGNORED",
-        alter=hearing.orphans_ignored,
+        alter=webhooks.orphans_ignored,
     ),
     Plant(
         number=18,

@@ -1,5 +1,5 @@
 """A planted bug: what it does, how it gets into a mesh, and which invariants must notice it. The
-bugs themselves are in sending, writing, deciding and hearing; all of them in catalogue."""
+bugs themselves are in sending, writing, deciding and webhooks; all of them in catalogue."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from services.payments.engine.decisions import before_refund, ways_back
+from services.payments.engine.decisions import before_refund, returns_and_refunds
 from services.payments.engine.decisions.facts import Plan, Work
 from services.payments.engine.store import work
 from services.payments.model.attempt import AttemptState, Capabilities
@@ -23,7 +23,7 @@ def refund_beside_unknown_payout(patches: Patches) -> None:
     def ask_nobody(plan: Plan, _: Mapping[str, Capabilities]) -> Plan:
         return plan
 
-    original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
+    original: NextRefund = patches.put(returns_and_refunds, "_next_refund", next_refund)
     patches.put(before_refund, "ask_first", ask_nobody)
 
 
@@ -37,7 +37,7 @@ def balance_by_sum(patches: Patches) -> None:
             return attempt.number + 1
         return original(asked)
 
-    original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
+    original: NextRefund = patches.put(returns_and_refunds, "_next_refund", next_refund)
     patches.reword(work, "_LOCK", "FOR UPDATE", "")
     patches.reword(work, "_CLAIM_ONE", "AND (lease_until IS NULL OR lease_until < now())", "")
 
@@ -51,7 +51,7 @@ def busy_is_final(patches: Patches) -> None:
         except PaymentBusy:
             raise PaymentNotRefundable(status=asked.payment.status) from None
 
-    original: NextRefund = patches.put(ways_back, "_next_refund", next_refund)
+    original: NextRefund = patches.put(returns_and_refunds, "_next_refund", next_refund)
 
 
 UNBOUNDED_REFUNDS = (

@@ -19,7 +19,7 @@ from services.payments.engine.store import work, writing
 from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.model.attempt import Answer, Attempt, AttemptState
 from services.payments.orders.store import payments
-from services.payments.webhooks_out.store import outbox_writer as merchant_news
+from services.payments.webhooks_out.store import outbox_writer
 from services.shared import db
 from services.shared.db import connected
 from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches
@@ -38,7 +38,7 @@ def unguarded_write(patches: Patches) -> None:
     patches.reword(writing, "_WRITE", noted, f"{noted} {LEFT_OUT}")
     patches.reword(writing, "_WRITE", "FROM posting\n    )", f"FROM posting {LEFT_OUT})")
     columns = "event_type text, body text)"
-    patches.reword(merchant_news, "_INSERT", columns, f"{columns} {LEFT_OUT}")
+    patches.reword(outbox_writer, "_INSERT", columns, f"{columns} {LEFT_OUT}")
 
 
 def no_fencing(patches: Patches) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 
 from services.payments.engine.decisions.facts import Work
-from services.payments.engine.decisions.news import or_what_was_heard
+from services.payments.engine.decisions.inbox_events import answer_or_event
 from services.payments.engine.decisions.waiting import evidence_of, live
 from services.payments.model.attempt import (
     DENIAL,
@@ -135,7 +135,7 @@ class Case:
     def with_event(self) -> "Case":
         """The case with what an event says, where asking was of no help."""
         known = self.capabilities
-        return replace(self, answer=or_what_was_heard(self.work, self.attempt, known, self.answer))
+        return replace(self, answer=answer_or_event(self.work, self.attempt, known, self.answer))
 
     def meaning(self) -> Meaning:
         """What the answer means. A failure that proves nothing is as good as no answer."""

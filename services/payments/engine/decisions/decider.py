@@ -7,29 +7,29 @@ from datetime import datetime, timedelta
 
 from services.payments.engine.decisions import before_refund, table
 from services.payments.engine.decisions.case import Case
-from services.payments.engine.decisions.disputes import disputed, take_at_its_word
+from services.payments.engine.decisions.disputes import confirm_by_event, disputed
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
-from services.payments.engine.decisions.late_funds import price_anew
-from services.payments.engine.decisions.late_success import withdraw
-from services.payments.engine.decisions.moves import begin
-from services.payments.engine.decisions.news import (
+from services.payments.engine.decisions.inbox_events import (
     evidence,
     ignored,
     named_by_event,
     outdated,
-    takes_back,
+    reports_failure,
+)
+from services.payments.engine.decisions.late_funds import reprice
+from services.payments.engine.decisions.late_success import withdraw
+from services.payments.engine.decisions.moves import begin
+from services.payments.engine.decisions.returns_and_refunds import (
+    begin_refund,
+    cancel_or_expire,
+    is_refund_due,
+    is_untouched,
+    refund_the_rest,
 )
 from services.payments.engine.decisions.suspense import with_suspense
 from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_spent
 from services.payments.engine.decisions.waiting import hold, live, release, rest
 from services.payments.engine.decisions.watched import final_in
-from services.payments.engine.decisions.ways_back import (
-    back_to_the_payer,
-    call_off,
-    is_due_back,
-    is_untouched,
-    refund_the_rest,
-)
 from services.payments.model.attempt import (
     Answer,
     Attempt,
@@ -85,12 +85,12 @@ class Decider:
         if work.payment.hold_reason is not None:
             return self._while_held(work)
         stale = outdated(work)
-        work = replace(work, news=tuple(news for news in work.news if news not in stale))
+        work = replace(work, inbox=tuple(event for event in work.inbox if event not in stale))
         plan = before_refund.ask_first(self._next(work), self._capabilities)
         change = plan.change
         return replace(
             plan,
-            change=replace(change, closed_news=(*change.closed_news, *ignored(work, stale))),
+            change=replace(change, closed_events=(*change.closed_events, *ignored(work, stale))),
         )
 
     def _ask_about(self, work: Work) -> Plan:
@@ -99,7 +99,7 @@ class Decider:
         capabilities = self._capabilities.get(live(work).provider)
         if capabilities is None or capabilities.look_up is LookUp.NONE:
             unanswered = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
-            return rest(work, take_at_its_word(unanswered))
+            return rest(work, confirm_by_event(unanswered))
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:
@@ -127,24 +127,24 @@ class Decider:
             return self._ask_late(work, late)
         if payment.state is State.COMPLETED or payment.state in ENDED:
             return self._watch_over(work)
-        if is_due_back(work):
+        if is_refund_due(work):
             return rest(work, refund_the_rest(work))
         if payment.state is State.RETURNED:
             # What becomes of the money is for the merchant to say, until the deadline.
-            return rest(work, release(work, closed_news=ignored(work, work.news)))
+            return rest(work, release(work, closed_events=ignored(work, work.inbox)))
         if work.payment.is_unwanted(work.claimed_at) and is_untouched(work):
-            return rest(work, call_off(work))
+            return rest(work, cancel_or_expire(work))
         return self._forward(work)
 
     def follow(self, work: Work, change: Change) -> Plan | None:
         """The payout that is due with this change, its intent recorded in the same transaction;
         None where none is. Only for a payment that nothing else has happened to since its claim."""
         payment = change.payment
-        # What is heard and not dealt with comes first.
-        unheard = len(work.news) > len(change.closed_news)
-        if payment.state is not State.CONVERTED or change.due_in != timedelta(0) or unheard:
+        # An event that is not closed yet comes first.
+        pending = len(work.inbox) > len(change.closed_events)
+        if payment.state is not State.CONVERTED or change.due_in != timedelta(0) or pending:
             return None
-        plan = self._forward(replace(work, payment=payment, attempt=None, news=(), earlier=()))
+        plan = self._forward(replace(work, payment=payment, attempt=None, inbox=(), earlier=()))
         if plan.call is not Call.SEND:
             return None
         merged = replace(
@@ -162,7 +162,7 @@ class Decider:
         payment = work.payment
         if payment.cancel_requested_at and payment.state in (State.FUNDED, State.CONVERTED):
             cause = "cancelled_before_payout"
-            return rest(work, back_to_the_payer(release(work), actor="merchant", cause=cause))
+            return rest(work, begin_refund(release(work), actor="merchant", cause=cause))
         if payment.state is State.FUNDED:
             return _ask(work, Call.PRICE)
         if work.attempt is None:
@@ -206,13 +206,13 @@ class Decider:
         attempt = work.attempt
         capabilities = self._capabilities.get(attempt.provider) if attempt else None
         if not attempt or not capabilities or attempt.state is not AttemptState.SUCCEEDED:
-            return rest(work, release(work, closed_news=ignored(work, work.news)))
+            return rest(work, release(work, closed_events=ignored(work, work.inbox)))
         # An event may be from before the success, so it is never more than a reason to ask.
-        doubted = takes_back(work, attempt)
+        doubted = reports_failure(work, attempt)
         left = final_in(work.payment, capabilities, work.claimed_at)
         if doubted or left == timedelta(0):
             return _ask(work)
-        return rest(work, release(work, due_in=left, closed_news=ignored(work, work.news)))
+        return rest(work, release(work, due_in=left, closed_events=ignored(work, work.inbox)))
 
     def after_look_up(self, work: Work, answer: Answer) -> Plan | None:
         """What to ask or send next after a look-up; None where its answer is to be settled."""
@@ -244,7 +244,7 @@ class Decider:
 
     def price(self, work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
         """What a new rate means for money that came after its quote had expired."""
-        return price_anew(work, trail, now)
+        return reprice(work, trail, now)
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """What an answer means: the change to record, whatever the outcome."""

@@ -6,8 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.case import Case
-from services.payments.engine.decisions.facts import Change, ClosedNews, News, NewsFate, Work
-from services.payments.engine.decisions.news import attempts_meant
+from services.payments.engine.decisions.facts import (
+    Change,
+    ClosedEvent,
+    EventResult,
+    InboxEvent,
+    Work,
+)
+from services.payments.engine.decisions.inbox_events import attempts_of
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
 from services.payments.model.attempt import (
     MISMATCHES,
@@ -36,13 +42,13 @@ _BEFORE: dict[Step, frozenset[State]] = {
 
 def disputed(work: Work) -> Work | None:
     """The work of asking about the first event that tells of a success against our record."""
-    for news in work.news:
-        attempt = _against_the_record(work, news)
+    for event in work.inbox:
+        attempt = _against_the_record(work, event)
         if attempt is not None:
             # Under one key there may be two operations, and the event is about its own.
-            reference = news.answer.provider_reference or attempt.provider_reference
+            reference = event.answer.provider_reference or attempt.provider_reference
             asked = replace(attempt, provider_reference=reference)
-            return replace(work, attempt=asked, earlier=_others(work, attempt), disputed=news)
+            return replace(work, attempt=asked, earlier=_others(work, attempt), disputed=event)
     return None
 
 
@@ -51,32 +57,32 @@ def _others(work: Work, attempt: Attempt) -> tuple[Attempt, ...]:
     return tuple(other for other in known if other is not attempt)
 
 
-def _against_the_record(work: Work, news: News) -> Attempt | None:
+def _against_the_record(work: Work, event: InboxEvent) -> Attempt | None:
     """The attempt that an event says has succeeded, against our record; None for any other."""
-    if news.answer.outcome is not Outcome.SUCCEEDED:
+    if event.answer.outcome is not Outcome.SUCCEEDED:
         return None
-    meant = attempts_meant(work, news)
+    meant = attempts_of(work, event)
     if not meant:
-        to_come = work.payment.state in _BEFORE[news.step]
-        return None if to_come else _supposed(work, news)
+        to_come = work.payment.state in _BEFORE[event.step]
+        return None if to_come else _supposed(work, event)
     if any(attempt.state not in OVER for attempt in meant):
         return None
     unknown = [attempt for attempt in meant if attempt.code != SUCCEEDED_LATE]
     return max(unknown, key=lambda attempt: attempt.number, default=None)
 
 
-def _supposed(work: Work, news: News) -> Attempt:
+def _supposed(work: Work, event: InboxEvent) -> Attempt:
     """What there would have to be at the provider if the event were true. It was never sent, and
     is put on record once it is confirmed, because what has moved stands under an attempt."""
     known = [*((work.attempt,) if work.attempt else ()), *work.earlier]
-    number = 1 + max((a.number for a in known if a.step is news.step), default=0)
+    number = 1 + max((a.number for a in known if a.step is event.step), default=0)
     # A refund may be of a part, which only the event says.
-    part = news.answer.amount or work.payment.terms.amount
-    attempt = intend(work.payment, news.step, number, part if news.step is Step.REFUND else None)
+    part = event.answer.amount or work.payment.terms.amount
+    attempt = intend(work.payment, event.step, number, part if event.step is Step.REFUND else None)
     return replace(
         attempt,
-        provider=news.provider,
-        key=news.answer.key or attempt.key,
+        provider=event.provider,
+        key=event.answer.key or attempt.key,
         state=AttemptState.FAILED,
     )
 
@@ -90,7 +96,7 @@ def confirm(case: Case) -> Change:
     return _confirmed(case, attempt.known_to_have_moved(moved or attempt.moved))
 
 
-def take_at_its_word(case: Case) -> Change:
+def confirm_by_event(case: Case) -> Change:
     """Nobody has confirmed the event, and nobody can: it is all there is, and a person must see to
     it. It shows nothing to have moved."""
     event = _event(case)
@@ -103,40 +109,40 @@ def _confirmed(case: Case, known: Attempt) -> Change:
     reason = HoldReason.AMOUNT_MISMATCH if mismatch else HoldReason.LATE_SUCCESS
     facts = case.evidence | amounts_of(attempt, answer)
     facts |= {"held_before": work.payment.hold_reason or ""} | also_succeeded(work, attempt)
-    told = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
+    reported = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
     change = hold(work, reason, **{**facts, "step": attempt.step, "state_before": attempt.state})
     return replace(
         change,
-        attempt=replace(known, failure=told) if _is_ours_alone(work, attempt) else None,
-        closed_news=_closed(work, NewsFate.APPLIED),
+        attempt=replace(known, failure=reported) if _is_ours_alone(work, attempt) else None,
+        closed_events=_closed(work, EventResult.APPLIED),
     )
 
 
-def nothing_there(case: Case) -> Change:
+def absent_despite_event(case: Case) -> Change:
     """The provider has nothing, against an event of its own: its signed word stands against its
     look-up, as does any event of a provider that cannot be asked."""
     known = case.capabilities
     signed = _event(case).answer.signed and known.signs_events
     if signed or known.look_up is LookUp.NONE:
-        return take_at_its_word(case)
+        return confirm_by_event(case)
     return outdated_event(case)
 
 
 def outdated_event(case: Case) -> Change:
     """The event is older than what is on record: nothing to do but what was due anyway."""
-    used = _closed(case.work, NewsFate.IGNORED)
-    return release(case.work, due_in=timedelta(0), closed_news=used)
+    used = _closed(case.work, EventResult.IGNORED)
+    return release(case.work, due_in=timedelta(0), closed_events=used)
 
 
 def wait_for_proof(case: Case) -> Change:
     """The provider does not say yet: it is asked again; after a while a person must see to it."""
     received_at = _event(case).received_at or case.now
     if case.now - received_at >= case.capabilities.unknown_hold_after:
-        return take_at_its_word(case)
+        return confirm_by_event(case)
     return release(case.work, due_in=poll_in(received_at, case.now))
 
 
-def _event(case: Case) -> News:
+def _event(case: Case) -> InboxEvent:
     """The event in dispute. Raises ValueError where there is none."""
     if case.work.disputed is None:
         raise ValueError(f"{case.payment.transaction_id} has no event in dispute")
@@ -164,5 +170,5 @@ def _is_ours_alone(work: Work, attempt: Attempt) -> bool:
     return all(a.number == attempt.number for a in work.earlier if a.key == attempt.key)
 
 
-def _closed(work: Work, fate: NewsFate) -> tuple[ClosedNews, ...]:
-    return (ClosedNews(news=work.disputed, fate=fate),) if work.disputed else ()
+def _closed(work: Work, result: EventResult) -> tuple[ClosedEvent, ...]:
+    return (ClosedEvent(event=work.disputed, result=result),) if work.disputed else ()

@@ -14,7 +14,7 @@ from services.payments.model.quote import RateTrail
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class InboxEvent:
     """A verified webhook event about one of our operations, as the inbox keeps it."""
 
     provider: str
@@ -25,7 +25,7 @@ class News:
     received_at: datetime | None = None
 
 
-class NewsFate(StrEnum):
+class EventResult(StrEnum):
     """What became of an event in the inbox."""
 
     APPLIED = "APPLIED"
@@ -35,11 +35,11 @@ class NewsFate(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClosedNews:
+class ClosedEvent:
     """An event that needs no more attention."""
 
-    news: News
-    fate: NewsFate
+    event: InboxEvent
+    result: EventResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +48,17 @@ class Work:
 
     payment: Payment
     attempt: Attempt | None
-    news: tuple[News, ...]
+    inbox: tuple[InboxEvent, ...]
     lease_token: int
     claimed_at: datetime
     # When the lease has ended for certain, on the monotonic clock of the worker's machine.
     lease_ends: float = math.inf
-    # The payment's other attempts, where the news may be about one of them.
+    # The payment's other attempts, where an event may be about one of them.
     earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
     # The event that tells of a success against our record; the attempt is the one to ask about.
-    disputed: News | None = None
+    disputed: InboxEvent | None = None
     # The refund that may be sent once the provider has been asked about the payouts before it: the
     # attempt is the payout to ask about, and these are the ones after it.
     refund: Attempt | None = None
@@ -99,7 +99,7 @@ class Change:
     following: Attempt | None = None
     events: tuple[Event, ...] = ()
     postings: tuple[Posting, ...] = ()
-    closed_news: tuple[ClosedNews, ...] = ()
+    closed_events: tuple[ClosedEvent, ...] = ()
     repricing: Repricing | None = None
     # True while the worker goes on with it; otherwise the lease ends with this change.
     keeps_lease: bool = False
@@ -109,7 +109,7 @@ class Change:
     @property
     def is_nothing(self) -> bool:
         """Whether there is nothing to write yet: the worker only goes on to ask."""
-        return self.keeps_lease and not (self.attempt or self.events or self.closed_news)
+        return self.keeps_lease and not (self.attempt or self.events or self.closed_events)
 
     @property
     def posted_at(self) -> int:

@@ -16,7 +16,7 @@ from services.shared.errors import DomainError
 from services.shared.ids import new_id
 
 
-def price_anew(work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
+def reprice(work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
     """The exchange at the new rate; a hold where it is worse than the tolerance allows."""
     payment = work.payment
     if isinstance(trail, DomainError):

@@ -9,14 +9,14 @@ from services.payments.engine.decisions import before_refund
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.disputes import confirm
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
-from services.payments.engine.decisions.moves import done, doubled, next_attempt
-from services.payments.engine.decisions.news import (
-    but_successes,
+from services.payments.engine.decisions.inbox_events import (
     closed,
-    heard,
+    closed_known,
     ignored,
-    speaks_of_others,
+    mentions_other_attempts,
+    without_successes,
 )
+from services.payments.engine.decisions.moves import done, doubled, next_attempt
 from services.payments.engine.decisions.unknowns import is_proven_absent, unknown
 from services.payments.engine.decisions.waiting import hold, release
 from services.payments.model.attempt import (
@@ -36,11 +36,11 @@ from services.payments.model.timing import LONGEST_RETRY
 
 
 def needs_all_attempts(work: Work) -> bool:
-    """Whether the payment is not decided by the present attempt alone: the news may be about
+    """Whether the payment is not decided by the present attempt alone: an event may be about
     another one, or another one may have succeeded late."""
     tried_before = work.attempt is not None and work.attempt.number > 1
     waits = work.payment.state in UNCOLLECTED or work.payment.state is State.RETURNED
-    return tried_before or waits or speaks_of_others(work) or before_refund.is_due(work)
+    return tried_before or waits or mentions_other_attempts(work) or before_refund.is_due(work)
 
 
 def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
@@ -72,7 +72,7 @@ def give_up(case: Case) -> Change:
         next_attempt(case),
         payment=payment,
         events=(event,),
-        closed_news=but_successes(heard(case.work, attempt)),
+        closed_events=without_successes(closed_known(case.work, attempt)),
     )
 
 
@@ -97,7 +97,7 @@ def failed_after_all(case: Case) -> Change:
     change = release(
         work,
         due_in=None if is_over else timedelta(0),
-        closed_news=ignored(work, work.news) if is_over else (),
+        closed_events=ignored(work, work.inbox) if is_over else (),
     )
     return replace(change, attempt=case.attempt.answered(AttemptState.FAILED, case.answer))
 
@@ -111,7 +111,7 @@ def ask_again_or_hold(case: Case) -> Change:
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
     proven = case.capabilities.absence_is_evidence(attempt, case.now)
     if nothing and proven and attempt.moved is None:
-        return release(work, closed_news=ignored(work, work.news))
+        return release(work, closed_events=ignored(work, work.inbox))
     return hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
 
 
@@ -153,7 +153,7 @@ def _given_back(case: Case) -> Change:
     reference = answer.provider_reference or attempt.provider_reference
     payment = replace(payment, collection_reference=reference)
     return replace(
-        release(case.work, due_in=timedelta(0), closed_news=closed(case.work, attempt)),
+        release(case.work, due_in=timedelta(0), closed_events=closed(case.work, attempt)),
         payment=payment,
         events=(event,),
         postings=late_collection_postings(payment),

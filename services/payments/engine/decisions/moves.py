@@ -1,6 +1,6 @@
-"""The moves of a payment forward, one function each: what is written where an attempt begins, is
-accepted, succeeds or fails. The ways back are in ways_back, the pauses in waiting; which move is
-due is decided in decider and table."""
+"""The moves of a payment forward, one function each: the change that is written where an attempt
+begins, is accepted, succeeds or fails. Returns and refunds are in returns_and_refunds, pauses in
+waiting; decider and table decide which move is due."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,10 +8,10 @@ from datetime import timedelta
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
-from services.payments.engine.decisions.news import but_successes, closed, heard
+from services.payments.engine.decisions.inbox_events import closed, closed_known, without_successes
+from services.payments.engine.decisions.returns_and_refunds import begin_refund
 from services.payments.engine.decisions.suspense import mismatch
 from services.payments.engine.decisions.waiting import release
-from services.payments.engine.decisions.ways_back import back_to_the_payer
 from services.payments.model.attempt import (
     NEVER_LEFT,
     NOT_ACCEPTED,
@@ -51,8 +51,8 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
 def accept(case: Case) -> Change:
     """The provider has it and will decide."""
     work, attempt = case.work, case.attempt
-    used = heard(work, attempt)
-    released = release(work, due_in=poll_in(attempt.sent_at, case.now), closed_news=used)
+    used = closed_known(work, attempt)
+    released = release(work, due_in=poll_in(attempt.sent_at, case.now), closed_events=used)
     if attempt.state is AttemptState.ACCEPTED:
         return released
     payment, event = work.payment.noted(
@@ -90,7 +90,7 @@ def done(case: Case) -> Change:
     )
     final_after = case.capabilities.success_final_after
     return replace(
-        release(work, due_in=final_after or None, closed_news=closed(work, attempt)),
+        release(work, due_in=final_after or None, closed_events=closed(work, attempt)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),
@@ -111,16 +111,16 @@ def _collected(case: Case) -> Change:
         **case.evidence,
     )
     # What is said about the payout is kept until there is one.
-    used = tuple(c for c in closed(work, attempt) if c.news.step is Step.COLLECTION)
+    used = tuple(c for c in closed(work, attempt) if c.event.step is Step.COLLECTION)
     change = replace(
-        release(work, due_in=timedelta(0), closed_news=used),
+        release(work, due_in=timedelta(0), closed_events=used),
         payment=replace(payment, collection_reference=answer.provider_reference),
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),
         postings=collection_postings(payment),
     )
     if payment.cancel_requested_at is not None:
-        return back_to_the_payer(change, actor="merchant", cause="cancelled_after_collection")
+        return begin_refund(change, actor="merchant", cause="cancelled_after_collection")
     if taken_at <= payment.last_moment:
         return exchange(change, cause="exchanged_at_locked_rate")
     return change
@@ -160,7 +160,7 @@ def _refunded(case: Case) -> Change:
     else:
         payment, event = before.noted(actor=answer.actor, cause="refund_succeeded", **facts)
     return replace(
-        release(work, closed_news=closed(work, attempt)),
+        release(work, closed_events=closed(work, attempt)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),
@@ -187,16 +187,16 @@ def fail(case: Case) -> Change:
     change = replace(
         next_attempt(case),
         payment=replace(work.payment, failure=work.payment.failure or answer.failure),
-        closed_news=but_successes(closed(work, attempt)),
+        closed_events=without_successes(closed(work, attempt)),
     )
     if attempt.step is Step.PAYOUT and _is_refundable(case):
-        return back_to_the_payer(change, actor=actor, cause=cause, **facts)
+        return begin_refund(change, actor=actor, cause=cause, **facts)
     if attempt.step is Step.COLLECTION:
         payment, event = change.payment.moved(State.FAILED, actor=actor, cause=cause, **facts)
     else:
         payment, event = change.payment.held(HoldReason(cause), actor=actor, **facts)
     # An event that tells of a success is looked into at once.
-    left = timedelta(0) if len(change.closed_news) < len(work.news) else None
+    left = timedelta(0) if len(change.closed_events) < len(work.inbox) else None
     return replace(change, payment=payment, events=(event,), due_in=left)
 
 
@@ -237,7 +237,7 @@ def fail_over(case: Case, following: str, *, cause: str = "") -> Change:
         next_attempt(case),
         payment=served_by(payment, step, following),
         events=(event,),
-        closed_news=but_successes(heard(case.work, case.attempt)),
+        closed_events=without_successes(closed_known(case.work, case.attempt)),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change, Work
-from services.payments.engine.decisions.news import heard
+from services.payments.engine.decisions.inbox_events import closed_known
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
 from services.payments.model.attempt import Attempt, AttemptState, Outcome
 from services.payments.model.holds import HoldReason
@@ -22,7 +22,7 @@ def mismatch(case: Case) -> Change:
     return replace(
         change,
         attempt=after,
-        closed_news=heard(case.work, case.attempt),
+        closed_events=closed_known(case.work, case.attempt),
         # It may still move, and is then known to have moved.
         due_in=None if after.moved else HELD_POLL,
     )

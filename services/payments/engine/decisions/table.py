@@ -7,8 +7,8 @@ from dataclasses import replace
 from services.payments.engine.decisions.before_refund import unconfirmed
 from services.payments.engine.decisions.case import Case, Meaning, Situation
 from services.payments.engine.decisions.disputes import (
+    absent_despite_event,
     confirm,
-    nothing_there,
     outdated_event,
     wait_for_proof,
 )
@@ -29,8 +29,8 @@ from services.payments.engine.decisions.watched import (
     contradicts,
     denied,
     other_amount,
+    reversed_success,
     stays,
-    taken_back,
 )
 from services.payments.model.timing import HELD_POLL
 
@@ -90,7 +90,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
     Situation.SUCCEEDED: _row(
         succeeded=stays,
         mismatch=other_amount,
-        failed=taken_back,
+        failed=reversed_success,
         absent=contradicts,
         denied=denied,
         otherwise=ask_later,
@@ -105,8 +105,8 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         succeeded=confirm,
         mismatch=confirm,
         failed=outdated_event,
-        absent=nothing_there,
-        denied=nothing_there,
+        absent=absent_despite_event,
+        denied=absent_despite_event,
         otherwise=wait_for_proof,
     ),
     Situation.BEFORE_REFUND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),

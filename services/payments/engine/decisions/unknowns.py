@@ -8,8 +8,8 @@ from datetime import datetime
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
 from services.payments.engine.decisions.moves import fail, fail_over, retire
+from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
 from services.payments.engine.decisions.waiting import hold, release
-from services.payments.engine.decisions.ways_back import call_off
 from services.payments.model.attempt import (
     DENIAL,
     FAULT,
@@ -88,7 +88,7 @@ def absent(case: Case) -> Change:
 def end_uncollected(case: Case) -> Change:
     """Nobody wants the collection any more and the provider has nothing: the end, once nothing that
     was sent can still reach it."""
-    return call_off(case.work) if is_proven_absent(case) else unknown(case)
+    return cancel_or_expire(case.work) if is_proven_absent(case) else unknown(case)
 
 
 def unknown(case: Case) -> Change:

@@ -4,7 +4,7 @@ history rests on, which every move and every hold states alike."""
 from dataclasses import replace
 from datetime import timedelta
 
-from services.payments.engine.decisions.facts import Change, ClosedNews, Plan, Work
+from services.payments.engine.decisions.facts import Change, ClosedEvent, Plan, Work
 from services.payments.model.attempt import Answer, Attempt
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Event
@@ -37,7 +37,7 @@ def release(
     work: Work,
     *,
     due_in: timedelta | None = None,
-    closed_news: tuple[ClosedNews, ...] = (),
+    closed_events: tuple[ClosedEvent, ...] = (),
 ) -> Change:
     """No move: the lease ends, and the payment is due again when it is said to be."""
     return Change(
@@ -45,7 +45,7 @@ def release(
         expected_version=work.payment.version,
         status_before=work.payment.status,
         lease_token=work.lease_token,
-        closed_news=closed_news,
+        closed_events=closed_events,
         due_in=due_in,
     )
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
-from services.payments.engine.decisions.news import closed
+from services.payments.engine.decisions.inbox_events import closed
+from services.payments.engine.decisions.returns_and_refunds import return_payout
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.engine.decisions.ways_back import come_back
 from services.payments.model.attempt import Capabilities
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State
@@ -27,7 +27,7 @@ def final_in(payment: Payment, capabilities: Capabilities, now: datetime) -> tim
 def stays(case: Case) -> Change:
     """It stands. It is asked about again at the end of the time in which it may come back."""
     remaining = final_in(case.payment, case.capabilities, case.work.claimed_at) or None
-    return release(case.work, due_in=remaining, closed_news=closed(case.work, case.attempt))
+    return release(case.work, due_in=remaining, closed_events=closed(case.work, case.attempt))
 
 
 def ask_later(case: Case) -> Change:
@@ -53,10 +53,10 @@ def other_amount(case: Case) -> Change:
     return replace(change, attempt=case.attempt.known_to_have_moved(moved))
 
 
-def taken_back(case: Case) -> Change:
+def reversed_success(case: Case) -> Change:
     """It has come back: a payout is returned; how to pay a refund is for a person to say."""
     if case.payment.state is State.COMPLETED:
-        return come_back(case.work, case.attempt, case.answer)
+        return return_payout(case.work, case.attempt, case.answer)
     change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
     back = case.attempt.known_to_have_moved(Money(0, case.attempt.amount.currency))
-    return replace(change, attempt=back, closed_news=closed(case.work, case.attempt))
+    return replace(change, attempt=back, closed_events=closed(case.work, case.attempt))

@@ -16,17 +16,17 @@ from services.payments.base.columns import columns
 from services.payments.base.unreadable import Source, UnreadableRow, read_each, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.decisions.decider import STEP_OF_STATE
-from services.payments.engine.decisions.facts import News, Work
+from services.payments.engine.decisions.facts import InboxEvent, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
-from services.payments.engine.quarantine import NewsFailure, Patience, StepFailure
+from services.payments.engine.quarantine import EventFailure, Patience, StepFailure
 from services.payments.engine.store.quarantine import Failures, lease_of
 from services.payments.model.attempt import Attempt, Step
 from services.payments.model.payment import Payment, PaymentUnreadable
 
 
-def read_news(row: Row[Any]) -> News:
+def read_inbox_event(row: Row[Any]) -> InboxEvent:
     """An event of the inbox that is about an attempt."""
-    return News(
+    return InboxEvent(
         provider=row.provider,
         event_id=row.event_id,
         step=Step(row.step),
@@ -36,7 +36,7 @@ def read_news(row: Row[Any]) -> News:
 
 
 # What a worker needs of an event.
-NEWS = Source(tables.webhook_inbox, read_news, payment="payment_id")
+INBOX_EVENTS = Source(tables.webhook_inbox, read_inbox_event, payment="payment_id")
 
 _ATTEMPT = columns(tables.attempts, "a")
 _ATTEMPTS = text(
@@ -57,7 +57,7 @@ _ALL_ATTEMPTS = text(
      ORDER BY a.step, a.number
     """
 )
-_NEWS = text(
+_INBOX_EVENTS = text(
     """
     SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer, n.received_at
       FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
@@ -110,13 +110,13 @@ class Claimed(Failures):
         found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
         attempts, unreadable_attempts = read_each(sources.ATTEMPTS, found.all())
         attempt_of = {row.payment_id: attempt for row, attempt in attempts}
-        news = await self._news(wanted)
+        inbox = await self._inbox(wanted)
         errors = self.note([*unreadable, *unreadable_attempts])
         work = [
             Work(
                 payment=payment,
                 attempt=attempt_of.get(payment.id),
-                news=tuple(news[payment.id]),
+                inbox=tuple(inbox[payment.id]),
                 lease_token=row.lease_token,
                 claimed_at=row.claimed_at,
             )
@@ -163,18 +163,18 @@ class Claimed(Failures):
             if item.payment.id not in errors
         ], errors
 
-    async def _news(self, wanted: str) -> dict[UUID, list[News]]:
-        found = await self._connection.execute(_NEWS, {"rows": wanted})
-        told, unreadable = read_each(NEWS, found.all())
+    async def _inbox(self, wanted: str) -> dict[UUID, list[InboxEvent]]:
+        found = await self._connection.execute(_INBOX_EVENTS, {"rows": wanted})
+        reported, unreadable = read_each(INBOX_EVENTS, found.all())
         self.note(unreadable)
-        await self.fail_news(
+        await self.fail_events(
             [
-                NewsFailure(provider=provider, event_id=event_id, error=row.error)
+                EventFailure(provider=provider, event_id=event_id, error=row.error)
                 for row in unreadable
                 for provider, event_id in (row.values,)
             ]
         )
-        news: dict[UUID, list[News]] = defaultdict(list)
-        for row, item in told:
-            news[row.payment_id].append(item)
-        return news
+        inbox: dict[UUID, list[InboxEvent]] = defaultdict(list)
+        for row, item in reported:
+            inbox[row.payment_id].append(item)
+        return inbox

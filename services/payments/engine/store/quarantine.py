@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.base import rows, tables
 from services.payments.base.columns import columns
-from services.payments.engine.quarantine import DIED, Lease, NewsFailure, Patience, StepFailure
+from services.payments.engine.quarantine import DIED, EventFailure, Lease, Patience, StepFailure
 from services.payments.model.timing import DEADLINES, Waiting
 from services.payments.webhooks_in.store import STILL_PENDING
 
 _HOLD_SECONDS = DEADLINES[Waiting.ON_HOLD].total_seconds()
 _FAILED_BEFORE = "step_failures > 0 AND hold_reason IS NULL"
 # Committed before anything of the payment is read: whoever dies of it has been counted already.
-_SUSPECT = """
+_CLAIM_COUNTED = """
     WITH due AS (
         SELECT merchant_id, id FROM payments
          WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
@@ -33,8 +33,8 @@ _SUSPECT = """
       FROM due WHERE p.merchant_id = due.merchant_id AND p.id = due.id
     RETURNING p.merchant_id, p.id, p.lease_token
 """
-_SUSPECT_AGAIN = text(_SUSPECT.format(_FAILED_BEFORE))
-_SUSPECT_FIRST = text(_SUSPECT.format(f"NOT ({_FAILED_BEFORE})"))
+_CLAIM_FAILED = text(_CLAIM_COUNTED.format(_FAILED_BEFORE))
+_CLAIM_UNFAILED = text(_CLAIM_COUNTED.format(f"NOT ({_FAILED_BEFORE})"))
 # Locked in order, so that two batches wait for each other and never deadlock.
 _LEASES = """
     (SELECT r.merchant_id, r.id, r.token, r.error FROM json_to_recordset(CAST(:rows AS json))
@@ -46,7 +46,7 @@ _STANDING = """
     p.merchant_id = r.merchant_id AND p.id = r.id
        AND p.lease_token = r.token AND p.lease_until IS NOT NULL
 """
-_ACQUIT = text(
+_UNCOUNT = text(
     f"""
     UPDATE payments p
        SET step_failures = greatest(p.step_failures - 1, 0),
@@ -55,7 +55,7 @@ _ACQUIT = text(
     RETURNING {columns(tables.payments, "p")}, now() AS claimed_at
     """
 )
-_LET_GO = text(
+_RELEASE = text(
     f"""
     UPDATE payments p
        SET step_failures = greatest(p.step_failures - :fewer, 0),
@@ -111,7 +111,7 @@ _SET_ASIDE = text(
     """
 )
 # The payment looks again at once, until the event is applied or set aside.
-_FAIL_NEWS = text(
+_FAIL_EVENTS = text(
     f"""
     WITH failed AS (
         UPDATE webhook_inbox w
@@ -145,24 +145,24 @@ class Failures:
         self.unreadable: dict[UUID, str] = {}
         self.unreadable_held: list[UUID] = []
 
-    async def suspect(
+    async def claim_counted(
         self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
     ) -> Sequence[Lease]:
-        """See WorkTransaction.suspect."""
+        """See WorkTransaction.claim_counted."""
         ends = time.monotonic() + lease_seconds
         taken = await self._connection.execute(
-            _SUSPECT_AGAIN if failed_before else _SUSPECT_FIRST,
+            _CLAIM_FAILED if failed_before else _CLAIM_UNFAILED,
             {"owner": owner, "limit": limit, "lease_seconds": lease_seconds, "died": DIED},
         )
         return [replace(lease_of(row), ends=ends) for row in taken]
 
-    async def acquit(self, leases: Sequence[Lease]) -> Sequence[Row[Any]]:
+    async def uncount(self, leases: Sequence[Lease]) -> Sequence[Row[Any]]:
         """Takes the suspicion back from those that are still leased; gives their rows."""
-        return (await self._connection.execute(_ACQUIT, _rows(leases))).all()
+        return (await self._connection.execute(_UNCOUNT, _rows(leases))).all()
 
-    async def let_go(self, leases: Sequence[Lease], *, acquitted: bool) -> None:
-        """See WorkTransaction.let_go."""
-        await self._connection.execute(_LET_GO, {**_rows(leases), "fewer": int(acquitted)})
+    async def release(self, leases: Sequence[Lease], *, uncounted: bool) -> None:
+        """See WorkTransaction.release."""
+        await self._connection.execute(_RELEASE, {**_rows(leases), "fewer": int(uncounted)})
 
     async def count(self, failures: Sequence[StepFailure]) -> None:
         """See WorkTransaction.count."""
@@ -187,14 +187,14 @@ class Failures:
         held = await self._connection.execute(_SET_ASIDE, {"limit": self._patience.limit})
         return [row.payment_id for row in held]
 
-    async def fail_news(self, failures: Sequence[NewsFailure]) -> None:
-        """See WorkTransaction.fail_news."""
+    async def fail_events(self, failures: Sequence[EventFailure]) -> None:
+        """See WorkTransaction.fail_events."""
         if failures:
             failed = rows.as_json(
                 {"provider": f.provider, "event_id": f.event_id, "error": f.error} for f in failures
             )
             await self._connection.execute(
-                _FAIL_NEWS, {"rows": failed, "limit": self._patience.limit}
+                _FAIL_EVENTS, {"rows": failed, "limit": self._patience.limit}
             )
 
 

@@ -23,7 +23,7 @@ from services.payments.base.view import Encode
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
-from services.payments.engine.store.writing import shown_anew, write_changes
+from services.payments.engine.store.writing import with_new_status, write_changes
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, cannot_tell
 from services.shared.db import connected
@@ -184,7 +184,7 @@ class PostgresWorkTransaction(Claimed):
     async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
         """See WorkTransaction.take_up."""
         ends = {lease.payment_id: lease.ends for lease in leases}
-        work = await self.read_work(await self.acquit(leases))
+        work = await self.read_work(await self.uncount(leases))
         return [replace(item, lease_ends=ends[item.payment.id]) for item in work]
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
@@ -261,5 +261,5 @@ class PostgresWorkTransaction(Claimed):
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
         written = await write_changes(self._connection, changes)
-        await self._outbox.add_all(self._connection, shown_anew(changes, written))
+        await self._outbox.add_all(self._connection, with_new_status(changes, written))
         return written

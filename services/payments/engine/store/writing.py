@@ -142,7 +142,7 @@ _WRITE = text(
                updated_at = now()
     ), closed AS (
         UPDATE webhook_inbox w SET state = r.state
-          FROM json_to_recordset(CAST(:news AS json))
+          FROM json_to_recordset(CAST(:closed_events AS json))
             AS r(payment_id uuid, provider text, event_id text, state text)
          WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
            AND {STILL_PENDING}
@@ -186,7 +186,7 @@ async def write_changes(
             ),
             "events": rows.as_json(rows.event_row(c.payment, e) for c in changes for e in c.events),
             "postings": rows.as_json(row for c in changes for row in _posting_rows(c)),
-            "news": rows.as_json(row for c in changes for row in _news_rows(c)),
+            "closed_events": rows.as_json(row for c in changes for row in _closed_event_rows(c)),
         },
     )
     written = {row.id: row for row in found}
@@ -200,7 +200,9 @@ async def write_changes(
     return written
 
 
-def shown_anew(changes: Sequence[Change], written: Mapping[UUID, Row[Any]]) -> Sequence[Payment]:
+def with_new_status(
+    changes: Sequence[Change], written: Mapping[UUID, Row[Any]]
+) -> Sequence[Payment]:
     """The payments that show another status or price since these changes were written.
 
     With what the database has added, each is what the API shows from the commit on.
@@ -265,13 +267,13 @@ def _posting_rows(change: Change) -> list[dict[str, Any]]:
     ]
 
 
-def _news_rows(change: Change) -> list[dict[str, Any]]:
+def _closed_event_rows(change: Change) -> list[dict[str, Any]]:
     return [
         {
             "payment_id": change.payment.id,
-            "provider": c.news.provider,
-            "event_id": c.news.event_id,
-            "state": c.fate,
+            "provider": c.event.provider,
+            "event_id": c.event.event_id,
+            "state": c.result,
         }
-        for c in change.closed_news
+        for c in change.closed_events
     ]

@@ -80,7 +80,7 @@ _LIST = text(
      ORDER BY set_aside_at DESC, kind DESC, words DESC LIMIT :limit
     """
 )
-_REQUEUE_NEWS = text(
+_REQUEUE_EVENT = text(
     """
     WITH moved AS (
         UPDATE webhook_inbox
@@ -94,7 +94,7 @@ _REQUEUE_NEWS = text(
     RETURNING p.id
     """
 )
-_DISCARD_NEWS = text(
+_DISCARD_EVENT = text(
     """
     UPDATE webhook_inbox SET state = 'DISCARDED'
      WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
@@ -140,8 +140,8 @@ _CLOSE = text(
      WHERE table_name = :table_name AND row_key = :row_key AND state = 'OPEN'
     """
 )
-_REQUEUE = {Kind.ORPHAN: _REQUEUE_ORPHAN, Kind.INBOX: _REQUEUE_NEWS, Kind.OUTBOX: _REQUEUE_NOTICE}
-_DISCARD = {Kind.ORPHAN: _DISCARD_ORPHAN, Kind.INBOX: _DISCARD_NEWS, Kind.OUTBOX: _DISCARD_NOTICE}
+_REQUEUE = {Kind.ORPHAN: _REQUEUE_ORPHAN, Kind.INBOX: _REQUEUE_EVENT, Kind.OUTBOX: _REQUEUE_NOTICE}
+_DISCARD = {Kind.ORPHAN: _DISCARD_ORPHAN, Kind.INBOX: _DISCARD_EVENT, Kind.OUTBOX: _DISCARD_NOTICE}
 
 
 async def list_letters(

@@ -107,14 +107,14 @@ async def test_an_overtaken_worker_writes_neither(engine: AsyncEngine) -> None:
 async def test_untouched_is_what_nobody_has_told_of_anything_and_whose_lease_lasts(
     engine: AsyncEngine,
 ) -> None:
-    told, wished, fenced, left = await _collecting(engine, 4)
+    reported, requested, fenced, left = await _collecting(engine, 4)
     async with engine.begin() as connection:
         nudge = text("UPDATE payments SET nudged = true WHERE id = :id")
-        await connection.execute(nudge, {"id": told.payment.id})
+        await connection.execute(nudge, {"id": reported.payment.id})
     async with PostgresWork(engine).begin() as transaction:
-        await transaction.request_cancel(wished.payment)
+        await transaction.request_cancel(requested.payment)
         await transaction.commit()
-    work = [told, wished, replace(fenced, lease_token=0), left]
+    work = [reported, requested, replace(fenced, lease_token=0), left]
 
     assert await _untouched(engine, work, lease_seconds=15) == 1
     assert await _untouched(engine, [left], lease_seconds=15) == 1

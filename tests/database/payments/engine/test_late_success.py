@@ -12,7 +12,7 @@ from services.payments.audit.checks import PostgresAudit
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
 from services.payments.engine.decisions.moves import retire
-from services.payments.engine.decisions.ways_back import call_off
+from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
@@ -307,7 +307,7 @@ async def _over(engine: AsyncEngine, *, sent: bool) -> Payment:
         payment = new.payment
     async with PostgresWork(engine).begin() as transaction:
         work = await transaction.claim_one(payment.merchant_id, payment.id)
-        await transaction.write([call_off(work)])
+        await transaction.write([cancel_or_expire(work)])
         await transaction.commit()
     return payment
 

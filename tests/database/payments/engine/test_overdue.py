@@ -272,7 +272,7 @@ async def test_it_is_given_to_its_payment_once_that_exists(engine: AsyncEngine) 
     assert found == [("PENDING", "sandbox")]
     async with PostgresWork(engine).begin() as transaction:
         (work,) = await transaction.claim("test", limit=10, lease_seconds=30)
-    assert [news.event_id for news in work.news] == ["evt_1"]
+    assert [event.event_id for event in work.inbox] == ["evt_1"]
 
 
 async def test_an_operator_gives_one_up_or_has_it_tried_again(

@@ -218,14 +218,14 @@ async def test_an_event_that_cannot_be_read_is_set_aside_and_its_payment_goes_on
     assert await rows(engine, "SELECT step_failures FROM payments") == [(0,)]
 
 
-class CannotHear(Decider):
+class FailsWithEvents(Decider):
     """A decider that breaks down over one event."""
 
     def __init__(self) -> None:
         super().__init__(CAPABILITIES, spread=lambda: 0.0)
 
     def plan(self, work: Work) -> Plan:
-        if any(news.event_id == "bad" for news in work.news):
+        if any(event.event_id == "bad" for event in work.inbox):
             raise RuntimeError
         return super().plan(work)
 
@@ -237,7 +237,7 @@ async def test_an_event_whose_application_raises_is_set_aside_and_its_neighbour_
     await tell(engine, payment.id, "bad")
     await tell(engine, payment.id, "good")
 
-    async with _working(engine, CannotHear()):
+    async with _working(engine, FailsWithEvents()):
         await _completed(engine, 1)
         inbox = await until(lambda: rows(engine, INBOX), lambda found: found[0][1] == "SET_ASIDE")
 

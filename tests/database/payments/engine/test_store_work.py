@@ -292,13 +292,15 @@ async def test_events_and_answers_about_the_same_payments_wait_and_never_deadloc
 
     async with engine.connect() as other:
         await other.execute(touch, {"id": first.id})
-        hearing = asyncio.create_task(_receive(engine, _arrival(first), _arrival(second, "evt_2")))
+        receiving = asyncio.create_task(
+            _receive(engine, _arrival(first), _arrival(second, "evt_2"))
+        )
         await until(lambda: _waiting(engine), lambda number: number == 1)
         settling = asyncio.create_task(_settle(engine, work, SUCCEEDED))
         await until(lambda: _waiting(engine), lambda number: number == 2)
         await other.rollback()
 
-    assert await hearing == [Receipt.ACCEPTED] * 2
+    assert await receiving == [Receipt.ACCEPTED] * 2
     assert await settling == {first.id, second.id}
 
 

@@ -140,7 +140,7 @@ async def test_a_cancel_during_the_collection_gives_back_what_it_brings(
         (sent,) = await transaction.mark_sent([plan.work])
         await transaction.commit()
 
-    wished = await cancelling.cancel(payment.merchant_id, payment.transaction_id)
+    requested = await cancelling.cancel(payment.merchant_id, payment.transaction_id)
     async with store.begin() as transaction:
         now, _ = await transaction.untouched([], lease_seconds=0)
         change = DECIDER.settle(sent, SUCCEEDED, now)
@@ -150,8 +150,8 @@ async def test_a_cancel_during_the_collection_gives_back_what_it_brings(
     assert [work.attempt and work.attempt.step for work in await _step(engine)] == []
     await _step(engine)
 
-    assert wished.state is State.COLLECTING
-    assert wished.cancel_requested_at is not None
+    assert requested.state is State.COLLECTING
+    assert requested.cancel_requested_at is not None
     ended = await _now(engine, payment)
     assert (ended.state, ended.refunded) == (State.REFUNDED, payment.terms.amount)
 

@@ -4,30 +4,30 @@ payment."""
 from dataclasses import replace
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import News, Plan, Work
-from services.payments.engine.isolation import deaf, is_unavailable, plan_apart
+from services.payments.engine.decisions.facts import InboxEvent, Plan, Work
+from services.payments.engine.isolation import is_unavailable, plan_apart, without_events
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import State
 from services.shared.errors import Unavailable
 from tests.makers import CAPABILITIES, make_work
 
 
-class Hears(Decider):
+class FailsOnEvents(Decider):
     """A decider that breaks down over certain events, and over payments without a reference."""
 
     def __init__(self) -> None:
         super().__init__(CAPABILITIES, spread=lambda: 0.0)
 
     def plan(self, work: Work) -> Plan:
-        if any(news.event_id.startswith("bad") for news in work.news):
+        if any(inbox.event_id.startswith("bad") for inbox in work.inbox):
             raise RuntimeError
         if work.payment.reference == "bad":
             raise RuntimeError
         return super().plan(work)
 
 
-def _news(event_id: str) -> News:
-    return News(
+def _event(event_id: str) -> InboxEvent:
+    return InboxEvent(
         provider="local_wallet",
         event_id=event_id,
         step=Step.PAYOUT,
@@ -42,7 +42,7 @@ def _bad(work: Work) -> Work:
 def test_a_payment_that_cannot_be_planned_fails_alone() -> None:
     good, bad = make_work(State.CREATED), _bad(make_work(State.CREATED))
 
-    planned = plan_apart(Hears(), [good, bad, good])
+    planned = plan_apart(FailsOnEvents(), [good, bad, good])
 
     assert len(planned.plans) == 2
     assert [failure.lease.payment_id for failure in planned.failures] == [bad.payment.id]
@@ -50,29 +50,29 @@ def test_a_payment_that_cannot_be_planned_fails_alone() -> None:
 
 
 def test_events_that_cannot_be_applied_fail_and_the_others_are_applied() -> None:
-    news = tuple(_news(name) for name in ("bad-1", "good", "bad-2"))
-    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=news)
+    inbox = tuple(_event(name) for name in ("bad-1", "good", "bad-2"))
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, inbox=inbox)
 
-    planned = plan_apart(Hears(), [work])
+    planned = plan_apart(FailsOnEvents(), [work])
 
-    assert [failure.event_id for failure in planned.news_failures] == ["bad-1", "bad-2"]
+    assert [failure.event_id for failure in planned.event_failures] == ["bad-1", "bad-2"]
     assert planned.failures == []
     assert planned.plans[0].change.payment.state is State.COMPLETED
 
 
 def test_a_payment_that_fails_without_its_events_too_is_itself_to_blame() -> None:
-    work = _bad(make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=(_news("bad"),)))
+    work = _bad(make_work(State.PAYING_OUT, AttemptState.ACCEPTED, inbox=(_event("bad"),)))
 
-    planned = plan_apart(Hears(), [work])
+    planned = plan_apart(FailsOnEvents(), [work])
 
     assert len(planned.failures) == 1
-    assert planned.news_failures == []
+    assert planned.event_failures == []
 
 
 def test_what_was_heard_can_be_left_out_and_blamed() -> None:
-    work, failures = deaf([make_work(State.PAYING_OUT, news=(_news("one"),))], "why")
+    work, failures = without_events([make_work(State.PAYING_OUT, inbox=(_event("one"),))], "why")
 
-    assert work[0].news == ()
+    assert work[0].inbox == ()
     assert [(failure.event_id, failure.error) for failure in failures] == [("one", "why")]
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, Work
+from services.payments.engine.decisions.facts import Call, InboxEvent, Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import State
 from services.payments.model.timing import DEADLINES, Waiting, waiting_as
@@ -82,9 +82,9 @@ def test_past_its_deadline_a_refund_that_is_said_to_have_failed_is_asked_about_f
     work = replace(work, payment=replace(work.payment, refunded=Money(100, "USD")))
     assert work.attempt is not None
     failed = Answer(outcome=Outcome.FAILED, event_id="evt_1", key=work.attempt.key)
-    news = News(provider="stripe", event_id="evt_1", step=Step.REFUND, answer=failed)
+    event = InboxEvent(provider="stripe", event_id="evt_1", step=Step.REFUND, answer=failed)
 
-    plan = DECIDER.plan(_past_deadline(replace(work, news=(news,))))
+    plan = DECIDER.plan(_past_deadline(replace(work, inbox=(event,))))
 
     assert plan.call is Call.LOOK_UP
 

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
+from services.payments.engine.decisions.facts import Call, EventResult, Work
 from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
-    Attempt,
     AttemptState,
     LookUp,
     Outcome,
@@ -23,7 +22,7 @@ from services.payments.model.payment import Failure, State
 from services.payments.model.timing import SEND_DEADLINE, SENDS_MAX
 from services.shared.money import Money
 from tests.history import attempt_of, make_late_work, make_work_of, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 MOMENT = timedelta(microseconds=1)
@@ -41,13 +40,8 @@ def _wallet(**changes: Any) -> Decider:
     )
 
 
-def _news(attempt: Attempt, outcome: Outcome, event_id: str = "evt_1", **changes: Any) -> News:
-    answer = Answer(outcome=outcome, event_id=event_id, **{"key": attempt.key, **changes})
-    return News(provider=attempt.provider, event_id=event_id, step=attempt.step, answer=answer)
-
-
-def _told(work: Work, outcome: Outcome, **changes: Any) -> Work:
-    return replace(work, news=(_news(attempt_of(work), outcome, **changes),))
+def _with_event(work: Work, outcome: Outcome, **changes: Any) -> Work:
+    return replace(work, inbox=(make_event(attempt_of(work), outcome, **changes),))
 
 
 # Whether the same key may be sent after a look-up that found nothing
@@ -223,27 +217,29 @@ FINAL_AFTER = timedelta(days=7)
 def test_events_about_attempts_that_are_over_are_ignored_and_move_nothing() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     over = replace(attempt_of(work), number=0, key="k-0", state=AttemptState.FAILED)
-    stale = _news(over, Outcome.FAILED)
-    own = _news(attempt_of(work), Outcome.SUCCEEDED, "evt_2")
+    stale = make_event(over, Outcome.FAILED)
+    own = make_event(attempt_of(work), Outcome.SUCCEEDED, "evt_2")
 
-    plan = DECIDER.plan(replace(work, earlier=(over,), news=(stale, own)))
+    plan = DECIDER.plan(replace(work, earlier=(over,), inbox=(stale, own)))
 
     assert plan.change.payment.state is State.COMPLETED
-    assert [(item.news, item.fate) for item in plan.change.closed_news] == [
-        (own, NewsFate.APPLIED),
-        (stale, NewsFate.IGNORED),
+    assert [(item.event, item.result) for item in plan.change.closed_events] == [
+        (own, EventResult.APPLIED),
+        (stale, EventResult.IGNORED),
     ]
 
 
 def test_a_returned_payment_ignores_what_events_say_and_waits() -> None:
-    plan = DECIDER.plan(_told(make_work(State.RETURNED, AttemptState.REVERSED), Outcome.PENDING))
+    plan = DECIDER.plan(
+        _with_event(make_work(State.RETURNED, AttemptState.REVERSED), Outcome.PENDING)
+    )
 
     assert (plan.call, plan.change.due_in) == (None, None)
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.IGNORED]
+    assert [item.result for item in plan.change.closed_events] == [EventResult.IGNORED]
 
 
 def test_an_event_names_what_is_asked_about() -> None:
-    work = _told(
+    work = _with_event(
         make_work(State.COLLECTING, AttemptState.SENT), Outcome.PENDING, provider_reference="pi_7"
     )
 
@@ -285,8 +281,8 @@ def test_what_was_not_sent_has_never_left_only_at_the_first_send(first_send: boo
 
 def test_a_late_success_that_is_taken_back_is_settled_by_when_the_answer_came() -> None:
     work = make_late_work(Step.COLLECTION, State.EXPIRED, AttemptState.FAILED)
-    told = replace(work.earlier[0], moved=None, last_sent_at=NOW)
-    asked = replace(work, attempt=told, earlier=())
+    reported = replace(work.earlier[0], moved=None, last_sent_at=NOW)
+    asked = replace(work, attempt=reported, earlier=())
 
     for now, held in (
         (NOW + timedelta(seconds=60), "late_success"),
@@ -297,8 +293,8 @@ def test_a_late_success_that_is_taken_back_is_settled_by_when_the_answer_came() 
 
 def test_a_wish_to_cancel_stops_what_follows_and_no_payout_that_has_begun() -> None:
     for state in (State.FUNDED, State.CONVERTED):
-        wished = make_work_of(state, cancel_requested_at=NOW)
-        change = DECIDER.plan(wished).change
+        requested = make_work_of(state, cancel_requested_at=NOW)
+        change = DECIDER.plan(requested).change
         assert (change.payment.state, change.due_in) == (State.REFUNDING, timedelta(0))
     assert DECIDER.plan(make_work(State.FUNDED)).call is Call.PRICE
 
@@ -316,13 +312,13 @@ def test_a_payout_that_follows_is_decided_without_what_the_collection_left() -> 
     work = make_work(State.COLLECTING, AttemptState.SENT)
     late = Failure(code=SUCCEEDED_LATE, message="late")
     over = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED, failure=late)
-    own = _news(attempt_of(work), Outcome.SUCCEEDED)
-    work = replace(work, earlier=(over,), news=(own,))
+    own = make_event(attempt_of(work), Outcome.SUCCEEDED)
+    work = replace(work, earlier=(over,), inbox=(own,))
 
     plan = DECIDER.follow(work, DECIDER.settle(work, SUCCEEDED, NOW))
 
     assert plan is not None
-    assert (plan.work.earlier, plan.work.news) == ((), ())
+    assert (plan.work.earlier, plan.work.inbox) == ((), ())
     assert plan.work.attempt == plan.change.following
     assert plan.change.due_in is None
 
@@ -347,14 +343,14 @@ def test_a_payment_that_nobody_wants_ends_before_its_first_attempt(
 def test_an_event_against_the_record_is_asked_about_before_the_payment_goes_on() -> None:
     work = make_work(State.CONVERTED)
     failed = make_attempt(work.payment, Step.COLLECTION, AttemptState.FAILED)
-    work = replace(work, earlier=(failed,), news=(_news(failed, Outcome.SUCCEEDED),))
+    work = replace(work, earlier=(failed,), inbox=(make_event(failed, Outcome.SUCCEEDED),))
 
     plan = DECIDER.plan(work)
 
     assert (plan.call, plan.work.attempt, plan.work.disputed) == (
         Call.LOOK_UP,
         failed,
-        work.news[0],
+        work.inbox[0],
     )
     held = DECIDER.settle(plan.work, SUCCEEDED, NOW)
     assert held.payment.hold_reason == HoldReason.LATE_SUCCESS
@@ -386,7 +382,7 @@ def test_the_payouts_are_asked_about_before_a_refund() -> None:
 
 def test_an_event_that_is_evidence_is_settled_as_of_the_claim() -> None:
     decider = Decider({"stripe": make_capabilities("stripe", event_is_evidence=True)}, lambda: 0.0)
-    work = _told(make_work(State.COLLECTING, AttemptState.SENT), Outcome.SUCCEEDED)
+    work = _with_event(make_work(State.COLLECTING, AttemptState.SENT), Outcome.SUCCEEDED)
 
     plan = decider.plan(work)
 

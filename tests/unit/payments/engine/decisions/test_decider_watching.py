@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
-from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
+from services.payments.engine.decisions.facts import Call, EventResult, Work
+from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from services.payments.model.timing import HELD_POLL, LONGEST_RETRY
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_capabilities, make_work
+from tests.makers import CAPABILITIES, NOW, make_capabilities, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 MOMENT = timedelta(microseconds=1)
@@ -33,13 +33,8 @@ def _wallet(**changes: Any) -> Decider:
     )
 
 
-def _news(attempt: Attempt, outcome: Outcome, event_id: str = "evt_1", **changes: Any) -> News:
-    answer = Answer(outcome=outcome, event_id=event_id, **{"key": attempt.key, **changes})
-    return News(provider=attempt.provider, event_id=event_id, step=attempt.step, answer=answer)
-
-
-def _told(work: Work, outcome: Outcome, **changes: Any) -> Work:
-    return replace(work, news=(_news(attempt_of(work), outcome, **changes),))
+def _with_event(work: Work, outcome: Outcome, **changes: Any) -> Work:
+    return replace(work, inbox=(make_event(attempt_of(work), outcome, **changes),))
 
 
 # What has succeeded
@@ -64,31 +59,33 @@ def test_a_completed_payment_is_due_when_its_payout_is_final_unless_it_was_at_on
 def test_what_an_event_says_of_a_success_is_ignored_unless_it_has_failed() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
 
-    plan = DECIDER.plan(_told(work, Outcome.PENDING))
+    plan = DECIDER.plan(_with_event(work, Outcome.PENDING))
 
     assert plan.call is None
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.IGNORED]
-    doubted = DECIDER.plan(_told(work, Outcome.FAILED))
+    assert [item.result for item in plan.change.closed_events] == [EventResult.IGNORED]
+    doubted = DECIDER.plan(_with_event(work, Outcome.FAILED))
     assert (doubted.call, doubted.change.is_nothing) == (Call.LOOK_UP, True)
-    gone = Decider({}, lambda: 0.0).plan(_told(work, Outcome.FAILED))
-    assert [item.fate for item in gone.change.closed_news] == [NewsFate.IGNORED]
+    gone = Decider({}, lambda: 0.0).plan(_with_event(work, Outcome.FAILED))
+    assert [item.result for item in gone.change.closed_events] == [EventResult.IGNORED]
 
 
 def test_a_part_that_has_been_refunded_waits_for_the_next_one() -> None:
-    plan = DECIDER.plan(_told(make_work(State.REFUNDING, AttemptState.SUCCEEDED), Outcome.PENDING))
+    plan = DECIDER.plan(
+        _with_event(make_work(State.REFUNDING, AttemptState.SUCCEEDED), Outcome.PENDING)
+    )
 
     assert (plan.call, plan.change.due_in) == (None, None)
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.IGNORED]
+    assert [item.result for item in plan.change.closed_events] == [EventResult.IGNORED]
 
 
 def test_a_success_that_is_confirmed_is_watched_for_the_time_that_remains() -> None:
-    work = _told(make_work(State.COMPLETED, AttemptState.SUCCEEDED), Outcome.FAILED)
+    work = _with_event(make_work(State.COMPLETED, AttemptState.SUCCEEDED), Outcome.FAILED)
     work = replace(work, claimed_at=NOW + timedelta(days=3))
 
     change = _wallet(success_final_after=FINAL_AFTER).settle(work, SUCCEEDED, NOW)
 
     assert change.due_in == timedelta(days=4)
-    assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED]
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
     assert DECIDER.settle(work, SUCCEEDED, NOW).due_in is None
 
 
@@ -100,11 +97,11 @@ def test_a_success_that_is_confirmed_is_watched_for_the_time_that_remains() -> N
 def test_a_success_of_which_nobody_can_say_more_is_asked_about_again(
     answer: Answer, retry_after: timedelta, due_in: timedelta
 ) -> None:
-    work = _told(make_work(State.COMPLETED, AttemptState.SUCCEEDED), Outcome.FAILED)
+    work = _with_event(make_work(State.COMPLETED, AttemptState.SUCCEEDED), Outcome.FAILED)
 
     change = DECIDER.settle(work, replace(answer, retry_after=retry_after), NOW)
 
-    assert (change.due_in, change.closed_news, change.payment) == (due_in, (), work.payment)
+    assert (change.due_in, change.closed_events, change.payment) == (due_in, (), work.payment)
 
 
 def test_a_success_that_the_provider_does_not_know_is_a_hold_with_or_without_its_id() -> None:
@@ -138,13 +135,13 @@ def test_a_success_of_another_amount_is_known_to_have_moved_what_the_provider_sh
 
 
 def test_a_refund_that_came_back_has_moved_nothing_and_its_events_are_dealt_with() -> None:
-    work = _told(make_work(State.REFUNDED, AttemptState.SUCCEEDED), Outcome.FAILED)
+    work = _with_event(make_work(State.REFUNDED, AttemptState.SUCCEEDED), Outcome.FAILED)
 
     change = DECIDER.settle(work, DECLINED, NOW)
 
     assert change.payment.hold_reason == HoldReason.REFUND_REVERSED
     assert change.attempt == replace(attempt_of(work), moved=Money(0, "USD"))
-    assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED]
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
 
 
 # While a hold stands
@@ -190,7 +187,9 @@ def test_a_hold_without_an_attempt_or_without_anybody_to_ask_stays_as_it_is() ->
 
 
 def test_an_event_ends_no_hold_on_another_amount_but_names_what_to_ask_about() -> None:
-    work = _told(_held(HoldReason.AMOUNT_MISMATCH), Outcome.SUCCEEDED, provider_reference="po_7")
+    work = _with_event(
+        _held(HoldReason.AMOUNT_MISMATCH), Outcome.SUCCEEDED, provider_reference="po_7"
+    )
 
     plan = DECIDER.plan(work)
 
@@ -229,7 +228,7 @@ def test_a_refusal_that_ends_a_hold_waits_while_a_request_may_be_on_its_way() ->
 
 def test_another_amount_that_a_signed_event_tells_of_is_on_suspense_at_once() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
-    other = _told(work, Outcome.SUCCEEDED, amount=Money(700, "NGN"), signed=True)
+    other = _with_event(work, Outcome.SUCCEEDED, amount=Money(700, "NGN"), signed=True)
 
     plan = DECIDER.plan(other)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
+from services.payments.engine.decisions.facts import Call, EventResult, InboxEvent, Work
 from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money
@@ -31,9 +31,11 @@ def _attempt(work: Work) -> Attempt:
     return work.attempt
 
 
-def _news(outcome: Outcome, step: Step = Step.PAYOUT, provider: str = "local_wallet") -> News:
+def _event(
+    outcome: Outcome, step: Step = Step.PAYOUT, provider: str = "local_wallet"
+) -> InboxEvent:
     answer = Answer(outcome=outcome, actor=f"provider:{provider}", event_id="evt_1")
-    return News(provider=provider, event_id="evt_1", step=step, answer=answer)
+    return InboxEvent(provider=provider, event_id="evt_1", step=step, answer=answer)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,8 @@ def test_nothing_follows_what_is_no_funded_payment_in_its_currency() -> None:
 
 
 def test_what_is_heard_and_not_dealt_with_comes_before_the_payout() -> None:
-    early = _collected(news=(_news(Outcome.SUCCEEDED),))
-    dealt_with = _collected(news=(_news(Outcome.SUCCEEDED, Step.COLLECTION, "stripe"),))
+    early = _collected(inbox=(_event(Outcome.SUCCEEDED),))
+    dealt_with = _collected(inbox=(_event(Outcome.SUCCEEDED, Step.COLLECTION, "stripe"),))
 
     assert DECIDER.follow(early, DECIDER.settle(early, SUCCEEDED, NOW)) is None
     assert DECIDER.follow(dealt_with, DECIDER.settle(dealt_with, SUCCEEDED, NOW)) is not None
@@ -113,10 +115,10 @@ def test_what_may_have_been_sent_is_looked_up_first(state: AttemptState) -> None
 
 
 def test_a_provider_without_look_up_is_sent_the_same_key_again() -> None:
-    deaf = make_capabilities("local_wallet", look_up=LookUp.NONE)
+    without_events = make_capabilities("local_wallet", look_up=LookUp.NONE)
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
 
-    plan = Decider({"local_wallet": deaf}, lambda: 0.0).plan(work)
+    plan = Decider({"local_wallet": without_events}, lambda: 0.0).plan(work)
 
     assert plan.call is Call.SEND
     assert _attempt(plan.work).key == _attempt(work).key
@@ -165,9 +167,9 @@ def test_a_refund_of_a_collection_that_the_provider_denies_is_a_hold() -> None:
 @pytest.mark.parametrize("wish", [None, NOW])
 def test_what_an_event_has_named_is_never_sent_again_nor_called_off(wish: datetime | None) -> None:
     """The answer was lost, and then the provider forgot: its event is all that is left."""
-    event = _news(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
+    event = _event(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
     event = replace(event, answer=replace(event.answer, provider_reference="pi_1"))
-    work = make_work(State.COLLECTING, AttemptState.UNKNOWN, news=(event,))
+    work = make_work(State.COLLECTING, AttemptState.UNKNOWN, inbox=(event,))
     work = replace(work, payment=replace(work.payment, cancel_requested_at=wish))
 
     plan = DECIDER.plan(work)
@@ -249,9 +251,9 @@ def test_nothing_is_tried_again_before_the_provider_wants_it(
 def test_who_is_told_when_to_come_again_does_not_come_much_later() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
     often = replace(work, attempt=replace(_attempt(work), inconclusive_count=20))
-    told = replace(UNKNOWN, retry_after=timedelta(seconds=5))
+    reported = replace(UNKNOWN, retry_after=timedelta(seconds=5))
 
-    due_in = DECIDER.settle(often, told, NOW).due_in
+    due_in = DECIDER.settle(often, reported, NOW).due_in
 
     assert due_in is not None
     assert timedelta(seconds=5) < due_in <= timedelta(seconds=15)
@@ -316,66 +318,66 @@ def test_a_declined_collection_fails_the_payment_and_posts_nothing() -> None:
 
 
 def test_an_event_that_is_evidence_settles_without_asking() -> None:
-    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=(_news(Outcome.SUCCEEDED),))
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, inbox=(_event(Outcome.SUCCEEDED),))
 
     plan = DECIDER.plan(work)
 
     assert plan.call is None
     assert plan.change.payment.state is State.COMPLETED
     assert plan.change.events[0].actor == "provider:local_wallet"
-    assert [closed.fate for closed in plan.change.closed_news] == [NewsFate.APPLIED]
+    assert [closed.result for closed in plan.change.closed_events] == [EventResult.APPLIED]
 
 
 def test_an_event_that_is_only_a_hint_leads_to_a_look_up() -> None:
-    hint = _news(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
-    work = make_work(State.COLLECTING, AttemptState.SENT, news=(hint,))
+    hint = _event(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
+    work = make_work(State.COLLECTING, AttemptState.SENT, inbox=(hint,))
 
     plan = DECIDER.plan(work)
 
     assert plan.call is Call.LOOK_UP
     assert plan.change.payment.state is State.COLLECTING
-    assert plan.change.closed_news == ()
+    assert plan.change.closed_events == ()
     answered = DECIDER.settle(plan.work, SUCCEEDED, NOW)
-    assert [closed.news for closed in answered.closed_news] == [hint]
+    assert [closed.event for closed in answered.closed_events] == [hint]
 
 
 def test_an_event_from_another_provider_than_the_attempts_is_no_evidence() -> None:
-    foreign = _news(Outcome.SUCCEEDED, Step.PAYOUT, "stripe")
-    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, news=(foreign,))
+    foreign = _event(Outcome.SUCCEEDED, Step.PAYOUT, "stripe")
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED, inbox=(foreign,))
 
     assert DECIDER.plan(work).call is Call.LOOK_UP
 
 
 def test_news_of_the_payout_waits_until_the_payout_is_open() -> None:
-    early = _news(Outcome.SUCCEEDED)
+    early = _event(Outcome.SUCCEEDED)
 
-    begun = DECIDER.plan(make_work(State.CREATED, news=(early,)))
+    begun = DECIDER.plan(make_work(State.CREATED, inbox=(early,)))
     collected = DECIDER.settle(
-        make_work(State.COLLECTING, AttemptState.SENT, news=(early,)), SUCCEEDED, NOW
+        make_work(State.COLLECTING, AttemptState.SENT, inbox=(early,)), SUCCEEDED, NOW
     )
 
-    assert begun.change.closed_news == ()
-    assert collected.closed_news == ()
-    assert DECIDER.plan(make_work(State.CONVERTED, news=(early,))).change.closed_news == ()
+    assert begun.change.closed_events == ()
+    assert collected.closed_events == ()
+    assert DECIDER.plan(make_work(State.CONVERTED, inbox=(early,))).change.closed_events == ()
 
 
 def test_news_of_a_settled_payment_changes_nothing() -> None:
-    plan = DECIDER.plan(make_work(State.COMPLETED, news=(_news(Outcome.FAILED),)))
+    plan = DECIDER.plan(make_work(State.COMPLETED, inbox=(_event(Outcome.FAILED),)))
 
     assert plan.call is None
     assert plan.change.events == ()
-    assert [closed.fate for closed in plan.change.closed_news] == [NewsFate.IGNORED]
+    assert [closed.result for closed in plan.change.closed_events] == [EventResult.IGNORED]
 
 
 def test_a_held_payment_takes_no_step_and_keeps_its_news() -> None:
-    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN, news=(_news(Outcome.SUCCEEDED),))
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN, inbox=(_event(Outcome.SUCCEEDED),))
     held = replace(work, payment=replace(work.payment, hold_reason="late_success"))
 
     plan = DECIDER.plan(held)
 
     assert plan.call is None
     assert plan.change.events == ()
-    assert plan.change.closed_news == ()
+    assert plan.change.closed_events == ()
 
 
 def test_an_attempt_at_a_provider_that_is_gone_is_a_hold() -> None:

@@ -8,8 +8,18 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, Change, News, NewsFate, Plan, Work
-from services.payments.engine.decisions.ways_back import call_off, refund_on_request
+from services.payments.engine.decisions.facts import (
+    Call,
+    Change,
+    EventResult,
+    InboxEvent,
+    Plan,
+    Work,
+)
+from services.payments.engine.decisions.returns_and_refunds import (
+    cancel_or_expire,
+    refund_on_request,
+)
 from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
@@ -75,9 +85,9 @@ OVER = [
 ]
 
 
-def _event(attempt: Attempt, outcome: Outcome, *, signed: bool = True) -> News:
+def _event(attempt: Attempt, outcome: Outcome, *, signed: bool = True) -> InboxEvent:
     answer = Answer(outcome=outcome, event_id="evt_1", key=attempt.key, signed=signed)
-    return News(
+    return InboxEvent(
         provider=attempt.provider,
         event_id="evt_1",
         step=attempt.step,
@@ -94,8 +104,8 @@ def _over(step: Step, over: AttemptState, state: State, held: str | None) -> Wor
     return replace(work, payment=payment, earlier=(attempt,))
 
 
-def _told(work: Work, outcome: Outcome, *, signed: bool = True) -> Work:
-    return replace(work, news=(_event(work.earlier[0], outcome, signed=signed),))
+def _with_event(work: Work, outcome: Outcome, *, signed: bool = True) -> Work:
+    return replace(work, inbox=(_event(work.earlier[0], outcome, signed=signed),))
 
 
 def _asked(work: Work, answer: Answer, *, after: timedelta = timedelta(0)) -> tuple[Plan, Change]:
@@ -110,7 +120,7 @@ def _asked(work: Work, answer: Answer, *, after: timedelta = timedelta(0)) -> tu
 def test_a_success_of_what_is_over_is_a_hold_in_every_state_once_the_provider_confirms_it(
     step: Step, over: AttemptState, state: State, held: str | None
 ) -> None:
-    work = _told(_over(step, over, state, held), Outcome.SUCCEEDED)
+    work = _with_event(_over(step, over, state, held), Outcome.SUCCEEDED)
 
     for answer in CONFIRMING:
         plan, change = _asked(work, answer)
@@ -134,36 +144,36 @@ def test_a_signed_success_against_a_look_up_that_knows_nothing_is_a_hold(
     work = _over(step, over, state, held)
 
     for answer in DENYING:
-        signed = _asked(_told(work, Outcome.SUCCEEDED), answer)[1]
-        unsigned = _asked(_told(work, Outcome.SUCCEEDED, signed=False), answer)[1]
+        signed = _asked(_with_event(work, Outcome.SUCCEEDED), answer)[1]
+        unsigned = _asked(_with_event(work, Outcome.SUCCEEDED, signed=False), answer)[1]
         assert signed.payment.hold_reason == "late_success"
         assert unsigned.payment.hold_reason == held
-        assert [item.fate for item in unsigned.closed_news] == [NewsFate.IGNORED]
+        assert [item.result for item in unsigned.closed_events] == [EventResult.IGNORED]
 
 
 @pytest.mark.parametrize(("step", "over", "state", "held"), OVER)
 def test_a_success_that_is_older_than_the_failure_is_no_alarm(
     step: Step, over: AttemptState, state: State, held: str | None
 ) -> None:
-    work = _told(_over(step, over, state, held), Outcome.SUCCEEDED)
+    work = _with_event(_over(step, over, state, held), Outcome.SUCCEEDED)
 
     for answer in STALE:
         change = _asked(work, answer)[1]
         assert change.payment == work.payment
         assert change.events == ()
-        assert [item.fate for item in change.closed_news] == [NewsFate.IGNORED]
+        assert [item.result for item in change.closed_events] == [EventResult.IGNORED]
 
 
 @pytest.mark.parametrize(("step", "over", "state", "held"), OVER)
 def test_while_the_provider_cannot_say_the_event_is_kept_and_in_the_end_held(
     step: Step, over: AttemptState, state: State, held: str | None
 ) -> None:
-    work = _told(_over(step, over, state, held), Outcome.SUCCEEDED)
+    work = _with_event(_over(step, over, state, held), Outcome.SUCCEEDED)
 
     for answer in OPEN:
         soon = _asked(work, answer, after=timedelta(minutes=1))[1]
         assert soon.payment == work.payment
-        assert soon.closed_news == ()
+        assert soon.closed_events == ()
         assert soon.due_in is not None
         late = _asked(work, answer, after=timedelta(minutes=30))[1]
         assert late.payment.hold_reason == "late_success"
@@ -174,7 +184,7 @@ def test_while_the_provider_cannot_say_the_event_is_kept_and_in_the_end_held(
 def test_any_other_event_about_what_is_over_calls_nobody(
     step: Step, over: AttemptState, state: State, held: str | None, outcome: Outcome
 ) -> None:
-    plan = DECIDER.plan(_told(_over(step, over, state, held), outcome))
+    plan = DECIDER.plan(_with_event(_over(step, over, state, held), outcome))
 
     assert plan.change.payment.hold_reason == held
     assert plan.work.disputed is None
@@ -185,8 +195,10 @@ def test_a_signed_success_for_a_payment_that_ended_without_any_attempt_is_a_hold
     state: State,
 ) -> None:
     payment = make_payment(state=state, version=3)
-    told = _event(make_attempt(payment, Step.COLLECTION, AttemptState.FAILED), Outcome.SUCCEEDED)
-    work = replace(make_work(state), payment=payment, news=(told,))
+    reported = _event(
+        make_attempt(payment, Step.COLLECTION, AttemptState.FAILED), Outcome.SUCCEEDED
+    )
+    work = replace(make_work(state), payment=payment, inbox=(reported,))
 
     for answer, moved in ((SUCCEEDED, payment.terms.amount), (ABSENT, None)):
         change = _asked(work, answer)[1]
@@ -205,12 +217,12 @@ def _to_come() -> Iterator[tuple[Step, State]]:
 @pytest.mark.parametrize(("step", "state"), _to_come())
 def test_a_success_of_an_attempt_that_may_be_to_come_waits_for_it(step: Step, state: State) -> None:
     payment = make_payment(state=state)
-    told = _event(make_attempt(payment, step, AttemptState.SENT), Outcome.SUCCEEDED)
+    reported = _event(make_attempt(payment, step, AttemptState.SENT), Outcome.SUCCEEDED)
 
-    plan = DECIDER.plan(replace(make_work(state), payment=payment, news=(told,)))
+    plan = DECIDER.plan(replace(make_work(state), payment=payment, inbox=(reported,)))
 
     assert plan.work.disputed is None
-    assert plan.change.closed_news == ()
+    assert plan.change.closed_events == ()
     assert plan.change.payment.hold_reason is None
 
 
@@ -221,23 +233,23 @@ def test_a_success_under_a_key_of_nobodys_is_a_hold_once_no_attempt_can_come() -
             make_attempt(work.payment, step, AttemptState.SENT),
             key=f"{work.payment.transaction_id}-{step}-9",
         )
-        told = replace(work, news=(_event(stranger, Outcome.SUCCEEDED),))
-        assert _asked(told, SUCCEEDED)[1].payment.hold_reason == "late_success"
+        reported = replace(work, inbox=(_event(stranger, Outcome.SUCCEEDED),))
+        assert _asked(reported, SUCCEEDED)[1].payment.hold_reason == "late_success"
 
 
 def test_any_other_event_under_a_key_of_nobodys_is_listed() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
     stranger = replace(make_attempt(work.payment, Step.PAYOUT, AttemptState.SENT), key="pay_x-1")
 
-    plan = DECIDER.plan(replace(work, news=(_event(stranger, Outcome.FAILED),)))
+    plan = DECIDER.plan(replace(work, inbox=(_event(stranger, Outcome.FAILED),)))
 
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.UNMATCHED]
+    assert [item.result for item in plan.change.closed_events] == [EventResult.UNMATCHED]
 
 
 def test_a_payout_that_succeeds_fails_and_succeeds_is_a_hold_and_never_refunded() -> None:
     completed = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
     assert completed.attempt is not None
-    failed = replace(completed, news=(_event(completed.attempt, Outcome.FAILED),))
+    failed = replace(completed, inbox=(_event(completed.attempt, Outcome.FAILED),))
     plan = DECIDER.plan(failed)
     returned = DECIDER.settle(plan.work, REFUSED, NOW)
     assert returned.payment.state is State.RETURNED
@@ -246,23 +258,25 @@ def test_a_payout_that_succeeds_fails_and_succeeds_is_a_hold_and_never_refunded(
         completed,
         payment=returned.payment,
         attempt=returned.attempt,
-        news=(_event(completed.attempt, Outcome.SUCCEEDED),),
+        inbox=(_event(completed.attempt, Outcome.SUCCEEDED),),
     )
     change = _asked(again, SUCCEEDED)[1]
 
     assert change.payment.hold_reason == "late_success"
-    told_twice = replace(again, payment=change.payment, attempt=change.attempt)
-    assert DECIDER.plan(told_twice).call is None
+    reported_twice = replace(again, payment=change.payment, attempt=change.attempt)
+    assert DECIDER.plan(reported_twice).call is None
 
 
 def test_the_operation_that_the_event_names_is_asked_about() -> None:
     """A key that was forgotten was charged again: the first intent failed, and not this one."""
     work = _over(Step.COLLECTION, AttemptState.FAILED, State.FAILED, None)
     named = replace(work.earlier[0], provider_reference="pi_1")
-    told = _told(replace(work, earlier=(named,)), Outcome.SUCCEEDED)
-    news = replace(told.news[0], answer=replace(told.news[0].answer, provider_reference="pi_2"))
+    reported = _with_event(replace(work, earlier=(named,)), Outcome.SUCCEEDED)
+    event = replace(
+        reported.inbox[0], answer=replace(reported.inbox[0].answer, provider_reference="pi_2")
+    )
 
-    plan = DECIDER.plan(replace(told, news=(news,)))
+    plan = DECIDER.plan(replace(reported, inbox=(event,)))
 
     assert plan.work.attempt is not None
     assert plan.work.attempt.provider_reference == "pi_2"
@@ -271,17 +285,19 @@ def test_the_operation_that_the_event_names_is_asked_about() -> None:
 def test_the_same_success_told_again_is_no_other_one() -> None:
     work = _over(Step.PAYOUT, AttemptState.FAILED, State.REFUNDED, None)
     known = replace(work.earlier[0], failure=Failure(code=SUCCEEDED_LATE, message="late"))
-    told = _told(replace(work, earlier=(known,)), Outcome.SUCCEEDED)
+    reported = _with_event(replace(work, earlier=(known,)), Outcome.SUCCEEDED)
 
-    plan = DECIDER.plan(told)
+    plan = DECIDER.plan(reported)
 
     assert plan.call is None
     assert plan.change.payment.hold_reason is None
-    assert [item.fate for item in plan.change.closed_news] == [NewsFate.IGNORED]
+    assert [item.result for item in plan.change.closed_events] == [EventResult.IGNORED]
 
 
 def test_where_nobody_can_be_asked_an_event_alone_is_a_hold() -> None:
-    work = _told(_over(Step.PAYOUT, AttemptState.FAILED, State.REFUNDED, None), Outcome.SUCCEEDED)
+    work = _with_event(
+        _over(Step.PAYOUT, AttemptState.FAILED, State.REFUNDED, None), Outcome.SUCCEEDED
+    )
     silent = {"local_wallet": make_capabilities("local_wallet", look_up=LookUp.NONE)}
 
     for capabilities in ({}, silent):
@@ -300,10 +316,10 @@ def test_what_ends_a_collection_closes_no_event_that_tells_of_its_success(
 ) -> None:
     work = make_work(State.COLLECTING, state)
     assert work.attempt is not None
-    work = replace(work, news=(_event(work.attempt, Outcome.SUCCEEDED),))
+    work = replace(work, inbox=(_event(work.attempt, Outcome.SUCCEEDED),))
 
-    for change in (call_off(work), DECIDER.settle(work, answer, NOW)):
-        closed = [item.news.answer.outcome for item in change.closed_news]
+    for change in (cancel_or_expire(work), DECIDER.settle(work, answer, NOW)):
+        closed = [item.event.answer.outcome for item in change.closed_events]
         assert Outcome.SUCCEEDED not in closed
         assert change.due_in is not None
 
@@ -336,11 +352,11 @@ def test_what_was_never_ours_stands_on_suspense_under_the_next_number(step: Step
     work = make_work(State.REFUNDED)
     first = make_attempt(work.payment, step, AttemptState.SUCCEEDED)
     stated = Money(123, first.amount.currency)
-    told = Answer(
+    reported = Answer(
         outcome=Outcome.SUCCEEDED, event_id="evt_1", key="k-9", amount=stated, signed=True
     )
-    news = News(provider=first.provider, event_id="evt_1", step=step, answer=told)
-    plan = DECIDER.plan(replace(work, attempt=None, earlier=(first,), news=(news,)))
+    event = InboxEvent(provider=first.provider, event_id="evt_1", step=step, answer=reported)
+    plan = DECIDER.plan(replace(work, attempt=None, earlier=(first,), inbox=(event,)))
 
     change = DECIDER.settle(plan.work, replace(SUCCEEDED, amount=stated), NOW)
 

@@ -14,7 +14,7 @@ from services.payments.engine.decisions.disputes import (
     disputed,
     wait_for_proof,
 )
-from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
+from services.payments.engine.decisions.facts import Call, EventResult, InboxEvent, Work
 from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
@@ -37,11 +37,11 @@ PART = Money(123, "NGN")
 MOMENT = timedelta(microseconds=1)
 
 
-def _news(attempt: Attempt, event_id: str = "evt_1", **changes: Any) -> News:
+def _event(attempt: Attempt, event_id: str = "evt_1", **changes: Any) -> InboxEvent:
     """An event that tells of the attempt's success."""
     facts: dict[str, Any] = {"key": attempt.key, "signed": True, **changes}
     answer = Answer(outcome=Outcome.SUCCEEDED, event_id=event_id, **facts)
-    return News(
+    return InboxEvent(
         provider=attempt.provider,
         event_id=event_id,
         step=attempt.step,
@@ -55,7 +55,7 @@ def _failed(number: int = 1, **changes: Any) -> Work:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
     facts = {"number": number, "key": f"k-{number}", "provider_reference": "po_1"} | changes
     failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED, **facts)
-    return replace(work, earlier=(failed,), news=(_news(failed),))
+    return replace(work, earlier=(failed,), inbox=(_event(failed),))
 
 
 def _asked(work: Work) -> Work:
@@ -73,9 +73,9 @@ def test_the_first_event_against_the_record_is_asked_about_and_all_other_attempt
     work = _failed()
     (failed,) = work.earlier
     second = replace(failed, number=2, key="k-2")
-    harmless = replace(_news(failed), answer=Answer(outcome=Outcome.FAILED, key="k-1"))
-    first, last = _news(second, "evt_2"), _news(failed, "evt_3")
-    work = replace(work, earlier=(failed, second), news=(harmless, first, last))
+    harmless = replace(_event(failed), answer=Answer(outcome=Outcome.FAILED, key="k-1"))
+    first, last = _event(second, "evt_2"), _event(failed, "evt_3")
+    work = replace(work, earlier=(failed, second), inbox=(harmless, first, last))
 
     asked = _asked(work)
 
@@ -88,24 +88,24 @@ def test_an_event_that_names_no_key_is_about_the_last_attempt_that_is_not_known_
     (failed,) = work.earlier
     second = replace(failed, number=2, key="k-2")
     known = replace(failed, number=3, key="k-3", failure=LATE)
-    told = replace(work, news=(_news(failed, key=""),))
+    reported = replace(work, inbox=(_event(failed, key=""),))
 
-    assert attempt_of(_asked(replace(told, earlier=(failed, second, known)))) == second
-    assert disputed(replace(told, earlier=(known,))) is None
+    assert attempt_of(_asked(replace(reported, earlier=(failed, second, known)))) == second
+    assert disputed(replace(reported, earlier=(known,))) is None
 
 
 def test_an_event_is_against_no_record_while_one_that_it_may_be_about_is_open() -> None:
     work = _failed()
     (failed,) = work.earlier
     live = replace(failed, number=2, key="k-2", state=AttemptState.SENT)
-    told = replace(work, news=(_news(failed, key=""),))
+    reported = replace(work, inbox=(_event(failed, key=""),))
 
-    assert disputed(replace(told, earlier=(failed, live))) is None
+    assert disputed(replace(reported, earlier=(failed, live))) is None
 
 
 def test_the_id_that_the_event_names_is_asked_about_or_else_the_one_on_record() -> None:
     work = _failed()
-    other = replace(work, news=(_news(work.earlier[0], provider_reference="po_2"),))
+    other = replace(work, inbox=(_event(work.earlier[0], provider_reference="po_2"),))
 
     assert attempt_of(_asked(work)).provider_reference == "po_1"
     assert attempt_of(_asked(other)).provider_reference == "po_2"
@@ -130,7 +130,7 @@ def test_a_success_of_no_attempt_is_against_the_record_once_the_step_can_no_long
     work = make_work(state)
     stranger = make_attempt(work.payment, step, AttemptState.FAILED)
 
-    found = disputed(replace(work, news=(_news(stranger),)))
+    found = disputed(replace(work, inbox=(_event(stranger),)))
 
     assert (found is None) is (state in begins[step])
 
@@ -148,9 +148,9 @@ def test_what_we_never_sent_is_supposed_to_be_of_the_payments_own_amount_or_part
 ) -> None:
     work = make_work_of(State.REFUNDED, AttemptState.SUCCEEDED, refunded=Money(10_000, "USD"))
     stranger = make_attempt(work.payment, step, AttemptState.FAILED, provider="bank", number=4)
-    news = _news(stranger, amount=stated)
+    event = _event(stranger, amount=stated)
 
-    supposed = attempt_of(_asked(replace(work, news=(news,))))
+    supposed = attempt_of(_asked(replace(work, inbox=(event,))))
 
     assert (supposed.amount, supposed.provider, supposed.key) == (amount, "bank", stranger.key)
     assert (supposed.state, supposed.sent_at) == (AttemptState.FAILED, None)
@@ -160,9 +160,9 @@ def test_what_we_never_sent_is_supposed_to_be_of_the_payments_own_amount_or_part
 
 def test_what_we_never_sent_and_has_no_key_gets_the_next_one() -> None:
     work = make_work(State.REFUNDED)
-    news = _news(make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED), key="")
+    event = _event(make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED), key="")
 
-    supposed = attempt_of(_asked(replace(work, news=(news,))))
+    supposed = attempt_of(_asked(replace(work, inbox=(event,))))
 
     assert supposed.key == f"{work.payment.transaction_id}-payout-1"
 
@@ -177,8 +177,8 @@ def test_what_is_confirmed_keeps_that_it_is_known_and_the_events_are_dealt_with(
 
     attempt = attempt_of(work)
     assert change.attempt == replace(attempt, failure=LATE, moved=attempt.amount)
-    assert [(item.news, item.fate) for item in change.closed_news] == [
-        (work.disputed, NewsFate.APPLIED)
+    assert [(item.event, item.result) for item in change.closed_events] == [
+        (work.disputed, EventResult.APPLIED)
     ]
     assert change.due_in is None
 
@@ -231,9 +231,9 @@ def test_every_other_attempt_of_the_step_that_has_moved_money_is_named() -> None
         key: make_attempt(payment, Step.PAYOUT, state, key=key) for key, state in states.items()
     }
     shown = replace(tried["b"], failure=LATE, moved=PART)
-    told = replace(tried["c"], failure=LATE)
+    reported = replace(tried["c"], failure=LATE)
     refunds = make_attempt(payment, Step.REFUND, AttemptState.SUCCEEDED, key="d")
-    work = replace(make_work(State.COMPLETED), earlier=(tried["a"], shown, told, refunds))
+    work = replace(make_work(State.COMPLETED), earlier=(tried["a"], shown, reported, refunds))
 
     own = make_attempt(payment, Step.PAYOUT, AttemptState.FAILED, key="e")
     assert also_succeeded(work, own) == {"also_succeeded": "a, b"}
@@ -254,11 +254,11 @@ def test_it_is_asked_about_again_after_a_quarter_of_its_age(
 ) -> None:
     work = _failed()
     received_at = None if age is None else NOW - timedelta(seconds=age)
-    work = replace(work, news=(replace(work.news[0], received_at=received_at),))
+    work = replace(work, inbox=(replace(work.inbox[0], received_at=received_at),))
 
     change = DECIDER.settle(_asked(work), TIMEOUT, NOW)
 
-    assert (change.due_in, change.closed_news) == (due_in, ())
+    assert (change.due_in, change.closed_events) == (due_in, ())
 
 
 def test_a_person_is_called_at_the_very_end_of_the_time_that_the_provider_declares() -> None:
@@ -281,7 +281,7 @@ def test_the_word_of_a_provider_that_signs_nothing_is_older_than_its_look_up() -
     change = Decider({"local_wallet": unsigned}, lambda: 0.0).settle(work, ABSENT, NOW)
 
     assert (change.payment, change.due_in) == (work.payment, timedelta(0))
-    assert [item.fate for item in change.closed_news] == [NewsFate.IGNORED]
+    assert [item.result for item in change.closed_events] == [EventResult.IGNORED]
     assert DECIDER.settle(work, ABSENT, NOW).payment.hold_reason == "late_success"
 
 

@@ -7,7 +7,10 @@ from decimal import Decimal
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
-from services.payments.engine.decisions.ways_back import call_off, refund_on_request
+from services.payments.engine.decisions.returns_and_refunds import (
+    cancel_or_expire,
+    refund_on_request,
+)
 from services.payments.model.attempt import SUCCEEDED_LATE, Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import ALLOWED, Failure, Payment, State
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_trail, make_work
@@ -208,7 +211,7 @@ def _owed(payment: Payment, change: Change) -> Decimal:
 def test_a_payment_called_off_before_collection_posts_nothing() -> None:
     work = _with(make_work(State.CREATED), cancel_requested_at=NOW)
 
-    assert call_off(work).postings == ()
+    assert cancel_or_expire(work).postings == ()
 
 
 def test_what_is_taken_back_is_all_that_was_paid() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, Work
+from services.payments.engine.decisions.facts import Call, InboxEvent, Work
 from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
@@ -132,14 +132,14 @@ def test_a_refused_refund_is_held_and_keeps_the_reason_of_the_payout() -> None:
 
 
 def test_news_of_a_payout_during_its_refund_is_a_hold() -> None:
-    news = News(
+    event = InboxEvent(
         provider="local_wallet",
         event_id="evt_1",
         step=Step.PAYOUT,
         answer=Answer(outcome=Outcome.SUCCEEDED),
     )
 
-    work = make_work(State.REFUNDING, AttemptState.SENT, news=(news,))
+    work = make_work(State.REFUNDING, AttemptState.SENT, inbox=(event,))
     failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
     plan = DECIDER.plan(replace(work, earlier=(failed,)))
 
@@ -301,9 +301,11 @@ def test_after_its_lifetime_a_key_is_sent_only_where_the_reference_is_a_second_f
 
 
 def test_a_provider_that_can_neither_be_asked_nor_repeated_is_held_at_once() -> None:
-    deaf = make_capabilities("local_wallet", look_up=LookUp.NONE, key_lifetime=timedelta(0))
+    without_events = make_capabilities(
+        "local_wallet", look_up=LookUp.NONE, key_lifetime=timedelta(0)
+    )
 
-    plan = Decider({"local_wallet": deaf}, lambda: 0.0).plan(_work(AttemptState.SENT))
+    plan = Decider({"local_wallet": without_events}, lambda: 0.0).plan(_work(AttemptState.SENT))
 
     assert plan.call is None
     assert plan.change.payment.hold_reason == "outcome_unknown"
@@ -312,7 +314,7 @@ def test_a_provider_that_can_neither_be_asked_nor_repeated_is_held_at_once() -> 
 def test_a_late_success_of_a_failed_attempt_is_a_hold() -> None:
     work = _work(AttemptState.ACCEPTED)
     second = replace(_attempt(work), number=2, provider="bank", key="k-2")
-    late = News(
+    late = InboxEvent(
         provider="local_wallet",
         event_id="evt_1",
         step=Step.PAYOUT,
@@ -320,7 +322,7 @@ def test_a_late_success_of_a_failed_attempt_is_a_hold() -> None:
     )
 
     first = replace(_attempt(work), state=AttemptState.FAILED)
-    plan = DECIDER.plan(replace(work, attempt=second, earlier=(first,), news=(late,)))
+    plan = DECIDER.plan(replace(work, attempt=second, earlier=(first,), inbox=(late,)))
 
     assert plan.call is Call.LOOK_UP
     assert plan.work.attempt == first

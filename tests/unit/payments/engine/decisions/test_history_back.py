@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import News
-from services.payments.engine.decisions.ways_back import (
-    call_off,
+from services.payments.engine.decisions.facts import InboxEvent
+from services.payments.engine.decisions.returns_and_refunds import (
+    cancel_or_expire,
     refund_on_request,
     refund_the_rest,
 )
@@ -52,7 +52,7 @@ def test_an_attempt_that_is_withdrawn_names_the_one_that_succeeded_late(
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         (BLOCKED, BLOCKED),
         (
@@ -68,14 +68,14 @@ def test_an_attempt_that_is_withdrawn_names_the_one_that_succeeded_late(
     ids=["refused", "absent"],
 )
 def test_an_attempt_beside_a_late_success_is_given_up_with_its_last_answer(
-    answer: Answer, told: Answer
+    answer: Answer, reported: Answer
 ) -> None:
     work = make_late_work(Step.PAYOUT, State.PAYING_OUT, AttemptState.UNKNOWN)
     work = with_attempt(work, last_sent_at=OLD, sent_at=OLD)
 
     check(
         DECIDER.settle(work, answer, NOW),
-        ("payout_given_up", "provider:them", facts(work, told)),
+        ("payout_given_up", "provider:them", facts(work, reported)),
     )
 
 
@@ -126,8 +126,8 @@ def test_a_success_against_the_record_names_the_step_its_state_and_the_hold_befo
     work = make_work_of(State.COMPLETED, AttemptState.SUCCEEDED, hold_reason=held)
     failed = replace(attempt_of(work), state=AttemptState.FAILED, key="k-0", number=0)
     answer = said(Outcome.SUCCEEDED, key="k-0")
-    news = News(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=answer)
-    plan = DECIDER.plan(replace(work, earlier=(failed,), news=(news,)))
+    event = InboxEvent(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=answer)
+    plan = DECIDER.plan(replace(work, earlier=(failed,), inbox=(event,)))
     payout = f"{work.payment.terms.payout} NGN"
     others = {
         "step": "payout",
@@ -152,7 +152,9 @@ def test_a_success_against_the_record_names_the_step_its_state_and_the_hold_befo
 def test_what_is_called_off_was_the_merchants_wish_or_else_too_late(
     wish: Any, cause: str, actor: str
 ) -> None:
-    check(call_off(make_work_of(State.CREATED, cancel_requested_at=wish)), (cause, actor, {}))
+    check(
+        cancel_or_expire(make_work_of(State.CREATED, cancel_requested_at=wish)), (cause, actor, {})
+    )
 
 
 @pytest.mark.parametrize("state", [State.FUNDED, State.CONVERTED])

@@ -9,7 +9,7 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call
-from services.payments.engine.decisions.ways_back import refund_on_request
+from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import Answer, AttemptState, Outcome
 from services.payments.model.operator import Operator
 from services.payments.model.payment import State

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, Change, News, Work
-from services.payments.engine.decisions.ways_back import is_untouched
+from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Work
+from services.payments.engine.decisions.returns_and_refunds import is_untouched
 from services.payments.model.attempt import (
     NEVER_LEFT,
     NOT_ACCEPTED,
@@ -225,9 +225,9 @@ def test_a_late_success_beside_one_in_time_is_on_suspense_and_the_hold_says_so(
     work = make_work(State.COMPLETED)
     first = make_attempt(work.payment, step, AttemptState.FAILED)
     second = replace(first, number=2, key="k-2", state=AttemptState.SUCCEEDED)
-    told = Answer(outcome=Outcome.SUCCEEDED, event_id="evt_1", key=first.key, signed=True)
-    news = News(provider=first.provider, event_id="evt_1", step=step, answer=told)
-    plan = DECIDER.plan(replace(work, attempt=second, earlier=(first,), news=(news,)))
+    reported = Answer(outcome=Outcome.SUCCEEDED, event_id="evt_1", key=first.key, signed=True)
+    event = InboxEvent(provider=first.provider, event_id="evt_1", step=step, answer=reported)
+    plan = DECIDER.plan(replace(work, attempt=second, earlier=(first,), inbox=(event,)))
 
     change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
 
@@ -262,7 +262,7 @@ def test_a_refund_that_is_more_than_what_is_left_is_held_again() -> None:
 
     assert change.payment.hold_reason == "late_success"
     assert change.payment.refunded == Money(4_000, "USD")
-    assert change.closed_news == ()
+    assert change.closed_events == ()
 
 
 def test_another_amount_is_held_again() -> None:

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import News, NewsFate, Work
+from services.payments.engine.decisions.facts import EventResult, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
 from services.payments.model.attempt import (
     SUCCEEDED_LATE,
     Answer,
-    Attempt,
     AttemptState,
     Outcome,
     Step,
@@ -22,7 +21,7 @@ from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
 from services.payments.model.timing import LONGEST_RETRY
 from tests.history import attempt_of, make_late_work, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
 
 FINAL_AFTER = timedelta(days=7)
 DECIDER = Decider(
@@ -41,11 +40,6 @@ SUCCEEDED, ABSENT, TIMEOUT = (
 DENIED = said(Outcome.UNKNOWN, "reference_unknown")
 DECLINED = said(Outcome.FAILED, "card_declined")
 TWO = Route(onramps=("stripe", "bank"), offramps=("local_wallet", "bank"))
-
-
-def _news(attempt: Attempt, outcome: Outcome = Outcome.PENDING, event_id: str = "evt_1") -> News:
-    answer = Answer(outcome=outcome, event_id=event_id, key=attempt.key)
-    return News(provider=attempt.provider, event_id=event_id, step=attempt.step, answer=answer)
 
 
 def _asked_late(step: Step, state: State, **changes: Any) -> Work:
@@ -81,11 +75,11 @@ def test_the_other_attempts_are_read_where_one_of_them_may_matter(work: Work, ne
 
 def test_the_other_attempts_are_read_where_an_event_may_be_about_one_of_them() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.SENT)
-    own = _news(attempt_of(work))
-    other = _news(replace(attempt_of(work), key="k-9"))
+    own = make_event(attempt_of(work))
+    other = make_event(replace(attempt_of(work), key="k-9"))
 
-    assert not needs_all_attempts(replace(work, news=(own,)))
-    assert needs_all_attempts(replace(work, news=(own, other)))
+    assert not needs_all_attempts(replace(work, inbox=(own,)))
+    assert needs_all_attempts(replace(work, inbox=(own, other)))
 
 
 # What the provider confirms
@@ -131,12 +125,17 @@ def test_a_late_refund_leaves_both_providers_as_they_are() -> None:
 
 def test_what_goes_back_after_the_end_deals_with_the_events_about_it() -> None:
     work = _asked_late(Step.COLLECTION, State.EXPIRED)
-    other = _news(replace(attempt_of(work), key="k-9"), event_id="evt_2")
+    other = make_event(replace(attempt_of(work), key="k-9"), event_id="evt_2")
 
-    change = DECIDER.settle(replace(work, news=(_news(attempt_of(work)), other)), SUCCEEDED, NOW)
+    change = DECIDER.settle(
+        replace(work, inbox=(make_event(attempt_of(work)), other)), SUCCEEDED, NOW
+    )
 
     assert change.due_in == timedelta(0)
-    assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED, NewsFate.IGNORED]
+    assert [item.result for item in change.closed_events] == [
+        EventResult.APPLIED,
+        EventResult.IGNORED,
+    ]
 
 
 # What it takes back, and what nobody knows
@@ -147,11 +146,11 @@ def test_what_the_provider_takes_back_goes_on_at_once_unless_the_payment_is_over
     over = _asked_late(Step.COLLECTION, State.EXPIRED)
 
     for work, due_in, closed in ((going_on, timedelta(0), 0), (over, None, 1)):
-        told = replace(work, news=(_news(attempt_of(work)),))
-        change = DECIDER.settle(told, DECLINED, NOW)
+        reported = replace(work, inbox=(make_event(attempt_of(work)),))
+        change = DECIDER.settle(reported, DECLINED, NOW)
         assert change.due_in == due_in
-        assert len(change.closed_news) == closed
-        assert all(item.fate is NewsFate.IGNORED for item in change.closed_news)
+        assert len(change.closed_events) == closed
+        assert all(item.result is EventResult.IGNORED for item in change.closed_events)
         assert change.attempt is not None
         assert (change.attempt.state, change.attempt.moved) == (AttemptState.FAILED, None)
 
@@ -159,25 +158,25 @@ def test_what_the_provider_takes_back_goes_on_at_once_unless_the_payment_is_over
 def test_a_step_that_goes_on_waits_a_minute_for_an_answer_and_keeps_its_events() -> None:
     work = _asked_late(Step.PAYOUT, State.PAYING_OUT)
 
-    change = DECIDER.settle(replace(work, news=(_news(attempt_of(work)),)), TIMEOUT, NOW)
+    change = DECIDER.settle(replace(work, inbox=(make_event(attempt_of(work)),)), TIMEOUT, NOW)
 
-    assert (change.due_in, change.closed_news) == (LONGEST_RETRY, ())
+    assert (change.due_in, change.closed_events) == (LONGEST_RETRY, ())
 
 
 @pytest.mark.parametrize("answer", [ABSENT, DENIED])
 def test_only_what_an_event_alone_has_told_is_dropped_for_a_look_up_that_knows_nothing(
     answer: Answer,
 ) -> None:
-    told = _asked_late(Step.COLLECTION, State.EXPIRED, moved=None, last_sent_at=OLD)
-    told = replace(told, news=(_news(attempt_of(told)),))
+    reported = _asked_late(Step.COLLECTION, State.EXPIRED, moved=None, last_sent_at=OLD)
+    reported = replace(reported, inbox=(make_event(attempt_of(reported)),))
     shown = _asked_late(Step.COLLECTION, State.EXPIRED, last_sent_at=OLD)
 
-    dropped = DECIDER.settle(told, answer, NOW)
+    dropped = DECIDER.settle(reported, answer, NOW)
 
-    assert (dropped.payment, dropped.events, dropped.due_in) == (told.payment, (), None)
-    assert [item.fate for item in dropped.closed_news] == [NewsFate.IGNORED]
+    assert (dropped.payment, dropped.events, dropped.due_in) == (reported.payment, (), None)
+    assert [item.result for item in dropped.closed_events] == [EventResult.IGNORED]
     assert DECIDER.settle(shown, answer, NOW).payment.hold_reason == "late_success"
-    nobody_knows = DECIDER.settle(told, TIMEOUT, NOW)
+    nobody_knows = DECIDER.settle(reported, TIMEOUT, NOW)
     assert nobody_knows.payment.hold_reason == "late_success"
 
 
@@ -212,12 +211,14 @@ def test_an_attempt_beside_a_late_success_is_not_given_up_while_it_may_have_move
 def test_an_attempt_that_is_given_up_deals_with_its_events_but_for_a_success() -> None:
     work = _beside()
     own = attempt_of(work)
-    pending, done = _news(own), _news(own, Outcome.SUCCEEDED, "evt_2")
-    to_come = _news(replace(own, key="k-9"), event_id="evt_3")
+    pending, done = make_event(own), make_event(own, Outcome.SUCCEEDED, "evt_2")
+    to_come = make_event(replace(own, key="k-9"), event_id="evt_3")
 
-    change = DECIDER.settle(replace(work, news=(pending, done, to_come)), DECLINED, NOW)
+    change = DECIDER.settle(replace(work, inbox=(pending, done, to_come)), DECLINED, NOW)
 
-    assert [(item.news, item.fate) for item in change.closed_news] == [(pending, NewsFate.APPLIED)]
+    assert [(item.event, item.result) for item in change.closed_events] == [
+        (pending, EventResult.APPLIED)
+    ]
     assert change.due_in == timedelta(0)
 
 

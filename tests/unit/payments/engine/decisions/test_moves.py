@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, Change, News, NewsFate, Work
+from services.payments.engine.decisions.facts import Call, Change, EventResult, Work
 from services.payments.engine.decisions.moves import (
     begin,
     done,
@@ -19,7 +19,6 @@ from services.payments.engine.decisions.moves import (
 )
 from services.payments.model.attempt import (
     Answer,
-    Attempt,
     AttemptState,
     Capabilities,
     Outcome,
@@ -37,7 +36,7 @@ from services.payments.model.quote import Route
 from services.payments.model.timing import CLOCK_SKEW, FIRST_ROUND, SEND_DEADLINE
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_work
+from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 MOMENT = timedelta(microseconds=1)
@@ -47,28 +46,27 @@ BLOCKED = said(Outcome.FAILED, "recipient_blocked")
 EMPTY = said(Outcome.FAILED, "insufficient_balance")
 DECLINED = said(Outcome.FAILED, "card_declined")
 BOTH = Route(onramps=("stripe",), offramps=("local_wallet", "bank"))
-APPLIED, IGNORED = NewsFate.APPLIED, NewsFate.IGNORED
+APPLIED, IGNORED = EventResult.APPLIED, EventResult.IGNORED
 
 
-def _news(attempt: Attempt, outcome: Outcome = Outcome.PENDING, event_id: str = "evt_1") -> News:
-    answer = Answer(outcome=outcome, event_id=event_id, key=attempt.key)
-    return News(provider=attempt.provider, event_id=event_id, step=attempt.step, answer=answer)
-
-
-def _told(work: Work) -> Work:
+def _with_event(work: Work) -> Work:
     """The work with an open event and a success about its attempt, and one about no attempt yet."""
     own = attempt_of(work)
     stranger = replace(own, key="k-9")
-    events = (_news(own), _news(own, Outcome.SUCCEEDED, "evt_2"), _news(stranger, event_id="evt_3"))
-    return replace(work, news=events)
+    events = (
+        make_event(own),
+        make_event(own, Outcome.SUCCEEDED, "evt_2"),
+        make_event(stranger, event_id="evt_3"),
+    )
+    return replace(work, inbox=events)
 
 
 def _wallet(final_after: timedelta) -> dict[str, Capabilities]:
     return {"local_wallet": make_capabilities("local_wallet", success_final_after=final_after)}
 
 
-def _fates(change: Change) -> list[tuple[str, NewsFate]]:
-    return [(item.news.event_id, item.fate) for item in change.closed_news]
+def _fates(change: Change) -> list[tuple[str, EventResult]]:
+    return [(item.event.event_id, item.result) for item in change.closed_events]
 
 
 # It begins
@@ -96,7 +94,7 @@ def test_what_begins_is_recorded_first_and_then_sent(state: State) -> None:
 def test_a_payout_is_done_and_due_once_more_when_it_is_final(
     final_after: timedelta, due_in: timedelta | None
 ) -> None:
-    work = _told(make_work(State.PAYING_OUT, AttemptState.ACCEPTED))
+    work = _with_event(make_work(State.PAYING_OUT, AttemptState.ACCEPTED))
 
     change = done(make_case(work, SUCCEEDED, providers=_wallet(final_after)))
 
@@ -111,7 +109,7 @@ def test_a_collection_is_done_with_its_id_and_leaves_the_events_about_the_payout
     rule = ExchangeRule.SOLD_AT_MIDDLE
     work = make_work_of(State.COLLECTING, AttemptState.SENT, exchange_rule=rule)
     payout = intend(work.payment, Step.PAYOUT, 1)
-    work = replace(work, news=(_news(attempt_of(work)), _news(payout, event_id="evt_2")))
+    work = replace(work, inbox=(make_event(attempt_of(work)), make_event(payout, event_id="evt_2")))
 
     change = done(make_case(work, SUCCEEDED))
 
@@ -190,7 +188,7 @@ def test_the_last_cent_that_is_refunded_ends_the_payment(
     amount: int, before: int, state: State
 ) -> None:
     work = make_work_of(State.REFUNDING, AttemptState.SENT, refunded=Money(before, "USD"))
-    work = _told(with_attempt(work, amount=Money(amount, "USD")))
+    work = _with_event(with_attempt(work, amount=Money(amount, "USD")))
 
     change = done(make_case(work, SUCCEEDED))
 
@@ -216,14 +214,17 @@ def _fail(work: Work, answer: Answer, *, refundable: bool = True, passing: bool 
 
 def test_a_collection_that_fails_ends_the_payment_and_keeps_only_an_event_of_a_success() -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
-    told = _told(work)
+    reported = _with_event(work)
 
-    for asked, due_in in ((told, timedelta(0)), (replace(told, news=told.news[:1]), None)):
+    for asked, due_in in (
+        (reported, timedelta(0)),
+        (replace(reported, inbox=reported.inbox[:1]), None),
+    ):
         change = _fail(asked, DECLINED)
         assert (change.payment.state, change.payment.failure) == (State.FAILED, DECLINED.failure)
         assert change.attempt == attempt_of(work).answered(AttemptState.FAILED, DECLINED)
         assert change.due_in == due_in
-        assert change.closed_news[0].fate is APPLIED
+        assert change.closed_events[0].result is APPLIED
         assert "evt_2" not in dict(_fates(change))
 
 
@@ -247,7 +248,7 @@ def test_what_cannot_go_back_is_held_with_the_first_reason(
 
 
 def test_a_payout_that_fails_goes_back_with_its_reason() -> None:
-    change = _fail(_told(make_work(State.PAYING_OUT, AttemptState.ACCEPTED)), BLOCKED)
+    change = _fail(_with_event(make_work(State.PAYING_OUT, AttemptState.ACCEPTED)), BLOCKED)
 
     assert (change.payment.state, change.payment.failure) == (State.REFUNDING, BLOCKED.failure)
     assert change.due_in == timedelta(0)
@@ -261,7 +262,7 @@ def _payout(number: int = 1, provider: str = "local_wallet", **changes: Any) -> 
 
 @pytest.mark.parametrize("passing", [True, False])
 def test_a_payout_that_fails_goes_to_the_next_offramp_before_anything_else(passing: bool) -> None:
-    work = _told(_payout())
+    work = _with_event(_payout())
 
     change = _fail(work, EMPTY, passing=passing)
 

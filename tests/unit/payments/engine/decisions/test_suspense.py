@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, Change, News, Work
+from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Work
 from services.payments.engine.decisions.waiting import live
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.model.ledger import suspense_postings
@@ -251,10 +251,10 @@ def test_what_is_known_to_have_moved_and_has_failed_comes_off_again() -> None:
 def test_an_event_without_a_signature_puts_nothing_on_suspense() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     for signed, postings in ((False, 0), (True, 1)):
-        told = Answer(
+        reported = Answer(
             outcome=Outcome.SUCCEEDED, amount=Money(1, "NGN"), event_id="evt_1", signed=signed
         )
-        change = DECIDER.settle(work, told, NOW)
+        change = DECIDER.settle(work, reported, NOW)
         assert change.payment.hold_reason == "amount_mismatch"
         assert len(change.postings) == postings
 
@@ -274,10 +274,10 @@ def test_a_refund_that_came_back_is_the_onramps_again_and_on_suspense() -> None:
 def test_a_success_after_the_refund_is_on_suspense_from_when_the_provider_confirms_it() -> None:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
     failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
-    told = Answer(outcome=Outcome.SUCCEEDED, event_id="evt_1", key=failed.key, signed=True)
-    news = News(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=told)
+    reported = Answer(outcome=Outcome.SUCCEEDED, event_id="evt_1", key=failed.key, signed=True)
+    event = InboxEvent(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=reported)
 
-    plan = DECIDER.plan(replace(work, earlier=(failed,), news=(news,)))
+    plan = DECIDER.plan(replace(work, earlier=(failed,), inbox=(event,)))
     assert (plan.call, plan.change.postings) == (Call.LOOK_UP, ())
     held = DECIDER.settle(plan.work, Answer(outcome=Outcome.SUCCEEDED), NOW)
 

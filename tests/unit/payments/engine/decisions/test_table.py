@@ -9,7 +9,7 @@ import pytest
 
 from services.payments.engine.decisions import table
 from services.payments.engine.decisions.case import Case, Meaning, Situation
-from services.payments.engine.decisions.facts import News, Work
+from services.payments.engine.decisions.facts import InboxEvent, Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import Failure, State
 from tests.makers import NOW, make_attempt, make_case, make_work
@@ -57,7 +57,7 @@ def _beside() -> Work:
 
 def _disputed() -> Work:
     work = make_work(State.COMPLETED, AttemptState.FAILED)
-    event = News(
+    event = InboxEvent(
         provider="local_wallet",
         event_id="evt_1",
         step=Step.PAYOUT,

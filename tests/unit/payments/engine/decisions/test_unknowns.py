@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, Work
+from services.payments.engine.decisions.facts import Call, InboxEvent, Work
 from services.payments.engine.decisions.moves import fail
 from services.payments.model.attempt import (
     Answer,
@@ -216,9 +216,11 @@ def test_nothing_less_ends_it_and_it_is_asked_again(answer: Answer) -> None:
 def test_an_event_that_is_evidence_ends_it_at_once() -> None:
     work = _held()
     answer = Answer(outcome=Outcome.SUCCEEDED, actor="provider:local_wallet", event_id="evt_1")
-    told = News(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=answer)
+    reported = InboxEvent(
+        provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=answer
+    )
 
-    plan = DECIDER.plan(replace(work, news=(told,)))
+    plan = DECIDER.plan(replace(work, inbox=(reported,)))
 
     assert plan.call is None
     assert plan.change.payment.state is State.COMPLETED

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Change, News, NewsFate, Work
+from services.payments.engine.decisions.facts import Change, EventResult, InboxEvent, Work
 from services.payments.engine.decisions.unknowns import is_proven_absent, is_spent
 from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
 from services.payments.model.payment import Failure, State
@@ -50,11 +50,11 @@ def _attempt(change: Change) -> Attempt:
     return change.attempt
 
 
-def _told(work: Work) -> Work:
+def _with_event(work: Work) -> Work:
     """The work with an event about its attempt, and one about an attempt that is to come."""
     own = attempt_of(work)
     events = [
-        News(
+        InboxEvent(
             provider=own.provider,
             event_id=event_id,
             step=own.step,
@@ -62,7 +62,7 @@ def _told(work: Work) -> Work:
         )
         for event_id, key in (("evt_1", own.key), ("evt_2", "k-9"))
     ]
-    return replace(work, news=tuple(events))
+    return replace(work, inbox=tuple(events))
 
 
 # Accepted
@@ -81,26 +81,28 @@ def test_what_the_provider_has_is_asked_about_after_a_quarter_of_its_age(
     state: State, sent_before: Any, sent_at: Any
 ) -> None:
     work = make_work_of(state, AttemptState.SENT, sent_at=sent_before)
-    work = _told(with_attempt(work, sent_at=NOW - timedelta(seconds=40)))
+    work = _with_event(with_attempt(work, sent_at=NOW - timedelta(seconds=40)))
 
     change = DECIDER.settle(work, PENDING, NOW)
 
     assert _attempt(change) == attempt_of(work).answered(AttemptState.ACCEPTED, PENDING)
     assert change.payment.sent_at == sent_at
     assert change.due_in == timedelta(seconds=10)
-    assert [(item.news.event_id, item.fate) for item in change.closed_news] == [
-        ("evt_1", NewsFate.APPLIED)
+    assert [(item.event.event_id, item.result) for item in change.closed_events] == [
+        ("evt_1", EventResult.APPLIED)
     ]
 
 
 def test_what_the_provider_still_has_is_no_news() -> None:
-    work = _told(with_attempt(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), sent_at=OLD))
+    work = _with_event(
+        with_attempt(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), sent_at=OLD)
+    )
 
     change = DECIDER.settle(work, PENDING, NOW)
 
     assert (change.events, change.attempt, change.payment) == ((), None, work.payment)
     assert change.due_in == timedelta(seconds=60)
-    assert [item.news.event_id for item in change.closed_news] == ["evt_1"]
+    assert [item.event.event_id for item in change.closed_events] == ["evt_1"]
 
 
 # Not sent

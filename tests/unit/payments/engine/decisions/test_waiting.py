@@ -21,7 +21,7 @@ def test_a_payment_that_is_let_go_is_as_it_was_and_its_lease_ends() -> None:
     assert (change.payment, change.expected_version) == (WORK.payment, WORK.payment.version)
     assert (change.status_before, change.lease_token) == (WORK.payment.status, WORK.lease_token)
     assert (change.due_in, change.keeps_lease) == (timedelta(seconds=3), False)
-    assert (change.events, change.postings, change.closed_news) == ((), (), ())
+    assert (change.events, change.postings, change.closed_events) == ((), (), ())
 
 
 def test_a_hold_is_the_workers_and_never_due() -> None:

@@ -5,7 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.facts import Change, Work
-from services.payments.engine.decisions.news import but_successes, closed, takes_back
+from services.payments.engine.decisions.inbox_events import (
+    closed,
+    reports_failure,
+    without_successes,
+)
 from services.payments.engine.decisions.waiting import evidence_of, release
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
 from services.payments.model.holds import HoldReason
@@ -24,33 +28,33 @@ from services.shared.money import Money
 # The payout has not begun, came back, or has failed for good: what we hold is the payer's again.
 _HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.RETURNED})
 # Holds that a refund answers; any other must be looked into first.
-_ANSWERED_BY_A_REFUND = frozenset(
+_ENDED_BY_REFUND = frozenset(
     {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
 )
 CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
 
 
-def call_off(work: Work) -> Change:
+def cancel_or_expire(work: Work) -> Change:
     """Nothing was taken and nothing will be: cancelled at the merchant's wish, or else expired."""
     payment = work.payment
-    wished = payment.cancel_requested_at is not None
-    failure = CANCELLED if wished else EXPIRED
+    requested = payment.cancel_requested_at is not None
+    failure = CANCELLED if requested else EXPIRED
     payment, event = payment.moved(
-        State.CANCELLED if wished else State.EXPIRED,
-        actor="merchant" if wished else "worker",
-        cause="cancelled" if wished else "expired",
+        State.CANCELLED if requested else State.EXPIRED,
+        actor="merchant" if requested else "worker",
+        cause="cancelled" if requested else "expired",
     )
     attempt = work.attempt
     if attempt is not None and attempt.is_live:
         answer = Answer(outcome=Outcome.FAILED, failure=failure)
         attempt = attempt.answered(AttemptState.FAILED, answer)
-    used = but_successes(closed(work, attempt))
+    used = without_successes(closed(work, attempt))
     # An event that tells of a success is looked into at once.
-    left = timedelta(0) if len(used) < len(work.news) else None
+    left = timedelta(0) if len(used) < len(work.inbox) else None
     return replace(
-        release(work, due_in=left, closed_news=used),
-        payment=payment if wished else replace(payment, failure=failure),
+        release(work, due_in=left, closed_events=used),
+        payment=payment if requested else replace(payment, failure=failure),
         attempt=attempt,
         events=(event,),
     )
@@ -64,13 +68,13 @@ def is_untouched(work: Work) -> bool:
     return over and not late
 
 
-def come_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
+def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
     """A payout that had succeeded is returned: we owe again, and the merchant says what to do."""
     payment, event = work.payment.moved(
         State.RETURNED, actor=answer.actor, cause="payout_returned", **evidence_of(attempt, answer)
     )
     return replace(
-        release(work, closed_news=closed(work, attempt)),
+        release(work, closed_events=closed(work, attempt)),
         payment=replace(payment, failure=answer.failure),
         attempt=attempt.answered(AttemptState.REVERSED, answer),
         events=(event,),
@@ -78,7 +82,7 @@ def come_back(work: Work, attempt: Attempt, answer: Answer) -> Change:
     )
 
 
-def back_to_the_payer(change: Change, *, actor: str, cause: str, **facts: str) -> Change:
+def begin_refund(change: Change, *, actor: str, cause: str, **facts: str) -> Change:
     """The change, with the payment's move towards a refund as its next one.
 
     Fees and exchange are taken back as they were posted, at the payment's own locked rate.
@@ -114,7 +118,7 @@ def refund_on_request(
     change = replace(release(work, due_in=timedelta(0)), attempt=attempt)
     change = replace(change, payment=replace(work.payment, hold_reason=None))
     if work.payment.state is not State.REFUNDING:
-        return back_to_the_payer(change, actor=actor, cause=cause, **facts)
+        return begin_refund(change, actor=actor, cause=cause, **facts)
     payment, event = change.payment.noted(actor=actor, cause=cause, **facts)
     return replace(change, payment=payment, events=(event,))
 
@@ -127,7 +131,7 @@ def refund_the_rest(work: Work) -> Change:
     return refund_on_request(work, None, actor="worker", cause="deadline_passed")
 
 
-def is_due_back(work: Work) -> bool:
+def is_refund_due(work: Work) -> bool:
     """Whether the payment has waited for its merchant for as long as it may: a payout that came
     back, or the rest of a refund in parts of which none is under way."""
     payment, attempt = work.payment, work.attempt
@@ -137,12 +141,12 @@ def is_due_back(work: Work) -> bool:
         return True
     if payment.state is not State.REFUNDING or attempt is None:
         return False
-    return attempt.state is AttemptState.SUCCEEDED and not takes_back(work, attempt)
+    return attempt.state is AttemptState.SUCCEEDED and not reports_failure(work, attempt)
 
 
 def may_be_refunded(payment: Payment) -> bool:
     """Whether no hold is in the way of a refund."""
-    return payment.hold_reason in _ANSWERED_BY_A_REFUND
+    return payment.hold_reason in _ENDED_BY_REFUND
 
 
 def _was_collected(payment: Payment) -> bool:

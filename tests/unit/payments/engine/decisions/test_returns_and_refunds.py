@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, News, NewsFate, Work
-from services.payments.engine.decisions.ways_back import refund_on_request
+from services.payments.engine.decisions.facts import Call, EventResult, InboxEvent, Work
+from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.model.payment import (
     Failure,
@@ -32,10 +32,10 @@ REFUSED = Answer(
 )
 
 
-def _news(outcome: Outcome, attempt: Attempt) -> News:
+def _event(outcome: Outcome, attempt: Attempt) -> InboxEvent:
     failure = REFUSED.failure if outcome is Outcome.FAILED else None
     answer = Answer(outcome=outcome, event_id="evt_1", key=attempt.key, failure=failure)
-    return News(provider=attempt.provider, event_id="evt_1", step=attempt.step, answer=answer)
+    return InboxEvent(provider=attempt.provider, event_id="evt_1", step=attempt.step, answer=answer)
 
 
 def _attempt(work: Work) -> Attempt:
@@ -43,7 +43,7 @@ def _attempt(work: Work) -> Attempt:
     return work.attempt
 
 
-def _wished(work: Work) -> Work:
+def _with_cancel_request(work: Work) -> Work:
     return replace(work, payment=replace(work.payment, cancel_requested_at=NOW))
 
 
@@ -51,13 +51,13 @@ def _wished(work: Work) -> Work:
 
 
 def test_a_cancelled_collection_that_was_sent_is_asked_about_first() -> None:
-    plan = DECIDER.plan(_wished(make_work(State.COLLECTING, AttemptState.SENT)))
+    plan = DECIDER.plan(_with_cancel_request(make_work(State.COLLECTING, AttemptState.SENT)))
 
     assert plan.call is Call.LOOK_UP
 
 
 def test_a_cancelled_collection_that_is_absent_is_never_sent_again() -> None:
-    work = _wished(make_work(State.COLLECTING, AttemptState.UNKNOWN))
+    work = _with_cancel_request(make_work(State.COLLECTING, AttemptState.UNKNOWN))
     old = NOW - timedelta(minutes=5)
     work = replace(work, attempt=replace(_attempt(work), sent_at=old, last_sent_at=old))
 
@@ -67,7 +67,7 @@ def test_a_cancelled_collection_that_is_absent_is_never_sent_again() -> None:
 
 def test_a_cancelled_collection_waits_until_no_request_can_still_arrive() -> None:
     strong = {"stripe": make_capabilities("stripe", look_up=LookUp.STRONG)}
-    work = _wished(make_work(State.COLLECTING, AttemptState.UNKNOWN))
+    work = _with_cancel_request(make_work(State.COLLECTING, AttemptState.UNKNOWN))
 
     change = Decider(strong, lambda: 0.0).settle(work, ABSENT, NOW)
 
@@ -76,7 +76,7 @@ def test_a_cancelled_collection_waits_until_no_request_can_still_arrive() -> Non
 
 
 def test_a_payout_that_has_begun_goes_on_whatever_is_wished() -> None:
-    plan = DECIDER.plan(_wished(make_work(State.PAYING_OUT, AttemptState.SENT)))
+    plan = DECIDER.plan(_with_cancel_request(make_work(State.PAYING_OUT, AttemptState.SENT)))
 
     assert plan.call is Call.LOOK_UP
 
@@ -87,22 +87,22 @@ def test_a_payout_that_has_begun_goes_on_whatever_is_wished() -> None:
 def test_an_event_of_a_failure_before_the_success_returns_nothing() -> None:
     """The payout failed and then succeeded after all, and the first event came last."""
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
-    news = _news(Outcome.FAILED, _attempt(work))
+    event = _event(Outcome.FAILED, _attempt(work))
 
-    plan = DECIDER.plan(replace(work, news=(news,)))
+    plan = DECIDER.plan(replace(work, inbox=(event,)))
     change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
 
     assert CAPABILITIES["local_wallet"].event_is_evidence
     assert plan.call is Call.LOOK_UP
     assert change.payment.state is State.COMPLETED
-    assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED]
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
 
 
 def test_a_hint_of_a_return_is_looked_up_and_the_truth_decides() -> None:
     payment = replace(make_work(State.COMPLETED).payment, offramp="bank")
     work = replace(make_work(State.COMPLETED), payment=payment)
     paid = make_attempt(payment, Step.PAYOUT, AttemptState.SUCCEEDED)
-    work = replace(work, attempt=paid, news=(_news(Outcome.FAILED, paid),))
+    work = replace(work, attempt=paid, inbox=(_event(Outcome.FAILED, paid),))
 
     plan = DECIDER.plan(work)
     assert plan.call is Call.LOOK_UP
@@ -114,7 +114,7 @@ def test_a_hint_of_a_return_is_looked_up_and_the_truth_decides() -> None:
     assert still_paid.payment.state is State.COMPLETED
     assert returned.payment.state is State.RETURNED
     assert nobody_knows.payment.state is State.COMPLETED
-    assert nobody_knows.closed_news == ()
+    assert nobody_knows.closed_events == ()
     assert nobody_knows.due_in is not None
 
 
@@ -266,9 +266,9 @@ def test_a_hold_that_a_refund_does_not_answer_is_in_its_way_for_now(
 def test_a_late_success_after_the_refund_is_a_hold_and_no_second_refund() -> None:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
     failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
-    news = _news(Outcome.SUCCEEDED, failed)
+    event = _event(Outcome.SUCCEEDED, failed)
 
-    plan = DECIDER.plan(replace(work, earlier=(failed,), news=(news,)))
+    plan = DECIDER.plan(replace(work, earlier=(failed,), inbox=(event,)))
 
     assert plan.call is Call.LOOK_UP
     change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
@@ -279,21 +279,21 @@ def test_a_late_success_after_the_refund_is_a_hold_and_no_second_refund() -> Non
 def test_an_old_event_of_a_returned_payout_is_no_late_success() -> None:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
     returned = make_attempt(work.payment, Step.PAYOUT, AttemptState.REVERSED)
-    news = _news(Outcome.SUCCEEDED, returned)
+    event = _event(Outcome.SUCCEEDED, returned)
 
-    plan = DECIDER.plan(replace(work, earlier=(returned,), news=(news,)))
+    plan = DECIDER.plan(replace(work, earlier=(returned,), inbox=(event,)))
     change = DECIDER.settle(plan.work, REFUSED, NOW)
 
     assert plan.call is Call.LOOK_UP
     assert change.payment.hold_reason is None
-    assert [item.fate for item in change.closed_news] == [NewsFate.IGNORED]
+    assert [item.result for item in change.closed_events] == [EventResult.IGNORED]
 
 
 def test_a_refund_that_did_not_reach_the_payer_after_all_is_a_hold() -> None:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
-    news = _news(Outcome.FAILED, _attempt(work))
+    event = _event(Outcome.FAILED, _attempt(work))
 
-    plan = DECIDER.plan(replace(work, news=(news,)))
+    plan = DECIDER.plan(replace(work, inbox=(event,)))
     assert plan.call is Call.LOOK_UP
     change = DECIDER.settle(plan.work, REFUSED, NOW)
 
@@ -305,12 +305,12 @@ def test_a_refund_that_did_not_reach_the_payer_after_all_is_a_hold() -> None:
 
 def test_where_asking_fails_a_signed_event_finishes_the_step() -> None:
     work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
-    news = _news(Outcome.SUCCEEDED, _attempt(work))
+    event = _event(Outcome.SUCCEEDED, _attempt(work))
 
-    change = DECIDER.settle(replace(work, news=(news,)), UNKNOWN, NOW)
+    change = DECIDER.settle(replace(work, inbox=(event,)), UNKNOWN, NOW)
 
     assert change.payment.state is State.CONVERTED
-    assert [item.fate for item in change.closed_news] == [NewsFate.APPLIED]
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
 
 
 @pytest.mark.parametrize("state", [AttemptState.SENT, AttemptState.UNKNOWN])
@@ -318,9 +318,9 @@ def test_an_answer_with_another_amount_is_a_hold_whatever_a_signed_event_says(
     state: AttemptState,
 ) -> None:
     work = make_work(State.COLLECTING, state)
-    news = _news(Outcome.SUCCEEDED, _attempt(work))
+    event = _event(Outcome.SUCCEEDED, _attempt(work))
 
-    change = DECIDER.settle(replace(work, news=(news,)), OTHER_AMOUNT, NOW)
+    change = DECIDER.settle(replace(work, inbox=(event,)), OTHER_AMOUNT, NOW)
 
     assert change.payment.hold_reason == "amount_mismatch"
     assert change.postings == ()
@@ -338,18 +338,18 @@ def test_another_amount_than_ours_at_the_last_look_up_is_a_hold() -> None:
 def test_where_asking_fails_an_unsigned_event_proves_nothing_and_is_kept() -> None:
     capabilities = {"stripe": make_capabilities("stripe", signs_events=False)}
     work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
-    news = _news(Outcome.SUCCEEDED, _attempt(work))
+    event = _event(Outcome.SUCCEEDED, _attempt(work))
 
-    change = Decider(capabilities, lambda: 0.0).settle(replace(work, news=(news,)), UNKNOWN, NOW)
+    change = Decider(capabilities, lambda: 0.0).settle(replace(work, inbox=(event,)), UNKNOWN, NOW)
 
     assert change.payment.state is State.COLLECTING
-    assert change.closed_news == ()
+    assert change.closed_events == ()
     assert change.due_in is not None
 
 
 def test_a_failure_that_an_event_tells_of_is_asked_about_before_money_moves_again() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
-    work = replace(work, news=(_news(Outcome.FAILED, _attempt(work)),))
+    work = replace(work, inbox=(_event(Outcome.FAILED, _attempt(work)),))
 
     plan = DECIDER.plan(work)
 
@@ -364,6 +364,6 @@ def test_a_failure_that_an_event_tells_of_is_asked_about_before_money_moves_agai
 
 def test_events_that_contradict_each_other_are_no_evidence() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
-    both = tuple(_news(outcome, _attempt(work)) for outcome in (Outcome.FAILED, Outcome.SUCCEEDED))
+    both = tuple(_event(outcome, _attempt(work)) for outcome in (Outcome.FAILED, Outcome.SUCCEEDED))
 
-    assert DECIDER.plan(replace(work, news=both)).call is Call.LOOK_UP
+    assert DECIDER.plan(replace(work, inbox=both)).call is Call.LOOK_UP

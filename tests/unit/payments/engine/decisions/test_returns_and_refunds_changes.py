@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import News, NewsFate, Work
-from services.payments.engine.decisions.ways_back import (
-    call_off,
-    come_back,
-    is_due_back,
+from services.payments.engine.decisions.facts import EventResult, Work
+from services.payments.engine.decisions.returns_and_refunds import (
+    cancel_or_expire,
+    is_refund_due,
     is_untouched,
     may_be_refunded,
     refund_on_request,
+    return_payout,
 )
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.attempt import AttemptState, Outcome, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import (
     Failure,
@@ -29,18 +29,13 @@ from services.payments.model.payment import (
 )
 from services.shared.money import Money
 from tests.history import attempt_of, make_late_work, make_work_of, said, with_attempt
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 BLOCKED = said(Outcome.FAILED, "recipient_blocked")
 CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
 MOMENT = timedelta(microseconds=1)
-
-
-def _news(attempt: Attempt, outcome: Outcome, event_id: str = "evt_1") -> News:
-    answer = Answer(outcome=outcome, event_id=event_id, key=attempt.key)
-    return News(provider=attempt.provider, event_id=event_id, step=attempt.step, answer=answer)
 
 
 # Called off
@@ -54,7 +49,7 @@ def _news(attempt: Attempt, outcome: Outcome, event_id: str = "evt_1") -> News:
 def test_what_is_called_off_fails_its_open_attempt_and_tells_the_merchant_only_of_an_expiry(
     wish: datetime | None, state: State, of_attempt: Failure, of_payment: Failure | None
 ) -> None:
-    change = call_off(
+    change = cancel_or_expire(
         make_work_of(State.COLLECTING, AttemptState.UNKNOWN, cancel_requested_at=wish)
     )
 
@@ -68,22 +63,22 @@ def test_an_attempt_that_was_over_before_stays_as_it_is() -> None:
     failure = Failure(code="card_declined", message="declined")
     work = with_attempt(make_work(State.COLLECTING, AttemptState.FAILED), failure=failure)
 
-    assert call_off(work).attempt == work.attempt
-    assert call_off(make_work(State.CREATED)).attempt is None
+    assert cancel_or_expire(work).attempt == work.attempt
+    assert cancel_or_expire(make_work(State.CREATED)).attempt is None
 
 
 def test_what_is_called_off_deals_with_every_event_but_one_that_tells_of_a_success() -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
     own = attempt_of(work)
-    pending, done = _news(own, Outcome.PENDING), _news(own, Outcome.SUCCEEDED, "evt_2")
-    other = _news(replace(own, key="k-9"), Outcome.FAILED, "evt_3")
-    dealt_with = [(pending, NewsFate.APPLIED), (other, NewsFate.IGNORED)]
+    pending, done = make_event(own, Outcome.PENDING), make_event(own, Outcome.SUCCEEDED, "evt_2")
+    other = make_event(replace(own, key="k-9"), Outcome.FAILED, "evt_3")
+    dealt_with = [(pending, EventResult.APPLIED), (other, EventResult.IGNORED)]
 
-    at_once = call_off(replace(work, news=(pending, done, other)))
-    never = call_off(replace(work, news=(pending, other)))
+    at_once = cancel_or_expire(replace(work, inbox=(pending, done, other)))
+    never = cancel_or_expire(replace(work, inbox=(pending, other)))
 
-    assert [(item.news, item.fate) for item in at_once.closed_news] == dealt_with
-    assert [(item.news, item.fate) for item in never.closed_news] == dealt_with
+    assert [(item.event, item.result) for item in at_once.closed_events] == dealt_with
+    assert [(item.event, item.result) for item in never.closed_events] == dealt_with
     assert (at_once.due_in, never.due_in) == (timedelta(0), None)
 
 
@@ -111,12 +106,14 @@ def test_nothing_was_taken_where_nothing_has_left_or_all_came_to_nothing(
 
 def test_a_payout_that_comes_back_keeps_its_reason_and_deals_with_its_events() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
-    news = _news(attempt_of(work), Outcome.FAILED)
+    event = make_event(attempt_of(work), Outcome.FAILED)
 
-    change = come_back(replace(work, news=(news,)), attempt_of(work), BLOCKED)
+    change = return_payout(replace(work, inbox=(event,)), attempt_of(work), BLOCKED)
 
     assert change.payment.failure == BLOCKED.failure
-    assert [(item.news, item.fate) for item in change.closed_news] == [(news, NewsFate.APPLIED)]
+    assert [(item.event, item.result) for item in change.closed_events] == [
+        (event, EventResult.APPLIED)
+    ]
     assert change.attempt is not None
     assert (change.attempt.state, change.attempt.failure) == (
         AttemptState.REVERSED,
@@ -261,18 +258,18 @@ def test_the_next_look_is_after_a_quarter_of_the_time_that_it_has_taken(
 def test_only_what_waits_for_its_merchant_is_due_back_at_the_deadline(
     state: State, attempt: AttemptState | None, due: bool
 ) -> None:
-    assert is_due_back(make_work_of(state, attempt, deadline_at=NOW)) is due
+    assert is_refund_due(make_work_of(state, attempt, deadline_at=NOW)) is due
 
 
 def test_a_deadline_has_passed_at_its_very_moment_and_no_sooner() -> None:
-    assert not is_due_back(_returned(deadline_at=NOW + MOMENT))
-    assert not is_due_back(_returned(deadline_at=None))
+    assert not is_refund_due(_returned(deadline_at=NOW + MOMENT))
+    assert not is_refund_due(_returned(deadline_at=None))
     change = DECIDER.plan(_returned(deadline_at=NOW)).change
     assert change.payment.state is State.REFUNDING
 
 
 def test_a_refund_that_is_said_to_have_come_back_is_asked_about_before_the_rest_is_sent() -> None:
     work = make_work_of(State.REFUNDING, AttemptState.SUCCEEDED, deadline_at=NOW)
-    news = _news(attempt_of(work), Outcome.FAILED)
+    event = make_event(attempt_of(work), Outcome.FAILED)
 
-    assert not is_due_back(replace(work, news=(news,)))
+    assert not is_refund_due(replace(work, inbox=(event,)))

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import News, NewsFate
-from services.payments.engine.decisions.news import (
+from services.payments.engine.decisions.facts import EventResult, InboxEvent
+from services.payments.engine.decisions.inbox_events import (
     closed,
-    heard,
+    closed_known,
     is_about,
     is_decided_by_event,
+    mentions_other_attempts,
     named_by_event,
-    speaks_of_others,
 )
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import State
@@ -22,10 +22,10 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 PAYING = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
 
 
-def _news(key: str, **changes: object) -> News:
+def _event(key: str, **changes: object) -> InboxEvent:
     answer = Answer(outcome=Outcome.SUCCEEDED, key=key, provider_reference="po_1")
-    news = News(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=answer)
-    return replace(news, **changes)  # type: ignore[arg-type]
+    event = InboxEvent(provider="local_wallet", event_id="evt_1", step=Step.PAYOUT, answer=answer)
+    return replace(event, **changes)  # type: ignore[arg-type]
 
 
 OWN = f"{PAYING.payment.transaction_id}-payout-1"
@@ -33,28 +33,28 @@ OTHER = f"{PAYING.payment.transaction_id}-payout-2"
 
 
 @pytest.mark.parametrize(
-    ("news", "expected"),
+    ("event", "expected"),
     [
-        (_news(OWN), True),
-        (_news(""), True),
-        (_news(OTHER), False),
-        (_news(OWN, provider="bank"), False),
-        (_news(OWN, step=Step.COLLECTION), False),
+        (_event(OWN), True),
+        (_event(""), True),
+        (_event(OTHER), False),
+        (_event(OWN, provider="bank"), False),
+        (_event(OWN, step=Step.COLLECTION), False),
     ],
     ids=["its key", "no key", "another key", "another provider", "another step"],
 )
 def test_an_event_is_about_the_attempt_of_its_step_its_provider_and_its_key(
-    news: News, expected: bool
+    event: InboxEvent, expected: bool
 ) -> None:
     assert PAYING.attempt is not None
-    work = replace(PAYING, news=(news,))
+    work = replace(PAYING, inbox=(event,))
 
-    assert is_about(news, PAYING.attempt) is expected
-    assert speaks_of_others(work) is not expected
+    assert is_about(event, PAYING.attempt) is expected
+    assert mentions_other_attempts(work) is not expected
     assert is_decided_by_event(work, PAYING.attempt) is expected
     assert bool(named_by_event(work, PAYING.attempt).provider_reference) is expected
     (item,) = closed(work, PAYING.attempt)
-    assert item.fate is (NewsFate.APPLIED if expected else NewsFate.IGNORED)
+    assert item.result is (EventResult.APPLIED if expected else EventResult.IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -63,27 +63,27 @@ def test_an_event_is_about_the_attempt_of_its_step_its_provider_and_its_key(
     ids=["its key", "another key"],
 )
 def test_a_success_under_another_key_completes_nothing(key: str, state: State) -> None:
-    change = DECIDER.plan(replace(PAYING, news=(_news(key),))).change
+    change = DECIDER.plan(replace(PAYING, inbox=(_event(key),))).change
 
     assert change.payment.state is state
 
 
 def test_an_event_that_tells_of_no_end_decides_nothing() -> None:
     assert PAYING.attempt is not None
-    pending = _news(OWN, answer=Answer(outcome=Outcome.PENDING, key=OWN))
+    pending = _event(OWN, answer=Answer(outcome=Outcome.PENDING, key=OWN))
 
-    assert not is_decided_by_event(replace(PAYING, news=(pending,)), PAYING.attempt)
+    assert not is_decided_by_event(replace(PAYING, inbox=(pending,)), PAYING.attempt)
 
 
 def test_where_there_is_no_attempt_yet_every_event_may_be_about_another() -> None:
-    assert speaks_of_others(replace(PAYING, attempt=None, news=(_news(OWN),)))
-    assert not speaks_of_others(replace(PAYING, attempt=None, news=()))
+    assert mentions_other_attempts(replace(PAYING, attempt=None, inbox=(_event(OWN),)))
+    assert not mentions_other_attempts(replace(PAYING, attempt=None, inbox=()))
 
 
 def test_an_event_about_an_attempt_that_is_to_come_stays_and_one_about_ours_is_dealt_with() -> None:
     assert PAYING.attempt is not None
-    own, to_come = _news(OWN), _news(OTHER, event_id="evt_2")
+    own, to_come = _event(OWN), _event(OTHER, event_id="evt_2")
 
-    (item,) = heard(replace(PAYING, news=(own, to_come)), PAYING.attempt)
+    (item,) = closed_known(replace(PAYING, inbox=(own, to_come)), PAYING.attempt)
 
-    assert (item.news, item.fate) == (own, NewsFate.APPLIED)
+    assert (item.event, item.result) == (own, EventResult.APPLIED)

@@ -4,7 +4,7 @@ itself, and whether it contradicts what is recorded. What then happens is decide
 from collections.abc import Iterable
 from dataclasses import replace
 
-from services.payments.engine.decisions.facts import ClosedNews, News, NewsFate, Work
+from services.payments.engine.decisions.facts import ClosedEvent, EventResult, InboxEvent, Work
 from services.payments.model.attempt import (
     MISMATCHES,
     Answer,
@@ -17,24 +17,24 @@ from services.payments.model.attempt import (
 _DECISIVE = (Outcome.SUCCEEDED, Outcome.FAILED)
 
 
-def is_about(news: News, attempt: Attempt) -> bool:
+def is_about(event: InboxEvent, attempt: Attempt) -> bool:
     """Whether an event is about this very attempt, as far as it says."""
     return (
-        news.step is attempt.step
-        and news.provider == attempt.provider
-        and news.answer.key in ("", attempt.key)
+        event.step is attempt.step
+        and event.provider == attempt.provider
+        and event.answer.key in ("", attempt.key)
     )
 
 
-def speaks_of_others(work: Work) -> bool:
+def mentions_other_attempts(work: Work) -> bool:
     """Whether an event may be about another attempt than the present one."""
-    return any(work.attempt is None or not is_about(news, work.attempt) for news in work.news)
+    return any(work.attempt is None or not is_about(event, work.attempt) for event in work.inbox)
 
 
-def takes_back(work: Work, attempt: Attempt) -> bool:
+def reports_failure(work: Work, attempt: Attempt) -> bool:
     """Whether an event says that an attempt which has succeeded has failed after all."""
     return any(
-        news.answer.outcome is Outcome.FAILED and is_about(news, attempt) for news in work.news
+        event.answer.outcome is Outcome.FAILED and is_about(event, attempt) for event in work.inbox
     )
 
 
@@ -47,11 +47,11 @@ def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer
     # An event can be evidence only about what the provider is known to have.
     if attempt.state is AttemptState.INTENDED or not capabilities.event_is_evidence:
         return None
-    word = _word(work, attempt)
+    word = _outcome_of_events(work, attempt)
     return word if word is not None and word.outcome is Outcome.SUCCEEDED else None
 
 
-def or_what_was_heard(
+def answer_or_event(
     work: Work, attempt: Attempt, capabilities: Capabilities, answer: Answer
 ) -> Answer:
     """The answer, or what an event says where asking was of no help.
@@ -68,7 +68,7 @@ def or_what_was_heard(
     stands = attempt.state is AttemptState.SUCCEEDED or answer.code in MISMATCHES
     if stands or not believed.get(answer.outcome, False):
         return answer
-    return _word(work, attempt) or answer
+    return _outcome_of_events(work, attempt) or answer
 
 
 def named_by_event(work: Work, attempt: Attempt) -> Attempt:
@@ -77,78 +77,82 @@ def named_by_event(work: Work, attempt: Attempt) -> Attempt:
     From then on the provider is known to have it, and whatever it says, nothing is sent again.
     """
     references = (
-        news.answer.provider_reference
-        for news in work.news
-        if is_about(news, attempt) and news.answer.provider_reference
+        event.answer.provider_reference
+        for event in work.inbox
+        if is_about(event, attempt) and event.answer.provider_reference
     )
     return replace(attempt, provider_reference=attempt.provider_reference or next(references, ""))
 
 
 def is_decided_by_event(work: Work, attempt: Attempt) -> bool:
     """Whether an event says how the attempt ended; not yet whether that is true."""
-    return any(news.answer.outcome in _DECISIVE and is_about(news, attempt) for news in work.news)
+    return any(
+        event.answer.outcome in _DECISIVE and is_about(event, attempt) for event in work.inbox
+    )
 
 
-def but_successes(items: tuple[ClosedNews, ...]) -> tuple[ClosedNews, ...]:
+def without_successes(items: tuple[ClosedEvent, ...]) -> tuple[ClosedEvent, ...]:
     """Without those that tell of a success: where an attempt ends otherwise, they are disputed."""
-    return tuple(item for item in items if item.news.answer.outcome is not Outcome.SUCCEEDED)
+    return tuple(item for item in items if item.event.answer.outcome is not Outcome.SUCCEEDED)
 
 
-def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedNews, ...]:
+def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedEvent, ...]:
     """All events as dealt with: applied where they are about the attempt, ignored otherwise."""
     return tuple(
-        ClosedNews(
-            news=news,
-            fate=NewsFate.APPLIED if attempt and is_about(news, attempt) else NewsFate.IGNORED,
+        ClosedEvent(
+            event=event,
+            result=EventResult.APPLIED
+            if attempt and is_about(event, attempt)
+            else EventResult.IGNORED,
         )
-        for news in work.news
+        for event in work.inbox
     )
 
 
-def heard(work: Work, attempt: Attempt) -> tuple[ClosedNews, ...]:
+def closed_known(work: Work, attempt: Attempt) -> tuple[ClosedEvent, ...]:
     """The same for the events about attempts that exist; others stay for one that is to come."""
     existing = known(work)
-    return tuple(item for item in closed(work, attempt) if item.news in existing)
+    return tuple(item for item in closed(work, attempt) if item.event in existing)
 
 
-def ignored(work: Work, news: Iterable[News]) -> tuple[ClosedNews, ...]:
+def ignored(work: Work, events: Iterable[InboxEvent]) -> tuple[ClosedEvent, ...]:
     """The events, as changing nothing; one that names a key that we do not know is listed."""
     return tuple(
-        ClosedNews(
-            news=item,
-            fate=NewsFate.IGNORED
-            if attempts_meant(work, item) or not item.answer.key
-            else NewsFate.UNMATCHED,
+        ClosedEvent(
+            event=item,
+            result=EventResult.IGNORED
+            if attempts_of(work, item) or not item.answer.key
+            else EventResult.UNMATCHED,
         )
-        for item in news
+        for item in events
     )
 
 
-def known(work: Work) -> tuple[News, ...]:
+def known(work: Work) -> tuple[InboxEvent, ...]:
     """Events about attempts that exist; others may be about one that is still to come."""
-    return tuple(news for news in work.news if attempts_meant(work, news))
+    return tuple(event for event in work.inbox if attempts_of(work, event))
 
 
-def outdated(work: Work) -> tuple[News, ...]:
+def outdated(work: Work) -> tuple[InboxEvent, ...]:
     """Events about other attempts than the present one, which are over: they tell nothing new."""
     return tuple(
-        news
-        for news in known(work)
-        if not any(a is work.attempt or a.is_live for a in attempts_meant(work, news))
+        event
+        for event in known(work)
+        if not any(a is work.attempt or a.is_live for a in attempts_of(work, event))
     )
 
 
-def attempts_meant(work: Work, news: News) -> list[Attempt]:
+def attempts_of(work: Work, event: InboxEvent) -> list[Attempt]:
     """The payment's attempts that an event may be about, as far as it says."""
     known = (*((work.attempt,) if work.attempt else ()), *work.earlier)
-    return [attempt for attempt in known if is_about(news, attempt)]
+    return [attempt for attempt in known if is_about(event, attempt)]
 
 
-def _word(work: Work, attempt: Attempt) -> Answer | None:
+def _outcome_of_events(work: Work, attempt: Attempt) -> Answer | None:
     """The one thing that the events say of the attempt; nothing where they disagree."""
     words = [
-        news.answer
-        for news in work.news
-        if news.answer.outcome in _DECISIVE and is_about(news, attempt)
+        event.answer
+        for event in work.inbox
+        if event.answer.outcome in _DECISIVE and is_about(event, attempt)
     ]
     return words[0] if len({word.outcome for word in words}) == 1 else None
