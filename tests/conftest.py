@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from deploy.local.postgres import OWNER
+from deploy.local.mesh.postgres import OWNER
 from services.shared.db import open_engine
 from tests.servers import PrivateCluster, private_cluster
 

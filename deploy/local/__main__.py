@@ -1,6 +1,6 @@
 """`python -m deploy.local`: what `./caravel` becomes once everything is installed."""
 
-from deploy.local.cli import main
+from deploy.local.commands.cli import main
 
 if __name__ == "__main__":
     main()

@@ -12,9 +12,8 @@ import uvloop
 # what it should be; ours never goes on as a copy of us.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
-from deploy.local.paths import DEFAULT_DATA_DIR
-from deploy.local.problem import Problem
-from deploy.local.terminal import complain, say
+from deploy.local.mesh.state import DEFAULT_DATA_DIR
+from deploy.local.process.terminal import Problem, complain, say
 from tests.benchmarks import publish
 from tests.benchmarks.options import Options, read_sizes
 from tests.benchmarks.run import RESULT, run

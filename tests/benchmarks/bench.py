@@ -8,9 +8,8 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from deploy.local import terminal
-from deploy.local.problem import Problem
-from deploy.local.terminal import paint
+from deploy.local.process import terminal
+from deploy.local.process.terminal import Problem, paint
 from tests.benchmarks import load, requests
 from tests.benchmarks.load import Outcome, Target
 from tests.benchmarks.merchant import Merchant

@@ -4,8 +4,8 @@ server's own limit. The workers are stopped, because the other two have none."""
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from deploy.local.ports import HOST
-from deploy.local.problem import Problem
+from deploy.local.mesh.ports import HOST
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import limit, load, processes, requests
 from tests.benchmarks.baseline import process
 from tests.benchmarks.bench import FAILURES, Bench, Figures, as_line, figures_of

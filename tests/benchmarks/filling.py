@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import indexes, samples
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.samples import Row

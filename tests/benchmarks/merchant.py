@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from deploy.local.ports import HOST
-from deploy.local.problem import Problem
+from deploy.local.mesh.ports import HOST
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import load
 from tests.benchmarks.load import Target
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from deploy.local import credentials, database, placement
-from deploy.local.child import Child, Spec, describe_end
-from deploy.local.mesh import Plan
-from deploy.local.order import start_in_order, stop_in_order
-from deploy.local.paths import DataDir
-from deploy.local.ports import HOST, claimed
-from deploy.local.problem import Problem
+from deploy.local.mesh import credentials, database, placement
+from deploy.local.mesh.ports import HOST, claimed
+from deploy.local.mesh.processes import Plan
+from deploy.local.mesh.state import DataDir
+from deploy.local.mesh.supervisor import start_in_order, stop_in_order
+from deploy.local.process.child import Child, Spec, describe_end
+from deploy.local.process.terminal import Problem
 from tests.benchmarks.load import Target
 from tests.benchmarks.server import Server
 from tests.chaos.topology import Topology, kind_of

@@ -4,7 +4,7 @@ refusal, nothing that was acknowledged may be missing, and afterwards all is as 
 import asyncio
 import time
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import load, requests
 from tests.benchmarks.bench import Bench, Figures, as_line
 from tests.benchmarks.load import Outcome

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks.interpreter import described
 from tests.benchmarks.table import GOALS
 

@@ -2,7 +2,7 @@
 
 import json
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import load, requests
 from tests.benchmarks.bench import Bench, Figures, as_line, figures_of
 from tests.benchmarks.load import Make, Outcome

@@ -10,10 +10,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.local import terminal
-from deploy.local.build import commit
-from deploy.local.problem import Problem
-from deploy.local.terminal import paint
+from deploy.local.process import terminal
+from deploy.local.process.paths import commit
+from deploy.local.process.terminal import Problem, paint
 from tests.benchmarks import cost, create, growth, overload, plot, reads, scaling, settle, table
 from tests.benchmarks.bench import FAILURES, Bench, Part
 from tests.benchmarks.interpreter import interpreter

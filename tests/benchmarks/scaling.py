@@ -5,8 +5,8 @@ import asyncio
 import os
 import sys
 
-from deploy.local.paths import ROOT
-from deploy.local.problem import Problem
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import locks
 from tests.benchmarks.backlog import work_off
 from tests.benchmarks.bench import Bench, Figures, as_line

@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 from sqlalchemy import make_url
 
-from deploy.local import mesh
-from deploy.local.database import Database
-from deploy.local.paths import ROOT
-from deploy.local.problem import Problem
+from deploy.local.mesh import processes
+from deploy.local.mesh.database import Database
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import Problem
 from services.shared.db import DURABILITY
 
 PREFIX = "caravel_bench_"
@@ -62,9 +62,9 @@ class Server:
                 "may not; give it CREATEDB, or unset DATABASE_URL"
             ) from None
         migrating = await asyncio.create_subprocess_exec(
-            *mesh.migration_command(),
+            *processes.migration_command(),
             cwd=ROOT,
-            env=mesh.migration_environment(self.database("template")),
+            env=processes.migration_environment(self.database("template")),
             stderr=asyncio.subprocess.PIPE,
         )
         _, errors = await migrating.communicate()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks.server import Server
 
 POLL_SECONDS = 0.25

@@ -4,8 +4,8 @@ ratios last."""
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy.local import terminal
-from deploy.local.terminal import paint
+from deploy.local.process import terminal
+from deploy.local.process.terminal import paint
 from tests.benchmarks.summary import Spread
 
 NAME_WIDTH, NUMBER_WIDTH = 46, 12

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import limit
 from tests.benchmarks.bench import Bench, Figures
 from tests.benchmarks.create import Measure, at_a_fixed_rate, compared

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.ports import HOST
+from deploy.local.mesh.ports import HOST
 from tests.benchmarks import load, requests
 from tests.benchmarks.load import Target, read_answer
 

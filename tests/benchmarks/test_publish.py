@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.benchmarks import publish
 from tests.benchmarks.interpreter import interpreter
 

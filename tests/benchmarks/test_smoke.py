@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.terminal import say
+from deploy.local.process.terminal import say
 from tests.benchmarks import plot
 from tests.benchmarks.mesh import forget
 from tests.benchmarks.options import Options

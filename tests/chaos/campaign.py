@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.problem import Problem
-from deploy.local.terminal import command
+from deploy.local.process.terminal import Problem, command
 from tests.chaos import result
 from tests.chaos.result import Result
 from tests.chaos.run import Options, run

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.child import Child, Spec, end_of, is_alive
+from deploy.local.process.child import Child, Spec, end_of, is_alive
 from tests.chaos.topology import kind_of
 
 # Once it has lived so long, its next end counts as the first one.

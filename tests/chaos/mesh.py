@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local import credentials, database, placement
-from deploy.local.child import Child, Spec, describe_end
-from deploy.local.mesh import Plan
-from deploy.local.order import start_in_order, stop_in_order
-from deploy.local.paths import DataDir
-from deploy.local.ports import claimed
-from deploy.local.problem import Problem
+from deploy.local.mesh import credentials, database, placement
+from deploy.local.mesh.ports import claimed
+from deploy.local.mesh.processes import Plan
+from deploy.local.mesh.state import DataDir
+from deploy.local.mesh.supervisor import start_in_order, stop_in_order
+from deploy.local.process.child import Child, Spec, describe_end
+from deploy.local.process.terminal import Problem
 from tests.chaos.backends import Backends
 from tests.chaos.members import Death, Member
 from tests.chaos.proxy import Link

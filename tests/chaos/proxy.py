@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from deploy.local.ports import HOST
+from deploy.local.mesh.ports import HOST
 from tests.chaos.wires import Found, Wire
 
 CHUNK_BYTES = 64 * 1024

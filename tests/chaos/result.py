@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.local import terminal
-from deploy.local.terminal import paint
+from deploy.local.process import terminal
+from deploy.local.process.terminal import paint
 from tests.chaos.watch import Rest
 
 EXAMPLES = 5

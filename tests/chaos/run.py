@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.local import placement
-from deploy.local.child import Spec, describe_end
-from deploy.local.credentials import Credentials
-from deploy.local.logs import Tail
-from deploy.local.paths import ROOT, DataDir
-from deploy.local.problem import Problem
+from deploy.local.mesh import placement
+from deploy.local.mesh.credentials import Credentials
+from deploy.local.mesh.state import DataDir
+from deploy.local.process.child import Spec, describe_end
+from deploy.local.process.logs import Tail
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import Problem
 from services.providers.simulator.catalogue import APIS
 from tests.chaos import books, checker, corridors, schedule, watch
 from tests.chaos.driver import Driver

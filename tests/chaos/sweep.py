@@ -19,7 +19,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
-from deploy.local.child import Spec
+from deploy.local.process.child import Spec
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
     POINTS,

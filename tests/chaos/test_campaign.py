@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.local.problem import Problem
+from deploy.local.process.terminal import Problem
 from tests.chaos import campaign
 from tests.chaos.__main__ import SEEDS_BELOW, seeds_of
 from tests.chaos.campaign import Campaign

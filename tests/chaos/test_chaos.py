@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import placement
-from deploy.local.paths import DataDir
-from deploy.local.terminal import say
+from deploy.local.mesh import placement
+from deploy.local.mesh.state import DataDir
+from deploy.local.process.terminal import say
 from tests.chaos import result
 from tests.chaos.run import Options, run
 

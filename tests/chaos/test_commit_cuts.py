@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deploy.local import ports
-from deploy.local.ports import HOST
+from deploy.local.mesh import ports
+from deploy.local.mesh.ports import HOST
 from services.shared.db import autocommitted, connected, open_engine, transaction
 from services.shared.errors import Unavailable
 from tests.chaos.proxy import Link, Toxic

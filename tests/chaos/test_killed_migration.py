@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from deploy.local.postgres import OWNER
+from deploy.local.mesh.postgres import OWNER
 from tests.chaos.failpoints import EXIT_CODE
 from tests.conftest import ROOT, Database
 from tests.servers import PrivateCluster

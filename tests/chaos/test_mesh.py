@@ -10,7 +10,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from deploy.local.child import Spec
+from deploy.local.process.child import Spec
 from tests.chaos.mesh import ChaosMesh
 from tests.chaos.proxy import Toxic
 from tests.polling import until

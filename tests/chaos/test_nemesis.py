@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestServer
 
-from deploy.local.credentials import load_or_make
+from deploy.local.mesh.credentials import load_or_make
 from services.providers.simulator.app import create_app
 from services.providers.simulator.catalogue import load_config
 from tests.chaos import lies

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deploy.local.child import Spec
+from deploy.local.process.child import Spec
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deploy.local import ports
-from deploy.local.ports import HOST
+from deploy.local.mesh import ports
+from deploy.local.mesh.ports import HOST
 from tests.chaos.proxy import Link, Toxic
 from tests.chaos.wires import Http1, Postgres, Wire
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from deploy.local.credentials import load_or_make
+from deploy.local.mesh.credentials import load_or_make
 from services.providers.simulator.app import create_app
 from services.providers.simulator.catalogue import load_config
 from services.providers.simulator.config import Config

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.paths import ROOT
+from deploy.local.process.paths import ROOT
 from tests import polling
 from tests.chaos.side_by_side import side_by_side
 

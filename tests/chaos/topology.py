@@ -1,6 +1,6 @@
 """Which processes a chaos mesh has and which connections lead through a proxy: the mesh of
 `./caravel up` with several payments and workers, and every address in a process's settings
-replaced by that of a link. The processes themselves are declared in deploy.local.mesh."""
+replaced by that of a link. The processes themselves are declared in deploy.local.mesh.processes."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.local import health, mesh
-from deploy.local.child import Spec
-from deploy.local.mesh import Plan
-from deploy.local.ports import HOST
+from deploy.local.mesh import health, processes
+from deploy.local.mesh.ports import HOST
+from deploy.local.mesh.processes import Plan
+from deploy.local.process.child import Spec
 from gateway import config as gateway
 from tests.chaos.proxy import Link
 from tests.chaos.wires import Http1, Http2, Postgres, Wire
@@ -84,7 +84,7 @@ class Topology:
         """All that a port is needed for."""
         own = [name for name in self.processes if kind_of(name) in REPLICATED]
         numbered = [port for name in own for port in (name, f"{name} metrics")]
-        return [*mesh.PORT_NAMES, "gateway", "gateway grpc", *numbered, *self.links]
+        return [*processes.PORT_NAMES, "gateway", "gateway grpc", *numbered, *self.links]
 
     def make_links(self, ports: Mapping[str, int], rng: random.Random) -> dict[str, Link]:
         """The proxies, not listening yet."""
@@ -107,7 +107,7 @@ class Topology:
         corridors_dir: Path | None,
     ) -> Iterator[Spec]:
         """Every process as it is to be started; the migrations are the one that ends by itself."""
-        for spec in mesh.processes(plan):
+        for spec in processes.processes(plan):
             for name in self.names(spec.name):
                 environment = self._rerouted(plan, name, spec.environment)
                 if corridors_dir and "CORRIDORS_DIR" in environment:

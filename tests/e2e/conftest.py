@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from deploy.local import ports
+from deploy.local.mesh import ports
 from tests.conftest import ROOT
 from tests.polling import until
 from tests.tools import go_tool

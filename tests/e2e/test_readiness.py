@@ -5,9 +5,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local import database, health, state
-from deploy.local.credentials import load_or_make
-from deploy.local.paths import DataDir
+from deploy.local.mesh import database, health, state
+from deploy.local.mesh.credentials import load_or_make
+from deploy.local.mesh.state import DataDir
 from tests.e2e.conftest import Mesh, Rest
 from tests.polling import until
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from deploy.local import cli, rings
+from deploy.local.commands import cli, development
 from tests import documents
 from tests.conftest import ROOT
 from tests.documents import Shown
@@ -131,7 +131,7 @@ def test_our_own_commands_are_understood(command: Shown) -> None:
 
     assert parsed.command in words
     if parsed.command == "test":
-        assert rings.folders(parsed.rings)
+        assert development.folders(parsed.rings)
 
 
 @pytest.mark.parametrize(

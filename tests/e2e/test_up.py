@@ -19,8 +19,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from deploy.local import ports
-from deploy.local.child import is_alive
+from deploy.local.mesh import ports
+from deploy.local.process.child import is_alive
 from tests.polling import until
 
 CARAVEL = Path(__file__).resolve().parents[2] / "caravel"

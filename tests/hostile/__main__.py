@@ -7,8 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from deploy.local.paths import DEFAULT_DATA_DIR
-from deploy.local.terminal import BOLD, complain, paint, say
+from deploy.local.mesh.state import DEFAULT_DATA_DIR
+from deploy.local.process.terminal import BOLD, complain, paint, say
 from tests.hostile.run import Campaign, campaign, mesh
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from sqlalchemy import make_url
 
-from deploy.local import mesh
+from deploy.local.mesh import processes
 from services.providers.simulator.catalogue import APIS
 from tests.house.places import ROOT, check
 
@@ -21,7 +21,7 @@ SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+)\}
 
 
 def test_every_process_of_the_local_mesh_has_a_container() -> None:
-    wanted = {*mesh.SERVICES, "simulator", "postgres", "migrate", "gateway"}
+    wanted = {*processes.SERVICES, "simulator", "postgres", "migrate", "gateway"}
     assert set(SERVICES) == wanted
 
 

@@ -1,46 +1,82 @@
-"""The folders of payments: a folder for each thing that it does, one order between them, and a page
-that says what is in each. import-linter holds the order itself."""
+"""The folders of payments and of the local runner: a folder for each thing that it does, one order
+between them, and a page that says what is in each. import-linter holds the order itself."""
 
 import configparser
 import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 
 from tests.house.places import ROOT, at, check, files
 
-PAYMENTS = ROOT / "services" / "payments"
 CONTRACTS = ROOT / ".importlinter"
-FOLDERS = sorted(
-    path for path in PAYMENTS.iterdir() if path.is_dir() and (path / "__init__.py").exists()
-)
 README_LINES = 10
 
 
-def _layers() -> list[str]:
-    """The names of the contract that orders payments, from the top down."""
-    contracts = configparser.ConfigParser()
-    contracts.read(CONTRACTS)
-    contract = contracts["importlinter:contract:payments-folders"]
-    assert contract["containers"].split() == ["services.payments"]
-    assert contract["exhaustive"] == "true"
-    return re.findall(r"\w+", contract["layers"])
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """A package whose modules are in folders, its contract, and the page that names the folders."""
+
+    path: str
+    contract: str
+    page: str
+
+    @property
+    def root(self) -> Path:
+        return ROOT / self.path
+
+    @property
+    def folders(self) -> list[Path]:
+        """Every folder of the package, sorted."""
+        return sorted(
+            path
+            for path in self.root.iterdir()
+            if path.is_dir() and (path / "__init__.py").exists()
+        )
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the contract that orders the package, from the top down."""
+        contracts = configparser.ConfigParser()
+        contracts.read(CONTRACTS)
+        contract = contracts[f"importlinter:contract:{self.contract}"]
+        assert contract["containers"].split() == [self.path.replace("/", ".")]
+        assert contract["exhaustive"] == "true"
+        return re.findall(r"\w+", contract["layers"])
 
 
-def test_every_module_is_in_a_layer() -> None:
-    layers = set(_layers())
+TREES = (
+    Tree(
+        path="services/payments",
+        contract="payments-folders",
+        page="services/payments/README.md",
+    ),
+    Tree(path="deploy/local", contract="runner-folders", page="deploy/README.md"),
+)
+every_tree = pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.path)
+
+
+@every_tree
+def test_every_module_is_in_a_layer(tree: Tree) -> None:
+    layers = set(tree.layers)
     check(
-        at(path, 1, f"put it into a folder, or name {name} in the contract payments-folders")
-        for path in files("*.py", below=("services/payments",))
-        if (name := path.relative_to(PAYMENTS).parts[0].removesuffix(".py")) != "__init__"
+        at(path, 1, f"put it into a folder, or name {name} in the contract {tree.contract}")
+        for path in files("*.py", below=(tree.path,))
+        if (name := path.relative_to(tree.root).parts[0].removesuffix(".py")) != "__init__"
         and name not in layers
     )
 
 
-def test_the_layers_are_what_there_is() -> None:
-    there = {path.stem for path in PAYMENTS.glob("*.py")} | {folder.name for folder in FOLDERS}
-    assert set(_layers()) == there - {"__init__"}
+@every_tree
+def test_the_layers_are_what_there_is(tree: Tree) -> None:
+    there = {path.stem for path in tree.root.glob("*.py")} | {path.name for path in tree.folders}
+    assert set(tree.layers) == there - {"__init__"}
 
 
-def test_every_folder_has_a_page_that_names_its_modules() -> None:
-    for folder in FOLDERS:
+@every_tree
+def test_every_folder_has_a_page_that_names_its_modules(tree: Tree) -> None:
+    for folder in tree.folders:
         page = folder / "README.md"
         assert page.exists(), at(folder, 1, "say in a README of ten lines what is here")
         text = page.read_text()
@@ -52,9 +88,12 @@ def test_every_folder_has_a_page_that_names_its_modules() -> None:
         )
 
 
-def test_the_page_of_payments_names_every_folder() -> None:
-    page = PAYMENTS / "README.md"
+@every_tree
+def test_the_page_above_names_every_folder(tree: Tree) -> None:
+    page = ROOT / tree.page
     text = page.read_text()
     check(
-        at(page, 1, f"name {folder.name}/") for folder in FOLDERS if f"`{folder.name}/`" not in text
+        at(page, 1, f"name {folder.name}/")
+        for folder in tree.folders
+        if f"`{folder.name}/`" not in text
     )

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local import mesh
+from deploy.local.mesh import processes
 from services.shared.telemetry import VERSION
 from tests.house.places import ROOT, at, check
 
 PAGE = ROOT / "docs" / "metrics.md"
 TEXT = PAGE.read_text()
-MODULES = {name: f"services.{name}.__main__" for name in mesh.SERVICES}
+MODULES = {name: f"services.{name}.__main__" for name in processes.SERVICES}
 MODULES["worker"] = "services.payments.worker"
 ROW = re.compile(r"^\| `(caravel_\w+)` \| (\w+) \| ([^|]*)\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
@@ -68,7 +68,7 @@ def test_scrape_configuration_finds_every_container_that_has_a_page() -> None:
     (found,) = job["dns_sd_configs"]
     containers = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
-    assert {*found["names"]} == {*mesh.SERVICES, "gateway"} <= containers.keys()
+    assert {*found["names"]} == {*processes.SERVICES, "gateway"} <= containers.keys()
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert f"METRICS_PORT={found['port']}" in dockerfile
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from mutmut.__main__ import create_file_mutants
 from mutmut.configuration import config
 
-from deploy.local.paths import DEFAULT_DATA_DIR, ROOT
-from deploy.local.terminal import BOLD, complain, paint, say
+from deploy.local.mesh.state import DEFAULT_DATA_DIR
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import BOLD, complain, paint, say
 
 # The part of the mutants that has to be noticed.
 WANTED = 0.90

@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from deploy.local import health, mesh
-from deploy.local.child import Spec
-from deploy.local.ports import HOST
+from deploy.local.mesh import health, processes
+from deploy.local.mesh.ports import HOST
+from deploy.local.process.child import Spec
 
 
 def spec(name: str, database_url: str, port: int, workers: int) -> Spec:
@@ -16,7 +16,7 @@ def spec(name: str, database_url: str, port: int, workers: int) -> Spec:
     return Spec(
         name=name,
         command=(sys.executable, "-P", "-m", *words, *options, *quiet),
-        environment=mesh.environment({"DATABASE_URL": database_url}),
+        environment=processes.environment({"DATABASE_URL": database_url}),
         healthy=partial(health.http_ok, port),
         port=port,
     )

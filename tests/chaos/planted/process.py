@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import asyncpg
 
-from deploy.local.child import Spec
+from deploy.local.process.child import Spec
 from tests.chaos.planted.catalogue import by_name
 from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches, Plant
 from tests.chaos.planted.stalls import stop_when_signalled

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.problem import Problem
-from deploy.local.terminal import GREEN, RED, paint
+from deploy.local.process.terminal import GREEN, RED, Problem, paint
 from tests.chaos import watch
 from tests.chaos.planted.catalogue import CONTROL, by_name
 from tests.chaos.planted.plant import Plant

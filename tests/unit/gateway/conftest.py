@@ -23,7 +23,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from deploy.local import ports
+from deploy.local.mesh import ports
 from gateway.config import SCRIPT_FILE, START, GatewayConfig, arguments, write
 from services.shared.grpc_server import GrpcServer
 from tests.polling import until

@@ -11,7 +11,7 @@ import pytest
 from caravel.common.v1 import error_reason_pb2
 from caravel.payments.v1 import payments_pb2
 
-from deploy.local import ports
+from deploy.local.mesh import ports
 from gateway.config import COMPOSE, GatewayConfig, arguments, render, write
 from tests.unit.gateway.conftest import (
     ENVOY,

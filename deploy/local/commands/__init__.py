@@ -1,0 +1,1 @@
+"""The command line of `./caravel`: a module for each family of commands."""

@@ -1,0 +1,281 @@
+"""The command line: what can be asked for, and what is said where it cannot be had. Modules that
+need packages are imported when they are called, so that help needs nothing installed."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from deploy.local.commands import control, detach, development
+from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
+from deploy.local.process.child import allow_most_descriptors
+from deploy.local.process.terminal import Problem, complain, sentence
+
+Command = Callable[[argparse.Namespace], int]
+EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits with its code: 0 is success, 1 a failure with one sentence."""
+    perform(read(sys.argv[1:] if arguments is None else arguments))
+
+
+def read(arguments: Sequence[str]) -> argparse.Namespace:
+    """The words as a command. Exits with 0 after help, with 2 where they make no sense."""
+    words = list(arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    # Arguments after `--` are for the tool that we run, and argparse must not read them.
+    at = words.index("--") if "--" in words else len(words)
+    parser = _parser()
+    parsed = parser.parse_args(words[:at], argparse.Namespace(passed_on=words[at + 1 :]))
+    if parsed.command is None:
+        parser.print_help()
+        sys.exit(0)
+    try:
+        if parsed.command == "test":
+            development.folders(parsed.rings)
+        if parsed.command == "chaos" and not parsed.planted:
+            _refuse_endless_chaos(parsed)
+    except Problem as problem:
+        complain(str(problem))
+        sys.exit(2)
+    return parsed
+
+
+def _refuse_endless_chaos(parsed: argparse.Namespace) -> None:
+    if parsed.minutes is None or not (parsed.seed or parsed.seeds):
+        raise Problem("chaos needs --minutes and --seed or --seeds, or --planted")
+
+
+def perform(parsed: argparse.Namespace) -> None:
+    """Runs the command and exits with its code."""
+    code = 1
+    # A mesh's files are nobody else's business, and neither are those that its processes make. The
+    # other commands write to the checkout, which is the person's own matter.
+    umask = os.umask(0o077) if parsed.command in ("up", "migrate", "verify") else None
+    try:
+        code = parsed.run(parsed)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output has seen enough.
+        pass
+    except (Problem, OSError) as failure:
+        complain(sentence(failure))
+    finally:
+        if umask is not None:
+            os.umask(umask)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Nor shall Python say more when it ends, to a reader who left or a disk that is full.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Says in one sentence what is not understood."""
+        if choice := re.search(r"invalid choice: '([^']*)'", message):
+            message = f"there is no command {choice[1]}"
+        complain(f"{message}; see `{self.prog} --help`")
+        sys.exit(2)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="caravel",
+        description="Caravel: US dollars in, local money out, and never paid twice.",
+        epilog=EPILOG,
+        formatter_class=_Help,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
+    data = _data_dir_argument()
+    ports = _port_arguments()
+    up = _add(commands, "up", _up, "start the whole mesh and show its logs", data, ports)
+    up.add_argument("--detach", action="store_true", help="run in the background once it is ready")
+    up.add_argument("--fresh", action="store_true", help="first delete all earlier payments")
+    up.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
+    down = _add(commands, "down", _down, "stop the mesh", data)
+    down.add_argument("--delete", action="store_true", help="and delete all it leaves behind")
+    status = _add(commands, "status", _status, "tell what runs, where, with how much memory", data)
+    status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    logs = _add(commands, "logs", _logs, "show the logs, of one process or of all", data)
+    logs.add_argument("service", nargs="?", help="fees, fx, providers, payments, worker, …")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
+    _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
+    _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
+    _add_chaos(commands, data)
+    _add_hostile(commands, data)
+    mutants = _add(
+        commands, "mutants", development.mutants, "change single lines; do tests notice?", data
+    )
+    mutants.add_argument("--only", default="", help="these modules, for example ledger,quote")
+    mutants.add_argument("--at-once", type=int, help="so many mutants side by side (one a core)")
+    _add_bench(commands, data)
+    test = _add(commands, "test", _test, f"run the tests: {' '.join(development.RINGS)}")
+    test.usage = "caravel test [ring …] [-- pytest's arguments]"
+    test.add_argument(
+        "rings", nargs="*", metavar="ring", help=f"one of {', '.join(development.RINGS)}"
+    )
+    _add(commands, "check", _check, "lint, types, imports, protos, generated files")
+    _add(commands, "protos", _protos, "generate everything that is made from the .proto files")
+    return parser
+
+
+def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    chaos = _add(
+        commands, "chaos", development.chaos, "break a mesh at random and compare the books", data
+    )
+    chaos.add_argument("--seed", help="decides all that is done; several with commas")
+    chaos.add_argument("--minutes", type=_positive, help="how long it is broken")
+    chaos.add_argument("--seeds", type=int, help="so many seeds; drawn, without --seed")
+    chaos.add_argument("--at-once", type=int, default=2, help="so many of them side by side (2)")
+    chaos.add_argument("--planted", action="store_true", help="look for bugs that are put in first")
+    chaos.add_argument("--only", default="", help="of these bugs, for example 4,7")
+    chaos.add_argument("--rate", type=_positive, default=8.0, help="requests a second (8)")
+    chaos.add_argument("--keep", action="store_true", help="leave the database also if all is well")
+
+
+def _add_hostile(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    hostile = _add(
+        commands, "hostile", development.hostile, "send forbidden requests, check answers", data
+    )
+    hostile.add_argument("--seed", type=int, default=1, help="decides all that is sent (1)")
+    hostile.add_argument("--cases", type=int, default=20_000, help="how many requests (20000)")
+
+
+def _add_bench(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    bench = _add(
+        commands, "bench", development.bench, "measure how fast it is, and against what", data
+    )
+    bench.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
+    bench.add_argument("--seconds", type=_positive, default=10.0, help="of one measurement (10)")
+    bench.add_argument("--only", default="", help="these parts, for example create,baseline,limit")
+    bench.add_argument("--growth", default="", help="payments in the tables (10k,1m,5m)")
+    bench.add_argument("--smoke", action="store_true", help="a tiny run, whose figures say nothing")
+    bench.add_argument(
+        "--publish", action="store_true", help="only put the last run's tables on the page"
+    )
+
+
+class _Help(argparse.HelpFormatter):
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        # The list of commands would begin with a line of its own for the word "command".
+        return text.split("\n", 1)[1] if action.nargs == argparse.PARSER else text
+
+
+def _data_dir_argument() -> _Parser:
+    parent = _Parser(add_help=False)
+    parent.add_argument(
+        "--data-dir",
+        type=Path,
+        default=DEFAULT_DATA_DIR,
+        help="folder for database, logs and state (default: .caravel in the checkout)",
+    )
+    return parent
+
+
+def _port_arguments() -> _Parser:
+    parent = _Parser(add_help=False)
+    parent.add_argument("--port", type=_port, default=8080, help="REST and docs (default: 8080)")
+    parent.add_argument("--grpc-port", type=_port, default=9090, help="gRPC (default: 9090)")
+    return parent
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; a port is 1 to 65535")
+    return number
+
+
+def _add(
+    commands: "argparse._SubParsersAction[_Parser]",
+    name: str,
+    run: Command,
+    summary: str,
+    *parents: _Parser,
+) -> _Parser:
+    added = commands.add_parser(name, help=summary, description=summary, parents=parents)
+    added.set_defaults(run=run)
+    return added
+
+
+def _up(parsed: argparse.Namespace) -> int:
+    data_dir = DataDir.at(parsed.data_dir)
+    allow_most_descriptors()
+    if parsed.detach:
+        ports = ["--port", str(parsed.port), "--grpc-port", str(parsed.grpc_port)]
+        flags = [*ports, "--data-dir", str(data_dir.root), *(["--fresh"] if parsed.fresh else [])]
+        return detach.up_detached(data_dir, ["up", "--in-background", *flags])
+    from deploy.local.commands import up  # noqa: PLC0415
+
+    return up.up(
+        up.Options(
+            data_dir=data_dir,
+            port=parsed.port,
+            grpc_port=parsed.grpc_port,
+            fresh=parsed.fresh,
+            in_background=parsed.in_background,
+        )
+    )
+
+
+def _down(parsed: argparse.Namespace) -> int:
+    return control.down(DataDir.at(parsed.data_dir), delete=parsed.delete)
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    return control.status(DataDir.at(parsed.data_dir), as_json=parsed.json)
+
+
+def _logs(parsed: argparse.Namespace) -> int:
+    return control.show_logs(DataDir.at(parsed.data_dir), parsed.service, follow=parsed.follow)
+
+
+def _migrate(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import migrate  # noqa: PLC0415
+
+    return migrate.migrate(DataDir.at(parsed.data_dir))
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import migrate  # noqa: PLC0415
+
+    return migrate.verify(DataDir.at(parsed.data_dir))
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import doctor  # noqa: PLC0415
+
+    return doctor.doctor(DataDir.at(parsed.data_dir), parsed.port, parsed.grpc_port)
+
+
+def _test(parsed: argparse.Namespace) -> int:
+    return development.test(parsed.rings, parsed.passed_on)
+
+
+def _check(_: argparse.Namespace) -> int:
+    return development.check()
+
+
+def _protos(_: argparse.Namespace) -> int:
+    return development.protos()

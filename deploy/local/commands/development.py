@@ -1,0 +1,183 @@
+"""The commands of those who change Caravel. `test` runs the rings of tests, from the quickest to
+the one that breaks the whole mesh; `check` runs every tool that checks the code, one after the
+other; `protos` generates all that is made from the .proto files; `chaos`, `hostile`, `mutants` and
+`bench` become programmes of the test tree."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+from deploy.local.mesh.state import DataDir
+from deploy.local.process import terminal
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import Problem, is_coloured, paint, say
+
+# In this order: what is cheap and near the code fails first.
+RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "hostile", "benchmarks", "chaos")
+# It mostly waits, for leases to end and for what was broken to heal, so the others run meanwhile.
+BESIDE = "chaos"
+# The exit code of pytest where no test was selected.
+NOTHING_TO_RUN = 5
+POLL_SECONDS = 0.2
+CHUNK_BYTES = 65_536
+# The bootstrap is a script without the suffix that the tools look for.
+SCRIPT = "caravel"
+DESCRIPTOR = "gateway/descriptor.binpb"
+BUF_CONFIG = ("--config", "protos/buf.yaml")
+
+Command = tuple[str, ...]
+
+CHECKS: dict[str, Command] = {
+    "lint": ("ruff", "check", ".", SCRIPT),
+    "format": ("ruff", "format", "--check", ".", SCRIPT),
+    "types": ("mypy",),
+    "types of caravel": ("mypy", "--scripts-are-modules", SCRIPT),
+    "imports": ("lint-imports", "--no-logo"),
+    "protos lint": ("buf", "lint", DESCRIPTOR, *BUF_CONFIG),
+    "protos format": ("buf", "format", "protos", "--diff", "--exit-code"),
+    "protos breaking": (
+        *("buf", "breaking", DESCRIPTOR, "--against", "protos/released.binpb"),
+        *BUF_CONFIG,
+    ),
+    "generated files": ("pytest", "-q", "tests/house/test_house_generated.py", "-k", "fresh"),
+}
+GENERATORS: dict[str, Command] = {
+    "Python and descriptor": ("python", "protos/generate.py"),
+    "OpenAPI": ("python", "-m", "gateway.openapi"),
+    "table of routes": ("python", "-m", "gateway.routes"),
+}
+
+
+def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
+    """Runs pytest on the given rings, on all without any; its exit code, or the worse one of two.
+
+    Raises Problem for an unknown ring.
+    """
+    wanted = folders(names)
+    beside = [folder for folder in wanted if folder == f"tests/{BESIDE}"]
+    others = [folder for folder in wanted if folder not in beside]
+    if not beside or not others:
+        return _end_of(_pytest(pytest_arguments, wanted))
+    with tempfile.TemporaryFile() as output:
+        say(f"The {BESIDE} ring runs beside the others; what it says comes after theirs.")
+        second = _pytest(pytest_arguments, beside, output)
+        try:
+            code = _end_of(_pytest(pytest_arguments, others))
+            say(f"\nThe {BESIDE} ring:")
+            _follow(output, second)
+        finally:
+            second_code = _end_of(second)
+    return max({code, second_code} - {NOTHING_TO_RUN}, default=NOTHING_TO_RUN)
+
+
+def _pytest(
+    arguments: Sequence[str], wanted: Sequence[str], output: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    colour = ["--color=yes"] if is_coloured() else []
+    command = [sys.executable, "-m", "pytest", "--durations=10", *colour, *arguments, *wanted]
+    return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code. A person who interrupts us interrupts it too, and it then still cleans up."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+
+
+def _follow(output: IO[bytes], writer: subprocess.Popen[bytes]) -> None:
+    """Shows what was written so far, and what is still written until the writer has ended."""
+    position = 0
+    is_over = False
+    while not is_over:
+        is_over = writer.poll() is not None
+        # The writer shares the file and its position, so this is read without moving there.
+        while chunk := os.pread(output.fileno(), CHUNK_BYTES, position):
+            position += len(chunk)
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        if not is_over:
+            time.sleep(POLL_SECONDS)
+
+
+def folders(names: Sequence[str]) -> list[str]:
+    """Where the tests of these rings are, in the order of RINGS. Raises Problem."""
+    unknown = [name for name in names if name not in RINGS]
+    if unknown:
+        raise Problem(f"there is no ring {unknown[0]}; there are: {', '.join(RINGS)}")
+    wanted = [f"tests/{name}" for name in RINGS if name in (names or RINGS)]
+    return [folder for folder in wanted if (ROOT / folder).is_dir()]
+
+
+def check() -> int:
+    """Runs every check whatever the others say; returns 1 where any failed."""
+    results = {name: _run(name, command) for name, command in CHECKS.items()}
+    say(paint("\n  check", terminal.BOLD))
+    for name, (passed, seconds) in results.items():
+        mark = paint("✓", terminal.GREEN) if passed else paint("✗", terminal.RED)
+        say(f"  {mark} {name:<18} {paint(f'{seconds:5.1f} s', terminal.DIM)}")
+    return _code(passed for passed, _ in results.values())
+
+
+def protos() -> int:
+    """Generates every file again, each after the files from which it is made."""
+    return _code(_run(name, command)[0] for name, command in GENERATORS.items())
+
+
+def _code(passed: Iterable[bool]) -> int:
+    return 0 if all(passed) else 1
+
+
+def _run(name: str, command: Command) -> tuple[bool, float]:
+    say(paint(f"── {name}: {' '.join(command)}", terminal.DIM))
+    started = time.monotonic()
+    tool, *arguments = command
+    done = subprocess.run(  # noqa: S603
+        [str(Path(sys.executable).parent / tool), *arguments], cwd=ROOT, check=False
+    )
+    return done.returncode == 0, time.monotonic() - started
+
+
+def chaos(parsed: argparse.Namespace) -> int:
+    """Becomes `tests.chaos` with these arguments."""
+    data_dir = DataDir.at(parsed.data_dir)
+    given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
+    given["at-once"] = parsed.at_once
+    words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
+    words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]
+    return _become("tests.chaos", [*words, f"--data-dir={data_dir.root}"])
+
+
+def hostile(parsed: argparse.Namespace) -> int:
+    """Becomes `tests.hostile` with these arguments."""
+    words = [f"--{name}={getattr(parsed, name)}" for name in ("seed", "cases")]
+    return _become("tests.hostile", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
+
+
+def mutants(parsed: argparse.Namespace) -> int:
+    """Becomes `tests.mutants` with these arguments."""
+    words = [f"--only={parsed.only}"] if parsed.only else []
+    words += [f"--at-once={parsed.at_once}"] if parsed.at_once else []
+    return _become("tests.mutants", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
+
+
+def bench(parsed: argparse.Namespace) -> int:
+    """Becomes `tests.benchmarks` with these arguments."""
+    words = [f"--{name}={getattr(parsed, name)}" for name in ("rounds", "seconds", "only")]
+    words += [f"--growth={parsed.growth}"] if parsed.growth else []
+    words += [f"--{name}" for name in ("smoke", "publish") if getattr(parsed, name)]
+    return _become("tests.benchmarks", [*words, f"--data-dir={DataDir.at(parsed.data_dir).root}"])
+
+
+def _become(module: str, arguments: Sequence[str]) -> int:
+    """Becomes a programme of the test tree."""
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606

@@ -1,0 +1,73 @@
+"""`./caravel migrate` and `./caravel verify`: what is done with the database itself, whether the
+mesh runs or not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.local.mesh import credentials, database, postgres, processes, state
+from deploy.local.mesh.database import Database
+from deploy.local.mesh.state import DataDir
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import Problem, say
+
+
+def migrate(data_dir: DataDir) -> int:
+    """Runs the migrations; returns what alembic returns. Raises Problem."""
+    data_dir.make()
+    if elsewhere := database.external():
+        database.warn_of_superusers(elsewhere)
+    with _reachable(data_dir) as chosen:
+        done = subprocess.run(  # noqa: S603
+            processes.migration_command(),
+            cwd=ROOT,
+            env=processes.migration_environment(chosen),
+            check=False,
+        )
+    if done.returncode == 0:
+        say("The database is up to date.")
+    return done.returncode
+
+
+def verify(data_dir: DataDir) -> int:
+    """Recomputes the books; returns 0 where all holds. Raises Problem."""
+    data_dir.make()
+    with _reachable(data_dir) as chosen:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "services.payments.verify"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": chosen.application_url},
+            check=False,
+        ).returncode
+
+
+@contextmanager
+def _reachable(data_dir: DataDir) -> Iterator[Database]:
+    """The database, with its server running for the length of the block."""
+    elsewhere = database.external()
+    if elsewhere:
+        database.refuse_unusable(elsewhere)
+        yield elsewhere
+        return
+    secrets = credentials.load_or_make(data_dir.credentials)
+    cluster = database.own_cluster(data_dir, secrets)
+    now = state.running(data_dir)
+    if now:
+        yield _of(now, cluster)
+        return
+    with state.locked(data_dir):
+        cluster.prepare()
+        with postgres.running(cluster, data_dir.log("postgresql")) as server:
+            yield Database(migration_url=server.owner_url, application_url=server.application_url)
+
+
+def _of(now: state.MeshState, cluster: postgres.Cluster) -> Database:
+    try:
+        port = now.process("postgresql").port
+    except KeyError:
+        port = None
+    if port is None:
+        raise Problem("the mesh is still starting, or runs on a database of your own")
+    return database.of_cluster(cluster, port)

@@ -1,0 +1,44 @@
+"""`./caravel test`: which rings run, and what their end is called."""
+
+import subprocess
+import sys
+
+import pytest
+
+from deploy.local.commands import development
+from deploy.local.process.paths import ROOT
+from deploy.local.process.terminal import Problem
+
+# Names no test, so that both processes start, collect, and have nothing to run.
+NO_TEST = ["-k", "no_test_has_this_name"]
+
+
+def test_all_rings_run_where_none_is_named_and_in_their_order() -> None:
+    named = development.folders(["house", "unit"])
+
+    assert named == ["tests/unit", "tests/house"]
+    assert set(named) < set(development.folders([]))
+
+
+def test_a_ring_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(Problem, match="there is no ring smoke"):
+        development.folders(["smoke"])
+
+
+def test_the_ring_beside_is_shown_after_the_others() -> None:
+    command = [str(ROOT / "caravel"), "test", "house", "chaos", "--", *NO_TEST]
+
+    shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+
+    assert shown.returncode == development.NOTHING_TO_RUN
+    first, second = shown.stdout.split("The chaos ring:")
+    assert "deselected" in first
+    assert "deselected" in second
+
+
+def test_a_failure_beside_is_a_failure_of_all() -> None:
+    command = [str(ROOT / "caravel"), "test", "house", "chaos", "--", *NO_TEST, "--no-such-option"]
+
+    shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+
+    assert shown.returncode not in (0, development.NOTHING_TO_RUN)
