@@ -38,7 +38,15 @@ from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
 from services.payments.mesh.ports import FeeBook, Providers, Rates
 from services.payments.mesh.providers import GrpcProviders
-from services.payments.model.timing import expected_times
+from services.payments.model.progress import expected_times
+from services.payments.model.timing import (
+    AUDIT_STATEMENT_SECONDS,
+    CREATION_EVERY_SECONDS,
+    DELIVERY,
+    START_RETRY_SECONDS,
+    VERIFY_STATEMENT_SECONDS,
+)
+from services.payments.model.timing_fit import refuse_misfits
 from services.payments.operators.ports import Operations
 from services.payments.operators.servicer import AdminServicer
 from services.payments.operators.store.operations import PostgresOperations
@@ -58,8 +66,8 @@ from services.payments.webhooks_in.store import PostgresInbox
 from services.payments.webhooks_in.usecases import Webhooks
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.deliverer import Deliverer
-from services.payments.webhooks_out.ports import EndpointStore
-from services.payments.webhooks_out.sender import SEND_SECONDS, open_sender
+from services.payments.webhooks_out.ports import EndpointStore, EventSender, Outbox
+from services.payments.webhooks_out.sender import open_sender
 from services.payments.webhooks_out.servicer import EndpointServicer
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.payments.webhooks_out.store.outbox import PostgresOutbox
@@ -71,12 +79,6 @@ from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
 from services.shared.log import get_logger
 from services.shared.readiness import Ask, Readiness
-
-# From one batch of creations to the next, where there is no crowd that waits already.
-CREATION_EVERY_SECONDS = 0.04
-RETRY_SECONDS = 0.5
-# Most time that one statement of an audit may take: beside the work, and on its own.
-AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
 
 Answered = TypeVar("Answered")
 # Takes a port and gives one of the same kind; tests put their own in front of the real ones.
@@ -176,7 +178,11 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
 async def assemble_worker(
     config: WorkerSettings, wrap: Wrap = _as_it_is
 ) -> AsyncIterator[GrpcServer]:
-    """The worker as it runs, with a server for its health alone."""
+    """The worker as it runs, with a server for its health alone.
+
+    Raises TimesDoNotFit where the times of the environment or of a provider contradict each other.
+    """
+    refuse_misfits(config.times, {})
     async with (
         opened_database(_url(config), "caravel-worker", pool_size=8) as engine,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
@@ -185,6 +191,7 @@ async def assemble_worker(
     ):
         await _refuse_mixed(providers, config)
         capabilities = await _answered(providers.capabilities)
+        refuse_misfits(config.times, capabilities)
         watcher = Watcher(PostgresWatch(engine, expected_times(capabilities)), WATCH_METRICS)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
@@ -198,15 +205,7 @@ async def assemble_worker(
             poll_seconds=config.poll_seconds,
             on_hold=watcher.wake,
         )
-        deliverer = Deliverer(
-            outbox=PostgresOutbox(engine),
-            sender=wrap(sender),
-            spread=random.random,
-            lease_seconds=config.lease_seconds,
-            send_seconds=SEND_SECONDS,
-            poll_seconds=config.poll_seconds,
-        )
-
+        deliverer = _deliverer(config, PostgresOutbox(engine), wrap(sender))
         stopping = asyncio.Event()
         alarm = Alarm(
             _url(config),
@@ -222,6 +221,17 @@ async def assemble_worker(
             deliverer.wake()
             watcher.wake()
             await asyncio.gather(*running)
+
+
+def _deliverer(config: WorkerSettings, outbox: Outbox, sender: EventSender) -> Deliverer:
+    return Deliverer(
+        outbox=outbox,
+        sender=sender,
+        spread=random.random,
+        lease_seconds=config.lease_seconds,
+        send_seconds=DELIVERY.total_seconds(),
+        poll_seconds=config.poll_seconds,
+    )
 
 
 @asynccontextmanager
@@ -307,4 +317,4 @@ async def _answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
             return await ask()
         except Unavailable as error:
             get_logger().warning("waiting_for_providers", reason=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(START_RETRY_SECONDS)

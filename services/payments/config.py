@@ -1,7 +1,15 @@
 """The settings of payments: of the service, and of its worker."""
 
+from datetime import timedelta
 from pathlib import Path
 
+from services.payments.model.timing import (
+    AUDIT_SECONDS,
+    LEASE_SECONDS,
+    OVERDUE_SECONDS,
+    POLL_SECONDS,
+)
+from services.payments.model.timing_fit import Times
 from services.payments.webhooks_out.addresses import Targets
 from services.shared.env import Field, SecretStr, Settings
 
@@ -18,7 +26,7 @@ class AuditSettings(DatabaseSettings):
     """What `python -m services.payments.verify` reads, and the worker, which audits as it runs."""
 
     overdue_seconds: float = Field(
-        default=120.0, gt=0, description="When a payment that is due counts as forgotten."
+        default=OVERDUE_SECONDS, gt=0, description="When a payment that is due counts as forgotten."
     )
 
 
@@ -61,17 +69,30 @@ class WorkerSettings(MeshSettings, AuditSettings):
 
     fx_target: str = Field(description="host:port of fx, for money that came late.")
     lease_seconds: int = Field(
-        default=30, ge=20, description="How long a claim lasts; longer than a provider call may."
+        default=LEASE_SECONDS,
+        gt=0,
+        description="How long a claim lasts; longer than a provider call may.",
     )
     claim_max: int = Field(default=64, ge=1, le=500, description="Most payments in one claim.")
     under_way_max: int = Field(
         default=512, ge=1, description="Most payments that one worker has under way."
     )
     poll_seconds: float = Field(
-        default=1.0, gt=0, description="How often to look for due payments when nobody calls."
+        default=POLL_SECONDS,
+        gt=0,
+        description="How often to look for due payments when nobody calls.",
     )
     audit_seconds: float = Field(
-        default=60.0,
+        default=AUDIT_SECONDS,
         ge=0,
         description="How often the worker verifies the database; 0 switches it off.",
     )
+
+    @property
+    def times(self) -> Times:
+        """The times that must fit together."""
+        return Times(
+            lease=timedelta(seconds=self.lease_seconds),
+            poll=timedelta(seconds=self.poll_seconds),
+            overdue=timedelta(seconds=self.overdue_seconds),
+        )

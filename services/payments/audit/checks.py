@@ -25,7 +25,8 @@ from services.payments.base.unreadable import UnreadableRow
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.store.overdue import count_overdue
 from services.payments.model.payment import ALLOWED, SETTLED, STATUS_OF
-from services.payments.model.timing import LOOKS_AHEAD, STEPS, expected_times
+from services.payments.model.progress import STEPS, expected_times
+from services.payments.model.timing import LOOKS_AHEAD
 from services.shared.db import DURABILITY, connected
 from services.shared.db_errors import FailureKind, failure_of
 from services.shared.errors import Unavailable

@@ -12,7 +12,7 @@ from services.payments.audit.report import Held
 from services.payments.base import wake
 from services.payments.engine.overdue import OverdueCount
 from services.payments.engine.store.overdue import count_overdue
-from services.payments.model.timing import ExpectedTime
+from services.payments.model.progress import ExpectedTime
 from services.payments.webhooks_in.store import MATCH
 from services.shared.db import connected
 

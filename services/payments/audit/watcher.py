@@ -11,10 +11,10 @@ from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from services.payments.audit.auditor import METRICS, AuditMetrics
 from services.payments.audit.watch import Sight
+from services.payments.model.timing import WATCH_SECONDS
 from services.shared.errors import Unavailable
 from services.shared.log import get_logger
 
-EVERY_SECONDS = 10.0
 # After a look it rests for so many times as long as the look took: 5 % of the time at the most.
 REST_FACTOR = 20
 
@@ -78,7 +78,7 @@ class Watcher:
     """Watches until it is told to stop."""
 
     def __init__(
-        self, watch: Watch, metrics: WatchMetrics, *, every_seconds: float = EVERY_SECONDS
+        self, watch: Watch, metrics: WatchMetrics, *, every_seconds: float = WATCH_SECONDS
     ) -> None:
         self._watch = watch
         self._metrics = metrics

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
+from services.payments.model.timing import GATHERING_SECONDS
 from services.shared.errors import Overloaded, Unavailable
 
 Item = TypeVar("Item")
@@ -18,8 +19,6 @@ Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
 # So many share a batch's costs well enough: of more, one half is served while the other comes back.
 CROWD = 24
-# Longest time that a batch is waited for to grow after the last one has ended.
-GATHERING_SECONDS = 0.1
 
 
 def _one_group(_: object) -> Hashable:

@@ -6,14 +6,17 @@ import asyncio
 import asyncpg
 
 from services.payments.base.tables import idempotency_keys, payment_events, payments, quotes
+from services.payments.model.timing import (
+    READINESS_ANSWER_SECONDS,
+    READINESS_IDLE_SECONDS,
+    READINESS_STATEMENT_SECONDS,
+)
 from services.shared.db_errors import as_ours, failure_of
 
-# The server gives up first, so that a busy process of ours is not taken for a slow database.
-STATEMENT_SECONDS, ANSWER_SECONDS = 2, 3.0
 SETTINGS = {
     "application_name": "caravel-readiness",
-    "statement_timeout": f"{STATEMENT_SECONDS * 1000}",
-    "idle_in_transaction_session_timeout": "5000",
+    "statement_timeout": f"{READINESS_STATEMENT_SECONDS * 1000}",
+    "idle_in_transaction_session_timeout": f"{READINESS_IDLE_SECONDS * 1000}",
     # So little that a sort goes to the disk.
     "work_mem": "64kB",
 }
@@ -35,7 +38,7 @@ class DatabaseReadiness:
     async def ask(self) -> None:
         """Raises DatabaseUnavailable or DatabaseMistake where no payment could be written now."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(READINESS_ANSWER_SECONDS):
                 await self._ask()
         except BaseException as error:
             self.close()
@@ -53,7 +56,7 @@ class DatabaseReadiness:
     async def _ask(self) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._url, timeout=ANSWER_SECONDS, server_settings=SETTINGS
+                self._url, timeout=READINESS_ANSWER_SECONDS, server_settings=SETTINGS
             )
         async with self._connection.transaction():
             await self._connection.execute(WRITABLE)

@@ -21,7 +21,6 @@ from services.payments.model.payment import (
     State,
 )
 from services.payments.model.quote import (
-    PATIENCE,
     Conditions,
     FeeLine,
     LateFunds,
@@ -31,6 +30,7 @@ from services.payments.model.quote import (
     Route,
     Terms,
 )
+from services.payments.model.timing import PATIENCE
 from services.shared.money import SOURCE_CURRENCY, Money, exponent
 from services.shared.text import storable
 

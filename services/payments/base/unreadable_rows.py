@@ -17,6 +17,7 @@ from services.payments.base.errors import describe
 from services.payments.base.rows import as_json
 from services.payments.base.sources import ALL, answers
 from services.payments.base.unreadable import Source, UnreadableRow, reread
+from services.payments.model.timing import UNREADABLE_NOTED_SECONDS
 from services.shared.db import connected
 from services.shared.log import get_logger
 from services.shared.rollback import repeated
@@ -25,7 +26,7 @@ UNREADABLE = Counter(
     "caravel_unreadable_rows_total", "Rows met that could not be read, by their table.", ["table"]
 )
 # For so long a row is not noted anew, and of so many rows that is known.
-REMEMBERED_SECONDS, REMEMBERED_MAX = 60.0, 10_000
+REMEMBERED_MAX = 10_000
 # How many are written at once.
 WRITTEN_MAX = 500
 # In order, so that two processes wait for each other and never deadlock. One that an operator has
@@ -90,7 +91,7 @@ class UnreadableRows:
             _report(row)
             key = (row.table, row.key)
             now = time.monotonic()
-            if now - self._noted.get(key, -math.inf) < REMEMBERED_SECONDS:
+            if now - self._noted.get(key, -math.inf) < UNREADABLE_NOTED_SECONDS:
                 continue
             if len(self._noted) >= REMEMBERED_MAX:
                 self._noted.clear()

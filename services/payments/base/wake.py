@@ -9,6 +9,11 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 from sqlalchemy import text
 
+from services.payments.model.timing import (
+    ALARM_CLOSE_SECONDS,
+    ALARM_CONNECT_SECONDS,
+    ALARM_RETRY_SECONDS,
+)
 from services.shared.db_errors import failure_of
 from services.shared.log import get_logger
 
@@ -16,7 +21,6 @@ from services.shared.log import get_logger
 PAYMENTS, MESSAGES = "caravel_due", "caravel_messages"
 PAYMENTS_DUE = text(f"SELECT pg_notify('{PAYMENTS}', '')")
 MESSAGES_DUE = text(f"SELECT pg_notify('{MESSAGES}', '')")
-RECONNECT_SECONDS = 1.0
 
 
 class Alarm:
@@ -44,12 +48,14 @@ class Alarm:
                 await self._listen_once()
             except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
                 get_logger().warning("alarm_waits", reason=str(failure_of(error) or "unknown"))
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(ALARM_RETRY_SECONDS)
 
     async def _listen_once(self) -> None:
         closed = asyncio.Event()
         connection = await asyncpg.connect(
-            self._url, timeout=5, server_settings={"application_name": "caravel-alarm"}
+            self._url,
+            timeout=ALARM_CONNECT_SECONDS,
+            server_settings={"application_name": "caravel-alarm"},
         )
         try:
             connection.add_termination_listener(lambda _: closed.set())
@@ -60,7 +66,7 @@ class Alarm:
                 ring()
             await closed.wait()
         finally:
-            await connection.close(timeout=2)
+            await connection.close(timeout=ALARM_CLOSE_SECONDS)
 
     def _called(self, _: object, __: int, channel: str, ___: object) -> None:
         self._rings[channel]()

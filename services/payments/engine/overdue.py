@@ -1,5 +1,5 @@
 """A payment that makes no progress: as it is listed, and as it is counted. How long a state takes
-as a rule is in model.timing."""
+as a rule is in model.progress."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

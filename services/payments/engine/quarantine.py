@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from services.payments.model.timing import BREAKDOWNS_MAX, FIRST_REST, REST_FACTOR
+
 # What is left of a process that died over a step and could say nothing itself.
 DIED = "the worker did not come back from this step"
 
@@ -43,6 +45,6 @@ class EventFailure:
 class Patience:
     """How often something may break down in a row before it is set aside, and how long it rests."""
 
-    limit: int = 5
-    first_rest: timedelta = timedelta(seconds=2)
-    factor: int = 4
+    limit: int = BREAKDOWNS_MAX
+    first_rest: timedelta = FIRST_REST
+    factor: int = REST_FACTOR

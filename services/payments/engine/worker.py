@@ -5,7 +5,7 @@ breaks down on our side fails alone, in isolation, and is counted."""
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client import Counter, Gauge
 
@@ -19,6 +19,7 @@ from services.payments.engine.reporting import report_changes, report_failures
 from services.payments.mesh.ports import ProviderCall, Providers, RateQuery, Rates
 from services.payments.model.attempt import Answer
 from services.payments.model.quote import RateTrail
+from services.payments.model.timing import CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS, follows_within
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 from services.shared.rollback import repeated
@@ -29,9 +30,6 @@ FENCED = Counter("caravel_worker_fenced_total", "Changes dropped because the lea
 UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working on.")
 # A second batch of answers is recorded beside another only where it is a large one.
 RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
-# From one claim or record to the next, so that of a steady stream each holds many payments; what
-# comes alone is claimed and recorded at once.
-CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS = 0.1, 0.05
 
 # What was asked for and came back: a provider's answer, or a rate.
 Reply = Answer | RateTrail | DomainError
@@ -67,8 +65,8 @@ class Worker:
         self._claim_max = claim_max
         self._under_way_max = under_way_max
         self._poll_seconds = poll_seconds
-        # Less would leave a request that follows too little time.
-        self._follows_within = lease_seconds / 2
+        lease = timedelta(seconds=lease_seconds)
+        self._follows_within_seconds = follows_within(lease).total_seconds()
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._under_way = 0
@@ -257,7 +255,7 @@ class Worker:
         following: list[Plan] = []
         async with self._store.begin() as transaction:
             now, untouched = await transaction.untouched(
-                [work for work, _ in answered], lease_seconds=self._follows_within
+                [work for work, _ in answered], lease_seconds=self._follows_within_seconds
             )
             changes = [self._change(work, reply, now) for work, reply in answered]
             for number, (work, _) in enumerate(answered):

@@ -1,10 +1,8 @@
-"""What the calls to the other services share: amounts, and how long pricing may take."""
+"""The amounts that the calls to the other services share."""
 
 from caravel.common.v1 import money_pb2
 
 from services.shared.money import Money
-
-PRICING_TIMEOUT_SECONDS = 3.0
 
 
 def write_money(money: Money) -> money_pb2.Money:

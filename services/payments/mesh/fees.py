@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import grpc
 from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
 
-from services.payments.mesh.calls import PRICING_TIMEOUT_SECONDS, read_money, write_money
+from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.ports import FeeQuery
 from services.payments.model.quote import FeeLine, Fees
+from services.payments.model.timing import PRICING_CALL_SECONDS
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -33,7 +34,7 @@ class GrpcFees:
         )
         async with refusals_as_errors("fees"):
             response = await self._stub.CalculateFees(
-                request, timeout=PRICING_TIMEOUT_SECONDS, metadata=call_metadata()
+                request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
             )
         return [_read_fees(result) for result in response.results]
 

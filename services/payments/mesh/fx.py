@@ -7,9 +7,9 @@ from decimal import Decimal
 import grpc
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 
-from services.payments.mesh.calls import PRICING_TIMEOUT_SECONDS
 from services.payments.mesh.ports import RateQuery
 from services.payments.model.quote import RateLeg, RateTrail
+from services.payments.model.timing import PRICING_CALL_SECONDS
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -31,7 +31,7 @@ class GrpcRates:
         )
         async with refusals_as_errors("fx"):
             response = await self._stub.GetRates(
-                request, timeout=PRICING_TIMEOUT_SECONDS, metadata=call_metadata()
+                request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
             )
         return [_read_rate(result) for result in response.results]
 

@@ -14,15 +14,11 @@ from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.ports import IncomingWebhook, ProviderCall, ProviderEvent
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.model.payment import Failure, Recipient
+from services.payments.model.timing import CALL, OPERATION, RETRY_AFTER_MAX, WEBHOOK_CALL_SECONDS
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
-
-WEBHOOK_TIMEOUT_SECONDS = 5.0
-# How long one operation may take, and how much longer its call may; both end before the lease does.
-OPERATION_TIMEOUT_SECONDS = 10
-CALL_TIMEOUT_SECONDS = 12.0
 
 _KINDS = {
     Step.COLLECTION: providers_pb2.COLLECTION,
@@ -30,6 +26,8 @@ _KINDS = {
     Step.REFUND: providers_pb2.REFUND,
 }
 _STEPS = {kind: step for step, kind in _KINDS.items()}
+_OPERATION_TIMEOUT = Duration(seconds=int(OPERATION.total_seconds()))
+_CALL_SECONDS = CALL.total_seconds()
 
 
 class GrpcProviders:
@@ -44,7 +42,7 @@ class GrpcProviders:
         """See Providers.execute."""
         request = providers_pb2.ExecuteRequest(
             operations=[_write_operation(call) for call in calls],
-            operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
+            operation_timeout=_OPERATION_TIMEOUT,
         )
         remaining = min((call.send_before for call in calls), default=0) - time.monotonic()
         if remaining <= 0:
@@ -52,7 +50,7 @@ class GrpcProviders:
                 yield call.attempt.key, _no_answer("the lease was over before it was sent")
             return
         # The deadline travels with the call: also what is held up on the way is not sent later.
-        timeout = min(CALL_TIMEOUT_SECONDS, remaining)
+        timeout = min(_CALL_SECONDS, remaining)
         stream = self._stub.Execute(request, timeout=timeout, metadata=call_metadata())
         async for answer in _answers(calls, stream):
             yield answer
@@ -61,9 +59,9 @@ class GrpcProviders:
         """See Providers.look_up."""
         request = providers_pb2.LookUpRequest(
             operations=[_write_operation(call) for call in calls],
-            operation_timeout=Duration(seconds=OPERATION_TIMEOUT_SECONDS),
+            operation_timeout=_OPERATION_TIMEOUT,
         )
-        stream = self._stub.LookUp(request, timeout=CALL_TIMEOUT_SECONDS, metadata=call_metadata())
+        stream = self._stub.LookUp(request, timeout=_CALL_SECONDS, metadata=call_metadata())
         async for answer in _answers(calls, stream):
             yield answer
 
@@ -85,7 +83,7 @@ class GrpcProviders:
         )
         async with refusals_as_errors("providers"):
             response = await self._stub.ReadWebhooks(
-                request, timeout=WEBHOOK_TIMEOUT_SECONDS, metadata=call_metadata()
+                request, timeout=WEBHOOK_CALL_SECONDS, metadata=call_metadata()
             )
         return [
             _read_event(webhook.provider, result)
@@ -132,7 +130,7 @@ class GrpcProviders:
     async def _list(self) -> providers_pb2.ListProvidersResponse:
         async with refusals_as_errors("providers"):
             return await self._stub.ListProviders(
-                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_TIMEOUT_SECONDS
+                providers_pb2.ListProvidersRequest(), timeout=WEBHOOK_CALL_SECONDS
             )
 
 
@@ -192,7 +190,7 @@ def _read_result(result: providers_pb2.OperationResult) -> Answer:
         amount=read_money(result.amount) if result.HasField("amount") else None,
         failure=_read_failure(result.failure) if result.HasField("failure") else None,
         occurred_at=_read_instant(result),
-        retry_after=timedelta(seconds=max(0, result.retry_after_seconds)),
+        retry_after=min(timedelta(seconds=max(0, result.retry_after_seconds)), RETRY_AFTER_MAX),
     )
 
 

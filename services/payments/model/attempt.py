@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.payments.model.payment import Failure, Payment
+from services.payments.model.timing import key_usable_for
 from services.shared.money import Money
 
 
@@ -302,7 +303,7 @@ class Capabilities:
         It cannot for 80 % of the key's lifetime; and not after it either, where the provider is
         known not to have the operation and recognises a reference that it has forgotten.
         """
-        if attempt.sent_at is None or now - attempt.sent_at < self.key_lifetime * 4 / 5:
+        if attempt.sent_at is None or now - attempt.sent_at < key_usable_for(self.key_lifetime):
             return True
         return not self.repeats_forgotten and self.absence_is_evidence(attempt, now)
 

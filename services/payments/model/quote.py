@@ -8,12 +8,10 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from services.payments.model.timing import PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
-
-# How long a payout waits for an offramp that can pay, where the corridor does not say.
-PATIENCE = timedelta(hours=1)
 
 
 class QuoteNotFound(NotFound):

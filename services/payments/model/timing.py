@@ -1,35 +1,70 @@
-"""How long everything may take: how long the engine waits and how often it tries, how long a
-payment waits for a person, and how long it stands in a state as a rule."""
+"""How long everything may take, in this one place: deadlines, lags, intervals and back-offs, and
+all that follows from the lease. Whether they fit together is in timing_fit; the usual times of a
+payment's states are in progress."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
-from services.payments.model.payment import Payment, State
+# --- The settings, where the environment names none.
+LEASE_SECONDS = 30
+POLL_SECONDS = 1.0
+OVERDUE_SECONDS = 120.0
+AUDIT_SECONDS = 60.0
 
+# --- One send to a provider, and its answer.
+# One operation at a provider, and the call that carries a batch of them.
+OPERATION = timedelta(seconds=10)
+CALL = timedelta(seconds=12)
+# The clocks of our machines, and a provider's, differ by no more.
+CLOCK_SKEW = timedelta(seconds=5)
+# Around the longest call a lease has so much more: for the claim before it, the record after it.
+LEASE_MARGIN = timedelta(seconds=5)
+# No request is still on its way so long after it was sent: a lease, and all timeouts in it.
+SEND_DEADLINE = timedelta(seconds=30)
+
+
+def follows_within(lease: timedelta) -> timedelta:
+    """How long a lease must still last for a payout to follow its collection under it."""
+    return lease / 2
+
+
+def key_usable_for(lifetime: timedelta) -> timedelta:
+    """How long sends may begin under a key; the rest of its life is for what is under way then."""
+    return lifetime * 4 / 5
+
+
+# --- Other calls between services, seconds.
+WEBHOOK_CALL_SECONDS = 5.0
+PRICING_CALL_SECONDS = 3.0
+# Until a service that a start waits for is asked again.
+START_RETRY_SECONDS = 0.5
+
+# --- When to look again.
 # An unknown outcome is looked into again after 0.5 s, 1 s, 2 s … and then every minute.
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=60)
 LONGEST_SPREAD = timedelta(seconds=10)
+# A provider may ask us to wait so long, and no longer.
+RETRY_AFTER_MAX = timedelta(minutes=5)
 # What is open is asked about when it is a quarter older than at the last time.
 FIRST_POLL = timedelta(seconds=1)
 LONGEST_POLL = timedelta(seconds=60)
-# No request is still on its way so long after it was sent: a lease, and all timeouts in it.
-SEND_DEADLINE = timedelta(seconds=30)
 # fx is away or has no rate: it is asked again so much later.
 RATE_RETRY = timedelta(seconds=5)
 # While a payment is on hold, its provider is asked so often about an event that may end the hold.
 HELD_POLL = timedelta(minutes=5)
 # Between two rounds of a route that cannot pay now: 5 s, then half as long again, up to 5 minutes.
 FIRST_ROUND, LONGEST_ROUND = timedelta(seconds=5), timedelta(minutes=5)
+# How long a payout waits in all for an offramp that can pay, where its corridor does not say.
+PATIENCE = timedelta(hours=1)
+# A step that broke down on our side rests for 2 s, then four times as long, until it is set aside.
+FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
 # Every payment that is open and not on hold is due again within this time. The list of what is
 # overdue looks no further.
 LOOKS_AHEAD = timedelta(minutes=10)
-# A provider's clock may differ from ours by so much.
-CLOCK_SKEW = timedelta(seconds=5)
 
+# --- How often to try.
 # An error under a key is believed to be for good when it has come so often.
 CACHED_ERRORS = 5
 # A key is sent no more often than that.
@@ -41,13 +76,72 @@ STATUS_TRIES = 5
 # What cannot be sent to the last provider of a route is tried so often before the route waits.
 NOT_SENT_TRIES = 5
 
+# --- A payment's usual times.
+# Between two steps: a claim, and a rate of fx.
+OURS = timedelta(minutes=1)
+# Where neither the corridor nor the provider says how long a step takes.
+USUAL_COLLECTION = timedelta(minutes=1)
+USUAL_PAYOUT = timedelta(minutes=30)
+USUAL_REFUND = timedelta(hours=1)
 
-def retry_in(attempt: Attempt, answer: Answer, spread: float) -> timedelta:
-    """When to look again into an outcome that is unknown; spread is in [0, 1)."""
+# --- The pace of batches, seconds from one to the next: of a steady stream each holds many, and
+# what comes alone does not wait.
+CREATION_EVERY_SECONDS = 0.04
+CLAIM_EVERY_SECONDS = 0.1
+RECORD_EVERY_SECONDS = 0.05
+RECEIVE_EVERY_SECONDS = 0.1
+DELIVER_EVERY_SECONDS = 0.1
+# Longest wait for others that come in one burst.
+GATHERING_SECONDS = 0.1
+
+# --- Events to merchants.
+# The longest wait after each failure; the wait itself is drawn evenly from nothing up to it, so
+# that the tries spread over about three days. After the last one the event is set aside.
+DELIVERY_WAITS = (
+    timedelta(seconds=5),
+    timedelta(seconds=15),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+    timedelta(hours=40),
+    timedelta(hours=60),
+)
+# One event to one endpoint.
+DELIVERY = timedelta(seconds=15)
+# How long a connection is kept for the next event: shorter than any usual server keeps its own, so
+# that none is closed while it is written to.
+DELIVERY_CONNECTION_SECONDS = 1.0
+# How long a stop waits for answers; what has none by then is sent again by another worker.
+DELIVERY_STOP_SECONDS = 5.0
+OUTBOX_MEASURE_SECONDS = 15.0
+
+# --- The database, seconds.
+ALARM_RETRY_SECONDS, ALARM_CONNECT_SECONDS, ALARM_CLOSE_SECONDS = 1.0, 5.0, 2.0
+# The server gives up first, so that a busy process of ours is not taken for a slow database.
+READINESS_STATEMENT_SECONDS, READINESS_ANSWER_SECONDS, READINESS_IDLE_SECONDS = 2, 3.0, 5
+# Most time that one statement of an audit may take: beside the work, and on its own.
+AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
+# Between two looks at what is held, overdue or unmatched.
+WATCH_SECONDS = 10.0
+# An unreadable row that was noted is not noted again for so long.
+UNREADABLE_NOTED_SECONDS = 60.0
+# A transaction that began before an endpoint was there may end so much later.
+TRANSACTION_SECONDS = 10
+
+
+def retry_in(inconclusive: int, retry_after: timedelta, spread: float) -> timedelta:
+    """When to look again into an outcome that stayed open so often in a row; spread is in [0, 1).
+
+    Not before `retry_after`, for which a provider has asked.
+    """
     # Where the time is known payments are only spread beyond it, so that not all come at once.
-    longest = LONGEST_SPREAD if answer.retry_after else LONGEST_RETRY
-    delay: timedelta = min(FIRST_RETRY * 2 ** min(attempt.inconclusive_count, 10), longest)
-    return answer.retry_after + delay * (0.5 + spread / 2)
+    longest = LONGEST_SPREAD if retry_after else LONGEST_RETRY
+    delay: timedelta = min(FIRST_RETRY * 2 ** min(inconclusive, 10), longest)
+    return retry_after + delay * (0.5 + spread / 2)
 
 
 def poll_in(since: datetime | None, now: datetime) -> timedelta:
@@ -86,60 +180,3 @@ DEADLINES: Mapping[Waiting, timedelta] = {
     Waiting.PARTLY_REFUNDED: timedelta(days=30),
     Waiting.ON_HOLD: timedelta(days=3),
 }
-
-
-def waiting_as(payment: Payment) -> Waiting | None:
-    """How the payment waits for a person; None where it goes on by itself or is over."""
-    if payment.hold_reason is not None:
-        return Waiting.ON_HOLD
-    if payment.state is State.RETURNED:
-        return Waiting.RETURNED
-    if payment.state is State.REFUNDING and payment.refunded.amount_minor > 0:
-        return Waiting.PARTLY_REFUNDED
-    return None
-
-
-# The states in which the engine, and nobody else, has something to do, and the step that it waits
-# for where that is a provider's.
-STEPS: Mapping[State, Step | None] = {
-    State.CREATED: None,
-    State.COLLECTING: Step.COLLECTION,
-    State.FUNDED: None,
-    State.CONVERTED: None,
-    State.PAYING_OUT: Step.PAYOUT,
-    State.REFUNDING: Step.REFUND,
-}
-# Between two steps: a claim, and a rate of fx.
-OURS = timedelta(minutes=1)
-# Where a provider has not said, as in an audit, which asks none.
-USUAL: Mapping[Step, timedelta] = {
-    Step.COLLECTION: timedelta(minutes=1),
-    Step.PAYOUT: timedelta(minutes=30),
-    Step.REFUND: timedelta(hours=1),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedTime:
-    """How long a payment stands in a state; at any provider where none is named."""
-
-    state: State
-    step: Step | None
-    provider: str
-    within: timedelta
-
-
-def expected_times(capabilities: Mapping[str, Capabilities]) -> Sequence[ExpectedTime]:
-    """The table: each state with its usual time, and with that of each provider that has declared
-    one. The time that a payment's corridor states stands with the payment and comes first."""
-    usual = [
-        ExpectedTime(state=state, step=step, provider="", within=USUAL[step] if step else OURS)
-        for state, step in STEPS.items()
-    ]
-    declared = [
-        ExpectedTime(state=state, step=step, provider=known.provider, within=known.expected[step])
-        for state, step in STEPS.items()
-        for known in capabilities.values()
-        if step is not None and step in known.expected
-    ]
-    return [*usual, *declared]

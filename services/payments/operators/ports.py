@@ -11,7 +11,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment
-from services.payments.model.timing import ExpectedTime
+from services.payments.model.progress import ExpectedTime
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
 
 

@@ -13,7 +13,7 @@ from services.payments.model.attempt import Answer
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment, PaymentBusy, read_transaction_id
-from services.payments.model.timing import expected_times
+from services.payments.model.progress import expected_times
 from services.payments.operators.decisions import (
     end_hold,
     honour_locked_rate,

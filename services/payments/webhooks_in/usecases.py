@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from services.payments.base.batcher import Batcher
 from services.payments.mesh.ports import IncomingWebhook, ProviderEvent, Providers
 from services.payments.model.payment import PaymentNotFound
+from services.payments.model.timing import RECEIVE_EVERY_SECONDS
 from services.payments.webhooks_in.ports import Arrival, Inbox, Receipt
 from services.shared.errors import DomainError
 from services.shared.ids import decode_id
@@ -24,9 +25,9 @@ ORPHANS = Counter(
 WALLET = "local_wallet"
 # Bodies are a few KB, and of those that are not a batch holds no more than providers take.
 BATCH_MAX = 48
-# From one batch to the next: each costs a call and a commit, whatever its size. Only a crowd does
-# not wait for a slow one.
-EVERY_SECONDS, PARALLEL, BESIDE_FROM = 0.1, 2, 24
+# Each batch costs a call and a commit, whatever its size. Only a large one does not wait for a slow
+# one.
+PARALLEL, BESIDE_FROM = 2, 24
 
 Received = tuple[Receipt, ProviderEvent]
 
@@ -55,7 +56,7 @@ class Webhooks:
             parallel=PARALLEL,
             beside_from=BESIDE_FROM,
             waiting_max=waiting_max,
-            every_seconds=EVERY_SECONDS,
+            every_seconds=RECEIVE_EVERY_SECONDS,
         )
 
     async def receive_event(self, headers: Mapping[str, str], body: bytes) -> Received:

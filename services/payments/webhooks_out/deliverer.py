@@ -9,6 +9,11 @@ from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
+from services.payments.model.timing import (
+    DELIVER_EVERY_SECONDS,
+    DELIVERY_STOP_SECONDS,
+    OUTBOX_MEASURE_SECONDS,
+)
 from services.payments.webhooks_out.delivery import (
     Delivery,
     DeliveryState,
@@ -29,12 +34,6 @@ OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undel
 # A slow endpoint keeps this many senders busy and no more.
 UNDER_WAY_EACH = 64
 UNDER_WAY_MAX = 512
-# Between one turn and the next, so that under load each takes and settles many events; one that
-# comes at rest is claimed at once.
-REST_SECONDS = 0.1
-MEASURE_SECONDS = 15.0
-# How long a stop waits for answers; what has none by then is sent again by another worker.
-STOP_SECONDS = 5.0
 
 Judged = tuple[Delivery, Verdict]
 
@@ -84,10 +83,10 @@ class Deliverer:
             except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
                 get_logger().exception("outbox_claim_failed")
             # What a claim has left behind had no place, and whoever makes one wakes us.
-            await asyncio.sleep(REST_SECONDS)
+            await asyncio.sleep(DELIVER_EVERY_SECONDS)
             await self._wait()
         if self._sending:
-            _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
+            _, late = await asyncio.wait(self._sending, timeout=DELIVERY_STOP_SECONDS)
             for task in late:
                 task.cancel()
         await self._settle_judged()
@@ -157,7 +156,7 @@ class Deliverer:
         return judge(delivery, reply, self._spread)
 
     async def _measure(self) -> None:
-        if _now() - self._measured_at >= MEASURE_SECONDS:
+        if _now() - self._measured_at >= OUTBOX_MEASURE_SECONDS:
             self._measured_at = _now()
             OLDEST.set(await self._outbox.oldest_pending_seconds())
 

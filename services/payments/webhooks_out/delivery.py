@@ -8,23 +8,9 @@ from enum import StrEnum
 from http import HTTPStatus
 from uuid import UUID, uuid5
 
+from services.payments.model.timing import DELIVERY_WAITS
 from services.shared.ids import encode_id
 
-# The longest wait after each failure; the wait itself is drawn evenly from nothing up to it, so
-# that the tries spread over about three days. After the last one the event is set aside.
-SCHEDULE = (
-    timedelta(seconds=5),
-    timedelta(seconds=15),
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=6),
-    timedelta(hours=12),
-    timedelta(hours=24),
-    timedelta(hours=40),
-    timedelta(hours=60),
-)
 ENDPOINT_DISABLED = "the endpoint is disabled"
 
 
@@ -89,7 +75,7 @@ def judge(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> Verd
     failures = delivery.failures + 1
     reason = reply.error if reply.status is None else f"the endpoint answered {reply.status}"
     gone = reply.status == HTTPStatus.GONE
-    if gone or failures > len(SCHEDULE):
+    if gone or failures > len(DELIVERY_WAITS):
         return Verdict(
             state=DeliveryState.SET_ASIDE,
             failures=failures,
@@ -100,7 +86,7 @@ def judge(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> Verd
         state=DeliveryState.PENDING,
         failures=failures,
         last_error=reason,
-        due_in=SCHEDULE[failures - 1] * spread(),
+        due_in=DELIVERY_WAITS[failures - 1] * spread(),
     )
 
 

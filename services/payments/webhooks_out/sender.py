@@ -10,14 +10,11 @@ from typing import Any
 import aiohttp
 import standardwebhooks
 
+from services.payments.model.timing import DELIVERY, DELIVERY_CONNECTION_SECONDS
 from services.payments.webhooks_out.addresses import Targets
 from services.payments.webhooks_out.delivery import Delivery, Reply
 from services.shared.clock import Clock
 
-SEND_SECONDS = 15.0
-# How long a connection is kept for the next event: shorter than any usual server keeps its own, so
-# that none is closed while it is written to.
-KEPT_SECONDS = 1.0
 # The most of an answer's body that is taken from the wire, read or not.
 ANSWER_BYTES_MAX = 64 * 1024
 
@@ -36,10 +33,10 @@ class HttpSender:
     async def send(self, delivery: Delivery) -> Reply:
         """See EventSender.send."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(DELIVERY.total_seconds()):
                 return Reply(status=await self._post(delivery))
         except TimeoutError:
-            return Reply(error=f"no answer within {SEND_SECONDS:.0f} seconds")
+            return Reply(error=f"no answer within {DELIVERY.total_seconds():.0f} seconds")
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, AddressForbidden):
                 return Reply(error=str(error.__cause__))
@@ -82,7 +79,7 @@ async def open_sender(clock: Clock, targets: Targets) -> AsyncIterator[HttpSende
     connector = aiohttp.TCPConnector(
         limit=0,
         use_dns_cache=False,
-        keepalive_timeout=KEPT_SECONDS,
+        keepalive_timeout=DELIVERY_CONNECTION_SECONDS,
         socket_factory=checked_socket,
     )
     async with aiohttp.ClientSession(

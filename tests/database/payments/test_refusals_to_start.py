@@ -1,8 +1,10 @@
 """What the processes of payments refuse to start on, each in one sentence: a server that may forget
-what it acknowledged, as the application's own sessions see it, and providers of the other kind."""
+what it acknowledged, as the application's own sessions see it, providers of the other kind, and
+times that do not fit together."""
 
 import asyncio
 import os
+import re
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
 
 from services.shared.db import DURABILITY
 from services.shared.grpc_server import GrpcServer
@@ -102,13 +105,28 @@ async def test_a_role_that_may_forget_is_refused_on_a_server_that_may_not(
 
 
 class _Providers(providers_pb2_grpc.ProviderServiceServicer):
-    """Says only whether it is a sandbox."""
+    """Says only whether it is a sandbox, and what its providers declare."""
 
-    def __init__(self, *, sandbox: bool) -> None:
-        self._sandbox = sandbox
+    def __init__(self, *declared: providers_pb2.Capabilities, sandbox: bool) -> None:
+        self._said = providers_pb2.ListProvidersResponse(sandbox=sandbox, providers=declared)
 
     async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return providers_pb2.ListProvidersResponse(sandbox=self._sandbox)
+        return self._said
+
+
+@asynccontextmanager
+async def running(providers: _Providers) -> AsyncIterator[str]:
+    """The target of a providers service."""
+    server = GrpcServer()
+    server.add(
+        providers_pb2_grpc.add_ProviderServiceServicer_to_server,
+        providers,
+        "caravel.providers.v1.ProviderService",
+    )
+    await server.start("127.0.0.1", 0)
+    await server.set_serving()
+    yield f"127.0.0.1:{server.port}"
+    await server.stop(0)
 
 
 @pytest.mark.parametrize(
@@ -117,22 +135,52 @@ class _Providers(providers_pb2_grpc.ProviderServiceServicer):
 async def test_providers_of_the_other_kind_are_refused_in_one_sentence(
     database: Database, module: str, sandbox: bool, tmp_path: Path
 ) -> None:
-    server = GrpcServer()
-    server.add(
-        providers_pb2_grpc.add_ProviderServiceServicer_to_server,
-        _Providers(sandbox=not sandbox),
-        "caravel.providers.v1.ProviderService",
-    )
-    await server.start("127.0.0.1", 0)
-    await server.set_serving()
-    said = await complaint(
-        module,
-        DATABASE_URL=database.url,
-        SANDBOX=str(sandbox),
-        CORRIDORS_DIR=str(live_corridors(tmp_path)),
-        PROVIDERS_TARGET=f"127.0.0.1:{server.port}",
-    )
-    await server.stop(0)
+    async with running(_Providers(sandbox=not sandbox)) as target:
+        said = await complaint(
+            module,
+            DATABASE_URL=database.url,
+            SANDBOX=str(sandbox),
+            CORRIDORS_DIR=str(live_corridors(tmp_path)),
+            PROVIDERS_TARGET=target,
+        )
 
     assert " cannot start: SANDBOX: this process was told that it is " in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "names"),
+    [
+        (
+            "LEASE_SECONDS",
+            "9",
+            "LEASE_SHORTER_THAN_A_CALL LEASE_TOO_SHORT_TO_FOLLOW LEASE_SHORTER_THAN_A_DELIVERY",
+        ),
+        ("LEASE_SECONDS", "3600", "LEASE_LONGER_THAN_THE_LIST"),
+        ("POLL_SECONDS", "90", "POLL_LONGER_THAN_A_STEP"),
+        ("OVERDUE_SECONDS", "0.5", "FORGOTTEN_BEFORE_THE_POLL"),
+    ],
+)
+async def test_a_worker_refuses_times_that_do_not_fit_together_by_name(
+    variable: str, value: str, names: str
+) -> None:
+    said = await complaint(PROCESSES[1], DATABASE_URL="postgresql://nobody", **{variable: value})
+
+    assert said.startswith("worker cannot start: the times do not fit together: ")
+    assert said.count("\n") == 1 and re.findall("([A-Z_]{20,}): ", said) == names.split()
+
+
+async def test_a_worker_refuses_providers_whose_times_do_not_fit(database: Database) -> None:
+    hasty = providers_pb2.Capabilities(
+        provider="hasty",
+        look_up=providers_pb2.EVENTUAL,
+        look_up_lag=Duration(seconds=60),
+        unknown_hold_after=Duration(seconds=60),
+        key_lifetime=Duration(seconds=3600),
+    )
+    async with running(_Providers(hasty, sandbox=True)) as target:
+        said = await complaint(PROCESSES[1], DATABASE_URL=database.url, PROVIDERS_TARGET=target)
+
+    assert said.startswith(
+        "worker cannot start: the times do not fit together: HELD_BEFORE_ABSENCE: hasty is held"
+    )

@@ -2,6 +2,7 @@
 what happened is told. Each statement gives one row a violation, whose only column says where."""
 
 from services.payments.audit.invariants.attempts import OUT
+from services.payments.model.timing import TRANSACTION_SECONDS
 
 QUEUE = {
     "no payment that should go on has been forgotten": """
@@ -45,13 +46,13 @@ QUEUE = {
           LEFT JOIN webhook_endpoints n ON n.merchant_id = o.merchant_id AND n.id = o.endpoint_id
          WHERE e.sequence IS NULL OR n.id IS NULL
     """,
-    "every change of a status is told to each endpoint that was there": """
+    "every change of a status is told to each endpoint that was there": f"""
         SELECT e.payment_id || ' ' || e.sequence || ' ' || n.id
           FROM payment_events e
           -- A transaction that had begun before the endpoint was there need not know of it.
           JOIN webhook_endpoints n
             ON n.merchant_id = e.merchant_id AND n.disabled_at IS NULL
-           AND n.created_at < e.occurred_at - interval '10 seconds'
+           AND n.created_at < e.occurred_at - make_interval(secs => {TRANSACTION_SECONDS})
           JOIN json_each_text(CAST(:statuses AS json)) AS now(state, status)
             ON now.state = e.to_state
           LEFT JOIN json_each_text(CAST(:statuses AS json)) AS before(state, status)

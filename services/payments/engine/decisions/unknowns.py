@@ -3,7 +3,7 @@ intervals, sent again only so often, and given to a person after the time that i
 declares."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
@@ -57,7 +57,7 @@ def not_sent(case: Case) -> Change:
         return fail(replace(case, answer=refused))
     after = attempt.answered(AttemptState.UNKNOWN, case.answer)
     change = replace(
-        release(work, due_in=retry_in(attempt, case.answer, case.spread())),
+        release(work, due_in=_retry_in(case)),
         attempt=replace(after, state=AttemptState.INTENDED),
     )
     if attempt.inconclusive_count:
@@ -100,7 +100,7 @@ def unknown(case: Case) -> Change:
     if reason is not None:
         return _held(case, reason)
     change = replace(
-        release(work, due_in=retry_in(attempt, answer, case.spread())),
+        release(work, due_in=_retry_in(case)),
         attempt=attempt.unanswered(answer, first_send=work.first_send),
     )
     if attempt.state is AttemptState.UNKNOWN:
@@ -127,6 +127,11 @@ def is_spent(attempt: Attempt, capabilities: Capabilities) -> bool:
         and attempt.inconclusive_count >= CACHED_ERRORS
         and attempt.code == FAULT
     )
+
+
+def _retry_in(case: Case) -> timedelta:
+    tries = case.attempt.inconclusive_count
+    return retry_in(tries, case.answer.retry_after, case.spread())
 
 
 def _is_denied(case: Case) -> bool:

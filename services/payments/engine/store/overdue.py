@@ -16,7 +16,8 @@ from services.payments.base.times import is_shown, shown
 from services.payments.base.unreadable import UnreadableRow
 from services.payments.engine.overdue import AGES, OverdueCount, OverduePayment, UnreadableOverdue
 from services.payments.model.payment import State
-from services.payments.model.timing import LOOKS_AHEAD, ExpectedTime
+from services.payments.model.progress import ExpectedTime
+from services.payments.model.timing import LOOKS_AHEAD
 
 # The provider of the current step; none where the step is ours.
 _PROVIDER = """

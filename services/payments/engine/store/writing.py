@@ -15,7 +15,8 @@ from services.payments.base.columns import names
 from services.payments.base.rows import EVENT_COLUMNS, terms_row, trail_row
 from services.payments.engine.decisions.facts import Change, Repricing
 from services.payments.model.payment import Payment
-from services.payments.model.timing import DEADLINES, waiting_as
+from services.payments.model.progress import waiting_as
+from services.payments.model.timing import DEADLINES
 from services.payments.webhooks_in.store import STILL_PENDING
 
 

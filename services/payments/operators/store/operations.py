@@ -21,7 +21,7 @@ from services.payments.engine.quarantine import Patience
 from services.payments.engine.store.overdue import list_overdue
 from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
-from services.payments.model.timing import ExpectedTime
+from services.payments.model.progress import ExpectedTime
 from services.payments.operators.domain import Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue

@@ -18,7 +18,7 @@ from services.payments.mesh.ports import ProviderEvent
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentNotFound
-from services.payments.model.timing import expected_times
+from services.payments.model.progress import expected_times
 from services.payments.operators.domain import DeadLetter, DeadLetterNotFound, Kind
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.operations import PostgresOperations

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from services.payments.model.timing import DELIVERY_WAITS
 from services.payments.webhooks_out.delivery import (
-    SCHEDULE,
     DeliveryState,
     Reply,
     event_id,
@@ -36,14 +36,14 @@ def test_every_other_status_is_tried_again(status: int) -> None:
 
     assert (verdict.state, verdict.failures) == (DeliveryState.PENDING, 1)
     assert verdict.last_error == f"the endpoint answered {status}"
-    assert verdict.due_in == SCHEDULE[0] / 2
+    assert verdict.due_in == DELIVERY_WAITS[0] / 2
 
 
 def test_no_answer_is_tried_again_and_says_why() -> None:
     verdict = judge(make_delivery(failures=4), Reply(error="no answer"), _half)
 
     assert (verdict.failures, verdict.last_error) == (5, "no answer")
-    assert verdict.due_in == SCHEDULE[4] / 2
+    assert verdict.due_in == DELIVERY_WAITS[4] / 2
 
 
 def test_410_disables_the_endpoint_and_is_not_tried_again() -> None:
@@ -54,21 +54,23 @@ def test_410_disables_the_endpoint_and_is_not_tried_again() -> None:
 
 
 def test_after_the_last_try_an_event_is_set_aside_with_its_reason() -> None:
-    delivery = make_delivery(failures=len(SCHEDULE))
+    delivery = make_delivery(failures=len(DELIVERY_WAITS))
     verdict = judge(delivery, Reply(status=500), _half)
 
     assert verdict.state is DeliveryState.SET_ASIDE
     assert (verdict.failures, verdict.last_error) == (
-        len(SCHEDULE) + 1,
+        len(DELIVERY_WAITS) + 1,
         "the endpoint answered 500",
     )
     assert not verdict.disables_endpoint
-    assert judge(replace(delivery, failures=len(SCHEDULE) - 1), Reply(status=500), _half).due_in
+    assert judge(
+        replace(delivery, failures=len(DELIVERY_WAITS) - 1), Reply(status=500), _half
+    ).due_in
 
 
 def test_the_tries_spread_over_about_three_days() -> None:
-    assert list(SCHEDULE) == sorted(SCHEDULE)
-    assert timedelta(days=2.5) < sum(SCHEDULE, timedelta()) / 2 < timedelta(days=3.5)
+    assert list(DELIVERY_WAITS) == sorted(DELIVERY_WAITS)
+    assert timedelta(days=2.5) < sum(DELIVERY_WAITS, timedelta()) / 2 < timedelta(days=3.5)
 
 
 def test_an_event_of_a_disabled_endpoint_is_set_aside_without_a_try() -> None:

@@ -10,7 +10,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, InboxEvent, Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import State
-from services.payments.model.timing import DEADLINES, Waiting, waiting_as
+from services.payments.model.progress import waiting_as
+from services.payments.model.timing import DEADLINES, Waiting
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_work
 

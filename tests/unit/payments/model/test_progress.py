@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from services.payments.model.attempt import Step
 from services.payments.model.payment import SETTLED, State
-from services.payments.model.timing import OURS, STEPS, USUAL, expected_times
+from services.payments.model.progress import STEPS, USUAL, expected_times
+from services.payments.model.timing import OURS
 from tests.makers import CAPABILITIES, make_capabilities
 
 
