@@ -55,6 +55,7 @@ def test_texts_sort_as_their_ids(left: UUID, right: UUID) -> None:
         "pay_01h455vb4pex5vsknk084sn02\n",
         "pay_01h455vb4pex5vsknk084sn02q\n",
         "pay_\uff101h455vb4pex5vsknk084sn02q",
+        "pay_01h455vb4pex5vsknk084sn0\ud800q",
         "pay_pay_01h455vb4pex5vsknk084sn02q",
     ],
 )

@@ -1,10 +1,12 @@
 """Every line is one JSON object that says where it belongs, and none says what is secret."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
 from contextlib import redirect_stdout
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -134,6 +136,29 @@ async def test_the_lines_of_one_turn_are_written_together_and_before_the_next() 
 
     assert [len(written.splitlines()) for written in writes] == [2]
     assert lines() == []
+
+
+class _FullDisk(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_line_that_cannot_be_written_fails_no_call() -> None:
+    reported: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    try:
+        with logged():
+            with redirect_stdout(_FullDisk()):
+                configure("fees", "info")
+            get_logger().info("paid")
+            await asyncio.sleep(0)
+            with redirect_stdout(io.StringIO()):
+                configure("fees", "info")
+    finally:
+        loop.set_exception_handler(None)
+
+    assert [type(error) for error in reported] == [OSError]
 
 
 @pytest.mark.parametrize(
