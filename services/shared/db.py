@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
+import orjson
 from prometheus_client import Gauge
 from sqlalchemy import MetaData, TextClause, event, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
@@ -96,6 +97,7 @@ def open_engine(
         pool_use_lifo=True,
         # An error's text ends up in a log, and parameters are people's names and accounts.
         hide_parameters=True,
+        json_deserializer=orjson.loads,
         connect_args={
             "server_settings": dict(settings),
             "timeout": 5,

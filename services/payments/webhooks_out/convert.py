@@ -1,7 +1,6 @@
 """Endpoints, and the events that are sent to them, as the public API shows them."""
 
-import json
-
+import orjson
 from caravel.payments.v1 import endpoints_pb2
 
 from services.payments.base.convert import timestamp
@@ -9,9 +8,6 @@ from services.payments.base.view import payment_as_json, time_as_json
 from services.payments.model.endpoint import Endpoint
 from services.payments.model.payment import Payment
 from services.payments.webhooks_out.delivery import event_id
-
-# Made once: with options of its own, json.dumps makes an encoder for each event.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def write_new_endpoint(endpoint: Endpoint) -> endpoints_pb2.NewEndpoint:
@@ -46,4 +42,4 @@ def encode_event(payment: Payment) -> bytes:
         "created_at": time_as_json(payment.updated_at),
         "data": payment_as_json(payment),
     }
-    return _ENCODER.encode(told).encode()
+    return orjson.dumps(told)

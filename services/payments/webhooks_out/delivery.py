@@ -5,8 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from http import HTTPStatus
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from uuid_utils.compat import uuid5
 
 from services.payments.model.timing import DELIVERY_WAITS
 from services.shared.ids import encode_id
@@ -38,7 +41,7 @@ class Delivery:
     failures: int
     lease_token: int
 
-    @property
+    @cached_property
     def event_id(self) -> str:
         """The public id of the event."""
         return event_id(self.payment_id, self.sequence)
