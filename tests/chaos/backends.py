@@ -13,7 +13,10 @@ from tests.chaos.members import send
 
 ANSWER_SECONDS = 3.0
 # The errors where the server is away, or goes away during a query.
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (
+    *(OSError, TimeoutError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 SESSION = "client backend"
 LOOK_SECONDS = 0.005
 # Of so many payments at once somebody is in the middle of something.

@@ -132,6 +132,7 @@ def read_payment(row: Row[Any]) -> Payment:
         refunded=Money(row.refunded_minor, SOURCE_CURRENCY),
         exchange_rule=ExchangeRule(row.exchange_rule),
         deadline_at=row.deadline_at,
+        rests_until=row.rests_until,
     )
 
 

@@ -116,6 +116,8 @@ payments = Table(
     _instant("updated_at"),
     # When the worker should look again; empty when nothing is left to do.
     _instant("due_at", nullable=True),
+    # Until when nothing is sent, whatever makes the payment due before.
+    _instant("rests_until", nullable=True),
     # Set by a webhook, so that a worker that is busy with the payment looks again at once.
     Column("nudged", Boolean, nullable=False, server_default=text("false")),
     Column("lease_owner", Text),
@@ -388,8 +390,8 @@ CHANGED: Mapping[str, frozenset[str]] = {
         {"cancel_requested_at", "collection_reference", "deadline_at", "due_at", "exchange_rule"}
         | {"failure_code", "failure_message", "hold_reason", "last_error", "lease_owner"}
         | {"lease_token", "lease_until", "markup_basis_points", "mid_rate", "nudged", "offramp"}
-        | {"onramp", "payout_minor", "quote_id", "rate", "refunded_minor", "sent_at", "state"}
-        | {"step_failures", "updated_at", "version", "waiting_since"}
+        | {"onramp", "payout_minor", "quote_id", "rate", "refunded_minor", "rests_until"}
+        | {"sent_at", "state", "step_failures", "updated_at", "version", "waiting_since"}
     ),
     "quotes": frozenset(("payment_id",)),
     "unreadable_rows": frozenset(("column_name", "error", "found_at", "state")),

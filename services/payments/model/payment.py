@@ -228,6 +228,8 @@ class Payment:
     exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
     # Until when it may wait for a person; None where it does not wait for one.
     deadline_at: datetime | None = None
+    # Until when nothing is sent to a provider: a request may be on its way, or the route rests.
+    rests_until: datetime | None = None
 
     # True in what is told of the exchange at another rate than the locked one; kept nowhere.
     repriced: bool = False

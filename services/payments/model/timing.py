@@ -63,6 +63,8 @@ FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
 # Every payment that is open and not on hold is due again within this time. The list of what is
 # overdue looks no further.
 LOOKS_AHEAD = timedelta(minutes=10)
+# A look-up may lag behind an event of the same provider by so much, whatever it has declared.
+LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)
 
 # --- How often to try.
 # An error under a key is believed to be for good when it has come so often.

@@ -86,7 +86,7 @@ class Decider:
             return self._while_held(work)
         stale = outdated(work)
         work = replace(work, inbox=tuple(event for event in work.inbox if event not in stale))
-        plan = before_refund.ask_first(self._next(work), self._capabilities)
+        plan = before_refund.ask_first(self._rested(work), self._capabilities)
         change = plan.change
         return replace(
             plan,
@@ -119,6 +119,14 @@ class Decider:
         if capabilities.look_up is LookUp.NONE:
             return rest(work, release(work))
         return _ask(replace(work, attempt=named_by_event(work, attempt)))
+
+    def _rested(self, work: Work) -> Plan:
+        """The next move; what would be sent waits for the end of the payment's rest."""
+        plan = self._next(work)
+        left = (work.payment.rests_until or work.claimed_at) - work.claimed_at
+        if plan.call is not Call.SEND or left <= timedelta(0):
+            return plan
+        return rest(work, release(work, due_in=left))
 
     def _next(self, work: Work) -> Plan:
         payment = work.payment

@@ -28,7 +28,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import poll_in
+from services.payments.model.timing import LOOK_UP_BEHIND_EVENT, poll_in
 
 # The states in which a step may still begin, so that an event may be about an attempt to come.
 _BEFORE: dict[Step, frozenset[State]] = {
@@ -119,12 +119,14 @@ def _confirmed(case: Case, known: Attempt) -> Change:
 
 
 def absent_despite_event(case: Case) -> Change:
-    """The provider has nothing, against an event of its own: its signed word stands against its
-    look-up, as does any event of a provider that cannot be asked."""
+    """The provider has nothing, against an event of its own. A signed one stands against its
+    look-up, as does any event of a provider that cannot be asked; but a look-up may lag behind an
+    event, so that it is asked again for a while. Another event is outdated."""
     known = case.capabilities
-    signed = _event(case).answer.signed and known.signs_events
-    if signed or known.look_up is LookUp.NONE:
+    if known.look_up is LookUp.NONE:
         return confirm_by_event(case)
+    if _event(case).answer.signed and known.signs_events:
+        return _asked_again(case, max(LOOK_UP_BEHIND_EVENT, known.look_up_lag))
     return outdated_event(case)
 
 
@@ -136,8 +138,12 @@ def outdated_event(case: Case) -> Change:
 
 def wait_for_proof(case: Case) -> Change:
     """The provider does not say yet: it is asked again; after a while a person must see to it."""
+    return _asked_again(case, case.capabilities.unknown_hold_after)
+
+
+def _asked_again(case: Case, patience: timedelta) -> Change:
     received_at = _event(case).received_at or case.now
-    if case.now - received_at >= case.capabilities.unknown_hold_after:
+    if case.now - received_at >= patience:
         return confirm_by_event(case)
     return release(case.work, due_in=poll_in(received_at, case.now))
 

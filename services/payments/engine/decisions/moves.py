@@ -224,7 +224,8 @@ def wait_for_route(case: Case, rest: timedelta) -> Change:
     """No offramp can pay now: the first one is tried again when the route has rested."""
     first = case.payment.route.offramps[0]
     change = fail_over(case, first, cause="payout_waits")
-    return replace(change, due_in=max(change.due_in or timedelta(0), rest, case.answer.retry_after))
+    due_in = max(change.due_in or timedelta(0), rest, case.answer.retry_after)
+    return replace(change, due_in=due_in, rests=True)
 
 
 def fail_over(case: Case, following: str, *, cause: str = "") -> Change:
@@ -263,6 +264,7 @@ def next_attempt(case: Case) -> Change:
     return replace(
         release(work, due_in=in_flight),
         attempt=attempt.answered(AttemptState.FAILED, case.answer),
+        rests=in_flight > timedelta(0),
     )
 
 

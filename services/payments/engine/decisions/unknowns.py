@@ -59,6 +59,7 @@ def not_sent(case: Case) -> Change:
     change = replace(
         release(work, due_in=_retry_in(case)),
         attempt=replace(after, state=AttemptState.INTENDED),
+        rests=True,
     )
     if attempt.inconclusive_count:
         return change

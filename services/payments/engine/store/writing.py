@@ -40,7 +40,7 @@ _CHANGE_COLUMNS = """
     payout_minor bigint, refunded_minor bigint, exchange_rule smallint,
     onramp text, offramp text, collection_reference text,
     hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
-    due_in_seconds double precision, deadline_seconds double precision,
+    rests boolean, due_in_seconds double precision, deadline_seconds double precision,
     expected_version integer, lease_token bigint
 """
 _ATTEMPT_COLUMNS = """
@@ -96,6 +96,10 @@ _WRITE = text(
                              ELSE least(now() + make_interval(secs => r.due_in_seconds),
                                         CASE WHEN r.hold_reason IS NULL AND {_DEADLINE} > now()
                                              THEN {_DEADLINE} END) END,
+               rests_until = CASE WHEN r.rests
+                                  THEN greatest(p.rests_until,
+                                                now() + make_interval(secs => r.due_in_seconds))
+                                  ELSE p.rests_until END,
                waiting_since = CASE WHEN {_WAITS_ON} THEN p.waiting_since
                                     WHEN r.deadline_seconds IS NOT NULL THEN now() END,
                deadline_at = {_DEADLINE}
@@ -244,6 +248,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "failure_code": payment.failure.code if payment.failure else None,
         "failure_message": payment.failure.message if payment.failure else None,
         "keeps_lease": change.keeps_lease,
+        "rests": change.rests,
         "due_in_seconds": None if change.due_in is None else change.due_in.total_seconds(),
         "deadline_seconds": DEADLINES[waiting].total_seconds() if waiting else None,
         "expected_version": change.expected_version,

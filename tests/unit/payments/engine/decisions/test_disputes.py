@@ -30,6 +30,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
+from services.payments.model.timing import LOOK_UP_BEHIND_EVENT
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_payment, make_work
 
@@ -46,6 +47,9 @@ def _unknown(code: str) -> Answer:
     return Answer(outcome=Outcome.UNKNOWN, failure=Failure(code=code, message=code))
 
 
+MOMENT = timedelta(microseconds=1)
+# Past every lag that a provider of these tests declares.
+LONG_AFTER = timedelta(minutes=20)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 ABSENT = Answer(outcome=Outcome.ABSENT)
 REFUSED = _failed("recipient_blocked")
@@ -144,11 +148,31 @@ def test_a_signed_success_against_a_look_up_that_knows_nothing_is_a_hold(
     work = _over(step, over, state, held)
 
     for answer in DENYING:
-        signed = _asked(_with_event(work, Outcome.SUCCEEDED), answer)[1]
+        signed = _asked(_with_event(work, Outcome.SUCCEEDED), answer, after=LONG_AFTER)[1]
         unsigned = _asked(_with_event(work, Outcome.SUCCEEDED, signed=False), answer)[1]
         assert signed.payment.hold_reason == "late_success"
         assert unsigned.payment.hold_reason == held
         assert [item.result for item in unsigned.closed_events] == [EventResult.IGNORED]
+
+
+@pytest.mark.parametrize(("step", "over", "state", "held"), OVER)
+def test_a_look_up_that_may_lag_behind_a_signed_success_is_asked_again(
+    step: Step, over: AttemptState, state: State, held: str | None
+) -> None:
+    work = _with_event(_over(step, over, state, held), Outcome.SUCCEEDED)
+
+    for answer in DENYING:
+        for after in (timedelta(0), LOOK_UP_BEHIND_EVENT - MOMENT):
+            change = _asked(work, answer, after=after)[1]
+            assert (change.payment, change.attempt, change.closed_events) == (
+                work.payment,
+                None,
+                (),
+            )
+            assert change.due_in is not None
+        confirmed = _asked(work, SUCCEEDED, after=LOOK_UP_BEHIND_EVENT)[1]
+        assert confirmed.attempt is not None
+        assert confirmed.attempt.moved == work.earlier[0].amount
 
 
 @pytest.mark.parametrize(("step", "over", "state", "held"), OVER)
@@ -201,7 +225,7 @@ def test_a_signed_success_for_a_payment_that_ended_without_any_attempt_is_a_hold
     work = replace(make_work(state), payment=payment, inbox=(reported,))
 
     for answer, moved in ((SUCCEEDED, payment.terms.amount), (ABSENT, None)):
-        change = _asked(work, answer)[1]
+        change = _asked(work, answer, after=LONG_AFTER)[1]
         assert change.payment.hold_reason == "late_success"
         assert change.attempt is not None
         assert (change.attempt.number, change.attempt.state) == (1, AttemptState.FAILED)

@@ -24,6 +24,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
+from services.payments.model.timing import LOOK_UP_BEHIND_EVENT
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_case, make_work
@@ -208,7 +209,7 @@ def test_what_the_provider_shows_to_have_moved_is_known(
 def test_an_event_alone_shows_nothing_to_have_moved(before: Money | None) -> None:
     work = _asked(_failed(moved=before))
 
-    change = DECIDER.settle(work, ABSENT, NOW)
+    change = DECIDER.settle(work, ABSENT, NOW + LOOK_UP_BEHIND_EVENT)
 
     assert change.payment.hold_reason == "late_success"
     assert change.attempt is not None
@@ -282,7 +283,8 @@ def test_the_word_of_a_provider_that_signs_nothing_is_older_than_its_look_up() -
 
     assert (change.payment, change.due_in) == (work.payment, timedelta(0))
     assert [item.result for item in change.closed_events] == [EventResult.IGNORED]
-    assert DECIDER.settle(work, ABSENT, NOW).payment.hold_reason == "late_success"
+    late = NOW + LOOK_UP_BEHIND_EVENT
+    assert DECIDER.settle(work, ABSENT, late).payment.hold_reason == "late_success"
 
 
 def test_where_the_provider_is_gone_the_event_is_all_there_is() -> None:

@@ -149,10 +149,38 @@ def test_news_of_a_payout_during_its_refund_is_a_hold() -> None:
     assert change.payment.hold_reason == "late_success"
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        _work(AttemptState.FAILED),
+        _work(AttemptState.INTENDED),
+        make_work(State.CONVERTED),
+        make_work(State.REFUNDING),
+    ],
+)
+def test_nothing_is_sent_before_the_end_of_a_rest_whatever_wakes_the_payment(work: Work) -> None:
+    for left in (timedelta(seconds=9), timedelta(microseconds=1)):
+        resting = replace(work, payment=replace(work.payment, rests_until=NOW + left))
+        plan = DECIDER.plan(resting)
+        assert (plan.call, plan.change.due_in, plan.change.events) == (None, left, ())
+        assert (plan.change.payment, plan.change.keeps_lease) == (resting.payment, False)
+
+    rested = replace(work, payment=replace(work.payment, rests_until=NOW))
+    assert DECIDER.plan(rested).call is Call.SEND
+
+
+def test_a_rest_of_the_payment_hinders_no_question() -> None:
+    work = _work(AttemptState.SENT)
+
+    resting = replace(work, payment=replace(work.payment, rests_until=NOW + timedelta(seconds=9)))
+
+    assert DECIDER.plan(resting).call is Call.LOOK_UP
+
+
 def test_the_next_attempt_waits_while_an_earlier_request_may_still_arrive() -> None:
     change = DECIDER.settle(_work(AttemptState.UNKNOWN, first_send=False), REFUSED, NOW)
 
-    assert change.due_in == timedelta(seconds=26)
+    assert (change.due_in, change.rests) == (timedelta(seconds=26), True)
 
 
 def test_a_failure_code_that_the_provider_did_not_declare_is_unknown() -> None:
@@ -186,6 +214,7 @@ def test_without_another_provider_what_never_left_waits_as_intended() -> None:
     assert first.due_in is not None
     assert second.due_in is not None
     assert second.due_in > first.due_in
+    assert (first.rests, second.rests) == (True, True)
     assert first.payment.hold_reason is None
 
 

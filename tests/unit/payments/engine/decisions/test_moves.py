@@ -291,8 +291,12 @@ def test_the_route_rests_for_as_long_as_the_provider_wants_or_a_request_is_on_it
     wanted = replace(EMPTY, retry_after=timedelta(seconds=200))
     flying = _payout(2, "bank", state=AttemptState.UNKNOWN, last_sent_at=NOW)
 
-    assert _fail(_payout(2, "bank"), wanted, passing=True).due_in == timedelta(seconds=200)
-    assert _fail(flying, EMPTY, passing=True).due_in == SEND_DEADLINE
+    for work, answer, due_in in (
+        (_payout(2, "bank"), wanted, timedelta(seconds=200)),
+        (flying, EMPTY, SEND_DEADLINE),
+    ):
+        change = _fail(work, answer, passing=True)
+        assert (change.due_in, change.rests) == (due_in, True)
 
 
 def test_only_a_payout_has_a_route_that_rests() -> None:
@@ -340,7 +344,7 @@ def test_the_next_attempt_waits_while_a_request_of_this_one_may_be_on_its_way(
 
     change = next_attempt(make_case(work, BLOCKED))
 
-    assert change.due_in == timedelta(seconds=due_in)
+    assert (change.due_in, change.rests) == (timedelta(seconds=due_in), due_in > 0)
     assert change.attempt == attempt_of(work).answered(AttemptState.FAILED, BLOCKED)
 
 
