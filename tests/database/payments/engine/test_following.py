@@ -11,11 +11,15 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Plan, Work
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.payment import Failure
 from services.payments.orders.store.payments import PostgresPayments
 from tests.makers import CAPABILITIES, make_new_payment
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
+NO_BALANCE = Answer(
+    outcome=Outcome.FAILED, failure=Failure(code="insufficient_balance", message="empty")
+)
 
 
 async def _collecting(engine: AsyncEngine, count: int = 1) -> list[Work]:
@@ -119,3 +123,26 @@ async def test_untouched_is_what_nobody_has_told_of_anything_and_whose_lease_las
     assert await _untouched(engine, work, lease_seconds=15) == 1
     assert await _untouched(engine, [left], lease_seconds=15) == 1
     assert await _untouched(engine, [left], lease_seconds=40) == 0
+
+
+async def test_whatever_wakes_a_resting_payment_does_not_shorten_its_rest(
+    engine: AsyncEngine,
+) -> None:
+    plan = await _follow(engine, (await _collecting(engine))[0])
+    async with PostgresWork(engine).begin() as transaction:
+        (work,) = await transaction.mark_sent([plan.work])
+        now, _ = await transaction.untouched([], lease_seconds=0)
+        await transaction.write([DECIDER.settle(work, NO_BALANCE, now)])
+        await transaction.commit()
+    rests_until = await _scalar(engine, "SELECT rests_until FROM payments WHERE due_at > now()")
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE payments SET due_at = now(), nudged = true"))
+
+    async with PostgresWork(engine).begin() as transaction:
+        (woken,) = await transaction.claim("test", limit=1, lease_seconds=30)
+        await transaction.write([DECIDER.plan(woken).change])
+        await transaction.commit()
+
+    assert await _scalar(engine, ATTEMPTS) == "collection SUCCEEDED, payout FAILED"
+    left = "SELECT rests_until FROM payments WHERE due_at = rests_until AND lease_until IS NULL"
+    assert await _scalar(engine, left) == rests_until

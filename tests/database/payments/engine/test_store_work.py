@@ -17,7 +17,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step, intend
-from services.payments.model.payment import Failure, Payment, PaymentNotFound, State
+from services.payments.model.payment import Payment, PaymentNotFound, State
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store import PostgresInbox
@@ -27,9 +27,6 @@ from tests.polling import until
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
-NO_BALANCE = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="insufficient_balance", message="empty")
-)
 
 
 async def _create(engine: AsyncEngine, count: int = 1) -> list[Payment]:
@@ -227,24 +224,6 @@ async def _open_payout(engine: AsyncEngine) -> Payment:
     await _settle(engine, await _mark_sent(engine, await _claim(engine)), SUCCEEDED)
     await _settle(engine, await _mark_sent(engine, await _claim(engine)), PENDING)
     return payment
-
-
-async def test_an_event_that_wakes_a_resting_payment_does_not_shorten_its_rest(
-    engine: AsyncEngine,
-) -> None:
-    (payment,) = await _create(engine)
-    await _settle(engine, await _mark_sent(engine, await _claim(engine)), SUCCEEDED)
-    await _settle(engine, await _mark_sent(engine, await _claim(engine)), NO_BALANCE)
-    rests_until = await _scalar(engine, "SELECT rests_until FROM payments WHERE due_at > now()")
-
-    # About the collection, which is over.
-    (receipt,) = await _receive(engine, _arrival(payment, provider="stripe", step=Step.COLLECTION))
-
-    assert isinstance(receipt, Receipt)
-    assert len(await _claim(engine)) == 1
-    assert await _scalar(engine, "SELECT count(*) FROM attempts WHERE step = 'payout'") == 1
-    left = "SELECT rests_until FROM payments WHERE due_at = rests_until AND lease_until IS NULL"
-    assert await _scalar(engine, left) == rests_until
 
 
 async def test_an_event_wakes_its_payment_and_completes_it(engine: AsyncEngine) -> None:

@@ -30,7 +30,6 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import LOOK_UP_BEHIND_EVENT
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_payment, make_work
 
@@ -47,7 +46,6 @@ def _unknown(code: str) -> Answer:
     return Answer(outcome=Outcome.UNKNOWN, failure=Failure(code=code, message=code))
 
 
-MOMENT = timedelta(microseconds=1)
 # Past every lag that a provider of these tests declares.
 LONG_AFTER = timedelta(minutes=20)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -153,26 +151,6 @@ def test_a_signed_success_against_a_look_up_that_knows_nothing_is_a_hold(
         assert signed.payment.hold_reason == "late_success"
         assert unsigned.payment.hold_reason == held
         assert [item.result for item in unsigned.closed_events] == [EventResult.IGNORED]
-
-
-@pytest.mark.parametrize(("step", "over", "state", "held"), OVER)
-def test_a_look_up_that_may_lag_behind_a_signed_success_is_asked_again(
-    step: Step, over: AttemptState, state: State, held: str | None
-) -> None:
-    work = _with_event(_over(step, over, state, held), Outcome.SUCCEEDED)
-
-    for answer in DENYING:
-        for after in (timedelta(0), LOOK_UP_BEHIND_EVENT - MOMENT):
-            change = _asked(work, answer, after=after)[1]
-            assert (change.payment, change.attempt, change.closed_events) == (
-                work.payment,
-                None,
-                (),
-            )
-            assert change.due_in is not None
-        confirmed = _asked(work, SUCCEEDED, after=LOOK_UP_BEHIND_EVENT)[1]
-        assert confirmed.attempt is not None
-        assert confirmed.attempt.moved == work.earlier[0].amount
 
 
 @pytest.mark.parametrize(("step", "over", "state", "held"), OVER)

@@ -20,6 +20,7 @@ from services.payments.model.attempt import (
     Answer,
     Attempt,
     AttemptState,
+    LookUp,
     Outcome,
     Step,
 )
@@ -260,6 +261,29 @@ def test_it_is_asked_about_again_after_a_quarter_of_its_age(
     change = DECIDER.settle(_asked(work), TIMEOUT, NOW)
 
     assert (change.due_in, change.closed_events) == (due_in, ())
+
+
+@pytest.mark.parametrize("denial", [ABSENT, said(Outcome.UNKNOWN, "reference_unknown")])
+def test_a_look_up_may_lag_behind_a_signed_success(denial: Answer) -> None:
+    work = _asked(_failed())
+
+    for after in (timedelta(0), LOOK_UP_BEHIND_EVENT - MOMENT):
+        change = DECIDER.settle(work, denial, NOW + after)
+        assert (change.payment, change.attempt) == (work.payment, None)
+        assert change.closed_events == ()
+        assert change.due_in is not None
+    change = DECIDER.settle(work, denial, NOW + LOOK_UP_BEHIND_EVENT)
+    assert change.payment.hold_reason == "late_success"
+
+
+def test_a_look_up_of_a_provider_that_declares_a_longer_lag_is_given_it() -> None:
+    lag = LOOK_UP_BEHIND_EVENT * 2
+    slow = make_capabilities("local_wallet", look_up=LookUp.EVENTUAL, look_up_lag=lag)
+    decider = Decider({"local_wallet": slow}, lambda: 0.0)
+
+    for after, held in ((lag - MOMENT, None), (lag, "late_success")):
+        change = decider.settle(_asked(_failed()), ABSENT, NOW + after)
+        assert change.payment.hold_reason == held
 
 
 def test_a_person_is_called_at_the_very_end_of_the_time_that_the_provider_declares() -> None:
