@@ -1,5 +1,5 @@
-"""Picks the concrete classes for the service and for the worker. Tests enter by the same doors, and
-may bring their own ports."""
+"""Picks the concrete classes for the service and for the worker. Tests call the same functions,
+and may bring their own ports."""
 
 import asyncio
 import os
@@ -303,11 +303,11 @@ async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProvider
 
 
 async def _refuse_mixed(providers: Providers, config: MeshSettings) -> None:
-    """Raises MixedSandbox unless providers is what this process was told that all of it is."""
+    """Raises MixedSandbox where SANDBOX is not what providers says of itself."""
     if await _answered(providers.is_sandbox) != config.sandbox:
         ours, theirs = ("a", "none") if config.sandbox else ("none", "a")
         raise MixedSandbox(
-            f"SANDBOX: this process was told that it is {ours} sandbox, and providers is {theirs}"
+            f"SANDBOX: this process is set to be {ours} sandbox, and providers is {theirs}"
         )
 
 

@@ -15,7 +15,7 @@ from services.shared.env import Field, SecretStr, Settings
 
 
 class DatabaseSettings(Settings):
-    """What every process of payments reads."""
+    """The variables of every process of payments."""
 
     database_url: SecretStr = Field(
         description="postgresql:// address of the application role, with its password."
@@ -23,7 +23,8 @@ class DatabaseSettings(Settings):
 
 
 class AuditSettings(DatabaseSettings):
-    """What `python -m services.payments.verify` reads, and the worker, which audits as it runs."""
+    """The variables of `python -m services.payments.verify`, and of the worker, which audits
+    too."""
 
     overdue_seconds: float = Field(
         default=OVERDUE_SECONDS, gt=0, description="When a payment that is due counts as forgotten."
@@ -31,7 +32,7 @@ class AuditSettings(DatabaseSettings):
 
 
 class MeshSettings(DatabaseSettings):
-    """What the service and the worker share."""
+    """The variables of the service and of the worker."""
 
     providers_target: str = Field(description="host:port of providers; a name may hide many.")
     own_ports: str = Field(
@@ -51,7 +52,7 @@ class MeshSettings(DatabaseSettings):
 
 
 class ServiceSettings(MeshSettings):
-    """What `python -m services.payments` reads."""
+    """The variables of `python -m services.payments`."""
 
     fees_target: str = Field(description="host:port of fees.")
     fx_target: str = Field(description="host:port of fx.")
@@ -65,7 +66,7 @@ class ServiceSettings(MeshSettings):
 
 
 class WorkerSettings(MeshSettings, AuditSettings):
-    """What `python -m services.payments.worker` reads."""
+    """The variables of `python -m services.payments.worker`."""
 
     fx_target: str = Field(description="host:port of fx, for money that came late.")
     lease_seconds: int = Field(

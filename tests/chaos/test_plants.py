@@ -26,7 +26,7 @@ from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store import PostgresInbox
 from services.payments.webhooks_out.deliverer import Deliverer
-from services.payments.webhooks_out.delivery import Delivery, DeliveryState, Reply, Verdict
+from services.payments.webhooks_out.delivery import Delivery, DeliveryState, Reply, TryResult
 from services.providers.adapters.local_wallet import translate as local_wallet
 from services.providers.adapters.stripe import Stripe
 from services.providers.domain import Kind, Operation, Webhook
@@ -188,8 +188,8 @@ async def test_11_an_event_is_delivered_before_it_is_sent(plant: Plant) -> None:
     done: list[str] = []
 
     class Outbox:
-        async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
-            done.extend(verdict.state for _, verdict in settled)
+        async def settle(self, settled: Sequence[tuple[Delivery, TryResult]]) -> Sequence[bool]:
+            done.extend(result.state for _, result in settled)
             return [True] * len(settled)
 
     class Sender:

@@ -1,1 +1,1 @@
-"""What must be true of the database at every moment, and the figures that explain it."""
+"""The invariants of the database, and the figures that explain it."""

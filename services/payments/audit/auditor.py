@@ -56,7 +56,7 @@ class AuditMetrics:
 
     def publish(self, report: Report, seconds: float) -> None:
         """Puts a report in the place of the last one."""
-        # What only a look at everything can find stays as the last such look has found it.
+        # An invariant that needs a look at everything keeps the finding of the last such look.
         for finding in report.findings:
             self._violations.labels(finding.invariant).set(finding.violations)
         self._replace(

@@ -119,7 +119,7 @@ class PostgresAudit:
         """Brings the list of what cannot be read up to date; gives how many rows are on it."""
         try:
             await self._unreadable.keep(found)
-            self._reread = await self._unreadable.end_mended(self._reread, REREAD_ROWS) or _START
+            self._reread = await self._unreadable.end_repaired(self._reread, REREAD_ROWS) or _START
             return await self._unreadable.count()
         except Unavailable as error:
             # A disk without room keeps no list, and what was found is still to be published.
@@ -223,7 +223,7 @@ class PostgresAudit:
 async def _apart(
     connection: AsyncConnection, asking: Awaitable[Figure], otherwise: Figure
 ) -> tuple[Figure, str]:
-    """What a statement gives; or else, where a value in the database breaks it, how it failed."""
+    """The figure of a statement; or the error, where a value in the database breaks it."""
     try:
         async with connection.begin_nested():
             return await asking, ""

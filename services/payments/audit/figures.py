@@ -1,5 +1,5 @@
-"""What is not wrong but to be known: balances and what they consist of, payments that wait for a
-person, what was set aside, and what is due."""
+"""Figures that are no violations: balances and their causes, payments that wait for a person, dead
+letters, and the backlog."""
 
 from collections.abc import Mapping, Sequence
 
@@ -94,7 +94,7 @@ async def read_balances(connection: AsyncConnection) -> Sequence[Balance]:
 
 
 async def read_flows(connection: AsyncConnection) -> Sequence[Flow]:
-    """What every account at a provider consists of, by cause."""
+    """The balance of every account at a provider, by cause."""
     return [
         Flow(
             account=row.account,
@@ -108,7 +108,7 @@ async def read_flows(connection: AsyncConnection) -> Sequence[Flow]:
 
 
 async def read_suspense(connection: AsyncConnection) -> Sequence[Suspended]:
-    """What lies on suspense, payment by payment."""
+    """The money on suspense, payment by payment."""
     return [
         Suspended(
             account=row.account,
@@ -143,7 +143,7 @@ async def read_waiting(connection: AsyncConnection) -> Sequence[Waits]:
 
 
 async def read_set_aside(connection: AsyncConnection) -> Mapping[str, int]:
-    """What lies where it is listed for a person, by kind."""
+    """The number of dead letters, by kind."""
     row = (await connection.execute(_SET_ASIDE)).one()
     return {
         "steps": row.steps,
@@ -154,6 +154,6 @@ async def read_set_aside(connection: AsyncConnection) -> Mapping[str, int]:
 
 
 async def read_backlog(connection: AsyncConnection) -> Backlog:
-    """What is due and claimed by nobody."""
+    """The payments that are due and not claimed."""
     row = (await connection.execute(_BACKLOG)).one()
     return Backlog(payments=row.payments, oldest_seconds=row.oldest)

@@ -70,7 +70,7 @@ class Part:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What SIGHT needs."""
+        """The parameters of SIGHT."""
         return {"newest": self.newest, "after": self.after, "until": self.until}
 
 

@@ -1,4 +1,4 @@
-"""What an audit comes to: the findings, and the figures beside them. Plain nouns."""
+"""The report of an audit: the findings, and the figures beside them. Plain nouns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """What one cause has moved on one account, and for how many payments."""
+    """The money that one cause has moved on one account, and the number of its payments."""
 
     account: str
     currency: str
@@ -37,7 +37,7 @@ class Flow:
 
 @dataclass(frozen=True, kw_only=True)
 class Suspended:
-    """What lies on one account of suspense for one payment, and the payment's hold or state."""
+    """The balance of one suspense account for one payment, and the payment's hold or state."""
 
     account: str
     currency: str
@@ -48,7 +48,7 @@ class Suspended:
 
 @dataclass(frozen=True, kw_only=True)
 class Accounts:
-    """What lies on the accounts of providers: by cause, and on suspense by payment."""
+    """The balances of the accounts at providers: by cause, and on suspense by payment."""
 
     flows: Sequence[Flow] = ()
     suspended: Sequence[Suspended] = ()

@@ -1,5 +1,5 @@
-"""What a person reads after an audit of everything: each invariant, what lies on each account and
-why, and what waits for whom."""
+"""The text after an audit of everything: each invariant, the balance of each account with its
+causes, and the payments and dead letters that wait."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,12 +15,12 @@ AGES = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
 def render(report: Report, accounts: Accounts) -> str:
-    """All of it as a person reads it; the verdict stands last."""
+    """The report as text for a person; the result stands last."""
     blocks = [
         "\n".join(_invariant(finding) for finding in report.findings),
         "\n".join(_accounts(report.balances, accounts)),
         "\n".join(_people(report)),
-        _verdict(report),
+        _result(report),
     ]
     return "\n\n".join(block for block in blocks if block)
 
@@ -69,7 +69,7 @@ def _amount(minor: int, currency: str) -> str:
 
 
 def _people(report: Report) -> Iterator[str]:
-    """What waits, and for whom."""
+    """The payments that wait for a person or a merchant, and the dead letters."""
     for held in report.held:
         yield f"  {held.payments} held: {held.reason}, the oldest for {_age(held.oldest_seconds)}"
     for one in report.waiting:
@@ -94,7 +94,7 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _verdict(report: Report) -> str:
+def _result(report: Report) -> str:
     if report.broken:
         return f"  {len(report.broken)} of {len(report.findings)} do not hold."
     return f"  All hold. {len(report.findings)} invariants, each over all payments."

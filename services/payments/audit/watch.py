@@ -1,5 +1,5 @@
-"""What is watched at a short interval: how many payments are held, overdue, or spoken of by events
-that nobody can place; and such events are matched with payments that have come to be meanwhile."""
+"""The numbers that are watched at a short interval: held payments, overdue payments and orphans. An
+orphan whose payment has come to exist meanwhile is given to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

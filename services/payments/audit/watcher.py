@@ -1,5 +1,5 @@
 """Watches, at a short interval and at once after a hold, how many payments wait for a person or
-make no progress, and publishes it. What it reads is found by indexes."""
+make no progress, and publishes it. All that it reads is found by indexes."""
 
 import asyncio
 import time
@@ -75,7 +75,7 @@ WATCH_METRICS = WatchMetrics()
 
 
 class Watcher:
-    """Watches until it is told to stop."""
+    """Watches until it is stopped."""
 
     def __init__(
         self, watch: Watch, metrics: WatchMetrics, *, every_seconds: float = WATCH_SECONDS

@@ -1,6 +1,6 @@
-"""Group commit for anything: what arrives while a batch is being worked on forms the next batch. An
-idle caller waits for nobody, and under load the batches grow by themselves. Items of different
-groups take turns, so that a flood of one group's is its own burden."""
+"""Group commit for anything: the items that arrive during a batch form the next batch. A single
+caller does not wait, and under load the batches grow by themselves. Items of different groups take
+turns, so that a flood of one group delays that group alone."""
 
 import asyncio
 import math
@@ -17,8 +17,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
-# So many share a batch's costs well enough: of more, one half is served while the other comes back.
-CROWD = 24
+# So many items share a batch's costs well enough: of more, one half is served while the other comes
+# back.
+ENOUGH = 24
 
 
 def _one_group(_: object) -> Hashable:
@@ -50,14 +51,16 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         """At most `parallel` batches run at once, and at most waiting_max items wait.
 
-        A batch is begun beside another only where beside_from items wait: a small one had better
+        A batch begins beside another only where beside_from items wait: a smaller one had better
         grow meanwhile. By the items' own size it holds largest_bytes, or one item. drops_abandoned
-        leaves out what nobody waits for any more by the time its turn comes. every_seconds is the
-        least time from the beginning of one batch to that of the next, unless it is full: of a
-        steady stream each then holds what came meanwhile, and who comes alone waits for nothing.
-        gathers holds the next batch until all who are about wait: those whom the last one answered,
-        who are soon back, and those who came meanwhile. They have as long as that one took, or
-        every_seconds; once they are there, or half of a crowd is, nobody waits any longer.
+        leaves out an item whose caller has gone away. every_seconds is the least time from the
+        beginning of one batch to that of the next, unless it is full: in a steady stream each batch
+        then holds many items, and a single caller does not wait.
+
+        gathers holds the next batch until all active callers wait: those that the last batch
+        answered, which are soon back, and those that came meanwhile. It holds it for as long as the
+        last batch took, or every_seconds; and no longer once half of them wait, and at least
+        ENOUGH.
         """
         self._work = work
         self._largest_batch = largest_batch
@@ -74,7 +77,7 @@ class Batcher(Generic[Item, Result]):
         self._came_meanwhile, self._enough, self._grows_until = 0, largest_batch, 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._is_starting = False
-        # In the order of their turns; a group that waits for nothing is not in it.
+        # In the order of their turns; a group without waiting items is not in it.
         self._queues: OrderedDict[Hashable, deque[Waiting[Item, Result]]] = OrderedDict()
         self._waiting = 0
         self._running: set[asyncio.Task[None]] = set()
@@ -82,7 +85,7 @@ class Batcher(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         """The item's own result. Raises its own exception, or Overloaded where too many wait.
 
-        A caller that goes away does not stop its item: what has begun is finished.
+        A caller that goes away does not stop its item: a batch that has begun is finished.
         """
         group = self._group(item)
         if self._waiting >= self._waiting_max:
@@ -91,13 +94,13 @@ class Batcher(Generic[Item, Result]):
         self._queues.setdefault(group, deque()).append((item, future))
         self._waiting += 1
         if not self._is_starting:
-            # In the loop's next turn, so that all who come in this one share a batch.
+            # In the loop's next turn, so that all items of this turn share a batch.
             self._is_starting = True
             asyncio.get_running_loop().call_soon(self._start)
         return await future
 
     def _make_room(self, group: Hashable) -> None:
-        """The last of the longest queue has to go, which may be who has just come."""
+        """Refuses the last item of the longest queue, which may be the new one."""
         longest, queue = max(self._queues.items(), key=lambda named: len(named[1]))
         if len(queue) <= len(self._queues.get(group, ())) + 1:
             raise Overloaded
@@ -163,7 +166,7 @@ class Batcher(Generic[Item, Result]):
         if self._gathers:
             ended = self._now()
             about = size + self._came_meanwhile
-            self._enough = min(about, max(about // 2, CROWD), self._largest_batch)
+            self._enough = min(about, max(about // 2, ENOUGH), self._largest_batch)
             patience = min(ended - began, GATHERING_SECONDS)
             self._grows_until = max(self._grows_until, ended + patience)
         self._start()
@@ -173,17 +176,17 @@ class Batcher(Generic[Item, Result]):
         try:
             results = await self._work([item for item, _ in batch])
         except Unavailable as error:
-            # Nobody's item is to blame, and trying again would only take longer.
+            # No item is the cause, and trying again would only take longer.
             results = [error] * len(batch)
         except Exception as error:  # noqa: BLE001 - every waiting caller must get an answer
             if len(batch) > 1:
-                # One bad item must not fail its neighbours: each half is tried again for itself.
+                # One bad item must not fail the others: each half is tried again for itself.
                 middle = len(batch) // 2
                 await self._run(batch[:middle])
                 await self._run(batch[middle:])
                 return
             results = [error]
-        # Counted before anyone has an answer: who asks again at once is not somebody else.
+        # Counted before any caller has its answer: a caller that comes again at once is no new one.
         self._came_meanwhile = self._waiting
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():

@@ -74,5 +74,5 @@ def read_idempotency_key(metadata: Iterable[tuple[str, str | bytes]]) -> str:
 
 
 def fingerprint_of(rpc: str, **fields: object) -> bytes:
-    """What tells a repeated request from another one: a digest of the RPC and its fields."""
+    """The digest of an RPC and its fields: the same for a repeated request, else another."""
     return hashlib.sha256(_CANONICAL.encode([rpc, fields]).encode()).digest()

@@ -41,7 +41,7 @@ def _instant(name: str, *, nullable: bool = False, default: bool = False) -> Col
     )
 
 
-# Who owns payments and keys.
+# The owners of payments and keys.
 merchants = Table(
     "merchants",
     metadata,
@@ -296,7 +296,7 @@ webhook_inbox = Table(
     ),
 )
 
-# Where merchants want to hear of their payments; the secret signs what is sent there.
+# The endpoints of merchants; the secret signs the events that are sent there.
 webhook_endpoints = Table(
     "webhook_endpoints",
     metadata,
@@ -309,7 +309,7 @@ webhook_endpoints = Table(
     Column("disabled_reason", Text),
 )
 
-# What is to be told to merchants: one row an event and endpoint, written with the event itself.
+# The events for merchants: one row for each event and endpoint, written with the event itself.
 outbox = Table(
     "outbox",
     metadata,
@@ -340,7 +340,7 @@ outbox = Table(
     Index("outbox_set_aside_idx", "merchant_id", postgresql_where=text("state = 'SET_ASIDE'")),
 )
 
-# What operators did by hand, and why; rows are added and never touched again.
+# The actions of operators, with their reasons; rows are added and never changed.
 operator_actions = Table(
     "operator_actions",
     metadata,

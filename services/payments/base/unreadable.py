@@ -92,7 +92,7 @@ class _Fetched:
 
 
 def fetched(values: Mapping[str, Any]) -> Any:
-    """What the driver itself has fetched, as the row that a Source reads."""
+    """Values that the driver itself has fetched, as a row that a Source reads."""
     return _Fetched(values)
 
 
@@ -144,7 +144,7 @@ def read_each(
 async def fetch_each(
     engine: AsyncEngine, source: Source[Noun], query: Select[Any]
 ) -> Sequence[Noun | UnreadableRow]:
-    """What the query gives, row by row in its order; the driver cannot read every value."""
+    """The rows of the query in its order; the driver cannot read every value."""
     try:
         async with connected(engine) as connection:
             found = (await connection.execute(query)).all()

@@ -1,6 +1,6 @@
-"""The durable list of rows that cannot be read. Whoever meets one notes it, which costs the reader
-nothing: an entry is written behind its back, once, however often the row is read meanwhile. A note
-that a crash has lost is made again by the audit, which comes by every row."""
+"""The durable list of rows that cannot be read. A reader that meets one notes it, which costs it
+nothing: a task of its own writes the entry, once, however often the row is read meanwhile. Where a
+crash loses a note, the audit makes it again, because it reads every row."""
 
 import asyncio
 import math
@@ -25,7 +25,7 @@ from services.shared.rollback import repeated
 UNREADABLE = Counter(
     "caravel_unreadable_rows_total", "Rows met that could not be read, by their table.", ["table"]
 )
-# For so long a row is not noted anew, and of so many rows that is known.
+# So many rows are remembered as noted, and not noted again meanwhile.
 REMEMBERED_MAX = 10_000
 # How many are written at once.
 WRITTEN_MAX = 500
@@ -137,19 +137,19 @@ class UnreadableRows:
         return await reread(connection, source, key) if source else None
 
     @repeated
-    async def end_mended(self, after: tuple[str, str], limit: int) -> tuple[str, str] | None:
+    async def end_repaired(self, after: tuple[str, str], limit: int) -> tuple[str, str] | None:
         """Reads the rows of the next entries, and ends those that can be read or are gone; gives
         the last of them, or None at the end of the list."""
         async with connected(self._engine) as connection:
             parameters = {"table_name": after[0], "row_key": after[1], "limit": limit}
             entries = (await connection.execute(_STANDING, parameters)).all()
-            mended = [
+            repaired = [
                 {"table_name": table, "row_key": key}
                 for table, key in entries
                 if table in self.sources and await self.reread(connection, table, key) is None
             ]
-            if mended:
-                await connection.execute(_END, {"rows": as_json(mended)})
+            if repaired:
+                await connection.execute(_END, {"rows": as_json(repaired)})
                 await connection.commit()
         if len(entries) < limit:
             return None

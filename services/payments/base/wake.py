@@ -1,5 +1,5 @@
-"""The wake-up between processes: whoever makes a payment or a message due says so in its
-transaction, and every worker that listens hears it after the commit. A missed call costs one
+"""The wake-up between processes: a transaction that makes a payment or a message due sends a
+notification, and every listening worker receives it after the commit. A missed one costs one
 polling interval."""
 
 import asyncio
@@ -17,7 +17,7 @@ from services.payments.model.timing import (
 from services.shared.db_errors import failure_of
 from services.shared.log import get_logger
 
-# Who is called: the worker's loop that settles payments, or the one that tells merchants.
+# The channels: for the worker's loop of payments, and for its loop of merchants' events.
 PAYMENTS, MESSAGES = "caravel_due", "caravel_messages"
 PAYMENTS_DUE = text(f"SELECT pg_notify('{PAYMENTS}', '')")
 MESSAGES_DUE = text(f"SELECT pg_notify('{MESSAGES}', '')")
@@ -27,13 +27,13 @@ class Alarm:
     """Listens on a connection of its own, and comes back when the server does."""
 
     def __init__(self, url: str, rings: Mapping[str, Callable[[], None]]) -> None:
-        """What to ring for a call on each channel."""
+        """rings has the function to call for each channel."""
         self._url = url
         self._rings = rings
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Rings for every call heard while the block runs."""
+        """Rings for every notification while the block runs."""
         task = asyncio.create_task(self._listen())
         try:
             yield
@@ -61,7 +61,7 @@ class Alarm:
             connection.add_termination_listener(lambda _: closed.set())
             for channel in self._rings:
                 await connection.add_listener(channel, self._called)
-            # Whatever was missed while nobody listened is found by looking once.
+            # A notification that was missed meanwhile is made good by looking once.
             for ring in self._rings.values():
                 ring()
             await closed.wait()

@@ -1,1 +1,1 @@
-"""Who is calling."""
+"""The merchant of each call."""

@@ -1,5 +1,6 @@
-"""Who is calling. Every call, by REST or native gRPC alike, is authenticated before it is read, and
-the merchant put where the servicer finds it; so far that is the sandbox, which needs no key."""
+"""The merchant of each call. Every call, by REST or native gRPC alike, is authenticated before it
+is read, and its merchant is kept for the servicer; so far that is the sandbox, which needs no
+key."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar

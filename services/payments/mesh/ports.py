@@ -14,7 +14,7 @@ from services.shared.money import Money
 
 @dataclass(frozen=True, kw_only=True)
 class FeeQuery:
-    """What to price: a corridor and an amount in US dollars."""
+    """A question about fees: a corridor and an amount in US dollars."""
 
     corridor_id: str
     amount: Money
@@ -107,7 +107,7 @@ class Providers(Protocol):
         ...
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
-        """What each provider has declared, by name. Raises Unavailable."""
+        """The declared capabilities of each provider, by name. Raises Unavailable."""
         ...
 
     async def is_sandbox(self) -> bool:

@@ -1,1 +1,1 @@
-"""What people do where the engine has stopped, and the log of it."""
+"""The verbs of operators, for payments on hold and dead letters, and the log of them."""

@@ -36,7 +36,7 @@ _Verb = (
 
 
 def read_operator(request: _Verb) -> Operator:
-    """Who acts, and why. Raises Invalid with every field that is wrong."""
+    """The operator, with the reason. Raises Invalid with every field that is wrong."""
     problems = Problems()
     operator = _read_operator(problems, request)
     problems.raise_any()
@@ -44,7 +44,7 @@ def read_operator(request: _Verb) -> Operator:
 
 
 def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator, Answer, str]:
-    """Who states what, and what shows it. Raises Invalid with every field that is wrong."""
+    """The operator, the outcome, and its evidence. Raises Invalid with every wrong field."""
     problems = Problems()
     operator = _read_operator(problems, request)
     evidence = problems.read(_required("evidence", NOTE_MAX), request.evidence, "")
@@ -188,7 +188,7 @@ def _read_outcome(number: str) -> Outcome:
 
 
 def _read_moved(request: admin_pb2.ResolveAttemptRequest) -> Money | None:
-    """What the provider has moved; None where that is what was asked of it, or nothing."""
+    """The money that the provider has moved; None where it is the amount asked, or nothing."""
     amount, currency = request.moved_amount, request.moved_currency
     if not amount and not currency:
         return None
@@ -217,7 +217,7 @@ def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKe
     place = datetime.fromisoformat(at)
     if filtered != (kind or "") or place.tzinfo is None:
         raise ValueError
-    # What lies outside the years that a time may have is none of ours.
+    # A time outside the years of a Timestamp is none of ours.
     place = place.astimezone(UTC)
     return place, LetterKey(kind=Kind(letter_kind), words=key)
 

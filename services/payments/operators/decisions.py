@@ -1,5 +1,5 @@
-"""What an operator's verb does to a payment on hold: the hold ends, is taken over, or gives way to
-what a person has found out. The engine goes on from there as from any other evidence."""
+"""The effect of an operator's verb on a payment on hold: the hold ends, or the verb states an
+outcome. The engine goes on from there as from any other evidence."""
 
 from dataclasses import replace
 from datetime import timedelta

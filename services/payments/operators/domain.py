@@ -1,5 +1,5 @@
-"""What operators deal with: what is set aside because it kept failing, what they did about it, and
-why a verb of theirs is refused. What a verb does to a payment is in decisions."""
+"""The nouns of operators: dead letters, which are set aside because they kept failing, actions, and
+the reasons for which a verb is refused. The effect of a verb on a payment is in decisions."""
 
 import base64
 import binascii
@@ -37,7 +37,7 @@ class NoLockedRate(NotAllowedNow):
 
 
 class Kind(StrEnum):
-    """What is set aside; the names of the public API."""
+    """The kinds of dead letters; the names of the public API."""
 
     STEP = "STEP"
     INBOX = "INBOX"
@@ -96,7 +96,7 @@ class DeadLetter:
 
 
 class Action(StrEnum):
-    """What an operator can do; the names of the public API."""
+    """The verbs of an operator; the names of the public API."""
 
     REQUEUE_DEAD_LETTER = "REQUEUE_DEAD_LETTER"
     DISCARD_DEAD_LETTER = "DISCARD_DEAD_LETTER"

@@ -1,4 +1,4 @@
-"""What operators see and do."""
+"""The lists and the transactions of operators."""
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -66,7 +66,7 @@ class OperatorTransaction(Protocol):
 
 
 class Operations(Protocol):
-    """What operators see, and where their transactions come from."""
+    """The lists of operators, and their transactions."""
 
     def begin(self) -> AbstractAsyncContextManager[OperatorTransaction]:
         """A new transaction."""

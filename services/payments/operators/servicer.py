@@ -1,4 +1,4 @@
-"""The operators' RPCs: convert, call, convert. What a verb does is in usecases."""
+"""The operators' RPCs: convert, call, convert. The verbs are in usecases."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ Late = OverduePayment | UnreadableOverdue
 
 
 class Operating:
-    """What a person can do where the engine has stopped."""
+    """The verbs of operators."""
 
     def __init__(
         self, operations: Operations, providers: Providers, spread: Callable[[], float]

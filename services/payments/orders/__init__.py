@@ -1,1 +1,1 @@
-"""What merchants ask for: quotes, payments, cancelling, refunds."""
+"""The calls of merchants: quotes, payments, cancelling, refunds."""

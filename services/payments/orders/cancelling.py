@@ -1,5 +1,5 @@
-"""A merchant calls a payment off before its payout: one transaction, which decides what can be
-decided at once; the worker carries out the rest."""
+"""A merchant cancels a payment before its payout: at once, in one transaction, where nothing can
+have been sent; otherwise the worker does it."""
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import (
@@ -21,15 +21,15 @@ from services.shared.rollback import repeated
 
 
 class Cancelling:
-    """Calls payments off."""
+    """Cancels payments."""
 
     def __init__(self, store: WorkStore) -> None:
         self._store = store
 
     @repeated
     async def cancel(self, merchant_id: str, transaction_id: str) -> Payment:
-        """The payment, called off: at once where nothing has been sent for it, and otherwise as
-        soon as it is known what became of the collection.
+        """The payment, cancelled: at once where nothing has been sent for it, and otherwise as soon
+        as the outcome of the collection is known.
 
         Raises PaymentNotFound, or PaymentNotCancellable once the payout has begun.
         """
@@ -50,14 +50,14 @@ class Cancelling:
         work = await transaction.claim_one(payment.merchant_id, payment.id)
         change = _cancelling(work)
         if change is None:
-            # request_cancel has made it due, and whoever goes on with it reads the wish.
+            # request_cancel has made it due, and the worker reads the request.
             return payment
         return await written(transaction, change)
 
 
 def _cancelling(work: Work) -> Change | None:
-    """What calls the payment off at once; None where the provider must be asked first, or a person
-    must decide before."""
+    """The change that cancels the payment at once; None where the provider must be asked first, or
+    a person must decide before."""
     if not may_be_refunded(work.payment):
         return None
     if work.payment.state in (State.FUNDED, State.CONVERTED):

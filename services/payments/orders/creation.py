@@ -24,7 +24,7 @@ from services.shared.ids import encode_id, new_id
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentOrder:
-    """What a payment is asked for, read and validated."""
+    """A request for a payment, read and validated."""
 
     idempotency_key: str
     fingerprint: bytes
@@ -164,7 +164,7 @@ def _answer(
     refused: Mapping[IdempotencyKey, tuple[bytes, DomainError]],
     own: dict[IdempotencyKey, bytes],
 ) -> Created | DomainError:
-    """What an order is answered; the one that wrote the stored answer itself is no replay."""
+    """The answer to an order; the order that wrote the stored answer itself is no replay."""
     answer = stored.get(order.key)
     if answer is None:
         fingerprint, error = refused[order.key]

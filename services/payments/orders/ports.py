@@ -21,7 +21,7 @@ from services.shared.errors import DomainError
 
 @dataclass(frozen=True, kw_only=True)
 class NewPayment:
-    """All that one creation writes, in one transaction with its neighbours'."""
+    """All that one creation writes, in one transaction with the others of the batch."""
 
     idempotency_key: str
     fingerprint: bytes

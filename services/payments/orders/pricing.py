@@ -38,7 +38,7 @@ class AmountAboveMaximum(OutOfRange):
 
 @dataclass(frozen=True, kw_only=True)
 class QuoteOrder:
-    """What a quote is asked for."""
+    """A request for a quote."""
 
     merchant_id: str
     amount: Money

@@ -1,4 +1,4 @@
-"""Firm offers: made on request, kept, and shown. What they cost and bring is in pricing."""
+"""Firm offers: made on request, kept, and shown. Their amounts, fees and rates are in pricing."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -17,7 +17,7 @@ REFUND = "RefundPayment"
 
 @dataclass(frozen=True, kw_only=True)
 class RefundOrder:
-    """What a refund is asked for, read and validated; without an amount, all that is left."""
+    """A request for a refund, read and validated; without an amount, of all that is left."""
 
     merchant_id: str
     transaction_id: str
@@ -43,7 +43,8 @@ class Refunds:
         payment_id = read_transaction_id(order.transaction_id)
         key = (order.merchant_id, order.idempotency_key)
         async with self._store.begin() as transaction:
-            # The payment is locked first, so that a twin waits here and then reads the answer.
+            # The payment is locked first, so that a duplicate request waits here and then reads the
+            # answer.
             await transaction.lock(order.merchant_id, payment_id)
             stored = await transaction.answer(key)
             if stored is None:

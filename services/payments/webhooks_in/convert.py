@@ -14,7 +14,7 @@ def read_headers(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
 
 
 def write_receipt(receipt: Receipt, event: ProviderEvent) -> webhooks_pb2.WebhookReceipt:
-    """What a webhook is answered."""
+    """The answer to a webhook."""
     return webhooks_pb2.WebhookReceipt(
         result=webhooks_pb2.WebhookReceipt.Result.Value(receipt), event_id=event.event_id
     )

@@ -11,7 +11,7 @@ from services.payments.model.payment import PaymentNotFound
 
 
 class Receipt(StrEnum):
-    """What was done with a webhook; the names of the public API."""
+    """The result for a webhook; the names of the public API."""
 
     ACCEPTED = "ACCEPTED"
     DUPLICATE = "DUPLICATE"
@@ -37,6 +37,6 @@ class Inbox(Protocol):
     async def receive(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt | PaymentNotFound]:
         """Keeps each event once, all in one commit, and makes their payments due; in order.
 
-        What is kept as unmatched is ORPHANED.
+        An event that is kept as unmatched is ORPHANED.
         """
         ...

@@ -71,18 +71,18 @@ _RECEIVE = text(
         ON kept.provider = named.provider AND kept.event_id = named.kept_as
     """
 )
-# A worker that holds a payment now sees `nudged` when it lets go, and looks again at once. Whoever
-# writes many payments locks them in this order, so that nobody deadlocks.
-_NUDGE = text(
+# A worker that holds a payment sees `nudged` when it releases it, and looks again at once. Every
+# statement that writes many payments locks them in this order, so that none deadlocks.
+_WAKE = text(
     """
-    WITH heard AS (
+    WITH woken AS (
         SELECT p.merchant_id, p.id FROM payments p
           JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
          USING (merchant_id, id)
          ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
     )
-    UPDATE payments p SET due_at = now(), nudged = true FROM heard h
-     WHERE p.merchant_id = h.merchant_id AND p.id = h.id
+    UPDATE payments p SET due_at = now(), nudged = true FROM woken w
+     WHERE p.merchant_id = w.merchant_id AND p.id = w.id
     """
 )
 
@@ -109,8 +109,8 @@ class PostgresInbox:
                     if row.state == "PENDING":
                         pending.add((row.merchant_id, row.id))
             if pending:
-                heard = rows.as_json({"merchant_id": name, "id": id_} for name, id_ in pending)
-                await connection.execute(_NUDGE, {"rows": heard})
+                woken = rows.as_json({"merchant_id": name, "id": id_} for name, id_ in pending)
+                await connection.execute(_WAKE, {"rows": woken})
                 await connection.execute(wake.PAYMENTS_DUE)
             await connection.commit()
         return [receipts[position] for position in range(len(arrivals))]

@@ -1,5 +1,5 @@
 """Takes webhooks in: verified by providers, kept in the inbox, then answered. Those that come
-together share a call to providers and a commit; what becomes of their payments is the worker's."""
+together share a call to providers and a commit. The worker goes on with their payments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ORPHANS = Counter(
     "caravel_orphaned_events_total", "Verified events about no payment of ours.", ["provider"]
 )
 
-# Whose events arrive at POST /api/webhooks, without a provider in the path.
+# The provider of the events at POST /api/webhooks, which has no provider in its path.
 WALLET = "local_wallet"
 # Bodies are a few KB, and of those that are not a batch holds no more than providers take.
 BATCH_MAX = 48
@@ -99,13 +99,13 @@ def _incoming(
 
 
 def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Received | DomainError:
-    """What is to be kept, or the answer where nothing is."""
+    """The event to keep, or the answer where nothing is kept."""
     if isinstance(event, DomainError):
         return event
     if taken.keep_unmatched and event.step is None:
         return Receipt.IGNORED, event
     payment_id = decode_id("pay", event.transaction_id)
-    # What nobody but the provider can have said is kept, wherever it came in.
+    # A signed event is kept, whichever way it came in: only the provider can have sent it.
     keep_unmatched = taken.keep_unmatched or event.answer.signed
     if payment_id is None and not keep_unmatched:
         return PaymentNotFound(transaction_id=event.transaction_id[:64])

@@ -1,1 +1,1 @@
-"""What merchants are told: their endpoints, the outbox, and the delivery."""
+"""Events for merchants: their endpoints, the outbox, and the delivery."""

@@ -45,7 +45,7 @@ _NOT_PUBLIC_V6 = tuple(
         "3fff::/20",
     )
 )
-# An IPv4 address that is reached by IPv6; it is judged by itself.
+# An IPv4 address that is reached by IPv6; it is checked as the IPv4 address.
 _WRAPPING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 _MAPPED = _WRAPPING[0]
 _LOOPBACK_V4 = IPv4Network("127.0.0.0/8")

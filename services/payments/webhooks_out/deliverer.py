@@ -1,5 +1,5 @@
 """The worker's second loop: claims events that endpoints are to be sent, sends them outside any
-transaction, and records what came back. An event is marked as delivered only after its answer, so
+transaction, and records their answers. An event is marked as delivered only after its answer, so
 that one which was sent and not marked is sent again, under the same id."""
 
 import asyncio
@@ -18,9 +18,9 @@ from services.payments.webhooks_out.delivery import (
     Delivery,
     DeliveryState,
     Reply,
-    Verdict,
+    TryResult,
     give_up,
-    judge,
+    result_of,
 )
 from services.payments.webhooks_out.ports import EventSender, Outbox
 from services.shared.errors import Unavailable
@@ -35,7 +35,7 @@ OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undel
 UNDER_WAY_EACH = 64
 UNDER_WAY_MAX = 512
 
-Judged = tuple[Delivery, Verdict]
+Tried = tuple[Delivery, TryResult]
 
 
 class Deliverer:
@@ -62,34 +62,34 @@ class Deliverer:
         self._busy: Tally[UUID] = Tally()
         self._sending: set[asyncio.Task[None]] = set()
         self._measured_at = 0.0
-        # Tried, and not yet written down.
-        self._judged: list[Judged] = []
+        # Tried, and not recorded yet.
+        self._results: list[Tried] = []
 
     def wake(self) -> None:
         """Makes it look for due events at once."""
         self._wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Delivers until told to stop, then waits a little for what is under way.
+        """Delivers until it is stopped, then waits a little for the deliveries under way.
 
-        A database that is away is waited for; nothing is remembered that is not in it.
+        It waits for a database that is away; it remembers nothing that is not in the database.
         """
         while not stopping.is_set():
             self._wake.clear()
             try:
-                await self._settle_judged()
+                await self._settle_results()
                 await self._claim()
                 await self._measure()
             except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
                 get_logger().exception("outbox_claim_failed")
-            # What a claim has left behind had no place, and whoever makes one wakes us.
+            # A claim leaves events behind only where it has no place; a finished delivery wakes us.
             await asyncio.sleep(DELIVER_EVERY_SECONDS)
             await self._wait()
         if self._sending:
             _, late = await asyncio.wait(self._sending, timeout=DELIVERY_STOP_SECONDS)
             for task in late:
                 task.cancel()
-        await self._settle_judged()
+        await self._settle_results()
 
     async def _wait(self) -> None:
         try:
@@ -101,7 +101,7 @@ class Deliverer:
         limit = UNDER_WAY_MAX - len(self._sending)
         if limit <= 0:
             return
-        # From before the claim, so that our own clock never grants more than the lease.
+        # Read before the claim, so that our own clock never grants more than the lease.
         start_by = _now() + self._lease_seconds - self._send_seconds
         claimed = await self._outbox.claim(
             self._busy, each=UNDER_WAY_EACH, limit=limit, lease_seconds=self._lease_seconds
@@ -114,46 +114,46 @@ class Deliverer:
 
     async def _deliver(self, delivery: Delivery, start_by: float) -> None:
         try:
-            verdict = await self._try(delivery, start_by)
-            if verdict is not None:
-                self._judged.append((delivery, verdict))
+            result = await self._try(delivery, start_by)
+            if result is not None:
+                self._results.append((delivery, result))
         finally:
             self._busy[delivery.endpoint_id] -= 1
             self._busy += Tally()
             self.wake()
 
-    async def _settle_judged(self) -> None:
-        judged, self._judged = self._judged, []
-        if judged:
-            await self._settle(judged)
+    async def _settle_results(self) -> None:
+        results, self._results = self._results, []
+        if results:
+            await self._settle(results)
 
-    async def _settle(self, judged: Sequence[Judged]) -> None:
-        """Writes the verdicts down; one that cannot be written does not keep the others back."""
+    async def _settle(self, results: Sequence[Tried]) -> None:
+        """Records the results; one that cannot be written does not stop the others."""
         try:
-            standing = await self._outbox.settle(judged)
+            standing = await self._outbox.settle(results)
         except Exception as error:  # noqa: BLE001 - the lease runs out and the event is sent again
-            if len(judged) > 1 and not isinstance(error, Unavailable):
-                middle = len(judged) // 2
-                await self._settle(judged[:middle])
-                await self._settle(judged[middle:])
+            if len(results) > 1 and not isinstance(error, Unavailable):
+                middle = len(results) // 2
+                await self._settle(results[:middle])
+                await self._settle(results[middle:])
                 return
-            get_logger().exception("settle_failed", event_ids=[d.event_id for d, _ in judged])
+            get_logger().exception("settle_failed", event_ids=[d.event_id for d, _ in results])
             return
-        for (delivery, verdict), stands in zip(judged, standing, strict=True):
-            _report(delivery, verdict, standing=stands)
+        for (delivery, result), stands in zip(results, standing, strict=True):
+            _report(delivery, result, standing=stands)
 
-    async def _try(self, delivery: Delivery, start_by: float) -> Verdict | None:
+    async def _try(self, delivery: Delivery, start_by: float) -> TryResult | None:
         if delivery.endpoint_disabled:
             return give_up(delivery)
         if _now() > start_by:
-            # We were stopped, and the event may be somebody else's by now.
+            # We were stopped, and another worker may have the event by now.
             return None
         try:
             reply = await self._sender.send(delivery)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is set aside in the end
             get_logger().exception("event_not_sendable", event_id=delivery.event_id)
             reply = Reply(error=type(error).__name__)
-        return judge(delivery, reply, self._spread)
+        return result_of(delivery, reply, self._spread)
 
     async def _measure(self) -> None:
         if _now() - self._measured_at >= OUTBOX_MEASURE_SECONDS:
@@ -165,18 +165,18 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _report(delivery: Delivery, verdict: Verdict, *, standing: bool) -> None:
+def _report(delivery: Delivery, result: TryResult, *, standing: bool) -> None:
     if not standing:
         FENCED.inc()
         return
     counters = {DeliveryState.DELIVERED: DELIVERED, DeliveryState.SET_ASIDE: SET_ASIDE}
-    counters.get(verdict.state, FAILED).inc()
-    if verdict.state is not DeliveryState.DELIVERED:
+    counters.get(result.state, FAILED).inc()
+    if result.state is not DeliveryState.DELIVERED:
         get_logger().warning(
             "event_not_delivered",
             event_id=delivery.event_id,
             endpoint_id=str(delivery.endpoint_id),
-            state=verdict.state,
-            failures=verdict.failures,
-            reason=verdict.last_error,
+            state=result.state,
+            failures=result.failures,
+            reason=result.last_error,
         )

@@ -1,5 +1,5 @@
 """One event on its way to one endpoint: its id, what an answer means, and when it is tried again.
-Who tries it is the worker's deliverer."""
+The deliverer tries it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ ENDPOINT_DISABLED = "the endpoint is disabled"
 
 
 class DeliveryState(StrEnum):
-    """What has become of an event that an endpoint is to be sent."""
+    """The progress of an event on its way to an endpoint."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -49,15 +49,15 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What came back: a status, or where there was none, why."""
+    """The answer of an endpoint: its status, or the reason why there is none."""
 
     status: int | None = None
     error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What is written about a delivery after a try."""
+class TryResult:
+    """The change to record about a delivery after a try."""
 
     state: DeliveryState
     failures: int
@@ -71,21 +71,21 @@ def event_id(payment_id: UUID, sequence: int) -> str:
     return encode_id("evt", uuid5(payment_id, str(sequence)))
 
 
-def judge(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> Verdict:
-    """What an answer means; 2xx alone says that the event has arrived. spread is in [0, 1)."""
+def result_of(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> TryResult:
+    """The meaning of a reply: only 2xx means delivered. spread() is in [0, 1)."""
     if reply.status is not None and 200 <= reply.status < 300:
-        return Verdict(state=DeliveryState.DELIVERED, failures=delivery.failures)
+        return TryResult(state=DeliveryState.DELIVERED, failures=delivery.failures)
     failures = delivery.failures + 1
     reason = reply.error if reply.status is None else f"the endpoint answered {reply.status}"
     gone = reply.status == HTTPStatus.GONE
     if gone or failures > len(DELIVERY_WAITS):
-        return Verdict(
+        return TryResult(
             state=DeliveryState.SET_ASIDE,
             failures=failures,
             last_error=reason,
             disables_endpoint=gone,
         )
-    return Verdict(
+    return TryResult(
         state=DeliveryState.PENDING,
         failures=failures,
         last_error=reason,
@@ -93,8 +93,8 @@ def judge(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> Verd
     )
 
 
-def give_up(delivery: Delivery) -> Verdict:
-    """What becomes of an event whose endpoint wants no more."""
-    return Verdict(
+def give_up(delivery: Delivery) -> TryResult:
+    """The result for an event of a disabled endpoint."""
+    return TryResult(
         state=DeliveryState.SET_ASIDE, failures=delivery.failures, last_error=ENDPOINT_DISABLED
     )

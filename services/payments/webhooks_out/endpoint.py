@@ -1,5 +1,5 @@
-"""A merchant's endpoint: where it hears of its payments, and which addresses that may be. A name is
-judged when the endpoint is made, and what it resolves to at each delivery."""
+"""A merchant's endpoint: the URL that gets its events, and which URLs are allowed. The host is
+checked by name when the endpoint is made, and by address at each delivery."""
 
 import re
 from urllib.parse import SplitResult, urlsplit

@@ -1,15 +1,15 @@
-"""Where merchants want to hear of their payments, what they are to be sent, and the way there."""
+"""The endpoints of merchants, the outbox of their events, and the sender."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from services.payments.model.endpoint import Endpoint, UnreadableEndpoint
-from services.payments.webhooks_out.delivery import Delivery, Reply, Verdict
+from services.payments.webhooks_out.delivery import Delivery, Reply, TryResult
 
 
 class EndpointStore(Protocol):
-    """Where merchants want to hear of their payments."""
+    """The endpoints of merchants."""
 
     async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
         """Keeps a new endpoint. Raises EndpointsExhausted."""
@@ -26,7 +26,7 @@ class EndpointStore(Protocol):
 
 
 class Outbox(Protocol):
-    """What merchants' endpoints are to be sent; each call is one transaction."""
+    """The events for merchants' endpoints; each call is one transaction."""
 
     async def claim(
         self, busy: Mapping[UUID, int], *, each: int, limit: int, lease_seconds: float
@@ -37,8 +37,8 @@ class Outbox(Protocol):
         """
         ...
 
-    async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
-        """Writes each verdict whose lease token still stands; says in order whether it did."""
+    async def settle(self, settled: Sequence[tuple[Delivery, TryResult]]) -> Sequence[bool]:
+        """Writes each result whose lease token still stands; says in order whether it did."""
         ...
 
     async def oldest_pending_seconds(self) -> float:
@@ -47,7 +47,7 @@ class Outbox(Protocol):
 
 
 class EventSender(Protocol):
-    """The way to merchants' endpoints."""
+    """Sends to merchants' endpoints."""
 
     async def send(self, delivery: Delivery) -> Reply:
         """Sends an event, signed, once; gives the status of the answer, or why there is none."""

@@ -1,5 +1,5 @@
-"""The verbs of a merchant's webhook endpoints: make, list, delete. What is sent to them is written
-by the store with the event itself, and delivered by the worker."""
+"""The verbs of a merchant's webhook endpoints: make, list, delete. The store writes their events
+with each change, and the worker delivers them."""
 
 import base64
 import secrets
@@ -15,7 +15,7 @@ SECRET_BYTES = 32
 
 
 class Endpoints:
-    """Where merchants want to be told."""
+    """The endpoints of all merchants."""
 
     def __init__(self, store: EndpointStore, targets: Targets) -> None:
         self._store = store

@@ -10,7 +10,7 @@ from services.payments.webhooks_in import store as inbox
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store import PostgresInbox
 from services.payments.webhooks_out.deliverer import Deliverer
-from services.payments.webhooks_out.delivery import Delivery, DeliveryState, Verdict
+from services.payments.webhooks_out.delivery import Delivery, DeliveryState, TryResult
 from services.providers.adapters.stripe import client as stripe
 from services.providers.adapters.stripe import translate
 from services.providers.domain import Webhook, WebhookEvent
@@ -43,8 +43,8 @@ def orphans_ignored(patches: Patches) -> None:
 def delivered_before_sent(patches: Patches) -> None:
     """An event counts as delivered before the merchant has answered."""
 
-    async def attempt(self: Deliverer, delivery: Delivery, start_by: float) -> Verdict | None:
-        done = Verdict(state=DeliveryState.DELIVERED, failures=delivery.failures)
+    async def attempt(self: Deliverer, delivery: Delivery, start_by: float) -> TryResult | None:
+        done = TryResult(state=DeliveryState.DELIVERED, failures=delivery.failures)
         await self._outbox.settle([(delivery, done)])
         await original(self, delivery, start_by)
         return None

@@ -1,6 +1,6 @@
-"""A session that ends at its COMMIT, before the server has heard it or after: whoever asked is told
-that nobody knows, never an error of ours; and the same request again finds what has become of it,
-or does it then, once."""
+"""A session that ends at its COMMIT, before the server has received it or after: the caller learns
+that the outcome is unknown, never an error of ours; and the same request again finds the outcome,
+or has its effect then, once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,5 +1,5 @@
-"""What the processes of payments refuse to start on, each in one sentence: a server that may forget
-what it acknowledged, as the application's own sessions see it, providers of the other kind, and
+"""The processes of payments refuse to start, in one sentence: on a server that may forget what it
+acknowledged, as the application's own sessions see it, with providers of the other kind, and on
 times that do not fit together."""
 
 import asyncio
@@ -29,7 +29,7 @@ NOBODY = "127.0.0.1:1"
 
 
 async def complaint(module: str, **variables: str) -> str:
-    """What a process says on standard error while it refuses to start."""
+    """The standard error of a process that refuses to start."""
     targets = dict.fromkeys(("PROVIDERS_TARGET", "FEES_TARGET", "FX_TARGET"), NOBODY)
     path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
     sandbox = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "SANDBOX": "true"}
@@ -144,7 +144,7 @@ async def test_providers_of_the_other_kind_are_refused_in_one_sentence(
             PROVIDERS_TARGET=target,
         )
 
-    assert " cannot start: SANDBOX: this process was told that it is " in said
+    assert " cannot start: SANDBOX: this process is set to be " in said
     assert said.count("\n") == 1
 
 

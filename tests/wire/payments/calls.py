@@ -1,4 +1,4 @@
-"""What the wire tests of payments send, and how they read a refusal."""
+"""The requests of the wire tests of payments, and a reader of refusals."""
 
 from typing import Any
 from uuid import uuid4

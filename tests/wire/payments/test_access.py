@@ -1,5 +1,5 @@
-"""Who may make each call, held to the contract: every call is made without a credential, with an
-unknown one, and without an idempotency key."""
+"""The access to each call, compared with the contract: every call is made without a credential,
+with an unknown one, and without an idempotency key."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,5 @@
-"""What was tried at providers, against what the payments say of it. Each statement gives one row a
-violation, whose only column says where."""
+"""Attempts against the states of their payments. Each statement gives one row for each violation;
+its only column says where."""
 
 from services.shared.money import SOURCE_CURRENCY
 

@@ -1,17 +1,17 @@
-"""The book against itself, and against the attempts and the terms that its postings stand for. What
-an account of a payment must hold follows from them alone; by which cause it was posted does not
-matter. Each statement gives one row a violation, whose only column says where."""
+"""The book against itself, and against the attempts and the terms that its postings stand for. They
+alone determine the balance of a payment's account; the causes of the postings do not matter. Each
+statement gives one row for each violation; its only column says where."""
 
 from services.shared.money import SOURCE_CURRENCY
 
-# What every posting did to each of its two accounts.
+# The effect of every posting on each of its two accounts.
 SIDES = """
     SELECT merchant_id, payment_id, debit AS account, currency, amount_minor AS amount
       FROM postings
      UNION ALL
     SELECT merchant_id, payment_id, credit, currency, -amount_minor FROM postings
 """
-# What each attempt has moved at its provider, as far as anybody knows, and what of it is counted.
+# The money that each attempt is known to have moved at its provider, and the counted part of it.
 MOVED = """
     SELECT merchant_id, payment_id, step, provider, coalesce(moved_currency, currency) AS currency,
            CASE WHEN moved_minor IS NOT NULL THEN moved_minor
@@ -108,7 +108,7 @@ BOOK = {
          USING (merchant_id, payment_id, account, direction)
          WHERE postings IS DISTINCT FROM times
     """,
-    "fees are earned once, and only while the money is not on its way back": f"""
+    "fees are earned once, and only while the money is not being refunded": f"""
         SELECT p.id::text FROM payments p
           LEFT JOIN (SELECT merchant_id, payment_id, sum(amount) AS earned
                        FROM ({SIDES}) AS sides

@@ -1,5 +1,6 @@
-"""What is to be done: that nothing due is forgotten, that what was heard is looked at, and that
-what happened is told. Each statement gives one row a violation, whose only column says where."""
+"""The work to be done: no due payment is forgotten, every event of a provider is used, and every
+change of a status has its event for merchants. Each statement gives one row for each violation; its
+only column says where."""
 
 from services.payments.audit.invariants.attempts import OUT
 from services.payments.model.timing import TRANSACTION_SECONDS
@@ -33,20 +34,20 @@ QUEUE = {
            AND p.due_at IS NULL AND p.hold_reason IS NULL
            AND (p.lease_until IS NULL OR p.lease_until < now())
     """,
-    "what was heard about a payment will be looked at": """
+    "every event about a payment will be used": """
         SELECT w.provider || ' ' || w.event_id FROM webhook_inbox w
           LEFT JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.payment_id
          WHERE w.state NOT IN ('UNMATCHED', 'DISCARDED') AND p.id IS NULL
             OR w.state = 'PENDING' AND p.due_at IS NULL AND p.hold_reason IS NULL
                AND (p.lease_until IS NULL OR p.lease_until < now())
     """,
-    "every message tells a merchant's own endpoint of an event that happened": """
+    "every message to a merchant's own endpoint is about an event of the history": """
         SELECT o.payment_id || ' ' || o.sequence FROM outbox o
           LEFT JOIN payment_events e USING (merchant_id, payment_id, sequence)
           LEFT JOIN webhook_endpoints n ON n.merchant_id = o.merchant_id AND n.id = o.endpoint_id
          WHERE e.sequence IS NULL OR n.id IS NULL
     """,
-    "every change of a status is told to each endpoint that was there": f"""
+    "every change of a status has a message for each endpoint that was there": f"""
         SELECT e.payment_id || ' ' || e.sequence || ' ' || n.id
           FROM payment_events e
           -- A transaction that had begun before the endpoint was there need not know of it.
@@ -57,7 +58,7 @@ QUEUE = {
             ON now.state = e.to_state
           LEFT JOIN json_each_text(CAST(:statuses AS json)) AS before(state, status)
             ON before.state = e.from_state
-          -- What one transaction wrote has one time, and is told at once.
+          -- All that one transaction wrote has one time, and one message.
           LEFT JOIN (SELECT o.merchant_id, o.payment_id, o.endpoint_id, t.occurred_at
                        FROM outbox o
                        JOIN payment_events t USING (merchant_id, payment_id, sequence)) AS told

@@ -1,5 +1,5 @@
-"""What was promised: quotes, the terms that payments took from them, and the keys under which they
-were asked for. Each statement gives one row a violation, whose only column says where."""
+"""Quotes, the terms that payments took from them, and the keys of their requests. Each statement
+gives one row for each violation; its only column says where."""
 
 TERMS = {
     "a payment goes by the newest quote that names it": """

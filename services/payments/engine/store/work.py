@@ -25,7 +25,7 @@ from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
 from services.payments.engine.store.writing import with_new_status, write_changes
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
-from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, cannot_tell
+from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import connected
 from services.shared.ids import encode_id
 
@@ -117,7 +117,7 @@ class PostgresWork:
     def __init__(
         self,
         engine: AsyncEngine,
-        encode_event: Encode = cannot_tell,
+        encode_event: Encode = without_encoder,
         patience: Patience | None = None,
         decode_answer: Callable[[bytes], object] | None = None,
     ) -> None:

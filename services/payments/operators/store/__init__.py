@@ -1,1 +1,1 @@
-"""What operators see and do, on PostgreSQL."""
+"""The lists and the transactions of operators, on PostgreSQL."""

@@ -172,7 +172,7 @@ async def requeue(
     if key.kind is not Kind.UNREADABLE:
         if not await _moved(connection, _REQUEUE[key.kind], merchant_id, key):
             return False
-        # Whoever reads the event again notes it again.
+        # The next reader of the event notes it again.
         await _close(connection, key, "ENDED")
         return True
     if not await _is_entry(connection, merchant_id, key):

@@ -1,5 +1,5 @@
-"""What operators see and do: the lists, and the transaction in which a verb changes a payment, the
-inbox or the outbox and is written down in the log of actions."""
+"""The lists of operators, and the transaction in which a verb changes a payment, the inbox or the
+outbox and adds to the log of actions."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ from services.payments.model.progress import ExpectedTime
 from services.payments.operators.domain import Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
-from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, cannot_tell
+from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import autocommitted, connected
 from services.shared.ids import new_id
 from services.shared.rollback import repeated
@@ -52,7 +52,7 @@ class PostgresOperations:
     def __init__(
         self,
         engine: AsyncEngine,
-        encode_event: Encode = cannot_tell,
+        encode_event: Encode = without_encoder,
         decode_answer: Callable[[bytes], object] | None = None,
     ) -> None:
         """decode_answer raises for a stored answer that cannot be given again."""

@@ -30,7 +30,7 @@ from services.payments.model.payment import (
 from services.payments.model.quote import Quote, QuoteNotFound
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.pages import page_of
-from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, cannot_tell
+from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import HotStatement, autocommitted, connected, transaction
 from services.shared.db_errors import DatabaseMistake
 from services.shared.errors import DomainError
@@ -138,7 +138,7 @@ class PostgresPayments:
     def __init__(
         self,
         engine: AsyncEngine,
-        encode_event: Encode = cannot_tell,
+        encode_event: Encode = without_encoder,
         decode_answer: Callable[[bytes], object] | None = None,
     ) -> None:
         """decode_answer raises for a stored answer that cannot be given again."""

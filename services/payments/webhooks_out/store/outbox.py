@@ -1,5 +1,5 @@
 """The outbox as the deliverer sees it: claim what is due under a lease, and settle it afterwards.
-What goes in is written in merchant_news, with the events themselves."""
+outbox_writer adds its rows, with the changes themselves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import rows
-from services.payments.webhooks_out.delivery import Delivery, Verdict
+from services.payments.webhooks_out.delivery import Delivery, TryResult
 from services.shared.db import connected
 from services.shared.rollback import repeated
 
 # Endpoint by endpoint, so that one with much to take cannot fill a claim; in any order, so that
-# none is always the last. What is under way is due when its lease ends, so that no claim has to
+# none is always the last. An event under way is due when its lease ends, so that no claim has to
 # pass it by.
 _CLAIM = text(
     """
@@ -101,12 +101,12 @@ class PostgresOutbox:
         return deliveries
 
     @repeated
-    async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
+    async def settle(self, settled: Sequence[tuple[Delivery, TryResult]]) -> Sequence[bool]:
         """See Outbox.settle."""
         gone = [
             {"merchant_id": delivery.merchant_id, "id": delivery.endpoint_id}
-            for delivery, verdict in settled
-            if verdict.disables_endpoint
+            for delivery, result in settled
+            if result.disables_endpoint
         ]
         async with connected(self._engine) as connection:
             written = await connection.execute(
@@ -140,15 +140,15 @@ def _read(row: Row[Any]) -> Delivery:
     )
 
 
-def _row(delivery: Delivery, verdict: Verdict) -> dict[str, Any]:
+def _row(delivery: Delivery, result: TryResult) -> dict[str, Any]:
     return {
         "merchant_id": delivery.merchant_id,
         "payment_id": delivery.payment_id,
         "sequence": delivery.sequence,
         "endpoint_id": delivery.endpoint_id,
         "lease_token": delivery.lease_token,
-        "state": verdict.state,
-        "failures": verdict.failures,
-        "last_error": verdict.last_error,
-        "due_in_seconds": verdict.due_in.total_seconds() if verdict.due_in else 0,
+        "state": result.state,
+        "failures": result.failures,
+        "last_error": result.last_error,
+        "due_in_seconds": result.due_in.total_seconds() if result.due_in else 0,
     }

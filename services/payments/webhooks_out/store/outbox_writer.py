@@ -1,6 +1,5 @@
-"""Writes what merchants' endpoints are to be sent, in the transaction of what happened: one row of
-the outbox an endpoint, for each change of a payment's public status or price. Delivery is in
-outbox."""
+"""Adds the events for merchants' endpoints, in the transaction of the change: one row of the outbox
+for each endpoint and each change of a payment's public status or price. Delivery is in outbox."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +24,7 @@ _LISTENING = text(
 _INSERT = HotStatement(
     text(
         f"""
-        WITH told AS (
+        WITH added AS (
             INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body)
             SELECT merchant_id, payment_id, sequence, endpoint_id, event_type, decode(body, 'hex')
               FROM json_to_recordset(CAST(:rows AS json))
@@ -39,13 +38,13 @@ _INSERT = HotStatement(
 
 
 class OutboxWriter:
-    """Adds to the outbox, in the transaction of what happened."""
+    """Adds to the outbox, in the transaction of the change."""
 
     def __init__(self, encode_event: Encode) -> None:
         self._encode_event = encode_event
 
     async def add_all(self, connection: AsyncConnection, payments: Sequence[Payment]) -> None:
-        """Adds what every endpoint of their merchants is to be sent of these payments."""
+        """Adds an event about each payment for every endpoint of its merchant."""
         if payments:
             await self.add(connection, payments, await _listening(connection, payments))
 
@@ -55,8 +54,8 @@ class OutboxWriter:
         payments: Iterable[Payment],
         endpoints: Mapping[str, Sequence[UUID | str]],
     ) -> None:
-        """Adds what these endpoints, by merchant, are to be sent of payments as they now are."""
-        told = [
+        """Adds an event about each payment for these endpoints, by merchant."""
+        added = [
             {
                 "merchant_id": payment.merchant_id,
                 "payment_id": payment.id,
@@ -70,11 +69,11 @@ class OutboxWriter:
             for body in (self._encode_event(payment).hex(),)
             for endpoint_id in endpoints[payment.merchant_id]
         ]
-        if told:
-            await _INSERT.fetch(connection, {"rows": rows.as_json(told)})
+        if added:
+            await _INSERT.fetch(connection, {"rows": rows.as_json(added)})
 
 
-def cannot_tell(payment: Payment) -> bytes:
+def without_encoder(payment: Payment) -> bytes:
     """Stands for encode_event where no merchant is expected to listen; refuses where one does."""
     raise RuntimeError(f"{payment.transaction_id} is listened to: give the store encode_event")
 

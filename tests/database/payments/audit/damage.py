@@ -30,7 +30,7 @@ _SUSPENSE = "on suspense is what providers have moved and no payment counts"
 _POSTED_ONCE = "what happened at a provider is posted once"
 _OFFRAMP = "an offramp holds what it paid out less what came back"
 _ONRAMP = "an onramp holds what it collected less what it gave back"
-_MESSAGE = "every message tells a merchant's own endpoint of an event that happened"
+_MESSAGE = "every message to a merchant's own endpoint is about an event of the history"
 
 _NEWER_QUOTE = (
     "INSERT INTO quotes SELECT merchant_id, gen_random_uuid(), corridor_id, terms, trail, "
@@ -42,7 +42,7 @@ _MESSAGE_OF_NO_PAYMENT = (
     "INSERT INTO outbox (merchant_id, payment_id, sequence, endpoint_id, event_type, body) "
     "SELECT merchant_id, gen_random_uuid(), 1, id, '', '' FROM webhook_endpoints"
 )
-# What no payment leads to, only a look at everything finds.
+# Only a look at everything finds a row that no payment leads to.
 UNSEEN_BY_PARTS = (_NEWER_QUOTE, _MESSAGE_OF_NO_PAYMENT)
 
 DAMAGE: list[tuple[str, tuple[str, ...]]] = [
@@ -90,7 +90,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         _posting("payments:USD", "revenue:fees:USD"),
-        ("fees are earned once, and only while the money is not on its way back", _OWED),
+        ("fees are earned once, and only while the money is not being refunded", _OWED),
     ),
     (
         _posting("fx:position:NGN", "fx:rounding:NGN"),
@@ -221,7 +221,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         """'{"outcome": "SUCCEEDED", "provider_reference": "", "currency": null, "actor": "", """
         """"failure_code": null, "event_id": ""}', """
         "'', 'PENDING' FROM payments WHERE state = 'COMPLETED'",
-        ("what was heard about a payment will be looked at",),
+        ("every event about a payment will be used",),
     ),
     (
         _MESSAGE_OF_NO_PAYMENT,
@@ -230,7 +230,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     (
         "INSERT INTO webhook_endpoints (merchant_id, id, url, secret, created_at) "
         "SELECT 'sandbox', gen_random_uuid(), '', '', now() - interval '1 day'",
-        ("every change of a status is told to each endpoint that was there",),
+        ("every change of a status has a message for each endpoint that was there",),
     ),
     (
         "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() "

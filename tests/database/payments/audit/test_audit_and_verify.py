@@ -123,7 +123,7 @@ async def _return_and_refund_a_part(engine: AsyncEngine) -> None:
 
 
 async def _report(engine: AsyncEngine) -> Report:
-    # What was changed about the database is seen by new sessions.
+    # Only new sessions see a change of the database itself.
     await engine.dispose()
     return await PostgresAudit(engine, overdue_seconds=60).report()
 

@@ -1,6 +1,6 @@
-"""What the database itself guards: the application may add to history, book and operators' log and
-change nothing there; it may delete nothing anywhere. The owner, who needs no grant, meets a
-trigger."""
+"""The database itself guards the rows: the application may add to history, book and operators' log
+and change nothing there; it may delete nothing anywhere. A trigger stops the owner, who needs no
+grant."""
 
 import re
 

@@ -105,7 +105,7 @@ async def test_a_column_that_is_added_is_not_the_applications_to_change(
 
 
 async def test_nobody_but_the_owner_makes_tables_of_any_kind(engine: AsyncEngine) -> None:
-    # What is granted on a database itself is not copied with it, so the first one is asked.
+    # A copy of a database does not have the grants on it, so the first one is asked.
     assert await rows(
         engine,
         """

@@ -16,16 +16,15 @@ from services.payments.operators.store import operations
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.store import pages, payments
 from services.payments.webhooks_in import store as inbox
-from services.payments.webhooks_out.store import outbox
-from services.payments.webhooks_out.store import outbox_writer as merchant_news
+from services.payments.webhooks_out.store import outbox, outbox_writer
 from services.shared.db import connected
 
 # Of these there are few.
 SMALL = ("webhook_endpoints", "operator_actions", "unreadable_rows")
-# What waits is looked at as a whole: in the order in which it is due, or to see its age.
+# Queues are read as a whole: in the order in which their rows are due, or to see their age.
 QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")
 MODULES = (
-    *(claimed, failures, inbox, letters, merchant_news, operations, outbox, payments),
+    *(claimed, failures, inbox, letters, outbox_writer, operations, outbox, payments),
     *(unreadable_rows, work, writing),
 )
 STATEMENTS = {

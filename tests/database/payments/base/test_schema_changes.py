@@ -103,10 +103,10 @@ class Traffic:
         await self.operating.actions("sandbox", before=None, limit=5)
 
     async def write(self) -> None:
-        """Has a payment called off, one refunded, and an event kept."""
-        called_off, held = make_new_payment(), make_new_payment(state=State.FUNDED)
-        await self.payments.create([called_off, held])
-        await self.cancelling.cancel("sandbox", called_off.payment.transaction_id)
+        """Cancels a payment, refunds one, and keeps an event."""
+        cancelled, held = make_new_payment(), make_new_payment(state=State.FUNDED)
+        await self.payments.create([cancelled, held])
+        await self.cancelling.cancel("sandbox", cancelled.payment.transaction_id)
         await self.inbox.receive([arrival(held.payment.id, new_id().hex)])
 
     async def tell(self) -> None:

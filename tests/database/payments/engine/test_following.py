@@ -108,17 +108,17 @@ async def test_an_overtaken_worker_writes_neither(engine: AsyncEngine) -> None:
     assert await _scalar(engine, ATTEMPTS) == "collection SENT"
 
 
-async def test_untouched_is_what_nobody_has_told_of_anything_and_whose_lease_lasts(
+async def test_a_payment_is_untouched_where_no_change_came_and_its_lease_lasts(
     engine: AsyncEngine,
 ) -> None:
-    reported, requested, fenced, left = await _collecting(engine, 4)
+    notified, requested, fenced, left = await _collecting(engine, 4)
     async with engine.begin() as connection:
-        nudge = text("UPDATE payments SET nudged = true WHERE id = :id")
-        await connection.execute(nudge, {"id": reported.payment.id})
+        notify = text("UPDATE payments SET nudged = true WHERE id = :id")
+        await connection.execute(notify, {"id": notified.payment.id})
     async with PostgresWork(engine).begin() as transaction:
         await transaction.request_cancel(requested.payment)
         await transaction.commit()
-    work = [reported, requested, replace(fenced, lease_token=0), left]
+    work = [notified, requested, replace(fenced, lease_token=0), left]
 
     assert await _untouched(engine, work, lease_seconds=15) == 1
     assert await _untouched(engine, [left], lease_seconds=15) == 1

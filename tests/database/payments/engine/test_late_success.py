@@ -51,7 +51,7 @@ async def _holds(engine: AsyncEngine) -> None:
 
 
 async def _claim(engine: AsyncEngine) -> tuple[Work, Call | None]:
-    """What is due is claimed and planned, and nothing is asked yet."""
+    """Claims and plans the due payment, and asks nothing yet."""
     async with PostgresWork(engine).begin() as transaction:
         (work,) = await transaction.claim("test", limit=10, lease_seconds=30)
         plan = DECIDER.plan(work)
@@ -298,7 +298,7 @@ async def test_a_success_that_comes_while_a_return_is_looked_into_is_not_lost(
 
 
 async def _over(engine: AsyncEngine, *, sent: bool) -> Payment:
-    """A payment that is called off, before or after a request has left."""
+    """A cancelled payment, before or after a request has left."""
     if sent:
         payment = await _retired(engine, Step.COLLECTION)
     else:

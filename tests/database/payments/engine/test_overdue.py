@@ -1,6 +1,6 @@
-"""What makes no progress is counted and listed with the last that is known of it; what waits for
-its time, for a person, or for its merchant is not. And events about no payment of ours are listed,
-and given to their payment once it exists."""
+"""A payment without progress is counted and listed with its last known outcome; one that waits for
+its time, for a person, or for its merchant is not. Events about no payment of ours are listed, and
+given to their payment once it exists."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta

@@ -1,5 +1,6 @@
-"""What breaks down on our side fails alone, is counted, and is set aside in the end: rows that
-cannot be read, decisions that raise, changes that are refused, payments that kill the worker."""
+"""A failure on our side strikes one payment or event alone, is counted, and sets it aside in the
+end: rows that cannot be read, decisions that raise, refused changes, payments that kill the
+worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -230,7 +231,7 @@ class FailsWithEvents(Decider):
         return super().plan(work)
 
 
-async def test_an_event_whose_application_raises_is_set_aside_and_its_neighbour_is_applied(
+async def test_an_event_whose_application_raises_is_set_aside_and_the_other_is_applied(
     engine: AsyncEngine,
 ) -> None:
     (payment,) = await _create(engine, 1)

@@ -122,7 +122,7 @@ async def test_a_change_is_written_once_however_often_it_is_tried(engine: AsyncE
     assert await _scalar(engine, "SELECT count(*) FROM postings WHERE cause='funds_collected'") == 1
 
 
-async def test_one_fenced_change_does_not_hold_up_its_neighbours(engine: AsyncEngine) -> None:
+async def test_one_fenced_change_does_not_hold_up_the_others(engine: AsyncEngine) -> None:
     await _create(engine, 3)
     work = list(await _mark_sent(engine, await _claim(engine)))
     work[1] = replace(work[1], lease_token=work[1].lease_token - 1)
@@ -265,7 +265,7 @@ async def test_the_same_fact_under_another_id_changes_nothing(engine: AsyncEngin
     )
 
 
-async def test_an_event_that_comes_while_a_worker_is_busy_is_seen_when_it_lets_go(
+async def test_an_event_that_comes_while_a_worker_is_busy_is_seen_at_its_release(
     engine: AsyncEngine,
 ) -> None:
     (payment,) = await _create(engine)

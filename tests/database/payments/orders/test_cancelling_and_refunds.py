@@ -146,7 +146,7 @@ async def test_a_cancel_during_the_collection_gives_back_what_it_brings(
         change = DECIDER.settle(sent, SUCCEEDED, now)
         assert payment.id in await transaction.write([change])
         await transaction.commit()
-    # The worker had not heard of the wish; the payment is due at once, and the next one does.
+    # The worker did not know of the request; the payment is due at once, and the next one does.
     assert [work.attempt and work.attempt.step for work in await _step(engine)] == []
     await _step(engine)
 
@@ -200,12 +200,12 @@ async def test_a_refund_is_made_once_for_its_key(engine: AsyncEngine, refunds: R
     payment = await _completed_and_returned(engine)
     order = _order(payment, key="refund-1", cents=2_500)
 
-    twins = await asyncio.gather(*(refunds.refund(order) for _ in range(5)))
+    refunded = await asyncio.gather(*(refunds.refund(order) for _ in range(5)))
     with pytest.raises(IdempotencyKeyReused):
         await refunds.refund(_order(payment, key="refund-1", cents=2_600))
 
-    assert sorted(twin.replayed for twin in twins) == [False, True, True, True, True]
-    assert len({twin.response for twin in twins}) == 1
+    assert sorted(answer.replayed for answer in refunded) == [False, True, True, True, True]
+    assert len({answer.response for answer in refunded}) == 1
     assert await _count(engine, "SELECT count(*) FROM attempts WHERE step = 'refund'") == 1
 
 

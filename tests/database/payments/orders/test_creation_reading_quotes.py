@@ -1,5 +1,5 @@
 """Creation in batches: duplicates inside one batch behave as the idempotency table says, and a
-refusal changes nothing for its neighbours."""
+refusal changes nothing for the others."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -61,10 +61,10 @@ def creation(store: PostgresPayments) -> Creation:
     return Creation(Pricing(CORRIDORS, FixedFees(), FixedRates()), store, encode_payment)
 
 
-async def test_twins_in_one_batch_are_one_payment(
+async def test_duplicate_requests_in_one_batch_are_one_payment(
     creation: Creation, store: PostgresPayments
 ) -> None:
-    first, second, other = await creation.create([_order("twin"), _order("twin"), _order()])
+    first, second, other = await creation.create([_order("same"), _order("same"), _order()])
 
     assert isinstance(first, Created)
     assert isinstance(second, Created)
@@ -95,7 +95,7 @@ async def test_a_key_whose_first_body_is_refused_is_busy_for_the_second_and_free
     assert not later.replayed
 
 
-async def test_a_refusal_changes_nothing_for_its_neighbours(
+async def test_a_refusal_changes_nothing_for_the_others(
     creation: Creation, store: PostgresPayments
 ) -> None:
     results = await creation.create(
@@ -192,11 +192,11 @@ async def test_an_offer_from_before_its_conditions_were_kept_goes_by_its_corrido
     without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
 
     (created,) = await with_file.create([_order(quote_id=old.id)])
-    refused, neighbour = await without.create([_order(quote_id=gone.id), _order("n")])
+    refused, valid = await without.create([_order(quote_id=gone.id), _order("n")])
 
     assert isinstance(created, Created)
     assert isinstance(refused, CorridorUnsupported)
-    assert isinstance(neighbour, CorridorUnsupported)
+    assert isinstance(valid, CorridorUnsupported)
 
 
 async def test_an_offer_that_has_expired_is_refused_as_expired_where_its_corridor_is_gone(

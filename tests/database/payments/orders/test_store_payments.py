@@ -130,7 +130,7 @@ async def test_an_open_quote_is_consumed_by_one_payment_only(engine: AsyncEngine
     assert found["sandbox", quote.id].payment_id is not None
 
 
-async def test_a_quote_that_expired_meanwhile_is_refused_and_its_neighbour_created(
+async def test_a_quote_that_expired_meanwhile_is_refused_and_the_other_created(
     engine: AsyncEngine,
 ) -> None:
     store = PostgresPayments(engine)

@@ -16,7 +16,7 @@ from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_out.addresses import Targets
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.deliverer import UNDER_WAY_EACH, Deliverer
-from services.payments.webhooks_out.delivery import Delivery, Reply, Verdict
+from services.payments.webhooks_out.delivery import Delivery, Reply, TryResult
 from services.payments.webhooks_out.ports import EventSender, Outbox
 from services.payments.webhooks_out.sender import open_sender
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
@@ -97,12 +97,12 @@ async def test_events_arrive_once_each_and_verify_with_the_endpoints_secret(
         async with _delivering(engine):
             await _until_all(engine, endpoint, "DELIVERED")
 
-    told = [received.verified(endpoint.secret) for received in receiver.received]
-    assert {event["type"] for event in told} == {"payment.pending"}
-    assert len({event["id"] for event in told}) == len(told) == 40
+    events = [received.verified(endpoint.secret) for received in receiver.received]
+    assert {event["type"] for event in events} == {"payment.pending"}
+    assert len({event["id"] for event in events}) == len(events) == 40
 
 
-async def test_what_was_not_taken_is_sent_again_with_the_same_id_and_bytes(
+async def test_an_event_that_was_refused_is_sent_again_with_the_same_id_and_bytes(
     engine: AsyncEngine,
 ) -> None:
     async def refuse_twice(request: web.Request) -> web.StreamResponse:
@@ -120,7 +120,7 @@ async def test_what_was_not_taken_is_sent_again_with_the_same_id_and_bytes(
     assert len({(received.event_id, received.body) for received in receiver.received}) == 1
 
 
-async def test_what_was_sent_and_not_marked_is_sent_again_with_the_same_id(
+async def test_an_event_that_was_sent_and_not_marked_is_sent_again_with_the_same_id(
     engine: AsyncEngine,
 ) -> None:
     async def never(request: web.Request) -> web.StreamResponse:
@@ -279,7 +279,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_sends_nothing(engine: As
     assert await _states(engine, endpoint) == [("PENDING", 0, None)]
 
 
-async def test_a_verdict_that_cannot_be_written_keeps_no_other_back(engine: AsyncEngine) -> None:
+async def test_a_result_that_cannot_be_written_stops_no_other(engine: AsyncEngine) -> None:
     class Choosy(PostgresOutbox):
         refused = ""
 
@@ -288,7 +288,7 @@ async def test_a_verdict_that_cannot_be_written_keeps_no_other_back(engine: Asyn
             self.refused = self.refused or claimed[0].event_id
             return claimed
 
-        async def settle(self, settled: Sequence[tuple[Delivery, Verdict]]) -> Sequence[bool]:
+        async def settle(self, settled: Sequence[tuple[Delivery, TryResult]]) -> Sequence[bool]:
             if self.refused in {delivery.event_id for delivery, _ in settled}:
                 raise ValueError(self.refused)
             return await super().settle(settled)

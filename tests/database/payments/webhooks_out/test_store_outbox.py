@@ -1,5 +1,5 @@
-"""What merchants are told is written with the event itself or not at all; claims are exclusive and
-fair between endpoints, and a verdict is fenced by its lease token."""
+"""An event for merchants is written with its change or not at all; claims are exclusive and fair
+between endpoints, and a result is fenced by its lease token."""
 
 import json
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ from services.payments.webhooks_out.delivery import (
     Delivery,
     DeliveryState,
     Reply,
-    Verdict,
+    TryResult,
     event_id,
     give_up,
-    judge,
+    result_of,
 )
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.payments.webhooks_out.store.outbox import PostgresOutbox
@@ -36,7 +36,7 @@ from tests.poison import run
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
-DELIVERED = Verdict(state=DeliveryState.DELIVERED, failures=0)
+DELIVERED = TryResult(state=DeliveryState.DELIVERED, failures=0)
 
 
 async def _endpoint(engine: AsyncEngine) -> UUID:
@@ -87,23 +87,23 @@ async def _claim(engine: AsyncEngine, **changes: Any) -> list[Delivery]:
     return list(await PostgresOutbox(engine).claim(asked.pop("busy", {}), **asked))
 
 
-async def test_each_change_of_status_is_told_once_to_each_endpoint(engine: AsyncEngine) -> None:
+async def test_each_change_of_status_is_written_once_for_each_endpoint(engine: AsyncEngine) -> None:
     endpoints = {await _endpoint(engine), await _endpoint(engine)}
     (payment,) = await _create(engine)
     await _settle(engine, await _work(engine), SUCCEEDED)
     await _settle(engine, await _work(engine), SUCCEEDED)
 
-    told = await _rows(engine, "SELECT * FROM outbox ORDER BY sequence, endpoint_id")
+    written = await _rows(engine, "SELECT * FROM outbox ORDER BY sequence, endpoint_id")
     expected = ["payment.pending", "payment.processing", "payment.completed"]
-    assert [row.event_type for row in told] == [name for name in expected for _ in endpoints]
-    assert {row.endpoint_id for row in told} == endpoints
-    bodies = [json.loads(row.body) for row in told]
-    for row, body in zip(told, bodies, strict=True):
+    assert [row.event_type for row in written] == [name for name in expected for _ in endpoints]
+    assert {row.endpoint_id for row in written} == endpoints
+    bodies = [json.loads(row.body) for row in written]
+    for row, body in zip(written, bodies, strict=True):
         assert body["id"] == event_id(payment.id, row.sequence)
         assert body["type"] == row.event_type
 
 
-async def test_what_is_told_is_what_the_api_shows_from_then_on(engine: AsyncEngine) -> None:
+async def test_an_event_shows_what_the_api_shows_from_then_on(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     (payment,) = await _create(engine)
     store = PostgresPayments(engine)
@@ -112,11 +112,11 @@ async def test_what_is_told_is_what_the_api_shows_from_then_on(engine: AsyncEngi
         await _settle(engine, await _work(engine), SUCCEEDED)
         shown.append(encode_event(await store.get("sandbox", payment.id)))
 
-    told = await _rows(engine, "SELECT body FROM outbox ORDER BY sequence")
-    assert [row.body for row in told] == shown
+    written = await _rows(engine, "SELECT body FROM outbox ORDER BY sequence")
+    assert [row.body for row in written] == shown
 
 
-async def test_a_wish_that_came_meanwhile_is_told_as_the_api_shows_it(engine: AsyncEngine) -> None:
+async def test_a_cancel_request_that_came_meanwhile_is_in_the_event(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     (payment,) = await _create(engine)
     work = await _work(engine)
@@ -126,12 +126,14 @@ async def test_a_wish_that_came_meanwhile_is_told_as_the_api_shows_it(engine: As
     await _settle(engine, work, SUCCEEDED)
 
     shown = encode_event(await PostgresPayments(engine).get("sandbox", payment.id))
-    (told,) = await _rows(engine, "SELECT body FROM outbox WHERE event_type = 'payment.processing'")
-    assert json.loads(told.body)["data"]["cancel_requested"] is True
-    assert told.body == shown
+    (written,) = await _rows(
+        engine, "SELECT body FROM outbox WHERE event_type = 'payment.processing'"
+    )
+    assert json.loads(written.body)["data"]["cancel_requested"] is True
+    assert written.body == shown
 
 
-async def test_what_is_undone_is_not_told(engine: AsyncEngine) -> None:
+async def test_a_change_that_is_undone_has_no_event(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     await _create(engine)
     await _settle(engine, await _work(engine), SUCCEEDED, commit=False)
@@ -139,7 +141,7 @@ async def test_what_is_undone_is_not_told(engine: AsyncEngine) -> None:
     assert await _types(engine) == ["payment.pending"]
 
 
-async def test_a_change_that_was_fenced_out_is_not_told(engine: AsyncEngine) -> None:
+async def test_a_change_that_was_fenced_out_has_no_event(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     await _create(engine)
     late = [replace(work, lease_token=work.lease_token - 1) for work in await _work(engine)]
@@ -148,7 +150,7 @@ async def test_a_change_that_was_fenced_out_is_not_told(engine: AsyncEngine) -> 
     assert await _types(engine) == ["payment.pending"]
 
 
-async def test_a_hold_is_told(engine: AsyncEngine) -> None:
+async def test_a_hold_has_an_event(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     (payment,) = await _create(engine)
     wrong = replace(SUCCEEDED, amount=replace(payment.terms.amount, amount_minor=1))
@@ -156,11 +158,11 @@ async def test_a_hold_is_told(engine: AsyncEngine) -> None:
 
     assert await _types(engine) == ["payment.pending", "payment.on_hold"]
     held = await PostgresPayments(engine).get("sandbox", payment.id)
-    (told,) = await _rows(engine, "SELECT body FROM outbox WHERE event_type = 'payment.on_hold'")
-    assert told.body == encode_event(held)
+    (written,) = await _rows(engine, "SELECT body FROM outbox WHERE event_type = 'payment.on_hold'")
+    assert written.body == encode_event(held)
 
 
-async def test_an_endpoint_hears_of_what_happens_after_it_was_made(engine: AsyncEngine) -> None:
+async def test_an_endpoint_gets_the_events_after_its_creation_alone(engine: AsyncEngine) -> None:
     await _create(engine)
     await _endpoint(engine)
     await _settle(engine, await _work(engine), SUCCEEDED)
@@ -168,7 +170,7 @@ async def test_an_endpoint_hears_of_what_happens_after_it_was_made(engine: Async
     assert await _types(engine) == ["payment.processing"]
 
 
-async def test_a_deleted_endpoint_and_another_merchants_are_told_nothing(
+async def test_a_deleted_endpoint_and_another_merchants_get_no_event(
     engine: AsyncEngine,
 ) -> None:
     await PostgresEndpoints(engine).delete("sandbox", await _endpoint(engine))
@@ -180,7 +182,7 @@ async def test_a_deleted_endpoint_and_another_merchants_are_told_nothing(
     assert await _types(engine) == []
 
 
-async def test_a_store_that_cannot_tell_writes_nothing_that_is_to_be_told(
+async def test_a_store_without_an_encoder_writes_nothing_that_has_an_event(
     engine: AsyncEngine,
 ) -> None:
     await _endpoint(engine)
@@ -191,7 +193,7 @@ async def test_a_store_that_cannot_tell_writes_nothing_that_is_to_be_told(
     assert await _rows(engine, "SELECT 1 FROM payments") == []
 
 
-async def test_a_replayed_creation_is_told_once(engine: AsyncEngine) -> None:
+async def test_a_replayed_creation_has_one_event(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     new = make_new_payment()
     store = PostgresPayments(engine, encode_event)
@@ -216,7 +218,7 @@ async def test_a_claimed_delivery_is_nobody_elses_until_its_lease_runs_out(
     assert second.lease_token == first.lease_token + 1
 
 
-async def test_a_verdict_under_an_old_token_changes_nothing(engine: AsyncEngine) -> None:
+async def test_a_result_under_an_old_token_changes_nothing(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     await _create(engine)
     (late,) = await _claim(engine, lease_seconds=0)
@@ -238,7 +240,7 @@ async def test_a_failed_try_waits_for_its_turn_and_keeps_its_bytes(engine: Async
     await _create(engine)
     outbox = PostgresOutbox(engine)
     (first,) = await _claim(engine)
-    failed = judge(first, Reply(status=500), lambda: 0.0)
+    failed = result_of(first, Reply(status=500), lambda: 0.0)
     await outbox.settle([(first, failed)])
 
     (again,) = await _claim(engine)
@@ -257,7 +259,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_its_other_events_are_not
     await _create(engine, 2)
     outbox = PostgresOutbox(engine)
     (first,) = await _claim(engine, limit=1)
-    await outbox.settle([(first, judge(first, Reply(status=410), lambda: 0.0))])
+    await outbox.settle([(first, result_of(first, Reply(status=410), lambda: 0.0))])
 
     (other,) = await _claim(engine)
     assert other.endpoint_disabled
@@ -268,7 +270,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_its_other_events_are_not
     assert len(await _types(engine)) == 2
 
 
-async def test_what_waited_for_a_deleted_endpoint_comes_marked_as_such(
+async def test_an_event_of_a_deleted_endpoint_comes_marked_as_such(
     engine: AsyncEngine,
 ) -> None:
     endpoint_id = await _endpoint(engine)

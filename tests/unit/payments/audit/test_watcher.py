@@ -1,4 +1,4 @@
-"""What is held and overdue is published at once after a hold, and a failed look ends nothing."""
+"""Held and overdue payments are published at once after a hold, and a failed look ends nothing."""
 
 import asyncio
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.payments.base.batcher import CROWD, Batcher
+from services.payments.base.batcher import ENOUGH, Batcher
 from services.shared.errors import Overloaded, Unavailable
 
 EVERY_SECONDS = 0.05
 
 
 class Gate:
-    """Work that notes its batches and lets each pass when it is told to."""
+    """Work that notes its batches and lets each pass when its event is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -277,32 +277,32 @@ async def test_a_batch_waits_for_those_too_who_came_meanwhile() -> None:
     assert gate.batches == [[1], [2, 3]]
 
 
-async def test_of_a_crowd_one_half_is_enough() -> None:
-    clock, gate, crowd = Clock(), Gate(), 2 * CROWD
+async def test_of_many_callers_one_half_is_enough() -> None:
+    clock, gate, many = Clock(), Gate(), 2 * ENOUGH
     batcher = Batcher[int, int](
         gate.work,
-        largest_batch=10 * CROWD,
+        largest_batch=10 * ENOUGH,
         parallel=1,
-        waiting_max=10 * CROWD,
+        waiting_max=10 * ENOUGH,
         gathers=True,
         every_seconds=EVERY_SECONDS,
         now=clock,
     )
     gate.open.set()
-    await asyncio.gather(*(batcher.submit(item) for item in range(crowd)))
+    await asyncio.gather(*(batcher.submit(item) for item in range(many)))
 
-    early = await _waiting(batcher, *range(CROWD - 1))
-    assert [len(batch) for batch in gate.batches] == [crowd]
-    await asyncio.gather(early, batcher.submit(CROWD))
+    early = await _waiting(batcher, *range(ENOUGH - 1))
+    assert [len(batch) for batch in gate.batches] == [many]
+    await asyncio.gather(early, batcher.submit(ENOUGH))
 
-    assert [len(batch) for batch in gate.batches] == [crowd, CROWD]
+    assert [len(batch) for batch in gate.batches] == [many, ENOUGH]
 
 
 async def test_nobody_waits_for_more_than_a_batch_can_hold() -> None:
     batcher, batches = await _after_a_batch_of_four(Clock(), largest_batch=4)
-    crowd = await _waiting(batcher, *range(5, 13))
+    many = await _waiting(batcher, *range(5, 13))
 
-    await crowd
+    await many
 
     assert batches == [[5, 6, 7, 8], [9, 10, 11, 12]]
 

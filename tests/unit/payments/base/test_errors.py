@@ -1,4 +1,4 @@
-"""What is kept of an error: its class and its place, and none of its words but ours."""
+"""An error is kept by its class and its place, and by none of its words but ours."""
 
 import asyncpg
 import pytest

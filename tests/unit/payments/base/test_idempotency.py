@@ -1,4 +1,4 @@
-"""A key is read strictly, and a request is told from another by what it asks for."""
+"""A key is read strictly, and two requests differ by the fields that they ask for."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whatever the figures, the postings of a payment leave nothing on its account when it is over."""
+"""The postings of a payment leave nothing on its account when it is over, with any figures."""
 
 from collections import defaultdict
 from collections.abc import Iterable

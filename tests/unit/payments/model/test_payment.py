@@ -72,7 +72,7 @@ def test_empty_evidence_is_left_out() -> None:
     "text",
     ["", "pay_", "quo_01m83kn3s0e24t886s6p8k72tv", "pay_01m83kn3s0e24t886s6p8k72t", "x" * 99],
 )
-def test_malformed_id_is_not_found_and_told_back_no_longer_than_an_id_may_be(text: str) -> None:
+def test_malformed_id_is_not_found_and_repeated_no_longer_than_an_id_may_be(text: str) -> None:
     with pytest.raises(PaymentNotFound) as refusal:
         read_transaction_id(text)
 

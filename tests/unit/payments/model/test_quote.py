@@ -59,7 +59,7 @@ def test_fees_and_net_always_sum_to_the_amount(amount_minor: int) -> None:
     [(1, "NGN", "1530.25"), (249, "NGN", "1530.25"), (250, "NGN", "1530.25"), (251, "KWD", "1e-5")],
     ids=["a cent", "less than the fees", "the fees alone", "a payout that rounds to nothing"],
 )
-def test_an_amount_of_which_fees_leave_nothing_is_refused_and_told_the_fee(
+def test_an_amount_of_which_fees_leave_nothing_is_refused_with_the_fee(
     amount_minor: int, currency: str, mid: str
 ) -> None:
     with pytest.raises(AmountTooSmallAfterFees) as refusal:

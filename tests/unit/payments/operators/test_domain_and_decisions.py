@@ -1,4 +1,4 @@
-"""What an operator's verb does to a payment on hold, and which ids name a dead letter."""
+"""The effect of an operator's verb on a payment on hold, and the ids that name a dead letter."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -47,8 +47,8 @@ def _webhooks(
 
 
 def _body(payment_id: UUID, event_id: str = "evt_1") -> bytes:
-    told = {"transaction_id": encode_id("pay", payment_id), "event_type": "told", "id": event_id}
-    return json.dumps(told).encode()
+    event = {"transaction_id": encode_id("pay", payment_id), "event_type": "sent", "id": event_id}
+    return json.dumps(event).encode()
 
 
 async def test_an_event_is_kept_with_its_bytes_and_answered() -> None:
@@ -103,7 +103,7 @@ async def test_a_wallets_event_must_be_about_a_payment_and_a_providers_need_not(
     with pytest.raises(PaymentNotFound):
         await webhooks.receive_event({}, unknown)
     with pytest.raises(PaymentNotFound):
-        await webhooks.receive_event({}, b'{"transaction_id": "x", "event_type": "told"}')
+        await webhooks.receive_event({}, b'{"transaction_id": "x", "event_type": "sent"}')
     with logged() as lines:
         receipt, _ = await webhooks.receive_provider_event("acme", GOOD, unknown)
 

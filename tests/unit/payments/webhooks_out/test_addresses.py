@@ -146,7 +146,7 @@ STRICTER_V4 = ("192.0.0.", "192.88.99.", "168.63.129.16")
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_an_ipv4_address_is_judged_as_python_does_or_more_strictly(number: int) -> None:
+def test_an_ipv4_address_is_public_as_python_has_it_or_more_strictly(number: int) -> None:
     address = IPv4Address(number)
     theirs = address.is_global and not address.is_multicast
 
@@ -166,7 +166,7 @@ def test_an_ipv6_address_that_is_public_is_global_to_python_too(number: int) -> 
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["::ffff:0:0", "64:ff9b::"]))
-def test_a_wrapped_address_is_judged_by_itself(number: int, prefix: str) -> None:
+def test_a_wrapped_address_is_public_where_its_inner_one_is(number: int, prefix: str) -> None:
     inner = IPv4Address(number)
     wrapped = IPv6Address(int(IPv6Address(prefix)) | number)
 

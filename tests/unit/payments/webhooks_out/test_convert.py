@@ -1,4 +1,4 @@
-"""The bytes that tell of a payment."""
+"""The bytes of a merchant's event."""
 
 import json
 from datetime import timedelta, timezone
@@ -23,14 +23,14 @@ HELD = make_payment(
 
 
 def test_an_event_names_the_status_that_the_payment_came_to() -> None:
-    told = json.loads(encode_event(HELD))
+    event = json.loads(encode_event(HELD))
 
-    assert told["id"] == event_id(HELD.id, 7)
-    assert told["type"] == "payment.on_hold"
-    assert told["created_at"] == "2026-11-23T12:00:01.500Z"
-    assert told["data"]["transaction_id"] == HELD.transaction_id
-    assert told["data"]["hold"] == {"reason": "outcome_unknown"}
-    assert told["data"]["status"] == "ON_HOLD"
+    assert event["id"] == event_id(HELD.id, 7)
+    assert event["type"] == "payment.on_hold"
+    assert event["created_at"] == "2026-11-23T12:00:01.500Z"
+    assert event["data"]["transaction_id"] == HELD.transaction_id
+    assert event["data"]["hold"] == {"reason": "outcome_unknown"}
+    assert event["data"]["status"] == "ON_HOLD"
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_an_event_names_the_status_that_the_payment_came_to() -> None:
     ids=["new", "held", "failed", "refunded in part", "returned", "from elsewhere"],
 )
 def test_an_events_data_is_the_payment_of_the_api(payment: Payment) -> None:
-    told = json.loads(encode_event(payment))
+    event = json.loads(encode_event(payment))
 
     # Fields without a value are shown too, as the gateway shows them.
-    assert told["data"] == MessageToDict(
+    assert event["data"] == MessageToDict(
         write_payment(payment),
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=True,

@@ -1,5 +1,5 @@
-"""One row that cannot be read breaks nothing but itself: pages come and name it, whoever asks for
-it is told so by a reason of its own, and it is counted and logged without its words."""
+"""One row that cannot be read breaks nothing but itself: pages come and name it, a call
+for it is refused with a reason of its own, and it is counted and logged without its words."""
 
 import json
 from typing import Any
@@ -77,7 +77,7 @@ async def test_a_page_comes_without_what_cannot_be_read_and_names_it(
 
     with logged() as lines:
         page = await service.payments.ListPayments(payments_pb2.ListPaymentsRequest())
-        told = json.dumps(lines())
+        written = json.dumps(lines())
 
     assert [one.transaction_id for one in page.payments] == [
         newest.transaction_id,
@@ -85,8 +85,8 @@ async def test_a_page_comes_without_what_cannot_be_read_and_names_it(
     ]
     assert list(page.unreadable_transaction_ids) == [damaged.transaction_id]
     assert counted("payments") == before + 1
-    assert "row_unreadable" in told and damaged.transaction_id in told
-    assert "Lovelace" not in told and "SELECT" not in told and "NONSENSE" not in told
+    assert "row_unreadable" in written and damaged.transaction_id in written
+    assert "Lovelace" not in written and "SELECT" not in written and "NONSENSE" not in written
     # It is nobody's step, so that only the list says it to operators.
     [letter] = await until(lambda: unreadable(service), bool)
     assert letter.transaction_id == damaged.transaction_id
@@ -175,7 +175,7 @@ async def test_a_history_comes_without_the_event_that_cannot_be_read(
     assert letter.record.column == change.split(" = ", maxsplit=1)[0]
 
 
-async def test_a_quote_that_cannot_be_read_stops_no_neighbour(
+async def test_a_quote_that_cannot_be_read_stops_no_other(
     service: Service, engine: AsyncEngine
 ) -> None:
     created = await service.payments.CreateQuote(
@@ -260,7 +260,7 @@ async def test_an_entry_stays_until_its_row_can_be_read(
     assert (await refused(once))[1] == "DEAD_LETTER_NOT_FOUND"
 
 
-async def test_a_discarded_entry_is_listed_again_only_once_its_row_has_broken_anew(
+async def test_a_discarded_entry_is_listed_again_only_once_its_row_has_broken_again(
     service: Service, engine: AsyncEngine
 ) -> None:
     _, damaged, _ = await three(engine, DAMAGE["an unknown state"])
@@ -307,7 +307,7 @@ ADDED = (
 
 
 @pytest.mark.parametrize("table", BROKEN)
-async def test_the_audit_lists_what_nobody_has_read_and_takes_it_off_once_it_is_mended(
+async def test_the_audit_lists_what_nobody_has_read_and_takes_it_off_once_it_is_repaired(
     service: Service, engine: AsyncEngine, table: str
 ) -> None:
     await service.payments.CreatePayment(order(), metadata=new_key())
@@ -367,7 +367,7 @@ async def test_the_worker_notes_what_it_cannot_read_and_a_requeued_step_ends_it(
         return await rows(engine, "SELECT table_name, column_name, state FROM unreadable_rows")
 
     assert await until(noted, bool) == [("payments", "route", "OPEN")]
-    # One trouble is one line, which says what to mend.
+    # One trouble is one line, which says what to repair.
     [letter] = await letters(service)
     assert (letter.kind, letter.record.column) == (admin_pb2.DeadLetter.STEP, "route")
     await service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id))

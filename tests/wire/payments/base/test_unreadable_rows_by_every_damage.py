@@ -1,5 +1,5 @@
-"""Whatever stands in any column of any table, as far as its type lets it: every list of operators
-and merchants comes, shows what is whole and names what is not, and the audit ends with a report."""
+"""Any value in any column of any table, as far as its type allows it: every list of operators and
+merchants comes, shows the readable rows and names the others, and the audit ends with a report."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -110,7 +110,7 @@ async def plant(engine: AsyncEngine) -> None:
 
 
 async def lists(service: Service) -> dict[str, set[str]]:
-    """What each list shows or names."""
+    """The ids that each list shows or names."""
     late = await service.admin.ListOverduePayments(admin_pb2.ListOverduePaymentsRequest())
     letters = await service.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest())
     acted = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())

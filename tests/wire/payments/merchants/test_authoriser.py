@@ -1,5 +1,5 @@
-"""Who may call: in a sandbox anybody without a key, elsewhere nobody yet, and a key that is unknown
-is refused everywhere."""
+"""In a sandbox anybody may call without a key, elsewhere nobody yet, and an unknown key is refused
+everywhere."""
 
 from typing import Any
 

@@ -71,15 +71,15 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
         )
 
     def _read(self, webhook: Any) -> Any:
-        if webhook.provider != "deaf":
+        if webhook.provider != "silent":
             refusal = Missing("no such provider", provider=webhook.provider)
             return providers_pb2.WebhookResult(error=to_status(refusal))
-        event = providers_pb2.WebhookEvent(event_id=webhook.body.decode(), event_type="told")
+        event = providers_pb2.WebhookEvent(event_id=webhook.body.decode(), event_type="sent")
         return providers_pb2.WebhookResult(read=providers_pb2.ReadWebhookResponse(event=event))
 
     async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
         record = providers_pb2.Capabilities(
-            provider="deaf",
+            provider="silent",
             look_up=providers_pb2.NONE,
             key_lifetime={"seconds": 3600},
             event_is_evidence=True,
@@ -178,11 +178,11 @@ async def test_a_named_recipient_is_passed_on_and_an_unnamed_one_is_absent() -> 
 
 async def test_capabilities_and_refusals_cross_the_wire() -> None:
     async with _providers(Providers()) as providers:
-        (deaf,) = (await providers.capabilities()).values()
+        (silent,) = (await providers.capabilities()).values()
         (refused,) = await providers.read_webhooks([_webhook("acme", b"")])
 
-    assert deaf.look_up is LookUp.NONE
-    assert deaf.event_is_evidence
+    assert silent.look_up is LookUp.NONE
+    assert silent.event_is_evidence
     assert isinstance(refused, NotFound)
     assert refused.metadata == {"provider": "acme"}
 
@@ -193,9 +193,9 @@ def _webhook(provider: str, body: bytes) -> IncomingWebhook:
 
 async def test_webhooks_are_read_in_one_call_and_in_order_whatever_one_of_them_is() -> None:
     servicer = Providers()
-    told = (("deaf", b"1"), ("acme", b"2"), ("deaf", b"3"))
+    sent = (("silent", b"1"), ("acme", b"2"), ("silent", b"3"))
     async with _providers(servicer) as providers:
-        first, refused, last = await providers.read_webhooks([_webhook(*one) for one in told])
+        first, refused, last = await providers.read_webhooks([_webhook(*one) for one in sent])
 
     assert isinstance(refused, NotFound)
     assert [one.event_id for one in (first, last) if isinstance(one, ProviderEvent)] == ["1", "3"]
@@ -205,7 +205,7 @@ async def test_webhooks_are_read_in_one_call_and_in_order_whatever_one_of_them_i
 async def test_a_webhook_is_not_read_while_providers_is_away() -> None:
     async with _providers(Providers(error=Unavailable("away"))) as providers:
         with pytest.raises(Unavailable):
-            await providers.read_webhooks([_webhook("deaf", b"")])
+            await providers.read_webhooks([_webhook("silent", b"")])
 
 
 @pytest.mark.parametrize("sandbox", [True, False])

@@ -1,4 +1,4 @@
-"""What the wire tests of AdminService send, and the payments on hold that they begin with."""
+"""The requests of the wire tests of AdminService, and the payments on hold that they begin with."""
 
 from typing import Any
 from uuid import UUID

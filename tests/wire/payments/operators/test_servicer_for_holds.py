@@ -30,7 +30,7 @@ from tests.wire.payments.operators.calls import (
 )
 
 
-async def test_a_released_hold_is_decided_anew_by_the_evidence(
+async def test_a_released_hold_is_decided_again_by_the_evidence(
     service: Service, engine: AsyncEngine
 ) -> None:
     payment, transaction_id = await unknown_payout(engine)

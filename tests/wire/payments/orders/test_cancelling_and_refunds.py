@@ -12,7 +12,7 @@ from tests.wire.payments.calls import new_key, order, refusal
 from tests.wire.payments.conftest import Service
 
 
-async def test_a_new_payment_is_called_off_and_stays_so(service: Service) -> None:
+async def test_a_new_payment_is_cancelled_and_stays_so(service: Service) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())
     asked = payments_pb2.CancelPaymentRequest(transaction_id=payment.transaction_id)
 
@@ -37,7 +37,7 @@ async def test_what_was_never_collected_is_not_refunded(service: Service) -> Non
     )
 
 
-async def test_an_ended_payment_is_not_called_off(service: Service, engine: AsyncEngine) -> None:
+async def test_an_ended_payment_is_not_cancelled(service: Service, engine: AsyncEngine) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE payments SET state = 'COMPLETED'"))
@@ -114,7 +114,7 @@ async def test_how_much_is_meant_is_said_once(
         assert [tuple(row) for row in kept] == [("RETURNED", 0)]
 
 
-async def test_a_refund_beside_another_is_told_when_to_come_again(
+async def test_a_refund_beside_another_is_refused_with_a_time_to_come_again(
     service: Service, engine: AsyncEngine
 ) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())

@@ -132,7 +132,7 @@ async def test_a_merchant_has_at_most_ten_endpoints_however_fast_it_asks(service
     await _create(service)
 
 
-async def test_what_a_merchant_does_itself_is_told_too(
+async def test_a_change_by_the_merchant_itself_has_an_event_too(
     service: Service, engine: AsyncEngine
 ) -> None:
     await _create(service)
@@ -147,5 +147,5 @@ async def test_what_a_merchant_does_itself_is_told_too(
     )
 
     async with engine.connect() as connection:
-        told = await connection.execute(text("SELECT event_type FROM outbox ORDER BY sequence"))
-        assert [row.event_type for row in told] == ["payment.pending", "payment.cancelled"]
+        written = await connection.execute(text("SELECT event_type FROM outbox ORDER BY sequence"))
+        assert [row.event_type for row in written] == ["payment.pending", "payment.cancelled"]
