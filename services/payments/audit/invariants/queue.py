@@ -61,10 +61,10 @@ QUEUE = {
           -- All that one transaction wrote has one time, and one message.
           LEFT JOIN (SELECT o.merchant_id, o.payment_id, o.endpoint_id, t.occurred_at
                        FROM outbox o
-                       JOIN payment_events t USING (merchant_id, payment_id, sequence)) AS told
-            ON told.merchant_id = e.merchant_id AND told.payment_id = e.payment_id
-           AND told.endpoint_id = n.id AND told.occurred_at = e.occurred_at
-         WHERE before.status IS DISTINCT FROM now.status AND told.payment_id IS NULL
+                       JOIN payment_events t USING (merchant_id, payment_id, sequence)) AS sent
+            ON sent.merchant_id = e.merchant_id AND sent.payment_id = e.payment_id
+           AND sent.endpoint_id = n.id AND sent.occurred_at = e.occurred_at
+         WHERE before.status IS DISTINCT FROM now.status AND sent.payment_id IS NULL
     """,
     "the database forgets nothing that it has acknowledged": """
         SELECT name || '=' || setting FROM pg_settings
