@@ -154,12 +154,12 @@ def write(config: GatewayConfig, folder: Path) -> Path:
     return target
 
 
-def arguments(config_file: Path, *, concurrency: int = 1, log_level: str = "warning") -> list[str]:
+def arguments(config_file: Path, *, log_level: str = "warning") -> list[str]:
     """Envoy's arguments, after the name of its binary. The compose file says the same."""
     return [
         *("--config-path", str(config_file)),
         # Envoy would take every core; the services beside it want some.
-        *("--concurrency", str(concurrency)),
+        *("--concurrency", "1"),
         *("--log-level", log_level),
         # Hot restart takes a name that a second mesh on this machine could not have as well.
         "--disable-hot-restart",

@@ -90,7 +90,7 @@ def to_timeout(
     return timeout if timeout > timedelta() else None
 
 
-def to_webhook(request: providers_pb2.ReadWebhookRequest) -> Webhook:
+def to_webhook(request: providers_pb2.IncomingWebhook) -> Webhook:
     """The webhook as it arrived."""
     return Webhook(
         headers=dict(request.headers),
@@ -116,8 +116,7 @@ def from_result(result: OperationResult) -> providers_pb2.OperationResult:
     return message
 
 
-def from_event(event: WebhookEvent) -> providers_pb2.ReadWebhookResponse:
-    """The verified event."""
+def _from_event(event: WebhookEvent) -> providers_pb2.AcceptedWebhook:
     message = providers_pb2.WebhookEvent(
         event_id=event.event_id,
         event_type=event.event_type,
@@ -132,7 +131,7 @@ def from_event(event: WebhookEvent) -> providers_pb2.ReadWebhookResponse:
     if event.failure:
         message.failure.code = event.failure.code
         message.failure.message = event.failure.message
-    return providers_pb2.ReadWebhookResponse(event=message, signed=event.signed)
+    return providers_pb2.AcceptedWebhook(event=message, signed=event.signed)
 
 
 def from_events(
@@ -143,7 +142,7 @@ def from_events(
         results=[
             providers_pb2.WebhookResult(error=to_status(result))
             if isinstance(result, DomainError)
-            else providers_pb2.WebhookResult(read=from_event(result))
+            else providers_pb2.WebhookResult(read=_from_event(result))
             for result in results
         ]
     )

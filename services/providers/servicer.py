@@ -33,13 +33,6 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
         async for answer in _answers(request, self._providers.look_up):
             yield answer
 
-    async def ReadWebhook(  # noqa: N802
-        self, request: providers_pb2.ReadWebhookRequest, context: object
-    ) -> providers_pb2.ReadWebhookResponse:
-        """Verifies a webhook and says what it means."""
-        event = self._providers.read_webhook(request.provider, convert.to_webhook(request))
-        return convert.from_event(event)
-
     async def ReadWebhooks(  # noqa: N802
         self, request: providers_pb2.ReadWebhooksRequest, context: object
     ) -> providers_pb2.ReadWebhooksResponse:

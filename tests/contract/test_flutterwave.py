@@ -1,17 +1,13 @@
-"""Flutterwave's own rules, against the real simulator: requests that move no money, balances
-that run out, references that are taken once, false answers, and money that returns."""
+"""Flutterwave's own rules, against the real simulator: balances that run out, references that are
+taken once, false answers, and money that returns."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientError, web
+from aiohttp import web
 
-from services.providers.adapters.flutterwave import Flutterwave, Inquiries
-from services.providers.adapters.kit.http import AnswerInvalid, Unserved, open_session
-from services.providers.config import Config
+from services.providers.adapters.flutterwave import Flutterwave
 from services.providers.domain import Operation, OperationResult, Outcome, Recipient, Webhook
 from services.providers.simulator.app import create_app
 from services.providers.simulator.flutterwave_account import flutterwave_headers
@@ -22,7 +18,6 @@ from tests.contract.lab import (
     Lab,
     adapters_at,
     answering,
-    provider_environment,
     running_lab,
     serving,
     simulator_config,
@@ -44,61 +39,10 @@ def flutterwave(lab: Lab) -> Flutterwave:
     return adapter
 
 
-@asynccontextmanager
-async def asking(url: str) -> AsyncIterator[Inquiries]:
-    async with open_session() as session:
-        yield Inquiries(Config.load(provider_environment(url)), session)
-
-
 async def ended(lab: Lab, operation: Operation) -> OperationResult:
     """The operation's end, once its next event has come."""
     await lab.gateway.next()
     return await flutterwave(lab).look_up(operation)
-
-
-async def test_a_balance_falls_by_the_payout_and_its_fee(lab: Lab) -> None:
-    operation = CASE.operation(amount=Money(14_845_338, "NGN"))
-    async with asking(lab.url) as inquiries:
-        before, fee = await inquiries.balance("NGN"), await inquiries.fee(operation.amount)
-        await flutterwave(lab).send_payout(operation)
-        assert (await ended(lab, operation)).outcome is Outcome.SUCCEEDED
-        after = await inquiries.balance("NGN")
-
-    assert fee == Money(5_375, "NGN")
-    assert before - after == operation.amount + fee
-
-
-async def test_a_rate_is_turned_the_right_way_round(lab: Lab) -> None:
-    async with asking(lab.url) as inquiries:
-        dollars_in_naira = await inquiries.rate("NGN", Money(100_000, "USD"))
-        naira_in_dollars = await inquiries.rate("USD", Money(100_000, "NGN"))
-
-    # One naira is a small part of a dollar, and a dollar is many naira.
-    assert abs(1 / dollars_in_naira - Decimal("1530.25")) < Decimal("0.01")
-    assert abs(naira_in_dollars - Decimal("1530.25")) < Decimal("0.01")
-
-
-@pytest.mark.parametrize("status", [200, 400, 401, 503])
-async def test_a_question_without_a_good_answer_raises(status: int) -> None:
-    async def refuse(_: web.Request) -> web.Response:
-        return web.json_response({"status": "error", "message": "No.", "data": None}, status=status)
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", refuse)
-    async with serving(app) as url, asking(url) as inquiries:
-        for question in (
-            inquiries.balance("NGN"),
-            inquiries.fee(Money(1, "NGN")),
-            inquiries.rate("USD", Money(1, "NGN")),
-        ):
-            with pytest.raises(Unserved if status == 503 else AnswerInvalid):
-                await question
-
-
-async def test_nobody_to_ask_raises() -> None:
-    async with asking("http://127.0.0.1:1") as inquiries:
-        with pytest.raises(ClientError):
-            await inquiries.balance("NGN")
 
 
 @pytest.mark.parametrize(
@@ -225,17 +169,13 @@ async def test_a_list_is_believed_only_where_it_is_about_our_reference(
 
 async def test_a_returned_payout_is_a_failure_that_says_so(lab: Lab) -> None:
     operation = CASE.operation(reference="sim:late_fail=0")
-    async with asking(lab.url) as inquiries:
-        before = await inquiries.balance("NGN")
-        await flutterwave(lab).send_payout(operation)
-        await lab.gateway.next()
-        returned = await ended(lab, operation)
-        after = await inquiries.balance("NGN")
+    await flutterwave(lab).send_payout(operation)
+    await lab.gateway.next()
+    returned = await ended(lab, operation)
 
     assert returned.outcome is Outcome.FAILED
     assert returned.failure
     assert returned.failure.code == "payout_returned"
-    assert after == before
     assert [line["effect"] for line in await lab.book(operation.key)] == [
         "payout_accepted",
         "payout_completed",

@@ -88,7 +88,7 @@ NAMED_IN = {
     "services/shared/money.py": "the one constant",
     "services/providers/adapters/flutterwave/amounts.py": "what it pays out, and its digits",
     "services/providers/simulator/faults/answer_faults.py": "a currency in place of another",
-    "services/providers/simulator/flutterwave_transfers.py": "its rates and fees",
+    "services/providers/simulator/flutterwave_transfers.py": "its fees",
 }
 
 

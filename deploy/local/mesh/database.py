@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -27,13 +27,13 @@ class Database:
     application_url: str
 
 
-def external(environment: Mapping[str, str] = os.environ) -> Database | None:
+def external() -> Database | None:
     """The database that the environment names; None where it names none."""
-    url = environment.get("DATABASE_URL")
+    url = os.environ.get("DATABASE_URL")
     if not url:
         return None
     return Database(
-        application_url=url, migration_url=environment.get("MIGRATION_DATABASE_URL") or url
+        application_url=url, migration_url=os.environ.get("MIGRATION_DATABASE_URL") or url
     )
 
 

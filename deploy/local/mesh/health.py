@@ -30,13 +30,15 @@ async def grpc_serving(port: int) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-async def http_ok(port: int, path: str = "/healthz") -> bool:
-    """Whether GET answers 200."""
+async def http_ok(port: int) -> bool:
+    """Whether GET /healthz answers 200."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(HOST, port)
             try:
-                request = f"GET {path} HTTP/1.1\r\nhost: {HOST}:{port}\r\nconnection: close\r\n\r\n"
+                request = (
+                    f"GET /healthz HTTP/1.1\r\nhost: {HOST}:{port}\r\nconnection: close\r\n\r\n"
+                )
                 writer.write(request.encode())
                 status = await reader.readline()
             finally:

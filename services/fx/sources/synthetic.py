@@ -18,9 +18,8 @@ class SyntheticSource:
     # The file never changes while the process runs.
     refresh_seconds: float | None = None
 
-    def __init__(self, handed: Handed, file: Path = SYNTHETIC_RATES) -> None:
+    def __init__(self, handed: Handed) -> None:
         self._clock = handed.clock
-        self._file = file
         self._observations: Mapping[tuple[str, str], Observation] = {}
 
     async def load(self) -> None:
@@ -32,7 +31,7 @@ class SyntheticSource:
         return self._observations.get((base_currency, quote_currency))
 
     def _read(self) -> Mapping[tuple[str, str], Observation]:
-        tables = tomllib.loads(self._file.read_text())
+        tables = tomllib.loads(SYNTHETIC_RATES.read_text())
         observed_at, fetched_at = start_of(tables.pop("observed_on")), self._clock.now()
         rates = {
             (base.upper(), quote): Decimal(text)

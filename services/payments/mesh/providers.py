@@ -71,7 +71,7 @@ class GrpcProviders:
         """See Providers.read_webhooks."""
         request = providers_pb2.ReadWebhooksRequest(
             webhooks=[
-                providers_pb2.ReadWebhookRequest(
+                providers_pb2.IncomingWebhook(
                     provider=webhook.provider,
                     headers=webhook.headers,
                     body=webhook.body,

@@ -60,14 +60,14 @@ class Webhooks:
         )
 
     async def receive_event(self, headers: Mapping[str, str], body: bytes) -> Received:
-        """Takes a local wallet's event. Raises PaymentNotFound and what ReadWebhook refuses."""
+        """Takes a local wallet's event. Raises PaymentNotFound and what ReadWebhooks refuses."""
         webhook = _incoming(WALLET, headers, body, allow_unsigned=self._sandbox)
         return await self._batcher.submit(_Taken(webhook, keep_unmatched=False))
 
     async def receive_provider_event(
         self, provider: str, headers: Mapping[str, str], body: bytes
     ) -> Received:
-        """Takes a provider's own event. Raises what ReadWebhook refuses."""
+        """Takes a provider's own event. Raises what ReadWebhooks refuses."""
         webhook = _incoming(provider, headers, body, allow_unsigned=False)
         return await self._batcher.submit(_Taken(webhook, keep_unmatched=True))
 

@@ -1,9 +1,8 @@
 """Flutterwave's v3 HTTP, as far as payouts need it: create, list and retrieve transfers, and ask
-for fees, rates and balances. flutterwave_account settles a transfer, flutterwave_transfers
-writes it."""
+for a balance. flutterwave_account settles a transfer, flutterwave_transfers writes it."""
 
 import json
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from aiohttp import web
 
@@ -19,14 +18,11 @@ from services.providers.simulator.flutterwave_transfers import (
     Json,
     Refused,
     as_answer,
-    converted,
     duplicate,
     error,
-    fee_minor,
     known_currency,
     new_transfer,
     number_of,
-    read_amount,
     success,
 )
 from services.providers.simulator.webhooks import Sender
@@ -59,8 +55,6 @@ class FlutterwaveApi:
         return [
             web.post(TRANSFERS, self._answering(self._create)),
             web.get(TRANSFERS, self._answering(self._list)),
-            web.get(f"{TRANSFERS}/fee", self._answering(self._fee)),
-            web.get(f"{TRANSFERS}/rates", self._answering(self._rates)),
             web.get(f"{TRANSFERS}/{{id}}", self._answering(self._retrieve)),
             web.get("/v3/balances/{currency}", self._answering(self._balance)),
         ]
@@ -128,21 +122,6 @@ class FlutterwaveApi:
             raise Refused(404, "Transfer not found")
         return web.json_response(success("Transfer fetched", as_answer(transfer)))
 
-    async def _fee(self, request: web.Request) -> web.Response:
-        currency = known_currency(request.query.get("currency"))
-        amount = read_amount(_number(request.query.get("amount")), currency)
-        fee = number_of(fee_minor(amount, currency), currency)
-        fees = [{"currency": currency, "fee_type": "value", "fee": fee}]
-        return web.json_response(success("Transfer fee fetched", fees))
-
-    async def _rates(self, request: web.Request) -> web.Response:
-        source = known_currency(request.query.get("source_currency"))
-        destination = known_currency(request.query.get("destination_currency"))
-        amount = _number(request.query.get("amount"))
-        read_amount(amount, destination)
-        rate = converted(amount, source, destination)
-        return web.json_response(success("Transfer amount fetched", rate))
-
     async def _balance(self, request: web.Request) -> web.Response:
         currency = known_currency(request.match_info["currency"])
         balance = number_of(self._account.balance_minor(currency), currency)
@@ -158,13 +137,6 @@ async def _body(request: web.Request) -> Json:
     if not isinstance(body, dict):
         raise Refused(400, "the body must be a JSON object")
     return body
-
-
-def _number(text: str | None) -> Decimal:
-    try:
-        return Decimal(text or "")
-    except InvalidOperation:
-        raise Refused(400, "amount must be a number") from None
 
 
 API = FlutterwaveApi

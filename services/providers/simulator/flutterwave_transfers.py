@@ -1,5 +1,5 @@
-"""Flutterwave's rules for a transfer, without the server: reading the request, its fees and
-rates, the two forms of a transfer, and its envelope."""
+"""Flutterwave's rules for a transfer, without the server: reading the request, its fees,
+the two forms of a transfer, and its envelope."""
 
 import re
 from collections.abc import Mapping
@@ -21,20 +21,13 @@ BAD_ACCOUNT = f"{ADMITTED}Invalid account number"
 REVERSED = f"{ADMITTED}Transaction reversed"
 PAID = "Transaction was successful"
 
-# Units of each currency for a dollar: what it holds balances in, and converts between. Made up.
-DOLLAR = {
-    "GHS": Decimal("11.85"),
-    "KES": Decimal("129.4"),
-    "NGN": Decimal("1530.25"),
-    "UGX": Decimal("3655"),
-    "USD": Decimal(1),
-    "XAF": Decimal("602.5"),
-}
 _WHOLE = {"UGX", "XAF"}
 # The fee of a transfer up to an amount, in minor units; the last one has no upper bound.
 _NAIRA_FEES = ((500_000, 1_075), (5_000_000, 2_688))
 _NAIRA_FEE_MAX = 5_375
 _FEE = {"GHS": 1_000, "KES": 10_000, "UGX": 500, "USD": 4_000, "XAF": 500}
+# Its balances are in these.
+_CURRENCIES = {"NGN", *_FEE}
 
 
 class Refused(Refusal):
@@ -92,7 +85,7 @@ def new_transfer(body: Mapping[str, Any], number: int) -> Json:
 
 def known_currency(currency: object) -> str:
     """The currency, where there is a balance in it. Raises Refused."""
-    if not isinstance(currency, str) or currency not in DOLLAR:
+    if not isinstance(currency, str) or currency not in _CURRENCIES:
         raise Refused(400, "currency is not supported")
     return currency
 
@@ -121,17 +114,6 @@ def fee_minor(amount_minor: int, currency: str) -> int:
     if currency != "NGN":
         return _FEE[currency]
     return next((fee for top, fee in _NAIRA_FEES if amount_minor <= top), _NAIRA_FEE_MAX)
-
-
-def converted(amount: Decimal, source: str, destination: str) -> Json:
-    """A rate in Flutterwave's form: the amount is the destination's, and the rate is units of
-    the source for one of the destination."""
-    rate = (DOLLAR[source] / DOLLAR[destination]).normalize()
-    return {
-        "rate": float(rate),
-        "source": {"currency": source, "amount": float(round(amount * rate, 2))},
-        "destination": {"currency": destination, "amount": float(amount)},
-    }
 
 
 def as_answer(transfer: Json, **name: str) -> Json:

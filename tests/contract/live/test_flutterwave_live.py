@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from pydantic import SecretStr
 
-from services.providers.adapters.flutterwave import Flutterwave, FlutterwaveSettings, Inquiries
+from services.providers.adapters.flutterwave import Flutterwave, FlutterwaveSettings
 from services.providers.adapters.kit.http import open_session
 from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
@@ -42,12 +42,6 @@ async def flutterwave() -> AsyncIterator[Flutterwave]:
         yield Flutterwave(settings, session, SystemClock())
 
 
-@pytest.fixture
-async def inquiries() -> AsyncIterator[Inquiries]:
-    async with account() as (settings, session):
-        yield Inquiries(settings, session)
-
-
 def payout() -> Operation:
     transaction_id = encode_id("pay", new_id())
     return Operation(
@@ -64,16 +58,6 @@ async def test_what_was_never_sent_is_absent(flutterwave: Flutterwave) -> None:
     result = await flutterwave.look_up(payout())
 
     assert result.outcome is Outcome.ABSENT
-
-
-async def test_balance_fee_and_rate_are_answered(inquiries: Inquiries) -> None:
-    balance = await inquiries.balance("NGN")
-    fee = await inquiries.fee(Money(10_000, "NGN"))
-    naira_for_a_dollar = await inquiries.rate("USD", Money(100_000, "NGN"))
-
-    assert (balance.currency, fee.currency) == ("NGN", "NGN")
-    # Had the direction been mistaken, a naira would be worth more than a dollar.
-    assert naira_for_a_dollar > 1
 
 
 async def test_the_same_key_twice_is_one_transfer(flutterwave: Flutterwave) -> None:

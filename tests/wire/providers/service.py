@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from caravel.common.v1 import money_pb2
@@ -57,3 +57,20 @@ async def execute(stub: Any, operations: Iterable[Operation]) -> Results:
     """The result of each, by key."""
     request = providers_pb2.ExecuteRequest(operations=[message(one) for one in operations])
     return {result.key: result async for result in stub.Execute(request)}
+
+
+async def read_webhook(
+    stub: Any,
+    provider: str,
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+    *,
+    allow_unsigned: bool = False,
+) -> providers_pb2.WebhookResult:
+    """The result of one webhook."""
+    webhook = providers_pb2.IncomingWebhook(
+        provider=provider, headers=headers, body=body, allow_unsigned=allow_unsigned
+    )
+    answer = await stub.ReadWebhooks(providers_pb2.ReadWebhooksRequest(webhooks=[webhook]))
+    [result] = answer.results
+    return cast("providers_pb2.WebhookResult", result)

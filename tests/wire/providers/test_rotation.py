@@ -19,7 +19,7 @@ from tests.contract.cases import CASES
 from tests.contract.lab import serving as http_serving
 from tests.contract.providers.local_wallet import KEY as WALLET_KEY
 from tests.contract.providers.stripe import KEY as STRIPE_KEY
-from tests.wire.providers.service import execute, serving
+from tests.wire.providers.service import execute, read_webhook, serving
 
 OLD, NEW = "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0", "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0"
 DONE = {providers_pb2.Outcome.SUCCEEDED, providers_pb2.Outcome.PENDING}
@@ -130,12 +130,10 @@ async def test_webhook_secrets_are_rotated_under_traffic(tmp_path: Path, provide
 
     async def accepts(stub: Any, secret: str) -> bool:
         headers = sign(body, secret, int(datetime.now(UTC).timestamp()))
-        request = providers_pb2.ReadWebhookRequest(provider=provider, headers=headers, body=body)
-        try:
-            return bool((await stub.ReadWebhook(request)).signed)
-        except grpc.aio.AioRpcError as refused:
-            assert refused.code() is grpc.StatusCode.UNAUTHENTICATED
-            return False
+        result = await read_webhook(stub, provider, body, headers)
+        if result.HasField("error"):
+            assert result.error.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
+        return bool(result.read.signed)
 
     async with (
         http_serving(app) as url,

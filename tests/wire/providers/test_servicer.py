@@ -5,14 +5,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
 from caravel.providers.v1 import providers_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Operation, OperationResult, Outcome, Webhook, WebhookEvent
@@ -20,7 +19,7 @@ from services.providers.ports import Adapter
 from tests.contract.cases import CASES
 from tests.contract.lab import LIVE, Lab, running_lab
 from tests.corridors import live_corridors
-from tests.wire.providers.service import message, serving
+from tests.wire.providers.service import message, read_webhook, serving
 
 
 @pytest.fixture
@@ -92,11 +91,7 @@ async def test_a_payouts_signed_event_says_how_it_ended(stub: Any, lab: Lab) -> 
         pass
     webhook = await lab.gateway.next()
 
-    read = await stub.ReadWebhook(
-        providers_pb2.ReadWebhookRequest(
-            provider="local_wallet", headers=webhook.headers, body=webhook.body
-        )
-    )
+    read = (await read_webhook(stub, "local_wallet", webhook.body, webhook.headers)).read
 
     assert read.signed
     assert (read.event.key, read.event.transaction_id) == (
@@ -126,14 +121,11 @@ async def test_a_payouts_signed_event_says_how_it_ended(stub: Any, lab: Lab) -> 
 async def test_an_unsigned_webhook_is_refused_with_its_reason(
     stub: Any, provider: str, body: bytes, code: Any, reason: str
 ) -> None:
-    request = providers_pb2.ReadWebhookRequest(provider=provider, body=body, allow_unsigned=True)
+    refused = (await read_webhook(stub, provider, body, allow_unsigned=True)).error
 
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stub.ReadWebhook(request)
-
-    assert refused.value.code() is code
+    assert refused.code == code.value[0]
     info = error_details_pb2.ErrorInfo()
-    assert rpc_status.from_call(cast("grpc.Call", refused.value)).details[0].Unpack(info)
+    assert refused.details[0].Unpack(info)
     assert info.reason == reason
 
 
@@ -143,17 +135,16 @@ WALLET_EVENT = b'{"transaction_id": "pay_1", "event_type": "payment_completed"}'
 async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_the_call_allows_it(
     stub: Any,
 ) -> None:
-    request = providers_pb2.ReadWebhookRequest(
-        provider="local_wallet", body=WALLET_EVENT, allow_unsigned=True
-    )
+    result = await read_webhook(stub, "local_wallet", WALLET_EVENT, allow_unsigned=True)
 
     assert (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
-    assert not (await stub.ReadWebhook(request)).signed
+    assert result.HasField("read")
+    assert not result.read.signed
 
 
 async def test_a_refused_webhook_does_not_fail_the_others(stub: Any) -> None:
-    def webhook_of(provider: str, body: bytes) -> providers_pb2.ReadWebhookRequest:
-        return providers_pb2.ReadWebhookRequest(provider=provider, body=body, allow_unsigned=True)
+    def webhook_of(provider: str, body: bytes) -> providers_pb2.IncomingWebhook:
+        return providers_pb2.IncomingWebhook(provider=provider, body=body, allow_unsigned=True)
 
     answer = await stub.ReadWebhooks(
         providers_pb2.ReadWebhooksRequest(
@@ -174,18 +165,13 @@ async def test_a_refused_webhook_does_not_fail_the_others(stub: Any) -> None:
 async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_believes(
     tmp_path: Path,
 ) -> None:
-    request = providers_pb2.ReadWebhookRequest(
-        provider="local_wallet", body=WALLET_EVENT, allow_unsigned=True
-    )
-
     async with serving(
         "", variables={**LIVE, "CORRIDORS_DIR": str(live_corridors(tmp_path))}
     ) as stub:
         assert not (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await stub.ReadWebhook(request)
+        result = await read_webhook(stub, "local_wallet", WALLET_EVENT, allow_unsigned=True)
 
-    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert result.error.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
 async def test_providers_are_listed_with_what_they_can_do(stub: Any) -> None:

@@ -50,7 +50,7 @@ class Scripted(providers_pb2_grpc.ProviderServiceServicer):
         yield providers_pb2.OperationResult(key="last")
 
     LookUp = Execute
-    ReadWebhook = ListProviders
+    ReadWebhooks = ListProviders
 
     async def _take(self, context: Any) -> None:
         self.metadata.append(dict(context.invocation_metadata()))

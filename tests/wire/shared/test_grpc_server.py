@@ -149,7 +149,7 @@ async def test_what_nobody_expected_is_internal_without_a_word_of_it(
 
 
 @pytest.mark.parametrize("unreadable", [b"\x0a\x02\xff\xfe", b"\x0a\x7f", b"\xff" * 9])
-@pytest.mark.parametrize("method", ["ReadWebhook", "Execute"])
+@pytest.mark.parametrize("method", ["ReadWebhooks", "Execute"])
 async def test_a_request_that_cannot_be_read_is_the_callers_fault(
     channel: grpc.aio.Channel, method: str, unreadable: bytes
 ) -> None:

@@ -84,13 +84,6 @@ def named_by_event(work: Work, attempt: Attempt) -> Attempt:
     return replace(attempt, provider_reference=attempt.provider_reference or next(references, ""))
 
 
-def is_decided_by_event(work: Work, attempt: Attempt) -> bool:
-    """Whether an event says how the attempt ended; not yet whether that is true."""
-    return any(
-        event.answer.outcome in _DECISIVE and is_about(event, attempt) for event in work.inbox
-    )
-
-
 def without_successes(items: tuple[ClosedEvent, ...]) -> tuple[ClosedEvent, ...]:
     """Without those that tell of a success: where an attempt ends otherwise, they are disputed."""
     return tuple(item for item in items if item.event.answer.outcome is not Outcome.SUCCEEDED)

@@ -1,9 +1,7 @@
-"""Flutterwave's v3 API as an offramp: `client` moves money, `inquiries` asks what it would cost and
-what is left, `translate` holds the tables from its words to our outcomes, `amounts` its numbers,
-and `api` the HTTP that they share."""
+"""Flutterwave's v3 API as an offramp: `client` moves money, `translate` holds the tables from its
+words to our outcomes, `amounts` its numbers, and `api` the envelope around every answer."""
 
 from services.providers.adapters.flutterwave.client import Flutterwave
-from services.providers.adapters.flutterwave.inquiries import Inquiries
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
 from services.providers.adapters.kit.registration import Registration
 
@@ -11,4 +9,4 @@ ADAPTER = Registration(
     settings=FlutterwaveSettings, capabilities=Flutterwave.capabilities, open=Flutterwave
 )
 
-__all__ = ["ADAPTER", "Flutterwave", "FlutterwaveSettings", "Inquiries"]
+__all__ = ["ADAPTER", "Flutterwave", "FlutterwaveSettings"]

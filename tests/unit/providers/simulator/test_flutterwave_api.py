@@ -86,7 +86,7 @@ async def test_a_malformed_transfer_is_refused(caller: Caller, changes: dict[str
 
 async def test_a_wrong_key_is_refused_everywhere(tmp_path: Path, gateway: Gateway) -> None:
     async with simulator(tmp_path / "book.jsonl", gateway, key="nobody's") as caller:
-        paths = ("/transfers", "/transfers/1", "/transfers/fee", "/balances/NGN")
+        paths = ("/transfers", "/transfers/1", "/balances/NGN")
         statuses = {(await caller.get(path))[0] for path in paths}
         statuses.add((await caller.create())[0])
 
@@ -107,15 +107,3 @@ async def test_transfers_are_listed_by_reference_status_and_page(caller: Caller)
     assert [transfer["reference"] for transfer in one["data"]] == ["reference-7"]
     assert none["data"] == []
     assert (await caller.get("/transfers?page=0"))[0] == 400
-
-
-async def test_a_rate_is_of_the_source_for_one_of_the_destination(caller: Caller) -> None:
-    query = "amount=1000&source_currency=NGN&destination_currency=USD"
-
-    _, answer = await caller.get(f"/transfers/rates?{query}")
-
-    assert answer["data"] == {
-        "rate": 1530.25,
-        "source": {"currency": "NGN", "amount": 1530250.0},
-        "destination": {"currency": "USD", "amount": 1000.0},
-    }

@@ -1,4 +1,4 @@
-"""The simulator's Flutterwave without its server: requests read strictly, prices, and rates."""
+"""The simulator's Flutterwave without its server: requests read strictly, and prices."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,6 @@ import pytest
 from services.providers.simulator.flutterwave_transfers import (
     Refused,
     as_answer,
-    converted,
     fee_minor,
     line,
     new_transfer,
@@ -55,14 +54,6 @@ def test_what_is_no_amount_is_refused(number: object) -> None:
 def test_a_fraction_of_a_franc_is_refused() -> None:
     with pytest.raises(Refused):
         read_amount(Decimal("1.5"), "XAF")
-
-
-def test_a_rate_and_its_opposite_make_one() -> None:
-    there = converted(Decimal(1), "NGN", "USD")["rate"]
-    back = converted(Decimal(1), "USD", "NGN")["rate"]
-
-    assert there == 1530.25
-    assert round(there * back, 9) == 1
 
 
 def test_a_transfer_is_shown_under_either_name_and_kept_whole() -> None:

@@ -75,7 +75,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             refusal = Missing("no such provider", provider=webhook.provider)
             return providers_pb2.WebhookResult(error=to_status(refusal))
         event = providers_pb2.WebhookEvent(event_id=webhook.body.decode(), event_type="sent")
-        return providers_pb2.WebhookResult(read=providers_pb2.ReadWebhookResponse(event=event))
+        return providers_pb2.WebhookResult(read=providers_pb2.AcceptedWebhook(event=event))
 
     async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
         record = providers_pb2.Capabilities(

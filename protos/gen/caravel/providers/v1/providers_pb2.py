@@ -30,37 +30,35 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$caravel/providers/v1/providers.proto\x12\x14\x63\x61ravel.providers.v1\x1a\x1d\x63\x61ravel/common/v1/money.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xc7\x02\n\tOperation\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12\x0b\n\x03key\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x16\n\x0epayment_method\x18\x07 \x01(\t\x12/\n\trecipient\x18\x08 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12\x1a\n\x12provider_reference\x18\t \x01(\t\x12\x10\n\x08trace_id\x18\n \x01(\t\x12\x1c\n\x14\x63ollection_reference\x18\x0b \x01(\t\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x92\x02\n\x0fOperationResult\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12\x1b\n\x13retry_after_seconds\x18\x06 \x01(\x05\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\x0e\x45xecuteRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"z\n\rLookUpRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd6\x01\n\x12ReadWebhookRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x46\n\x07headers\x18\x02 \x03(\x0b\x32\x35.caravel.providers.v1.ReadWebhookRequest.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x16\n\x0e\x61llow_unsigned\x18\x04 \x01(\x08\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe3\x02\n\x0cWebhookEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x31\n\x04kind\x18\x05 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12.\n\x07outcome\x18\x06 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x07 \x01(\t\x12(\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12/\n\x0boccurred_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"X\n\x13ReadWebhookResponse\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".caravel.providers.v1.WebhookEvent\x12\x0e\n\x06signed\x18\x02 \x01(\x08\"Q\n\x13ReadWebhooksRequest\x12:\n\x08webhooks\x18\x01 \x03(\x0b\x32(.caravel.providers.v1.ReadWebhookRequest\"y\n\rWebhookResult\x12\x39\n\x04read\x18\x01 \x01(\x0b\x32).caravel.providers.v1.ReadWebhookResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"L\n\x14ReadWebhooksResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.caravel.providers.v1.WebhookResult\"\xcb\x05\n\x0c\x43\x61pabilities\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x32\n\x05kinds\x18\x02 \x03(\x0e\x32#.caravel.providers.v1.OperationKind\x12/\n\x0ckey_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x07look_up\x18\x04 \x01(\x0e\x32$.caravel.providers.v1.LookUpStrength\x12.\n\x0blook_up_lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11\x65vent_is_evidence\x18\x06 \x01(\x08\x12\x11\n\tkey_scope\x18\x07 \x01(\t\x12\x39\n\rerror_caching\x18\x08 \x01(\x0e\x32\".caravel.providers.v1.ErrorCaching\x12\x45\n\x13\x64uplicate_reference\x18\t \x01(\x0e\x32(.caravel.providers.v1.DuplicateReference\x12\x36\n\x13success_final_after\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12K\n\x16webhook_authentication\x18\x0b \x01(\x0e\x32+.caravel.providers.v1.WebhookAuthentication\x12\x1b\n\x13\x64\x65\x66initive_failures\x18\x0c \x03(\t\x12\x35\n\x12unknown_hold_after\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10passing_failures\x18\x0e \x03(\t\x12:\n\x0e\x65xpected_times\x18\x0f \x03(\x0b\x32\".caravel.providers.v1.ExpectedTime\"l\n\x0c\x45xpectedTime\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12)\n\x06within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x16\n\x14ListProvidersRequest\"_\n\x15ListProvidersResponse\x12\x35\n\tproviders\x18\x01 \x03(\x0b\x32\".caravel.providers.v1.Capabilities\x12\x0f\n\x07sandbox\x18\x02 \x01(\x08*W\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nCOLLECTION\x10\x01\x12\n\n\x06PAYOUT\x10\x02\x12\n\n\x06REFUND\x10\x03*q\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\x0b\n\x07PENDING\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\n\n\x06\x41\x42SENT\x10\x05\x12\x0c\n\x08NOT_SENT\x10\x06*V\n\x0eLookUpStrength\x12 \n\x1cLOOK_UP_STRENGTH_UNSPECIFIED\x10\x00\x12\n\n\x06STRONG\x10\x01\x12\x0c\n\x08\x45VENTUAL\x10\x02\x12\x08\n\x04NONE\x10\x03*W\n\x0c\x45rrorCaching\x12\x1d\n\x19\x45RROR_CACHING_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45RRORS_NOT_CACHED\x10\x01\x12\x11\n\rERRORS_CACHED\x10\x02*m\n\x12\x44uplicateReference\x12#\n\x1f\x44UPLICATE_REFERENCE_UNSPECIFIED\x10\x00\x12\x0b\n\x07REJECTS\x10\x01\x12\x14\n\x10RETURNS_ORIGINAL\x10\x02\x12\x0f\n\x0b\x43REATES_NEW\x10\x03*r\n\x15WebhookAuthentication\x12&\n\"WEBHOOK_AUTHENTICATION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ODY_SIGNATURE\x10\x01\x12\x10\n\x0cSHARED_VALUE\x10\x02\x12\x0b\n\x07NOTHING\x10\x03\x32\xa0\x04\n\x0fProviderService\x12`\n\x07\x45xecute\x12$.caravel.providers.v1.ExecuteRequest\x1a%.caravel.providers.v1.OperationResult\"\x06\xa2\xb5\x18\x02\x08\x04\x30\x01\x12^\n\x06LookUp\x12#.caravel.providers.v1.LookUpRequest\x1a%.caravel.providers.v1.OperationResult\"\x06\xa2\xb5\x18\x02\x08\x04\x30\x01\x12j\n\x0bReadWebhook\x12(.caravel.providers.v1.ReadWebhookRequest\x1a).caravel.providers.v1.ReadWebhookResponse\"\x06\xa2\xb5\x18\x02\x08\x04\x12m\n\x0cReadWebhooks\x12).caravel.providers.v1.ReadWebhooksRequest\x1a*.caravel.providers.v1.ReadWebhooksResponse\"\x06\xa2\xb5\x18\x02\x08\x04\x12p\n\rListProviders\x12*.caravel.providers.v1.ListProvidersRequest\x1a+.caravel.providers.v1.ListProvidersResponse\"\x06\xa2\xb5\x18\x02\x08\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$caravel/providers/v1/providers.proto\x12\x14\x63\x61ravel.providers.v1\x1a\x1d\x63\x61ravel/common/v1/money.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xc7\x02\n\tOperation\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12\x0b\n\x03key\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x16\n\x0epayment_method\x18\x07 \x01(\t\x12/\n\trecipient\x18\x08 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12\x1a\n\x12provider_reference\x18\t \x01(\t\x12\x10\n\x08trace_id\x18\n \x01(\t\x12\x1c\n\x14\x63ollection_reference\x18\x0b \x01(\t\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x92\x02\n\x0fOperationResult\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12\x1b\n\x13retry_after_seconds\x18\x06 \x01(\x05\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\x0e\x45xecuteRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"z\n\rLookUpRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd0\x01\n\x0fIncomingWebhook\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x43\n\x07headers\x18\x02 \x03(\x0b\x32\x32.caravel.providers.v1.IncomingWebhook.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x16\n\x0e\x61llow_unsigned\x18\x04 \x01(\x08\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe3\x02\n\x0cWebhookEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x31\n\x04kind\x18\x05 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12.\n\x07outcome\x18\x06 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x07 \x01(\t\x12(\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12/\n\x0boccurred_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x0f\x41\x63\x63\x65ptedWebhook\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".caravel.providers.v1.WebhookEvent\x12\x0e\n\x06signed\x18\x02 \x01(\x08\"N\n\x13ReadWebhooksRequest\x12\x37\n\x08webhooks\x18\x01 \x03(\x0b\x32%.caravel.providers.v1.IncomingWebhook\"u\n\rWebhookResult\x12\x35\n\x04read\x18\x01 \x01(\x0b\x32%.caravel.providers.v1.AcceptedWebhookH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"L\n\x14ReadWebhooksResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.caravel.providers.v1.WebhookResult\"\xcb\x05\n\x0c\x43\x61pabilities\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x32\n\x05kinds\x18\x02 \x03(\x0e\x32#.caravel.providers.v1.OperationKind\x12/\n\x0ckey_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x07look_up\x18\x04 \x01(\x0e\x32$.caravel.providers.v1.LookUpStrength\x12.\n\x0blook_up_lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11\x65vent_is_evidence\x18\x06 \x01(\x08\x12\x11\n\tkey_scope\x18\x07 \x01(\t\x12\x39\n\rerror_caching\x18\x08 \x01(\x0e\x32\".caravel.providers.v1.ErrorCaching\x12\x45\n\x13\x64uplicate_reference\x18\t \x01(\x0e\x32(.caravel.providers.v1.DuplicateReference\x12\x36\n\x13success_final_after\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12K\n\x16webhook_authentication\x18\x0b \x01(\x0e\x32+.caravel.providers.v1.WebhookAuthentication\x12\x1b\n\x13\x64\x65\x66initive_failures\x18\x0c \x03(\t\x12\x35\n\x12unknown_hold_after\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10passing_failures\x18\x0e \x03(\t\x12:\n\x0e\x65xpected_times\x18\x0f \x03(\x0b\x32\".caravel.providers.v1.ExpectedTime\"l\n\x0c\x45xpectedTime\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12)\n\x06within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x16\n\x14ListProvidersRequest\"_\n\x15ListProvidersResponse\x12\x35\n\tproviders\x18\x01 \x03(\x0b\x32\".caravel.providers.v1.Capabilities\x12\x0f\n\x07sandbox\x18\x02 \x01(\x08*W\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nCOLLECTION\x10\x01\x12\n\n\x06PAYOUT\x10\x02\x12\n\n\x06REFUND\x10\x03*q\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\x0b\n\x07PENDING\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\n\n\x06\x41\x42SENT\x10\x05\x12\x0c\n\x08NOT_SENT\x10\x06*V\n\x0eLookUpStrength\x12 \n\x1cLOOK_UP_STRENGTH_UNSPECIFIED\x10\x00\x12\n\n\x06STRONG\x10\x01\x12\x0c\n\x08\x45VENTUAL\x10\x02\x12\x08\n\x04NONE\x10\x03*W\n\x0c\x45rrorCaching\x12\x1d\n\x19\x45RROR_CACHING_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45RRORS_NOT_CACHED\x10\x01\x12\x11\n\rERRORS_CACHED\x10\x02*m\n\x12\x44uplicateReference\x12#\n\x1f\x44UPLICATE_REFERENCE_UNSPECIFIED\x10\x00\x12\x0b\n\x07REJECTS\x10\x01\x12\x14\n\x10RETURNS_ORIGINAL\x10\x02\x12\x0f\n\x0b\x43REATES_NEW\x10\x03*r\n\x15WebhookAuthentication\x12&\n\"WEBHOOK_AUTHENTICATION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ODY_SIGNATURE\x10\x01\x12\x10\n\x0cSHARED_VALUE\x10\x02\x12\x0b\n\x07NOTHING\x10\x03\x32\xb4\x03\n\x0fProviderService\x12`\n\x07\x45xecute\x12$.caravel.providers.v1.ExecuteRequest\x1a%.caravel.providers.v1.OperationResult\"\x06\xa2\xb5\x18\x02\x08\x04\x30\x01\x12^\n\x06LookUp\x12#.caravel.providers.v1.LookUpRequest\x1a%.caravel.providers.v1.OperationResult\"\x06\xa2\xb5\x18\x02\x08\x04\x30\x01\x12m\n\x0cReadWebhooks\x12).caravel.providers.v1.ReadWebhooksRequest\x1a*.caravel.providers.v1.ReadWebhooksResponse\"\x06\xa2\xb5\x18\x02\x08\x04\x12p\n\rListProviders\x12*.caravel.providers.v1.ListProvidersRequest\x1a+.caravel.providers.v1.ListProvidersResponse\"\x06\xa2\xb5\x18\x02\x08\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.providers.v1.providers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READWEBHOOKREQUEST_HEADERSENTRY']._loaded_options = None
-  _globals['_READWEBHOOKREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._loaded_options = None
+  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_PROVIDERSERVICE'].methods_by_name['Execute']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['Execute']._serialized_options = b'\242\265\030\002\010\004'
   _globals['_PROVIDERSERVICE'].methods_by_name['LookUp']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['LookUp']._serialized_options = b'\242\265\030\002\010\004'
-  _globals['_PROVIDERSERVICE'].methods_by_name['ReadWebhook']._loaded_options = None
-  _globals['_PROVIDERSERVICE'].methods_by_name['ReadWebhook']._serialized_options = b'\242\265\030\002\010\004'
   _globals['_PROVIDERSERVICE'].methods_by_name['ReadWebhooks']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['ReadWebhooks']._serialized_options = b'\242\265\030\002\010\004'
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\242\265\030\002\010\004'
-  _globals['_OPERATIONKIND']._serialized_start=3047
-  _globals['_OPERATIONKIND']._serialized_end=3134
-  _globals['_OUTCOME']._serialized_start=3136
-  _globals['_OUTCOME']._serialized_end=3249
-  _globals['_LOOKUPSTRENGTH']._serialized_start=3251
-  _globals['_LOOKUPSTRENGTH']._serialized_end=3337
-  _globals['_ERRORCACHING']._serialized_start=3339
-  _globals['_ERRORCACHING']._serialized_end=3426
-  _globals['_DUPLICATEREFERENCE']._serialized_start=3428
-  _globals['_DUPLICATEREFERENCE']._serialized_end=3537
-  _globals['_WEBHOOKAUTHENTICATION']._serialized_start=3539
-  _globals['_WEBHOOKAUTHENTICATION']._serialized_end=3653
+  _globals['_OPERATIONKIND']._serialized_start=3030
+  _globals['_OPERATIONKIND']._serialized_end=3117
+  _globals['_OUTCOME']._serialized_start=3119
+  _globals['_OUTCOME']._serialized_end=3232
+  _globals['_LOOKUPSTRENGTH']._serialized_start=3234
+  _globals['_LOOKUPSTRENGTH']._serialized_end=3320
+  _globals['_ERRORCACHING']._serialized_start=3322
+  _globals['_ERRORCACHING']._serialized_end=3409
+  _globals['_DUPLICATEREFERENCE']._serialized_start=3411
+  _globals['_DUPLICATEREFERENCE']._serialized_end=3520
+  _globals['_WEBHOOKAUTHENTICATION']._serialized_start=3522
+  _globals['_WEBHOOKAUTHENTICATION']._serialized_end=3636
   _globals['_OPERATION']._serialized_start=252
   _globals['_OPERATION']._serialized_end=579
   _globals['_FAILURE']._serialized_start=581
@@ -71,28 +69,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTEREQUEST']._serialized_end=1023
   _globals['_LOOKUPREQUEST']._serialized_start=1025
   _globals['_LOOKUPREQUEST']._serialized_end=1147
-  _globals['_READWEBHOOKREQUEST']._serialized_start=1150
-  _globals['_READWEBHOOKREQUEST']._serialized_end=1364
-  _globals['_READWEBHOOKREQUEST_HEADERSENTRY']._serialized_start=1318
-  _globals['_READWEBHOOKREQUEST_HEADERSENTRY']._serialized_end=1364
-  _globals['_WEBHOOKEVENT']._serialized_start=1367
-  _globals['_WEBHOOKEVENT']._serialized_end=1722
-  _globals['_READWEBHOOKRESPONSE']._serialized_start=1724
-  _globals['_READWEBHOOKRESPONSE']._serialized_end=1812
-  _globals['_READWEBHOOKSREQUEST']._serialized_start=1814
-  _globals['_READWEBHOOKSREQUEST']._serialized_end=1895
-  _globals['_WEBHOOKRESULT']._serialized_start=1897
-  _globals['_WEBHOOKRESULT']._serialized_end=2018
-  _globals['_READWEBHOOKSRESPONSE']._serialized_start=2020
-  _globals['_READWEBHOOKSRESPONSE']._serialized_end=2096
-  _globals['_CAPABILITIES']._serialized_start=2099
-  _globals['_CAPABILITIES']._serialized_end=2814
-  _globals['_EXPECTEDTIME']._serialized_start=2816
-  _globals['_EXPECTEDTIME']._serialized_end=2924
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=2926
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=2948
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=2950
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=3045
-  _globals['_PROVIDERSERVICE']._serialized_start=3656
-  _globals['_PROVIDERSERVICE']._serialized_end=4200
+  _globals['_INCOMINGWEBHOOK']._serialized_start=1150
+  _globals['_INCOMINGWEBHOOK']._serialized_end=1358
+  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_start=1312
+  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_end=1358
+  _globals['_WEBHOOKEVENT']._serialized_start=1361
+  _globals['_WEBHOOKEVENT']._serialized_end=1716
+  _globals['_ACCEPTEDWEBHOOK']._serialized_start=1718
+  _globals['_ACCEPTEDWEBHOOK']._serialized_end=1802
+  _globals['_READWEBHOOKSREQUEST']._serialized_start=1804
+  _globals['_READWEBHOOKSREQUEST']._serialized_end=1882
+  _globals['_WEBHOOKRESULT']._serialized_start=1884
+  _globals['_WEBHOOKRESULT']._serialized_end=2001
+  _globals['_READWEBHOOKSRESPONSE']._serialized_start=2003
+  _globals['_READWEBHOOKSRESPONSE']._serialized_end=2079
+  _globals['_CAPABILITIES']._serialized_start=2082
+  _globals['_CAPABILITIES']._serialized_end=2797
+  _globals['_EXPECTEDTIME']._serialized_start=2799
+  _globals['_EXPECTEDTIME']._serialized_end=2907
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=2909
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=2931
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=2933
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=3028
+  _globals['_PROVIDERSERVICE']._serialized_start=3639
+  _globals['_PROVIDERSERVICE']._serialized_end=4075
 # @@protoc_insertion_point(module_scope)

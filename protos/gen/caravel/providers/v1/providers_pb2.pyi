@@ -423,8 +423,8 @@ class LookUpRequest(_message.Message):
 Global___LookUpRequest: _TypeAlias = LookUpRequest  # noqa: Y015
 
 @_typing.final
-class ReadWebhookRequest(_message.Message):
-    """Request of ReadWebhook."""
+class IncomingWebhook(_message.Message):
+    """One webhook as it arrived."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,7 +482,7 @@ class ReadWebhookRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ReadWebhookRequest: _TypeAlias = ReadWebhookRequest  # noqa: Y015
+Global___IncomingWebhook: _TypeAlias = IncomingWebhook  # noqa: Y015
 
 @_typing.final
 class WebhookEvent(_message.Message):
@@ -551,8 +551,8 @@ class WebhookEvent(_message.Message):
 Global___WebhookEvent: _TypeAlias = WebhookEvent  # noqa: Y015
 
 @_typing.final
-class ReadWebhookResponse(_message.Message):
-    """Response of ReadWebhook."""
+class AcceptedWebhook(_message.Message):
+    """One webhook that was accepted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -562,7 +562,7 @@ class ReadWebhookResponse(_message.Message):
     """False when the event passed unsigned under the sandbox rule."""
     @_builtins.property
     def event(self) -> Global___WebhookEvent:
-        """The verified event."""
+        """The event that it holds."""
 
     def __init__(
         self,
@@ -576,7 +576,7 @@ class ReadWebhookResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ReadWebhookResponse: _TypeAlias = ReadWebhookResponse  # noqa: Y015
+Global___AcceptedWebhook: _TypeAlias = AcceptedWebhook  # noqa: Y015
 
 @_typing.final
 class ReadWebhooksRequest(_message.Message):
@@ -586,13 +586,13 @@ class ReadWebhooksRequest(_message.Message):
 
     WEBHOOKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def webhooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadWebhookRequest]:
+    def webhooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___IncomingWebhook]:
         """Up to 1000 webhooks."""
 
     def __init__(
         self,
         *,
-        webhooks: _abc.Iterable[Global___ReadWebhookRequest] | None = ...,
+        webhooks: _abc.Iterable[Global___IncomingWebhook] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -611,8 +611,8 @@ class WebhookResult(_message.Message):
     READ_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def read(self) -> Global___ReadWebhookResponse:
-        """The verified event."""
+    def read(self) -> Global___AcceptedWebhook:
+        """The webhook, accepted and read."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
@@ -621,7 +621,7 @@ class WebhookResult(_message.Message):
     def __init__(
         self,
         *,
-        read: Global___ReadWebhookResponse | None = ...,
+        read: Global___AcceptedWebhook | None = ...,
         error: _status_pb2.Status | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "read", b"read", "result", b"result"]  # noqa: Y015

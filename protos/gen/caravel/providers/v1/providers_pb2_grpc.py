@@ -46,11 +46,6 @@ class ProviderServiceStub:
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.LookUpRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.OperationResult.FromString,
                 _registered_method=True)
-        self.ReadWebhook = channel.unary_unary(
-                '/caravel.providers.v1.ProviderService/ReadWebhook',
-                request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookRequest.SerializeToString,
-                response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookResponse.FromString,
-                _registered_method=True)
         self.ReadWebhooks = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/ReadWebhooks',
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
@@ -85,17 +80,10 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ReadWebhook(self, request, context):
-        """Verifies a webhook over its raw bytes and reads its content. Idempotent, stores nothing.
-        Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
-        WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def ReadWebhooks(self, request, context):
-        """The same for a batch of webhooks. A refused webhook does not fail the others.
+        """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
+        Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+        WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,11 +108,6 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.LookUp,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.LookUpRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.OperationResult.SerializeToString,
-            ),
-            'ReadWebhook': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReadWebhook,
-                    request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookRequest.FromString,
-                    response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookResponse.SerializeToString,
             ),
             'ReadWebhooks': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadWebhooks,
@@ -193,33 +176,6 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/LookUp',
             caravel_dot_providers_dot_v1_dot_providers__pb2.LookUpRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.OperationResult.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ReadWebhook(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/caravel.providers.v1.ProviderService/ReadWebhook',
-            caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookRequest.SerializeToString,
-            caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,

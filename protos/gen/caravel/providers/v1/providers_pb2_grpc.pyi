@@ -46,13 +46,11 @@ class ProviderServiceStub:
     """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
     Changes nothing. An operation that the provider does not have is the outcome ABSENT.
     """
-    ReadWebhook: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhookRequest, _providers_pb2.ReadWebhookResponse]
-    """Verifies a webhook over its raw bytes and reads its content. Idempotent, stores nothing.
-    Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
-    WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
-    """
     ReadWebhooks: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhooksRequest, _providers_pb2.ReadWebhooksResponse]
-    """The same for a batch of webhooks. A refused webhook does not fail the others."""
+    """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
+    Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+    WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
+    """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """Lists the registered providers with their capabilities. Idempotent."""
 
@@ -72,13 +70,11 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
     Changes nothing. An operation that the provider does not have is the outcome ABSENT.
     """
-    ReadWebhook: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhookRequest, _providers_pb2.ReadWebhookResponse]  # type: ignore[assignment]
-    """Verifies a webhook over its raw bytes and reads its content. Idempotent, stores nothing.
-    Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
-    WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
-    """
     ReadWebhooks: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhooksRequest, _providers_pb2.ReadWebhooksResponse]  # type: ignore[assignment]
-    """The same for a batch of webhooks. A refused webhook does not fail the others."""
+    """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
+    Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+    WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
+    """
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the registered providers with their capabilities. Idempotent."""
 
@@ -109,23 +105,15 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ReadWebhook(
-        self,
-        request: _providers_pb2.ReadWebhookRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_providers_pb2.ReadWebhookResponse, _abc.Awaitable[_providers_pb2.ReadWebhookResponse]]:
-        """Verifies a webhook over its raw bytes and reads its content. Idempotent, stores nothing.
-        Refuses with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID, WEBHOOK_TIMESTAMP_OUT_OF_RANGE,
-        WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
-        """
-
-    @_abc_1.abstractmethod
     def ReadWebhooks(
         self,
         request: _providers_pb2.ReadWebhooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ReadWebhooksResponse, _abc.Awaitable[_providers_pb2.ReadWebhooksResponse]]:
-        """The same for a batch of webhooks. A refused webhook does not fail the others."""
+        """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
+        Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
+        WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
+        """
 
     @_abc_1.abstractmethod
     def ListProviders(

@@ -10,7 +10,6 @@ from services.payments.engine.decisions.inbox_events import (
     closed,
     closed_known,
     is_about,
-    is_decided_by_event,
     mentions_other_attempts,
     named_by_event,
 )
@@ -51,7 +50,6 @@ def test_an_event_is_about_the_attempt_of_its_step_its_provider_and_its_key(
 
     assert is_about(event, PAYING.attempt) is expected
     assert mentions_other_attempts(work) is not expected
-    assert is_decided_by_event(work, PAYING.attempt) is expected
     assert bool(named_by_event(work, PAYING.attempt).provider_reference) is expected
     (item,) = closed(work, PAYING.attempt)
     assert item.result is (EventResult.APPLIED if expected else EventResult.IGNORED)
@@ -66,13 +64,6 @@ def test_a_success_under_another_key_completes_nothing(key: str, state: State) -
     change = DECIDER.plan(replace(PAYING, inbox=(_event(key),))).change
 
     assert change.payment.state is state
-
-
-def test_an_event_that_tells_of_no_end_decides_nothing() -> None:
-    assert PAYING.attempt is not None
-    pending = _event(OWN, answer=Answer(outcome=Outcome.PENDING, key=OWN))
-
-    assert not is_decided_by_event(replace(PAYING, inbox=(pending,)), PAYING.attempt)
 
 
 def test_where_there_is_no_attempt_yet_every_event_may_be_about_another() -> None:
