@@ -1,1 +1,1 @@
-"""What becomes of a payment: decisions, the worker, leases, quarantine."""
+"""The steps of a payment: decisions, the worker, leases, quarantine."""

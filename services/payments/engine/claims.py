@@ -1,5 +1,6 @@
-"""Claiming: batches in one transaction, and whatever has broken down before alone, in two. The
-first of the two counts the failure, so that a worker that dies of a payment has counted it."""
+"""Claiming: batches in one transaction, and a payment that has failed before alone, in two. The
+first of the two counts a failure, so that it is counted also where the worker dies of the
+payment."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from services.shared.errors import Unavailable
 from services.shared.ids import encode_id
 from services.shared.log import get_logger
 
-# What is planned, and how many were claimed.
+# The plans, and the number of claimed payments.
 Claimed = tuple[Sequence[Plan], int]
 
 
@@ -45,21 +46,22 @@ class Claims:
         self._owner = owner
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
-        # Nobody knows what the worker before this one died of, if it did.
+        # A worker before this one may have died of a payment.
         self._careful = True
         self._look_at_failed_at = 0.0
-        # Suspected, and not looked at because the database went away.
+        # Claimed and counted, and not read because the database went away.
         self._unread: list[Lease] = []
 
     def be_careful(self) -> None:
-        """Has the next batch counted before it is looked at, because the last one broke."""
+        """Makes the next batch count its failures before it is read, because the last one
+        failed."""
         self._careful = True
 
     async def take(self, limit: int) -> Claimed:
         """Claims a batch and records its intents.
 
-        Raises Unavailable, and whatever broke a batch; after be_careful() it is found out whose
-        fault it was.
+        Raises Unavailable, and any error of a batch; after be_careful() the next claim finds the
+        payment that causes it.
         """
         if self._unread:
             await self._release_unread()
@@ -92,7 +94,7 @@ class Claims:
         return plans, found
 
     async def _claim_carefully(self, limit: int, *, failed_before: bool) -> Claimed:
-        """Claims with the failure counted first, so that whoever dies of one has counted it."""
+        """Claims, and counts a failure first, so that a process that dies has counted it."""
         async with self._store.begin() as transaction:
             leases = await transaction.claim_counted(
                 self._owner,
@@ -113,7 +115,7 @@ class Claims:
             return await self._set_apart(leases, error), len(leases)
 
     async def _take_up(self, leases: Sequence[Lease], blamed: str = "") -> Sequence[Plan]:
-        """Plans suspected payments; without what was heard, where that is blamed."""
+        """Plans counted payments; without their events, where those have failed."""
         async with self._store.begin() as transaction:
             work = await transaction.take_up(leases)
             if blamed:
@@ -125,7 +127,7 @@ class Claims:
         return plans
 
     async def _set_apart(self, leases: Sequence[Lease], error: Exception) -> Sequence[Plan]:
-        """A batch that broke is taken one by one; a payment that breaks by itself has failed."""
+        """A batch that failed is taken one by one; a payment that fails alone has failed."""
         if len(leases) > 1:
             async with self._store.begin() as transaction:
                 await transaction.release(leases, uncounted=False)
@@ -146,14 +148,14 @@ class Claims:
             return ()
 
     async def _release_unread(self) -> None:
-        """Takes back what was counted while the database was away, which is nobody's failure."""
+        """Releases and uncounts the payments that were not read because the database went away."""
         async with self._store.begin() as transaction:
             await transaction.release(self._unread, uncounted=True)
             await transaction.commit()
         self._unread.clear()
 
     async def _plan(self, transaction: WorkTransaction, work: Sequence[Work]) -> Sequence[Plan]:
-        """Plans each, and writes what is planned and what broke down."""
+        """Plans each, and writes the changes and the failures."""
         planned = plan_apart(self._decider, work)
         held = await transaction.fail(planned.failures)
         await transaction.fail_events(planned.event_failures)

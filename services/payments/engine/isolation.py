@@ -1,4 +1,4 @@
-"""Plans a batch so that what cannot be planned fails alone: a payment without its neighbours, and
+"""Plans a batch so that failures stay alone: a payment fails without the others of its batch, and
 an event of the inbox without its payment."""
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from services.shared.log import get_logger
 
 @dataclass(kw_only=True)
 class Planned:
-    """The plans of a batch, and what broke down on the way to them."""
+    """The plans of a batch, and the failures of the others."""
 
     plans: list[Plan] = field(default_factory=list)
     failures: list[StepFailure] = field(default_factory=list)
@@ -27,7 +27,7 @@ def plan_apart(decider: Decider, claimed: Sequence[Work]) -> Planned:
     for work in claimed:
         try:
             planned.plans.append(_plan(decider, work, planned))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours go on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
             get_logger().exception("step_failed", transaction_id=work.payment.transaction_id)
             planned.failures.append(failure_of(work, error))
     return planned
@@ -55,7 +55,7 @@ def lease_of(work: Work) -> Lease:
 
 
 def without_events(work: Sequence[Work], error: str) -> tuple[list[Work], list[EventFailure]]:
-    """The same work without what was heard, which is blamed for the error."""
+    """The same work without its events, to which the error is counted."""
     failures = [_blame(event, error) for item in work for event in item.inbox]
     return [replace(item, inbox=()) for item in work], failures
 
@@ -66,7 +66,7 @@ def _plan(decider: Decider, work: Work, planned: Planned) -> Plan:
     except Exception:
         if not work.inbox:
             raise
-    # Planning is pure, so it is tried without what was heard, and then with one more at a time.
+    # Planning is pure, so it is tried without the events, and then with one more at a time.
     plan = decider.plan(replace(work, inbox=()))
     used: tuple[InboxEvent, ...] = ()
     for event in work.inbox:

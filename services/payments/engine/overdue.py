@@ -37,7 +37,7 @@ class OverduePayment:
     payment_id: UUID
     corridor_id: str
     state: State
-    # Who serves the step; empty where it is ours.
+    # The provider of the step; empty where it is ours.
     provider: str
     since: datetime
     within: timedelta

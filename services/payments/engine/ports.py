@@ -1,4 +1,4 @@
-"""The transactions of the worker, and of what a merchant steers."""
+"""The transactions of the worker, and of merchants' cancels and refunds."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -30,7 +30,8 @@ class WorkTransaction(Protocol):
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         """Takes due payments that nobody holds, oldest first, each under a new lease token.
 
-        Whose row cannot be read fails at once, and is not among them; nor is what failed before.
+        A payment whose row cannot be read fails at once, and is not among them; nor is one that has
+        failed before.
         """
         ...
 
@@ -44,11 +45,12 @@ class WorkTransaction(Protocol):
         ...
 
     async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:
-        """The work of suspected payments; with this transaction, the suspicion is taken back."""
+        """The work of counted payments; this transaction uncounts their failures."""
         ...
 
     async def release(self, leases: Sequence[Lease], *, uncounted: bool) -> None:
-        """Ends the leases of suspected payments, which are due at once; keeps the count or not."""
+        """Ends the leases of counted payments, which are due at once; uncounts the failures or
+        not."""
         ...
 
     async def count(self, failures: Sequence[StepFailure]) -> None:
@@ -60,16 +62,16 @@ class WorkTransaction(Protocol):
     ) -> Collection[UUID]:
         """Counts a failure against each payment, unless that is done, and lets it rest.
 
-        What has failed too often in a row is set aside; gives those payments' ids.
+        Sets aside a payment that has failed too often in a row; gives the ids of those.
         """
         ...
 
     async def set_aside(self) -> Collection[UUID]:
-        """Sets aside what has failed too often and could not be by whoever it failed."""
+        """Sets aside each payment that has failed too often and whose worker could not do it."""
         ...
 
     async def fail_events(self, failures: Sequence[EventFailure]) -> None:
-        """Counts a failure against each event; what has failed too often is set aside."""
+        """Counts a failure against each event, and sets aside those that failed too often."""
         ...
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
@@ -78,7 +80,7 @@ class WorkTransaction(Protocol):
         ...
 
     async def request_cancel(self, payment: Payment) -> Payment:
-        """Notes the merchant's wish and makes the payment due; gives it as it is then."""
+        """Records the merchant's request and makes the payment due; gives it as it is then."""
         ...
 
     async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:

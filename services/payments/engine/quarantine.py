@@ -1,6 +1,6 @@
-"""What a step or an event that breaks down on our side leaves behind: whose it was, in which words,
-and how patient we are with it. Where it is counted is store.failures; what the world refuses is no
-failure of ours, and neither is a database that cannot answer."""
+"""Failures of a step or an event on our side: the payment or event, the error, and the limit after
+which it is set aside. store.quarantine counts them. A refusal of a provider is no failure of ours,
+and neither is a database that cannot answer."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.model.timing import BREAKDOWNS_MAX, FIRST_REST, REST_FACTOR
 
-# What is left of a process that died over a step and could say nothing itself.
+# The error of a step whose process died of it.
 DIED = "the worker did not come back from this step"
 
 

@@ -1,5 +1,5 @@
-"""What is said of changes once they are committed: a line of the log for each event, under the
-payment's own trace, and a warning with its evidence for each payment that is put on hold."""
+"""The report of committed changes: a line of the log for each event, under the payment's own trace,
+and a warning with its evidence for each payment that is put on hold."""
 
 from collections.abc import Collection, Iterable
 from uuid import UUID
@@ -14,7 +14,7 @@ from services.shared.log import get_logger
 
 HOLDS = Counter("caravel_worker_held_total", "Payments put on hold.", ["reason"])
 FAILED = Counter("caravel_worker_step_failures_total", "Steps that broke down on our side.")
-# What of an event's evidence is said in the log; a provider's own words may name people.
+# The evidence that goes into the log; a provider's own words may name people.
 _SAID = (
     "provider",
     "key",

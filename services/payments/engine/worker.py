@@ -1,6 +1,6 @@
 """The worker: claims due payments in batches, asks providers outside any transaction, and records
-what they say. What to do is decided in steps; leases and keys see to it that it is done once. What
-breaks down on our side fails alone, in isolation, and is counted."""
+their answers. decisions decides each step; leases and keys make it happen once. A failure on our
+side strikes one payment alone, by isolation, and is counted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working o
 # A second batch of answers is recorded beside another only where it is a large one.
 RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
 
-# What was asked for and came back: a provider's answer, or a rate.
+# The reply to a call: a provider's answer, or a rate.
 Reply = Answer | RateTrail | DomainError
 Ask = Callable[[Sequence[ProviderCall]], AsyncIterator[tuple[str, Answer]]]
 
@@ -85,9 +85,9 @@ class Worker:
         self._wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Works until told to stop, then finishes what is under way.
+        """Works until it is stopped, then finishes the batches under way.
 
-        A database that is away is waited for; nothing is remembered that is not in it.
+        It waits for a database that is away; it remembers nothing that is not in the database.
         """
         self._stopping = stopping
         while not stopping.is_set():
@@ -115,7 +115,7 @@ class Worker:
             return
 
     async def _turn(self) -> bool:
-        """Claims, and starts what is to be asked; True where there may be more to claim."""
+        """Claims, and starts the calls; True where there may be more to claim."""
         limit = min(self._claim_max, self._under_way_max - self._under_way)
         if limit <= 0:
             return False
@@ -126,7 +126,7 @@ class Worker:
         return claimed == self._claim_max or found > 0
 
     def _start(self, plans: Sequence[Plan]) -> None:
-        """Reports what has been committed, and begins to ask."""
+        """Reports the committed changes, and starts the calls."""
         CLAIMED.inc(len(plans))
         self._report(plan.change for plan in plans)
         self._begin(plans)
@@ -137,7 +137,8 @@ class Worker:
 
     def _begin(self, plans: Sequence[Plan]) -> None:
         asking = [plan for plan in plans if plan.call is not None]
-        # What follows records may be more than a claim is, and one stalls those it is sent with.
+        # Records may be followed by more plans than a claim has, and a slow one delays its whole
+        # batch.
         for first in range(0, len(asking), self._claim_max):
             task = asyncio.create_task(self._ask(asking[first : first + self._claim_max]))
             self._batches.add(task)
@@ -158,7 +159,7 @@ class Worker:
             self.wake()
 
     async def _count_against(self, plans: Sequence[Plan], error: Exception) -> None:
-        """Nobody knows whose fault it was: each is counted, and then taken alone.
+        """Counts a failure against each, because the cause is not known; then each is taken alone.
 
         The leases run on, until no request that has left can still be on its way.
         """
@@ -195,8 +196,8 @@ class Worker:
         return marked
 
     async def _look_up(self, work: Sequence[Work]) -> None:
-        """Asks what became of the attempts, and goes on as the answers allow: what is provably
-        absent is sent with the same key."""
+        """Looks the attempts up, and goes on as the answers allow: an attempt that is provably
+        absent is sent again with the same key."""
         if not work:
             return
         looking: list[Work] = []
@@ -250,8 +251,8 @@ class Worker:
 
     @repeated
     async def _record(self, answered: Sequence[tuple[Work, Reply]]) -> Sequence[bool]:
-        """One transaction for all answers that came in together, and for the intents of what they
-        make due."""
+        """One transaction for all answers that came in together, and for the intents of the steps
+        that they make due."""
         following: list[Plan] = []
         async with self._store.begin() as transaction:
             now, untouched = await transaction.untouched(

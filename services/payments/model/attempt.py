@@ -13,7 +13,7 @@ from services.shared.money import Money
 
 
 class Step(StrEnum):
-    """What is tried; the words appear in provider keys and must never change."""
+    """The operations of a payment; the words appear in provider keys and must never change."""
 
     COLLECTION = "collection"
     PAYOUT = "payout"
@@ -21,17 +21,17 @@ class Step(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """What may be true at the provider."""
+    """The state of an attempt, by our record and by the provider's statements."""
 
     # Recorded, and provably nothing has been sent.
     INTENDED = "INTENDED"
-    # A request may have left; whoever finds this looks up before anything else.
+    # A request may have left; the next owner looks up before anything else.
     SENT = "SENT"
     # The provider has it and will decide.
     ACCEPTED = "ACCEPTED"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
-    # Nobody knows.
+    # No answer, event or look-up has settled it.
     UNKNOWN = "UNKNOWN"
     # It succeeded and was taken back.
     REVERSED = "REVERSED"
@@ -47,7 +47,7 @@ OVER = frozenset({AttemptState.FAILED, AttemptState.REVERSED})
 
 
 class Outcome(StrEnum):
-    """What a provider's answer, event or look-up says."""
+    """The result of an operation, as an answer, an event or a look-up states it."""
 
     SUCCEEDED = "SUCCEEDED"
     PENDING = "PENDING"
@@ -80,7 +80,7 @@ SUCCEEDED_LATE = "succeeded_late"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What became known about an attempt, and from where."""
+    """A statement about an attempt, with its source."""
 
     outcome: Outcome
     provider_reference: str = ""
@@ -198,7 +198,7 @@ class Attempt:
         )
 
     def _moved_after(self, state: AttemptState, answer: Answer) -> Money | None:
-        """What is known to have moved once it is in this state; None where the state says it."""
+        """The money known to have moved in this state; None where the state says it."""
         if state is AttemptState.UNKNOWN:
             return (answer.amount if answer.is_evidence else None) or self.moved
         differs = state is AttemptState.SUCCEEDED and answer.amount != self.amount
@@ -209,7 +209,7 @@ class Attempt:
         if answer.outcome is Outcome.NOT_SENT and self.failure is not None:
             # The provider was not asked: what it said last stands, and was said no more often.
             return replace(self, state=AttemptState.UNKNOWN)
-        # What was counted before the first send are tries that never left.
+        # The tries that were counted before the first send never left.
         counted = replace(self, inconclusive_count=0) if first_send else self
         return counted.answered(AttemptState.UNKNOWN, answer)
 
@@ -254,7 +254,7 @@ def served_by(payment: Payment, step: Step, provider: str) -> Payment:
 
 
 class LookUp(StrEnum):
-    """What "absent" proves: everything at once, everything after a lag, or nothing."""
+    """When "absent" is a proof: at once, after a lag, or never."""
 
     STRONG = "STRONG"
     EVENTUAL = "EVENTUAL"
@@ -263,7 +263,7 @@ class LookUp(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a provider has declared; decisions after an unknown outcome rest on nothing else."""
+    """The declarations of a provider; decisions after an unknown outcome rest on nothing else."""
 
     provider: str
     key_lifetime: timedelta

@@ -1,4 +1,4 @@
-"""Where a merchant wants to be told. Which URLs may be endpoints is in webhooks_out.endpoint."""
+"""A merchant's webhook endpoint. The check of its URL is in webhooks_out.endpoint."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from services.shared.ids import encode_id
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where a merchant wants to be told; the secret signs what is sent there."""
+    """A URL that gets a merchant's events; the secret signs them."""
 
     merchant_id: str
     id: UUID

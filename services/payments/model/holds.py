@@ -1,5 +1,5 @@
-"""Holds: why a payment waits for a person. Every reason there is, what it means, and the verbs that
-end it; docs/holds.md says the same, with how each comes about."""
+"""Holds: every reason for which a payment waits for a person, its meaning, and the verbs that end
+it; docs/holds.md says the same, with the way to each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from enum import StrEnum
 
 
 class Verb(StrEnum):
-    """What ends a hold; the names of the routes."""
+    """The verbs that end a hold; the names of the routes."""
 
-    # Operators: the engine decides anew by the evidence.
+    # Operators: the engine decides again by the evidence.
     RELEASE = ":release"
     # Operators: states how the attempt ended that the payment waits for.
     RESOLVE = ":resolve"
@@ -39,7 +39,7 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """What a reason means, and the verbs that end such a hold."""
+    """The meaning of a reason, and the verbs that end such a hold."""
 
     meaning: str
     verbs: tuple[Verb, ...]

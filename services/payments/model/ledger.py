@@ -25,22 +25,23 @@ class Posting:
 
 
 def payments_account(currency: str) -> str:
-    """What we owe for payments under way, in one currency; zero per payment when it is over."""
+    """Our debt for payments under way, in one currency; zero for each payment that is over."""
     return f"payments:{currency}"
 
 
 def onramp_account(provider: str) -> str:
-    """What an onramp has collected for us and not yet settled."""
+    """The money that an onramp has collected for us and not yet settled."""
     return f"onramp:{provider}:{SOURCE_CURRENCY}"
 
 
 def offramp_account(provider: str, currency: str) -> str:
-    """What an offramp has paid out for us and not yet been given."""
+    """The money that an offramp has paid out for us and not yet been given."""
     return f"offramp:{provider}:{currency}"
 
 
 def suspense_account(provider: str, currency: str) -> str:
-    """What a provider has moved and no payment counts: disputed, doubled, or of another amount."""
+    """Money that a provider has moved and no payment counts: disputed, doubled, or another
+    amount."""
     return f"suspense:{provider}:{currency}"
 
 
@@ -193,11 +194,11 @@ def return_postings(payment: Payment) -> tuple[Posting, ...]:
 
 
 def suspense_postings(before: Attempt | None, after: Attempt) -> tuple[Posting, ...]:
-    """What lies on suspense for an attempt, brought from what it was before to what it is after.
+    """The change of the suspense of an attempt, from its record before to its record after.
 
-    On suspense is what the provider has moved under it less what its payment counts of it. Together
-    with what the payment posts of its own, a provider's account is what that provider's book says,
-    and suspense names every difference by the attempt that it comes from.
+    Suspense is the money that the provider has moved under it, less the part that its payment
+    counts. Together with what the payment posts of its own, a provider's account is what that
+    provider's book says, and suspense names every difference by the attempt that it comes from.
     """
     was, now = _uncounted(before), _uncounted(after)
     return tuple(

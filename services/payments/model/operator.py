@@ -1,4 +1,4 @@
-"""Who operates the mesh, and what an operator did. What may be done is in the room operators."""
+"""Operators and their actions. The verbs themselves are in the folder operators."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from services.shared.ids import encode_id
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """Who acts, and why."""
+    """The person who acts, with the reason."""
 
     name: str
     note: str = ""
@@ -26,7 +26,7 @@ class OperatorAction:
 
     id: UUID
     operator: Operator
-    # An Action, or what another version of the software calls one.
+    # An Action, or the name that another version of the software has for one.
     action: str
     # A dead letter's or a payment's public id.
     subject: str

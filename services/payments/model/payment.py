@@ -1,5 +1,5 @@
-"""A payment: its states and the moves between them, which stand in one table here and nowhere else.
-What an attempt at a step may do is in attempt; what a move does to the book is in ledger."""
+"""A payment: its states and the transitions between them, in one table here and nowhere else.
+Attempts are in attempt; the postings of each transition are in ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from services.shared.ids import decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
 
 NOTHING_USD = Money(0, SOURCE_CURRENCY)
-# What the cause of an event begins with that puts a payment on hold.
+# The beginning of the cause of each event that puts a payment on hold.
 HELD = "held_"
 
 
@@ -59,7 +59,7 @@ class PaymentOnHold(Conflict):
 
 
 class PaymentUnreadable(NotAllowedNow):
-    """A part of the payment's record cannot be read; it must be mended in the database first."""
+    """A part of the payment's record cannot be read; it must be repaired in the database first."""
 
     reason = "PAYMENT_UNREADABLE"
 
@@ -105,12 +105,12 @@ UNCOLLECTED = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
 ENDED = UNCOLLECTED | {State.REFUNDED}
 # The worker has nothing left to do here, although COMPLETED may still come back as RETURNED.
 SETTLED = ENDED | {State.COMPLETED}
-# The payout has not begun: the merchant may still have it all called off.
+# The payout has not begun: the merchant may still cancel it.
 CANCELLABLE = frozenset({State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED})
 
 
 class Status(StrEnum):
-    """What a merchant is shown; the names of the public API."""
+    """The public status; the names of the public API."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -143,7 +143,7 @@ STATUS_OF: Mapping[State, Status] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """Who is paid, as the offramp takes it."""
+    """The recipient, as the offramp takes it."""
 
     account: str = ""
     bank_code: str = ""
@@ -153,7 +153,8 @@ class Recipient:
 class ExchangeRule(IntEnum):
     """How the exchange of a payment was posted; it is unwound and verified by the same rule."""
 
-    # What the dollars sold are worth at the middle is bought; the rest is rounding. Not used anew.
+    # The worth of the sold dollars at the middle is bought; the rest is rounding. Not used any
+    # more.
     SOLD_AT_MIDDLE = 1
     # The payout is bought.
     PAYOUT_BOUGHT = 2
@@ -222,7 +223,7 @@ class Payment:
     collection_reference: str = ""
     # When the merchant asked that nothing be taken, or that what was taken go back.
     cancel_requested_at: datetime | None = None
-    # What the payer has got back so far.
+    # The dollars that the payer has got back so far.
     refunded: Money = NOTHING_USD
     # Means something once the exchange is posted.
     exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
@@ -231,7 +232,7 @@ class Payment:
     # Until when nothing is sent to a provider: a request may be on its way, or the route rests.
     rests_until: datetime | None = None
 
-    # True in what is told of the exchange at another rate than the locked one; kept nowhere.
+    # True in the event about the exchange at another rate than the locked one; kept nowhere.
     repriced: bool = False
 
     @property
@@ -241,7 +242,7 @@ class Payment:
 
     @property
     def refundable(self) -> Money:
-        """What the payer has not got back yet."""
+        """The dollars that the payer has not got back yet."""
         return self.terms.amount - self.refunded
 
     @property
@@ -250,14 +251,14 @@ class Payment:
         return self.quote_expires_at + self.late_funds.grace
 
     def is_unwanted(self, now: datetime) -> bool:
-        """Whether nothing shall be taken any more: it was called off, or the quote has expired."""
+        """Whether nothing shall be taken any more: it was cancelled, or the quote has expired."""
         if self.state not in (State.CREATED, State.COLLECTING):
             return False
         return self.cancel_requested_at is not None or now > self.last_moment
 
     @property
     def status(self) -> Status:
-        """What the merchant is shown."""
+        """The status that the merchant is shown."""
         if self.hold_reason is not None:
             return Status.ON_HOLD
         if self.state is State.PAYING_OUT and self.sent_at is not None:
@@ -266,8 +267,7 @@ class Payment:
 
     @property
     def event_type(self) -> str:
-        """What a merchant's endpoint reads when the payment has come to this status, or has another
-        price."""
+        """The type of the event for merchants about this status, or about another price."""
         if self.repriced:
             return "payment.repriced"
         return f"payment.{self.status.lower()}"

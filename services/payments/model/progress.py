@@ -1,5 +1,5 @@
-"""Where a payment stands still: for whom it waits, and how long it stands in a state as a rule.
-The times themselves are in timing."""
+"""The waits of a payment: for a person, and in each state as a rule. The times themselves are in
+timing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

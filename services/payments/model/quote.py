@@ -138,9 +138,9 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class LateFunds:
-    """What is done with money that comes after the quote has expired, as it was then.
+    """The rule for money that comes after the quote has expired, as it was then.
 
-    Within the grace the locked rate is honoured. Later the payment is priced anew, and goes on by
+    Within the grace the locked rate is honoured. Later the payment is priced again, and goes on by
     itself where the new rate is worse by no more than the tolerance; else a person decides.
     """
 

@@ -41,13 +41,13 @@ PRICING_CALL_SECONDS = 3.0
 START_RETRY_SECONDS = 0.5
 
 # --- When to look again.
-# An unknown outcome is looked into again after 0.5 s, 1 s, 2 s … and then every minute.
+# An unknown outcome is looked up again after 0.5 s, 1 s, 2 s … and then every minute.
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=60)
 LONGEST_SPREAD = timedelta(seconds=10)
 # A provider may ask us to wait so long, and no longer.
 RETRY_AFTER_MAX = timedelta(minutes=5)
-# What is open is asked about when it is a quarter older than at the last time.
+# An open operation is asked about when it is a quarter older than at the last time.
 FIRST_POLL = timedelta(seconds=1)
 LONGEST_POLL = timedelta(seconds=60)
 # fx is away or has no rate: it is asked again so much later.
@@ -60,8 +60,8 @@ FIRST_ROUND, LONGEST_ROUND = timedelta(seconds=5), timedelta(minutes=5)
 PATIENCE = timedelta(hours=1)
 # A step that broke down on our side rests for 2 s, then four times as long, until it is set aside.
 FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
-# Every payment that is open and not on hold is due again within this time. The list of what is
-# overdue looks no further.
+# Every payment that is open and not on hold is due again within this time. The list of
+# overdue payments looks no further.
 LOOKS_AHEAD = timedelta(minutes=10)
 # A look-up may lag behind an event of the same provider by so much, whatever it has declared.
 LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)
@@ -75,7 +75,7 @@ SENDS_MAX = 10
 KEYS_MAX = 10
 # A status that no document names is asked about so often.
 STATUS_TRIES = 5
-# What cannot be sent to the last provider of a route is tried so often before the route waits.
+# A payout that cannot be sent to the last provider of a route is tried so often before it waits.
 NOT_SENT_TRIES = 5
 
 # --- A payment's usual times.
@@ -86,8 +86,8 @@ USUAL_COLLECTION = timedelta(minutes=1)
 USUAL_PAYOUT = timedelta(minutes=30)
 USUAL_REFUND = timedelta(hours=1)
 
-# --- The pace of batches, seconds from one to the next: of a steady stream each holds many, and
-# what comes alone does not wait.
+# --- The pace of batches, seconds from one to the next: in a steady stream each batch holds
+# many items, and a single item does not wait.
 CREATION_EVERY_SECONDS = 0.04
 CLAIM_EVERY_SECONDS = 0.1
 RECORD_EVERY_SECONDS = 0.05
@@ -117,7 +117,7 @@ DELIVERY = timedelta(seconds=15)
 # How long a connection is kept for the next event: shorter than any usual server keeps its own, so
 # that none is closed while it is written to.
 DELIVERY_CONNECTION_SECONDS = 1.0
-# How long a stop waits for answers; what has none by then is sent again by another worker.
+# How long a stop waits for answers; another worker sends an event without one again.
 DELIVERY_STOP_SECONDS = 5.0
 OUTBOX_MEASURE_SECONDS = 15.0
 
@@ -127,7 +127,7 @@ ALARM_RETRY_SECONDS, ALARM_CONNECT_SECONDS, ALARM_CLOSE_SECONDS = 1.0, 5.0, 2.0
 READINESS_STATEMENT_SECONDS, READINESS_ANSWER_SECONDS, READINESS_IDLE_SECONDS = 2, 3.0, 5
 # Most time that one statement of an audit may take: beside the work, and on its own.
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
-# Between two looks at what is held, overdue or unmatched.
+# Between two looks at held and overdue payments, and at orphans.
 WATCH_SECONDS = 10.0
 # An unreadable row that was noted is not noted again for so long.
 UNREADABLE_NOTED_SECONDS = 60.0
@@ -136,7 +136,7 @@ TRANSACTION_SECONDS = 10
 
 
 def retry_in(inconclusive: int, retry_after: timedelta, spread: float) -> timedelta:
-    """When to look again into an outcome that stayed open so often in a row; spread is in [0, 1).
+    """When to look up an outcome again that stayed open so often in a row; spread is in [0, 1).
 
     Not before `retry_after`, for which a provider has asked.
     """
@@ -153,7 +153,7 @@ def poll_in(since: datetime | None, now: datetime) -> timedelta:
 
 
 def round_in(rounds: int, patience: timedelta) -> timedelta | None:
-    """How long a route rests after so many rounds in vain; None where its patience is over.
+    """How long a route rests after so many rounds without success; None where its patience is over.
 
     Derived from the number of rounds alone, so that a crash neither shortens nor renews it.
     """
@@ -165,18 +165,18 @@ def round_in(rounds: int, patience: timedelta) -> timedelta | None:
 
 
 class Waiting(StrEnum):
-    """For whom or for what a payment waits."""
+    """The person for whom a payment waits."""
 
-    # The merchant, who says what becomes of a payout that came back.
+    # The merchant, who decides about a returned payout.
     RETURNED = "RETURNED"
-    # The merchant, who has had a part given back and has the rest to decide about.
+    # The merchant, who has refunded a part and decides about the rest.
     PARTLY_REFUNDED = "PARTLY_REFUNDED"
     # Our people.
     ON_HOLD = "ON_HOLD"
 
 
-# Past it, a payout that came back and the rest of a refund in parts go back to the payer. A hold
-# ends by a person only; past its deadline it is an alarm.
+# Past its deadline, a returned payout or the rest of a partial refund is refunded. Only a person
+# ends a hold; past its deadline it raises an alarm.
 DEADLINES: Mapping[Waiting, timedelta] = {
     Waiting.RETURNED: timedelta(days=30),
     Waiting.PARTLY_REFUNDED: timedelta(days=30),

@@ -1,2 +1,2 @@
-"""What to do next with a payment, and what an answer means for it: pure decisions from recorded
+"""The next move of a payment, and the meaning of an answer for it: pure decisions from recorded
 facts."""

@@ -1,5 +1,5 @@
-"""Before a refund is sent, the offramps are asked about every payout that was sent: what one of
-them says to have paid is never given back to the payer as well."""
+"""Before a refund is sent, the offramps are asked about every payout that was sent: money that one
+of them has paid out is never refunded as well."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,5 +1,5 @@
-"""An answer about an attempt, with all that its move depends on: in which situation the payment is,
-and what the answer means. The move for each pair of them stands in table."""
+"""An answer about an attempt, with all that its move depends on: the situation of the payment and
+the meaning of the answer. The move for each pair of them stands in table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from services.payments.model.attempt import (
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment
 
-# Of a provider that is not in this deployment nothing is believed.
+# A provider that is not in this deployment has declared nothing.
 NOTHING_DECLARED = Capabilities(
     provider="",
     key_lifetime=timedelta(0),
@@ -44,7 +44,7 @@ NOTHING_DECLARED = Capabilities(
 class Situation(Enum):
     """How a payment stands when an answer about one of its attempts comes."""
 
-    # An event tells of a success against our record: the provider was asked about it.
+    # An event states a success against our record: the provider was asked about it.
     DISPUTED = "DISPUTED"
     # A refund waits to be sent: the provider was asked about a payout before it.
     BEFORE_REFUND = "BEFORE_REFUND"
@@ -54,7 +54,7 @@ class Situation(Enum):
     ON_HOLD = "ON_HOLD"
     # The attempt is open, and another one of its step has succeeded after its end.
     BESIDE = "BESIDE"
-    # The collection is open, but it was called off or its quote has expired.
+    # The collection is open, but it was cancelled or its quote has expired.
     UNWANTED = "UNWANTED"
     # The attempt is open.
     OPEN = "OPEN"
@@ -65,13 +65,13 @@ class Situation(Enum):
 
 
 class Meaning(StrEnum):
-    """What an answer means, by what its provider has declared."""
+    """The meaning of an answer, by the declarations of its provider."""
 
     SUCCEEDED = "SUCCEEDED"
     # The provider shows an operation under our key that is not ours.
     MISMATCH = "MISMATCH"
     PENDING = "PENDING"
-    # It proves that nothing moved, or that what moved has come back.
+    # It proves that nothing moved, or that the money has come back.
     FAILED = "FAILED"
     NOT_SENT = "NOT_SENT"
     # The provider has nothing under the key.
@@ -88,7 +88,7 @@ class Case:
     work: Work
     answer: Answer
     now: datetime
-    # What each provider has declared of itself.
+    # The declarations of each provider.
     providers: Mapping[str, Capabilities]
     # Gives numbers in [0, 1) that keep retries of many payments apart.
     spread: Callable[[], float]
@@ -105,12 +105,12 @@ class Case:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the attempt's provider has declared; nothing where it is not in this deployment."""
+        """The declarations of the attempt's provider; none where it is not in this deployment."""
         return self.providers.get(self.attempt.provider, NOTHING_DECLARED)
 
     @property
     def evidence(self) -> dict[str, str]:
-        """What the move's event rests on."""
+        """The evidence of the move's event."""
         return evidence_of(self.attempt, self.answer)
 
     def situation(self) -> Situation:
@@ -133,12 +133,12 @@ class Case:
         return Situation.UNWANTED if self.payment.is_unwanted(self.now) else Situation.OPEN
 
     def with_event(self) -> "Case":
-        """The case with what an event says, where asking was of no help."""
+        """The case with an event's statement, where the answer is of no help."""
         known = self.capabilities
         return replace(self, answer=answer_or_event(self.work, self.attempt, known, self.answer))
 
     def meaning(self) -> Meaning:
-        """What the answer means. A failure that proves nothing is as good as no answer."""
+        """The meaning of the answer. A failure that proves nothing counts as no answer."""
         outcome, code = self.answer.outcome, self.answer.code
         if outcome in (Outcome.SUCCEEDED, Outcome.PENDING, Outcome.NOT_SENT, Outcome.ABSENT):
             return Meaning(outcome.value)

@@ -1,5 +1,5 @@
-"""Which move is due, decided by the recorded states, by what each provider has declared of itself,
-and by nothing else. Pure: the worker carries the decisions out."""
+"""The move that is due, decided by the recorded states, by the declarations of each provider, and
+by nothing else. Pure: the worker carries the decisions out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -64,7 +64,7 @@ BEGINS: Mapping[State, State] = {
 
 
 class Decider:
-    """Decides by the states in the database and by what each provider has declared of itself."""
+    """Decides by the states in the database and by the declarations of each provider."""
 
     def __init__(
         self, capabilities: Mapping[str, Capabilities], spread: Callable[[], float]
@@ -94,8 +94,8 @@ class Decider:
         )
 
     def _ask_about(self, work: Work) -> Plan:
-        """An event tells of a success against our record: its provider is asked before anything
-        else is done, where it can be."""
+        """An event states a success against our record: its provider is asked before anything else
+        is done, where it can be asked."""
         capabilities = self._capabilities.get(live(work).provider)
         if capabilities is None or capabilities.look_up is LookUp.NONE:
             unanswered = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
@@ -103,8 +103,8 @@ class Decider:
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:
-        """What events say meanwhile stays in the inbox for whoever ends the hold, but a hold that
-        waits for nothing but an outcome ends with it, and what has moved is posted all the same."""
+        """Events stay in the inbox until the hold ends; but a hold that waits for an outcome alone
+        ends with it, and money that has moved is posted all the same."""
         attempt = work.attempt
         watches = work.payment.hold_reason == HoldReason.AMOUNT_MISMATCH
         waits = watches or work.payment.hold_reason in ENDED_BY_OUTCOME
@@ -138,7 +138,7 @@ class Decider:
         if is_refund_due(work):
             return rest(work, refund_the_rest(work))
         if payment.state is State.RETURNED:
-            # What becomes of the money is for the merchant to say, until the deadline.
+            # The merchant decides about the money, until the deadline.
             return rest(work, release(work, closed_events=ignored(work, work.inbox)))
         if work.payment.is_unwanted(work.claimed_at) and is_untouched(work):
             return rest(work, cancel_or_expire(work))
@@ -200,7 +200,7 @@ class Decider:
         return self._go_on(replace(work, attempt=named), named)
 
     def _ask_late(self, work: Work, late: Attempt) -> Plan:
-        """Whoever has ended the hold leaves it to the provider's word."""
+        """After the hold, the provider's answer decides about the late success."""
         if late.provider not in self._capabilities:
             return rest(work, hold(work, HoldReason.PROVIDER_UNKNOWN, provider=late.provider))
         if work.attempt is not None and work.attempt.state is AttemptState.INTENDED:
@@ -209,8 +209,8 @@ class Decider:
         return _ask(replace(work, attempt=late, earlier=others))
 
     def _watch_over(self, work: Work) -> Plan:
-        """What has succeeded is asked about when it is said to have failed, and once at the end of
-        the time in which it may still come back."""
+        """A success is asked about when an event says that it failed, and once at the end of the
+        time in which the money may still come back."""
         attempt = work.attempt
         capabilities = self._capabilities.get(attempt.provider) if attempt else None
         if not attempt or not capabilities or attempt.state is not AttemptState.SUCCEEDED:
@@ -223,7 +223,7 @@ class Decider:
         return rest(work, release(work, due_in=left, closed_events=ignored(work, work.inbox)))
 
     def after_look_up(self, work: Work, answer: Answer) -> Plan | None:
-        """What to ask or send next after a look-up; None where its answer is to be settled."""
+        """The next question or send after a look-up; None where its answer is to be settled."""
         if work.refund is not None:
             capabilities = self._capabilities.get(live(work).provider)
             return before_refund.after_answer(work, capabilities, answer)
@@ -234,8 +234,8 @@ class Decider:
     def _may_send_after(self, work: Work, answer: Answer) -> bool:
         """Whether the same key may be sent after this look-up: absent, and the key still counts.
 
-        A provider that once gave us its id and now denies it contradicts itself; that is for a
-        person to look at, never a reason to send.
+        A provider that once gave us its id and now denies it contradicts itself: a person decides,
+        and nothing is sent.
         """
         attempt = live(work)
         return (
@@ -251,11 +251,11 @@ class Decider:
         )
 
     def price(self, work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
-        """What a new rate means for money that came after its quote had expired."""
+        """The change for money that came after its quote had expired, at the new rate."""
         return reprice(work, trail, now)
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
-        """What an answer means: the change to record, whatever the outcome."""
+        """The change to record for an answer, with any outcome."""
         return with_suspense(work, table.settle(self._case(work, answer, now)))
 
     def _case(self, work: Work, answer: Answer, now: datetime) -> Case:
@@ -268,7 +268,7 @@ class Decider:
         )
 
     def _settled(self, work: Work, answer: Answer) -> Plan:
-        """The plan that takes an event's word for the answer."""
+        """The plan that takes an event's statement for the answer."""
         return rest(work, table.settle(self._case(work, answer, work.claimed_at)))
 
     def _go_on(self, work: Work, attempt: Attempt) -> Plan:

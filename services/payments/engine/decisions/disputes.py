@@ -41,7 +41,7 @@ _BEFORE: dict[Step, frozenset[State]] = {
 
 
 def disputed(work: Work) -> Work | None:
-    """The work of asking about the first event that tells of a success against our record."""
+    """The work of asking about the first event that states a success against our record."""
     for event in work.inbox:
         attempt = _against_the_record(work, event)
         if attempt is not None:
@@ -72,8 +72,8 @@ def _against_the_record(work: Work, event: InboxEvent) -> Attempt | None:
 
 
 def _supposed(work: Work, event: InboxEvent) -> Attempt:
-    """What there would have to be at the provider if the event were true. It was never sent, and
-    is put on record once it is confirmed, because what has moved stands under an attempt."""
+    """The attempt that the provider would have if the event were true. It was never sent, and is
+    recorded once it is confirmed, because money that has moved stands under an attempt."""
     known = [*((work.attempt,) if work.attempt else ()), *work.earlier]
     number = 1 + max((a.number for a in known if a.step is event.step), default=0)
     # A refund may be of a part, which only the event says.
@@ -89,7 +89,7 @@ def _supposed(work: Work, event: InboxEvent) -> Attempt:
 
 def confirm(case: Case) -> Change:
     """The provider confirms it: a person must see to it. The attempt keeps that it is known, so
-    that the same success is not taken for another one, and what the provider shows to have
+    that the same success is not taken for another one, and the money that the provider has
     moved."""
     attempt, answer = case.attempt, case.answer
     moved = answer.amount or (attempt.amount if answer.outcome is Outcome.SUCCEEDED else None)
@@ -97,8 +97,8 @@ def confirm(case: Case) -> Change:
 
 
 def confirm_by_event(case: Case) -> Change:
-    """Nobody has confirmed the event, and nobody can: it is all there is, and a person must see to
-    it. It shows nothing to have moved."""
+    """No look-up can confirm the event, so it decides alone: a person must see to it. It proves no
+    moved money."""
     event = _event(case)
     return _confirmed(replace(case, answer=event.answer), case.attempt)
 
@@ -109,11 +109,11 @@ def _confirmed(case: Case, known: Attempt) -> Change:
     reason = HoldReason.AMOUNT_MISMATCH if mismatch else HoldReason.LATE_SUCCESS
     facts = case.evidence | amounts_of(attempt, answer)
     facts |= {"held_before": work.payment.hold_reason or ""} | also_succeeded(work, attempt)
-    reported = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
+    late = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
     change = hold(work, reason, **{**facts, "step": attempt.step, "state_before": attempt.state})
     return replace(
         change,
-        attempt=replace(known, failure=reported) if _is_ours_alone(work, attempt) else None,
+        attempt=replace(known, failure=late) if _is_ours_alone(work, attempt) else None,
         closed_events=_closed(work, EventResult.APPLIED),
     )
 
@@ -131,7 +131,7 @@ def absent_despite_event(case: Case) -> Change:
 
 
 def outdated_event(case: Case) -> Change:
-    """The event is older than what is on record: nothing to do but what was due anyway."""
+    """The event is older than our record: only the move that was due anyway follows."""
     used = _closed(case.work, EventResult.IGNORED)
     return release(case.work, due_in=timedelta(0), closed_events=used)
 

@@ -1,5 +1,5 @@
-"""What the decisions of a step are made from and what they come to: the work as it was claimed, the
-change that one transaction writes, and the plan between them."""
+"""The input and the result of the decisions of a step: the work as it was claimed, the change that
+one transaction writes, and the plan between them."""
 
 import math
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class InboxEvent:
 
 
 class EventResult(StrEnum):
-    """What became of an event in the inbox."""
+    """The end of an event in the inbox."""
 
     APPLIED = "APPLIED"
     IGNORED = "IGNORED"
-    # It is about an attempt that we know nothing of.
+    # It is about an attempt that we do not know.
     UNMATCHED = "UNMATCHED"
 
 
@@ -44,7 +44,7 @@ class ClosedEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A claimed payment with all that is known of its present step."""
+    """A claimed payment with the record of its present step."""
 
     payment: Payment
     attempt: Attempt | None
@@ -57,7 +57,7 @@ class Work:
     earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
-    # The event that tells of a success against our record; the attempt is the one to ask about.
+    # The event that states a success against our record; the attempt is the one to ask about.
     disputed: InboxEvent | None = None
     # The refund that may be sent once the provider has been asked about the payouts before it: the
     # attempt is the payout to ask about, and these are the ones after it.
@@ -87,11 +87,12 @@ class Repricing:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What one transaction writes about one payment, guarded by its version and the lease."""
+    """The rows that one transaction writes for one payment, guarded by its version and the
+    lease."""
 
     payment: Payment
     expected_version: int
-    # What the merchant is shown of that version.
+    # The public status at that version.
     status_before: Status
     lease_token: int
     attempt: Attempt | None = None
@@ -120,7 +121,7 @@ class Change:
 
 
 class Call(Enum):
-    """What to ask, before more can be decided."""
+    """The call that is needed before more can be decided."""
 
     # Of the provider.
     SEND = "SEND"
@@ -131,7 +132,7 @@ class Call(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The change to commit before anything is asked, what to ask then, and the work it leaves."""
+    """The change to commit before the call, the call, and the work that it is about."""
 
     change: Change
     call: Call | None

@@ -1,5 +1,5 @@
-"""What providers have said by webhook: which attempt an event is about, whether it settles it by
-itself, and whether it contradicts what is recorded. What then happens is decided in decider."""
+"""The events of a payment in the inbox: the attempt that an event is about, whether it settles the
+attempt by itself, and whether it contradicts our record. The decisions are in decider."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,10 +39,10 @@ def reports_failure(work: Work, attempt: Attempt) -> bool:
 
 
 def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer | None:
-    """The success that an event tells of, where that settles the attempt without asking anybody.
+    """The success that an event states, where that settles the attempt without a look-up.
 
-    A failure lets money move again, to the next offramp or back to the payer, so it is asked about:
-    its event may be older than a success.
+    A failure lets money move again, to the next offramp or back to the payer, so it is looked
+    up: its event may be older than a success.
     """
     # An event can be evidence only about what the provider is known to have.
     if attempt.state is AttemptState.INTENDED or not capabilities.event_is_evidence:
@@ -54,17 +54,17 @@ def evidence(work: Work, attempt: Attempt, capabilities: Capabilities) -> Answer
 def answer_or_event(
     work: Work, attempt: Attempt, capabilities: Capabilities, answer: Answer
 ) -> Answer:
-    """The answer, or what an event says where asking was of no help.
+    """The answer, or an event's statement where the answer is of no help.
 
-    It was none where nobody could say and the provider signs its events, or where the provider
-    calls open what an event of its own has ended, and its events are evidence.
+    That is so where the answer is unknown and the provider signs its events, or where the provider
+    calls an operation open that its own event has ended, and its events are evidence.
     """
     believed = {
         Outcome.UNKNOWN: capabilities.signs_events,
         Outcome.PENDING: capabilities.event_is_evidence,
     }
-    # What has succeeded is taken back by an answer only: an event may be older than the success.
-    # And an answer that shows another amount than ours says a great deal, whatever an event says.
+    # Only an answer takes a success back: an event may be older than the success. And an answer
+    # that shows another amount than ours counts more than any event.
     stands = attempt.state is AttemptState.SUCCEEDED or answer.code in MISMATCHES
     if stands or not believed.get(answer.outcome, False):
         return answer
@@ -72,9 +72,9 @@ def answer_or_event(
 
 
 def named_by_event(work: Work, attempt: Attempt) -> Attempt:
-    """The attempt with the provider's id, also where only an event has told it so far.
+    """The attempt with the provider's id, also where only an event has stated it so far.
 
-    From then on the provider is known to have it, and whatever it says, nothing is sent again.
+    From then on the provider is known to have it, and nothing is sent again.
     """
     references = (
         event.answer.provider_reference
@@ -85,12 +85,12 @@ def named_by_event(work: Work, attempt: Attempt) -> Attempt:
 
 
 def without_successes(items: tuple[ClosedEvent, ...]) -> tuple[ClosedEvent, ...]:
-    """Without those that tell of a success: where an attempt ends otherwise, they are disputed."""
+    """Without those that state a success: where an attempt ends otherwise, they are disputed."""
     return tuple(item for item in items if item.event.answer.outcome is not Outcome.SUCCEEDED)
 
 
 def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedEvent, ...]:
-    """All events as dealt with: applied where they are about the attempt, ignored otherwise."""
+    """All events as closed: applied where they are about the attempt, ignored otherwise."""
     return tuple(
         ClosedEvent(
             event=event,
@@ -127,7 +127,7 @@ def known(work: Work) -> tuple[InboxEvent, ...]:
 
 
 def outdated(work: Work) -> tuple[InboxEvent, ...]:
-    """Events about other attempts than the present one, which are over: they tell nothing new."""
+    """Events about other attempts than the present one, which are over."""
     return tuple(
         event
         for event in known(work)
@@ -142,7 +142,7 @@ def attempts_of(work: Work, event: InboxEvent) -> list[Attempt]:
 
 
 def _outcome_of_events(work: Work, attempt: Attempt) -> Answer | None:
-    """The one thing that the events say of the attempt; nothing where they disagree."""
+    """The outcome on which all events about the attempt agree; None where they do not."""
     words = [
         event.answer
         for event in work.inbox

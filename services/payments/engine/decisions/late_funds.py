@@ -1,5 +1,5 @@
-"""Money that came after its quote had expired: priced anew, and on its way by itself only where the
-new rate is within what was agreed for that case."""
+"""Money that came after its quote had expired: priced again, and exchanged without a person only
+where the new rate is within the agreed tolerance."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,6 +1,6 @@
 """An attempt that was over and has succeeded at its provider after all, once a person has ended the
-hold on it: nothing more is sent for its step, and what the provider confirms is taken for the step,
-or goes back to the payer where the payment is over."""
+hold on it: nothing more is sent for its step, and the confirmed success is taken for the step, or
+the money is refunded where the payment is over."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +44,7 @@ def needs_all_attempts(work: Work) -> bool:
 
 
 def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
-    """Nothing has left under the attempt, and nothing shall: the late one is asked about."""
+    """Nothing has left under the attempt, and nothing will: the late one is asked about."""
     failure = Failure(code=NEVER_LEFT, message="an attempt before it succeeded late")
     withdrawn = replace(attempt, state=AttemptState.FAILED, failure=failure)
     payment, event = work.payment.noted(
@@ -103,7 +103,7 @@ def failed_after_all(case: Case) -> Change:
 
 
 def ask_again_or_hold(case: Case) -> Change:
-    """The provider does not say that it succeeded: nothing is tried anew meanwhile. Where the
+    """The provider does not say that it succeeded: nothing is tried again meanwhile. Where the
     payment is over, a person must see to it, unless there provably is nothing."""
     work, attempt, answer = case.work, case.attempt, case.answer
     if case.payment.state not in UNCOLLECTED:

@@ -100,7 +100,7 @@ def done(case: Case) -> Change:
 
 def _collected(case: Case) -> Change:
     """The money is here: exchanged, or kept in dollars where it was taken after the offer had
-    expired, or returned where the merchant has called it off meanwhile."""
+    expired, or refunded where the merchant has cancelled it meanwhile."""
     work, attempt, answer = case.work, case.attempt, case.answer
     taken_at = attempt.taken_at(answer, case.now, CLOCK_SKEW)
     payment, event = work.payment.moved(
@@ -110,7 +110,7 @@ def _collected(case: Case) -> Change:
         taken_at=taken_at.isoformat(),
         **case.evidence,
     )
-    # What is said about the payout is kept until there is one.
+    # Events about the payout are kept until there is one.
     used = tuple(c for c in closed(work, attempt) if c.event.step is Step.COLLECTION)
     change = replace(
         release(work, due_in=timedelta(0), closed_events=used),
@@ -169,10 +169,10 @@ def _refunded(case: Case) -> Change:
 
 
 def fail(case: Case) -> Change:
-    """A definitive no. Uncollected, the payment has failed: the payer was refused, not we.
+    """A definitive failure. Uncollected, the payment has failed: the payer was refused.
 
     Unpaid, it goes to the corridor's next offramp. After the last one the route rests and begins
-    anew, where the last no says nothing of the recipient and may pass; else the sender gets the
+    again, where the last refusal is not about the recipient and may pass; else the sender gets the
     money back. Where that cannot be, a person must see to it.
     """
     work, attempt, answer = case.work, case.attempt, case.answer
@@ -195,13 +195,13 @@ def fail(case: Case) -> Change:
         payment, event = change.payment.moved(State.FAILED, actor=actor, cause=cause, **facts)
     else:
         payment, event = change.payment.held(HoldReason(cause), actor=actor, **facts)
-    # An event that tells of a success is looked into at once.
+    # An event that states a success is looked up at once.
     left = timedelta(0) if len(change.closed_events) < len(work.inbox) else None
     return replace(change, payment=payment, events=(event,), due_in=left)
 
 
 def _is_passing(case: Case) -> bool:
-    """Whether the no says nothing of the recipient and may pass."""
+    """Whether the failure is not about the recipient and may pass."""
     passing = case.capabilities.passing_failures
     return case.answer.code in (NEVER_LEFT, NOT_ACCEPTED, *passing)
 
@@ -213,7 +213,7 @@ def _is_refundable(case: Case) -> bool:
 
 
 def _rest_of_route(payment: Payment, attempt: Attempt) -> timedelta | None:
-    """How long the payment's offramps rest before they are tried anew; None where they are not."""
+    """How long the payment's offramps rest before they are tried again; None where they are not."""
     if attempt.step is not Step.PAYOUT:
         return None
     rounds = -(-attempt.number // len(payment.route.offramps))
@@ -243,7 +243,8 @@ def fail_over(case: Case, following: str, *, cause: str = "") -> Change:
 
 
 def retire(case: Case) -> Change:
-    """The key is worn out and the provider has nothing under it: the same provider, a new key."""
+    """The key has a cached error and the provider has nothing under it: the same provider, a new
+    key."""
     failure = Failure(code="error_cached", message="the key's error is cached for good")
     ended = replace(case, answer=Answer(outcome=Outcome.FAILED, failure=failure))
     payment, event = case.payment.noted(

@@ -1,5 +1,5 @@
-"""The ways back, one function each: called off before anything was taken, expired, come back after
-its completion, and given back to the payer, in one piece or in parts."""
+"""Cancelled or expired before anything was taken, returned after its completion, and refunded to
+the payer, in one piece or in parts: one function each."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,18 +25,19 @@ from services.payments.model.payment import (
 )
 from services.shared.money import Money
 
-# The payout has not begun, came back, or has failed for good: what we hold is the payer's again.
+# The payout has not begun, was returned, or has failed for good: the money is the payer's again.
 _HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.RETURNED})
-# Holds that a refund answers; any other must be looked into first.
+# Holds that a refund ends; any other needs a decision first.
 _ENDED_BY_REFUND = frozenset(
     {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
 )
-CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
+CANCELLED = Failure(code="cancelled", message="cancelled by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
 
 
 def cancel_or_expire(work: Work) -> Change:
-    """Nothing was taken and nothing will be: cancelled at the merchant's wish, or else expired."""
+    """Nothing was taken and nothing will be: cancelled at the merchant's request, or else
+    expired."""
     payment = work.payment
     requested = payment.cancel_requested_at is not None
     failure = CANCELLED if requested else EXPIRED
@@ -50,7 +51,7 @@ def cancel_or_expire(work: Work) -> Change:
         answer = Answer(outcome=Outcome.FAILED, failure=failure)
         attempt = attempt.answered(AttemptState.FAILED, answer)
     used = without_successes(closed(work, attempt))
-    # An event that tells of a success is looked into at once.
+    # An event that states a success is looked up at once.
     left = timedelta(0) if len(used) < len(work.inbox) else None
     return replace(
         release(work, due_in=left, closed_events=used),
@@ -61,7 +62,7 @@ def cancel_or_expire(work: Work) -> Change:
 
 
 def is_untouched(work: Work) -> bool:
-    """Whether nothing was taken: nothing has left us, or what did has come to nothing."""
+    """Whether nothing was taken: nothing was sent, or it has failed."""
     attempt = work.attempt
     late = work.succeeded_late(Step.COLLECTION) is not None
     over = attempt is None or attempt.state in (AttemptState.INTENDED, AttemptState.FAILED)
@@ -69,7 +70,7 @@ def is_untouched(work: Work) -> bool:
 
 
 def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
-    """A payout that had succeeded is returned: we owe again, and the merchant says what to do."""
+    """A payout that had succeeded is returned: we owe again, and the merchant decides."""
     payment, event = work.payment.moved(
         State.RETURNED, actor=answer.actor, cause="payout_returned", **evidence_of(attempt, answer)
     )
@@ -85,7 +86,7 @@ def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
 def begin_refund(change: Change, *, actor: str, cause: str, **facts: str) -> Change:
     """The change, with the payment's move towards a refund as its next one.
 
-    Fees and exchange are taken back as they were posted, at the payment's own locked rate.
+    Fees and exchange are reversed as they were posted, at the payment's own locked rate.
     """
     before = change.payment
     payment, event = before.moved(
@@ -124,7 +125,7 @@ def refund_on_request(
 
 
 def refund_the_rest(work: Work) -> Change:
-    """Nobody has said in time what becomes of the money: what is left of it is the payer's.
+    """The merchant has not decided in time: the rest of the money is refunded.
 
     Raises what refund_on_request does.
     """
@@ -132,8 +133,8 @@ def refund_the_rest(work: Work) -> Change:
 
 
 def is_refund_due(work: Work) -> bool:
-    """Whether the payment has waited for its merchant for as long as it may: a payout that came
-    back, or the rest of a refund in parts of which none is under way."""
+    """Whether the payment is past its deadline for its merchant: after a returned payout, or with
+    the rest of a partial refund and no refund under way."""
     payment, attempt = work.payment, work.attempt
     if payment.deadline_at is None or work.claimed_at < payment.deadline_at:
         return False
@@ -145,12 +146,12 @@ def is_refund_due(work: Work) -> bool:
 
 
 def may_be_refunded(payment: Payment) -> bool:
-    """Whether no hold is in the way of a refund."""
+    """Whether no hold prevents a refund."""
     return payment.hold_reason in _ENDED_BY_REFUND
 
 
 def _was_collected(payment: Payment) -> bool:
-    """Whether the payer's money is here, or was until it went back."""
+    """Whether we hold the payer's money, or held it until a refund."""
     return payment.state in _HOLDING | {State.REFUNDING, State.REFUNDED}
 
 
@@ -178,7 +179,7 @@ def _is_tried_again(work: Work, attempt: Attempt) -> bool:
 
 
 def _next_look(work: Work) -> int:
-    """In how many seconds something may have become of the refund that is under way."""
+    """In how many seconds the refund that is under way may have an outcome."""
     attempt = work.attempt
     if attempt is None or attempt.sent_at is None:
         return 1

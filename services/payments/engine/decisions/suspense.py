@@ -1,5 +1,5 @@
-"""Money that a provider has moved and no payment counts: whatever is decided about an attempt, what
-lies on suspense for it is brought to where it belongs in the same transaction."""
+"""Money that a provider has moved and no payment counts: each decision about an attempt posts the
+change of its suspense in the same transaction."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from services.payments.model.timing import HELD_POLL
 
 
 def mismatch(case: Case) -> Change:
-    """The provider shows something else than what was asked of it: never taken as done."""
+    """The provider shows another amount than ours: never taken as a success."""
     facts = case.evidence | amounts_of(case.attempt, case.answer)
     change = hold(case.work, HoldReason.AMOUNT_MISMATCH, **facts)
     # The events that led here are not to lead here again.
@@ -29,8 +29,8 @@ def mismatch(case: Case) -> Change:
 
 
 def watch(case: Case) -> Change:
-    """What an answer says to have moved while the payment is held for another amount than ours;
-    only a person ends the hold."""
+    """Records the money that an answer states to have moved, while the payment is held for another
+    amount than ours; only a person ends the hold."""
     attempt, answer = case.attempt, case.answer
     failed = case.capabilities.says_failed(answer)
     moved = attempt.moved
@@ -48,7 +48,7 @@ def watch(case: Case) -> Change:
 
 
 def with_suspense(work: Work, change: Change) -> Change:
-    """The change, with the postings of what it says to have moved under its attempt."""
+    """The change, with the postings of the money that has moved under its attempt."""
     after = change.attempt
     if after is None:
         return change

@@ -87,13 +87,13 @@ def absent(case: Case) -> Change:
 
 
 def end_uncollected(case: Case) -> Change:
-    """Nobody wants the collection any more and the provider has nothing: the end, once nothing that
-    was sent can still reach it."""
+    """The collection is unwanted and the provider has nothing: the end, once no request can still
+    reach it."""
     return cancel_or_expire(case.work) if is_proven_absent(case) else unknown(case)
 
 
 def unknown(case: Case) -> Change:
-    """Nobody knows: ask again later, or call a person."""
+    """The outcome stays unknown: ask again later, or hold for a person."""
     work, attempt, answer = case.work, case.attempt, case.answer
     if _is_denied(case):
         return hold(work, HoldReason.PROVIDER_CONTRADICTS, **case.evidence)

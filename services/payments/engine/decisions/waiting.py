@@ -11,7 +11,7 @@ from services.payments.model.payment import Event
 
 
 def hold(work: Work, reason: HoldReason, **evidence: str) -> Change:
-    """The payment waits for a person; what events say about it stays in the inbox until then."""
+    """The payment waits for a person; its events stay in the inbox until then."""
     payment, event = work.payment.held(reason, actor="worker", **evidence)
     return replace(release(work), payment=payment, events=(event,))
 
@@ -51,12 +51,12 @@ def release(
 
 
 def rest(work: Work, change: Change) -> Plan:
-    """A plan that asks nobody."""
+    """A plan without a call."""
     return Plan(change=change, call=None, work=work)
 
 
 def evidence_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
-    """What an event of the history rests on."""
+    """The evidence of an event of the history."""
     facts = {
         "provider": attempt.provider,
         "key": attempt.key,
@@ -69,7 +69,7 @@ def evidence_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
 
 
 def amounts_of(attempt: Attempt, answer: Answer) -> dict[str, str]:
-    """What we asked for, and what the provider states where it states an amount."""
+    """Our amount, and the provider's where it states one."""
     stated = answer.amount
     return {
         "expected": f"{attempt.amount} {attempt.amount.currency}",

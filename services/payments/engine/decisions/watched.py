@@ -31,7 +31,7 @@ def stays(case: Case) -> Change:
 
 
 def ask_later(case: Case) -> Change:
-    """Nothing was learned."""
+    """The answer proves nothing."""
     return release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
 
 

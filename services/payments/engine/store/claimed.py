@@ -1,4 +1,4 @@
-"""Rows that were claimed, read with what is known of their steps. One that cannot be read fails
+"""Rows that were claimed, read with the records of their steps. One that cannot be read fails
 here, alone, and is noted."""
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ def read_inbox_event(row: Row[Any]) -> InboxEvent:
     )
 
 
-# What a worker needs of an event.
+# The events of the inbox, as a worker needs them.
 INBOX_EVENTS = Source(tables.webhook_inbox, read_inbox_event, payment="payment_id")
 
 _ATTEMPT = columns(tables.attempts, "a")
@@ -72,7 +72,7 @@ _INBOX_EVENTS = text(
 
 
 class Claimed(Failures):
-    """Reads claimed rows in one transaction; what breaks down is counted by Failures."""
+    """Reads claimed rows in one transaction; Failures counts those that fail."""
 
     def __init__(
         self, connection: AsyncConnection, patience: Patience, unreadable: UnreadableRows
@@ -95,7 +95,8 @@ class Claimed(Failures):
     async def read_work(
         self, claimed: Sequence[Row[Any]], *, with_all_attempts: bool = False
     ) -> Sequence[Work]:
-        """Claimed rows with what is known of their steps; what cannot be read fails here, alone."""
+        """Claimed rows with the records of their steps; one that cannot be read fails here,
+        alone."""
         if not claimed:
             return []
         payments, unreadable = read_each(sources.PAYMENTS, claimed)
@@ -165,7 +166,7 @@ class Claimed(Failures):
 
     async def _inbox(self, wanted: str) -> dict[UUID, list[InboxEvent]]:
         found = await self._connection.execute(_INBOX_EVENTS, {"rows": wanted})
-        reported, unreadable = read_each(INBOX_EVENTS, found.all())
+        readable, unreadable = read_each(INBOX_EVENTS, found.all())
         self.note(unreadable)
         await self.fail_events(
             [
@@ -175,6 +176,6 @@ class Claimed(Failures):
             ]
         )
         inbox: dict[UUID, list[InboxEvent]] = defaultdict(list)
-        for row, item in reported:
+        for row, item in readable:
             inbox[row.payment_id].append(item)
         return inbox

@@ -1,6 +1,6 @@
-"""What makes no progress: payments that the engine should have carried on, and that stand in their
-state for longer than is expected, and payments that wait for a person past their deadline. Counted
-and listed by one statement."""
+"""Payments without progress: those that the engine should have carried on, and that stand in their
+state for longer than is expected, and those that wait for a person past their deadline. One
+statement counts and lists them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -114,7 +114,7 @@ _LIST = text(
 )
 _ERROR = "the list of overdue payments cannot show it"
 _STATES = frozenset(State)
-# What the contract's seconds can hold.
+# The most that the contract's seconds can hold.
 _SECONDS_MAX = 2**31 - 1
 
 

@@ -1,5 +1,5 @@
-"""Counts what breaks down on our side, and sets aside what keeps doing so. The count of a step
-stands on its payment, under the guard of the lease; that of an event stands in the inbox."""
+"""Counts failures on our side, and sets aside a step or an event that keeps failing. The count of a
+step stands on its payment, under the guard of the lease; that of an event stands in the inbox."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -18,7 +18,8 @@ from services.payments.webhooks_in.store import STILL_PENDING
 
 _HOLD_SECONDS = DEADLINES[Waiting.ON_HOLD].total_seconds()
 _FAILED_BEFORE = "step_failures > 0 AND hold_reason IS NULL"
-# Committed before anything of the payment is read: whoever dies of it has been counted already.
+# Committed before anything of the payment is read: a process that dies of it has counted it
+# already.
 _CLAIM_COUNTED = """
     WITH due AS (
         SELECT merchant_id, id FROM payments
@@ -157,7 +158,7 @@ class Failures:
         return [replace(lease_of(row), ends=ends) for row in taken]
 
     async def uncount(self, leases: Sequence[Lease]) -> Sequence[Row[Any]]:
-        """Takes the suspicion back from those that are still leased; gives their rows."""
+        """Uncounts the failures of those that are still leased; gives their rows."""
         return (await self._connection.execute(_UNCOUNT, _rows(leases))).all()
 
     async def release(self, leases: Sequence[Lease], *, uncounted: bool) -> None:

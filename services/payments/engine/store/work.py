@@ -1,6 +1,6 @@
-"""The worker's transactions: claim, mark as sent, write, and what a merchant steers. A lease whose
-token only grows guards every write, so that a worker that slept past its lease changes nothing any
-more. The writing itself is in writing."""
+"""The worker's transactions: claim, mark as sent, write, and merchants' cancels and refunds. A
+lease whose token only grows guards every write, so that a worker that slept past its lease changes
+nothing any more. The writing itself is in writing."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -30,8 +30,8 @@ from services.shared.db import connected
 from services.shared.ids import encode_id
 
 _PAYMENT, _ATTEMPT = columns(tables.payments, "payments"), columns(tables.attempts, "a")
-# A row that another worker is claiming is skipped, and one that is held is not due. What has failed
-# before is taken alone (failures).
+# A row that another worker is claiming is skipped, and one that is held is not due. A payment that
+# has failed before is taken alone (quarantine).
 _CLAIM = text(
     f"""
     WITH due AS (
@@ -53,7 +53,8 @@ _LOCK = text(
      WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE
     """
 )
-# It adds no event, and so disturbs no worker that is busy with the payment: who acts on it says so.
+# It adds no event, and so disturbs no worker that is busy with the payment: the change that follows
+# it adds one.
 _REQUEST_CANCEL = text(
     f"""
     UPDATE payments SET cancel_requested_at = now(), due_at = now(), nudged = true
@@ -73,7 +74,7 @@ _CLAIM_ONE = text(
     """
 )
 _EXISTS = text("SELECT EXISTS (SELECT FROM payments WHERE merchant_id = :merchant_id AND id = :id)")
-# Whoever tells a worker that has the payment of something sets `nudged`.
+# A statement that changes a payment under a lease sets `nudged`, for the worker to look again.
 _UNTOUCHED = text(
     """
     SELECT now() AS now, ARRAY (

@@ -1,4 +1,4 @@
-"""Writes what was decided, for all payments at once: payments, attempts, events, postings, the
+"""Writes the changes of all payments at once: payments, attempts, events, postings, the
 balances they add up to, and the inbox. A change whose lease or version has moved on is left out
 whole."""
 
@@ -21,7 +21,7 @@ from services.payments.webhooks_in.store import STILL_PENDING
 
 
 def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
-    """The row of `quotes` that a payment is priced by anew, but for the schedule of its fees."""
+    """The row of `quotes` that reprices a payment, without the schedule of its fees."""
     return {
         "merchant_id": payment.merchant_id,
         "id": repricing.quote_id,
@@ -63,7 +63,7 @@ _DEADLINE = f"""
     CASE WHEN {_WAITS_ON} THEN p.deadline_at
          ELSE now() + make_interval(secs => r.deadline_seconds) END
 """
-# What belongs to a payment is written where the payment was.
+# The rows of a payment are written only where the payment was.
 _STANDS = "payment_id = ANY (ARRAY(SELECT id FROM written))"
 # One statement, because each would be a round trip. Payments are locked in order, as in the inbox,
 # and accounts are changed in order, so that two batches wait and never deadlock.
@@ -178,8 +178,8 @@ _REPRICE = text(
 async def write_changes(
     connection: AsyncConnection, changes: Sequence[Change]
 ) -> Mapping[UUID, Row[Any]]:
-    """Writes each change whose lease and version still stand; gives by those payments' ids what the
-    database adds: when it was, and what the merchant has wished for meanwhile."""
+    """Writes each change whose lease and version still stand; gives by those payments' ids the
+    columns that the database adds: its times, and the merchant's request meanwhile."""
     if not changes:
         return {}
     found = await connection.execute(
