@@ -79,7 +79,7 @@ def test_a_case_that_came_out_well_has_no_complaints() -> None:
         ({"payment": {"messages": 3}}, "0 of 3 messages have come"),
     ],
 )
-def test_whatever_is_wrong_is_said(damage: Mapping[str, Any], complaint: str) -> None:
+def test_every_mistake_is_reported(damage: Mapping[str, Any], complaint: str) -> None:
     complaints = list(_books(**damage).complaints(REFERENCE, PAID))
     assert any(complaint in one for one in complaints), complaints
 

@@ -106,7 +106,7 @@ async def test_a_phase_is_set_beside_the_lies_and_healed(mesh: Any, tmp_path: Pa
     assert mesh.restarted == []
 
 
-async def test_what_a_phase_has_begun_does_not_outlast_the_healing(
+async def test_a_fault_that_a_phase_has_begun_does_not_outlast_the_healing(
     mesh: Any, tmp_path: Path
 ) -> None:
     late = {"late_effect": {"probability": 1, "seconds": 90}}

@@ -66,7 +66,7 @@ def test_they_are_numbered_and_each_has_somebody_to_notice_it() -> None:
     assert all(one.expected and one.words.endswith(".") for one in PLANTS)
 
 
-def test_what_was_put_in_is_taken_back() -> None:
+def test_a_planted_patch_is_taken_back() -> None:
     for one in PLANTS:
         with Patches() as patches:
             one.alter(patches)

@@ -110,7 +110,7 @@ async def test_a_cancelled_payment_ends_without_a_payout(rest: Rest) -> None:
     assert done["refunded_usd"] == ("100.00" if done["status"] == "REFUNDED" else "0.00")
 
 
-async def test_what_was_paid_out_is_neither_cancelled_nor_refunded(rest: Rest) -> None:
+async def test_a_completed_payment_is_neither_cancelled_nor_refunded(rest: Rest) -> None:
     payment = await rest.create(destination_currency="MXN")
     path = f"/api/payments/{payment['transaction_id']}"
     await rest.wait(payment["transaction_id"], {"COMPLETED"})

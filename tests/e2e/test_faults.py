@@ -59,7 +59,7 @@ async def _misbehaving(
         "sim:webhook_only",
     ],
 )
-async def test_whatever_a_provider_does_the_money_arrives_once(
+async def test_the_money_arrives_once_under_every_fault_of_a_provider(
     rest: Rest, simulator: aiohttp.ClientSession, words: str
 ) -> None:
     payment = await rest.create(reference=f"order 7 {words}")

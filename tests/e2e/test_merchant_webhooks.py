@@ -60,7 +60,7 @@ async def test_a_merchant_receives_each_status_and_can_verify_it(
     assert {received.event_id for received in receiver.received} >= {e["id"] for e in delivered}
 
 
-async def test_what_the_endpoint_fails_to_take_comes_again_under_the_same_id(
+async def test_an_event_that_the_endpoint_fails_to_take_comes_again_under_the_same_id(
     rest: Rest, receiver: Receiver
 ) -> None:
     async def refuse_each_once(request: web.Request) -> web.StreamResponse:

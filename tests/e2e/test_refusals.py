@@ -68,7 +68,7 @@ async def test_a_bad_body_is_a_400_in_our_shape(
         "/nothing",
     ],
 )
-async def test_what_does_not_exist_is_404_in_our_shape(rest: Rest, path: str) -> None:
+async def test_an_unknown_path_is_404_in_our_shape(rest: Rest, path: str) -> None:
     answer = await rest.get(path)
 
     assert answer.status in ((404,) if "%00" not in path else (400, 404))

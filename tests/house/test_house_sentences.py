@@ -3,12 +3,10 @@ provider says"."""
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from tests.house import prose
 from tests.house.places import at, check
-from tests.house.waiting import is_waiting
 
 # At the beginning of a piece, after a full stop or a colon, in a cell of a table, after emphasis.
 BEGINS = re.compile(
@@ -24,7 +22,6 @@ def _sentences(path: Path) -> Iterator[tuple[int, str]]:
                 yield piece.line, found["sentence"]
 
 
-@cache
 def findings(path: Path) -> tuple[str, ...]:
     """Each sentence of the file that begins so, as a line of a report."""
     return tuple(
@@ -34,8 +31,7 @@ def findings(path: Path) -> tuple[str, ...]:
 
 
 def test_no_statement_begins_with_a_free_relative() -> None:
-    paths = [path for path in prose.sources() if not is_waiting(path)]
-    check(finding for path in paths for finding in findings(path))
+    check(finding for path in prose.sources() for finding in findings(path))
 
 
 def test_a_question_may_begin_with_who_and_what() -> None:

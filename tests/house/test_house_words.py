@@ -14,7 +14,6 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from tests.house import prose
 from tests.house.places import ROOT, at, check
-from tests.house.waiting import is_waiting
 
 PAGE = ROOT / "docs" / "words.md"
 GLOSSARY = "## The glossary"
@@ -68,7 +67,6 @@ def _words(piece: prose.Piece) -> list[str]:
     return [word for word in words if word not in COLUMNS] if SQL.search(text) else words
 
 
-@cache
 def findings(path: Path) -> tuple[str, ...]:
     """Each word in the file that is not used, as a line of a report."""
     found = {(piece.line, word.lower()) for piece in pieces(path) for word in _words(piece)}
@@ -78,7 +76,7 @@ def findings(path: Path) -> tuple[str, ...]:
 
 
 def test_words_that_are_not_used_appear_nowhere() -> None:
-    paths = [path for path in prose.sources() if path != PAGE and not is_waiting(path)]
+    paths = [path for path in prose.sources() if path != PAGE]
     check(finding for path in paths for finding in findings(path))
 
 
@@ -86,7 +84,6 @@ def test_names_of_files_and_folders_use_the_words_as_well() -> None:
     check(
         at(path, 1, f'"{word}" in the name: write {unused()[word]}')
         for path in prose.sources()
-        if not is_waiting(path)
         for word in in_name(path)
     )
 

@@ -26,7 +26,7 @@ async def _refusal(engine: AsyncEngine, statement: str) -> str:
 
 @pytest.mark.parametrize("table", GROWING)
 @pytest.mark.parametrize("change", CHANGES)
-async def test_what_only_grows_is_not_the_applications_to_change(
+async def test_the_application_cannot_change_an_append_only_table(
     engine: AsyncEngine, table: str, change: str
 ) -> None:
     assert f"permission denied for table {table}" in await _refusal(engine, change.format(table))
@@ -34,7 +34,7 @@ async def test_what_only_grows_is_not_the_applications_to_change(
 
 @pytest.mark.parametrize("table", GROWING)
 @pytest.mark.parametrize("change", CHANGES)
-async def test_what_only_grows_is_not_the_owners_to_change_either(
+async def test_the_owner_cannot_change_an_append_only_table_either(
     database: Database, table: str, change: str
 ) -> None:
     owner = open_engine(database.owner_url, pool_size=1, application="test")

@@ -50,7 +50,7 @@ def changed_by_statements() -> dict[str, set[str]]:
     return changed
 
 
-def test_what_may_be_changed_is_what_statements_change() -> None:
+def test_the_grants_allow_only_the_changes_that_statements_make() -> None:
     assert changed_by_statements() == tables.CHANGED
 
 
@@ -150,7 +150,7 @@ async def test_the_terms_of_a_payment_stand_once_it_is_exchanged(
         await attempt(engine, change)
 
 
-async def test_what_is_shown_under_a_key_is_not_to_be_changed(engine: AsyncEngine) -> None:
+async def test_an_answer_under_a_key_cannot_be_changed(engine: AsyncEngine) -> None:
     await PostgresPayments(engine).create([make_new_payment()])
 
     for change in (

@@ -129,7 +129,7 @@ async def test_a_database_that_goes_away_counts_against_nobody(engine: AsyncEngi
     assert await rows(engine, counted) == [(0, True)]
 
 
-async def test_what_failed_rests_longer_each_time(engine: AsyncEngine) -> None:
+async def test_a_failed_step_rests_longer_each_time(engine: AsyncEngine) -> None:
     (payment,) = await _create(engine, 1)
     store = PostgresWork(engine, patience=Patience(first_rest=timedelta(seconds=100)))
     worker = Claims(

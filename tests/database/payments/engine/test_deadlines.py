@@ -92,7 +92,7 @@ async def _waits(engine: AsyncEngine) -> tuple[Any, ...]:
     return state, seconds, due_then, never_due
 
 
-async def test_what_came_back_is_due_at_its_deadline_and_then_goes_back(
+async def test_a_returned_payout_is_due_at_its_deadline_and_then_refunded(
     engine: AsyncEngine,
 ) -> None:
     await _returned(engine)

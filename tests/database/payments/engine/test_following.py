@@ -60,7 +60,7 @@ async def _scalar(engine: AsyncEngine, query: str) -> object:
 ATTEMPTS = "SELECT string_agg(step || ' ' || state, ', ' ORDER BY step) FROM attempts"
 
 
-async def test_what_follows_is_written_with_what_it_follows(engine: AsyncEngine) -> None:
+async def test_a_following_intent_is_written_with_the_change_before_it(engine: AsyncEngine) -> None:
     (work,) = await _collecting(engine)
 
     await _follow(engine, work)
@@ -125,7 +125,7 @@ async def test_a_payment_is_untouched_where_no_change_came_and_its_lease_lasts(
     assert await _untouched(engine, [left], lease_seconds=40) == 0
 
 
-async def test_whatever_wakes_a_resting_payment_does_not_shorten_its_rest(
+async def test_no_wake_up_shortens_the_rest_of_a_payment(
     engine: AsyncEngine,
 ) -> None:
     plan = await _follow(engine, (await _collecting(engine))[0])

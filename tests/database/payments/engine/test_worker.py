@@ -109,7 +109,9 @@ async def test_a_payout_follows_its_collection_without_another_claim(engine: Asy
     assert await _scalar(engine, "SELECT max(lease_token) FROM payments") == 1
 
 
-async def test_what_follows_is_sent_in_no_larger_parts_than_a_claim(engine: AsyncEngine) -> None:
+async def test_following_payouts_are_sent_in_no_larger_parts_than_a_claim(
+    engine: AsyncEngine,
+) -> None:
     payments = await _create(engine, 5)
     sizes, all_asked = list[int](), asyncio.Barrier(len(payments))
 
@@ -128,7 +130,9 @@ async def test_what_follows_is_sent_in_no_larger_parts_than_a_claim(engine: Asyn
     assert await _scalar(engine, "SELECT max(lease_token) FROM payments") == 1
 
 
-async def test_what_cannot_follow_is_recorded_and_planned_by_itself(engine: AsyncEngine) -> None:
+async def test_a_payout_that_cannot_follow_is_recorded_and_planned_alone(
+    engine: AsyncEngine,
+) -> None:
     payments = await _create(engine)
 
     class Stumbles(Decider):
@@ -165,7 +169,7 @@ async def test_an_unknown_outcome_is_looked_up_before_anything_else(engine: Asyn
     assert providers.looked_up == [payout]
 
 
-async def test_what_the_provider_never_got_is_sent_again_under_the_same_key(
+async def test_a_request_that_the_provider_never_got_is_sent_again_under_the_same_key(
     engine: AsyncEngine,
 ) -> None:
     payments = await _create(engine)
@@ -293,7 +297,9 @@ async def test_a_refused_payout_is_paid_by_the_next_offramp(engine: AsyncEngine)
     assert await _scalar(engine, account) == "payments:NGN offramp:bank:NGN"
 
 
-async def test_what_was_never_sent_is_sent_once_the_provider_is_back(engine: AsyncEngine) -> None:
+async def test_an_attempt_that_was_never_sent_is_sent_once_the_provider_is_back(
+    engine: AsyncEngine,
+) -> None:
     (payment,) = await _create(engine)
 
     class DownAtFirst(ScriptedProviders):

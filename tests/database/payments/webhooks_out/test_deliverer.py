@@ -198,7 +198,7 @@ async def test_410_disables_the_endpoint_and_nothing_more_is_sent(engine: AsyncE
     assert listed.disabled_at is not None
 
 
-async def test_what_waited_for_a_deleted_endpoint_is_set_aside_unsent(
+async def test_an_event_for_a_deleted_endpoint_is_set_aside_unsent(
     engine: AsyncEngine,
 ) -> None:
     async with receiving() as receiver:

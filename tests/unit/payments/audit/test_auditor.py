@@ -48,7 +48,7 @@ def _auditor(*reports: Report | Exception | None) -> tuple[Auditor, CollectorReg
     return Auditor(audit, AuditMetrics(registry), every_seconds=60), registry
 
 
-async def test_what_waits_is_published_with_its_age_until_it_waits_no_more() -> None:
+async def test_a_waiting_payment_is_published_with_its_age_until_it_waits_no_more() -> None:
     auditor, registry = _auditor(SOUND, BROKEN)
     names = ("waiting_payments", "waiting_oldest_seconds", "past_deadline_payments")
 
@@ -78,7 +78,7 @@ async def test_a_report_is_published_as_numbers() -> None:
     assert value("caravel_audit_last_run_timestamp_seconds")
 
 
-async def test_what_is_no_longer_so_is_no_longer_published() -> None:
+async def test_a_figure_that_is_gone_is_no_longer_published() -> None:
     auditor, registry = _auditor(SOUND, BROKEN)
 
     await auditor.run_once()

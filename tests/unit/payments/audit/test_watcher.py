@@ -44,7 +44,7 @@ def _sight(held: int = 0, *overdue: OverdueCount) -> Sight:
     return Sight(held=reasons, overdue=overdue, orphans={"stripe": 2} if overdue else {})
 
 
-async def test_what_is_seen_is_published_and_what_is_gone_is_not() -> None:
+async def test_seen_numbers_are_published_and_gone_ones_are_not() -> None:
     metrics, registry = _metrics()
     watcher = Watcher(_Watch(_sight(1, LATE), _sight()), metrics)
     labels = {"state": "PAYING_OUT", "provider": "flutterwave", "corridor": "us-ng", "age": "1h"}

@@ -93,7 +93,7 @@ async def test_a_batch_that_breaks_is_halved_until_the_bad_item_is_alone() -> No
     assert tried == [[11, 12, 13, 14], [11, 12], [13, 14], [13], [14]]
 
 
-async def test_what_is_nobodys_fault_is_not_tried_again_item_by_item() -> None:
+async def test_an_unavailable_service_is_not_tried_again_item_by_item() -> None:
     tried: list[list[int]] = []
 
     async def work(items: Sequence[int]) -> Sequence[int | Exception]:
@@ -172,7 +172,7 @@ async def test_groups_take_turns_so_that_one_items_wait_is_not_anothers_flood() 
     [((10, 11, 12, 13, 14, 20), {13, 14}), ((10, 11, 12, 20, 21), {21})],
     ids=["a flood", "as many as the other has"],
 )
-async def test_who_would_have_most_of_a_full_queue_is_refused_and_nobody_else(
+async def test_the_group_with_most_of_a_full_queue_is_refused_and_no_other(
     items: tuple[int, ...], refused: set[int]
 ) -> None:
     gate = Gate()
@@ -331,7 +331,7 @@ async def test_after_a_quick_batch_the_next_keeps_the_pace() -> None:
     assert await early == [5]
 
 
-async def test_who_is_alone_waits_for_nobody_to_gather() -> None:
+async def test_a_single_caller_does_not_wait_for_others() -> None:
     clock = Clock()
     batcher, batches = await _after_a_batch_of_four(clock)
     clock.now += 0.06
@@ -342,7 +342,7 @@ async def test_who_is_alone_waits_for_nobody_to_gather() -> None:
     assert batches == [[5], [6], [7]]
 
 
-async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+async def test_an_abandoned_item_is_not_begun() -> None:
     gate = Gate()
     batcher = Batcher[int, int](
         gate.work, largest_batch=10, parallel=1, waiting_max=2, drops_abandoned=True
@@ -366,7 +366,7 @@ def _pacing(clock: Clock, batches: list[list[int]]) -> Batcher[int, int]:
     )
 
 
-async def test_what_comes_soon_after_a_batch_began_is_gathered_for_the_next() -> None:
+async def test_items_that_come_soon_after_a_batch_began_are_gathered_for_the_next() -> None:
     clock, batches = Clock(), list[list[int]]()
     batcher = _pacing(clock, batches)
     assert await batcher.submit(1) == 1

@@ -27,7 +27,7 @@ def test_the_words_of_our_own_refusals_are_kept() -> None:
     assert describe(Unavailable("the database cannot answer now")).endswith("cannot answer now")
 
 
-def test_what_the_database_refuses_is_named_by_its_code_and_constraint() -> None:
+def test_a_refusal_of_the_database_is_named_by_its_code_and_constraint() -> None:
     error = asyncpg.CheckViolationError("Failing row contains (Ada Lovelace)")
     error.constraint_name = "payments_sum_check"
     failure = failure_of(error)

@@ -10,7 +10,7 @@ def _refuse(text: str) -> str:
     raise field_invalid(text, f"{text} is wrong")
 
 
-def test_what_is_right_is_read_and_nothing_is_raised() -> None:
+def test_right_fields_are_read_and_nothing_is_raised() -> None:
     problems = Problems()
 
     assert problems.read(str.upper, "inr", "") == "INR"

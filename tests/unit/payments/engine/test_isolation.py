@@ -1,4 +1,4 @@
-"""A batch is planned so that a payment fails without its neighbours, and an event without its
+"""A batch is planned so that a payment fails without the others, and an event without its
 payment."""
 
 from dataclasses import replace
@@ -69,7 +69,7 @@ def test_a_payment_that_fails_without_its_events_too_is_itself_to_blame() -> Non
     assert planned.event_failures == []
 
 
-def test_what_was_heard_can_be_left_out_and_blamed() -> None:
+def test_events_can_be_left_out_with_the_error_counted_to_them() -> None:
     work, failures = without_events([make_work(State.PAYING_OUT, inbox=(_event("one"),))], "why")
 
     assert work[0].inbox == ()

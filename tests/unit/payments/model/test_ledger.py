@@ -81,7 +81,7 @@ def test_dollars_in_are_fees_markup_and_what_was_exchanged() -> None:
     assert balances["fx:position:USD", "USD"] == -9_701
 
 
-def test_what_is_paid_out_is_what_was_bought() -> None:
+def test_the_payout_is_the_amount_that_was_bought() -> None:
     balances = _balances(_all(make_payment()))
 
     assert balances["offramp:local_wallet:NGN", "NGN"] == -14_845_338

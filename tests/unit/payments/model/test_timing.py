@@ -34,11 +34,13 @@ def test_an_unknown_outcome_is_looked_into_in_twice_the_time_up_to_a_minute(
 @pytest.mark.parametrize(
     ("age", "seconds"), [(0, 1), (4, 1), (8, 2), (100, 25), (240, 60), (86_400, 60)]
 )
-def test_what_is_open_is_asked_about_when_it_is_a_quarter_older(age: int, seconds: int) -> None:
+def test_an_open_operation_is_asked_about_when_it_is_a_quarter_older(
+    age: int, seconds: int
+) -> None:
     assert poll_in(NOW - timedelta(seconds=age), NOW) == timedelta(seconds=seconds)
 
 
-def test_what_was_never_open_is_asked_about_first_after_a_second() -> None:
+def test_an_operation_is_asked_about_first_after_a_second() -> None:
     assert poll_in(None, NOW) == timedelta(seconds=1)
 
 

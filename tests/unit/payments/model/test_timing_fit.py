@@ -85,7 +85,7 @@ def test_a_lease_that_is_far_too_short_is_refused_under_each_name() -> None:
         (replace(FORGETS, key_lifetime=SECOND, repeats_forgotten=False), ()),
     ],
 )
-def test_what_a_provider_declares_must_fit_too(
+def test_the_declarations_of_a_provider_must_fit_too(
     known: Capabilities, found: tuple[Misfit, ...]
 ) -> None:
     assert misfits(capabilities={known.provider: known, "bank": CAPABILITIES["bank"]}) == found

@@ -113,7 +113,7 @@ async def test_a_wallets_event_must_be_about_a_payment_and_a_providers_need_not(
     assert (line["provider"], line["outcome"]) == ("acme", "SUCCEEDED")
 
 
-async def test_what_is_unsigned_passes_only_at_the_wallets_address_of_a_sandbox() -> None:
+async def test_an_unsigned_event_passes_only_at_the_wallets_address_of_a_sandbox() -> None:
     payment_id = new_id()
     inbox = ListedInbox(payment_id)
 

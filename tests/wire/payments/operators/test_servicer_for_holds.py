@@ -151,7 +151,7 @@ async def test_a_payment_that_a_worker_has_now_is_busy(
         ({"note": "a\x00b"}, "CHARACTER_FORBIDDEN"),
     ],
 )
-async def test_who_acts_and_why_is_read_strictly(
+async def test_the_operator_and_the_reason_are_read_strictly(
     service: Service, fields: dict[str, str], reason: str
 ) -> None:
     letter = f"step_{uuid4().hex}"

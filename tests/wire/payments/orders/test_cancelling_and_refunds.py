@@ -23,7 +23,7 @@ async def test_a_new_payment_is_cancelled_and_stays_so(service: Service) -> None
     assert cancelled[0].cancel_requested
 
 
-async def test_what_was_never_collected_is_not_refunded(service: Service) -> None:
+async def test_a_payment_that_was_never_collected_is_not_refunded(service: Service) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())
     asked = payments_pb2.RefundPaymentRequest(transaction_id=payment.transaction_id, full=True)
 

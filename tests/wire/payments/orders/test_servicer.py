@@ -172,7 +172,7 @@ async def test_every_malformed_field_is_named_at_once(service: Service) -> None:
         ({"quote_id": "quo_x"}, grpc.StatusCode.NOT_FOUND, "QUOTE_NOT_FOUND"),
     ],
 )
-async def test_what_is_not_offered_is_refused(
+async def test_a_payment_that_is_not_offered_is_refused(
     service: Service, changes: dict[str, str], code: grpc.StatusCode, reason: str
 ) -> None:
     call = service.payments.CreatePayment(order(**changes), metadata=new_key())

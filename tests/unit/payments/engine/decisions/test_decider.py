@@ -138,7 +138,7 @@ def test_a_payment_expires_one_moment_after_its_last(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", [State.PAYING_OUT, State.REFUNDING])
-def test_what_was_collected_never_expires(state: State) -> None:
+def test_a_collected_payment_never_expires(state: State) -> None:
     work = replace(make_work(state, AttemptState.INTENDED), claimed_at=NOW + timedelta(days=9))
 
     assert DECIDER.plan(work).call is Call.SEND
@@ -186,7 +186,7 @@ def test_a_late_success_among_others_is_asked_about_with_all_of_them_beside_it()
     assert (plan.work.attempt, plan.work.earlier) == (late, (attempt_of(work), first))
 
 
-# What may be sent where nobody can be asked
+# Sends without a look-up
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_late_success_among_others_is_asked_about_with_all_of_them_beside_it()
         ({"state": AttemptState.INTENDED, "sends": SENDS_MAX}, Call.SEND),
     ],
 )
-def test_what_cannot_be_asked_about_is_sent_as_long_as_its_key_counts(
+def test_a_key_without_a_look_up_is_sent_as_long_as_it_counts(
     changes: dict[str, Any], call: Call | None
 ) -> None:
     plan = _wallet(look_up=LookUp.NONE).plan(_unknown(**changes))
@@ -270,7 +270,9 @@ def test_a_success_is_watched_for_as_long_as_its_provider_declares() -> None:
 
 
 @pytest.mark.parametrize("first_send", [True, False])
-def test_what_was_not_sent_has_never_left_only_at_the_first_send(first_send: bool) -> None:
+def test_an_attempt_that_was_not_sent_has_never_left_only_at_the_first_send(
+    first_send: bool,
+) -> None:
     work = replace(make_work(State.COLLECTING, AttemptState.SENT), first_send=first_send)
 
     change = DECIDER.settle(work, said(Outcome.NOT_SENT, "down"), NOW)
@@ -291,7 +293,7 @@ def test_a_late_success_that_is_taken_back_is_settled_by_when_the_answer_came() 
         assert DECIDER.settle(asked, ABSENT, now).payment.hold_reason == held
 
 
-def test_a_wish_to_cancel_stops_what_follows_and_no_payout_that_has_begun() -> None:
+def test_a_cancel_request_stops_the_next_step_and_no_payout_that_has_begun() -> None:
     for state in (State.FUNDED, State.CONVERTED):
         requested = make_work_of(state, cancel_requested_at=NOW)
         change = DECIDER.plan(requested).change
@@ -324,13 +326,13 @@ def test_a_payout_that_follows_is_decided_without_what_the_collection_left() -> 
 
 
 @pytest.mark.parametrize(
-    ("wish", "cause"), [(NOW, "cancelled"), (None, "expired")], ids=["cancelled", "expired"]
+    ("requested_at", "cause"), [(NOW, "cancelled"), (None, "expired")], ids=["cancelled", "expired"]
 )
 def test_a_payment_that_nobody_wants_ends_before_its_first_attempt(
-    wish: datetime | None, cause: str
+    requested_at: datetime | None, cause: str
 ) -> None:
-    work = make_work_of(State.CREATED, cancel_requested_at=wish)
-    work = work if wish else replace(work, claimed_at=NOW + timedelta(hours=1))
+    work = make_work_of(State.CREATED, cancel_requested_at=requested_at)
+    work = work if requested_at else replace(work, claimed_at=NOW + timedelta(hours=1))
 
     plan = DECIDER.plan(work)
 

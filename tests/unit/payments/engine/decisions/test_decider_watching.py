@@ -1,5 +1,5 @@
-"""What has succeeded is watched over for as long as it may come back, and a hold ends with what it
-waits for and nothing else."""
+"""A success is watched for as long as the money may come back, and a hold ends with the outcome for
+which it waits and with nothing else."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -37,7 +37,7 @@ def _with_event(work: Work, outcome: Outcome, **changes: Any) -> Work:
     return replace(work, inbox=(make_event(attempt_of(work), outcome, **changes),))
 
 
-# What has succeeded
+# Successes
 
 FINAL_AFTER = timedelta(days=7)
 
@@ -56,7 +56,7 @@ def test_a_completed_payment_is_due_when_its_payout_is_final_unless_it_was_at_on
     assert lasting.plan(refunded).change.due_in is None
 
 
-def test_what_an_event_says_of_a_success_is_ignored_unless_it_has_failed() -> None:
+def test_an_event_about_a_success_is_ignored_unless_it_states_a_failure() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
 
     plan = DECIDER.plan(_with_event(work, Outcome.PENDING))
@@ -226,7 +226,7 @@ def test_a_refusal_that_ends_a_hold_waits_while_a_request_may_be_on_its_way() ->
     assert change.due_in == timedelta(seconds=26)
 
 
-def test_another_amount_that_a_signed_event_tells_of_is_on_suspense_at_once() -> None:
+def test_another_amount_in_a_signed_event_is_on_suspense_at_once() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     other = _with_event(work, Outcome.SUCCEEDED, amount=Money(700, "NGN"), signed=True)
 

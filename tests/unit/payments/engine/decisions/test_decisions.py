@@ -1,4 +1,4 @@
-"""What the engine decides: intent before effect, look-up before a second send, a hold before a
+"""The decisions of the engine: intent before effect, look-up before a second send, a hold before a
 guess."""
 
 from dataclasses import replace
@@ -97,7 +97,7 @@ def test_nothing_follows_what_is_no_funded_payment_in_its_currency() -> None:
     assert DECIDER.follow(unwanted, DECIDER.settle(unwanted, SUCCEEDED, NOW)) is None
 
 
-def test_what_is_heard_and_not_dealt_with_comes_before_the_payout() -> None:
+def test_an_event_that_is_not_closed_comes_before_the_payout() -> None:
     early = _collected(inbox=(_event(Outcome.SUCCEEDED),))
     dealt_with = _collected(inbox=(_event(Outcome.SUCCEEDED, Step.COLLECTION, "stripe"),))
 
@@ -110,7 +110,7 @@ def test_an_intent_that_was_never_sent_is_sent() -> None:
 
 
 @pytest.mark.parametrize("state", [AttemptState.SENT, AttemptState.UNKNOWN, AttemptState.ACCEPTED])
-def test_what_may_have_been_sent_is_looked_up_first(state: AttemptState) -> None:
+def test_an_attempt_that_may_have_been_sent_is_looked_up_first(state: AttemptState) -> None:
     assert DECIDER.plan(make_work(State.PAYING_OUT, state)).call is Call.LOOK_UP
 
 
@@ -164,13 +164,15 @@ def test_a_refund_of_a_collection_that_the_provider_denies_is_a_hold() -> None:
     assert change.payment.hold_reason == "provider_contradicts_itself"
 
 
-@pytest.mark.parametrize("wish", [None, NOW])
-def test_what_an_event_has_named_is_never_sent_again_nor_called_off(wish: datetime | None) -> None:
+@pytest.mark.parametrize("requested_at", [None, NOW])
+def test_an_attempt_that_an_event_has_named_is_never_sent_again_nor_cancelled(
+    requested_at: datetime | None,
+) -> None:
     """The answer was lost, and then the provider forgot: its event is all that is left."""
     event = _event(Outcome.SUCCEEDED, Step.COLLECTION, "stripe")
     event = replace(event, answer=replace(event.answer, provider_reference="pi_1"))
     work = make_work(State.COLLECTING, AttemptState.UNKNOWN, inbox=(event,))
-    work = replace(work, payment=replace(work.payment, cancel_requested_at=wish))
+    work = replace(work, payment=replace(work.payment, cancel_requested_at=requested_at))
 
     plan = DECIDER.plan(work)
 
@@ -182,7 +184,7 @@ def test_what_an_event_has_named_is_never_sent_again_nor_called_off(wish: dateti
 
 
 @pytest.mark.parametrize("code", ["amount_mismatch", "reference_mismatch"])
-def test_what_is_not_what_we_asked_for_is_a_hold_also_while_it_is_open(code: str) -> None:
+def test_another_operation_than_ours_is_a_hold_also_while_it_is_open(code: str) -> None:
     other = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code=code, message="see pi_1"))
 
     change = DECIDER.settle(make_work(State.COLLECTING, AttemptState.SENT), other, NOW)
@@ -248,7 +250,7 @@ def test_nothing_is_tried_again_before_the_provider_wants_it(
         assert due_in >= timedelta(seconds=200)
 
 
-def test_who_is_told_when_to_come_again_does_not_come_much_later() -> None:
+def test_a_retry_does_not_come_much_later_than_the_provider_asked() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
     often = replace(work, attempt=replace(_attempt(work), inconclusive_count=20))
     reported = replace(UNKNOWN, retry_after=timedelta(seconds=5))
@@ -348,7 +350,7 @@ def test_an_event_from_another_provider_than_the_attempts_is_no_evidence() -> No
     assert DECIDER.plan(work).call is Call.LOOK_UP
 
 
-def test_news_of_the_payout_waits_until_the_payout_is_open() -> None:
+def test_an_event_about_the_payout_waits_until_the_payout_is_open() -> None:
     early = _event(Outcome.SUCCEEDED)
 
     begun = DECIDER.plan(make_work(State.CREATED, inbox=(early,)))
@@ -361,7 +363,7 @@ def test_news_of_the_payout_waits_until_the_payout_is_open() -> None:
     assert DECIDER.plan(make_work(State.CONVERTED, inbox=(early,))).change.closed_events == ()
 
 
-def test_news_of_a_settled_payment_changes_nothing() -> None:
+def test_an_event_about_a_settled_payment_changes_nothing() -> None:
     plan = DECIDER.plan(make_work(State.COMPLETED, inbox=(_event(Outcome.FAILED),)))
 
     assert plan.call is None
@@ -369,7 +371,7 @@ def test_news_of_a_settled_payment_changes_nothing() -> None:
     assert [closed.result for closed in plan.change.closed_events] == [EventResult.IGNORED]
 
 
-def test_a_held_payment_takes_no_step_and_keeps_its_news() -> None:
+def test_a_held_payment_takes_no_step_and_keeps_its_events() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN, inbox=(_event(Outcome.SUCCEEDED),))
     held = replace(work, payment=replace(work.payment, hold_reason="late_success"))
 

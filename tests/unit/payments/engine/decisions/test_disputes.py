@@ -1,5 +1,5 @@
 """A success against our record is asked about and then held, in whatever state the payment is;
-only an event that the provider takes back is let go."""
+only an event that the provider denies is ignored."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -284,7 +284,7 @@ def test_the_operation_that_the_event_names_is_asked_about() -> None:
     assert plan.work.attempt.provider_reference == "pi_2"
 
 
-def test_the_same_success_told_again_is_no_other_one() -> None:
+def test_the_same_success_stated_again_is_no_other_one() -> None:
     work = _over(Step.PAYOUT, AttemptState.FAILED, State.REFUNDED, None)
     known = replace(work.earlier[0], failure=Failure(code=SUCCEEDED_LATE, message="late"))
     reported = _with_event(replace(work, earlier=(known,)), Outcome.SUCCEEDED)
@@ -313,7 +313,7 @@ def test_where_nobody_can_be_asked_an_event_alone_is_a_hold() -> None:
 
 @pytest.mark.parametrize("state", LIVE)
 @pytest.mark.parametrize("answer", [ABSENT, REFUSED, _failed("card_declined")])
-def test_what_ends_a_collection_closes_no_event_that_tells_of_its_success(
+def test_the_end_of_a_collection_closes_no_event_of_its_success(
     state: AttemptState, answer: Answer
 ) -> None:
     work = make_work(State.COLLECTING, state)
@@ -346,11 +346,11 @@ def test_released_a_payout_that_succeeded_late_completes_where_the_provider_stil
     assert (nobody_knows.payment, nobody_knows.attempt) == (work.payment, None)
 
 
-# What we never sent
+# Attempts that we never sent
 
 
 @pytest.mark.parametrize("step", Step)
-def test_what_was_never_ours_stands_on_suspense_under_the_next_number(step: Step) -> None:
+def test_money_of_an_unknown_attempt_stands_on_suspense_under_the_next_number(step: Step) -> None:
     work = make_work(State.REFUNDED)
     first = make_attempt(work.payment, step, AttemptState.SUCCEEDED)
     stated = Money(123, first.amount.currency)

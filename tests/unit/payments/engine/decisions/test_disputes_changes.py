@@ -40,7 +40,7 @@ MOMENT = timedelta(microseconds=1)
 
 
 def _event(attempt: Attempt, event_id: str = "evt_1", **changes: Any) -> InboxEvent:
-    """An event that tells of the attempt's success."""
+    """An event of the attempt's success."""
     facts: dict[str, Any] = {"key": attempt.key, "signed": True, **changes}
     answer = Answer(outcome=Outcome.SUCCEEDED, event_id=event_id, **facts)
     return InboxEvent(
@@ -53,7 +53,7 @@ def _event(attempt: Attempt, event_id: str = "evt_1", **changes: Any) -> InboxEv
 
 
 def _failed(number: int = 1, **changes: Any) -> Work:
-    """A payment that is refunded, with a payout that has failed and whose success is told."""
+    """A payment that is refunded, with a failed payout and an event of its success."""
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
     facts = {"number": number, "key": f"k-{number}", "provider_reference": "po_1"} | changes
     failed = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED, **facts)
@@ -145,7 +145,7 @@ def test_a_success_of_no_attempt_is_against_the_record_once_the_step_can_no_long
         (Step.COLLECTION, Money(700, "USD"), Money(10_000, "USD")),
     ],
 )
-def test_what_we_never_sent_is_supposed_to_be_of_the_payments_own_amount_or_part_of_a_refund(
+def test_an_unknown_attempt_has_the_payments_own_amount_or_a_part_of_it_for_a_refund(
     step: Step, stated: Money | None, amount: Money
 ) -> None:
     work = make_work_of(State.REFUNDED, AttemptState.SUCCEEDED, refunded=Money(10_000, "USD"))
@@ -160,7 +160,7 @@ def test_what_we_never_sent_is_supposed_to_be_of_the_payments_own_amount_or_part
     assert supposed.number == (2 if step is Step.REFUND else 1)
 
 
-def test_what_we_never_sent_and_has_no_key_gets_the_next_one() -> None:
+def test_an_unknown_attempt_without_a_key_gets_the_next_one() -> None:
     work = make_work(State.REFUNDED)
     event = _event(make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED), key="")
 
@@ -169,10 +169,10 @@ def test_what_we_never_sent_and_has_no_key_gets_the_next_one() -> None:
     assert supposed.key == f"{work.payment.transaction_id}-payout-1"
 
 
-# What is put on record
+# The record of a late success
 
 
-def test_what_is_confirmed_keeps_that_it_is_known_and_the_events_are_dealt_with() -> None:
+def test_a_confirmed_success_is_marked_and_its_events_are_closed() -> None:
     work = _asked(_failed())
 
     change = DECIDER.settle(work, SUCCEEDED, NOW)
@@ -195,7 +195,7 @@ def test_what_is_confirmed_keeps_that_it_is_known_and_the_events_are_dealt_with(
         (said(Outcome.UNKNOWN, "amount_mismatch"), PART, PART),
     ],
 )
-def test_what_the_provider_shows_to_have_moved_is_known(
+def test_the_money_that_the_provider_shows_to_have_moved_is_recorded(
     answer: Answer, before: Money | None, moved: Money | None
 ) -> None:
     work = _asked(_failed(moved=before))

@@ -91,10 +91,10 @@ def test_funded_to_converted() -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
     in_time = DECIDER.settle(work, SUCCEEDED, NOW)
     late = make_work(State.FUNDED)
-    anew = DECIDER.price(late, make_trail(), LATE)
+    repriced = DECIDER.price(late, make_trail(), LATE)
 
     assert _walked(work, in_time)[-1] == (State.FUNDED, State.CONVERTED)
-    assert _walked(late, anew) == [(State.FUNDED, State.CONVERTED)]
+    assert _walked(late, repriced) == [(State.FUNDED, State.CONVERTED)]
 
 
 def test_funded_to_refunding() -> None:
@@ -200,7 +200,7 @@ def test_every_edge_of_the_table_has_its_test() -> None:
 
 
 def _owed(payment: Payment, change: Change) -> Decimal:
-    """What the change leaves on the payment's own dollar account."""
+    """The effect of the change on the payment's own dollar account."""
     signs = {
         posting: (posting.credit == "payments:USD") - (posting.debit == "payments:USD")
         for posting in change.postings
@@ -208,13 +208,13 @@ def _owed(payment: Payment, change: Change) -> Decimal:
     return sum((sign * posting.amount.decimal for posting, sign in signs.items()), Decimal(0))
 
 
-def test_a_payment_called_off_before_collection_posts_nothing() -> None:
+def test_a_payment_cancelled_before_collection_posts_nothing() -> None:
     work = _with(make_work(State.CREATED), cancel_requested_at=NOW)
 
     assert cancel_or_expire(work).postings == ()
 
 
-def test_what_is_taken_back_is_all_that_was_paid() -> None:
+def test_a_refund_reverses_all_that_was_paid() -> None:
     work = make_work(State.CONVERTED)
 
     change = refund_on_request(work, None)

@@ -131,7 +131,7 @@ def test_a_refused_refund_is_held_and_keeps_the_reason_of_the_payout() -> None:
     assert change.payment.failure == why
 
 
-def test_news_of_a_payout_during_its_refund_is_a_hold() -> None:
+def test_an_event_about_a_payout_during_its_refund_is_a_hold() -> None:
     event = InboxEvent(
         provider="local_wallet",
         event_id="evt_1",
@@ -193,7 +193,7 @@ def test_a_failure_code_that_the_provider_did_not_declare_is_unknown() -> None:
     assert change.payment.offramp == "local_wallet"
 
 
-def test_what_provably_never_left_goes_to_the_next_provider_at_once() -> None:
+def test_a_payout_that_provably_never_left_goes_to_the_next_provider_at_once() -> None:
     change = DECIDER.settle(_work(), NOT_SENT, NOW)
 
     assert change.payment.offramp == "bank"
@@ -283,7 +283,7 @@ def test_a_spent_key_is_neither_sent_nor_retired_before_absence_is_evidence() ->
     change = DECIDER.settle(work, ABSENT, NOW)
     assert change.attempt is not None
     assert change.attempt.state is AttemptState.UNKNOWN
-    # What the provider said last is still known, so that the key stays spent.
+    # The last error is still recorded, so that the key stays spent.
     assert not DECIDER.after_look_up(replace(work, attempt=change.attempt), ABSENT)
 
 

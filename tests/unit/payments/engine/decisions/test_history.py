@@ -64,7 +64,7 @@ def test_a_collection_names_when_it_was_taken_and_the_exchange_its_rate() -> Non
     )
 
 
-def test_a_collection_that_is_called_off_says_that_the_merchant_did() -> None:
+def test_a_cancelled_collection_names_the_merchant() -> None:
     work = make_work_of(State.COLLECTING, AttemptState.SENT, cancel_requested_at=NOW)
 
     collected, back = DECIDER.settle(work, SUCCEEDED, NOW).events
@@ -158,7 +158,7 @@ def test_a_refused_payout_that_goes_back_names_the_refusal_and_the_rate() -> Non
     )
 
 
-def test_what_was_not_sent_is_the_workers_own_finding() -> None:
+def test_an_attempt_that_was_not_sent_has_the_worker_as_actor() -> None:
     work = replace(make_work(State.COLLECTING, AttemptState.SENT), first_send=True)
 
     check(DECIDER.settle(work, DOWN, NOW), ("collection_not_sent", "worker", facts(work, DOWN)))

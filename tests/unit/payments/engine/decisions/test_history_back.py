@@ -1,4 +1,4 @@
-"""The history of all that does not go forward: late successes, ways back, what operators do."""
+"""The history of late successes, returns, refunds and operators' verbs."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -143,22 +143,26 @@ def test_a_success_against_the_record_names_the_step_its_state_and_the_hold_befo
     )
 
 
-# Ways back
+# Returns and refunds
 
 
 @pytest.mark.parametrize(
-    ("wish", "cause", "actor"), [(NOW, "cancelled", "merchant"), (None, "expired", "worker")]
+    ("requested_at", "cause", "actor"),
+    [(NOW, "cancelled", "merchant"), (None, "expired", "worker")],
 )
-def test_what_is_called_off_was_the_merchants_wish_or_else_too_late(
-    wish: Any, cause: str, actor: str
+def test_a_payment_is_cancelled_by_its_merchant_or_else_expires(
+    requested_at: Any, cause: str, actor: str
 ) -> None:
     check(
-        cancel_or_expire(make_work_of(State.CREATED, cancel_requested_at=wish)), (cause, actor, {})
+        cancel_or_expire(make_work_of(State.CREATED, cancel_requested_at=requested_at)),
+        (cause, actor, {}),
     )
 
 
 @pytest.mark.parametrize("state", [State.FUNDED, State.CONVERTED])
-def test_what_is_cancelled_before_its_payout_goes_back_at_its_own_rate(state: State) -> None:
+def test_a_payment_that_is_cancelled_before_its_payout_is_refunded_at_its_own_rate(
+    state: State,
+) -> None:
     work = make_work_of(state, cancel_requested_at=NOW)
     rate = {"refund_rate": str(work.payment.terms.rate)}
 
@@ -178,7 +182,7 @@ def test_a_refund_names_its_amount_its_key_and_at_its_beginning_the_rate() -> No
         check(refund_the_rest(work), ("deadline_passed", "worker", rest))
 
 
-# What operators do
+# Operators' verbs
 
 
 def test_an_operators_verb_names_the_operator_and_the_hold() -> None:

@@ -1,4 +1,4 @@
-"""Money that comes after its quote: honoured within the grace, priced anew within the tolerance,
+"""Money that comes after its quote: honoured within the grace, priced again within the tolerance,
 and otherwise for a person."""
 
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_an_unpaid_payment_expires_after_the_last_moment_of_the_grace_and_not_be
     assert (too_late.call, too_late.change.payment.state) == (None, State.EXPIRED)
 
 
-def test_a_charge_that_is_absent_is_sent_again_within_the_grace_and_let_go_after_it() -> None:
+def test_an_absent_charge_is_sent_again_within_the_grace_and_ended_after_it() -> None:
     work = make_work(State.COLLECTING, AttemptState.UNKNOWN)
     absent = Answer(outcome=Outcome.ABSENT)
     last = work.payment.quote_expires_at + timedelta(seconds=300)

@@ -143,7 +143,7 @@ def test_while_the_provider_does_not_say_nothing_is_sent(step: Step, answer: Ans
 
 
 @pytest.mark.parametrize("step", [Step.COLLECTION, Step.PAYOUT])
-def test_what_the_provider_takes_back_is_tried_anew(step: Step) -> None:
+def test_a_late_success_that_has_failed_is_tried_again(step: Step) -> None:
     plan = DECIDER.plan(_released(step, AttemptState.INTENDED))
 
     change = DECIDER.settle(plan.work, _refused(), NOW)
@@ -241,7 +241,7 @@ def test_a_late_success_beside_one_in_time_is_on_suspense_and_the_hold_says_so(
     assert DECIDER.plan(goes_on).call is None
 
 
-def test_a_payment_that_is_called_off_is_not_over_while_a_late_success_stands() -> None:
+def test_a_cancelled_payment_is_not_over_while_a_late_success_stands() -> None:
     work = _released(Step.COLLECTION, AttemptState.INTENDED)
     work = replace(work, payment=replace(work.payment, cancel_requested_at=NOW))
 
@@ -320,7 +320,7 @@ def test_money_that_was_taken_after_the_end_goes_back_to_the_payer(state: State)
 
 
 @pytest.mark.parametrize("state", ENDS)
-def test_what_the_provider_takes_back_leaves_a_payment_over_and_nothing_on_suspense(
+def test_a_late_success_that_has_failed_leaves_nothing_on_suspense_of_an_ended_payment(
     state: State,
 ) -> None:
     work = _over(state)
@@ -334,7 +334,7 @@ def test_what_the_provider_takes_back_leaves_a_payment_over_and_nothing_on_suspe
 
 @pytest.mark.parametrize("state", ENDS)
 @pytest.mark.parametrize("answer", [TIMEOUT, ABSENT, Answer(outcome=Outcome.PENDING)])
-def test_what_the_provider_does_not_confirm_is_held_again(state: State, answer: Answer) -> None:
+def test_a_late_success_that_is_not_confirmed_is_held_again(state: State, answer: Answer) -> None:
     change = DECIDER.settle(DECIDER.plan(_over(state)).work, answer, NOW)
 
     assert (change.payment.state, change.payment.hold_reason) == (state, "late_success")
@@ -352,7 +352,7 @@ def test_an_event_that_the_look_up_does_not_bear_out_gives_nothing_back() -> Non
 @pytest.mark.parametrize(
     "changes", [{"provider": "bank"}, {"amount": Money(9_900, "USD")}], ids=["route", "amount"]
 )
-def test_what_the_payment_cannot_count_stays_on_suspense(changes: dict[str, object]) -> None:
+def test_money_that_the_payment_cannot_count_stays_on_suspense(changes: dict[str, object]) -> None:
     change = DECIDER.settle(DECIDER.plan(_over(State.EXPIRED, **changes)).work, SUCCEEDED, NOW)
 
     assert (change.payment.state, change.payment.hold_reason) == (State.EXPIRED, "late_success")

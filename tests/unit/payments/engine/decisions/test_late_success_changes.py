@@ -82,7 +82,7 @@ def test_the_other_attempts_are_read_where_an_event_may_be_about_one_of_them() -
     assert needs_all_attempts(replace(work, inbox=(own, other)))
 
 
-# What the provider confirms
+# Confirmed successes
 
 
 def test_a_late_payout_is_served_by_its_own_provider_and_looked_at_again_when_it_is_final() -> None:
@@ -123,7 +123,7 @@ def test_a_late_refund_leaves_both_providers_as_they_are() -> None:
     assert (change.payment.onramp, change.payment.offramp) == ("stripe", "local_wallet")
 
 
-def test_what_goes_back_after_the_end_deals_with_the_events_about_it() -> None:
+def test_money_that_is_refunded_after_the_end_closes_the_events_about_it() -> None:
     work = _asked_late(Step.COLLECTION, State.EXPIRED)
     other = make_event(replace(attempt_of(work), key="k-9"), event_id="evt_2")
 
@@ -138,10 +138,10 @@ def test_what_goes_back_after_the_end_deals_with_the_events_about_it() -> None:
     ]
 
 
-# What it takes back, and what nobody knows
+# Failed ones, and unknown ones
 
 
-def test_what_the_provider_takes_back_goes_on_at_once_unless_the_payment_is_over() -> None:
+def test_after_a_failed_late_success_the_step_goes_on_at_once_unless_the_payment_is_over() -> None:
     going_on = _asked_late(Step.COLLECTION, State.COLLECTING)
     over = _asked_late(Step.COLLECTION, State.EXPIRED)
 
@@ -164,7 +164,7 @@ def test_a_step_that_goes_on_waits_a_minute_for_an_answer_and_keeps_its_events()
 
 
 @pytest.mark.parametrize("answer", [ABSENT, DENIED])
-def test_only_what_an_event_alone_has_told_is_dropped_for_a_look_up_that_knows_nothing(
+def test_a_success_by_an_event_alone_is_dropped_for_a_look_up_that_has_nothing(
     answer: Answer,
 ) -> None:
     reported = _asked_late(Step.COLLECTION, State.EXPIRED, moved=None, last_sent_at=OLD)

@@ -73,7 +73,7 @@ def _fates(change: Change) -> list[tuple[str, EventResult]]:
 
 
 @pytest.mark.parametrize("state", [State.CREATED, State.PAYING_OUT])
-def test_what_begins_is_recorded_first_and_then_sent(state: State) -> None:
+def test_an_attempt_is_recorded_first_and_then_sent(state: State) -> None:
     work = make_work(state)
     attempt = intend(work.payment, Step.PAYOUT, 1)
     leads_to = State.COLLECTING if state is State.CREATED else state
@@ -153,7 +153,7 @@ def test_money_that_was_taken_in_time_is_exchanged_whenever_we_learn_of_it(
         assert change.postings == collection_postings(change.payment)
 
 
-def test_money_that_is_called_off_goes_back_whenever_it_was_taken() -> None:
+def test_cancelled_money_is_refunded_whenever_it_was_taken() -> None:
     work = make_work_of(State.COLLECTING, AttemptState.SENT, cancel_requested_at=NOW)
 
     for offset in (-MOMENT, MOMENT):
@@ -235,7 +235,7 @@ def test_a_collection_that_fails_ends_the_payment_and_keeps_only_an_event_of_a_s
         (State.REFUNDING, DECLINED, "refund_failed"),
     ],
 )
-def test_what_cannot_go_back_is_held_with_the_first_reason(
+def test_money_that_cannot_be_refunded_is_held_with_the_first_reason(
     state: State, answer: Answer, reason: str
 ) -> None:
     why = Failure(code="first", message="the first reason")

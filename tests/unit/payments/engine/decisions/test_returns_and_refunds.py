@@ -75,7 +75,7 @@ def test_a_cancelled_collection_waits_until_no_request_can_still_arrive() -> Non
     assert change.due_in is not None
 
 
-def test_a_payout_that_has_begun_goes_on_whatever_is_wished() -> None:
+def test_a_payout_that_has_begun_goes_on_after_a_cancel_request() -> None:
     plan = DECIDER.plan(_with_cancel_request(make_work(State.PAYING_OUT, AttemptState.SENT)))
 
     assert plan.call is Call.LOOK_UP
@@ -347,7 +347,7 @@ def test_where_asking_fails_an_unsigned_event_proves_nothing_and_is_kept() -> No
     assert change.due_in is not None
 
 
-def test_a_failure_that_an_event_tells_of_is_asked_about_before_money_moves_again() -> None:
+def test_a_failure_in_an_event_is_asked_about_before_money_moves_again() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     work = replace(work, inbox=(_event(Outcome.FAILED, _attempt(work)),))
 

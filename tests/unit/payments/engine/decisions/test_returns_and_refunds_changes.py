@@ -1,5 +1,5 @@
-"""What each way back writes, the very moment at which a deadline has passed, and what it says where
-a refund is refused."""
+"""The changes of each cancel, return and refund, the very moment at which a deadline has passed,
+and the errors of a refused refund."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,24 +33,24 @@ from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 BLOCKED = said(Outcome.FAILED, "recipient_blocked")
-CANCELLED = Failure(code="cancelled", message="called off by the merchant before it was sent")
+CANCELLED = Failure(code="cancelled", message="cancelled by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
 MOMENT = timedelta(microseconds=1)
 
 
-# Called off
+# Cancelled
 
 
 @pytest.mark.parametrize(
-    ("wish", "state", "of_attempt", "of_payment"),
+    ("requested_at", "state", "of_attempt", "of_payment"),
     [(NOW, State.CANCELLED, CANCELLED, None), (None, State.EXPIRED, EXPIRED, EXPIRED)],
     ids=["cancelled", "expired"],
 )
-def test_what_is_called_off_fails_its_open_attempt_and_tells_the_merchant_only_of_an_expiry(
-    wish: datetime | None, state: State, of_attempt: Failure, of_payment: Failure | None
+def test_a_cancelled_payment_fails_its_open_attempt_and_an_expired_one_has_a_failure(
+    requested_at: datetime | None, state: State, of_attempt: Failure, of_payment: Failure | None
 ) -> None:
     change = cancel_or_expire(
-        make_work_of(State.COLLECTING, AttemptState.UNKNOWN, cancel_requested_at=wish)
+        make_work_of(State.COLLECTING, AttemptState.UNKNOWN, cancel_requested_at=requested_at)
     )
 
     assert (change.payment.state, change.payment.failure) == (state, of_payment)
@@ -67,7 +67,7 @@ def test_an_attempt_that_was_over_before_stays_as_it_is() -> None:
     assert cancel_or_expire(make_work(State.CREATED)).attempt is None
 
 
-def test_what_is_called_off_deals_with_every_event_but_one_that_tells_of_a_success() -> None:
+def test_a_cancelled_payment_closes_every_event_but_one_of_a_success() -> None:
     work = make_work(State.COLLECTING, AttemptState.SENT)
     own = attempt_of(work)
     pending, done = make_event(own, Outcome.PENDING), make_event(own, Outcome.SUCCEEDED, "evt_2")
@@ -163,7 +163,7 @@ def test_all_that_is_left_may_be_asked_for_and_not_a_cent_more() -> None:
         (State.PAYING_OUT, AttemptState.UNKNOWN, "PROCESSING"),
     ],
 )
-def test_what_cannot_be_refunded_says_where_it_stands(
+def test_a_refused_refund_states_the_status_of_its_payment(
     state: State, attempt: AttemptState | None, status: str
 ) -> None:
     with pytest.raises(PaymentNotRefundable) as refused:
@@ -179,7 +179,7 @@ def test_too_much_of_what_we_do_not_have_is_no_question_of_how_much(state: State
 
 
 @pytest.mark.parametrize("state", [State.FUNDED, State.CONVERTED, State.PAYING_OUT])
-def test_what_we_have_may_be_refunded_before_its_payout_or_after_that_has_failed(
+def test_collected_money_may_be_refunded_before_its_payout_or_after_that_has_failed(
     state: State,
 ) -> None:
     change = refund_on_request(make_work(state, AttemptState.FAILED), None)

@@ -146,7 +146,7 @@ def test_an_operator_says_what_has_moved_and_the_rest_stays_on_suspense(
     assert resolved.payment.state is (State.FAILED if failure else State.CONVERTED)
 
 
-def test_a_success_whose_amount_is_told_otherwise_later_is_on_suspense_by_the_difference() -> None:
+def test_a_success_with_another_amount_later_is_on_suspense_by_the_difference() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
     one_more = Money(work.payment.terms.payout.amount_minor + 1, "NGN")
 
@@ -239,7 +239,7 @@ def test_an_amount_that_is_right_after_all_ends_no_hold_by_itself() -> None:
     assert right.payment.version == event.sequence
 
 
-def test_what_is_known_to_have_moved_and_has_failed_comes_off_again() -> None:
+def test_money_that_moved_and_failed_comes_off_suspense_again() -> None:
     held, work = _open_payout(_stated(Money(700, "NGN")))
 
     failed = DECIDER.settle(DECIDER.plan(work).work, BLOCKED, NOW)

@@ -1,5 +1,5 @@
-"""What is open comes to a person in the time that its provider declares, whatever is sent again;
-a hold that waits for an outcome alone ends with it."""
+"""An unknown outcome is held for a person after the time that its provider declares, whatever is
+sent again; a hold that waits for an outcome alone ends with it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -89,7 +89,7 @@ def test_a_provider_declares_how_long() -> None:
     assert change.payment.hold_reason is None
 
 
-def test_what_was_accepted_long_ago_is_unknown_only_since_nobody_knows() -> None:
+def test_an_attempt_accepted_long_ago_is_unknown_only_since_its_first_open_answer() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
     attempt = replace(
         _attempt(work),
@@ -131,7 +131,7 @@ def test_a_key_is_sent_no_more_often_than_that(state: State) -> None:
     assert DECIDER.after_look_up(often, ABSENT) is None
 
 
-def test_what_a_provider_never_takes_goes_to_the_next_one_once_it_provably_has_nothing() -> None:
+def test_a_payout_goes_to_the_next_provider_once_the_first_provably_has_nothing() -> None:
     refused = Failure(code="request_refused", message="answered 400")
     work = _since(timedelta(minutes=5), sends=SENDS_MAX, failure=refused)
     route = Route(onramps=("stripe",), offramps=("local_wallet", "bank"))
@@ -310,7 +310,7 @@ def test_no_rest_is_longer_than_the_list_of_the_overdue_looks_ahead() -> None:
     assert rests[-1] == LONGEST_ROUND < LOOKS_AHEAD
 
 
-# What a refusal leads to
+# After a refusal
 
 
 @pytest.mark.parametrize(

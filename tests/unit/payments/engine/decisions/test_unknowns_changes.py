@@ -1,4 +1,4 @@
-"""What is written while an outcome is open, and each bound at its very value: how often and how
+"""The changes while an outcome is open, and each bound at its very value: how often and how
 long a key is tried, when absence is proof, and when a person is called."""
 
 from dataclasses import replace
@@ -77,7 +77,7 @@ def _with_event(work: Work) -> Work:
         (State.REFUNDING, None, None),
     ],
 )
-def test_what_the_provider_has_is_asked_about_after_a_quarter_of_its_age(
+def test_an_accepted_attempt_is_asked_about_after_a_quarter_of_its_age(
     state: State, sent_before: Any, sent_at: Any
 ) -> None:
     work = make_work_of(state, AttemptState.SENT, sent_at=sent_before)
@@ -93,7 +93,7 @@ def test_what_the_provider_has_is_asked_about_after_a_quarter_of_its_age(
     ]
 
 
-def test_what_the_provider_still_has_is_no_news() -> None:
+def test_an_attempt_that_stays_accepted_changes_nothing() -> None:
     work = _with_event(
         with_attempt(make_work(State.PAYING_OUT, AttemptState.ACCEPTED), sent_at=OLD)
     )
@@ -117,7 +117,7 @@ def _unsent(state: State = State.COLLECTING, **changes: Any) -> Work:
     ("answer", "message"), [(DOWN, "down"), (said(Outcome.NOT_SENT), "it was not sent")]
 )
 @pytest.mark.parametrize("state", [State.COLLECTING, State.PAYING_OUT])
-def test_what_never_left_goes_to_the_next_provider_with_the_reason(
+def test_a_payout_that_never_left_goes_to_the_next_provider_with_the_reason(
     state: State, answer: Answer, message: str
 ) -> None:
     work = _unsent(state)
@@ -133,7 +133,7 @@ def test_what_never_left_goes_to_the_next_provider_with_the_reason(
 
 
 @pytest.mark.parametrize("state", [State.COLLECTING, State.REFUNDING])
-def test_what_only_one_provider_can_do_is_tried_again_however_often(state: State) -> None:
+def test_a_step_with_one_provider_is_tried_again_without_a_limit(state: State) -> None:
     work = _unsent(state, inconclusive_count=NOT_SENT_TRIES + 4)
 
     change = DECIDER.settle(work, DOWN, NOW)
@@ -212,7 +212,7 @@ def test_a_key_is_spent_once_an_error_is_its_answer_for_good(
 @pytest.mark.parametrize(
     ("failure", "message"), [(FAULT, "Stripe answered 500"), (None, "no answer")]
 )
-def test_a_key_that_was_sent_often_enough_in_vain_is_over_with_what_was_said_last(
+def test_a_key_that_was_sent_often_without_success_ends_with_the_last_error(
     failure: Failure | None, message: str
 ) -> None:
     work = _work(sends=SENDS_MAX, failure=failure)

@@ -15,7 +15,7 @@ from tests.makers import make_work
 WORK = make_work(State.PAYING_OUT, AttemptState.SENT)
 
 
-def test_a_payment_that_is_let_go_is_as_it_was_and_its_lease_ends() -> None:
+def test_a_released_payment_is_as_it_was_and_its_lease_ends() -> None:
     change = release(WORK, due_in=timedelta(seconds=3))
 
     assert (change.payment, change.expected_version) == (WORK.payment, WORK.payment.version)
@@ -54,7 +54,7 @@ def test_evidence_names_the_operation_the_event_and_the_failure() -> None:
 @pytest.mark.parametrize(
     ("stated", "text"), [(Money(99, "USD"), "0.99 USD"), (None, "")], ids=["stated", "not stated"]
 )
-def test_amounts_are_told_with_their_currency(stated: Money | None, text: str) -> None:
+def test_amounts_are_stated_with_their_currency(stated: Money | None, text: str) -> None:
     answer = Answer(outcome=Outcome.UNKNOWN, amount=stated)
 
     assert amounts_of(live(WORK), answer) == {"expected": "148453.38 NGN", "stated": text}
