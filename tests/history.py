@@ -54,7 +54,11 @@ def make_late_work(step: Step, state: State, second: AttemptState) -> Work:
         failure=Failure(code=SUCCEEDED_LATE, message="late"),
         provider_reference="x_1",
     )
-    sent = {"sent_at": None, "last_sent_at": None} if second is AttemptState.INTENDED else {}
+    sent = (
+        {"sent_at": None, "last_sent_at": None, "leaves_until": None}
+        if second is AttemptState.INTENDED
+        else {}
+    )
     attempt = make_attempt(work.payment, step, second, number=2, key="k-2", **sent)
     return replace(work, attempt=attempt, earlier=(late.known_to_have_moved(late.amount),))
 

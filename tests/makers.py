@@ -32,6 +32,7 @@ from services.payments.model.quote import (
     Terms,
     agree_terms,
 )
+from services.payments.model.timing import CALL
 from services.payments.orders.ports import NewPayment
 from services.payments.webhooks_out.delivery import Delivery
 from services.shared.ids import new_id
@@ -129,7 +130,8 @@ def make_new_payment(
 
 def make_attempt(payment: Payment, step: Step, state: AttemptState, **changes: Any) -> Attempt:
     sent_at = None if state is AttemptState.INTENDED else NOW - timedelta(seconds=4)
-    times = {"sent_at": sent_at, "last_sent_at": sent_at}
+    leaves_until = sent_at + CALL if sent_at else None
+    times = {"sent_at": sent_at, "last_sent_at": sent_at, "leaves_until": leaves_until}
     return replace(intend(payment, step, 1), state=state, **{**times, **changes})
 
 

@@ -3,7 +3,7 @@ becomes a result of its own, so that it never fails the rest of its batch."""
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from caravel.common.v1 import money_pb2
 from caravel.providers.v1 import providers_pb2
@@ -29,6 +29,10 @@ _KINDS = {
     providers_pb2.OperationKind.PAYOUT: Kind.PAYOUT,
     providers_pb2.OperationKind.REFUND: Kind.REFUND,
 }
+
+
+# A limit of time that lies after it is none.
+_LAST_SECOND = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
 
 
 def to_operations(
@@ -88,6 +92,16 @@ def to_timeout(
     # The bound keeps a wild number within what a timedelta can hold; the real cap is a rule.
     timeout = timedelta(seconds=min(asked.seconds, 86_400), microseconds=asked.nanos // 1000)
     return timeout if timeout > timedelta() else None
+
+
+def to_send_before(request: providers_pb2.ExecuteRequest) -> datetime | None:
+    """From when on nothing may be sent; None where the caller sets no limit."""
+    if not request.HasField("send_before"):
+        return None
+    stated = request.send_before
+    # A number that no calendar holds is a limit all the same.
+    seconds = min(max(stated.seconds, 0), _LAST_SECOND)
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=stated.nanos // 1000)
 
 
 def to_webhook(request: providers_pb2.IncomingWebhook) -> Webhook:

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 
 from services.providers.admission import Admission, LocalAdmission, Refused
@@ -20,6 +21,7 @@ from services.providers.domain import (
 )
 from services.providers.limits import Gate
 from services.providers.metrics import observe, publish_state
+from services.shared.clock import Clock, SystemClock
 from services.shared.log import get_logger
 
 # The codes that say that the provider, and not the operation, is in trouble. Every adapter uses
@@ -29,12 +31,15 @@ PROVIDER_FAULTS = frozenset(
     {"timeout", "not_connected", "connection_failed", "provider_fault", RATE_LIMITED}
 )
 UNAVAILABLE = "provider_unavailable"
+TOO_LATE = "send_too_late"
 CAPPED = "rate_capped"
 _CAPPED_WHY = "our limits for the provider are used up, or it has asked to be left alone"
 # While nothing is sent, look-ups go on; but many at once must not keep a provider down.
 PROBES_MAX = 4
 # So many operations that failed are kept to be looked up.
 FAULTY_MAX = 64
+
+_CLOCK = SystemClock()
 
 Call = Callable[[Operation], Awaitable[OperationResult]]
 
@@ -56,12 +61,18 @@ class Deadline:
     ends: float
     # Waiting takes at most half of the time: whatever is sent has the rest to be answered.
     patience_ends: float
+    # From when on nothing is sent, by the clock of the day; None where nobody has set that limit.
+    send_before: datetime | None = None
 
     @classmethod
-    def within(cls, seconds: float) -> "Deadline":
+    def within(cls, seconds: float, send_before: datetime | None = None) -> "Deadline":
         """From now on."""
         now = time.monotonic()
-        return cls(now + seconds, now + seconds / 2)
+        return cls(now + seconds, now + seconds / 2, send_before)
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it is too late to send."""
+        return self.send_before is not None and now >= self.send_before
 
 
 class Guard:
@@ -73,8 +84,11 @@ class Guard:
         breaker: Breaker,
         gate: Gate,
         admission: Callable[[Gate, Breaker], Admission] = LocalAdmission,
+        clock: Clock = _CLOCK,
     ) -> None:
+        """`clock` says what time of the day it is, to compare with limits from elsewhere."""
         self._provider = provider
+        self._clock = clock
         self._admission = admission(gate, breaker)
         self._breaker = breaker
         self._gate = gate
@@ -84,10 +98,16 @@ class Guard:
         self._faulty: dict[str, Operation] = {}
         publish_state(provider.name, provider.kind, lambda: breaker.state.value)
 
-    async def send(self, operation: Operation, within_seconds: float) -> OperationResult:
-        """Sends the operation, or says at once that it cannot be sent now."""
+    async def send(
+        self, operation: Operation, within_seconds: float, send_before: datetime | None = None
+    ) -> OperationResult:
+        """Sends the operation, or says at once that it cannot be sent now. From `send_before` on
+        nothing is sent, however long this process stood still."""
+        if send_before is not None:
+            left = (send_before - self._clock.now()).total_seconds()
+            within_seconds = min(within_seconds, left)
         with observe(self._provider.name, self._provider.kind, "execute") as note:
-            return note(await self._send(operation, Deadline.within(within_seconds)))
+            return note(await self._send(operation, Deadline.within(within_seconds, send_before)))
 
     async def ask(self, operation: Operation, within_seconds: float) -> OperationResult:
         """Looks the operation up; the answer may open the way for sends again."""
@@ -95,6 +115,8 @@ class Guard:
             return note(await self._ask(operation, Deadline.within(within_seconds)))
 
     async def _send(self, operation: Operation, deadline: Deadline) -> OperationResult:
+        if deadline.is_over(self._clock.now()):
+            return self._too_late(operation)
         if not await self._may_be_tried(operation, deadline):
             return self._unavailable(operation)
         patience = deadline.patience_ends - time.monotonic()
@@ -103,6 +125,10 @@ class Guard:
             return not_sent(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=self._shut)
         if admitted is Refused.UNAVAILABLE:
             return self._unavailable(operation)
+        if deadline.is_over(self._clock.now()):
+            self._breaker.give_back(admitted)
+            self._admission.leave()
+            return self._too_late(operation)
         try:
             result = await _answered(self._provider.call, operation, deadline.ends)
         except asyncio.CancelledError:
@@ -164,6 +190,11 @@ class Guard:
         message = "the provider has failed too often; tried later"
         wait = max(1, ceil(self._breaker.opens_in_seconds))
         return not_sent(operation.key, UNAVAILABLE, message, retry_after_seconds=wait)
+
+    def _too_late(self, operation: Operation) -> OperationResult:
+        self._log(TOO_LATE)
+        message = "its time was over before it was sent"
+        return unknown(operation.key, TOO_LATE, message)
 
     def _leave_alone(self, result: OperationResult) -> None:
         """A limit is of all that we send; whatever else a provider asks for is of one operation."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import timedelta
+from functools import partial
 
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
@@ -23,7 +24,8 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
         self, request: providers_pb2.ExecuteRequest, context: object
     ) -> AsyncIterator[providers_pb2.OperationResult]:
         """Sends each operation and streams each result as it is known."""
-        async for answer in _answers(request, self._providers.execute):
+        execute = partial(self._providers.execute, send_before=convert.to_send_before(request))
+        async for answer in _answers(request, execute):
             yield answer
 
     async def LookUp(  # noqa: N802

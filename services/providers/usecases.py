@@ -14,7 +14,8 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from services.providers.admission import Admission, LocalAdmission
 from services.providers.breaker import Breaker, BreakerPolicy
@@ -70,13 +71,17 @@ class Providers:
                 )
 
     def execute(
-        self, operations: Sequence[Operation], allowed: timedelta | None
+        self,
+        operations: Sequence[Operation],
+        allowed: timedelta | None,
+        send_before: datetime | None = None,
     ) -> AsyncGenerator[OperationResult, None]:
         """Sends each operation under its key; yields each result as soon as it is known.
 
-        `allowed` is the time one operation may take; no later answer counts.
+        `allowed` is the time one operation may take; no later answer counts. None is sent from
+        `send_before` on.
         """
-        return self._each(operations, self._send, allowed)
+        return self._each(operations, partial(self._send, send_before=send_before), allowed)
 
     def look_up(
         self, operations: Sequence[Operation], allowed: timedelta | None
@@ -147,13 +152,15 @@ class Providers:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, operation: Operation, within_seconds: float) -> OperationResult:
+    async def _send(
+        self, operation: Operation, within_seconds: float, *, send_before: datetime | None
+    ) -> OperationResult:
         guard = self._guards.get((operation.provider, operation.kind))
         if guard is None:
             # Somebody may have sent it once; that we no longer can proves nothing about it.
             message = "no such provider for this kind of operation"
             return unknown(operation.key, UNSUPPORTED, message)
-        return await guard.send(operation, within_seconds)
+        return await guard.send(operation, within_seconds, send_before)
 
     async def _ask(self, operation: Operation, within_seconds: float) -> OperationResult:
         guard = self._guards.get((operation.provider, operation.kind))

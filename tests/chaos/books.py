@@ -349,6 +349,7 @@ async def let_unknowns_age(owner_url: str) -> None:
             await connection.execute(
                 "UPDATE attempts SET sent_at = sent_at - $1::interval, "
                 "last_sent_at = last_sent_at - $1::interval, "
+                "leaves_until = leaves_until - $1::interval, "
                 "unknown_since = unknown_since - $1::interval WHERE state = 'UNKNOWN'",
                 UNKNOWN_AT_MOST * 1.2,
             )
@@ -368,7 +369,8 @@ async def let_keys_expire(owner_url: str) -> None:
             )
             await connection.execute(
                 "UPDATE attempts SET sent_at = sent_at - interval '40 days', "
-                "last_sent_at = last_sent_at - interval '40 days' WHERE state = 'UNKNOWN'"
+                "last_sent_at = last_sent_at - interval '40 days', "
+                "leaves_until = leaves_until - interval '40 days' WHERE state = 'UNKNOWN'"
             )
     finally:
         await connection.close()

@@ -48,6 +48,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         provider_reference=row.provider_reference,
         sent_at=row.sent_at,
         last_sent_at=row.last_sent_at,
+        leaves_until=row.leaves_until,
         sends=row.sends,
         unknown_since=row.unknown_since,
         inconclusive_count=row.inconclusive_count,

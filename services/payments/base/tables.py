@@ -178,6 +178,8 @@ attempts = Table(
     Column("provider_reference", Text, nullable=False),
     _instant("sent_at", nullable=True),
     _instant("last_sent_at", nullable=True),
+    # Until when a request under the key may leave; none does later.
+    _instant("leaves_until", nullable=True),
     # How often a request may have left under the key.
     Column("sends", SmallInteger, nullable=False, server_default=text("0")),
     _instant("unknown_since", nullable=True),
@@ -190,6 +192,7 @@ attempts = Table(
     _instant("created_at", default=True),
     _instant("updated_at", default=True),
     ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),
+    CheckConstraint("last_sent_at IS NULL OR leaves_until IS NOT NULL", name="leaves"),
     # Of all that an index holds, only this changes, and once: when the attempt is over.
     Column(
         "is_live",
@@ -378,8 +381,16 @@ unreadable_rows = Table(
 # name, and no other; tables that are not named only grow.
 CHANGED: Mapping[str, frozenset[str]] = {
     "attempts": frozenset(
-        {"failure_code", "failure_message", "inconclusive_count", "last_sent_at", "moved_currency"}
-        | {"moved_minor", "provider_reference", "sends", "sent_at", "state", "unknown_since"}
+        {"failure_code", "failure_message", "inconclusive_count", "last_sent_at", "leaves_until"}
+        | {
+            "moved_currency",
+            "moved_minor",
+            "provider_reference",
+            "sends",
+            "sent_at",
+            "state",
+            "unknown_since",
+        }
         | {"updated_at"}
     ),
     "balances": frozenset(("balance_minor", "updated_at")),

@@ -3,6 +3,8 @@ their answers. decisions decides each step; leases and keys make it happen once.
 side strikes one payment alone, by isolation, and is counted."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,7 +21,12 @@ from services.payments.engine.reporting import report_changes, report_failures
 from services.payments.mesh.ports import ProviderCall, Providers, RateQuery, Rates
 from services.payments.model.attempt import Answer
 from services.payments.model.quote import RateTrail
-from services.payments.model.timing import CLAIM_EVERY_SECONDS, RECORD_EVERY_SECONDS, follows_within
+from services.payments.model.timing import (
+    CALL,
+    CLAIM_EVERY_SECONDS,
+    RECORD_EVERY_SECONDS,
+    follows_within,
+)
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 from services.shared.rollback import repeated
@@ -182,10 +189,12 @@ class Worker:
         """Marks the attempts as sent, and sends those whose lease still stands."""
         if not work:
             return
+        # Read before the mark, so that by our clock none leaves later than the mark allows.
+        send_before = time.monotonic() + CALL.total_seconds()
         marked = await self._mark_sent(work)
         FENCED.inc(len(work) - len(marked))
         async with asyncio.TaskGroup() as group:
-            async for item, answer in _answered(marked, self._providers.execute):
+            async for item, answer in _answered(marked, self._providers.execute, send_before):
                 group.create_task(self._settle(item, answer))
 
     @repeated
@@ -293,11 +302,17 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _answered(work: Sequence[Work], ask: Ask) -> AsyncIterator[tuple[Work, Answer]]:
+async def _answered(
+    work: Sequence[Work], ask: Ask, send_before: float = math.inf
+) -> AsyncIterator[tuple[Work, Answer]]:
     """Asks about each work's attempt; gives each with its answer as it comes in."""
     of_key = {item.attempt.key: item for item in work if item.attempt is not None}
     calls = [
-        ProviderCall(payment=item.payment, attempt=item.attempt, send_before=item.lease_ends)
+        ProviderCall(
+            payment=item.payment,
+            attempt=item.attempt,
+            send_before=min(item.lease_ends, send_before),
+        )
         for item in work
         if item.attempt is not None
     ]

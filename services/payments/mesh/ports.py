@@ -52,7 +52,8 @@ class ProviderCall:
     payment: Payment
     attempt: Attempt
     # From when on it must not be sent any more, on the monotonic clock: a worker that was stopped
-    # between the mark and the send finds out here that the payment may be somebody else's.
+    # between the mark and the send finds out here that its time is over. The attempt says it by the
+    # database's clock, for whoever is stopped later.
     send_before: float = math.inf
 
 

@@ -9,6 +9,7 @@ import grpc
 from caravel.common.v1 import recipient_pb2
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.ports import IncomingWebhook, ProviderCall, ProviderEvent
@@ -43,11 +44,12 @@ class GrpcProviders:
         request = providers_pb2.ExecuteRequest(
             operations=[_write_operation(call) for call in calls],
             operation_timeout=_OPERATION_TIMEOUT,
+            send_before=_send_before(calls),
         )
         remaining = min((call.send_before for call in calls), default=0) - time.monotonic()
         if remaining <= 0:
             for call in calls:
-                yield call.attempt.key, _no_answer("the lease was over before it was sent")
+                yield call.attempt.key, _no_answer("its time was over before it was sent")
             return
         # The deadline travels with the call: also what is held up on the way is not sent later.
         timeout = min(_CALL_SECONDS, remaining)
@@ -154,6 +156,16 @@ async def _answers(
 
 def _no_answer(cause: str) -> Answer:
     return Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="no_answer", message=cause))
+
+
+def _send_before(calls: Sequence[ProviderCall]) -> Timestamp | None:
+    """From when on nothing of the batch may leave, whoever on the way was stopped meanwhile."""
+    earliest = min((c.attempt.leaves_until for c in calls if c.attempt.leaves_until), default=None)
+    if earliest is None:
+        return None
+    written = Timestamp()
+    written.FromDatetime(earliest)
+    return written
 
 
 def _write_operation(call: ProviderCall) -> providers_pb2.Operation:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.payments.model.payment import Failure, Payment
-from services.payments.model.timing import key_usable_for
+from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, LANDING, key_usable_for
 from services.shared.money import Money
 
 
@@ -136,8 +136,11 @@ class Attempt:
     provider_reference: str = ""
     # When a request may first have left; bounds how long the key can be used.
     sent_at: datetime | None = None
-    # When one may last have left; bounds how long one may still be on its way.
+    # When one was last about to leave.
     last_sent_at: datetime | None = None
+    # Until when one may leave, by the database's clock; none ever left where it is None. Whether
+    # "absent" proves anything depends on it alone.
+    leaves_until: datetime | None = None
     # How often one may have left.
     sends: int = 0
     # Since when nobody knows its outcome, where that is so.
@@ -166,6 +169,12 @@ class Attempt:
     def known_to_have_moved(self, amount: Money | None) -> "Attempt":
         """The attempt, of which it is now known that so much has moved under it."""
         return replace(self, moved=None if amount == self.counted else amount)
+
+    @property
+    def landed_at(self) -> datetime | None:
+        """When the last request under the key has arrived or never will, by whichever clock of
+        ours; None where none ever left."""
+        return self.leaves_until + LANDED_AFTER if self.leaves_until else None
 
     @property
     def code(self) -> str:
@@ -268,7 +277,7 @@ class Capabilities:
     provider: str
     key_lifetime: timedelta
     look_up: LookUp
-    # How long after a send "absent" still proves nothing.
+    # How long after the last request has left "absent" still proves nothing.
     look_up_lag: timedelta
     # True where an error is the key's answer for good.
     caches_errors: bool
@@ -291,11 +300,14 @@ class Capabilities:
     # How long each step takes as a rule, from its first send to its outcome.
     expected: Mapping[Step, timedelta]
 
-    def absence_is_evidence(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether "absent" proves that the provider never had the operation."""
-        if self.look_up is not LookUp.EVENTUAL:
-            return self.look_up is LookUp.STRONG
-        return attempt.last_sent_at is None or now - attempt.last_sent_at > self.look_up_lag
+    def absence_is_evidence(self, attempt: Attempt, asked_at: datetime) -> bool:
+        """Whether "absent", as an answer to a question of then, proves that the provider never had
+        the operation and never will: its declared lag has passed since the last moment at which a
+        request could have left."""
+        if self.look_up is LookUp.NONE or attempt.leaves_until is None:
+            return self.look_up is not LookUp.NONE
+        lag = self.look_up_lag if self.look_up is LookUp.EVENTUAL else timedelta(0)
+        return asked_at > attempt.leaves_until + CLOCK_SKEW + max(lag, LANDING)
 
     def may_send_again(self, attempt: Attempt, now: datetime) -> bool:
         """Whether the same key cannot be a second operation.

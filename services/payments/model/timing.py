@@ -13,15 +13,20 @@ OVERDUE_SECONDS = 120.0
 AUDIT_SECONDS = 60.0
 
 # --- One send to a provider, and its answer.
-# One operation at a provider, and the call that carries a batch of them.
+# One operation at a provider, and the call that carries a batch of them. A request leaves within
+# one call after it was marked as sent, and before its lease ends, or not at all.
 OPERATION = timedelta(seconds=10)
 CALL = timedelta(seconds=12)
 # The clocks of our machines, and a provider's, differ by no more.
 CLOCK_SKEW = timedelta(seconds=5)
 # Around the longest call a lease has so much more: for the claim before it, the record after it.
 LEASE_MARGIN = timedelta(seconds=5)
-# No request is still on its way so long after it was sent: a lease, and all timeouts in it.
-SEND_DEADLINE = timedelta(seconds=30)
+# What has left has arrived so long after, or never will: the providers service keeps no connection
+# that is not acknowledged for longer.
+LANDING = timedelta(seconds=13)
+LANDED_AFTER = CLOCK_SKEW + LANDING
+# From the mark until nothing is on its way any more, by any clock.
+UNDER_WAY = CALL + LANDED_AFTER
 
 
 def follows_within(lease: timedelta) -> timedelta:

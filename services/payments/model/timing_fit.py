@@ -142,15 +142,15 @@ def _of_waits(times: Times) -> Iterator[Problem]:
 
 def _declared(capabilities: Mapping[str, Capabilities]) -> Iterator[Problem]:
     for name, known in sorted(capabilities.items()):
-        proven_after = timing.SEND_DEADLINE + known.look_up_lag
+        proven_after = timing.CALL + timing.CLOCK_SKEW + max(known.look_up_lag, timing.LANDING)
         if known.look_up is LookUp.EVENTUAL and known.unknown_hold_after <= proven_after:
             words = f"{name} is held after {_seconds(known.unknown_hold_after)}, and "
             words += f"its look-up proves nothing before {_seconds(proven_after)}"
             yield Problem(misfit=Misfit.HELD_BEFORE_ABSENCE, sentence=words)
         kept = known.key_lifetime - timing.key_usable_for(known.key_lifetime)
-        if known.repeats_forgotten and kept <= timing.SEND_DEADLINE:
+        if known.repeats_forgotten and kept <= timing.UNDER_WAY:
             words = f"{name} forgets a key after {_seconds(known.key_lifetime)}, "
-            words += f"and a send may be under way for {_seconds(timing.SEND_DEADLINE)}"
+            words += f"and a send may be under way for {_seconds(timing.UNDER_WAY)}"
             yield Problem(misfit=Misfit.KEY_SHORTER_THAN_A_CALL, sentence=words)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from caravel.common.v1 import money_pb2, recipient_pb2
 from caravel.providers.v1 import providers_pb2
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers import convert
 from services.providers.domain import Kind, Outcome, not_sent, unknown
@@ -106,3 +106,24 @@ def test_every_outcome_has_its_wire_name() -> None:
     names = {outcome.name for outcome in Outcome}
 
     assert names == set(providers_pb2.Outcome.keys()) - {"OUTCOME_UNSPECIFIED"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "understood"),
+    [
+        (None, None),
+        (timestamp_pb2.Timestamp(seconds=60, nanos=1_999), "1970-01-01T00:01:00.000001+00:00"),
+        (timestamp_pb2.Timestamp(seconds=-(2**63), nanos=-1), "1969-12-31T23:59:59.999999+00:00"),
+        (timestamp_pb2.Timestamp(seconds=2**63 - 1), "9999-01-01T00:00:00+00:00"),
+        (
+            timestamp_pb2.Timestamp(seconds=2**63 - 1, nanos=2**31 - 1),
+            "9999-01-01T00:00:02.147483+00:00",
+        ),
+    ],
+)
+def test_any_moment_before_which_to_send_is_a_moment_of_the_calendar(
+    stated: timestamp_pb2.Timestamp | None, understood: str | None
+) -> None:
+    moment = convert.to_send_before(providers_pb2.ExecuteRequest(send_before=stated))
+
+    assert (moment.isoformat() if moment else None) == understood

@@ -41,7 +41,8 @@ ATTEMPTS = {
     """,
     "what may have been sent has the time when it was": f"""
         SELECT key FROM attempts
-         WHERE state IN {OUT} AND (sent_at IS NULL OR last_sent_at < sent_at)
+         WHERE state IN {OUT} AND (sent_at IS NULL OR last_sent_at < sent_at
+                                 OR leaves_until < last_sent_at)
     """,
     "what is funded was collected, once, and nothing else was": f"""
         SELECT p.id::text FROM payments p

@@ -109,6 +109,23 @@ class Case:
         return self.providers.get(self.attempt.provider, NOTHING_DECLARED)
 
     @property
+    def asked_at(self) -> datetime:
+        """The earliest moment at which the provider can have been asked; the answer, recorded at
+        `now`, may be as old."""
+        return self.work.claimed_at
+
+    @property
+    def is_absence_proven(self) -> bool:
+        """Whether a provider that has nothing under the key can have nothing any more."""
+        return self.capabilities.absence_is_evidence(self.attempt, self.asked_at)
+
+    @property
+    def is_denial_certain(self) -> bool:
+        """Whether a provider that does not show an operation which it has named or done contradicts
+        itself. What it has named has arrived, so only a look-up that lags may not show it yet."""
+        return self.capabilities.look_up is LookUp.STRONG or self.is_absence_proven
+
+    @property
     def evidence(self) -> dict[str, str]:
         """The evidence of the move's event."""
         return evidence_of(self.attempt, self.answer)

@@ -109,8 +109,7 @@ def ask_again_or_hold(case: Case) -> Change:
     if case.payment.state not in UNCOLLECTED:
         return release(work, due_in=LONGEST_RETRY)
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
-    proven = case.capabilities.absence_is_evidence(attempt, case.now)
-    if nothing and proven and attempt.moved is None:
+    if nothing and case.is_absence_proven and attempt.moved is None:
         return release(work, closed_events=ignored(work, work.inbox))
     return hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
 

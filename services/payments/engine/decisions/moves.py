@@ -31,7 +31,7 @@ from services.payments.model.ledger import (
     refund_postings,
 )
 from services.payments.model.payment import Event, ExchangeRule, Failure, Payment, State
-from services.payments.model.timing import CLOCK_SKEW, SEND_DEADLINE, poll_in, round_in
+from services.payments.model.timing import CLOCK_SKEW, poll_in, round_in
 
 
 def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
@@ -260,8 +260,8 @@ def next_attempt(case: Case) -> Change:
     # Sent once and answered: there is no second request that could be under way.
     sent_once = attempt.sent_at == attempt.last_sent_at
     settled = work.first_send or (sent_once and attempt.state is AttemptState.ACCEPTED)
-    if attempt.last_sent_at is not None and not settled:
-        in_flight = max(attempt.last_sent_at + SEND_DEADLINE - case.now, timedelta(0))
+    if attempt.landed_at is not None and not settled:
+        in_flight = max(attempt.landed_at - case.now, timedelta(0))
     return replace(
         release(work, due_in=in_flight),
         attempt=attempt.answered(AttemptState.FAILED, case.answer),

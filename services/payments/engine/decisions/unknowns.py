@@ -30,7 +30,6 @@ from services.payments.model.timing import (
     HELD_POLL,
     KEYS_MAX,
     NOT_SENT_TRIES,
-    SEND_DEADLINE,
     SENDS_MAX,
     STATUS_TRIES,
     retry_in,
@@ -114,10 +113,7 @@ def unknown(case: Case) -> Change:
 
 def is_proven_absent(case: Case) -> bool:
     """Whether the provider, which has nothing under the key, can have nothing any more."""
-    attempt, now = case.attempt, case.now
-    landed = attempt.last_sent_at is None or now > attempt.last_sent_at + SEND_DEADLINE
-    named = bool(attempt.provider_reference)
-    return landed and not named and case.capabilities.absence_is_evidence(attempt, now)
+    return not case.attempt.provider_reference and case.is_absence_proven
 
 
 def is_spent(attempt: Attempt, capabilities: Capabilities) -> bool:
@@ -141,8 +137,7 @@ def _is_denied(case: Case) -> bool:
     attempt, answer = case.attempt, case.answer
     if attempt.step is Step.REFUND and answer.code == DENIAL:
         return attempt.inconclusive_count >= CACHED_ERRORS
-    certain = case.capabilities.absence_is_evidence(attempt, case.now)
-    return certain and answer.denies(attempt)
+    return case.is_denial_certain and answer.denies(attempt)
 
 
 def _given_up(case: Case) -> HoldReason | None:

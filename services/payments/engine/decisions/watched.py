@@ -36,7 +36,9 @@ def ask_later(case: Case) -> Change:
 
 
 def contradicts(case: Case) -> Change:
-    """The provider does not have it any more."""
+    """The provider does not have it any more, or its look-up does not show it yet."""
+    if not case.is_denial_certain:
+        return ask_later(case)
     return hold(case.work, HoldReason.PROVIDER_CONTRADICTS, **case.evidence)
 
 

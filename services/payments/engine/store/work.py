@@ -25,6 +25,7 @@ from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
 from services.payments.engine.store.writing import with_new_status, write_changes
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
+from services.payments.model.timing import CALL
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import connected
 from services.shared.ids import encode_id
@@ -87,11 +88,12 @@ _UNTOUCHED = text(
            ) AS ids
     """
 )
+_CALL = f"make_interval(secs => {CALL.total_seconds()})"
 # The row of the payment is locked, so that the token cannot change between check and commit.
 _MARK_SENT = text(
     f"""
     WITH held AS (
-        SELECT p.merchant_id, p.id, r.step, r.number
+        SELECT p.merchant_id, p.id, p.lease_until, r.step, r.number
           FROM payments p
           JOIN json_to_recordset(CAST(:rows AS json))
             AS r(merchant_id text, id uuid, lease_token bigint, step text, number smallint)
@@ -102,6 +104,7 @@ _MARK_SENT = text(
     UPDATE attempts a
        SET state = CASE a.state WHEN 'INTENDED' THEN 'SENT' ELSE a.state END,
            sent_at = coalesce(a.sent_at, now()), last_sent_at = now(), sends = a.sends + 1,
+           leaves_until = greatest(a.leaves_until, least(h.lease_until, now() + {_CALL})),
            updated_at = now()
       FROM held h
      WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id

@@ -34,7 +34,8 @@ PROVIDERS = {Step.COLLECTION: "stripe", Step.PAYOUT: "local_wallet"}
 _LATER = (
     "UPDATE payments SET due_at = now(), lease_until = NULL, lease_owner = NULL",
     "UPDATE attempts SET sent_at = now() - interval '5 min', "
-    "last_sent_at = now() - interval '5 min' WHERE sent_at IS NOT NULL",
+    "last_sent_at = now() - interval '5 min', leaves_until = now() - interval '4 min' "
+    "WHERE sent_at IS NOT NULL",
 )
 Key = tuple[Step, int]
 

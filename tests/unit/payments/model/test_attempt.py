@@ -15,6 +15,7 @@ from services.payments.model.attempt import (
     served_by,
 )
 from services.payments.model.quote import Route
+from services.payments.model.timing import CLOCK_SKEW
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_payment
 
 
@@ -76,7 +77,7 @@ def test_where_a_forgotten_reference_is_recognised_absence_proves_that_it_may_be
     lag = recognises.look_up_lag
 
     just_sent, long_ago = (
-        replace(attempt, last_sent_at=NOW - lag - more)
+        replace(attempt, leaves_until=NOW - CLOCK_SKEW - lag - more)
         for more in (timedelta(0), timedelta(microseconds=1))
     )
 

@@ -77,8 +77,8 @@ def test_a_lease_that_is_far_too_short_is_refused_under_each_name() -> None:
 @pytest.mark.parametrize(
     ("known", "found"),
     [
-        (replace(EVENTUAL, unknown_hold_after=150 * SECOND), (Misfit.HELD_BEFORE_ABSENCE,)),
-        (replace(EVENTUAL, unknown_hold_after=151 * SECOND), ()),
+        (replace(EVENTUAL, unknown_hold_after=137 * SECOND), (Misfit.HELD_BEFORE_ABSENCE,)),
+        (replace(EVENTUAL, unknown_hold_after=138 * SECOND), ()),
         (replace(EVENTUAL, look_up=LookUp.STRONG, unknown_hold_after=SECOND), ()),
         (replace(FORGETS, key_lifetime=150 * SECOND), (Misfit.KEY_SHORTER_THAN_A_CALL,)),
         (replace(FORGETS, key_lifetime=151 * SECOND), ()),

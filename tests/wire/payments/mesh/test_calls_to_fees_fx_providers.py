@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -128,6 +128,21 @@ async def test_a_call_whose_lease_is_over_is_never_sent() -> None:
     assert servicer.requests == []
     assert {answer.outcome for answer in answers.values()} == {Outcome.UNKNOWN}
     assert set(answers) == {call.attempt.key for call in calls}
+
+
+async def test_a_batch_says_until_when_the_first_of_it_may_leave() -> None:
+    servicer = Providers()
+    first, second = _calls(2)
+    until = datetime(2026, 11, 28, 12, 0, 0, 123456, tzinfo=UTC)
+    batch = [
+        replace(call, attempt=replace(call.attempt, leaves_until=until + timedelta(seconds=wait)))
+        for call, wait in ((first, 1), (second, 0))
+    ]
+    async with _providers(servicer) as providers:
+        await _execute(providers, batch)
+
+    (request,) = servicer.requests
+    assert request.send_before.ToDatetime(UTC) == until
 
 
 async def test_an_answer_comes_back_whole() -> None:

@@ -51,9 +51,10 @@ async def unknown_payout(engine: AsyncEngine) -> tuple[UUID, str]:
             """
             INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key,
                    amount_minor, currency, state, provider_reference, inconclusive_count,
-                   sent_at, last_sent_at)
+                   sent_at, last_sent_at, leaves_until)
             VALUES ('sandbox', :payment_id, :step, 1, :provider, :key, :amount, :currency, :state,
-                    '', 0, now() - interval '1 day', now() - interval '1 day')
+                    '', 0, now() - interval '1 day', now() - interval '1 day',
+                    now() - interval '1 day')
             """,
             payment_id=payment.id,
             step=attempt.step,

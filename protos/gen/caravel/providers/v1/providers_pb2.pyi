@@ -370,6 +370,7 @@ class ExecuteRequest(_message.Message):
 
     OPERATIONS_FIELD_NUMBER: _builtins.int
     OPERATION_TIMEOUT_FIELD_NUMBER: _builtins.int
+    SEND_BEFORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Operation]:
         """The operations, each with its own key."""
@@ -378,15 +379,22 @@ class ExecuteRequest(_message.Message):
     def operation_timeout(self) -> _duration_pb2.Duration:
         """The longest time for one operation; after it the outcome is UNKNOWN."""
 
+    @_builtins.property
+    def send_before(self) -> _timestamp_pb2.Timestamp:
+        """No operation is sent to a provider from this moment on; its outcome is then UNKNOWN. Absent
+        where the caller sets no limit.
+        """
+
     def __init__(
         self,
         *,
         operations: _abc.Iterable[Global___Operation] | None = ...,
         operation_timeout: _duration_pb2.Duration | None = ...,
+        send_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["operation_timeout", b"operation_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operation_timeout", b"operation_timeout", "send_before", b"send_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation_timeout", b"operation_timeout", "operations", b"operations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation_timeout", b"operation_timeout", "operations", b"operations", "send_before", b"send_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,7 +19,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import SEND_DEADLINE, SENDS_MAX
+from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, SENDS_MAX
 from services.shared.money import Money
 from tests.history import attempt_of, make_late_work, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
@@ -50,7 +50,9 @@ def _with_event(work: Work, outcome: Outcome, **changes: Any) -> Work:
 def _unknown(in_state: State = State.PAYING_OUT, **changes: Any) -> Work:
     """An attempt whose outcome nobody knows, sent long enough ago for all of it to have arrived."""
     work = make_work(in_state, AttemptState.UNKNOWN)
-    return with_attempt(work, **{"sent_at": OLD, "last_sent_at": OLD, **changes})
+    return with_attempt(
+        work, **{"sent_at": OLD, "last_sent_at": OLD, "leaves_until": OLD, **changes}
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,9 +95,9 @@ def test_a_key_is_sent_again_only_where_nothing_at_all_speaks_against_it(
     ("changes", "state"),
     [
         ({}, State.CANCELLED),
-        ({"last_sent_at": None}, State.CANCELLED),
-        ({"last_sent_at": NOW - timedelta(seconds=60) - MOMENT}, State.CANCELLED),
-        ({"last_sent_at": NOW - timedelta(seconds=60)}, State.COLLECTING),
+        ({"leaves_until": None}, State.CANCELLED),
+        ({"leaves_until": NOW - CLOCK_SKEW - timedelta(seconds=60) - MOMENT}, State.CANCELLED),
+        ({"leaves_until": NOW - CLOCK_SKEW - timedelta(seconds=60)}, State.COLLECTING),
         ({"provider_reference": "pi_1"}, State.COLLECTING),
     ],
 )
@@ -104,7 +106,7 @@ def test_an_unwanted_collection_is_over_once_absence_is_evidence(
 ) -> None:
     work = with_attempt(
         make_work_of(State.COLLECTING, AttemptState.UNKNOWN, cancel_requested_at=NOW),
-        **{"sent_at": OLD, "last_sent_at": OLD, **changes},
+        **{"sent_at": OLD, "last_sent_at": OLD, "leaves_until": OLD, **changes},
     )
 
     assert DECIDER.settle(work, ABSENT, NOW).payment.state is state
@@ -115,13 +117,13 @@ def test_an_unwanted_collection_is_not_over_while_a_request_is_on_its_way() -> N
     work = make_work_of(State.COLLECTING, AttemptState.UNKNOWN, cancel_requested_at=NOW)
 
     for age, state in (
-        (SEND_DEADLINE, State.COLLECTING),
-        (SEND_DEADLINE + MOMENT, State.CANCELLED),
+        (LANDED_AFTER, State.COLLECTING),
+        (LANDED_AFTER + MOMENT, State.CANCELLED),
     ):
-        sent = with_attempt(work, sent_at=OLD, last_sent_at=NOW - age)
+        sent = with_attempt(work, sent_at=OLD, last_sent_at=NOW - age, leaves_until=NOW - age)
         change = strong.settle(sent, ABSENT, NOW)
         assert change.payment.state is state
-    open_still = strong.settle(with_attempt(work, last_sent_at=NOW), ABSENT, NOW)
+    open_still = strong.settle(with_attempt(work, leaves_until=NOW), ABSENT, NOW)
     assert open_still.attempt is not None
     assert open_still.attempt.state is AttemptState.UNKNOWN
 
@@ -281,16 +283,15 @@ def test_an_attempt_that_was_not_sent_has_never_left_only_at_the_first_send(
     assert change.attempt.state is (AttemptState.INTENDED if first_send else AttemptState.UNKNOWN)
 
 
-def test_a_late_success_that_is_taken_back_is_settled_by_when_the_answer_came() -> None:
+def test_a_late_success_that_is_taken_back_is_settled_by_when_it_was_asked_about() -> None:
     work = make_late_work(Step.COLLECTION, State.EXPIRED, AttemptState.FAILED)
-    reported = replace(work.earlier[0], moved=None, last_sent_at=NOW)
+    reported = replace(work.earlier[0], moved=None, leaves_until=NOW)
     asked = replace(work, attempt=reported, earlier=())
 
-    for now, held in (
-        (NOW + timedelta(seconds=60), "late_success"),
-        (NOW + timedelta(seconds=60) + MOMENT, None),
-    ):
-        assert DECIDER.settle(asked, ABSENT, now).payment.hold_reason == held
+    proven = NOW + CLOCK_SKEW + timedelta(seconds=60)
+    for asked_at, held in ((proven, "late_success"), (proven + MOMENT, None)):
+        then = replace(asked, claimed_at=asked_at)
+        assert DECIDER.settle(then, ABSENT, asked_at).payment.hold_reason == held
 
 
 def test_a_cancel_request_stops_the_next_step_and_no_payout_that_has_begun() -> None:

@@ -151,7 +151,9 @@ def test_a_denial_within_the_lag_is_no_contradiction_yet(answer: Answer) -> None
     named = replace(work, attempt=replace(_attempt(work), provider_reference="pi_1"))
 
     assert DECIDER.settle(named, answer, NOW).payment.hold_reason is None
-    late = DECIDER.settle(named, answer, NOW + timedelta(minutes=2))
+    later = NOW + timedelta(minutes=2)
+    assert DECIDER.settle(named, answer, later).payment.hold_reason is None
+    late = DECIDER.settle(replace(named, claimed_at=later), answer, later)
     assert late.payment.hold_reason == "provider_contradicts_itself"
 
 
@@ -179,7 +181,8 @@ def test_an_attempt_that_an_event_has_named_is_never_sent_again_nor_cancelled(
     assert plan.call is Call.LOOK_UP
     assert not DECIDER.after_look_up(plan.work, ABSENT)
     assert DECIDER.settle(plan.work, ABSENT, NOW).payment.state is State.COLLECTING
-    late = DECIDER.settle(plan.work, ABSENT, NOW + timedelta(minutes=2))
+    later = NOW + timedelta(minutes=2)
+    late = DECIDER.settle(replace(plan.work, claimed_at=later), ABSENT, later)
     assert late.payment.hold_reason == "provider_contradicts_itself"
 
 

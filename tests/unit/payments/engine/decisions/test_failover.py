@@ -11,6 +11,7 @@ from services.payments.engine.decisions.facts import Call, InboxEvent, Work
 from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
+from services.payments.model.timing import CLOCK_SKEW
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -247,15 +248,16 @@ def test_a_declined_card_is_the_payers_and_no_reason_for_another_onramp() -> Non
     assert change.payment.state is State.FAILED
 
 
-def _cached(seconds_ago: int, count: int, code: str = "provider_fault") -> Work:
+def _cached(count: int, code: str = "provider_fault", *, is_absence_evidence: bool) -> Work:
     work = make_work(State.COLLECTING)
-    sent = NOW - timedelta(seconds=seconds_ago)
+    lag = CLOCK_SKEW + CAPABILITIES["stripe"].look_up_lag
+    left = NOW - lag - timedelta(microseconds=is_absence_evidence)
     attempt = make_attempt(
         work.payment,
         Step.COLLECTION,
         AttemptState.UNKNOWN,
-        sent_at=sent,
-        last_sent_at=sent,
+        sent_at=left,
+        leaves_until=left,
         inconclusive_count=count,
         failure=Failure(code=code, message="Stripe answered 500"),
     )
@@ -263,7 +265,7 @@ def _cached(seconds_ago: int, count: int, code: str = "provider_fault") -> Work:
 
 
 def test_a_key_whose_error_is_cached_is_retired_once_absence_is_evidence() -> None:
-    work = _cached(seconds_ago=61, count=5)
+    work = _cached(5, is_absence_evidence=True)
 
     assert not DECIDER.after_look_up(work, ABSENT)
     change = DECIDER.settle(work, ABSENT, NOW)
@@ -277,7 +279,7 @@ def test_a_key_whose_error_is_cached_is_retired_once_absence_is_evidence() -> No
 
 
 def test_a_spent_key_is_neither_sent_nor_retired_before_absence_is_evidence() -> None:
-    work = _cached(seconds_ago=59, count=5)
+    work = _cached(5, is_absence_evidence=False)
 
     assert not DECIDER.after_look_up(work, ABSENT)
     change = DECIDER.settle(work, ABSENT, NOW)
@@ -290,11 +292,11 @@ def test_a_spent_key_is_neither_sent_nor_retired_before_absence_is_evidence() ->
 @pytest.mark.parametrize(("count", "code"), [(4, "provider_fault"), (9, "no_answer")])
 def test_a_key_is_sent_again_while_its_error_may_pass(count: int, code: str) -> None:
     """Nobody's answer is no cached error, however often it came."""
-    assert DECIDER.after_look_up(_cached(61, count, code), ABSENT)
+    assert DECIDER.after_look_up(_cached(count, code, is_absence_evidence=True), ABSENT)
 
 
 def test_a_send_that_our_own_protection_refuses_is_no_answer_of_the_provider() -> None:
-    work = _cached(seconds_ago=61, count=4)
+    work = _cached(4, is_absence_evidence=True)
     refused = Answer(
         outcome=Outcome.NOT_SENT, failure=Failure(code="provider_unavailable", message="open")
     )
@@ -318,7 +320,11 @@ def test_tries_that_never_left_do_not_count_once_one_has_left() -> None:
 
 
 def test_after_its_lifetime_a_key_is_sent_only_where_the_reference_is_a_second_fence() -> None:
-    old = {"sent_at": NOW - timedelta(days=2), "last_sent_at": NOW - timedelta(days=2)}
+    old = {
+        "sent_at": NOW - timedelta(days=2),
+        "last_sent_at": NOW - timedelta(days=2),
+        "leaves_until": NOW - timedelta(days=2),
+    }
     attempt = make_attempt(_work().payment, Step.PAYOUT, AttemptState.UNKNOWN, **old)
 
     fenced = make_capabilities("local_wallet", repeats_forgotten=False)

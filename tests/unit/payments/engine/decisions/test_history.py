@@ -170,7 +170,7 @@ def test_a_key_that_is_retired_says_that_its_error_is_for_good() -> None:
         make_work(State.COLLECTING, AttemptState.UNKNOWN),
         inconclusive_count=5,
         failure=fault,
-        last_sent_at=OLD,
+        leaves_until=OLD,
     )
     why = {
         "failure_code": "error_cached",

@@ -71,7 +71,7 @@ def test_an_attempt_beside_a_late_success_is_given_up_with_its_last_answer(
     answer: Answer, reported: Answer
 ) -> None:
     work = make_late_work(Step.PAYOUT, State.PAYING_OUT, AttemptState.UNKNOWN)
-    work = with_attempt(work, last_sent_at=OLD, sent_at=OLD)
+    work = with_attempt(work, last_sent_at=OLD, leaves_until=OLD, sent_at=OLD)
 
     check(
         DECIDER.settle(work, answer, NOW),

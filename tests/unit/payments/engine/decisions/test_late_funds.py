@@ -66,7 +66,8 @@ def test_an_absent_charge_is_sent_again_within_the_grace_and_ended_after_it() ->
     assert again.call is Call.SEND
     assert DECIDER.settle(work, absent, last).payment.state is State.COLLECTING
     assert DECIDER.after_look_up(replace(work, claimed_at=after), absent) is None
-    assert DECIDER.settle(work, absent, after).payment.state is State.EXPIRED
+    late = replace(work, claimed_at=after)
+    assert DECIDER.settle(late, absent, after).payment.state is State.EXPIRED
 
 
 @pytest.mark.parametrize(

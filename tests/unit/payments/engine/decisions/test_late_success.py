@@ -69,6 +69,7 @@ def _released(step: Step, second: AttemptState) -> Work:
         key=f"{work.payment.transaction_id}-{step}-2",
         **times,
         last_sent_at=times.get("sent_at"),
+        leaves_until=times.get("sent_at"),
     )
     held = replace(work.payment, hold_reason="late_success")
     change = end_hold(replace(work, payment=held, attempt=attempt, earlier=(late,)), ADA)
@@ -341,7 +342,7 @@ def test_a_late_success_that_is_not_confirmed_is_held_again(state: State, answer
 
 
 def test_an_event_that_the_look_up_does_not_bear_out_gives_nothing_back() -> None:
-    work = _over(State.EXPIRED, moved=None, last_sent_at=LONG_AGO)
+    work = _over(State.EXPIRED, moved=None, leaves_until=LONG_AGO)
 
     change = DECIDER.settle(DECIDER.plan(work).work, ABSENT, NOW)
 

@@ -19,7 +19,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
-from services.payments.model.timing import LONGEST_RETRY
+from services.payments.model.timing import LANDED_AFTER, LONGEST_RETRY
 from tests.history import attempt_of, make_late_work, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
 
@@ -167,9 +167,9 @@ def test_a_step_that_goes_on_waits_a_minute_for_an_answer_and_keeps_its_events()
 def test_a_success_by_an_event_alone_is_dropped_for_a_look_up_that_has_nothing(
     answer: Answer,
 ) -> None:
-    reported = _asked_late(Step.COLLECTION, State.EXPIRED, moved=None, last_sent_at=OLD)
+    reported = _asked_late(Step.COLLECTION, State.EXPIRED, moved=None, leaves_until=OLD)
     reported = replace(reported, inbox=(make_event(attempt_of(reported)),))
-    shown = _asked_late(Step.COLLECTION, State.EXPIRED, last_sent_at=OLD)
+    shown = _asked_late(Step.COLLECTION, State.EXPIRED, leaves_until=OLD)
 
     dropped = DECIDER.settle(reported, answer, NOW)
 
@@ -185,11 +185,15 @@ def test_a_success_by_an_event_alone_is_dropped_for_a_look_up_that_has_nothing(
 
 def _beside(second: AttemptState = AttemptState.UNKNOWN, **changes: Any) -> Work:
     work = make_late_work(Step.PAYOUT, State.PAYING_OUT, second)
-    return with_attempt(work, **{"sent_at": OLD, "last_sent_at": OLD, **changes})
+    return with_attempt(
+        work, **{"sent_at": OLD, "last_sent_at": OLD, "leaves_until": OLD, **changes}
+    )
 
 
 def test_an_attempt_that_is_withdrawn_says_why_it_never_left() -> None:
-    change = DECIDER.plan(_beside(AttemptState.INTENDED, sent_at=None, last_sent_at=None)).change
+    change = DECIDER.plan(
+        _beside(AttemptState.INTENDED, sent_at=None, last_sent_at=None, leaves_until=None)
+    ).change
 
     assert change.attempt is not None
     assert change.attempt.failure == Failure(
@@ -198,7 +202,7 @@ def test_an_attempt_that_is_withdrawn_says_why_it_never_left() -> None:
 
 
 def test_an_attempt_beside_a_late_success_is_not_given_up_while_it_may_have_moved_money() -> None:
-    fresh = _beside(last_sent_at=NOW - timedelta(seconds=20))
+    fresh = _beside(leaves_until=NOW - LANDED_AFTER)
 
     for work, answer in ((_beside(), TIMEOUT), (fresh, ABSENT)):
         change = DECIDER.settle(work, answer, NOW)

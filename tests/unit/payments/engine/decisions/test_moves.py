@@ -33,7 +33,7 @@ from services.payments.model.ledger import (
 )
 from services.payments.model.payment import ExchangeRule, Failure, State
 from services.payments.model.quote import Route
-from services.payments.model.timing import CLOCK_SKEW, FIRST_ROUND, SEND_DEADLINE
+from services.payments.model.timing import CALL, CLOCK_SKEW, FIRST_ROUND, LANDED_AFTER
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_event, make_work
@@ -289,11 +289,11 @@ def test_the_route_rests_longer_after_each_round_of_its_offramps(
 
 def test_the_route_rests_for_as_long_as_the_provider_wants_or_a_request_is_on_its_way() -> None:
     wanted = replace(EMPTY, retry_after=timedelta(seconds=200))
-    flying = _payout(2, "bank", state=AttemptState.UNKNOWN, last_sent_at=NOW)
+    flying = _payout(2, "bank", state=AttemptState.UNKNOWN, leaves_until=NOW)
 
     for work, answer, due_in in (
         (_payout(2, "bank"), wanted, timedelta(seconds=200)),
-        (flying, EMPTY, SEND_DEADLINE),
+        (flying, EMPTY, LANDED_AFTER),
     ):
         change = _fail(work, answer, passing=True)
         assert (change.due_in, change.rests) == (due_in, True)
@@ -335,7 +335,8 @@ def test_the_next_attempt_waits_while_a_request_of_this_one_may_be_on_its_way(
     last_sent: int | None,
     due_in: int,
 ) -> None:
-    ages = {"sent_at": first_sent, "last_sent_at": last_sent}
+    leaves_until = None if last_sent is None else last_sent - CALL.total_seconds()
+    ages = {"sent_at": first_sent, "last_sent_at": last_sent, "leaves_until": leaves_until}
     times = {
         name: None if age is None else NOW - timedelta(seconds=age) for name, age in ages.items()
     }
@@ -356,7 +357,7 @@ def test_a_retired_key_keeps_its_provider_and_says_why_it_is_over() -> None:
         inconclusive_count=5,
         failure=fault,
         sent_at=old,
-        last_sent_at=old,
+        leaves_until=old,
     )
 
     change = DECIDER.settle(work, said(Outcome.ABSENT, provider_reference=""), NOW)

@@ -59,7 +59,9 @@ def test_a_cancelled_collection_that_was_sent_is_asked_about_first() -> None:
 def test_a_cancelled_collection_that_is_absent_is_never_sent_again() -> None:
     work = _with_cancel_request(make_work(State.COLLECTING, AttemptState.UNKNOWN))
     old = NOW - timedelta(minutes=5)
-    work = replace(work, attempt=replace(_attempt(work), sent_at=old, last_sent_at=old))
+    work = replace(
+        work, attempt=replace(_attempt(work), sent_at=old, last_sent_at=old, leaves_until=old)
+    )
 
     assert not DECIDER.after_look_up(work, ABSENT)
     assert DECIDER.settle(work, ABSENT, NOW).payment.state is State.CANCELLED

@@ -39,7 +39,7 @@ def _held(reason: str) -> Work:
 def _unwanted() -> Work:
     payment = replace(make_work(State.COLLECTING).payment, cancel_requested_at=NOW)
     attempt = make_attempt(
-        payment, Step.COLLECTION, AttemptState.SENT, last_sent_at=NOW - timedelta(minutes=2)
+        payment, Step.COLLECTION, AttemptState.SENT, leaves_until=NOW - timedelta(minutes=2)
     )
     return make_work(State.COLLECTING, payment=payment, attempt=attempt)
 

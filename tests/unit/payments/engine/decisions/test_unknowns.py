@@ -23,6 +23,7 @@ from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
 from services.payments.model.timing import (
     FIRST_ROUND,
+    LANDED_AFTER,
     LONGEST_ROUND,
     LOOKS_AHEAD,
     SENDS_MAX,
@@ -58,7 +59,12 @@ def _attempt(work: Work) -> Attempt:
 def _since(age: timedelta, state: State = State.PAYING_OUT, **changes: Any) -> Work:
     """An attempt whose outcome nobody has known for so long."""
     work = make_work(state, AttemptState.UNKNOWN)
-    since = {"unknown_since": NOW - age, "sent_at": NOW - age, "last_sent_at": NOW - age}
+    since = {
+        "unknown_since": NOW - age,
+        "sent_at": NOW - age,
+        "last_sent_at": NOW - age,
+        "leaves_until": NOW - age,
+    }
     return replace(work, attempt=replace(_attempt(work), **{**since, **changes}))
 
 
@@ -145,7 +151,7 @@ def test_a_payout_goes_to_the_next_provider_once_the_first_provably_has_nothing(
 
 
 def test_while_a_request_may_still_arrive_nothing_is_given_up() -> None:
-    work = _since(timedelta(minutes=5), sends=SENDS_MAX, last_sent_at=NOW - timedelta(seconds=20))
+    work = _since(timedelta(minutes=5), sends=SENDS_MAX, leaves_until=NOW - LANDED_AFTER)
 
     change = DECIDER.settle(work, ABSENT, NOW)
 

@@ -17,8 +17,8 @@ from services.payments.model.timing import (
     CACHED_ERRORS,
     HELD_POLL,
     KEYS_MAX,
+    LANDED_AFTER,
     NOT_SENT_TRIES,
-    SEND_DEADLINE,
     SENDS_MAX,
     STATUS_TRIES,
 )
@@ -42,7 +42,9 @@ BOTH = Route(onramps=("stripe", "bank"), offramps=("local_wallet", "bank"))
 def _work(state: State = State.PAYING_OUT, **changes: Any) -> Work:
     """An attempt whose outcome nobody knows, sent long enough ago for all of it to have arrived."""
     work = make_work(state, AttemptState.UNKNOWN)
-    return with_attempt(work, **{"sent_at": OLD, "last_sent_at": OLD, **changes})
+    return with_attempt(
+        work, **{"sent_at": OLD, "last_sent_at": OLD, "leaves_until": OLD, **changes}
+    )
 
 
 def _attempt(change: Change) -> Attempt:
@@ -172,9 +174,9 @@ def test_the_spread_keeps_tries_apart() -> None:
     ("changes", "proven"),
     [
         ({}, True),
-        ({"last_sent_at": None}, True),
-        ({"last_sent_at": NOW - SEND_DEADLINE}, False),
-        ({"last_sent_at": NOW - SEND_DEADLINE - MOMENT}, True),
+        ({"leaves_until": None}, True),
+        ({"leaves_until": NOW - LANDED_AFTER}, False),
+        ({"leaves_until": NOW - LANDED_AFTER - MOMENT}, True),
         ({"provider_reference": "po_1"}, False),
     ],
 )
@@ -230,7 +232,7 @@ def test_a_key_that_was_sent_often_without_success_ends_with_the_last_error(
     "changes",
     [
         {"sends": SENDS_MAX - 1},
-        {"sends": SENDS_MAX, "last_sent_at": NOW - SEND_DEADLINE},
+        {"sends": SENDS_MAX, "leaves_until": NOW - LANDED_AFTER},
     ],
 )
 def test_an_attempt_that_may_still_be_taken_is_not_over(changes: dict[str, Any]) -> None:
@@ -298,7 +300,7 @@ def test_a_person_is_called_when_it_has_been_unknown_for_as_long_as_may_be(
 def test_a_person_is_called_when_the_key_may_not_be_sent_again() -> None:
     facts = {"unknown_since": NOW, "sent_at": NOW - timedelta(hours=20)}
 
-    change = DECIDER.settle(_work(State.COLLECTING, last_sent_at=NOW, **facts), TIMEOUT, NOW)
+    change = DECIDER.settle(_work(State.COLLECTING, leaves_until=NOW, **facts), TIMEOUT, NOW)
 
     assert change.payment.hold_reason == "outcome_unknown"
 
@@ -345,7 +347,7 @@ def test_a_collection_that_a_refund_names_is_denied_so_often_before_a_person_is_
         (State.PAYING_OUT, {"provider_reference": "po_1"}, TIMEOUT, None),
         (State.PAYING_OUT, {}, DENIED, None),
         (State.PAYING_OUT, {"inconclusive_count": CACHED_ERRORS}, DENIED, None),
-        (State.COLLECTING, {"provider_reference": "pi_1", "last_sent_at": NOW}, DENIED, None),
+        (State.COLLECTING, {"provider_reference": "pi_1", "leaves_until": NOW}, DENIED, None),
     ],
 )
 def test_a_provider_contradicts_itself_where_it_denies_the_id_that_it_gave(
