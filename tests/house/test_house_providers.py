@@ -55,7 +55,7 @@ def _minutes(span: timedelta) -> str:
 
 def _absent(record: Capabilities) -> str:
     if record.look_up is LookUpStrength.EVENTUAL:
-        return f"all, {_time(record.look_up_lag)} after the last send"
+        return f"all, {_time(record.look_up_lag)} after the last request can have left"
     return "all, at once" if record.look_up is LookUpStrength.STRONG else "nothing"
 
 

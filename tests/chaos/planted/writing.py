@@ -46,6 +46,7 @@ def no_fencing(patches: Patches) -> None:
     patches.reword(writing, "_WRITE", f"AND {TOKEN}", "")
     patches.reword(work, "_MARK_SENT", "USING (merchant_id, id, lease_token)", _WITHOUT_TOKEN)
     patches.reword(work, "_MARK_SENT", "WHERE p.lease_until > now()", "")
+    patches.reword(work, "_MARK_SENT", "least(h.lease_until, now()", "greatest(NULL, now()")
     patches.reword(work, "_MARK_SENT", "AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')", "")
 
     async def claim(self: PostgresWorkTransaction, *claim: Any, **limits: Any) -> Sequence[Work]:

@@ -121,13 +121,14 @@ def _confirmed(case: Case, known: Attempt) -> Change:
 def absent_despite_event(case: Case) -> Change:
     """The provider has nothing, against an event of its own. A signed one stands against its
     look-up, as does any event of a provider that cannot be asked; but a look-up may lag behind an
-    event, so that it is asked again for a while. Another event is outdated."""
+    event, so that it is asked again for a while. Another event is outdated, unless the look-up
+    lags."""
     known = case.capabilities
     if known.look_up is LookUp.NONE:
         return confirm_by_event(case)
     if _event(case).answer.signed and known.signs_events:
         return _asked_again(case, max(LOOK_UP_BEHIND_EVENT, known.look_up_lag))
-    return outdated_event(case)
+    return outdated_event(case) if case.is_denial_certain else wait_for_proof(case)
 
 
 def outdated_event(case: Case) -> Change:

@@ -3,6 +3,7 @@ a bound, JSON is taken strictly, and a provider that is overloaded or broken is 
 everywhere. The meaning of every other answer is the adapter's."""
 
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ from services.shared.text import is_storable
 # Our providers' answers are a few kilobytes; whoever sends more is not the one we asked.
 BODY_BYTES_MAX = 64 * 1024
 CONNECT_SECONDS = 5
+# What a provider does not acknowledge for so long is given up by the system too, so that no request
+# of a connection that hangs arrives later. The caller reckons with it (payments' LANDING).
+UNACKNOWLEDGED_SECONDS = 10
 
 
 class NotConnected(aiohttp.ClientError):
@@ -53,6 +57,15 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+def _socket(resolved: Any) -> socket.socket:
+    family, kind, protocol, *_ = resolved
+    made = socket.socket(family, kind, protocol)
+    # Linux has it, and other systems, where nobody pays anybody, need not.
+    if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+        made.setsockopt(socket.IPPROTO_TCP, option, UNACKNOWLEDGED_SECONDS * 1000)
+    return made
+
+
 def open_session() -> aiohttp.ClientSession:
     """A session for all adapters; the caller closes it.
 
@@ -60,7 +73,7 @@ def open_session() -> aiohttp.ClientSession:
     many run at once too.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, socket_factory=_socket),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         # A small compressed answer can be a huge one; uncompressed, the bound below holds.

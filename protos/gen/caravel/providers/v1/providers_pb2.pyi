@@ -713,7 +713,9 @@ class Capabilities(_message.Message):
 
     @_builtins.property
     def look_up_lag(self) -> _duration_pb2.Duration:
-        """The time after a send during which "absent" proves nothing; zero with STRONG."""
+        """The time after the last request can have left during which "absent" proves nothing; zero with
+        STRONG.
+        """
 
     @_builtins.property
     def success_final_after(self) -> _duration_pb2.Duration:

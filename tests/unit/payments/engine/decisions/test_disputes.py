@@ -101,7 +101,7 @@ def _event(attempt: Attempt, outcome: Outcome, *, signed: bool = True) -> InboxE
 def _over(step: Step, over: AttemptState, state: State, held: str | None) -> Work:
     """A payment with an attempt on record that is over, not the last of its step."""
     payment = make_payment(state=state, version=5, hold_reason=held)
-    attempt = make_attempt(payment, step, over)
+    attempt = make_attempt(payment, step, over, leaves_until=NOW - timedelta(minutes=2))
     work = make_work(state)
     return replace(work, payment=payment, earlier=(attempt,))
 
