@@ -339,27 +339,18 @@ async def let_time_pass(owner_url: str) -> None:
 async def let_unknowns_age(owner_url: str) -> None:
     """Lets the time pass after which a person must see to what nobody knows. To be called when all
     else has come to its end."""
-    connection = await _connect(owner_url)
-    try:
-        async with connection.transaction():
-            await connection.execute(
-                "UPDATE payments SET due_at = now() WHERE hold_reason IS NULL AND id IN "
-                "(SELECT payment_id FROM attempts WHERE state = 'UNKNOWN')"
-            )
-            await connection.execute(
-                "UPDATE attempts SET sent_at = sent_at - $1::interval, "
-                "last_sent_at = last_sent_at - $1::interval, "
-                "leaves_until = leaves_until - $1::interval, "
-                "unknown_since = unknown_since - $1::interval WHERE state = 'UNKNOWN'",
-                UNKNOWN_AT_MOST * 1.2,
-            )
-    finally:
-        await connection.close()
+    await _let_pass(owner_url, UNKNOWN_AT_MOST * 1.2, "unknown_since")
 
 
 async def let_keys_expire(owner_url: str) -> None:
     """Lets the weeks pass after which nothing of an unknown outcome may be sent again: whatever
     nobody has found out by now is for a person. To be called when all else has come to its end."""
+    await _let_pass(owner_url, timedelta(days=40))
+
+
+async def _let_pass(owner_url: str, time: timedelta, *more: str) -> None:
+    columns = ("sent_at", "last_sent_at", "leaves_until", *more)
+    earlier = ", ".join(f"{column} = {column} - $1::interval" for column in columns)
     connection = await _connect(owner_url)
     try:
         async with connection.transaction():
@@ -367,11 +358,7 @@ async def let_keys_expire(owner_url: str) -> None:
                 "UPDATE payments SET due_at = now() WHERE hold_reason IS NULL AND id IN "
                 "(SELECT payment_id FROM attempts WHERE state = 'UNKNOWN')"
             )
-            await connection.execute(
-                "UPDATE attempts SET sent_at = sent_at - interval '40 days', "
-                "last_sent_at = last_sent_at - interval '40 days', "
-                "leaves_until = leaves_until - interval '40 days' WHERE state = 'UNKNOWN'"
-            )
+            await connection.execute(f"UPDATE attempts SET {earlier} WHERE state = 'UNKNOWN'", time)
     finally:
         await connection.close()
 

@@ -178,7 +178,6 @@ attempts = Table(
     Column("provider_reference", Text, nullable=False),
     _instant("sent_at", nullable=True),
     _instant("last_sent_at", nullable=True),
-    # Until when a request under the key may leave; none does later.
     _instant("leaves_until", nullable=True),
     # How often a request may have left under the key.
     Column("sends", SmallInteger, nullable=False, server_default=text("0")),
@@ -207,9 +206,7 @@ attempts = Table(
     ),
     Index(
         "attempts_one_live_idx",
-        "merchant_id",
-        "payment_id",
-        "step",
+        *("merchant_id", "payment_id", "step"),
         unique=True,
         postgresql_where=text("is_live"),
     ),
@@ -382,16 +379,8 @@ unreadable_rows = Table(
 CHANGED: Mapping[str, frozenset[str]] = {
     "attempts": frozenset(
         {"failure_code", "failure_message", "inconclusive_count", "last_sent_at", "leaves_until"}
-        | {
-            "moved_currency",
-            "moved_minor",
-            "provider_reference",
-            "sends",
-            "sent_at",
-            "state",
-            "unknown_since",
-        }
-        | {"updated_at"}
+        | {"moved_currency", "moved_minor", "provider_reference", "sends", "sent_at", "state"}
+        | {"unknown_since", "updated_at"}
     ),
     "balances": frozenset(("balance_minor", "updated_at")),
     "outbox": frozenset(

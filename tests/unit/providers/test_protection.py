@@ -2,18 +2,14 @@
 not, and how it learns that the provider is back."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.providers.admission import Admission, LocalAdmission, Refused
 from services.providers.breaker import Breaker, BreakerPolicy
 from services.providers.domain import Kind, OperationResult, Outcome, failed, not_sent, unknown
 from services.providers.limits import Gate, Limits
-from services.providers.protection import PROBES_MAX, PROVIDER_FAULTS, TOO_LATE, Guard, Provider
+from services.providers.protection import PROBES_MAX, PROVIDER_FAULTS, Guard, Provider
 from tests.unit.providers.makers import FakeMonotonic, FakeOnramp, make_operation
 
 POLICY = BreakerPolicy(faults_in_a_row=2, pause_seconds=5)
@@ -27,21 +23,13 @@ SHORT = 0.02
 class Bench:
     """A guard, the onramp behind it, and the time."""
 
-    def __init__(
-        self,
-        limits: Limits | None = None,
-        admission: Callable[[Gate, Breaker], Admission] = LocalAdmission,
-    ) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self.onramp = FakeOnramp()
         self.now = FakeMonotonic()
-        self.clock = FakeClock()
-        self.breaker = Breaker(POLICY, self.now)
         self.guard = Guard(
             Provider("fake", Kind.COLLECTION, self.onramp.start_collection, self.onramp.look_up),
-            self.breaker,
+            Breaker(POLICY, self.now),
             Gate(limits or Limits(), self.now),
-            admission,
-            self.clock,
         )
 
     async def send(self, key: str, within_seconds: float = LONG) -> OperationResult:
@@ -62,16 +50,6 @@ class Bench:
         """The next calls about this key do not return."""
         self.onramp.gates[key] = asyncio.Event()
         self.onramp.started[key] = asyncio.Event()
-
-
-@dataclass
-class FakeClock:
-    """A time of day that passes only when a test says so."""
-
-    time: datetime = datetime(2026, 11, 28, 12, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.time
 
 
 @pytest.fixture
@@ -369,36 +347,3 @@ async def test_an_exception_is_unknown_and_its_text_is_not_shown(bench: Bench) -
 
     assert said(result) == (Outcome.UNKNOWN, "adapter_error")
     assert "out of order" not in repr(result)
-
-
-@pytest.mark.parametrize(("late", "sent"), [(-1, ["one"]), (0, []), (3600, [])])
-async def test_nothing_is_sent_from_the_moment_on_that_the_caller_has_set(
-    bench: Bench, late: int, sent: list[str]
-) -> None:
-    send_before = bench.clock.time - timedelta(microseconds=late)
-    result = await bench.guard.send(make_operation("one"), LONG, send_before)
-
-    assert bench.onramp.sent == sent
-    assert (said(result) == (Outcome.UNKNOWN, TOO_LATE)) is (not sent)
-
-
-async def test_what_waits_for_its_turn_until_it_is_too_late_is_not_sent_and_blocks_nobody() -> None:
-    class Slow(LocalAdmission):
-        """Admits when the time is over, as after a stop of the process."""
-
-        async def admit(self, key: str, patience_seconds: float) -> int | Refused:
-            ticket = await super().admit(key, patience_seconds)
-            if key == "late":
-                bench.clock.time += timedelta(seconds=12)
-            return ticket
-
-    bench = Bench(Limits(concurrency=1), admission=Slow)
-    await bench.break_down()
-    bench.now.seconds += FRESH
-    # Half open: it admits one at a time, so that a place that is kept would show.
-    send_before = bench.clock.time + timedelta(seconds=12)
-    late = await bench.guard.send(make_operation("late"), LONG, send_before)
-
-    assert said(late) == (Outcome.UNKNOWN, TOO_LATE)
-    assert "late" not in bench.onramp.sent
-    assert (await bench.send("next")).outcome is Outcome.SUCCEEDED

@@ -91,15 +91,15 @@ _WRITE = text(
                                  THEN p.last_error END,
                lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
                lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
+               rests_until = CASE WHEN r.rests
+                                  THEN greatest(p.rests_until,
+                                                now() + make_interval(secs => r.due_in_seconds))
+                                  ELSE p.rests_until END,
                due_at = CASE WHEN r.keeps_lease THEN p.due_at
                              WHEN p.nudged THEN now()
                              ELSE least(now() + make_interval(secs => r.due_in_seconds),
                                         CASE WHEN r.hold_reason IS NULL AND {_DEADLINE} > now()
                                              THEN {_DEADLINE} END) END,
-               rests_until = CASE WHEN r.rests
-                                  THEN greatest(p.rests_until,
-                                                now() + make_interval(secs => r.due_in_seconds))
-                                  ELSE p.rests_until END,
                waiting_since = CASE WHEN {_WAITS_ON} THEN p.waiting_since
                                     WHEN r.deadline_seconds IS NOT NULL THEN now() END,
                deadline_at = {_DEADLINE}

@@ -20,8 +20,8 @@ from services.shared.text import is_storable
 # Our providers' answers are a few kilobytes; whoever sends more is not the one we asked.
 BODY_BYTES_MAX = 64 * 1024
 CONNECT_SECONDS = 5
-# What a provider does not acknowledge for so long is given up by the system too, so that no request
-# of a connection that hangs arrives later. The caller reckons with it (payments' LANDING).
+# The system gives up a request that a provider does not acknowledge for so long, so that none of a
+# connection that hangs arrives later. The caller relies on it (payments' LANDING).
 UNACKNOWLEDGED_SECONDS = 10
 
 

@@ -102,48 +102,6 @@ async def test_a_worker_whose_lease_ran_out_sends_nothing(engine: AsyncEngine) -
     assert await _scalar(engine, "SELECT state FROM attempts") == "INTENDED"
 
 
-@pytest.mark.parametrize(("lease_seconds", "within"), [(1, 1), (11, 11), (30, 12), (600, 12)])
-async def test_a_mark_says_until_when_the_request_may_leave(
-    engine: AsyncEngine, lease_seconds: int, within: int
-) -> None:
-    """One call at most, and never longer than the lease lasts, so that whoever takes the payment
-    over knows by when the worker before it cannot have sent any more."""
-    await _create(engine)
-    (sent,) = await _mark_sent(engine, await _claim(engine, lease_seconds=lease_seconds))
-
-    leaves_within = "extract(epoch FROM leaves_until - last_sent_at)"
-    assert within - 1 < await _scalar(engine, f"SELECT {leaves_within} FROM attempts") <= within
-    leased = "SELECT leaves_until <= lease_until FROM attempts JOIN payments ON id = payment_id"
-    assert await _scalar(engine, leased)
-    assert sent.attempt is not None
-    assert sent.attempt.leaves_until == await _scalar(engine, "SELECT leaves_until FROM attempts")
-
-
-async def test_a_later_mark_never_shortens_the_time_of_an_earlier_one(engine: AsyncEngine) -> None:
-    await _create(engine)
-    await _mark_sent(engine, await _claim(engine))
-    later = "UPDATE attempts SET leaves_until = now() + interval '1 h'"
-    over = "UPDATE payments SET lease_until = now() - interval '1 s'"
-    async with engine.begin() as connection:
-        await connection.execute(text(later))
-        await connection.execute(text(over))
-
-    assert len(await _mark_sent(engine, await _claim(engine))) == 1
-    kept = "SELECT leaves_until > now() + interval '50 min' FROM attempts"
-    assert await _scalar(engine, kept)
-
-
-async def test_a_worker_that_states_no_limit_gets_the_longest(engine: AsyncEngine) -> None:
-    """The version before marks so, while the workers are exchanged."""
-    await _create(engine)
-    await _mark_sent(engine, await _claim(engine))
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE attempts SET last_sent_at = now()"))
-
-    within = "SELECT extract(epoch FROM leaves_until - last_sent_at) FROM attempts"
-    assert await _scalar(engine, within) == 600
-
-
 async def test_a_worker_that_was_overtaken_changes_nothing(engine: AsyncEngine) -> None:
     await _create(engine)
     slept = await _claim(engine, lease_seconds=-1)

@@ -218,7 +218,7 @@ def test_a_next_attempt_waits_until_the_last_request_has_left(story: Story, step
 def test_a_success_that_a_look_up_does_not_show_yet_is_no_contradiction(
     look_up_is: LookUp, asked: timedelta, reason: str | None
 ) -> None:
-    """What has succeeded has arrived, so a look-up without a lag has no excuse."""
+    """A payout that has succeeded has arrived, so a look-up without a lag has no excuse."""
     story = replace(AT_ONCE, asked=asked, recorded=asked)
     done = replace(sent(Step.PAYOUT, story), state=AttemptState.SUCCEEDED)
     payment = make_payment(state=State.COMPLETED, version=5)
