@@ -3,6 +3,8 @@ evidence that was made to break them."""
 
 from dataclasses import replace
 
+import pytest
+
 from tests.chaos.checker import check_facts, render
 from tests.chaos.worlds import (
     AMOUNT,
@@ -246,6 +248,27 @@ def test_i7_a_balance_that_is_not_the_sum() -> None:
     balances = [replace(first, balance_minor=first.balance_minor + 1), *others]
 
     assert "I7" in broken(replace(facts, ledger=replace(facts.ledger, balances=balances)))
+
+
+@pytest.mark.parametrize(
+    ("account", "currency", "balance_minor", "is_broken"),
+    [
+        ("onramp:stripe:USD", "USD", -1, True),
+        # A refund that was stated in another currency than the collection.
+        ("onramp:stripe:EUR", "EUR", -1, False),
+        ("offramp:local_wallet:INR", "INR", 1, True),
+        ("payments:USD", "USD", 1, True),
+    ],
+)
+def test_i7_an_account_with_a_sign_that_it_must_not_have(
+    account: str, currency: str, balance_minor: int, is_broken: bool
+) -> None:
+    world = clean()
+    debit, credit = ("suspense:a", account) if balance_minor < 0 else (account, "suspense:a")
+    first = replace(world.postings[0], debit=debit, credit=credit, currency=currency)
+    world.postings.append(replace(first, amount_minor=abs(balance_minor) + 10**9))
+
+    assert ("I7" in broken(world.facts())) is is_broken
 
 
 def test_i8_something_on_suspense_for_a_payment_that_is_over() -> None:

@@ -11,8 +11,9 @@ from tests.chaos.checker.report import Finding
 
 OVER = frozenset({"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED"})
 EXACT = Context(prec=60)
-# The sign that an account must never have: its debits less its credits.
-NEVER_NEGATIVE = ("onramp:",)
+# The sign that an account must never have: its debits less its credits. An onramp collects dollars;
+# in another currency its account has only what it stated wrongly, and of a refund that is negative.
+COLLECTED = "USD"
 NEVER_POSITIVE = ("offramp:", "payments:", "revenue:")
 
 
@@ -46,10 +47,11 @@ def i7(facts: Facts) -> Finding:
     for account in {*sums, *kept}:
         balance = kept.get(account, 0)
         found.expect(balance == sums[account], f"{account}: {balance}, sum {sums[account]}")
-        wrong = (balance < 0 and account[1].startswith(NEVER_NEGATIVE)) or (
-            balance > 0 and account[1].startswith(NEVER_POSITIVE)
-        )
-        found.expect(not wrong, f"{account} has {balance}")
+        _, name, currency = account
+        if name.startswith("onramp:") and currency == COLLECTED:
+            found.expect(balance >= 0, f"{account} has {balance}")
+        if name.startswith(NEVER_POSITIVE):
+            found.expect(balance <= 0, f"{account} has {balance}")
     return found
 
 
