@@ -53,7 +53,7 @@ def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def payment_row(payment: Payment) -> dict[str, Any]:
-    """All columns of a payment but those of its lease."""
+    """The columns of a new payment."""
     terms = payment.terms
     return {
         "merchant_id": payment.merchant_id,
@@ -66,13 +66,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "net_minor": terms.net.amount_minor,
         "fees": _fee_rows(terms.fees),
         "destination_currency": terms.payout.currency,
-        "payout_minor": terms.payout.amount_minor,
-        "rate": str(terms.rate),
-        "mid_rate": str(terms.mid_rate),
-        "markup_basis_points": terms.markup_basis_points,
         "route": _route_row(payment.route),
-        "onramp": payment.onramp,
-        "offramp": payment.offramp,
         "recipient": {
             "account": payment.recipient.account,
             "bank_code": payment.recipient.bank_code,
@@ -81,12 +75,41 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "payment_method": payment.payment_method,
         "reference": payment.reference,
         "trace_id": payment.trace_id,
-        "state": payment.state,
-        "version": payment.version,
         "quote_expires_at": payment.quote_expires_at.isoformat(),
         "late_funds": _late_funds_row(payment.late_funds),
         "created_at": payment.created_at.isoformat(),
         "updated_at": payment.updated_at.isoformat(),
+        **_standing_row(payment),
+    }
+
+
+def moved_row(payment: Payment) -> dict[str, Any]:
+    """The columns of a payment that its moves change."""
+    failure = payment.failure
+    return {
+        "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
+        "refunded_minor": payment.refunded.amount_minor,
+        "exchange_rule": payment.exchange_rule,
+        "collection_reference": payment.collection_reference,
+        "hold_reason": payment.hold_reason,
+        "failure_code": failure.code if failure else None,
+        "failure_message": failure.message if failure else None,
+        **_standing_row(payment),
+    }
+
+
+def _standing_row(payment: Payment) -> dict[str, Any]:
+    """The columns that every payment has from the first, and that its moves change."""
+    terms = payment.terms
+    return {
+        "state": payment.state,
+        "version": payment.version,
+        "payout_minor": terms.payout.amount_minor,
+        "rate": str(terms.rate),
+        "mid_rate": str(terms.mid_rate),
+        "markup_basis_points": terms.markup_basis_points,
+        "onramp": payment.onramp,
+        "offramp": payment.offramp,
     }
 
 
@@ -354,9 +377,3 @@ def _finite(rate: Decimal) -> Decimal:
     if not rate.is_finite():
         raise ValueError("a finite rate is expected")
     return rate
-
-
-EVENT_COLUMNS = """
-    merchant_id text, payment_id uuid, sequence integer, from_state text, to_state text,
-    actor text, cause text, evidence jsonb, trace_id text
-"""

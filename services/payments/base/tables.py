@@ -1,8 +1,6 @@
 """The tables of payments, as SQLAlchemy knows them and alembic creates them. The merchant leads
 every key, so that the schema could be spread by merchant; nothing needs an extension."""
 
-from collections.abc import Mapping
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,12 +30,24 @@ ROOM_PERCENT = 70
 _NOW = text("now()")
 
 
-def _instant(name: str, *, nullable: bool = False, default: bool = False) -> Column[object]:
+# How a column changes once its row is there; one without a mark never does. A migration grants each
+# by name. The new value comes with the row that is written, or a statement of its own sets it.
+MOVED, SET = {"changed": "MOVED"}, {"changed": "SET"}
+
+
+def _instant(
+    name: str,
+    *,
+    nullable: bool = False,
+    default: bool = False,
+    info: dict[str, str] | None = None,
+) -> Column[object]:
     return Column(
         name,
         DateTime(timezone=True),
         nullable=nullable,
         server_default=_NOW if default else None,
+        info=info,
     )
 
 
@@ -61,7 +71,7 @@ quotes = Table(
     Column("terms", JSONB, nullable=False),
     Column("trail", JSONB, nullable=False),
     Column("fee_schedule_version", Text, nullable=False),
-    Column("payment_id", Uuid),
+    Column("payment_id", Uuid, info=MOVED),
     _instant("created_at"),
     _instant("expires_at"),
 )
@@ -73,56 +83,56 @@ payments = Table(
     Column("merchant_id", Text, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("user_id", Uuid, nullable=False),
-    Column("quote_id", Uuid, nullable=False),
+    Column("quote_id", Uuid, nullable=False, info=SET),
     Column("corridor_id", Text, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("fee_minor", BigInteger, nullable=False),
     Column("net_minor", BigInteger, nullable=False),
     Column("fees", JSONB, nullable=False),
     Column("destination_currency", Text, nullable=False),
-    Column("payout_minor", BigInteger, nullable=False),
-    Column("rate", Numeric, nullable=False),
-    Column("mid_rate", Numeric, nullable=False),
-    Column("markup_basis_points", SmallInteger, nullable=False),
+    Column("payout_minor", BigInteger, nullable=False, info=MOVED),
+    Column("rate", Numeric, nullable=False, info=MOVED),
+    Column("mid_rate", Numeric, nullable=False, info=MOVED),
+    Column("markup_basis_points", SmallInteger, nullable=False, info=MOVED),
     Column("route", JSONB, nullable=False),
-    Column("onramp", Text, nullable=False),
-    Column("offramp", Text, nullable=False),
-    Column("collection_reference", Text, nullable=False, server_default=text("''")),
+    Column("onramp", Text, nullable=False, info=MOVED),
+    Column("offramp", Text, nullable=False, info=MOVED),
+    Column("collection_reference", Text, nullable=False, server_default=text("''"), info=MOVED),
     Column("recipient", JSONB, nullable=False),
     Column("payment_method", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("trace_id", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    _instant("sent_at", nullable=True),
-    Column("hold_reason", Text),
-    Column("failure_code", Text),
-    Column("failure_message", Text),
+    Column("state", Text, nullable=False, info=MOVED),
+    Column("version", Integer, nullable=False, info=MOVED),
+    _instant("sent_at", nullable=True, info=MOVED),
+    Column("hold_reason", Text, info=MOVED),
+    Column("failure_code", Text, info=MOVED),
+    Column("failure_message", Text, info=MOVED),
     # The payer shall not be charged any more, or shall have the money back.
-    _instant("cancel_requested_at", nullable=True),
-    Column("refunded_minor", BigInteger, nullable=False, server_default=text("0")),
+    _instant("cancel_requested_at", nullable=True, info=SET),
+    Column("refunded_minor", BigInteger, nullable=False, server_default=text("0"), info=MOVED),
     # How the exchange was posted; rows that say nothing are from before there was a second way.
-    Column("exchange_rule", SmallInteger, nullable=False, server_default=text("2")),
+    Column("exchange_rule", SmallInteger, nullable=False, server_default=text("2"), info=MOVED),
     # Since when and until when it waits for a person, where it does.
-    _instant("waiting_since", nullable=True),
-    _instant("deadline_at", nullable=True),
+    _instant("waiting_since", nullable=True, info=SET),
+    _instant("deadline_at", nullable=True, info=SET),
     # Until when the locked rate binds us, and what the corridor does with money that comes later.
     _instant("quote_expires_at"),
     Column("late_funds", JSONB, nullable=False),
     # How often in a row its step has broken down on our side; it is set aside after some.
-    Column("step_failures", Integer, nullable=False, server_default=text("0")),
-    Column("last_error", Text),
+    Column("step_failures", Integer, nullable=False, server_default=text("0"), info=SET),
+    Column("last_error", Text, info=SET),
     _instant("created_at"),
-    _instant("updated_at"),
+    _instant("updated_at", info=SET),
     # When the worker should look again; empty when nothing is left to do.
-    _instant("due_at", nullable=True),
+    _instant("due_at", nullable=True, info=SET),
     # Until when nothing is sent, whatever makes the payment due before.
-    _instant("rests_until", nullable=True),
+    _instant("rests_until", nullable=True, info=SET),
     # Set by a webhook, so that a worker that is busy with the payment looks again at once.
-    Column("nudged", Boolean, nullable=False, server_default=text("false")),
-    Column("lease_owner", Text),
-    _instant("lease_until", nullable=True),
-    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
+    Column("nudged", Boolean, nullable=False, server_default=text("false"), info=SET),
+    Column("lease_owner", Text, info=SET),
+    _instant("lease_until", nullable=True, info=SET),
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0"), info=SET),
     CheckConstraint("amount_minor > 0 AND payout_minor > 0", name="positive"),
     CheckConstraint("net_minor = amount_minor - fee_minor AND fee_minor >= 0", name="sum"),
     CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
@@ -174,22 +184,22 @@ attempts = Table(
     Column("key", Text, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("provider_reference", Text, nullable=False),
-    _instant("sent_at", nullable=True),
-    _instant("last_sent_at", nullable=True),
-    _instant("leaves_until", nullable=True),
+    Column("state", Text, nullable=False, info=MOVED),
+    Column("provider_reference", Text, nullable=False, info=MOVED),
+    _instant("sent_at", nullable=True, info=SET),
+    _instant("last_sent_at", nullable=True, info=SET),
+    _instant("leaves_until", nullable=True, info=SET),
     # How often a request may have left under the key.
-    Column("sends", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("unknown_since", nullable=True),
-    Column("inconclusive_count", Integer, nullable=False),
-    Column("failure_code", Text),
-    Column("failure_message", Text),
+    Column("sends", SmallInteger, nullable=False, server_default=text("0"), info=SET),
+    _instant("unknown_since", nullable=True, info=SET),
+    Column("inconclusive_count", Integer, nullable=False, info=MOVED),
+    Column("failure_code", Text, info=MOVED),
+    Column("failure_message", Text, info=MOVED),
     # How much its provider has moved under it, where that is not what the state says.
-    Column("moved_minor", BigInteger),
-    Column("moved_currency", Text),
+    Column("moved_minor", BigInteger, info=MOVED),
+    Column("moved_currency", Text, info=MOVED),
     _instant("created_at", default=True),
-    _instant("updated_at", default=True),
+    _instant("updated_at", default=True, info=SET),
     ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),
     CheckConstraint("last_sent_at IS NULL OR leaves_until IS NOT NULL", name="leaves"),
     # Of all that an index holds, only this changes, and once: when the attempt is over.
@@ -255,8 +265,8 @@ balances = Table(
     Column("merchant_id", Text, primary_key=True),
     Column("account", Text, primary_key=True),
     Column("currency", Text, primary_key=True),
-    Column("balance_minor", BigInteger, nullable=False),
-    _instant("updated_at", default=True),
+    Column("balance_minor", BigInteger, nullable=False, info=SET),
+    _instant("updated_at", default=True, info=SET),
 )
 
 # Verified webhooks; the merchant is known once the payment is.
@@ -265,7 +275,7 @@ webhook_inbox = Table(
     metadata,
     Column("provider", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
-    Column("merchant_id", Text),
+    Column("merchant_id", Text, info=SET),
     Column("payment_id", Uuid),
     Column("event_type", Text, nullable=False),
     Column("step", Text),
@@ -273,11 +283,11 @@ webhook_inbox = Table(
     Column("body", LargeBinary, nullable=False),
     # PENDING, APPLIED, IGNORED, UNMATCHED where no payment of ours is meant, SET_ASIDE where it
     # cannot be processed, DISCARDED where an operator has given it up.
-    Column("state", Text, nullable=False),
+    Column("state", Text, nullable=False, info=SET),
     _instant("received_at", default=True),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
-    Column("last_error", Text),
-    _instant("set_aside_at", nullable=True),
+    Column("failures", Integer, nullable=False, server_default=text("0"), info=SET),
+    Column("last_error", Text, info=SET),
+    _instant("set_aside_at", nullable=True, info=SET),
     Index(
         "webhook_inbox_pending_idx",
         "merchant_id",
@@ -305,8 +315,8 @@ webhook_endpoints = Table(
     Column("url", Text, nullable=False),
     Column("secret", Text, nullable=False),
     _instant("created_at", default=True),
-    _instant("disabled_at", nullable=True),
-    Column("disabled_reason", Text),
+    _instant("disabled_at", nullable=True, info=SET),
+    Column("disabled_reason", Text, info=SET),
 )
 
 # The events for merchants: one row for each event and endpoint, written with the event itself.
@@ -322,14 +332,14 @@ outbox = Table(
     Column("body", LargeBinary, nullable=False),
     # PENDING, DELIVERED, SET_ASIDE where the endpoint never took it or wants no more, or DISCARDED
     # by an operator.
-    Column("state", Text, nullable=False, server_default=text("'PENDING'")),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
-    Column("last_error", Text),
-    _instant("due_at", default=True),
-    _instant("lease_until", nullable=True),
-    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
+    Column("state", Text, nullable=False, server_default=text("'PENDING'"), info=SET),
+    Column("failures", Integer, nullable=False, server_default=text("0"), info=SET),
+    Column("last_error", Text, info=SET),
+    _instant("due_at", default=True, info=SET),
+    _instant("lease_until", nullable=True, info=SET),
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0"), info=SET),
     _instant("created_at", default=True),
-    _instant("delivered_at", nullable=True),
+    _instant("delivered_at", nullable=True, info=SET),
     Index(
         "outbox_pending_idx",
         "merchant_id",
@@ -364,37 +374,12 @@ unreadable_rows = Table(
     Column("merchant_id", Text),
     Column("payment_id", Uuid),
     # Empty where that cannot be said.
-    Column("column_name", Text, nullable=False),
+    Column("column_name", Text, nullable=False, info=SET),
     # The class of the error and its place, and nothing of the row.
-    Column("error", Text, nullable=False),
+    Column("error", Text, nullable=False, info=SET),
     # OPEN, ENDED where the row can be read again, or DISCARDED where an operator wants to see it no
     # more, until it can be read again.
-    Column("state", Text, nullable=False, server_default=text("'OPEN'")),
-    _instant("found_at", default=True),
+    Column("state", Text, nullable=False, server_default=text("'OPEN'"), info=SET),
+    _instant("found_at", default=True, info=SET),
     Index("unreadable_rows_open_idx", "merchant_id", postgresql_where=text("state = 'OPEN'")),
 )
-
-# The columns that the application changes once their row is there. A migration grants it each by
-# name, and no other; tables that are not named only grow.
-CHANGED: Mapping[str, frozenset[str]] = {
-    "attempts": frozenset(
-        {"failure_code", "failure_message", "inconclusive_count", "last_sent_at", "leaves_until"}
-        | {"moved_currency", "moved_minor", "provider_reference", "sends", "sent_at", "state"}
-        | {"unknown_since", "updated_at"}
-    ),
-    "balances": frozenset(("balance_minor", "updated_at")),
-    "outbox": frozenset(
-        ("delivered_at", "due_at", "failures", "last_error", "lease_token", "lease_until", "state")
-    ),
-    "payments": frozenset(
-        {"cancel_requested_at", "collection_reference", "deadline_at", "due_at", "exchange_rule"}
-        | {"failure_code", "failure_message", "hold_reason", "last_error", "lease_owner"}
-        | {"lease_token", "lease_until", "markup_basis_points", "mid_rate", "nudged", "offramp"}
-        | {"onramp", "payout_minor", "quote_id", "rate", "refunded_minor", "rests_until"}
-        | {"sent_at", "state", "step_failures", "updated_at", "version", "waiting_since"}
-    ),
-    "quotes": frozenset(("payment_id",)),
-    "unreadable_rows": frozenset(("column_name", "error", "found_at", "state")),
-    "webhook_endpoints": frozenset(("disabled_at", "disabled_reason")),
-    "webhook_inbox": frozenset(("failures", "last_error", "merchant_id", "set_aside_at", "state")),
-}

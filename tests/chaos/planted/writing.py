@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.payments.base import rows
+from services.payments.base.columns import typed
 from services.payments.base.convert import encode_payment
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
-from services.payments.base.rows import EVENT_COLUMNS
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.store import work, writing
 from services.payments.engine.store.work import PostgresWorkTransaction
@@ -34,7 +34,7 @@ def unguarded_write(patches: Patches) -> None:
     """A payment is written over, whoever has changed it meanwhile. Two events of one number would
     still refuse it all; so existing messages, postings and events are left."""
     patches.reword(writing, "_WRITE", f"AND {VERSION} AND {TOKEN}", "")
-    noted = f"AS r({EVENT_COLUMNS})\n         WHERE {writing._STANDS}"
+    noted = f"AS r({typed(writing._EVENT)})\n         WHERE {writing._STANDS}"
     patches.reword(writing, "_WRITE", noted, f"{noted} {LEFT_OUT}")
     patches.reword(writing, "_WRITE", "FROM posting\n    )", f"FROM posting {LEFT_OUT})")
     columns = "event_type text, body text)"

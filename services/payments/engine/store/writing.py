@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Boolean, Column, Double, Integer, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.base import attempt_rows, rows
-from services.payments.base.columns import names
-from services.payments.base.rows import EVENT_COLUMNS, terms_row, trail_row
+from services.payments.base import attempt_rows, rows, tables
+from services.payments.base.columns import assigned, given, moved, names, typed
+from services.payments.base.rows import terms_row, trail_row
 from services.payments.engine.decisions.facts import Change, Repricing
 from services.payments.model.payment import Payment
 from services.payments.model.progress import waiting_as
@@ -34,26 +34,17 @@ def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
     }
 
 
-_CHANGE_COLUMNS = """
-    merchant_id text, id uuid, state text, version integer, sent_at timestamptz,
-    rate numeric, mid_rate numeric, markup_basis_points smallint,
-    payout_minor bigint, refunded_minor bigint, exchange_rule smallint,
-    onramp text, offramp text, collection_reference text,
-    hold_reason text, failure_code text, failure_message text, keeps_lease boolean,
-    rests boolean, due_in_seconds double precision, deadline_seconds double precision,
-    expected_version integer, lease_token bigint
-"""
-_ATTEMPT_COLUMNS = """
-    merchant_id text, payment_id uuid, step text, number smallint, provider text,
-    key text, amount_minor bigint, currency text, state text,
-    provider_reference text, inconclusive_count integer, failure_code text, failure_message text,
-    moved_minor bigint, moved_currency text
-"""
-_POSTING_COLUMNS = """
-    merchant_id text, payment_id uuid, sequence integer, position smallint,
-    debit text, credit text, currency text, amount_minor bigint, cause text
-"""
-_CHANGED = ", ".join(f"r.{name}" for name in names(_CHANGE_COLUMNS).split(", "))
+_PAYMENT, _MOVED = tables.payments.c, moved(tables.payments)
+# A move's new values, and its guards and times.
+_CHANGE = (
+    *(_PAYMENT.merchant_id, _PAYMENT.id, *_MOVED, _PAYMENT.lease_token),
+    Column("expected_version", Integer),
+    Column("keeps_lease", Boolean),
+    Column("rests", Boolean),
+    Column("due_in_seconds", Double),
+    Column("deadline_seconds", Double),
+)
+_ATTEMPT, _EVENT, _POSTING = map(given, (tables.attempts, tables.payment_events, tables.postings))
 # A payment that waits as before keeps its deadline; what goes back to the payer then is due then.
 _WAITS_ON = """
     (p.state, p.hold_reason, p.refunded_minor)
@@ -70,20 +61,13 @@ _STANDS = "payment_id = ANY (ARRAY(SELECT id FROM written))"
 _WRITE = text(
     f"""
     WITH r AS MATERIALIZED (
-        SELECT {_CHANGED}
-          FROM json_to_recordset(CAST(:payments AS json)) AS r({_CHANGE_COLUMNS})
+        SELECT {names(_CHANGE, "r")}
+          FROM json_to_recordset(CAST(:payments AS json)) AS r({typed(_CHANGE)})
           JOIN payments p USING (merchant_id, id)
          ORDER BY merchant_id, id FOR NO KEY UPDATE OF p
     ), written AS (
         UPDATE payments p
-           SET state = r.state, version = r.version, sent_at = r.sent_at,
-               rate = r.rate, mid_rate = r.mid_rate,
-               markup_basis_points = r.markup_basis_points, payout_minor = r.payout_minor,
-               refunded_minor = r.refunded_minor, exchange_rule = r.exchange_rule,
-               onramp = r.onramp, offramp = r.offramp,
-               collection_reference = r.collection_reference,
-               hold_reason = r.hold_reason, failure_code = r.failure_code,
-               failure_message = r.failure_message,
+           SET {assigned(_MOVED, "r")},
                updated_at = CASE WHEN p.version = r.version THEN p.updated_at ELSE now() END,
                step_failures = CASE WHEN r.keeps_lease OR r.hold_reason IS NOT NULL
                                     THEN p.step_failures ELSE 0 END,
@@ -108,34 +92,30 @@ _WRITE = text(
            AND p.version = r.expected_version AND p.lease_token = r.lease_token
         RETURNING p.id, p.updated_at, p.cancel_requested_at, p.deadline_at
     ), tried AS (
-        INSERT INTO attempts ({names(_ATTEMPT_COLUMNS)})
-        SELECT {names(_ATTEMPT_COLUMNS)}
-          FROM json_to_recordset(CAST(:attempts AS json)) AS r({_ATTEMPT_COLUMNS})
+        INSERT INTO attempts ({names(_ATTEMPT)})
+        SELECT {names(_ATTEMPT)}
+          FROM json_to_recordset(CAST(:attempts AS json)) AS r({typed(_ATTEMPT)})
          WHERE {_STANDS}
         ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
-           SET state = excluded.state, provider_reference = excluded.provider_reference,
+           SET {assigned(moved(tables.attempts), "excluded")},
                -- What is INTENDED again provably never left.
                sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
                sends = CASE WHEN excluded.state = 'INTENDED' THEN 0 ELSE attempts.sends END,
                unknown_since = CASE WHEN excluded.state = 'UNKNOWN'
                                     THEN coalesce(attempts.unknown_since, now()) END,
-               inconclusive_count = excluded.inconclusive_count,
-               failure_code = excluded.failure_code,
-               failure_message = excluded.failure_message,
-               moved_minor = excluded.moved_minor, moved_currency = excluded.moved_currency,
                updated_at = now()
     ), noted AS (
-        INSERT INTO payment_events ({names(EVENT_COLUMNS)})
-        SELECT {names(EVENT_COLUMNS)}
-          FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+        INSERT INTO payment_events ({names(_EVENT)})
+        SELECT {names(_EVENT)}
+          FROM json_to_recordset(CAST(:events AS json)) AS r({typed(_EVENT)})
          WHERE {_STANDS}
     ), posting AS MATERIALIZED (
-        SELECT {names(_POSTING_COLUMNS)}
-          FROM json_to_recordset(CAST(:postings AS json)) AS r({_POSTING_COLUMNS})
+        SELECT {names(_POSTING)}
+          FROM json_to_recordset(CAST(:postings AS json)) AS r({typed(_POSTING)})
          WHERE {_STANDS}
     ), posted AS (
-        INSERT INTO postings ({names(_POSTING_COLUMNS)})
-        SELECT {names(_POSTING_COLUMNS)} FROM posting
+        INSERT INTO postings ({names(_POSTING)})
+        SELECT {names(_POSTING)} FROM posting
     ), balanced AS (
         INSERT INTO balances (merchant_id, account, currency, balance_minor)
         SELECT merchant_id, account, currency, sum(delta_minor)
@@ -232,21 +212,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
     return {
         "merchant_id": payment.merchant_id,
         "id": payment.id,
-        "state": payment.state,
-        "version": payment.version,
-        "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
-        "rate": str(payment.terms.rate),
-        "mid_rate": str(payment.terms.mid_rate),
-        "markup_basis_points": payment.terms.markup_basis_points,
-        "payout_minor": payment.terms.payout.amount_minor,
-        "refunded_minor": payment.refunded.amount_minor,
-        "exchange_rule": payment.exchange_rule,
-        "onramp": payment.onramp,
-        "offramp": payment.offramp,
-        "collection_reference": payment.collection_reference,
-        "hold_reason": payment.hold_reason,
-        "failure_code": payment.failure.code if payment.failure else None,
-        "failure_message": payment.failure.message if payment.failure else None,
+        **rows.moved_row(payment),
         "keeps_lease": change.keeps_lease,
         "rests": change.rests,
         "due_in_seconds": None if change.due_in is None else change.due_in.total_seconds(),

@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import rows, sources, tables, wake
 from services.payments.base.batcher import Batcher
-from services.payments.base.columns import columns, names
+from services.payments.base.columns import columns, given, names, typed
 from services.payments.base.errors import describe
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.base.idempotency_store import read_answers
-from services.payments.base.rows import EVENT_COLUMNS
 from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.base.view import Encode
@@ -37,19 +36,9 @@ from services.shared.errors import DomainError
 from services.shared.ids import encode_id
 from services.shared.rollback import repeated
 
-_PAYMENT_COLUMNS = """
-    merchant_id text, id uuid, user_id uuid, quote_id uuid, corridor_id text, amount_minor bigint,
-    fee_minor bigint, net_minor bigint, fees jsonb, destination_currency text, payout_minor bigint,
-    rate numeric, mid_rate numeric, markup_basis_points smallint, route jsonb,
-    onramp text, offramp text,
-    recipient jsonb, payment_method text, reference text, trace_id text, state text,
-    version integer, quote_expires_at timestamptz, late_funds jsonb,
-    created_at timestamptz, updated_at timestamptz
-"""
-_QUOTE_COLUMNS = """
-    merchant_id text, id uuid, corridor_id text, terms jsonb, trail jsonb,
-    fee_schedule_version text, payment_id uuid, created_at timestamptz, expires_at timestamptz
-"""
+# Every payment has these from the first.
+PAYMENT = tuple(column for column in given(tables.payments) if not column.nullable)
+_QUOTE, _EVENT = given(tables.quotes), given(tables.payment_events)
 
 
 # One statement, because each would be a round trip; whoever's key is taken writes nothing. Keys are
@@ -65,19 +54,19 @@ _CREATE = text(
         ON CONFLICT DO NOTHING
         RETURNING merchant_id, key, payment_id
     ), quoted AS (
-        INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
-        SELECT {names(_QUOTE_COLUMNS)}
-          FROM json_to_recordset(CAST(:quotes AS json)) AS r({_QUOTE_COLUMNS})
+        INSERT INTO quotes ({names(_QUOTE)})
+        SELECT {names(_QUOTE)}
+          FROM json_to_recordset(CAST(:quotes AS json)) AS r({typed(_QUOTE)})
          WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), paid AS (
-        INSERT INTO payments ({names(_PAYMENT_COLUMNS)}, due_at)
-        SELECT {names(_PAYMENT_COLUMNS)}, now()
-          FROM json_to_recordset(CAST(:payments AS json)) AS r({_PAYMENT_COLUMNS})
+        INSERT INTO payments ({names(PAYMENT)}, due_at)
+        SELECT {names(PAYMENT)}, now()
+          FROM json_to_recordset(CAST(:payments AS json)) AS r({typed(PAYMENT)})
          WHERE id = ANY (ARRAY(SELECT payment_id FROM won))
     ), noted AS (
-        INSERT INTO payment_events ({names(EVENT_COLUMNS)})
-        SELECT {names(EVENT_COLUMNS)}
-          FROM json_to_recordset(CAST(:events AS json)) AS r({EVENT_COLUMNS})
+        INSERT INTO payment_events ({names(_EVENT)})
+        SELECT {names(_EVENT)}
+          FROM json_to_recordset(CAST(:events AS json)) AS r({typed(_EVENT)})
          WHERE payment_id = ANY (ARRAY(SELECT payment_id FROM won))
     ), listening AS (
         SELECT merchant_id, json_agg(id) AS ids FROM webhook_endpoints
@@ -108,9 +97,9 @@ _USE_QUOTES = text(
 )
 _INSERT_QUOTES = text(
     f"""
-    INSERT INTO quotes ({names(_QUOTE_COLUMNS)})
-    SELECT {names(_QUOTE_COLUMNS)}
-      FROM json_to_recordset(CAST(:rows AS json)) AS r({_QUOTE_COLUMNS})
+    INSERT INTO quotes ({names(_QUOTE)})
+    SELECT {names(_QUOTE)}
+      FROM json_to_recordset(CAST(:rows AS json)) AS r({typed(_QUOTE)})
     """
 )
 _SELECT_PAYMENTS = text(
