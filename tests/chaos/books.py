@@ -179,6 +179,7 @@ class InboxRow:
     step: str | None
     answer: Any
     state: str
+    received_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

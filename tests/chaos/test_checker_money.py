@@ -138,6 +138,24 @@ def test_i4_a_return_that_is_taken_back_is_explained_once_a_person_is_called() -
         assert (broken(world.facts()) == set()) is is_held
 
 
+def test_i9_a_success_of_before_the_return_is_not_the_late_one() -> None:
+    for is_late in (False, True):
+        world, life = story()
+        life.collected()
+        attempt = life.attempt("payout", 1, "REVERSED", "flutterwave")
+        life.effect(attempt, "payout_accepted", "payout_completed")
+        if not is_late:
+            life.received("SUCCEEDED", attempt.key)
+        life.effect(attempt, "payout_returned", "payout_completed")
+        if is_late:
+            life.received("SUCCEEDED", attempt.key)
+        life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        returned = [(credit, debit, *rest) for debit, credit, *rest in PAID]
+        life.event("COMPLETED", "RETURNED", "payout_returned", returned)
+
+        assert ("I9" in broken(world.facts())) is is_late
+
+
 def test_i4_a_payout_beside_a_refund() -> None:
     world, life = story()
     life.collected()

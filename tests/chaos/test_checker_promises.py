@@ -146,6 +146,17 @@ def test_i13_a_payment_that_a_replayed_webhook_changed() -> None:
     assert len(check_facts(facts).finding("I13").violations) == 1
 
 
+def test_i13_a_late_success_that_arrives_with_the_replay_is_explained() -> None:
+    world, life = story()
+    life.collected()
+    back = life.attempt("payout", 1, "REVERSED", "local_wallet")
+    life.effect(back, "payout_accepted", "payout_completed", "payout_returned", "payout_completed")
+    facts = world.facts(digests_before={life.public_id: "1"}, digests_after={life.public_id: "2"})
+
+    assert check_facts(facts).finding("I13").violations == []
+    assert len(check_facts(facts).finding("I13").explained) == 1
+
+
 ENDPOINT = EndpointRow(
     id=clean().payments[0].id, url="", secret="whsec_c2VjcmV0", created_at=BEGAN, disabled_at=None
 )
@@ -251,6 +262,7 @@ def test_iw_an_orphan_is_kept_where_operators_look(state: str | None, is_broken:
             InboxRow(
                 provider="stripe", event_id="evt_1", payment_id=None,
                 event_type="payment_intent.succeeded", step="collection", answer={}, state=state,
+                    received_at=BEGAN,
             )
         )  # fmt: skip
 

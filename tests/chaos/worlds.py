@@ -240,6 +240,7 @@ class Story:
                 provider="local_wallet", event_id=event_id, payment_id=self.id,
                 event_type="payment_completed", step="payout",
                 answer={"outcome": outcome, "key": key}, state="APPLIED",
+                received_at=self.now,
             )
         )  # fmt: skip
 

@@ -3,7 +3,7 @@ must lead to one did."""
 
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for
-from tests.chaos.checker.money import FUNDED, UNPAID, payouts
+from tests.chaos.checker.money import FUNDED, UNPAID, payouts, successes_received
 from tests.chaos.checker.report import Finding
 
 # Modes after which a provider may never say how it ended.
@@ -77,13 +77,9 @@ def _nothing_hidden(found: Finding, case: Case) -> None:
     last = [line.effect for line in case.of("refund_succeeded", "refund_failed")][-1:]
     found.expect(last != ["refund_failed"], f"{case.id}: a refund failed, and nobody was called")
     # A success that was true when it was stated is not late: the provider reversed it afterwards.
-    late = {one.key for one in payouts(case.lines) if one.came_late}
-    failed = {a.key for a in case.attempts if a.state == "FAILED" and a.key in late}
-    late_events = [
-        row.event_id
-        for row in case.inbox
-        if row.answer.get("outcome") == "SUCCEEDED" and row.answer.get("key") in failed
-    ]
+    failed = {a.key for a in case.attempts if a.state == "FAILED"}
+    late = [one for one in payouts(case.lines) if one.came_late and one.key in failed]
+    late_events = [event for one in late for event in successes_received(case, one)]
     found.expect(
         not late_events,
         f"{case.id}: we received a late success ({late_events}), and nobody was called",

@@ -4,6 +4,7 @@ ours. The order of the effects in the simulator's book counts."""
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import pairwise
 
 from tests.chaos.books import AttemptRow, BookLine
@@ -40,6 +41,8 @@ class Payout:
     key: str
     amount_minor: int
     effects: list[str] = field(default_factory=list)
+    # When it succeeded last.
+    succeeded_at: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -79,6 +82,8 @@ def _replayed(
             name = (line.provider, line.id)
             payout = found.setdefault(name, Payout(line.provider, line.key, line.amount_minor))
             payout.effects.append(line.effect)
+            if line.effect == "payout_completed":
+                payout.succeeded_at = line.time
         yield line
 
 
@@ -173,11 +178,20 @@ def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool)
 
 def _was_received(case: Case, late: Sequence[Payout]) -> bool:
     """Whether we have received one of the late successes."""
-    keys = {one.key for one in late}
-    return any(
-        row.answer.get("outcome") == "SUCCEEDED" and row.answer.get("key") in keys
+    return any(successes_received(case, one) for one in late)
+
+
+def successes_received(case: Case, payout: Payout) -> Sequence[str]:
+    """The events that we have received of the last success of a payout: one that came before it is
+    of an earlier success."""
+    return [
+        row.event_id
         for row in case.inbox
-    )
+        if row.answer.get("outcome") == "SUCCEEDED"
+        and row.answer.get("key") == payout.key
+        and payout.succeeded_at is not None
+        and row.received_at >= payout.succeeded_at
+    ]
 
 
 def _not_forgotten(case: Case, live: Sequence[Payout]) -> int:
