@@ -343,12 +343,6 @@ async def let_unknowns_age(owner_url: str) -> None:
     await _let_pass(owner_url, UNKNOWN_AT_MOST * 1.2, "unknown_since")
 
 
-async def let_keys_expire(owner_url: str) -> None:
-    """Lets the weeks pass after which nothing of an unknown outcome may be sent again: whatever
-    nobody has found out by now is for a person. To be called when all else has come to its end."""
-    await _let_pass(owner_url, timedelta(days=40))
-
-
 async def _let_pass(owner_url: str, time: timedelta, *more: str) -> None:
     columns = ("sent_at", "last_sent_at", "leaves_until", *more)
     earlier = ", ".join(f"{column} = {column} - $1::interval" for column in columns)

@@ -262,7 +262,7 @@ def test_iw_an_orphan_is_kept_where_operators_look(state: str | None, is_broken:
             InboxRow(
                 provider="stripe", event_id="evt_1", payment_id=None,
                 event_type="payment_intent.succeeded", step="collection", answer={}, state=state,
-                    received_at=BEGAN,
+                received_at=BEGAN,
             )
         )  # fmt: skip
 

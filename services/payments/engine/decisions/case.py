@@ -50,6 +50,8 @@ class Situation(Enum):
     BEFORE_REFUND = "BEFORE_REFUND"
     # On hold because the provider shows another amount.
     OTHER_AMOUNT = "OTHER_AMOUNT"
+    # On hold for any reason; an event says that the attempt that counts has failed after all.
+    DONE_ON_HOLD = "DONE_ON_HOLD"
     # On hold for another reason.
     ON_HOLD = "ON_HOLD"
     # The attempt is open, and another one of its step has succeeded after its end.
@@ -137,6 +139,8 @@ class Case:
         if self.work.refund is not None:
             return Situation.BEFORE_REFUND
         if self.payment.hold_reason is not None:
+            if self.attempt.state is AttemptState.SUCCEEDED:
+                return Situation.DONE_ON_HOLD
             mismatch = self.payment.hold_reason == HoldReason.AMOUNT_MISMATCH
             return Situation.OTHER_AMOUNT if mismatch else Situation.ON_HOLD
         if self.attempt.is_live:

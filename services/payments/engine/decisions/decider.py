@@ -106,6 +106,8 @@ class Decider:
         """Events stay in the inbox until the hold ends; but a hold that waits for an outcome alone
         ends with it, and money that has moved is posted all the same."""
         attempt = work.attempt
+        if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
+            return self._while_held_after_success(work, attempt)
         watches = work.payment.hold_reason == HoldReason.AMOUNT_MISMATCH
         waits = watches or work.payment.hold_reason in ENDED_BY_OUTCOME
         if not waits or attempt is None or not attempt.is_live:
@@ -119,6 +121,14 @@ class Decider:
         if capabilities.look_up is LookUp.NONE:
             return rest(work, release(work))
         return _ask(replace(work, attempt=named_by_event(work, attempt)))
+
+    def _while_held_after_success(self, work: Work, attempt: Attempt) -> Plan:
+        """The provider is asked whether the money has come back, where an event says so."""
+        capabilities = self._capabilities.get(attempt.provider)
+        can_say = capabilities is not None and capabilities.look_up is not LookUp.NONE
+        if can_say and reports_failure(work, attempt):
+            return _ask(work)
+        return rest(work, release(work))
 
     def _rested(self, work: Work) -> Plan:
         """The next move; what would be sent waits for the end of the payment's rest."""

@@ -26,11 +26,13 @@ from services.payments.engine.decisions.unknowns import absent, end_uncollected,
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
 from services.payments.engine.decisions.watched import (
     ask_later,
+    comes_back_on_hold,
     contradicts,
     denied,
     other_amount,
     reversed_success,
     stays,
+    stays_on_hold,
 )
 from services.payments.model.timing import HELD_POLL
 
@@ -110,6 +112,9 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         otherwise=wait_for_proof,
     ),
     Situation.BEFORE_REFUND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),
+    Situation.DONE_ON_HOLD: _row(
+        succeeded=stays_on_hold, failed=comes_back_on_hold, otherwise=stay_held
+    ),
     Situation.ON_HOLD: _row(succeeded=end_hold, failed=end_hold, otherwise=stay_held),
     Situation.OTHER_AMOUNT: _row(otherwise=watch),
 }

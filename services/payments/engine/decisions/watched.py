@@ -9,7 +9,7 @@ from services.payments.engine.decisions.facts import Change
 from services.payments.engine.decisions.inbox_events import closed
 from services.payments.engine.decisions.returns_and_refunds import return_payout
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.model.attempt import Capabilities
+from services.payments.model.attempt import Attempt, Capabilities
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State
 from services.payments.model.timing import LONGEST_RETRY
@@ -27,7 +27,25 @@ def final_in(payment: Payment, capabilities: Capabilities, now: datetime) -> tim
 def stays(case: Case) -> Change:
     """It stands. It is asked about again at the end of the time in which it may come back."""
     remaining = final_in(case.payment, case.capabilities, case.work.claimed_at) or None
-    return release(case.work, due_in=remaining, closed_events=closed(case.work, case.attempt))
+    used = closed(case.work, case.attempt)
+    return replace(stays_on_hold(case), due_in=remaining, closed_events=used)
+
+
+def stays_on_hold(case: Case) -> Change:
+    """It stands, also where it was known to have come back; the events stay for whoever ends the
+    hold."""
+    attempt, change = case.attempt, release(case.work)
+    if attempt.moved != _nothing(attempt):
+        return change
+    moved = case.answer.amount or attempt.amount
+    return replace(change, attempt=attempt.known_to_have_moved(moved))
+
+
+def comes_back_on_hold(case: Case) -> Change:
+    """It has come back while the payment is on hold: its money goes to suspense, and all else
+    waits for whoever ends the hold."""
+    back = case.attempt.known_to_have_moved(_nothing(case.attempt))
+    return replace(release(case.work), attempt=back)
 
 
 def ask_later(case: Case) -> Change:
@@ -60,5 +78,9 @@ def reversed_success(case: Case) -> Change:
     if case.payment.state is State.COMPLETED:
         return return_payout(case.work, case.attempt, case.answer)
     change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
-    back = case.attempt.known_to_have_moved(Money(0, case.attempt.amount.currency))
+    back = case.attempt.known_to_have_moved(_nothing(case.attempt))
     return replace(change, attempt=back, closed_events=closed(case.work, case.attempt))
+
+
+def _nothing(attempt: Attempt) -> Money:
+    return Money(0, attempt.amount.currency)

@@ -18,7 +18,8 @@ from services.payments.model.payment import Failure, State
 from services.payments.model.timing import HELD_POLL
 from services.payments.operators.decisions import end_hold, resolve
 from services.shared.money import Money
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_payment, make_work
+from tests.history import attempt_of
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_payment, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 ADA = Operator(name="ada")
@@ -52,6 +53,71 @@ def _charged(amount: Money | None = PAID_99) -> tuple[Change, Work]:
     work = make_work(State.COLLECTING, AttemptState.SENT)
     held = DECIDER.settle(work, _stated(amount), NOW)
     return held, replace(work, payment=held.payment, attempt=held.attempt)
+
+
+def _paid_and_held(reason: str) -> Work:
+    """A payout that has succeeded, on hold, with an event that says that it has failed."""
+    work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
+    event = make_event(attempt_of(work), Outcome.FAILED, signed=True)
+    payment = replace(work.payment, hold_reason=reason)
+    return replace(work, payment=payment, inbox=(event,))
+
+
+@pytest.mark.parametrize("reason", ["late_success", "step_failed", "amount_mismatch"])
+def test_a_payout_that_comes_back_during_a_hold_is_on_suspense_at_once(reason: str) -> None:
+    work = _paid_and_held(reason)
+
+    plan = DECIDER.plan(work)
+    change = DECIDER.settle(plan.work, BLOCKED, NOW)
+
+    assert plan.call is Call.LOOK_UP
+    paid = work.payment.terms.payout
+    assert _balances(change) == {
+        f"offramp:local_wallet:{paid.currency}": paid.amount_minor,
+        f"suspense:local_wallet:{paid.currency}": -paid.amount_minor,
+    }
+    assert (change.payment.state, change.payment.hold_reason) == (State.COMPLETED, reason)
+    # Whoever ends the hold finds the event.
+    assert (change.closed_events, change.due_in) == ((), None)
+
+
+@pytest.mark.parametrize("last", [BLOCKED, Answer(outcome=Outcome.SUCCEEDED)])
+def test_the_end_of_the_hold_brings_what_came_back_where_it_belongs(last: Answer) -> None:
+    work = _paid_and_held("late_success")
+    back = DECIDER.settle(work, BLOCKED, NOW)
+    ended = replace(work, payment=replace(back.payment, hold_reason=None), attempt=back.attempt)
+
+    plan = DECIDER.plan(ended)
+    change = DECIDER.settle(plan.work, last, NOW)
+
+    assert plan.call is Call.LOOK_UP
+    returned = change.payment.state is State.RETURNED
+    assert returned is (last is BLOCKED)
+    paid = work.payment.terms.payout
+    clearing, client = f"offramp:local_wallet:{paid.currency}", f"payments:{paid.currency}"
+    expected = {clearing: paid.amount_minor, client: -paid.amount_minor} if returned else {}
+    assert _balances(back, change) == expected
+    assert change.attempt is not None
+    assert change.attempt.moved is None
+
+
+def test_a_hold_notes_a_return_once_and_forgets_it_where_it_was_none() -> None:
+    work = _paid_and_held("late_success")
+    back = DECIDER.settle(work, BLOCKED, NOW)
+    noted = replace(work, payment=back.payment, attempt=back.attempt)
+
+    assert DECIDER.settle(noted, BLOCKED, NOW).postings == ()
+    stands = DECIDER.settle(noted, Answer(outcome=Outcome.SUCCEEDED), NOW)
+    assert _balances(back, stands) == {}
+    assert stands.payment.hold_reason == "late_success"
+
+
+def test_a_hold_after_a_success_asks_nobody_without_an_event_of_a_failure() -> None:
+    work = _paid_and_held("late_success")
+
+    for quiet in (replace(work, inbox=()), work):
+        decider = DECIDER if not quiet.inbox else Decider({}, spread=lambda: 0.0)
+        assert decider.plan(quiet).call is None
 
 
 def test_a_charge_of_another_amount_is_on_the_onramps_account_and_on_suspense() -> None:

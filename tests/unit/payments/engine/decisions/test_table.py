@@ -31,8 +31,12 @@ ANSWERS = {
 }
 
 
-def _held(reason: str) -> Work:
-    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
+def _held(
+    reason: str,
+    state: State = State.PAYING_OUT,
+    attempt: AttemptState = AttemptState.UNKNOWN,
+) -> Work:
+    work = make_work(state, attempt)
     return replace(work, payment=replace(work.payment, hold_reason=reason))
 
 
@@ -78,6 +82,7 @@ WORK = {
     Situation.DISPUTED: _disputed(),
     Situation.BEFORE_REFUND: _before_refund(),
     Situation.OTHER_AMOUNT: _held("amount_mismatch"),
+    Situation.DONE_ON_HOLD: _held("late_success", State.COMPLETED, AttemptState.SUCCEEDED),
     Situation.ON_HOLD: _held("outcome_unknown"),
     Situation.BESIDE: _beside(),
     Situation.UNWANTED: _unwanted(),
