@@ -340,12 +340,9 @@ async def let_time_pass(owner_url: str) -> None:
 async def let_unknowns_age(owner_url: str) -> None:
     """Lets the time pass after which a person must see to what nobody knows. To be called when all
     else has come to its end."""
-    await _let_pass(owner_url, UNKNOWN_AT_MOST * 1.2, "unknown_since")
-
-
-async def _let_pass(owner_url: str, time: timedelta, *more: str) -> None:
-    columns = ("sent_at", "last_sent_at", "leaves_until", *more)
+    columns = ("sent_at", "last_sent_at", "leaves_until", "unknown_since")
     earlier = ", ".join(f"{column} = {column} - $1::interval" for column in columns)
+    statement = f"UPDATE attempts SET {earlier} WHERE state = 'UNKNOWN'"
     connection = await _connect(owner_url)
     try:
         async with connection.transaction():
@@ -353,7 +350,7 @@ async def _let_pass(owner_url: str, time: timedelta, *more: str) -> None:
                 "UPDATE payments SET due_at = now() WHERE hold_reason IS NULL AND id IN "
                 "(SELECT payment_id FROM attempts WHERE state = 'UNKNOWN')"
             )
-            await connection.execute(f"UPDATE attempts SET {earlier} WHERE state = 'UNKNOWN'", time)
+            await connection.execute(statement, UNKNOWN_AT_MOST * 1.2)
     finally:
         await connection.close()
 
