@@ -124,7 +124,7 @@ class Case:
     @property
     def is_denial_certain(self) -> bool:
         """Whether a provider that does not show an operation which it has named or done contradicts
-        itself. What it has named has arrived, so only a look-up that lags may not show it yet."""
+        itself. It has that operation, so only a look-up that lags may not show it yet."""
         return self.capabilities.look_up is LookUp.STRONG or self.is_absence_proven
 
     @property

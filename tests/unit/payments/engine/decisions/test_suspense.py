@@ -77,7 +77,7 @@ def test_a_payout_that_comes_back_during_a_hold_is_on_suspense_at_once(reason: s
         f"suspense:local_wallet:{paid.currency}": -paid.amount_minor,
     }
     assert (change.payment.state, change.payment.hold_reason) == (State.COMPLETED, reason)
-    # Whoever ends the hold finds the event.
+    # The event is found at the end of the hold.
     assert (change.closed_events, change.due_in) == ((), None)
 
 
