@@ -21,8 +21,8 @@ CALL = timedelta(seconds=12)
 CLOCK_SKEW = timedelta(seconds=5)
 # Around the longest call a lease has so much more: for the claim before it, the record after it.
 LEASE_MARGIN = timedelta(seconds=5)
-# A request has arrived so long after it left, or never will: the providers service gives up one that
-# is not acknowledged for ten seconds.
+# A request has arrived so long after it left, or never will: the providers service gives it up when
+# it is not acknowledged for ten seconds.
 LANDING = timedelta(seconds=13)
 LANDED_AFTER = CLOCK_SKEW + LANDING
 # From the mark until nothing is on its way any more, by any clock.
