@@ -34,7 +34,6 @@ CALLS: dict[tuple[str, str], Callable[[], Wire]] = {
     ("providers", "simulator"): Http1,
     ("simulator", "gateway"): Http1,
 }
-SINGLE = ("postgresql", "fees", "fx", "providers", "simulator", "gateway")
 ANSWER_SECONDS = 2.0
 
 

@@ -21,14 +21,6 @@ CALL_SECONDS = 20.0
 FRAME_SECONDS = 0.3
 DATA, HEADERS, SETTINGS = 0, 1, 4
 END_STREAM, END_HEADERS = 1, 4
-ODD_PATHS = (
-    "/",
-    "//",
-    "/caravel.payments.v1.PaymentService/No",
-    "/no.Service/No",
-    "/a/b/c",
-    "/%00/x",
-)
 FRAME_PATHS = (
     "/caravel.payments.v1.PaymentService/GetPayment",
     "/grpc.health.v1.Health/Watch",

@@ -2,7 +2,6 @@
 postings, I8 nothing is left of a payment that is over. The rules of design.md §5, written again."""
 
 from collections import Counter
-from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from tests.chaos.books import AttemptRow
@@ -125,8 +124,3 @@ def _exchange(sums: Counter[str], case: Case) -> None:
 def _move(sums: Counter[str], debit: str, credit: str, amount: int) -> None:
     sums[debit] += amount
     sums[credit] -= amount
-
-
-def balances_of(case: Case) -> Mapping[str, int]:
-    """The balance of a payment's postings on each account."""
-    return _actual(case)

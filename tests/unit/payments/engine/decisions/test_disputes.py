@@ -34,7 +34,6 @@ from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_payment, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
-PROVIDER = {Step.COLLECTION: "stripe", Step.PAYOUT: "local_wallet", Step.REFUND: "stripe"}
 LIVE = (AttemptState.INTENDED, AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN)
 
 

@@ -31,7 +31,6 @@ from tests.history import attempt_of, make_work_of, said
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_case, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
-WALLET = CAPABILITIES["local_wallet"]
 SUCCEEDED, ABSENT = said(Outcome.SUCCEEDED), said(Outcome.ABSENT)
 TIMEOUT = said(Outcome.UNKNOWN, "timeout")
 LATE = Failure(code=SUCCEEDED_LATE, message="succeeded after all, by the provider's word")
