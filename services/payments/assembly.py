@@ -135,7 +135,7 @@ def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentO
     return Batcher(
         creation.create,
         largest_batch=config.batch_max,
-        # A batch costs three calls and a commit, whatever its size: few large ones cost least.
+        # A batch costs three calls and a commit, whether large or small: few large ones cost least.
         parallel=1,
         gathers=True,
         every_seconds=CREATION_EVERY_SECONDS,

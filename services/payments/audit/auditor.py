@@ -112,7 +112,7 @@ class Auditor:
             await self._wait(max(self._every_seconds, REST_FACTOR * await self.run_once()))
 
     async def run_once(self) -> float:
-        """One audit, published; gives the seconds that it took, whatever came of it."""
+        """One audit, published; gives the seconds that it took, also where it failed."""
         started = time.monotonic()
         try:
             report = await self._audit.report_part_unless_running()

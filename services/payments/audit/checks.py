@@ -41,7 +41,7 @@ SAMPLE = 3
 READ_ROWS, REREAD_ROWS = 1_000, 200
 # How many payments a part has at least: of the newest, and as many others.
 PART_SIZE = 2_000
-# The kinds of account that there are; what follows the last colon is the currency.
+# The kinds of account; the currency follows the last colon.
 ACCOUNTS = (
     r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
     rf"|revenue:(fees|fx):{SOURCE_CURRENCY}|fx:(position|rounding):[A-Z]{{3}})$"
@@ -73,7 +73,7 @@ class PostgresAudit:
         """
         self._engine = engine
         self._unreadable = UnreadableRows(engine, decode_answer)
-        # How far each table has been read, and the list of what could not be.
+        # The place up to which each table, and the list of unreadable rows, has been read.
         self._places: dict[str, Place] = {}
         self._reread = _START
         self._part_size = part_size
@@ -116,7 +116,7 @@ class PostgresAudit:
         return _with_unreadable(report, await self._list(found), found)
 
     async def _list(self, found: Sequence[UnreadableRow]) -> int:
-        """Brings the list of what cannot be read up to date; gives how many rows are on it."""
+        """Brings the list of unreadable rows up to date; gives the number of rows on it."""
         try:
             await self._unreadable.keep(found)
             self._reread = await self._unreadable.end_repaired(self._reread, REREAD_ROWS) or _START

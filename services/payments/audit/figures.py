@@ -45,7 +45,7 @@ _SUSPENSE = text(
      ORDER BY s.account, abs(s.amount) DESC, s.payment_id
     """
 )
-# How long: since the hold was put on record, whatever else was noted meanwhile.
+# The time since the event of the hold; later events do not matter.
 _HELD = text(
     """
     SELECT p.hold_reason AS reason, count(*) AS payments,
@@ -130,7 +130,7 @@ async def read_held(connection: AsyncConnection) -> Sequence[Held]:
 
 
 async def read_waiting(connection: AsyncConnection) -> Sequence[Waits]:
-    """Payments that wait for a person, whoever that is, and those past their deadline."""
+    """Payments that wait for an operator or their merchant, and those past their deadline."""
     return [
         Waits(
             waiting=row.waiting,

@@ -1,5 +1,5 @@
-"""Reads rows as whoever needs them would, to find those that cannot be read although nobody has met
-them yet: each table in the order of its key, slice by slice, so that the loop goes on between."""
+"""Reads every row as its readers do, to find unreadable rows that no reader has met yet: each table
+in the order of its key, slice by slice, so that the event loop goes on between."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -33,8 +33,8 @@ def _invariant(finding: Finding) -> str:
 
 
 def _accounts(balances: Sequence[Balance], accounts: Accounts) -> Iterator[str]:
-    """Each account's balance; below those at providers, what they consist of, and below those of
-    suspense, the payments it is about."""
+    """Each account's balance; below those at providers, their causes, and below those of suspense,
+    their payments."""
     if balances:
         yield _line("account, debits less credits", "payments", "balance")
     for balance in balances:

@@ -32,7 +32,7 @@ class Watch(Protocol):
 
 
 class WatchMetrics:
-    """The last look as numbers; what is not in it is not published."""
+    """The last look as numbers; a number that is not in it is not published."""
 
     def __init__(
         self, registry: CollectorRegistry = REGISTRY, held: AuditMetrics | None = None
@@ -98,7 +98,7 @@ class Watcher:
                 await asyncio.wait_for(self._wake.wait(), rest)
 
     async def run_once(self) -> float:
-        """One look, published; gives the seconds that it took, whatever came of it."""
+        """One look, published; gives the seconds that it took, also where it failed."""
         started = time.monotonic()
         try:
             if matched := await self._watch.match_orphans():

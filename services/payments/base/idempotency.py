@@ -1,5 +1,5 @@
-"""The protocol of idempotency keys: how a key is read, what is kept under it, and why it is
-refused. The first answers themselves are in idempotency_store."""
+"""The protocol of idempotency keys: the format of a key, the answer under it, and the reasons to
+refuse it. idempotency_store keeps the answers."""
 
 import hashlib
 import json

@@ -14,7 +14,7 @@ from services.payments.base.unreadable import UnreadableRow, fetched, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.shared.db import HotStatement
 
-# One look at the index for each key, whatever the server believes about the table's size.
+# One look at the index for each key, for any size of the table in the server's statistics.
 _SELECT_KEYS = text(
     """
     SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response,

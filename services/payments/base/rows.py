@@ -39,7 +39,8 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as the one parameter of a set-based statement; what no text can hold is replaced."""
+    """Rows as the one parameter of a set-based statement; characters that no text can hold are
+    replaced."""
     listed = list(rows)
     try:
         written = orjson.dumps(listed, default=str, option=_OPTIONS)

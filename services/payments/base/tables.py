@@ -126,7 +126,7 @@ payments = Table(
     _instant("updated_at", info=SET),
     # When the worker should look again; empty when nothing is left to do.
     _instant("due_at", nullable=True, info=SET),
-    # Until when nothing is sent, whatever makes the payment due before.
+    # Until when nothing is sent, also where the payment is due before.
     _instant("rests_until", nullable=True, info=SET),
     # Set by a webhook, so that a worker that is busy with the payment looks again at once.
     Column("nudged", Boolean, nullable=False, server_default=text("false"), info=SET),

@@ -113,7 +113,7 @@ def read_one(source: Source[Noun], row: Row[Any]) -> Noun | UnreadableRow:
     """The row as it reads, or why it does not."""
     try:
         return source.read(row)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are not
+    except Exception as error:  # noqa: BLE001 - the others can still be read
         return source.unreadable(row, describe(error), _column(source, row))
 
 
@@ -130,7 +130,7 @@ def _column(source: Source[Any], row: Row[Any]) -> str:
 def read_each(
     source: Source[Noun], found: Sequence[Row[Any]]
 ) -> tuple[list[tuple[Row[Any], Noun]], list[UnreadableRow]]:
-    """Each row with what it reads as; and, apart, each that cannot be read."""
+    """Each readable row with its noun; and, apart, each row that cannot be read."""
     readable, unreadable = [], []
     for row in found:
         read = read_one(source, row)

@@ -46,7 +46,7 @@ class Alarm:
         while True:
             try:
                 await self._listen_once()
-            except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
+            except Exception as error:  # noqa: BLE001 - any error is tried again
                 get_logger().warning("alarm_waits", reason=str(failure_of(error) or "unknown"))
             await asyncio.sleep(ALARM_RETRY_SECONDS)
 

@@ -110,7 +110,7 @@ class Claims:
         except Unavailable:
             self._unread.extend(leases)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+        except Exception as error:  # noqa: BLE001 - any error is counted
             get_logger().exception("claim_failed", size=len(leases))
             return await self._set_apart(leases, error), len(leases)
 
@@ -139,7 +139,7 @@ class Claims:
         except Unavailable:
             self._unread.extend(leases)
             raise
-        except Exception as alone:  # noqa: BLE001 - whatever it is, it is counted
+        except Exception as alone:  # noqa: BLE001 - any error is counted
             failures = [StepFailure(lease=lease, error=describe(alone)) for lease in leases]
             async with self._store.begin() as transaction:
                 held = await transaction.fail(failures, counted=True)

@@ -27,7 +27,7 @@ def plan_apart(decider: Decider, claimed: Sequence[Work]) -> Planned:
     for work in claimed:
         try:
             planned.plans.append(_plan(decider, work, planned))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        except Exception as error:  # noqa: BLE001 - the others go on
             get_logger().exception("step_failed", transaction_id=work.payment.transaction_id)
             planned.failures.append(failure_of(work, error))
     return planned
@@ -73,7 +73,7 @@ def _plan(decider: Decider, work: Work, planned: Planned) -> Plan:
         try:
             plan = decider.plan(replace(work, inbox=(*used, event)))
             used = (*used, event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the payment goes on
+        except Exception as error:  # noqa: BLE001 - the payment goes on
             get_logger().exception("event_failed", provider=event.provider, event_id=event.event_id)
             planned.event_failures.append(_blame(event, describe(error)))
     return plan

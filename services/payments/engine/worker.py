@@ -105,7 +105,7 @@ class Worker:
             except Unavailable as error:
                 get_logger().warning("claim_waits", reason=str(error))
                 go_on = False
-            except Exception:  # noqa: BLE001 - whatever it was, the next claim finds out whose
+            except Exception:  # noqa: BLE001 - the next claim finds the payment that causes it
                 get_logger().exception("claim_failed")
                 self._claims.be_careful()
                 go_on = False
@@ -215,7 +215,7 @@ class Worker:
             async for item, answer in _answered(work, self._providers.look_up):
                 try:
                     following = self._decider.after_look_up(item, answer)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+                except Exception as error:  # noqa: BLE001 - any error is counted
                     group.create_task(self._fail(item, error))
                     continue
                 if following is None:
@@ -254,7 +254,7 @@ class Worker:
         except Unavailable as error:
             # The lease runs out and the payment is found again.
             get_logger().warning("record_waits", reason=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+        except Exception as error:  # noqa: BLE001 - any error is counted
             get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
             await self._fail(work, error)
 
@@ -284,7 +284,7 @@ class Worker:
     def _follow(self, work: Work, change: Change) -> Plan | None:
         try:
             return self._decider.follow(work, change)
-        except Exception:  # noqa: BLE001 - what came is recorded, and the next claim counts it
+        except Exception:  # noqa: BLE001 - the reply is recorded, and the next claim counts it
             get_logger().exception("follow_failed", transaction_id=work.payment.transaction_id)
             return None
 

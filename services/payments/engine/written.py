@@ -1,4 +1,4 @@
-"""A change that no worker decided: written in the transaction of whoever did, and read back."""
+"""A change that no worker decided: written in the transaction of the verb, and read back."""
 
 from services.payments.engine.decisions.facts import Change
 from services.payments.engine.ports import WorkTransaction

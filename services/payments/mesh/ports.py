@@ -59,7 +59,7 @@ class ProviderCall:
 
 @dataclass(frozen=True, kw_only=True)
 class IncomingWebhook:
-    """A webhook as it came; whose it is says the address that it came to."""
+    """A webhook as it came; its URL names the provider."""
 
     provider: str
     headers: Mapping[str, str]

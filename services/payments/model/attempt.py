@@ -67,7 +67,7 @@ DENIAL = "reference_unknown"
 FAULT = "provider_fault"
 # It gave a status that none of its documents names.
 UNDOCUMENTED = "unknown_status"
-# Codes of a failure that are ours, and not of what a provider said.
+# Codes of a failure that are ours, and not a provider's.
 # An operator has stated it.
 STATED = "stated_by_operator"
 # No request ever left, so there is nothing to ask about.
@@ -107,7 +107,7 @@ class Answer:
 
     @property
     def is_a_persons(self) -> bool:
-        """Whether an operator states it, who has seen what no provider says."""
+        """Whether an operator states it, by evidence that no provider gives."""
         return self.actor.startswith("operator:")
 
     @property
@@ -178,7 +178,7 @@ class Attempt:
 
     @property
     def code(self) -> str:
-        """The code of what went wrong last; empty where nothing has."""
+        """The code of the last failure; empty where there is none."""
         return self.failure.code if self.failure else ""
 
     def taken_at(self, answer: Answer, now: datetime, skew: timedelta) -> datetime:
@@ -256,7 +256,7 @@ def provider_after(payment: Payment, step: Step, provider: str) -> str | None:
 
 
 def served_by(payment: Payment, step: Step, provider: str) -> Payment:
-    """The payment with another provider for the step; what the last one acknowledged is void."""
+    """The payment with another provider for the step; the last one's acknowledgement is void."""
     if step is Step.COLLECTION:
         return replace(payment, onramp=provider)
     return replace(payment, offramp=provider, sent_at=None)

@@ -163,7 +163,7 @@ def unwinding_postings(payment: Payment) -> tuple[Posting, ...]:
 
 
 def refund_postings(payment: Payment, amount: Money) -> tuple[Posting, ...]:
-    """A refund: so much of what we owe the payer, the onramp has given back."""
+    """A refund: the onramp has given so much of our debt back to the payer."""
     return (
         Posting(
             debit=payments_account(amount.currency),
@@ -197,7 +197,7 @@ def suspense_postings(before: Attempt | None, after: Attempt) -> tuple[Posting, 
     """The change of the suspense of an attempt, from its record before to its record after.
 
     Suspense is the money that the provider has moved under it, less the part that its payment
-    counts. Together with what the payment posts of its own, a provider's account is what that
+    counts. Together with the payment's own postings, a provider's account is what that
     provider's book says, and suspense names every difference by the attempt that it comes from.
     """
     was, now = _uncounted(before), _uncounted(after)

@@ -68,7 +68,8 @@ FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
 # Every payment that is open and not on hold is due again within this time. The list of
 # overdue payments looks no further.
 LOOKS_AHEAD = timedelta(minutes=10)
-# A look-up may lag behind an event of the same provider by so much, whatever it has declared.
+# A look-up may lag behind an event of the same provider by so much, also where it has declared
+# less.
 LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)
 
 # --- How often to try.

@@ -57,8 +57,8 @@ class Operating:
     async def overdue(
         self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
     ) -> tuple[Sequence[Late], Late | None]:
-        """A page of what makes no progress, what has stood still longest first, and where to go on
-        after it; None at the end."""
+        """A page of the payments without progress, the longest first, and the last of them, after
+        which the next page begins; None at the end."""
         try:
             capabilities = await self._providers.capabilities()
         except Unavailable:
@@ -95,7 +95,7 @@ class Operating:
     async def discard(
         self, merchant_id: str, dead_letter_id: str, operator: Operator
     ) -> OperatorAction:
-        """Takes a dead letter off the list; a step stays on hold for whoever has taken it over.
+        """Takes a dead letter off the list; a step stays on hold for the operator.
 
         Raises DeadLetterNotFound, PaymentBusy, PaymentUnreadable.
         """

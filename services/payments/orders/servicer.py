@@ -1,5 +1,5 @@
 """The RPCs of payments, quotes and corridors: convert, call, convert. Authentication, errors, logs
-and timing are shared.grpc_server's; what a call means is in the file of its verb."""
+and timing are shared.grpc_server's; each call's meaning is in the file of its verb."""
 
 from typing import Any
 

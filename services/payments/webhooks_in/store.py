@@ -19,9 +19,9 @@ from services.shared.rollback import repeated
 # planner would look through the index of all that is pending.
 STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')"
 # Inserted in order, so that two batches with the same events wait and do not deadlock. An event
-# that repeats what is on record is kept, and needs nobody's attention, unless an event that says
-# the contrary is still open. Where a provider names its events by what they say, a success after a
-# return has a name that is known: it is kept once more for each version of the payment.
+# that repeats our record is kept as IGNORED, unless an event that states the contrary is still
+# pending. Where a provider names its events by their content, a success after a return has a known
+# name: it is kept once more for each version of the payment.
 _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (

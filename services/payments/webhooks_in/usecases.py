@@ -25,8 +25,8 @@ ORPHANS = Counter(
 WALLET = "local_wallet"
 # Bodies are a few KB, and of those that are not a batch holds no more than providers take.
 BATCH_MAX = 48
-# Each batch costs a call and a commit, whatever its size. Only a large one does not wait for a slow
-# one.
+# Each batch costs a call and a commit, whether large or small. Only a large one does not wait for a
+# slow one.
 PARALLEL, BESIDE_FROM = 2, 24
 
 Received = tuple[Receipt, ProviderEvent]

@@ -1,6 +1,6 @@
 """Which addresses belong to the open internet, by our own list: Python's changes with its version.
 From IANA's registries of special-purpose IPv4 and IPv6 addresses and of IPv6 address space, as of
-2026-11; whatever is in none of them is decided by the broader rule above it."""
+2026-11; an address in none of them is decided by the broader rule above it."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -40,7 +40,7 @@ _NOT_PUBLIC_V6 = tuple(
         # Protocols' own, among them Teredo (2001::/32), benchmarking and ORCHID.
         "2001::/23",
         "2001:db8::/32",
-        # 6to4: an IPv4 address in the clothes of IPv6, whose relays are gone.
+        # 6to4: an IPv4 address inside an IPv6 address; its relays are gone.
         "2002::/16",
         "3fff::/20",
     )
@@ -61,7 +61,7 @@ def read_address(host: str) -> Address | None:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is globally reachable unicast, whatever it is wrapped in."""
+    """Whether an address, or the IPv4 address inside it, is globally reachable unicast."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     if address.scope_id is not None:

@@ -80,7 +80,7 @@ class Deliverer:
                 await self._settle_results()
                 await self._claim()
                 await self._measure()
-            except Exception:  # noqa: BLE001 - whatever it was, the next claim reads the truth again
+            except Exception:  # noqa: BLE001 - the next claim reads the database again
                 get_logger().exception("outbox_claim_failed")
             # A claim leaves events behind only where it has no place; a finished delivery wakes us.
             await asyncio.sleep(DELIVER_EVERY_SECONDS)
@@ -150,7 +150,7 @@ class Deliverer:
             return None
         try:
             reply = await self._sender.send(delivery)
-        except Exception as error:  # noqa: BLE001 - what cannot be sent is set aside in the end
+        except Exception as error:  # noqa: BLE001 - an event that cannot be sent is set aside in the end
             get_logger().exception("event_not_sendable", event_id=delivery.event_id)
             reply = Reply(error=type(error).__name__)
         return result_of(delivery, reply, self._spread)

@@ -1,5 +1,5 @@
-"""One event on its way to one endpoint: its id, what an answer means, and when it is tried again.
-The deliverer tries it."""
+"""One event on its way to one endpoint: its id, the meaning of an answer, and the time of the next
+try. The deliverer tries it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class TryResult:
 
 
 def event_id(payment_id: UUID, sequence: int) -> str:
-    """The id of a payment's event, the same whoever asks and whenever."""
+    """The id of a payment's event, always the same."""
     return encode_id("evt", uuid5(payment_id, str(sequence)))
 
 

@@ -47,7 +47,7 @@ class HttpSender:
         async with self._session.post(
             delivery.url, data=delivery.body, headers=headers, allow_redirects=False
         ) as response:
-            # Nobody reads the rest; what has come of it is dropped with the connection.
+            # The body is not read; it is dropped with the connection.
             return response.status
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""The invariants, by what they are about; each statement gives one row a violation."""
+"""The invariants, by subject; each statement gives one row for each violation."""

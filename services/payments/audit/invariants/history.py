@@ -1,5 +1,5 @@
-"""Where a payment stands against the events that brought it there. Each statement gives one row a
-violation, whose only column says where."""
+"""The state of a payment against the events that led to it. Each statement gives one row for each
+violation; its only column says where."""
 
 HISTORY = {
     "a history has no gap and ends where its payment stands": """

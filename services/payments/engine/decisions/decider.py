@@ -131,7 +131,7 @@ class Decider:
         return rest(work, release(work))
 
     def _rested(self, work: Work) -> Plan:
-        """The next move; what would be sent waits for the end of the payment's rest."""
+        """The next move; a send waits for the end of the payment's rest."""
         plan = self._next(work)
         left = (work.payment.rests_until or work.claimed_at) - work.claimed_at
         if plan.call is not Call.SEND or left <= timedelta(0):

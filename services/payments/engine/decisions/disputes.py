@@ -173,7 +173,7 @@ def _has_moved(attempt: Attempt) -> bool:
 
 
 def _is_ours_alone(work: Work, attempt: Attempt) -> bool:
-    """Whether it can be on record: a key belongs to one attempt, whoever repeats it."""
+    """Whether it can be recorded: a key belongs to one attempt, also where an event repeats it."""
     return all(a.number == attempt.number for a in work.earlier if a.key == attempt.key)
 
 

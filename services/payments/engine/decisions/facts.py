@@ -106,7 +106,7 @@ class Change:
     keeps_lease: bool = False
     # When the payment is due again; None for never, unless a webhook or a person wakes it.
     due_in: timedelta | None = None
-    # True where nothing may be sent before then, whatever wakes the payment meanwhile.
+    # True where nothing may be sent before then, also where the payment is woken meanwhile.
     rests: bool = False
 
     @property

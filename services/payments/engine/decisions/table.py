@@ -40,7 +40,7 @@ Move = Callable[[Case], Change]
 
 
 def settle(case: Case) -> Change:
-    """The change to record, whatever the answer."""
+    """The change to record for any answer."""
     situation = case.situation()
     if situation not in (Situation.DISPUTED, Situation.BEFORE_REFUND):
         case = case.with_event()

@@ -25,15 +25,15 @@ _PROVIDER = """
                     WHEN 'collection' THEN p.onramp
                     WHEN 'refund' THEN p.onramp ELSE '' END
 """
-# Within a lifetime; whatever else stands there is as if nothing did.
+# Within a lifetime; any other value counts as none.
 _STATED = """
     CASE jsonb_typeof(p.route->'expected_seconds'->usual.step) WHEN 'number'
          THEN CASE WHEN CAST(p.route->'expected_seconds'->>usual.step AS numeric)
                         BETWEEN 0 AND 1e9
                    THEN CAST(p.route->'expected_seconds'->>usual.step AS double precision) END END
 """
-# By the index of what is due: whatever is open is due within a known time (LOOKS_AHEAD), which the
-# audit holds it to. The history is asked only of payments that are older than what is expected.
+# By the index of due payments: every open payment is due within a known time (LOOKS_AHEAD), which
+# the audit checks. The history is read only for payments that are older than expected.
 _OVERDUE = f"""
     WITH expected AS MATERIALIZED (
         SELECT r.state, r.step, r.provider, r.seconds

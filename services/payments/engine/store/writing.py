@@ -45,7 +45,7 @@ _CHANGE = (
     Column("deadline_seconds", Double),
 )
 _ATTEMPT, _EVENT, _POSTING = map(given, (tables.attempts, tables.payment_events, tables.postings))
-# A payment that waits as before keeps its deadline; what goes back to the payer then is due then.
+# A payment that waits as before keeps its deadline; the money that goes back then is due then.
 _WAITS_ON = """
     (p.state, p.hold_reason, p.refunded_minor)
     IS NOT DISTINCT FROM (r.state, r.hold_reason, r.refunded_minor) AND p.deadline_at IS NOT NULL

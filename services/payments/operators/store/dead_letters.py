@@ -125,7 +125,7 @@ _REQUEUE_NOTICE = text(
     """
 )
 _DISCARD_NOTICE = text(f"UPDATE outbox SET state = 'DISCARDED' WHERE {_OUTBOX_ROW}")
-# An entry of what cannot be read, locked until it is decided whether it still is so.
+# An entry of an unreadable row, locked until the row has been read again.
 _ENTRY = text(
     """
     SELECT table_name, row_key FROM unreadable_rows
@@ -247,7 +247,7 @@ def _event(unreadable: UnreadableRows, row: Row[Any]) -> str:
         currency = answer["currency"]
         amount = f" {Money(answer['amount_minor'], currency)} {currency}" if currency else ""
         return f"{row.event_type}: {answer['outcome']}{amount}"
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are not
+    except Exception as error:  # noqa: BLE001 - the others can still be read
         provider, _, event_id = row.words.partition(" ")
         key = {"provider": provider, "event_id": event_id, "payment_id": row.payment_id}
         unreadable.note([INBOX.of_key(key, describe(error), "answer")])

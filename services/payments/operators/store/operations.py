@@ -119,7 +119,7 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         return (await self._connection.execute(_IS_SET_ASIDE, wanted)).first() is not None
 
     async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
-        """See OperatorTransaction.claim_one; what it has read is listed as unreadable no more."""
+        """See OperatorTransaction.claim_one; ends the entries of the rows that it has read."""
         work = await super().claim_one(merchant_id, payment_id)
         await end_of_payment(self._connection, merchant_id, payment_id)
         return work

@@ -41,8 +41,8 @@ PAYMENT = tuple(column for column in given(tables.payments) if not column.nullab
 _QUOTE, _EVENT = given(tables.quotes), given(tables.payment_events)
 
 
-# One statement, because each would be a round trip; whoever's key is taken writes nothing. Keys are
-# inserted in order, so that two batches with the same keys wait and do not deadlock.
+# One statement, because each would be a round trip; a creation whose key is taken writes nothing.
+# Keys are inserted in order, so that two batches with the same keys wait and do not deadlock.
 _CREATE = text(
     f"""
     WITH won AS (
@@ -190,7 +190,7 @@ class PostgresPayments:
         return won
 
     async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
-        """See PaymentStore.get; what is asked for meanwhile is read together."""
+        """See PaymentStore.get; calls that come together share one read."""
         return await self._gets.submit((merchant_id, payment_id))
 
     @repeated
