@@ -84,6 +84,7 @@ class PostgresAudit:
             "allowed": rows.as_json(
                 {"start": start, "goal": goal} for start, goals in ALLOWED.items() for goal in goals
             ),
+            "holds": figures.HELD_BY_CAUSE,
             "statuses": json.dumps(STATUS_OF),
             "digits": json.dumps(EXPONENTS),
             "accounts": ACCOUNTS,

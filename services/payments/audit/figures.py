@@ -7,6 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.audit.report import Backlog, Balance, Flow, Held, Suspended, Waits
+from services.payments.base import rows
+from services.payments.base.columns import text_with
+from services.payments.model.causes import HELD
+from services.payments.model.holds import HoldReason
 from services.shared.ids import encode_id
 
 _BALANCES = text(
@@ -51,10 +55,11 @@ _HELD = text(
     SELECT p.hold_reason AS reason, count(*) AS payments,
            extract(epoch FROM now() - min(coalesce(e.occurred_at, p.updated_at)))::float8 AS oldest
       FROM payments p
+      LEFT JOIN json_to_recordset(CAST(:holds AS json)) AS h(reason text, cause text)
+        ON h.reason = p.hold_reason
       LEFT JOIN LATERAL (
            SELECT occurred_at FROM payment_events
-            WHERE merchant_id = p.merchant_id AND payment_id = p.id
-              AND cause = 'held_' || p.hold_reason
+            WHERE merchant_id = p.merchant_id AND payment_id = p.id AND cause = h.cause
             ORDER BY sequence DESC LIMIT 1) AS e ON true
      WHERE p.hold_reason IS NOT NULL GROUP BY 1 ORDER BY 1
     """
@@ -68,13 +73,14 @@ _WAITING = text(
       FROM payments WHERE deadline_at IS NOT NULL GROUP BY 1 ORDER BY 1
     """
 )
-_SET_ASIDE = text(
+_SET_ASIDE = text_with(
     """
-    SELECT (SELECT count(*) FROM payments WHERE hold_reason = 'step_failed') AS steps,
+    SELECT (SELECT count(*) FROM payments WHERE hold_reason = :step_failed) AS steps,
            (SELECT count(*) FROM webhook_inbox WHERE state = 'SET_ASIDE') AS inbox,
            (SELECT count(*) FROM outbox WHERE state = 'SET_ASIDE') AS outbox,
            (SELECT count(*) FROM unreadable_rows WHERE state = 'OPEN') AS unreadable
-    """
+    """,
+    step_failed=HoldReason.STEP_FAILED,
 )
 _BACKLOG = text(
     """
@@ -83,6 +89,10 @@ _BACKLOG = text(
       FROM payments WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
     """
 )
+
+
+# The cause of the event with which a payment begins to wait, for each reason.
+HELD_BY_CAUSE = rows.as_json({"reason": reason, "cause": cause} for reason, cause in HELD.items())
 
 
 async def read_balances(connection: AsyncConnection) -> Sequence[Balance]:
@@ -125,7 +135,7 @@ async def read_held(connection: AsyncConnection) -> Sequence[Held]:
     """Payments that wait for a person, by reason."""
     return [
         Held(reason=row.reason, payments=row.payments, oldest_seconds=row.oldest)
-        for row in await connection.execute(_HELD)
+        for row in await connection.execute(_HELD, {"holds": HELD_BY_CAUSE})
     ]
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row
 
+from services.payments.model.causes import Cause
+from services.payments.model.holds import HoldReason
 from services.payments.model.payment import (
     Event,
     ExchangeRule,
@@ -145,7 +147,7 @@ def read_payment(row: Row[Any]) -> Payment:
         state=State(row.state),
         version=row.version,
         sent_at=row.sent_at,
-        hold_reason=row.hold_reason,
+        hold_reason=HoldReason(row.hold_reason) if row.hold_reason is not None else None,
         failure=Failure(code=row.failure_code, message=row.failure_message or "")
         if failed
         else None,
@@ -183,7 +185,7 @@ def read_event(row: Row[Any]) -> RecordedEvent:
             from_state=State(row.from_state) if row.from_state else None,
             to_state=State(row.to_state),
             actor=row.actor,
-            cause=row.cause,
+            cause=Cause(row.cause),
             evidence={_text(name): _text(value) for name, value in row.evidence.items()},
         ),
         occurred_at=row.occurred_at,

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.payments.model.holds import HoldReason
 from services.shared.db import new_metadata
 
 metadata = new_metadata()
@@ -145,13 +146,9 @@ payments = Table(
     Index(
         "payments_set_aside_idx",
         "merchant_id",
-        postgresql_where=text("hold_reason = 'step_failed'"),
+        postgresql_where=text(f"hold_reason = '{HoldReason.STEP_FAILED}'"),
     ),
-    Index(
-        "payments_deadline_idx",
-        "deadline_at",
-        postgresql_where=text("deadline_at IS NOT NULL"),
-    ),
+    Index("payments_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL")),
     Index("payments_held_idx", "hold_reason", postgresql_where=text("hold_reason IS NOT NULL")),
     # Webhooks name a payment and not its merchant.
     Index("payments_id_idx", "id"),

@@ -7,8 +7,9 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from services.payments.engine.decisions.facts import Change
+from services.payments.model.causes import HELD_FOR
 from services.payments.model.holds import HoldReason
-from services.payments.model.payment import HELD, Event, Payment
+from services.payments.model.payment import Event, Payment
 from services.shared.ids import encode_id
 from services.shared.log import get_logger
 
@@ -33,11 +34,12 @@ def report_changes(changes: Iterable[Change]) -> int:
     held = 0
     for change in changes:
         for event in change.events:
-            if event.cause.startswith(HELD):
-                held += 1
-                _report_hold(change.payment, event)
-            else:
+            reason = HELD_FOR.get(event.cause)
+            if reason is None:
                 _report_event(change.payment, event)
+            else:
+                held += 1
+                _report_hold(change.payment, event, reason)
     return held
 
 
@@ -60,8 +62,7 @@ def _report_event(payment: Payment, event: Event) -> None:
     )
 
 
-def _report_hold(payment: Payment, event: Event) -> None:
-    reason = event.cause.removeprefix(HELD)
+def _report_hold(payment: Payment, event: Event, reason: HoldReason) -> None:
     HOLDS.labels(reason).inc()
     get_logger().warning(
         "payment_held",

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
+from services.payments.model.causes import HELD, Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.quote import LateFunds, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
@@ -14,8 +15,6 @@ from services.shared.ids import decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
 
 NOTHING_USD = Money(0, SOURCE_CURRENCY)
-# The beginning of the cause of each event that puts a payment on hold.
-HELD = "held_"
 
 
 class PaymentNotFound(NotFound):
@@ -176,7 +175,7 @@ class Event:
     from_state: State | None
     to_state: State
     actor: str
-    cause: str
+    cause: Cause
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -217,7 +216,7 @@ class Payment:
     version: int = 1
     # When the offramp acknowledged the payout.
     sent_at: datetime | None = None
-    hold_reason: str | None = None
+    hold_reason: HoldReason | None = None
     failure: Failure | None = None
     # The onramp's id of the collection, once it has succeeded; a refund names it.
     collection_reference: str = ""
@@ -275,28 +274,32 @@ class Payment:
     def created_event(self) -> Event:
         """The first event of the history."""
         return Event(
-            sequence=1, from_state=None, to_state=self.state, actor="api", cause="payment_created"
+            sequence=1,
+            from_state=None,
+            to_state=self.state,
+            actor="api",
+            cause=Cause.PAYMENT_CREATED,
         )
 
     def moved(
-        self, to: State, *, actor: str, cause: str, **evidence: str
+        self, to: State, *, actor: str, cause: Cause, **evidence: str
     ) -> tuple["Payment", Event]:
         """The payment in its next state, and the event. Raises IllegalMove."""
         if to not in ALLOWED[self.state]:
             raise IllegalMove(from_state=self.state, to_state=to)
         return self._appended(to, actor, cause, evidence)
 
-    def noted(self, *, actor: str, cause: str, **evidence: str) -> tuple["Payment", Event]:
+    def noted(self, *, actor: str, cause: Cause, **evidence: str) -> tuple["Payment", Event]:
         """The payment in the same state, and the event that says what was learned."""
         return self._appended(self.state, actor, cause, evidence)
 
     def held(self, reason: HoldReason, *, actor: str, **evidence: str) -> tuple["Payment", Event]:
         """The payment waiting for a person: same state, no automatic step from here."""
-        payment, event = self._appended(self.state, actor, f"{HELD}{reason}", evidence)
+        payment, event = self._appended(self.state, actor, HELD[reason], evidence)
         return replace(payment, hold_reason=reason), event
 
     def _appended(
-        self, to: State, actor: str, cause: str, evidence: Mapping[str, str]
+        self, to: State, actor: str, cause: Cause, evidence: Mapping[str, str]
     ) -> tuple["Payment", Event]:
         event = Event(
             sequence=self.version + 1,

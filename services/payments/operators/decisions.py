@@ -9,6 +9,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.moves import exchange
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
 from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
@@ -17,7 +18,7 @@ from services.payments.operators.domain import AttemptNotOpen, NoLockedRate, Pay
 OPEN = frozenset({AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
 
 
-def end_hold(work: Work, operator: Operator, cause: str = "hold_released") -> Change:
+def end_hold(work: Work, operator: Operator, cause: Cause = Cause.HOLD_RELEASED) -> Change:
     """The payment is due at once, without its hold. Raises PaymentNotOnHold."""
     reason = _held_for(work)
     ended, event = without_hold(work, actor=operator.actor, cause=cause)
@@ -36,7 +37,7 @@ def honour_locked_rate(work: Work, operator: Operator) -> Change:
     if _held_for(work) != HoldReason.LATE_FUNDS or work.payment.state is not State.FUNDED:
         raise NoLockedRate(transaction_id=work.payment.transaction_id)
     change = end_hold(work, operator)
-    return exchange(change, cause="exchanged_at_locked_rate", actor=operator.actor)
+    return exchange(change, cause=Cause.EXCHANGED_AT_LOCKED_RATE, actor=operator.actor)
 
 
 def take_over(work: Work, operator: Operator) -> Change:
@@ -62,7 +63,7 @@ def resolve(
     ended, event = without_hold(
         work,
         actor=operator.actor,
-        cause="attempt_resolved",
+        cause=Cause.ATTEMPT_RESOLVED,
         outcome=answer.outcome,
         evidence=evidence,
         moved=moved,
@@ -70,7 +71,7 @@ def resolve(
     return since_claim(work, decider.settle(ended, answer, work.claimed_at), event)
 
 
-def _held_for(work: Work) -> str:
+def _held_for(work: Work) -> HoldReason:
     if work.payment.hold_reason is None:
         raise PaymentNotOnHold(transaction_id=work.payment.transaction_id)
     return work.payment.hold_reason

@@ -10,6 +10,7 @@ from services.payments.engine.decisions.facts import Change
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.mesh.ports import Providers
 from services.payments.model.attempt import Answer
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment, PaymentBusy, read_transaction_id
@@ -174,7 +175,9 @@ class Operating:
         work = await transaction.claim_one(merchant_id, payment_id)
         if work.payment.hold_reason != HoldReason.STEP_FAILED:
             raise missing
-        change = take_over(work, operator) if discard else end_hold(work, operator, "step_requeued")
+        change = (
+            take_over(work, operator) if discard else end_hold(work, operator, Cause.STEP_REQUEUED)
+        )
         await _write(transaction, change)
 
 

@@ -25,12 +25,14 @@ HISTORY = {
     "a payment is held for the reason that its history gives, or not at all": """
         SELECT p.id::text FROM payments p
           LEFT JOIN (SELECT DISTINCT ON (merchant_id, payment_id)
-                            merchant_id, payment_id, sequence, cause
-                       FROM payment_events WHERE starts_with(cause, 'held_')
+                            merchant_id, payment_id, sequence, reason
+                       FROM payment_events
+                       JOIN json_to_recordset(CAST(:holds AS json)) AS h(reason text, cause text)
+                      USING (cause)
                       ORDER BY merchant_id, payment_id, sequence DESC) AS hold
             ON hold.merchant_id = p.merchant_id AND hold.payment_id = p.id
          WHERE CASE WHEN p.hold_reason IS NULL THEN hold.sequence = p.version
-                    ELSE hold.cause IS DISTINCT FROM 'held_' || p.hold_reason END
+                    ELSE hold.reason IS DISTINCT FROM p.hold_reason END
     """,
     "what came back was paid out before, and is on record": """
         SELECT payment_id::text

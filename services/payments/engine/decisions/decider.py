@@ -40,6 +40,7 @@ from services.payments.model.attempt import (
     Step,
     intend,
 )
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import ENDED, UNCOLLECTED, State
 from services.payments.model.quote import RateTrail
@@ -179,7 +180,7 @@ class Decider:
         """The next move of a payment whose money is still to be collected or paid out."""
         payment = work.payment
         if payment.cancel_requested_at and payment.state in (State.FUNDED, State.CONVERTED):
-            cause = "cancelled_before_payout"
+            cause = Cause.CANCELLED_BEFORE_PAYOUT
             return rest(work, begin_refund(release(work), actor="merchant", cause=cause))
         if payment.state is State.FUNDED:
             return _ask(work, Call.PRICE)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from services.payments.engine.decisions.facts import Change, Repricing, Work
 from services.payments.engine.decisions.moves import exchange
 from services.payments.engine.decisions.waiting import hold, release
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Fees, RateTrail, agree_terms
@@ -40,7 +41,7 @@ def reprice(work: Work, trail: RateTrail | DomainError, now: datetime) -> Change
     change = replace(release(work, due_in=timedelta(0)), payment=priced, repricing=repricing)
     return exchange(
         change,
-        cause="exchanged_at_new_rate",
+        cause=Cause.EXCHANGED_AT_NEW_RATE,
         locked_rate=str(terms.rate),
         locked_payout=f"{terms.payout} {terms.payout.currency}",
         expired_at=payment.quote_expires_at.isoformat(),

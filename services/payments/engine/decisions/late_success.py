@@ -17,6 +17,7 @@ from services.payments.engine.decisions.inbox_events import (
     without_successes,
 )
 from services.payments.engine.decisions.moves import done, doubled, next_attempt
+from services.payments.engine.decisions.step_causes import GIVEN_UP, WITHDRAWN
 from services.payments.engine.decisions.unknowns import is_proven_absent, unknown
 from services.payments.engine.decisions.waiting import hold, release
 from services.payments.model.attempt import (
@@ -29,6 +30,7 @@ from services.payments.model.attempt import (
     Step,
     served_by,
 )
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import late_collection_postings
 from services.payments.model.payment import UNCOLLECTED, Failure, State
@@ -49,7 +51,7 @@ def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
     withdrawn = replace(attempt, state=AttemptState.FAILED, failure=failure)
     payment, event = work.payment.noted(
         actor="worker",
-        cause=f"{attempt.step}_withdrawn",
+        cause=WITHDRAWN[attempt.step],
         provider=attempt.provider,
         key=attempt.key,
         succeeded_late=late.key,
@@ -66,7 +68,7 @@ def give_up(case: Case) -> Change:
     neither ends the payment nor leads to another attempt."""
     attempt = case.attempt
     payment, event = case.payment.noted(
-        actor=case.answer.actor, cause=f"{attempt.step}_given_up", **case.evidence
+        actor=case.answer.actor, cause=GIVEN_UP[attempt.step], **case.evidence
     )
     return replace(
         next_attempt(case),
@@ -147,7 +149,7 @@ def _given_back(case: Case) -> Change:
     """The payment is over and the money was taken all the same: it is the payer's again."""
     attempt, answer = case.attempt, case.answer
     payment, event = served_by(case.payment, Step.COLLECTION, attempt.provider).moved(
-        State.REFUNDING, actor=answer.actor, cause="collected_after_the_end", **case.evidence
+        State.REFUNDING, actor=answer.actor, cause=Cause.COLLECTED_AFTER_THE_END, **case.evidence
     )
     reference = answer.provider_reference or attempt.provider_reference
     payment = replace(payment, collection_reference=reference)

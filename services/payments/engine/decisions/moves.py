@@ -10,6 +10,13 @@ from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.inbox_events import closed, closed_known, without_successes
 from services.payments.engine.decisions.returns_and_refunds import begin_refund
+from services.payments.engine.decisions.step_causes import (
+    ACCEPTED,
+    FAILED_OVER,
+    HELD_AFTER_FAILURE,
+    INTENDED,
+    KEY_RETIRED,
+)
 from services.payments.engine.decisions.suspense import mismatch
 from services.payments.engine.decisions.waiting import release
 from services.payments.model.attempt import (
@@ -23,6 +30,7 @@ from services.payments.model.attempt import (
     provider_after,
     served_by,
 )
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import (
     collection_postings,
@@ -37,7 +45,7 @@ from services.payments.model.timing import CLOCK_SKEW, poll_in, round_in
 def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
     """The intent of an attempt, to be committed before anything is sent."""
     facts = {"provider": attempt.provider, "key": attempt.key}
-    cause = f"{attempt.step}_intended"
+    cause = INTENDED[attempt.step]
     if leads_to is work.payment.state:
         payment, event = work.payment.noted(actor="worker", cause=cause, **facts)
     else:
@@ -56,7 +64,7 @@ def accept(case: Case) -> Change:
     if attempt.state is AttemptState.ACCEPTED:
         return released
     payment, event = work.payment.noted(
-        actor=case.answer.actor, cause=f"{attempt.step}_accepted", **case.evidence
+        actor=case.answer.actor, cause=ACCEPTED[attempt.step], **case.evidence
     )
     if attempt.step is Step.PAYOUT:
         payment = replace(payment, sent_at=payment.sent_at or case.now)
@@ -86,7 +94,7 @@ def done(case: Case) -> Change:
     if attempt.step is Step.REFUND:
         return _refunded(case)
     payment, event = work.payment.moved(
-        State.COMPLETED, actor=answer.actor, cause="payout_succeeded", **case.evidence
+        State.COMPLETED, actor=answer.actor, cause=Cause.PAYOUT_SUCCEEDED, **case.evidence
     )
     final_after = case.capabilities.success_final_after
     return replace(
@@ -106,7 +114,7 @@ def _collected(case: Case) -> Change:
     payment, event = work.payment.moved(
         State.FUNDED,
         actor=answer.actor,
-        cause="collection_succeeded",
+        cause=Cause.COLLECTION_SUCCEEDED,
         taken_at=taken_at.isoformat(),
         **case.evidence,
     )
@@ -120,13 +128,13 @@ def _collected(case: Case) -> Change:
         postings=collection_postings(payment),
     )
     if payment.cancel_requested_at is not None:
-        return begin_refund(change, actor="merchant", cause="cancelled_after_collection")
+        return begin_refund(change, actor="merchant", cause=Cause.CANCELLED_AFTER_COLLECTION)
     if taken_at <= payment.last_moment:
-        return exchange(change, cause="exchanged_at_locked_rate")
+        return exchange(change, cause=Cause.EXCHANGED_AT_LOCKED_RATE)
     return change
 
 
-def exchange(change: Change, *, cause: str, actor: str = "worker", **facts: str) -> Change:
+def exchange(change: Change, *, cause: Cause, actor: str = "worker", **facts: str) -> Change:
     """The change, with the exchange at the payment's rate as its next move."""
     terms = change.payment.terms
     payment, event = change.payment.moved(
@@ -155,10 +163,10 @@ def _refunded(case: Case) -> Change:
     event: Event
     if before.refundable.amount_minor == 0:
         payment, event = before.moved(
-            State.REFUNDED, actor=answer.actor, cause="refund_succeeded", **facts
+            State.REFUNDED, actor=answer.actor, cause=Cause.REFUND_SUCCEEDED, **facts
         )
     else:
-        payment, event = before.noted(actor=answer.actor, cause="refund_succeeded", **facts)
+        payment, event = before.noted(actor=answer.actor, cause=Cause.REFUND_SUCCEEDED, **facts)
     return replace(
         release(work, closed_events=closed(work, attempt)),
         payment=payment,
@@ -183,18 +191,19 @@ def fail(case: Case) -> Change:
     if rest is not None:
         return wait_for_route(case, rest)
     facts, actor = case.evidence, answer.actor
-    cause = f"{attempt.step}_failed"
     change = replace(
         next_attempt(case),
         payment=replace(work.payment, failure=work.payment.failure or answer.failure),
         closed_events=without_successes(closed(work, attempt)),
     )
     if attempt.step is Step.PAYOUT and _is_refundable(case):
-        return begin_refund(change, actor=actor, cause=cause, **facts)
+        return begin_refund(change, actor=actor, cause=Cause.PAYOUT_FAILED, **facts)
     if attempt.step is Step.COLLECTION:
-        payment, event = change.payment.moved(State.FAILED, actor=actor, cause=cause, **facts)
+        payment, event = change.payment.moved(
+            State.FAILED, actor=actor, cause=Cause.COLLECTION_FAILED, **facts
+        )
     else:
-        payment, event = change.payment.held(HoldReason(cause), actor=actor, **facts)
+        payment, event = change.payment.held(HELD_AFTER_FAILURE[attempt.step], actor=actor, **facts)
     # An event that states a success is looked up at once.
     left = timedelta(0) if len(change.closed_events) < len(work.inbox) else None
     return replace(change, payment=payment, events=(event,), due_in=left)
@@ -223,16 +232,16 @@ def _rest_of_route(payment: Payment, attempt: Attempt) -> timedelta | None:
 def wait_for_route(case: Case, rest: timedelta) -> Change:
     """No offramp can pay now: the first one is tried again when the route has rested."""
     first = case.payment.route.offramps[0]
-    change = fail_over(case, first, cause="payout_waits")
+    change = fail_over(case, first, cause=Cause.PAYOUT_WAITS)
     due_in = max(change.due_in or timedelta(0), rest, case.answer.retry_after)
     return replace(change, due_in=due_in, rests=True)
 
 
-def fail_over(case: Case, following: str, *, cause: str = "") -> Change:
+def fail_over(case: Case, following: str, *, cause: Cause | None = None) -> Change:
     """This attempt is over for good, and the corridor's next provider is due."""
     step = case.attempt.step
     payment, event = case.payment.noted(
-        actor=case.answer.actor, cause=cause or f"{step}_failed_over", **case.evidence
+        actor=case.answer.actor, cause=cause or FAILED_OVER[step], **case.evidence
     )
     return replace(
         next_attempt(case),
@@ -248,7 +257,7 @@ def retire(case: Case) -> Change:
     failure = Failure(code="error_cached", message="the key's error is cached for good")
     ended = replace(case, answer=Answer(outcome=Outcome.FAILED, failure=failure))
     payment, event = case.payment.noted(
-        actor="worker", cause=f"{case.attempt.step}_key_retired", **ended.evidence
+        actor="worker", cause=KEY_RETIRED[case.attempt.step], **ended.evidence
     )
     return replace(next_attempt(ended), payment=payment, events=(event,))
 

@@ -12,6 +12,7 @@ from services.payments.engine.decisions.inbox_events import (
 )
 from services.payments.engine.decisions.waiting import evidence_of, release
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import return_postings, unwinding_postings
 from services.payments.model.payment import (
@@ -44,7 +45,7 @@ def cancel_or_expire(work: Work) -> Change:
     payment, event = payment.moved(
         State.CANCELLED if requested else State.EXPIRED,
         actor="merchant" if requested else "worker",
-        cause="cancelled" if requested else "expired",
+        cause=Cause.CANCELLED if requested else Cause.EXPIRED,
     )
     attempt = work.attempt
     if attempt is not None and attempt.is_live:
@@ -72,7 +73,10 @@ def is_untouched(work: Work) -> bool:
 def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
     """A payout that had succeeded is returned: we owe again, and the merchant decides."""
     payment, event = work.payment.moved(
-        State.RETURNED, actor=answer.actor, cause="payout_returned", **evidence_of(attempt, answer)
+        State.RETURNED,
+        actor=answer.actor,
+        cause=Cause.PAYOUT_RETURNED,
+        **evidence_of(attempt, answer),
     )
     return replace(
         release(work, closed_events=closed(work, attempt)),
@@ -83,7 +87,7 @@ def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
     )
 
 
-def begin_refund(change: Change, *, actor: str, cause: str, **facts: str) -> Change:
+def begin_refund(change: Change, *, actor: str, cause: Cause, **facts: str) -> Change:
     """The change, with the payment's move towards a refund as its next one.
 
     Fees and exchange are reversed as they were posted, at the payment's own locked rate.
@@ -106,7 +110,7 @@ def refund_on_request(
     amount: Money | None,
     *,
     actor: str = "merchant",
-    cause: str = "refund_requested",
+    cause: Cause = Cause.REFUND_REQUESTED,
 ) -> Change:
     """A refund that the merchant asks for, of so much or of all that is left.
 
@@ -129,7 +133,7 @@ def refund_the_rest(work: Work) -> Change:
 
     Raises what refund_on_request does.
     """
-    return refund_on_request(work, None, actor="worker", cause="deadline_passed")
+    return refund_on_request(work, None, actor="worker", cause=Cause.DEADLINE_PASSED)
 
 
 def is_refund_due(work: Work) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.inbox_events import closed_known
+from services.payments.engine.decisions.step_causes import AMOUNT_STATED
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
 from services.payments.model.attempt import Attempt, AttemptState, Outcome
 from services.payments.model.holds import HoldReason
@@ -59,7 +60,7 @@ def with_suspense(work: Work, change: Change) -> Change:
     if not change.events:
         moved = f"{after.moved} {after.moved.currency}" if after.moved else ""
         payment, event = change.payment.noted(
-            actor="worker", cause=f"{after.step}_amount_stated", key=after.key, moved=moved
+            actor="worker", cause=AMOUNT_STATED[after.step], key=after.key, moved=moved
         )
         change = replace(change, payment=payment, events=(event,))
     return replace(change, postings=(*change.postings, *postings))

@@ -34,6 +34,7 @@ from services.payments.engine.decisions.watched import (
     stays,
     stays_on_hold,
 )
+from services.payments.model.causes import Cause
 from services.payments.model.timing import HELD_POLL
 
 Move = Callable[[Case], Change]
@@ -49,7 +50,9 @@ def settle(case: Case) -> Change:
 
 def end_hold(case: Case) -> Change:
     """The outcome that the hold has waited for: it ends, and the payment goes on by the table."""
-    ended, event = without_hold(case.work, actor=case.answer.actor, cause="hold_ended_by_outcome")
+    ended, event = without_hold(
+        case.work, actor=case.answer.actor, cause=Cause.HOLD_ENDED_BY_OUTCOME
+    )
     return since_claim(case.work, settle(replace(case, work=ended)), event)
 
 

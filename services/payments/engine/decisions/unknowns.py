@@ -9,6 +9,7 @@ from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
 from services.payments.engine.decisions.moves import fail, fail_over, retire
 from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
+from services.payments.engine.decisions.step_causes import NOT_SENT, UNKNOWN
 from services.payments.engine.decisions.waiting import hold, release
 from services.payments.model.attempt import (
     DENIAL,
@@ -63,7 +64,7 @@ def not_sent(case: Case) -> Change:
     if attempt.inconclusive_count:
         return change
     payment, event = work.payment.noted(
-        actor="worker", cause=f"{attempt.step}_not_sent", **case.evidence
+        actor="worker", cause=NOT_SENT[attempt.step], **case.evidence
     )
     return replace(change, payment=payment, events=(event,))
 
@@ -106,7 +107,7 @@ def unknown(case: Case) -> Change:
     if attempt.state is AttemptState.UNKNOWN:
         return change
     payment, event = work.payment.noted(
-        actor=answer.actor, cause=f"{attempt.step}_unknown", **case.evidence
+        actor=answer.actor, cause=UNKNOWN[attempt.step], **case.evidence
     )
     return replace(change, payment=payment, events=(event,))
 

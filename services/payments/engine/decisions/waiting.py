@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from services.payments.engine.decisions.facts import Change, ClosedEvent, Plan, Work
 from services.payments.model.attempt import Answer, Attempt
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Event
 
@@ -16,7 +17,7 @@ def hold(work: Work, reason: HoldReason, **evidence: str) -> Change:
     return replace(release(work), payment=payment, events=(event,))
 
 
-def without_hold(work: Work, *, actor: str, cause: str, **evidence: str) -> tuple[Work, Event]:
+def without_hold(work: Work, *, actor: str, cause: Cause, **evidence: str) -> tuple[Work, Event]:
     """The work with its hold ended, and the event that says so."""
     reason = work.payment.hold_reason or ""
     payment, event = work.payment.noted(actor=actor, cause=cause, hold_reason=reason, **evidence)

@@ -11,8 +11,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.base import rows, tables
-from services.payments.base.columns import columns
+from services.payments.base.columns import columns, text_with
 from services.payments.engine.quarantine import DIED, EventFailure, Lease, Patience, StepFailure
+from services.payments.model.causes import HELD
+from services.payments.model.holds import HoldReason
 from services.payments.model.timing import DEADLINES, Waiting
 from services.payments.webhooks_in.store import STILL_PENDING
 
@@ -84,7 +86,7 @@ _FAIL = text(
 )
 # Written without reading the row in our own terms, because that may be what cannot be done. The
 # sequence is looked up, because the version may be what is wrong.
-_SET_ASIDE = text(
+_SET_ASIDE = text_with(
     f"""
     WITH exhausted AS (
         SELECT merchant_id, id,
@@ -96,7 +98,7 @@ _SET_ASIDE = text(
            FOR UPDATE SKIP LOCKED
     ), held AS (
         UPDATE payments p
-           SET hold_reason = 'step_failed', version = greatest(p.version, last) + 1,
+           SET hold_reason = :reason, version = greatest(p.version, last) + 1,
                due_at = NULL, lease_owner = NULL, lease_until = NULL, updated_at = now(),
                waiting_since = now(), deadline_at = now() + make_interval(secs => {_HOLD_SECONDS})
           FROM exhausted x WHERE p.merchant_id = x.merchant_id AND p.id = x.id
@@ -104,12 +106,14 @@ _SET_ASIDE = text(
     )
     INSERT INTO payment_events (merchant_id, payment_id, sequence, from_state, to_state, actor,
            cause, evidence, trace_id)
-    SELECT merchant_id, id, version, state, state, 'worker', 'held_step_failed',
+    SELECT merchant_id, id, version, state, state, 'worker', :cause,
            jsonb_build_object('attempts', step_failures::text, 'error', coalesce(last_error, '')),
            trace_id
       FROM held
     RETURNING payment_id
-    """
+    """,
+    reason=HoldReason.STEP_FAILED,
+    cause=HELD[HoldReason.STEP_FAILED],
 )
 # The payment looks again at once, until the event is applied or set aside.
 _FAIL_EVENTS = text(

@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.payments.base.columns import text_with
 from services.payments.base.errors import describe
 from services.payments.base.sources import INBOX
 from services.payments.base.times import shown
 from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.model.causes import HELD
+from services.payments.model.holds import HoldReason
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
 from services.payments.webhooks_in.store import MATCH
@@ -20,7 +23,7 @@ from services.shared.money import Money
 _HELD_AT = shown(
     """coalesce((SELECT max(e.occurred_at) FROM payment_events e
                  WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
-                   AND e.cause = 'held_step_failed'), p.updated_at)"""
+                   AND e.cause = :held_step_failed), p.updated_at)"""
 )
 _EVENT = "w.provider || ' ' || w.event_id, w.payment_id"
 _SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
@@ -30,7 +33,7 @@ _SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
            AND u.row_key::json->>0 = w.provider AND u.row_key::json->>1 = w.event_id"""
 # The outbox does not say when a row was set aside; its last turn is when it was. A row that cannot
 # be read is listed by its own kind where it is set aside there, and named with it.
-_LIST = text(
+_LIST = text_with(
     f"""
     SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at, event_type, answer,
            table_name, row_key, column_name
@@ -43,7 +46,7 @@ _LIST = text(
           LEFT JOIN unreadable_rows u
             ON u.table_name = 'payments' AND u.merchant_id = p.merchant_id
            AND u.payment_id = p.id AND u.state = 'OPEN'
-         WHERE p.merchant_id = :merchant_id AND p.hold_reason = 'step_failed'
+         WHERE p.merchant_id = :merchant_id AND p.hold_reason = :step_failed
         UNION ALL
         SELECT 'INBOX', {_EVENT},
                'event_failed', w.failures, w.last_error,
@@ -68,7 +71,7 @@ _LIST = text(
            AND (u.table_name <> 'payments' OR (
                SELECT p.hold_reason FROM payments p
                 WHERE p.merchant_id = u.merchant_id AND p.id = u.payment_id)
-               IS DISTINCT FROM 'step_failed')
+               IS DISTINCT FROM :step_failed)
            AND (u.table_name <> 'webhook_inbox' OR (
                SELECT w.state NOT IN ('SET_ASIDE', 'UNMATCHED') FROM webhook_inbox w
                 WHERE w.provider = u.row_key::json->>0 AND w.event_id = u.row_key::json->>1)
@@ -78,7 +81,9 @@ _LIST = text(
        AND (CAST(:at AS timestamptz) IS NULL
             OR (set_aside_at, kind, words) < (CAST(:at AS timestamptz), :at_kind, :at_words))
      ORDER BY set_aside_at DESC, kind DESC, words DESC LIMIT :limit
-    """
+    """,
+    step_failed=HoldReason.STEP_FAILED,
+    held_step_failed=HELD[HoldReason.STEP_FAILED],
 )
 _REQUEUE_EVENT = text(
     """

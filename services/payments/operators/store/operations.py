@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import tables, wake
-from services.payments.base.columns import columns
+from services.payments.base.columns import columns, text_with
 from services.payments.base.sources import ACTIONS
 from services.payments.base.unreadable import UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows, end_of_payment
@@ -20,6 +20,7 @@ from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.engine.quarantine import Patience
 from services.payments.engine.store.overdue import list_overdue
 from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.progress import ExpectedTime
 from services.payments.operators.domain import Action, DeadLetter, LetterKey
@@ -38,11 +39,12 @@ _LOG = text(
     RETURNING {_ACTION}
     """
 )
-_IS_SET_ASIDE = text(
+_IS_SET_ASIDE = text_with(
     """
     SELECT 1 FROM payments
-     WHERE merchant_id = :merchant_id AND id = :id AND hold_reason = 'step_failed'
-    """
+     WHERE merchant_id = :merchant_id AND id = :id AND hold_reason = :step_failed
+    """,
+    step_failed=HoldReason.STEP_FAILED,
 )
 
 

@@ -141,6 +141,8 @@ async def test_pages_go_on_past_it(service: Service, engine: AsyncEngine, kind: 
     [
         "to_state = 'NONSENSE'",
         "from_state = 'NONSENSE'",
+        "cause = 'nonsense'",
+        "cause = 'held_nonsense'",
         "evidence = '{\"a\": 7}'",
         "evidence = '[]'",
         "occurred_at = '20000-01-01'",
