@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.audit.report import Backlog, Balance, Flow, Held, Suspended, Waits
 from services.payments.base import rows
-from services.payments.base.columns import text_with
+from services.payments.base.statements import text_with
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
 from services.shared.ids import encode_id

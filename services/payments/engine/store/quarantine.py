@@ -11,7 +11,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.base import rows, tables
-from services.payments.base.columns import columns, text_with
+from services.payments.base.columns import columns
+from services.payments.base.statements import text_with
 from services.payments.engine.quarantine import DIED, EventFailure, Lease, Patience, StepFailure
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.base.columns import text_with
 from services.payments.base.errors import describe
 from services.payments.base.sources import INBOX
+from services.payments.base.statements import text_with
 from services.payments.base.times import shown
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.model.causes import HELD

@@ -10,8 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import tables, wake
-from services.payments.base.columns import columns, text_with
+from services.payments.base.columns import columns
 from services.payments.base.sources import ACTIONS
+from services.payments.base.statements import text_with
 from services.payments.base.unreadable import UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows, end_of_payment
 from services.payments.base.view import Encode
