@@ -114,8 +114,8 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("every move is one that the table allows",),
     ),
     (
-        "UPDATE payments SET hold_reason = 'late_funds', waiting_since = now(), deadline_at = now() "
-        "WHERE state = 'CREATED'",
+        "UPDATE payments SET hold_reason = 'late_funds', waiting_since = now(), "
+        "deadline_at = now() WHERE state = 'CREATED'",
         ("a payment is held for the reason that its history gives, or not at all",),
     ),
     (
