@@ -101,6 +101,16 @@ def test_i4_i20_a_late_success_that_was_received_and_led_to_nothing() -> None:
     assert {"I4", "I20"} <= broken(world.facts())
 
 
+def test_i4_a_late_success_that_came_back_at_once_is_explained() -> None:
+    world, life = _late_success()
+    life.received("SUCCEEDED", f"{life.public_id}-payout-1")
+    (late,) = [one for one in world.attempts if one.key == f"{life.public_id}-payout-1"]
+
+    life.effect(late, "payout_returned")
+
+    assert "I4" not in broken(world.facts())
+
+
 def test_i20_a_success_that_was_taken_back_is_not_late_but_may_be_held_for_it() -> None:
     for is_held in (False, True):
         world, life = story()

@@ -166,9 +166,12 @@ def _explain(found: Finding, case: Case, live: Sequence[Payout], refunded: bool)
     what = f"{case.id}: {len(live)} live payouts{' beside a refund' if refunded else ''}"
     late = [one for one in live if one.came_late]
     allowed = 0 if refunded else 1
-    # All others may be successes after the provider's own failure, and that calls a person.
+    # All others may be successes after the provider's own failure. Such a success calls a person,
+    # unless it has come back before anybody could be asked about it.
     is_late = len(live) - len(late) <= allowed
-    if is_late and (case.payment.hold_reason == "late_success" or not _was_received(case, late)):
+    last = {(one.provider, one.key) for one in payouts(case.lines) if one.live}
+    stands = [one for one in late if (one.provider, one.key) in last]
+    if is_late and (case.payment.hold_reason == "late_success" or not _was_received(case, stands)):
         found.explained.append(what)
     elif _not_forgotten(case, live) <= allowed:
         found.explained.append(f"{what}: the offramp forgot one")
