@@ -160,7 +160,7 @@ async def test_8_a_key_that_is_taken_is_taken_again(
     database: Database, engine: AsyncEngine
 ) -> None:
     await _spoil(database, "keys_not_unique")
-    duplicates = [make_new_payment(key="twin") for _ in range(2)]
+    duplicates = [make_new_payment(key="same") for _ in range(2)]
     store = PostgresPayments(engine)
     answers = [answer for new in duplicates for answer in await store.create([new])]
     assert [a.response for a in answers if hasattr(a, "response")] == [
