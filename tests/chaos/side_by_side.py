@@ -20,6 +20,8 @@ def side_by_side(
     work: Callable[[Item, How], Found], items: Sequence[Item], how: How, at_once: int = AT_ONCE
 ) -> Iterator[Found]:
     """The results as they come, with so many runs at once."""
+    # A command that another one ends leaves no mesh behind either.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(at_once) as threads:
         runs = [threads.submit(_in_a_process, work, item, how) for item in items]
         try:
@@ -28,6 +30,8 @@ def side_by_side(
             threads.shutdown(wait=False, cancel_futures=True)
             _interrupt_until_done(runs)
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _in_a_process(work: Callable[[Item, How], Found], item: Item, how: How) -> Found:

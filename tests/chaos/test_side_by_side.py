@@ -44,10 +44,12 @@ def test_each_run_is_a_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "terminal", [True, False], ids=["Ctrl-C in a terminal", "a signal to it alone"]
+    ("terminal", "number"),
+    [(True, signal.SIGINT), (False, signal.SIGINT), (False, signal.SIGTERM)],
+    ids=["Ctrl-C in a terminal", "a signal to it alone", "an end"],
 )
 async def test_an_interrupt_cleans_up_each_run_and_begins_no_other(
-    tmp_path: Path, terminal: bool
+    tmp_path: Path, terminal: bool, number: int
 ) -> None:
     command = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -62,7 +64,7 @@ async def test_an_interrupt_cleans_up_each_run_and_begins_no_other(
         lambda: _seen(tmp_path, "begun"), lambda begun: begun == {"first", "second"}
     )
 
-    (os.killpg if terminal else os.kill)(command.pid, signal.SIGINT)
+    (os.killpg if terminal else os.kill)(command.pid, number)
 
     _, errors = await command.communicate()
     assert b"KeyboardInterrupt" in errors
