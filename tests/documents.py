@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 # The pages of a person who tries it all; the services' own pages have tables of variables.
-PAGES = ("README.md", "CONTRIBUTING.md", "gateway/README.md", "deploy/README.md", "tests/README.md")
-FOLDERS = ("docs", "services", "protos", "tests")
+PAGES = ("README.md", "CONTRIBUTING.md")
+FOLDERS = ("docs", "services", "gateway", "deploy", "protos", "tests")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 # With these a command begins.
