@@ -1,5 +1,5 @@
-"""The limit: what the server itself takes, measured with its own pgbench. Each transaction inserts
-the rows of one new payment one by one, as prepared statements, and nothing is computed."""
+"""The limit: the load that the server itself takes, measured with its own pgbench. Each transaction
+inserts the rows of one new payment one by one, as prepared statements, and nothing is computed."""
 
 import asyncio
 import shutil

@@ -20,7 +20,7 @@ RECOVERY_SECONDS = 120.0
 
 
 class Overload:
-    """Once a run: what it looks for is no matter of rounds."""
+    """Once a run: its checks do not depend on rounds."""
 
     rounds = 1
 

@@ -1,5 +1,5 @@
-"""The rows that real payments have left behind, as SQL literals: what pgbench inserts, and what a
-table is filled with, are copies of them, so that both stay true when the schema changes."""
+"""The rows that real payments have left behind, as SQL literals: the rows that pgbench inserts
+and those that fill a table are copies of them, so that both stay true when the schema changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ def failing(error: Exception) -> Measure:
     ],
 )
 @pytest.mark.parametrize("lost", ["create", "baseline", "limit"])
-async def test_what_fails_loses_its_own_figures_only(
+async def test_failed_measure_loses_only_its_own_figures(
     bench: Bench, lost: str, error: Exception
 ) -> None:
     names = ("create", "baseline", "limit")

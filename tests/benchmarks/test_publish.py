@@ -115,7 +115,7 @@ def test_raw_file_keeps_every_round_and_no_other_tables_figures(folder: Path) ->
         (lambda run: run["options"].update(is_smoke=True), "smoke run"),
     ],
 )
-def test_what_says_nothing_is_not_published(
+def test_meaningless_run_is_not_published(
     folder: Path, run: dict[str, Any], change: Any, said: str
 ) -> None:
     change(run)

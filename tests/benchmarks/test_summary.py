@@ -1,5 +1,5 @@
 """Ratios belong to one round and their median is reported; the baseline is given its better number
-of workers; what was not measured is null."""
+of workers; a figure that was not measured is null."""
 
 from tests.benchmarks.summary import ALWAYS, merged, spreads, summary
 
@@ -34,7 +34,7 @@ def test_growth_is_the_worst_of_its_rates() -> None:
     assert summary(spreads(merged([{"growth": one}])))["growth_5m_over_10k"] == 0.8
 
 
-def test_what_was_not_measured_is_null() -> None:
+def test_figure_that_was_not_measured_is_null() -> None:
     assert summary({}) == dict.fromkeys(ALWAYS)
 
 

@@ -26,7 +26,7 @@ from tests.contract.cases import CASES, Case, send
 from tests.contract.lab import Lab, running_lab
 from tests.polling import until
 
-# No test waits for a fault to end by itself: what would be over in seconds lasts for an hour.
+# No test waits for a fault to end by itself: one of a few seconds lasts for an hour.
 LONG = 3600
 PARAMETERS = {
     Mode.KEY_TTL: {"seconds": 0},

@@ -162,7 +162,7 @@ async def test_a_success_is_found_by_key_and_by_reference(lab: Lab, case: Case) 
 
 
 @every_adapter
-async def test_what_was_never_sent_is_absent(lab: Lab, case: Case) -> None:
+async def test_operation_that_was_never_sent_is_absent(lab: Lab, case: Case) -> None:
     result = await lab.adapters[case.provider].look_up(case.operation())
 
     assert result.outcome is Outcome.ABSENT

@@ -1,5 +1,5 @@
-"""Faults asked for by one payment, by words in its reference or by its amount; what several faults
-come to together; and what of them a restart of the simulator keeps."""
+"""Faults asked for by one payment, by words in its reference or by its amount; several faults
+together; and the faults that a restart of the simulator keeps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +83,7 @@ async def test_a_kept_error_beside_an_effect_is_resolved_by_asking(trial: Trial)
     assert len(await trial.lines(operation.key)) == 1
 
 
-async def test_what_was_forgotten_stays_forgotten_after_a_restart(tmp_path: Path) -> None:
+async def test_forgotten_operation_stays_forgotten_after_a_restart(tmp_path: Path) -> None:
     book = tmp_path / "book.jsonl"
     operations = [case.operation(reference="sim:amnesia") for case in CASES.values()]
     async with running_lab(book) as lab:

@@ -1,5 +1,5 @@
 """Every fault of requests and answers, at every step that it can strike, against every registered
-adapter: what the adapter says then, what the book says, and that healing finds exactly one effect.
+adapter: the adapter's answer, the lines of the book, and exactly one effect after the fault's end.
 A mode that cannot happen at a provider is skipped with the reason of its declaration. Events
 and ends are in test_fault_events."""
 
@@ -83,7 +83,7 @@ async def test_a_struck_send_agrees_with_the_book_and_heals(
 
 
 @every_adapter
-async def test_what_is_done_only_after_its_caller_was_cut_off_is_one_effect(
+async def test_operation_done_after_its_caller_was_cut_off_has_one_effect(
     trial: Trial, case: Case
 ) -> None:
     assert not await trial.strike(case.provider, Mode.LATE_EFFECT, Step.SEND, seconds=0)
@@ -116,7 +116,9 @@ async def test_an_error_that_is_kept_answers_the_key_even_after_healing(
 
 
 @every_adapter
-async def test_what_a_provider_forgot_is_never_taken_for_unsent(trial: Trial, case: Case) -> None:
+async def test_operation_that_the_provider_forgot_is_unknown_and_not_absent(
+    trial: Trial, case: Case
+) -> None:
     await strike(trial, case, Mode.AMNESIA, Step.SEND)
     adapter, operation = trial.adapters[case.provider], case.operation()
     sent = await send(adapter, operation)

@@ -1,5 +1,5 @@
-"""An amount that is not ours under our key: UNKNOWN, and what has moved is said, so that the book
-can have it. An amount counts only once it has moved."""
+"""An amount that is not ours under our key: UNKNOWN, with the amount that has moved, so that the
+book can have it. An amount counts only once it has moved."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ async def strike(trial: Trial, provider: str, mode: Mode, *steps: Step) -> None:
 
 @every_adapter
 @pytest.mark.parametrize("lie", LIES)
-async def test_what_has_moved_is_said_with_its_amount(
+async def test_other_amount_that_has_moved_is_reported(
     tmp_path: Path, case: Case, lie: Mode
 ) -> None:
     async with running_trial(tmp_path / "book.jsonl") as trial:
@@ -46,7 +46,9 @@ async def test_what_has_moved_is_said_with_its_amount(
 
 
 @every_adapter
-async def test_what_is_still_open_has_moved_nothing(tmp_path: Path, case: Case) -> None:
+async def test_open_operation_of_another_amount_has_moved_nothing(
+    tmp_path: Path, case: Case
+) -> None:
     if case.kind is Kind.COLLECTION:
         pytest.skip("a charge is over at once")
     async with running_trial(tmp_path / "book.jsonl") as trial:

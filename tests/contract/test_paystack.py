@@ -1,5 +1,6 @@
-"""The conversation with Paystack, call by call: what was asked and what was not, when a refusal is
-definitive, and what each status means. The promises of every adapter are in test_adapters."""
+"""The conversation with Paystack, call by call: the calls that were made and those that were not,
+when a refusal is definitive, and what each status means. The promises of every adapter are in
+test_adapters."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

@@ -1,5 +1,5 @@
 """The checks of each answer to a hostile request, and of the logs and the rows that it leaves.
-Which requests are sent stands in the modules of cases."""
+The requests that are sent stand in the modules of cases."""
 
 import json
 import re

@@ -53,7 +53,7 @@ def test_everything_that_stays_has_a_healthcheck_and_starts_again() -> None:
     )
 
 
-def test_what_may_be_scaled_has_no_name_and_no_volume_of_its_own() -> None:
+def test_scalable_service_has_no_name_and_no_volume_of_its_own() -> None:
     check(
         f"docker-compose.yml:1: a second {name} would be refused"
         for name, service in SERVICES.items()

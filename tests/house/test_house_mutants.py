@@ -18,7 +18,7 @@ def test_a_mutant_is_noticed_where_its_tests_fail_or_hang() -> None:
     assert survivors(EXIT_CODES) == ["m.x_a__mutmut_2", "m.x_b__mutmut_1"]
 
 
-def test_what_was_not_tried_is_not_counted(tmp_path: Path) -> None:
+def test_mutant_that_was_not_tried_is_not_counted(tmp_path: Path) -> None:
     folder = tmp_path / "services"
     folder.mkdir()
     tried = {"exit_code_by_key": {**EXIT_CODES, "m.x_c__mutmut_1": None}}

@@ -54,7 +54,7 @@ def payout() -> Operation:
     )
 
 
-async def test_what_was_never_sent_is_absent(flutterwave: Flutterwave) -> None:
+async def test_payout_that_was_never_sent_is_absent(flutterwave: Flutterwave) -> None:
     result = await flutterwave.look_up(payout())
 
     assert result.outcome is Outcome.ABSENT

@@ -49,7 +49,7 @@ def payout() -> Operation:
     )
 
 
-async def test_what_was_never_sent_is_absent(paystack: Paystack) -> None:
+async def test_payout_that_was_never_sent_is_absent(paystack: Paystack) -> None:
     result = await paystack.look_up(payout())
 
     assert result.outcome is Outcome.ABSENT

@@ -137,7 +137,7 @@ async def test_a_server_without_room_is_unavailable(
 
 
 @pytest.mark.usefixtures("notes")
-async def test_what_is_committed_stays_and_the_rest_is_undone(engine: AsyncEngine) -> None:
+async def test_committed_work_stays_and_the_rest_is_undone(engine: AsyncEngine) -> None:
     async with connected(engine) as connection:
         await write(connection, "committed")
         await connection.commit()

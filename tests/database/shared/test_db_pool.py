@@ -48,7 +48,7 @@ async def test_the_pool_publishes_its_size_its_use_and_its_waiting_callers(
     assert (figure("connections_used"), figure("waiting")) == (0, 0)
 
 
-async def test_who_gives_up_no_longer_waits(small: AsyncEngine) -> None:
+async def test_caller_that_gives_up_no_longer_waits(small: AsyncEngine) -> None:
     async with connected(small):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01), connected(small):

@@ -32,7 +32,7 @@ def test_corridor_file_opens_by_saying_what_it_is(path: Path) -> None:
 
 
 @given(st.data())
-def test_who_sends_a_cent_more_never_gets_less(data: st.DataObject) -> None:
+def test_one_more_cent_raises_the_fees_by_at_most_one_cent(data: st.DataObject) -> None:
     corridor = data.draw(st.sampled_from(SHIPPED))
     schedule = data.draw(st.sampled_from(corridor.fees))
     if schedule.tier_kind is TierKind.WHOLE_AMOUNT:

@@ -129,7 +129,9 @@ def test_marginal_tier_prices_what_lies_above_its_threshold(amount: str, percent
 
 
 @given(st.sampled_from([PLAIN, BOUNDED, MARGINAL]), st.integers(1, 2_000_000))
-def test_who_sends_more_never_gets_less(schedule: FeeSchedule, minor: int) -> None:
+def test_one_more_cent_raises_the_fees_by_at_most_one_cent(
+    schedule: FeeSchedule, minor: int
+) -> None:
     less, more = Money(minor, "USD"), Money(minor + 1, "USD")
 
     assert calculate(schedule, more).total.amount_minor - calculate(

@@ -1,4 +1,4 @@
-"""A batch is answered query by query: what is wrong with one is that one's own affair."""
+"""A batch is answered query by query: an error in one changes nothing for the others."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Requests that are hardly HTTP: whoever answers them, the answer has the one form, and no 5xx."""
+"""Requests that are hardly HTTP: every answer has the one form and none is a 5xx."""
 
 import asyncio
 import json
@@ -91,7 +91,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("request_bytes", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_what_is_no_request_is_a_400_in_our_form(
+async def test_malformed_request_is_a_400_in_our_form(
     gateway: Gateway, request_bytes: bytes
 ) -> None:
     assert await refused(gateway, request_bytes) == (400, "REQUEST_MALFORMED")
@@ -216,7 +216,7 @@ async def test_a_webhook_keeps_its_headers(gateway: Gateway) -> None:
         get("content-type: text/plain"),
     ],
 )
-async def test_what_is_odd_and_means_one_thing_is_served(
+async def test_odd_request_with_one_meaning_is_served(
     gateway: Gateway, request_bytes: bytes
 ) -> None:
     status, _, _ = await send(gateway, request_bytes)
@@ -307,7 +307,7 @@ async def test_allow_lists_the_methods_of_a_path(gateway: Gateway, path: str, al
 
 
 @pytest.mark.parametrize("line", ["CONNECT x:80", "TRACE /nope", "OPTIONS *", "GET /API/payments"])
-async def test_what_leads_nowhere_is_404(gateway: Gateway, line: str) -> None:
+async def test_unknown_route_is_404(gateway: Gateway, line: str) -> None:
     request = f"{line} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
 
     assert await refused(gateway, request) == (404, "ROUTE_NOT_FOUND")

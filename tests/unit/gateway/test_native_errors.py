@@ -1,4 +1,4 @@
-"""Errors on the native listener: whoever answers, Envoy or gRPC below the service, it is a Status
+"""Errors on the native listener: the answer of Envoy, and of gRPC below the service, is a Status
 with a reason and the request's id, in words of ours."""
 
 import asyncio

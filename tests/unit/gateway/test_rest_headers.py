@@ -1,4 +1,4 @@
-"""Headers through the gateway: which are refused, removed, added and passed on, and CORS."""
+"""Headers through the gateway: those refused, removed, added and passed on, and CORS."""
 
 import aiohttp
 import pytest
@@ -26,7 +26,7 @@ async def test_headers_that_could_mislead_are_refused(
     assert (status, body["details"][0]["reason"]) == (wanted, reason)
 
 
-async def test_what_only_the_gateway_may_say_is_removed(
+async def test_headers_reserved_for_the_gateway_are_removed(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
     spoofed = {

@@ -59,7 +59,7 @@ async def test_every_fault_is_refused_with_its_reason_before_anything_happens(
 @pytest.mark.parametrize(
     "route", [one for one in ROUTES if "raw" not in one], ids=lambda one: one["path"]
 )
-async def test_what_the_contract_has_is_taken(
+async def test_every_field_of_the_contract_is_accepted(
     gateway: Gateway, http: aiohttp.ClientSession, route: dict[str, Any]
 ) -> None:
     query = {name: str(value_of(one)) for name, one in route["query"].items()}

@@ -1,4 +1,4 @@
-"""The executable: what it does before any package is there. It runs in a copy of its own, with a
+"""The executable, before any package is there. It runs in a copy of its own, with a
 lock file of its own."""
 
 import ast
@@ -82,7 +82,7 @@ def test_tests_need_more_than_a_start_does(checkout: Path, command: str) -> None
     assert done.stdout == f"-P -m deploy.local {command}\n"
 
 
-def test_what_is_installed_for_tests_is_enough_for_a_start(checkout: Path) -> None:
+def test_installation_for_tests_is_enough_for_a_start(checkout: Path) -> None:
     _install(checkout, "requirements.lock")
     (checkout / "requirements-dev.lock").write_text("another==1.0\n")
     _run(checkout, "test")

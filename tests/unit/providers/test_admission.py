@@ -65,7 +65,7 @@ async def test_nothing_is_sent_before_the_limiter_has_answered(bench: Bench) -> 
     assert (bench.onramp.sent, bench.limiter.inside) == (["one"], 0)
 
 
-async def test_who_is_refused_elsewhere_has_not_been_sent(bench: Bench) -> None:
+async def test_operation_that_the_limiter_refuses_is_not_sent(bench: Bench) -> None:
     bench.limiter.refuses = True
     bench.limiter.answers.set()
 

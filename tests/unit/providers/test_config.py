@@ -223,7 +223,7 @@ def test_a_retired_provider_is_opened_as_long_as_it_is_named(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("module", ["kit", "http", "__init__", ""])
-def test_what_adapters_share_is_no_provider(module: str) -> None:
+def test_module_that_adapters_share_is_not_a_provider(module: str) -> None:
     assert module not in ADAPTERS
 
 

@@ -1,4 +1,4 @@
-"""The wire and the domain: nothing is lost, and what is malformed is a result of its own."""
+"""The wire and the domain: nothing is lost, and a malformed part is a result of its own."""
 
 from datetime import timedelta
 
@@ -93,7 +93,7 @@ def test_any_duration_is_a_timeout_or_none(
     assert convert.to_timeout(request) == timeout
 
 
-def test_how_long_to_wait_crosses_the_wire() -> None:
+def test_retry_time_crosses_the_wire() -> None:
     asked = unknown("pay_1-payout-1", "rate_limited", retry_after_seconds=30)
     refused = not_sent("pay_1-payout-1", "rate_capped", retry_after_seconds=5)
 

@@ -1,4 +1,4 @@
-"""The nouns: what nobody knows is never called a failure, and what is private shows nowhere."""
+"""The nouns: an unknown result is never called a failure, and private data shows nowhere."""
 
 from dataclasses import FrozenInstanceError
 
@@ -35,7 +35,7 @@ def operation() -> Operation:
     )
 
 
-def test_what_nobody_knows_is_unknown_and_says_why() -> None:
+def test_unknown_result_states_why() -> None:
     result = unknown("pay_1-payout-1", "timeout", "no answer in time", "lwp_1")
 
     assert (result.key, result.outcome) == ("pay_1-payout-1", Outcome.UNKNOWN)
@@ -44,7 +44,7 @@ def test_what_nobody_knows_is_unknown_and_says_why() -> None:
     assert (result.provider_reference, result.amount) == ("lwp_1", None)
 
 
-def test_what_is_refused_for_good_failed_and_says_why() -> None:
+def test_failed_result_states_why() -> None:
     result = failed("pay_1-payout-1", "insufficient_funds")
 
     assert result.outcome is Outcome.FAILED

@@ -1,4 +1,4 @@
-"""How many calls pass at once and per second, and what becomes of those that do not."""
+"""How many calls pass at once and per second, and the results of those that do not."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -49,7 +49,7 @@ async def test_no_more_than_the_limit_are_inside_at_once() -> None:
         assert entered
 
 
-async def test_who_waits_comes_in_when_another_leaves() -> None:
+async def test_waiting_caller_enters_when_another_leaves() -> None:
     gate = Gate(Limits(concurrency=1), FakeMonotonic())
     came_in = asyncio.Event()
 

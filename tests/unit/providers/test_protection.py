@@ -188,7 +188,7 @@ async def test_a_caller_who_goes_away_during_the_probe_leaves_the_next_one_to_pr
     assert bench.onramp.sent == ["next"]
 
 
-async def test_what_failed_is_tried_again_without_a_look_up_of_ours(bench: Bench) -> None:
+async def test_failed_operation_is_tried_again_without_a_look_up_by_the_guard(bench: Bench) -> None:
     """The engine looks such an operation up itself before it sends it again."""
     await bench.break_down()
     bench.now.seconds += 5
@@ -282,7 +282,9 @@ async def test_every_fault_of_the_provider_counts(bench: Bench, code: str) -> No
         RuntimeError("a fault of ours"),
     ],
 )
-async def test_what_is_no_fault_of_the_provider_does_not_count(bench: Bench, answer: Any) -> None:
+async def test_answer_that_is_not_a_provider_fault_does_not_count(
+    bench: Bench, answer: Any
+) -> None:
     bench.onramp.sends = answer
 
     for number in range(30):
@@ -310,7 +312,7 @@ async def test_one_operation_that_fails_again_and_again_stops_no_other(bench: Be
     assert (await bench.send("next")).outcome is Outcome.SUCCEEDED
 
 
-async def test_who_waited_for_a_place_while_it_opened_is_not_sent() -> None:
+async def test_operation_that_waited_while_the_breaker_opened_is_not_sent() -> None:
     bench = Bench(Limits(concurrency=1))
     bench.onramp.sends = FAULT
     bench.hang("first")

@@ -47,7 +47,7 @@ async def test_an_adapters_exception_is_unknown_and_fails_no_other() -> None:
     assert results["bad"].failure.code == "adapter_error"
 
 
-async def test_what_takes_too_long_is_unknown() -> None:
+async def test_operation_that_takes_too_long_is_unknown() -> None:
     fake = FakeOnramp(gates={"one": asyncio.Event()})
     stream = Providers({"fake": fake}).execute([make_operation()], timedelta(milliseconds=10))
 
@@ -67,7 +67,7 @@ async def test_what_takes_too_long_is_unknown() -> None:
         make_operation(provider="nobody", provider_reference="pi_1"),
     ],
 )
-async def test_what_no_adapter_takes_is_unknown(lost: Operation) -> None:
+async def test_operation_that_no_adapter_serves_is_unknown(lost: Operation) -> None:
     providers = Providers({"fake": FakeOnramp()})
 
     for verb in (providers.execute, providers.look_up):

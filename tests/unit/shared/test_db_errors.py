@@ -101,7 +101,7 @@ def test_a_lost_connection_and_a_pool_that_gives_up_are_unavailable(error: Excep
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
-def test_what_sqlalchemy_wraps_means_what_it_wraps(error: type[Exception]) -> None:
+def test_error_that_sqlalchemy_wraps_keeps_its_meaning(error: type[Exception]) -> None:
     bare = error("words")
     dbapi = dialect.AsyncAdapt_asyncpg_dbapi.Error("words", bare)  # type: ignore[no-untyped-call]
     dbapi.__cause__ = bare
@@ -124,7 +124,7 @@ def test_what_sqlalchemy_wraps_means_what_it_wraps(error: type[Exception]) -> No
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_does_not_come_from_the_database_is_left_as_it_is(error: BaseException) -> None:
+def test_error_from_elsewhere_is_not_a_database_failure(error: BaseException) -> None:
     assert failure_of(error) is None
 
 

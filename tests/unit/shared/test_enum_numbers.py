@@ -53,5 +53,5 @@ def test_it_is_refused_by_the_name_of_its_field(message: Message, path: str) -> 
     ],
     ids=lambda message: type(message).__name__,
 )
-def test_what_the_contract_knows_passes(message: Message) -> None:
+def test_message_with_known_enum_numbers_passes(message: Message) -> None:
     refuse_unknown_numbers(message)

@@ -16,7 +16,7 @@ def _as_before() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
-def test_what_is_there_is_looked_at_no_more_and_the_rest_seldom() -> None:
+def test_existing_objects_are_not_examined_again_and_later_ones_rarely() -> None:
     collect_seldom()
 
     assert gc.get_freeze_count() > 0

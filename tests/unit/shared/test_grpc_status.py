@@ -123,7 +123,7 @@ def test_violations_are_listed_field_by_field_and_the_first_gives_the_reason() -
 
 
 @pytest.mark.parametrize("kind", [Busy, errors.Overloaded, errors.Unavailable])
-def test_what_may_be_sent_again_says_when(kind: type[errors.DomainError]) -> None:
+def test_retryable_error_states_when_to_retry(kind: type[errors.DomainError]) -> None:
     _, retry = details_of(to_status(kind()))
 
     assert retry.retry_delay.seconds == 1

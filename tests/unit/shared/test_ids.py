@@ -59,7 +59,7 @@ def test_texts_sort_as_their_ids(left: UUID, right: UUID) -> None:
         "pay_pay_01h455vb4pex5vsknk084sn02q",
     ],
 )
-def test_what_is_no_id_of_the_prefix_is_none(text: str) -> None:
+def test_text_that_is_not_an_id_of_the_prefix_decodes_to_none(text: str) -> None:
     assert decode_id("pay", text) is None
 
 

@@ -1,4 +1,4 @@
-"""Money is exact: what is read is what is written, and nothing but a plain decimal is read."""
+"""Money is exact: an amount is read as it was written, and nothing but a plain decimal is read."""
 
 from decimal import ROUND_DOWN, Decimal, localcontext
 
@@ -34,7 +34,7 @@ def test_exponent_is_the_one_of_iso_4217(currency: str, digits: int) -> None:
 @pytest.mark.parametrize(
     "code", ["usd", "\uff35\uff33\uff24", "USD\u200b", "USD\n", "XXX", "XAU", "XTS", "BTC", ""]
 )
-def test_what_nobody_is_paid_in_is_no_currency(code: str) -> None:
+def test_code_that_is_not_a_payable_currency_is_refused(code: str) -> None:
     with pytest.raises(CurrencyUnknown):
         exponent(code)
 

@@ -21,14 +21,14 @@ class Transaction:
         return f"{word} {number}"
 
 
-async def test_what_was_undone_is_tried_again_with_the_same_words() -> None:
+async def test_undone_transaction_is_tried_again_with_the_same_arguments() -> None:
     transaction = Transaction(TransactionRolledBack(), TransactionRolledBack())
 
     assert await transaction.run("payment", number=7) == "payment 7"
     assert transaction.calls == [("payment", 7)] * 3
 
 
-async def test_what_is_undone_each_time_is_given_up() -> None:
+async def test_transaction_that_is_undone_each_time_fails_after_the_last_try() -> None:
     transaction = Transaction(*[TransactionRolledBack()] * TRIES)
 
     with pytest.raises(TransactionRolledBack):
@@ -37,7 +37,7 @@ async def test_what_is_undone_each_time_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("error", [Unavailable(), KeyError()])
-async def test_what_may_have_happened_is_not_tried_again(error: Exception) -> None:
+async def test_transaction_that_may_have_happened_is_not_tried_again(error: Exception) -> None:
     transaction = Transaction(error)
 
     with pytest.raises(type(error)):

@@ -69,14 +69,14 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("name", LEGITIMATE)
-def test_what_people_write_passes(name: str) -> None:
+def test_legitimate_text_passes(name: str) -> None:
     assert forbidden_character(LEGITIMATE[name]) is None
     assert limited_text("reference", 140)(LEGITIMATE[name]) == LEGITIMATE[name]
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 @pytest.mark.parametrize("place", ["{}", "Ada{}", "{}Ada", "A{}da", "عبد{}الله"])
-def test_what_nobody_sees_is_refused_and_named(name: str, place: str) -> None:
+def test_forbidden_character_is_refused_and_named(name: str, place: str) -> None:
     character = FORBIDDEN[name]
 
     with pytest.raises(Invalid) as refused:
@@ -135,7 +135,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_whatever_comes_can_be_stored_afterwards(value: object) -> None:
+def test_every_value_becomes_storable(value: object) -> None:
     def texts(part: object) -> list[str]:
         if isinstance(part, str):
             return [part]

@@ -239,7 +239,7 @@ def test_outside_any_call_nothing_is_carried() -> None:
     assert call_metadata() == ()
 
 
-async def test_what_is_no_refusal_passes_untouched() -> None:
+async def test_error_that_is_not_a_refusal_passes_unchanged() -> None:
     with pytest.raises(KeyError):
         async with refusals_as_errors("providers"):
             raise KeyError("mine")

@@ -97,7 +97,7 @@ async def test_a_symbol_leads_to_its_file_and_those_that_it_needs(
         Question(),
     ],
 )
-async def test_what_is_not_served_is_not_found(
+async def test_contract_that_is_not_served_is_not_found(
     channel: grpc.aio.Channel, version: str, question: Any
 ) -> None:
     answered = await answer(channel, version, question)

@@ -77,7 +77,7 @@ def counted(name: str, **labels: str) -> float:
 
 
 @both_ways
-async def test_what_goes_well_is_answered_and_counted(
+async def test_successful_call_is_answered_and_counted(
     call: Call, channel: grpc.aio.Channel
 ) -> None:
     method = f"/{NAME}/{'ListProviders' if call is unary else 'Execute'}"
@@ -130,7 +130,7 @@ async def test_a_refusal_after_some_answers_is_the_same_status(
 
 
 @both_ways
-async def test_what_nobody_expected_is_internal_without_a_word_of_it(
+async def test_unexpected_error_is_internal_and_shows_no_details(
     call: Call, servicer: Scripted, channel: grpc.aio.Channel
 ) -> None:
     servicer.errors = [RuntimeError("the password is swordfish")]
@@ -199,7 +199,7 @@ async def test_each_call_is_logged_once_with_how_it_ended(
 
 @both_ways
 @pytest.mark.parametrize("kind", [Busy, errors.Overloaded, errors.Unavailable])
-async def test_what_may_be_sent_again_says_when_and_stays_retryable(
+async def test_retryable_error_states_when_to_retry_in_its_trailers_only(
     call: Call,
     kind: type[errors.DomainError],
     servicer: Scripted,

@@ -60,7 +60,7 @@ def test_folder_deleted_by_hand_and_made_again_has_a_new_place(tmp_path: Path) -
     assert home_elsewhere(tmp_path / "data" / "postgres") != made.home
 
 
-def test_what_is_elsewhere_is_forgotten_with_its_link(tmp_path: Path) -> None:
+def test_database_placed_elsewhere_is_removed_with_its_link(tmp_path: Path) -> None:
     made = placed_elsewhere(tmp_path / "data")
 
     forget_elsewhere(tmp_path / "data" / "postgres")

@@ -43,7 +43,7 @@ async def _ask(url: str, question: str) -> object:
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
-async def test_what_is_acknowledged_is_durable(server: PrivateCluster, setting: str) -> None:
+async def test_acknowledged_commit_is_durable(server: PrivateCluster, setting: str) -> None:
     assert await _ask(server.application_url, f"SHOW {setting}") == "on"
 
 

@@ -33,7 +33,7 @@ def readable_by_others(folder: Path) -> set[str]:
     }
 
 
-async def test_what_a_mesh_writes_is_its_owners(tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_the_files_of_a_mesh(tmp_path: Path) -> None:
     data_dir = DataDir.at(tmp_path / "data")
     data_dir.make()
     load_or_make(data_dir.credentials)
@@ -45,7 +45,7 @@ async def test_what_a_mesh_writes_is_its_owners(tmp_path: Path) -> None:
     assert readable_by_others(data_dir.root) == set()
 
 
-def test_what_an_earlier_run_left_open_is_closed(tmp_path: Path) -> None:
+def test_readable_files_of_an_earlier_run_become_private(tmp_path: Path) -> None:
     data_dir = DataDir.at(tmp_path / "data")
     data_dir.logs.mkdir(parents=True)
     files = (data_dir.log("fees"), data_dir.simulator_book, data_dir.state, data_dir.lock)

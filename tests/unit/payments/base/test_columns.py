@@ -70,7 +70,7 @@ def test_a_row_has_the_columns_that_its_statement_names(
     assert set(row) == named
 
 
-def test_what_a_row_says_of_a_payment_follows_its_moves() -> None:
+def test_row_of_a_payment_follows_its_moves() -> None:
     payment = make_payment(state=State.PAYING_OUT)
     sent = replace(payment, version=9, sent_at=payment.created_at + timedelta(seconds=1))
 

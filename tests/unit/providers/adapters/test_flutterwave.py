@@ -81,7 +81,7 @@ def test_amounts_are_major_units_to_the_digit_both_ways(money: Money, text: str)
 
 
 @pytest.mark.parametrize("money", [Money(1_448_650, "TZS"), Money(100, "JPY"), Money(1, "KWD")])
-def test_what_it_cannot_pay_is_not_rounded(money: Money) -> None:
+def test_unpayable_amount_is_not_rounded(money: Money) -> None:
     assert to_number(money) is None
 
 
@@ -148,7 +148,7 @@ def test_a_narration_is_never_empty_nor_too_long() -> None:
         ({}, "recipient_missing"),
     ],
 )
-async def test_what_cannot_be_sent_is_refused_before_anybody_is_asked(
+async def test_unpayable_payout_is_refused_before_any_request(
     changes: dict[str, Any], code: str
 ) -> None:
     flutterwave = await adapter(sandbox=False)
@@ -230,7 +230,7 @@ def test_any_other_cause_is_unknown(cause: object) -> None:
 
 
 @pytest.mark.parametrize("number", ["26251", 0, -1, True, None, 10**18, Decimal("1.0")])
-def test_what_has_no_id_is_no_transfer(number: object) -> None:
+def test_transfer_without_a_valid_id_is_refused(number: object) -> None:
     with pytest.raises(AnswerInvalid):
         translate.read_transfer(OPERATION, transfer("SUCCESSFUL", id=number))
 

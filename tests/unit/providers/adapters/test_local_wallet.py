@@ -1,4 +1,4 @@
-"""The wallet's events: what passes unsigned, what never does, and which fields must be there."""
+"""The wallet's events: those that pass unsigned, those that do not, and their required fields."""
 
 import json
 from dataclasses import replace

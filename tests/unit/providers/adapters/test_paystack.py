@@ -73,7 +73,7 @@ async def test_an_event_names_the_operation_and_hints_at_its_outcome(
         event("charge.success"),
     ],
 )
-async def test_what_is_not_ours_is_about_no_operation(
+async def test_event_without_a_reference_of_ours_is_about_no_operation(
     paystack: Paystack, body: dict[str, Any]
 ) -> None:
     result = read(paystack, body)
@@ -92,7 +92,7 @@ async def test_an_event_without_an_id_is_known_by_its_bytes(paystack: Paystack) 
 
 
 @pytest.mark.parametrize("body", [[], {"event": "transfer.success"}, {"event": 7, "data": {}}])
-async def test_what_is_no_event_is_refused(paystack: Paystack, body: Any) -> None:
+async def test_body_that_is_not_an_event_is_refused(paystack: Paystack, body: Any) -> None:
     with pytest.raises(Invalid):
         read(paystack, body)
 

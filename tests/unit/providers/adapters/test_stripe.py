@@ -89,7 +89,7 @@ def test_every_status_has_its_outcome(
     assert result.provider_reference == "pi_1"
 
 
-def test_what_is_no_intent_is_no_answer() -> None:
+def test_answer_that_is_not_an_intent_is_invalid() -> None:
     with pytest.raises(AnswerInvalid):
         translate.read_intent(OPERATION, {"object": "list"})
 

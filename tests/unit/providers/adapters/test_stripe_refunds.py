@@ -87,7 +87,7 @@ def test_every_status_has_its_outcome(
 
 
 @pytest.mark.parametrize("answer", [{}, {"object": "list"}, refund(""), refund("failed", id=7)])
-def test_what_is_no_refund_is_no_answer(answer: dict[str, Any]) -> None:
+def test_answer_that_is_not_a_refund_is_invalid(answer: dict[str, Any]) -> None:
     with pytest.raises(AnswerInvalid):
         refunds.read_refund(OPERATION, answer)
 

@@ -27,7 +27,7 @@ async def test_the_key_opens() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "Bearer ", "Bearer k-2", "Bearer k-1 ", "Bearer k-\u00fc"])
-async def test_whoever_does_not_know_the_key_is_unknown(key: str) -> None:
+async def test_caller_without_the_key_is_refused(key: str) -> None:
     assert await _answer(key) == (401, {"error": "unknown"})
 
 

@@ -81,7 +81,7 @@ def test_a_shown_line_has_the_effect_and_not_the_state() -> None:
 
 
 @pytest.mark.parametrize("fails_at", ["write", "half", "truncate"])
-async def test_what_a_full_disk_does_not_take_is_refused_and_never_written_later(
+async def test_line_refused_by_a_full_disk_is_never_written_later(
     fails_at: str, tmp_path: Path
 ) -> None:
     path, disk = tmp_path / "book.jsonl", FullDisk()

@@ -46,7 +46,7 @@ def test_an_amount_is_read_and_written_exactly(
 
 
 @pytest.mark.parametrize("number", [0, -1, True, "1", 1.5, Decimal("1.005"), 10**13 + 1, None])
-def test_what_is_no_amount_is_refused(number: object) -> None:
+def test_invalid_amount_is_refused(number: object) -> None:
     with pytest.raises(Refused):
         read_amount(number, "NGN")
 

@@ -41,7 +41,7 @@ async def test_the_wallet_refuses_a_malformed_payout(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"reference": '])
-async def test_what_is_no_object_is_refused(body: bytes, caller: Caller) -> None:
+async def test_body_that_is_not_an_object_is_refused(body: bytes, caller: Caller) -> None:
     headers = {"authorization": f"Bearer {WALLET_KEY}"}
     async with caller.session.post(
         f"{caller.url}/v1/payouts", data=body, headers=headers

@@ -54,7 +54,7 @@ async def test_a_key_with_other_parameters_is_refused(caller: Caller) -> None:
     assert (status, body["error"]["type"]) == (400, "idempotency_error")
 
 
-async def test_what_is_refused_before_it_begins_keeps_no_key(caller: Caller) -> None:
+async def test_request_refused_before_it_begins_does_not_use_up_its_key(caller: Caller) -> None:
     refused = await caller.charge(amount="1")
     accepted = await caller.charge()
 

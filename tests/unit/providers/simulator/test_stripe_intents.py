@@ -1,4 +1,4 @@
-"""An intent without a server: what a form asks for, what a card does, and what can be cancelled."""
+"""An intent without a server: the fields of a form, the effects of a card, and cancelling."""
 
 import pytest
 
@@ -118,7 +118,7 @@ def test_a_card_that_asks_its_payer_charges_nothing_yet() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(CANCELLABLE))
-def test_what_has_moved_nothing_can_be_cancelled(status: str) -> None:
+def test_intent_that_has_moved_nothing_can_be_cancelled(status: str) -> None:
     before = {**intent(), "status": status}
 
     after = cancelled(before, {"cancellation_reason": "abandoned"})
@@ -130,7 +130,7 @@ def test_what_has_moved_nothing_can_be_cancelled(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["succeeded", "canceled"])
-def test_what_is_over_cannot_be_cancelled(status: str) -> None:
+def test_finished_intent_cannot_be_cancelled(status: str) -> None:
     with pytest.raises(Refused) as refused:
         cancelled({**intent(), "status": status}, {})
 

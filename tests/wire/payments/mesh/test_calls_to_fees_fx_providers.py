@@ -1,5 +1,5 @@
-"""The clients over real sockets: whatever happens to a provider call, every key gets an answer, and
-what nobody knows is UNKNOWN."""
+"""The clients over real sockets: every key of a provider call gets an answer, and an unknown
+result is UNKNOWN."""
 
 import time
 from collections.abc import AsyncIterator

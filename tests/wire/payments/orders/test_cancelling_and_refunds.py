@@ -95,7 +95,7 @@ async def test_a_refund_beyond_the_payment_is_refused_with_what_is_left(
         ({"full": True, "amount_usd": "40.00"}, "FIELDS_CONTRADICTORY"),
     ],
 )
-async def test_how_much_is_meant_is_said_once(
+async def test_refund_names_either_an_amount_or_all_of_it(
     service: Service, engine: AsyncEngine, how_much: dict[str, Any], reason: str
 ) -> None:
     payment = await service.payments.CreatePayment(order(), metadata=new_key())

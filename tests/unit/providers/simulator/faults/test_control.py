@@ -1,4 +1,4 @@
-"""Turning faults on and off: who is struck, how often, and what is refused."""
+"""Turning faults on and off: the requests that it strikes, how often, and its refusals."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -85,7 +85,7 @@ def test_a_word_strikes_the_first_requests_of_a_step_only(control: Control) -> N
     assert Mode.BROWNOUT in control.active(other, Step.SEND)
 
 
-async def test_what_is_turned_on_for_a_provider_lasts_until_it_is_healed(control: Control) -> None:
+async def test_fault_turned_on_for_a_provider_lasts_until_it_is_healed(control: Control) -> None:
     await put(control, {"modes": {"brownout": 1}})
 
     assert all(control.active(acme(), Step.SEND) for _ in range(5))
@@ -166,7 +166,7 @@ async def test_the_pages_tell_what_is_on(control: Control) -> None:
         ({"modes": {"key_ttl": 1}}, "key_ttl cannot happen at acme: it never forgets a key"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_with_the_reason(
+async def test_invalid_fault_is_refused_with_the_reason(
     control: Control, body: Any, why: str
 ) -> None:
     status, said = await put(control, body)
@@ -179,7 +179,7 @@ async def test_no_other_provider_can_be_set(control: Control) -> None:
     assert await put(control, {}, "nobody") == (404, "the providers are acme")
 
 
-def test_what_cannot_happen_is_not_asked_for_by_words_either(control: Control) -> None:
+def test_words_do_not_turn_on_an_impossible_fault(control: Control) -> None:
     assert control.active(acme(words="sim:key_ttl"), Step.SEND) == {}
 
 
