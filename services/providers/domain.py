@@ -200,7 +200,7 @@ class Capabilities:
     # The closed list of codes that a FAILED may have: each proves that nothing moved.
     definitive_failures: frozenset[str]
     look_up: LookUpStrength
-    # How long after a send "absent" still proves nothing; zero with STRONG.
+    # How long after the last request can have left "absent" still proves nothing; zero with STRONG.
     look_up_lag: timedelta
     # True when a verified event is itself the evidence; false when it is a hint to look up.
     event_is_evidence: bool

@@ -18,7 +18,7 @@ class Adapter(Protocol):
     capabilities: Capabilities
 
     async def look_up(self, operation: Operation) -> OperationResult:
-        """Asks what became of an operation, by our key or the provider's id. Changes nothing."""
+        """Asks what became of an operation, by our key or the provider's id. Moves no money."""
         ...
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:

@@ -86,7 +86,7 @@ class Providers:
     def look_up(
         self, operations: Sequence[Operation], allowed: timedelta | None
     ) -> AsyncGenerator[OperationResult, None]:
-        """Asks each operation's provider what became of it; changes nothing."""
+        """Asks each operation's provider what became of it; moves no money."""
         return self._each(operations, self._ask, allowed)
 
     def read_webhook(self, provider: str, webhook: Webhook) -> WebhookEvent:

@@ -71,6 +71,14 @@ def test_secrets_are_the_sandbox_s_own_and_can_be_replaced() -> None:
     )
 
 
+def test_page_names_every_variable_that_compose_reads() -> None:
+    page = (ROOT / "deploy" / "README.md").read_text()
+    table = page.partition("| Variable of `docker compose` |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row)}
+    read = set(re.findall(r"\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text()))
+    assert named == read
+
+
 def test_nothing_logs_in_as_the_superuser() -> None:
     postgres = SERVICES["postgres"]["environment"]
     roles = {

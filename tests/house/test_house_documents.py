@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.routes import DESCRIPTOR, table
+from gateway.config import DESCRIPTOR
+from gateway.contract import read_contract, success_status, verb_and_path
 from services.providers.adapters import ADAPTERS
 from services.shared.env import Settings
+from tests import documents
 from tests.house.places import CODE, ROOT, SERVICES, at, check, files
 
 README_LINES = 120
+# Images, files of Google, and the logs of a run.
+ELSEWHERE = ("caravel/", "google/", "mesh/logs")
 
 
 def settings_of(service: str) -> list[type[Settings]]:
@@ -66,12 +70,49 @@ def test_readme_of_a_service_names_its_calls(service: str) -> None:
 
 def test_readme_of_the_gateway_lists_every_route() -> None:
     readme = ROOT / "gateway" / "README.md"
-    row = re.compile(r"^\| `(?P<method>[A-Z]+) (?P<path>/api/\S+)` \|", re.MULTILINE)
-    listed = {(found["method"], found["path"]) for found in row.finditer(readme.read_text())}
-    bound = {(route["method"], route["path"]) for route in table(DESCRIPTOR)["routes"]}
+    row = re.compile(r"^\| `([A-Z]+) (/api/\S+)` \| `(?:\w+\.)?(\w+)` \|(.*)\|$", re.MULTILINE)
+    listed = {(*call, "answers 201" in words) for *call, words in row.findall(readme.read_text())}
+    bound = {
+        (*verb_and_path(rule), method.name, success_status(method) == 201)
+        for _, method, rule in read_contract(DESCRIPTOR).bindings()
+    }
     check(
-        at(readme, 1, f"{' '.join(one)} needs a row here" if one in bound else f"remove {one}")
+        at(readme, 1, f"{one} needs a row here" if one in bound else f"remove {one}")
         for one in sorted(listed ^ bound)
+    )
+
+
+def test_paths_of_the_api_in_documents_are_routes_or_their_beginnings() -> None:
+    bindings = read_contract(DESCRIPTOR).bindings()
+    routes = [_parts(verb_and_path(rule)[1]) for _, _, rule in bindings]
+    check(
+        at(page, number, f"{path} is no route")
+        for page in documents.pages()
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        for path in re.findall(r"/api/(?:\$?\{\w+\}|[\w/:-])+", line)
+        if not any(_begins(_parts(path.rstrip("/:")), route) for route in routes)
+    )
+
+
+def _parts(path: str) -> list[str]:
+    return re.split("[/:]", path)
+
+
+def _begins(path: list[str], route: list[str]) -> bool:
+    pairs = zip(path, route, strict=False)
+    return len(path) <= len(route) and all(b.startswith("{") or a == b for a, b in pairs)
+
+
+def test_files_and_folders_that_documents_name_are_there() -> None:
+    there = [path.relative_to(ROOT) for path in files("*", below=(*CODE, "docs"))]
+    ways = {way.as_posix() for path in there for way in (path, *path.parents, path.with_suffix(""))}
+    check(
+        at(page, number, f"{name} is not there")
+        for page in documents.pages()
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        for name in re.findall(r"`((?:[\w-]+/)+[\w-]+(?:\.\w+)?)/?`", line)
+        if "acme" not in name and not name.startswith(ELSEWHERE)
+        if not any(f"/{way}".endswith(f"/{name}") for way in ways)
     )
 
 

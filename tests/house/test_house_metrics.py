@@ -12,10 +12,13 @@ import yaml
 
 from deploy.local.mesh import processes
 from services.shared.telemetry import VERSION
+from tests.documents import pages
 from tests.house.places import ROOT, at, check
 
 PAGE = ROOT / "docs" / "metrics.md"
 TEXT = PAGE.read_text()
+# Roles of the database, whose names begin as those of metrics do.
+ROLES = {"caravel_app"}
 MODULES = {name: f"services.{name}.__main__" for name in processes.SERVICES}
 MODULES["worker"] = "services.payments.worker"
 ROW = re.compile(r"^\| `(caravel_\w+)` \| (\w+) \| ([^|]*)\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
@@ -50,6 +53,17 @@ def test_page_names_every_metric_as_it_is(registered: dict[str, Any]) -> None:
         if (listed.get(name, ("", ""))[0], listed.get(name, ("", ""))[1].strip()) != (kind, labels)
     )
     check(at(PAGE, 1, f"{name} is registered nowhere") for name in listed.keys() - real.keys())
+
+
+def test_documents_name_metrics_that_there_are(registered: dict[str, Any]) -> None:
+    real = {name for metrics in registered.values() for name in metrics}
+    check(
+        at(page, number, f"{name} is registered nowhere")
+        for page in pages()
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        for name in re.findall(r"\bcaravel_\w*[a-z]\b", line)
+        if name not in real | ROLES
+    )
 
 
 def test_page_names_the_processes_that_have_it(registered: dict[str, Any]) -> None:

@@ -257,6 +257,7 @@ def test_a_page_has_each_word_by_which_its_adapter_decides(name: str) -> None:
     has_tables = importlib.util.find_spec(f"{package}.translate")
     tables = importlib.import_module(f"{package}.{'translate' if has_tables else 'client'}")
     words = {*getattr(tables, "STATUSES", ())}
+    words |= {*getattr(tables, "UNFINISHED", ()), *getattr(tables, "DECLINES", ())}
     words |= {one for one in getattr(tables, "DEFINITIVE_REFUSALS", ()) if isinstance(one, str)}
     page = PAGES / f"{name}.md"
     check(

@@ -109,7 +109,7 @@ class _LookUpStrengthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LookUp
     LOOK_UP_STRENGTH_UNSPECIFIED: _LookUpStrength.ValueType  # 0
     """Never sent."""
     STRONG: _LookUpStrength.ValueType  # 1
-    """"Absent" is evidence at once."""
+    """"Absent" is evidence once the last request has arrived or was given up."""
     EVENTUAL: _LookUpStrength.ValueType  # 2
     """"Absent" is evidence only after the stated lag."""
     NONE: _LookUpStrength.ValueType  # 3
@@ -121,7 +121,7 @@ class LookUpStrength(_LookUpStrength, metaclass=_LookUpStrengthEnumTypeWrapper):
 LOOK_UP_STRENGTH_UNSPECIFIED: LookUpStrength.ValueType  # 0
 """Never sent."""
 STRONG: LookUpStrength.ValueType  # 1
-""""Absent" is evidence at once."""
+""""Absent" is evidence once the last request has arrived or was given up."""
 EVENTUAL: LookUpStrength.ValueType  # 2
 """"Absent" is evidence only after the stated lag."""
 NONE: LookUpStrength.ValueType  # 3
@@ -709,7 +709,9 @@ class Capabilities(_message.Message):
 
     @_builtins.property
     def key_lifetime(self) -> _duration_pb2.Duration:
-        """How long the provider remembers our key; the same key is never sent later than 80 % of it."""
+        """How long the provider remembers our key. The same key is sent after 80 % of it only where the
+        provider is known not to have the operation, and recognises a reference that it has forgotten.
+        """
 
     @_builtins.property
     def look_up_lag(self) -> _duration_pb2.Duration:

@@ -74,7 +74,8 @@ class ProviderServiceServicer:
 
     def LookUp(self, request, context):
         """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
-        Changes nothing. An operation that the provider does not have is the outcome ABSENT.
+        Moves no money; a collection that waits for its payer is cancelled. An operation that the
+        provider does not have is the outcome ABSENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

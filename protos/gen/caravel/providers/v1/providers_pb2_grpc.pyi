@@ -44,7 +44,8 @@ class ProviderServiceStub:
     """
     LookUp: _grpc.UnaryStreamMultiCallable[_providers_pb2.LookUpRequest, _providers_pb2.OperationResult]
     """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
-    Changes nothing. An operation that the provider does not have is the outcome ABSENT.
+    Moves no money; a collection that waits for its payer is cancelled. An operation that the
+    provider does not have is the outcome ABSENT.
     """
     ReadWebhooks: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhooksRequest, _providers_pb2.ReadWebhooksResponse]
     """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
@@ -68,7 +69,8 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """
     LookUp: _aio.UnaryStreamMultiCallable[_providers_pb2.LookUpRequest, _providers_pb2.OperationResult]  # type: ignore[assignment]
     """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
-    Changes nothing. An operation that the provider does not have is the outcome ABSENT.
+    Moves no money; a collection that waits for its payer is cancelled. An operation that the
+    provider does not have is the outcome ABSENT.
     """
     ReadWebhooks: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReadWebhooksRequest, _providers_pb2.ReadWebhooksResponse]  # type: ignore[assignment]
     """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
@@ -101,7 +103,8 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_providers_pb2.OperationResult], _abc.AsyncIterator[_providers_pb2.OperationResult]]:
         """Asks the provider of each operation for its outcome, by our reference, and streams the answers.
-        Changes nothing. An operation that the provider does not have is the outcome ABSENT.
+        Moves no money; a collection that waits for its payer is cancelled. An operation that the
+        provider does not have is the outcome ABSENT.
         """
 
     @_abc_1.abstractmethod
