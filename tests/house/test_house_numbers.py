@@ -20,10 +20,13 @@ from services.providers.adapters.kit.retry_after import RETRY_AFTER_SECONDS_MAX
 from services.providers.breaker import BreakerPolicy
 from services.providers.domain import Capabilities
 from services.providers.limits import CONCURRENCY_DEFAULT
+from services.providers.simulator.faults.answer_faults import FEE_SHARE
+from services.providers.simulator.faults.event_faults import EVENT_FIRST_SECONDS
 from services.providers.simulator.faults.modes import Mode
 from services.shared.env import Settings
 from tests.chaos.planted import prove
 from tests.chaos.watch import LIVENESS_SECONDS
+from tests.hostile.run import ROUNDS
 from tests.house.places import ROOT, at, check
 from tests.mutants.__main__ import WANTED
 
@@ -57,6 +60,7 @@ PHRASES = {
         f"still has nothing {_word(timing.LOOK_UP_BEHIND_EVENT // MINUTE)} minutes after its own",
         f"is still asked every {_word(timing.HELD_POLL // MINUTE)} minutes",
         f"broke down {_word(timing.BREAKDOWNS_MAX)} times in a row",
+        f"or {_word(timing.KEYS_MAX)} keys in a row",
     ),
     "docs/metrics.md": (f"the newest {PART_SIZE:,} payments and the next {PART_SIZE:,}",),
     "docs/providers/README.md": (
@@ -104,10 +108,15 @@ PHRASES = {
         f"until {_word(BREAKER.trials_max)} would be",
         f"until {_word(BREAKER.window)} operations in a row were answered",
     ),
+    "services/providers/simulator/README.md": (
+        f"the amount less {_percent(float(FEE_SHARE))}",
+        f"at most {EVENT_FIRST_SECONDS} seconds",
+    ),
     "tests/README.md": (
         f"within {LIVENESS_SECONDS:g} seconds",
         f"at most `--seeds` of them ({prove.SEEDS})",
         f"fails below {_percent(WANTED)}",
+        f"in {_word(ROUNDS)} rounds",
     ),
 }
 

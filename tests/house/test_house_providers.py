@@ -74,6 +74,9 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
         for kind, within in sorted(record.expected.items(), key=lambda item: item[0].value)
     ),
     "an event is evidence": lambda record: "yes" if record.event_is_evidence else "no",
+    "failures that may pass": lambda record: (
+        ", ".join(f"`{code}`" for code in sorted(record.passing_failures)) or "none"
+    ),
 }
 
 
