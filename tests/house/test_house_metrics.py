@@ -55,6 +55,15 @@ def test_page_names_every_metric_as_it_is(registered: dict[str, Any]) -> None:
     check(at(PAGE, 1, f"{name} is registered nowhere") for name in listed.keys() - real.keys())
 
 
+def test_page_says_of_each_metric_what_its_process_does(registered: dict[str, Any]) -> None:
+    words = {name: one["words"] for found in registered.values() for name, one in found.items()}
+    check(
+        at(PAGE, 1, f'{name} is "{words[name]}"')
+        for name, *_, said in ROW.findall(TEXT)
+        if f"{said}." != words[name]
+    )
+
+
 def test_documents_name_metrics_that_there_are(registered: dict[str, Any]) -> None:
     real = {name for metrics in registered.values() for name in metrics}
     check(

@@ -30,14 +30,23 @@ from tests.hostile.run import ROUNDS
 from tests.house.places import ROOT, at, check
 from tests.mutants.__main__ import WANTED
 
-WORDS = {2: "two", 5: "five", 10: "ten", 16: "sixteen", 20: "twenty", 30: "thirty"}
+WORDS = {
+    0.5: "half a",
+    2: "two",
+    3: "three",
+    5: "five",
+    10: "ten",
+    16: "sixteen",
+    20: "twenty",
+    30: "thirty",
+}
 MINUTE = timedelta(minutes=1)
 LIMITS = read_contract(DESCRIPTOR).limits
 BREAKER = BreakerPolicy()
 
 
 def _word(number: float) -> str:
-    return WORDS[int(number)]
+    return WORDS[number]
 
 
 def _percent(share: float) -> str:
@@ -78,8 +87,7 @@ PHRASES = {
         f"to {RATE_DIGITS.prec} significant digits",
         f"beyond {MID_MIN} to {MID_MAX:,}",
         f"more than {_word(CLOCK_TOLERANCE // MINUTE)} minutes ahead",
-        f"within {'half a second' if OBSERVE_SECONDS == 0.5 else OBSERVE_SECONDS} "
-        f"(then it rests for {_word(REST.seconds)})",
+        f"within {_word(OBSERVE_SECONDS)} second (then it rests for {_word(REST.seconds)})",
         f"tried again every {_word(RELOAD_SECONDS)} seconds",
     ),
     "services/payments/README.md": (
@@ -97,7 +105,7 @@ PHRASES = {
     "services/payments/audit/README.md": (f"every {_word(timing.WATCH_SECONDS)} seconds",),
     "services/payments/webhooks_out/README.md": (
         f"tried {len(timing.DELIVERY_WAITS) + 1} times over about "
-        f"{'three' if sum(timing.DELIVERY_WAITS, timedelta()).days == 6 else 'other'} days",
+        f"{_word(sum(timing.DELIVERY_WAITS, timedelta()).days / 2)} days",
     ),
     "services/providers/README.md": (
         f"{CONCURRENCY_DEFAULT} if not named",

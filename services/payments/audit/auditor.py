@@ -41,13 +41,17 @@ class AuditMetrics:
         self._held = gauge("held_payments", "Payments that wait for a person.", ("reason",))
         self._held_oldest = gauge("held_oldest_seconds", "How long the oldest has.", ("reason",))
         self._waiting = gauge(
-            "waiting_payments", "Payments that wait for the merchant or for us.", ("state",)
+            "waiting_payments",
+            "Payments that wait for the merchant or for us: RETURNED, PARTLY_REFUNDED, ON_HOLD.",
+            ("state",),
         )
         self._waiting_oldest = gauge(
             "waiting_oldest_seconds", "How long the oldest has.", ("state",)
         )
         self._past_deadline = gauge(
-            "past_deadline_payments", "Payments that have waited too long.", ("state",)
+            "past_deadline_payments",
+            "Payments that have waited longer than they may; alarm on any.",
+            ("state",),
         )
         self._set_aside = gauge("set_aside", "Dead letters that wait for a person.", ("kind",))
         self._due = gauge("due_payments", "Payments that are due and claimed by nobody.")
