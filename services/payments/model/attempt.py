@@ -162,6 +162,16 @@ class Attempt:
         return self.state in OVER and self.code == SUCCEEDED_LATE
 
     @property
+    def nothing(self) -> Money:
+        """No money, in its currency."""
+        return Money(0, self.amount.currency)
+
+    @property
+    def came_back(self) -> bool:
+        """Whether it counts as succeeded, and its money is known to have come back."""
+        return self.state is AttemptState.SUCCEEDED and self.moved == self.nothing
+
+    @property
     def counted(self) -> Money | None:
         """How much the payment counts as moved by it; nothing until it has succeeded."""
         return self.amount if self.state is AttemptState.SUCCEEDED else None

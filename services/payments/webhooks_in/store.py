@@ -28,9 +28,9 @@ _RECEIVE = text(
         SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
                r.keep_unmatched, p.merchant_id, p.id, r.payment_id, p.version,
                r.answer->>'outcome' = 'SUCCEEDED' AND coalesce(a.state = 'SUCCEEDED', false)
-               AS repeats,
+               AND a.moved_minor IS DISTINCT FROM 0 AS repeats,
                r.answer->>'outcome' = 'SUCCEEDED' AND CASE a.state
-                    WHEN 'SUCCEEDED' THEN coalesce((
+                    WHEN 'SUCCEEDED' THEN coalesce(a.moved_minor = 0, false) OR coalesce((
                         SELECT true FROM webhook_inbox w
                          WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
                            AND w.state = 'PENDING' AND w.answer->>'key' = a.key

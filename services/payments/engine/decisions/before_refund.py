@@ -24,13 +24,16 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from services.payments.model.timing import poll_in
 
-_BEFORE_ITS_SEND = frozenset({None, AttemptState.INTENDED, AttemptState.FAILED})
+# A refund that was sent may have to be sent again under its key.
+_TO_BE_SENT = frozenset(
+    {None, AttemptState.INTENDED, AttemptState.FAILED, AttemptState.SENT, AttemptState.UNKNOWN}
+)
 
 
 def is_due(work: Work) -> bool:
     """Whether a refund of the payment may be sent next, so that its payouts must be known."""
     state = work.attempt.state if work.attempt else None
-    return work.payment.state is State.REFUNDING and state in _BEFORE_ITS_SEND
+    return work.payment.state is State.REFUNDING and state in _TO_BE_SENT
 
 
 def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:
@@ -69,7 +72,8 @@ def _is_unpaid(
 ) -> bool:
     """Whether the answer agrees with our record: it was not paid, or it has come back.
 
-    Where a person has stated that, only the provider's word that it is paid counts against it.
+    Where a person has stated that, only the provider's word that it is paid counts against it. A
+    payout that the provider has shown to have moved is not unpaid because it is denied later.
     """
     if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
         return False
@@ -77,7 +81,7 @@ def _is_unpaid(
         return True
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
     if nothing or capabilities is None:
-        return nothing
+        return nothing and payout.moved is None
     # Where events are evidence, one of them has ended what the look-up still calls open.
     ended = payout.state is AttemptState.FAILED and capabilities.event_is_evidence
     return (ended and answer.outcome is Outcome.PENDING) or capabilities.says_failed(answer)

@@ -46,6 +46,8 @@ class Situation(Enum):
 
     # An event states a success against our record: the provider was asked about it.
     DISPUTED = "DISPUTED"
+    # An event states another end of money that stands in our book: the provider was asked.
+    RECOUNTED = "RECOUNTED"
     # A refund waits to be sent: the provider was asked about a payout before it.
     BEFORE_REFUND = "BEFORE_REFUND"
     # On hold because the provider shows another amount.
@@ -135,7 +137,9 @@ class Case:
     def situation(self) -> Situation:
         """How the payment stands."""
         if self.work.disputed is not None:
-            return Situation.DISPUTED
+            failed = self.work.disputed.answer.outcome is Outcome.FAILED
+            recounted = failed or self.attempt.state is AttemptState.SUCCEEDED
+            return Situation.RECOUNTED if recounted else Situation.DISPUTED
         if self.work.refund is not None:
             return Situation.BEFORE_REFUND
         if self.payment.hold_reason is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.engine.decisions import before_refund, table
-from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.case import Case, Situation
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.inbox_events import (
@@ -19,6 +19,7 @@ from services.payments.engine.decisions.inbox_events import (
 from services.payments.engine.decisions.late_funds import reprice
 from services.payments.engine.decisions.late_success import withdraw
 from services.payments.engine.decisions.moves import begin
+from services.payments.engine.decisions.recounted import keep
 from services.payments.engine.decisions.returns_and_refunds import (
     begin_refund,
     cancel_or_expire,
@@ -100,7 +101,8 @@ class Decider:
         capabilities = self._capabilities.get(live(work).provider)
         if capabilities is None or capabilities.look_up is LookUp.NONE:
             unanswered = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
-            return rest(work, confirm_by_event(unanswered))
+            recounted = unanswered.situation() is Situation.RECOUNTED
+            return rest(work, (keep if recounted else confirm_by_event)(unanswered))
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:
@@ -240,7 +242,7 @@ class Decider:
             return before_refund.after_answer(work, capabilities, answer)
         if not self._may_send_after(work, answer):
             return None
-        return _ask(work, Call.SEND)
+        return before_refund.ask_first(_ask(work, Call.SEND), self._capabilities)
 
     def _may_send_after(self, work: Work, answer: Answer) -> bool:
         """Whether the same key may be sent after this look-up: absent, and the key still counts.

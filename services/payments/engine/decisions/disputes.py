@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.case import Case
-from services.payments.engine.decisions.facts import (
-    Change,
-    ClosedEvent,
-    EventResult,
-    InboxEvent,
-    Work,
+from services.payments.engine.decisions.facts import Change, EventResult, InboxEvent, Work
+from services.payments.engine.decisions.inbox_events import (
+    attempts_of,
+    closed_dispute,
+    event_in_dispute,
 )
-from services.payments.engine.decisions.inbox_events import attempts_of
+from services.payments.engine.decisions.recounted import contradicted
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
 from services.payments.model.attempt import (
     MISMATCHES,
@@ -41,9 +40,10 @@ _BEFORE: dict[Step, frozenset[State]] = {
 
 
 def disputed(work: Work) -> Work | None:
-    """The work of asking about the first event that states a success against our record."""
+    """The work of asking about the first event that contradicts our record: a success of what is
+    over, or another end of money that stands in our book."""
     for event in work.inbox:
-        attempt = _against_the_record(work, event)
+        attempt = contradicted(work, event) or _against_the_record(work, event)
         if attempt is not None:
             # Under one key there may be two operations, and the event is about its own.
             reference = event.answer.provider_reference or attempt.provider_reference
@@ -99,7 +99,7 @@ def confirm(case: Case) -> Change:
 def confirm_by_event(case: Case) -> Change:
     """No look-up can confirm the event, so it decides alone: a person must see to it. It proves no
     moved money."""
-    event = _event(case)
+    event = event_in_dispute(case.work)
     return _confirmed(replace(case, answer=event.answer), case.attempt)
 
 
@@ -114,7 +114,7 @@ def _confirmed(case: Case, known: Attempt) -> Change:
     return replace(
         change,
         attempt=replace(known, failure=late) if _is_ours_alone(work, attempt) else None,
-        closed_events=_closed(work, EventResult.APPLIED),
+        closed_events=closed_dispute(work, EventResult.APPLIED),
     )
 
 
@@ -126,14 +126,14 @@ def absent_despite_event(case: Case) -> Change:
     known = case.capabilities
     if known.look_up is LookUp.NONE:
         return confirm_by_event(case)
-    if _event(case).answer.signed and known.signs_events:
+    if event_in_dispute(case.work).answer.signed and known.signs_events:
         return _asked_again(case, max(LOOK_UP_BEHIND_EVENT, known.look_up_lag))
     return outdated_event(case) if case.is_denial_certain else wait_for_proof(case)
 
 
 def outdated_event(case: Case) -> Change:
     """The event is older than our record: only the move that was due anyway follows."""
-    used = _closed(case.work, EventResult.IGNORED)
+    used = closed_dispute(case.work, EventResult.IGNORED)
     return release(case.work, due_in=timedelta(0), closed_events=used)
 
 
@@ -143,17 +143,10 @@ def wait_for_proof(case: Case) -> Change:
 
 
 def _asked_again(case: Case, patience: timedelta) -> Change:
-    received_at = _event(case).received_at or case.now
+    received_at = event_in_dispute(case.work).received_at or case.now
     if case.now - received_at >= patience:
         return confirm_by_event(case)
     return release(case.work, due_in=poll_in(received_at, case.now))
-
-
-def _event(case: Case) -> InboxEvent:
-    """The event in dispute. Raises ValueError where there is none."""
-    if case.work.disputed is None:
-        raise ValueError(f"{case.payment.transaction_id} has no event in dispute")
-    return case.work.disputed
 
 
 def also_succeeded(work: Work, attempt: Attempt) -> dict[str, str]:
@@ -175,7 +168,3 @@ def _has_moved(attempt: Attempt) -> bool:
 def _is_ours_alone(work: Work, attempt: Attempt) -> bool:
     """Whether it can be recorded: a key belongs to one attempt, also where an event repeats it."""
     return all(a.number == attempt.number for a in work.earlier if a.key == attempt.key)
-
-
-def _closed(work: Work, result: EventResult) -> tuple[ClosedEvent, ...]:
-    return (ClosedEvent(event=work.disputed, result=result),) if work.disputed else ()

@@ -106,8 +106,8 @@ class Change:
     keeps_lease: bool = False
     # When the payment is due again; None for never, unless a webhook or a person wakes it.
     due_in: timedelta | None = None
-    # True where nothing may be sent before then, also where the payment is woken meanwhile.
-    rests: bool = False
+    # For how long nothing may be sent, whatever wakes the payment or ends its hold meanwhile.
+    rest: timedelta | None = None
 
     @property
     def is_nothing(self) -> bool:

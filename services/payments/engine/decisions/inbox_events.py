@@ -63,9 +63,10 @@ def answer_or_event(
         Outcome.UNKNOWN: capabilities.signs_events,
         Outcome.PENDING: capabilities.event_is_evidence,
     }
-    # Only an answer takes a success back: an event may be older than the success. And an answer
-    # that shows another amount than ours counts more than any event.
-    stands = attempt.state is AttemptState.SUCCEEDED or answer.code in MISMATCHES
+    # Only an answer takes back money that is known to have moved: an event may be older. And an
+    # answer that shows another amount than ours counts more than any event.
+    has_moved = attempt.state is AttemptState.SUCCEEDED or attempt.succeeded_late
+    stands = has_moved or attempt.moved is not None or answer.code in MISMATCHES
     if stands or not believed.get(answer.outcome, False):
         return answer
     return _outcome_of_events(work, attempt) or answer
@@ -139,6 +140,18 @@ def attempts_of(work: Work, event: InboxEvent) -> list[Attempt]:
     """The payment's attempts that an event may be about, as far as it says."""
     known = (*((work.attempt,) if work.attempt else ()), *work.earlier)
     return [attempt for attempt in known if is_about(event, attempt)]
+
+
+def event_in_dispute(work: Work) -> InboxEvent:
+    """The event that the provider was asked about. Raises ValueError where there is none."""
+    if work.disputed is None:
+        raise ValueError(f"{work.payment.transaction_id} has no event in dispute")
+    return work.disputed
+
+
+def closed_dispute(work: Work, result: EventResult) -> tuple[ClosedEvent, ...]:
+    """The event in dispute as closed, where there is one."""
+    return (ClosedEvent(event=work.disputed, result=result),) if work.disputed else ()
 
 
 def _outcome_of_events(work: Work, attempt: Attempt) -> Answer | None:

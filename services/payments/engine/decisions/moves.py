@@ -234,7 +234,7 @@ def wait_for_route(case: Case, rest: timedelta) -> Change:
     first = case.payment.route.offramps[0]
     change = fail_over(case, first, cause=Cause.PAYOUT_WAITS)
     due_in = max(change.due_in or timedelta(0), rest, case.answer.retry_after)
-    return replace(change, due_in=due_in, rests=True)
+    return replace(change, due_in=due_in, rest=due_in)
 
 
 def fail_over(case: Case, following: str, *, cause: Cause | None = None) -> Change:
@@ -274,7 +274,7 @@ def next_attempt(case: Case) -> Change:
     return replace(
         release(work, due_in=in_flight),
         attempt=attempt.answered(AttemptState.FAILED, case.answer),
-        rests=in_flight > timedelta(0),
+        rest=in_flight or None,
     )
 
 

@@ -21,6 +21,11 @@ from services.payments.engine.decisions.late_success import (
     take,
 )
 from services.payments.engine.decisions.moves import accept, fail, succeed
+from services.payments.engine.decisions.recounted import (
+    ask_until_it_is_old,
+    comes_back,
+    stands,
+)
 from services.payments.engine.decisions.suspense import mismatch, watch
 from services.payments.engine.decisions.unknowns import absent, end_uncollected, not_sent, unknown
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
@@ -43,7 +48,7 @@ Move = Callable[[Case], Change]
 def settle(case: Case) -> Change:
     """The change to record for any answer."""
     situation = case.situation()
-    if situation not in (Situation.DISPUTED, Situation.BEFORE_REFUND):
+    if situation not in (Situation.DISPUTED, Situation.RECOUNTED, Situation.BEFORE_REFUND):
         case = case.with_event()
     return MOVES[situation][case.meaning()](case)
 
@@ -114,6 +119,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         denied=absent_despite_event,
         otherwise=wait_for_proof,
     ),
+    Situation.RECOUNTED: _row(succeeded=stands, failed=comes_back, otherwise=ask_until_it_is_old),
     Situation.BEFORE_REFUND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),
     Situation.DONE_ON_HOLD: _row(
         succeeded=stays_on_hold, failed=comes_back_on_hold, otherwise=stay_held

@@ -56,10 +56,11 @@ def not_sent(case: Case) -> Change:
         refused = replace(case.answer, outcome=Outcome.FAILED, failure=never)
         return fail(replace(case, answer=refused))
     after = attempt.answered(AttemptState.UNKNOWN, case.answer)
+    pause = _retry_in(case)
     change = replace(
-        release(work, due_in=_retry_in(case)),
+        release(work, due_in=pause),
         attempt=replace(after, state=AttemptState.INTENDED),
-        rests=True,
+        rest=pause,
     )
     if attempt.inconclusive_count:
         return change

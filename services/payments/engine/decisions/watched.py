@@ -9,11 +9,10 @@ from services.payments.engine.decisions.facts import Change
 from services.payments.engine.decisions.inbox_events import closed
 from services.payments.engine.decisions.returns_and_refunds import return_payout
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.model.attempt import Attempt, Capabilities
+from services.payments.model.attempt import Capabilities
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State
 from services.payments.model.timing import LONGEST_RETRY
-from services.shared.money import Money
 
 
 def final_in(payment: Payment, capabilities: Capabilities, now: datetime) -> timedelta | None:
@@ -35,7 +34,7 @@ def stays_on_hold(case: Case) -> Change:
     """It stands, also where it was known to have come back; the events stay for whoever ends the
     hold."""
     attempt, change = case.attempt, release(case.work)
-    if attempt.moved != _nothing(attempt):
+    if not attempt.came_back:
         return change
     moved = case.answer.amount or attempt.amount
     return replace(change, attempt=attempt.known_to_have_moved(moved))
@@ -44,7 +43,7 @@ def stays_on_hold(case: Case) -> Change:
 def comes_back_on_hold(case: Case) -> Change:
     """It has come back while the payment is on hold: its money goes to suspense, and all else
     waits for whoever ends the hold."""
-    back = case.attempt.known_to_have_moved(_nothing(case.attempt))
+    back = case.attempt.known_to_have_moved(case.attempt.nothing)
     return replace(release(case.work), attempt=back)
 
 
@@ -78,9 +77,5 @@ def reversed_success(case: Case) -> Change:
     if case.payment.state is State.COMPLETED:
         return return_payout(case.work, case.attempt, case.answer)
     change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
-    back = case.attempt.known_to_have_moved(_nothing(case.attempt))
+    back = case.attempt.known_to_have_moved(case.attempt.nothing)
     return replace(change, attempt=back, closed_events=closed(case.work, case.attempt))
-
-
-def _nothing(attempt: Attempt) -> Money:
-    return Money(0, attempt.amount.currency)

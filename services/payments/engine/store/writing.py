@@ -4,6 +4,7 @@ whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +41,7 @@ _CHANGE = (
     *(_PAYMENT.merchant_id, _PAYMENT.id, *_MOVED, _PAYMENT.lease_token),
     Column("expected_version", Integer),
     Column("keeps_lease", Boolean),
-    Column("rests", Boolean),
+    Column("rest_seconds", Double),
     Column("due_in_seconds", Double),
     Column("deadline_seconds", Double),
 )
@@ -75,10 +76,8 @@ _WRITE = text(
                                  THEN p.last_error END,
                lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
                lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
-               rests_until = CASE WHEN r.rests
-                                  THEN greatest(p.rests_until,
-                                                now() + make_interval(secs => r.due_in_seconds))
-                                  ELSE p.rests_until END,
+               rests_until = greatest(p.rests_until,
+                                      now() + make_interval(secs => r.rest_seconds)),
                due_at = CASE WHEN r.keeps_lease THEN p.due_at
                              WHEN p.nudged THEN now()
                              ELSE least(now() + make_interval(secs => r.due_in_seconds),
@@ -214,12 +213,16 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "id": payment.id,
         **rows.moved_row(payment),
         "keeps_lease": change.keeps_lease,
-        "rests": change.rests,
-        "due_in_seconds": None if change.due_in is None else change.due_in.total_seconds(),
+        "rest_seconds": _seconds(change.rest),
+        "due_in_seconds": _seconds(change.due_in),
         "deadline_seconds": DEADLINES[waiting].total_seconds() if waiting else None,
         "expected_version": change.expected_version,
         "lease_token": change.lease_token,
     }
+
+
+def _seconds(time: timedelta | None) -> float | None:
+    return None if time is None else time.total_seconds()
 
 
 def _posting_rows(change: Change) -> list[dict[str, Any]]:

@@ -361,3 +361,24 @@ async def _balance(engine: AsyncEngine, account: str) -> int:
             {"account": account},
         )
         return int(found.scalar_one())
+
+
+@pytest.mark.parametrize(("moved_minor", "state"), [(None, "IGNORED"), (0, "PENDING")])
+async def test_a_success_of_what_counts_is_kept_where_its_money_had_come_back(
+    engine: AsyncEngine, moved_minor: int | None, state: str
+) -> None:
+    new = make_new_payment()
+    await PostgresPayments(engine).create([new])
+    await _turn(engine, {})
+    moved = text(
+        "UPDATE attempts SET moved_minor = :moved, moved_currency = "
+        "CASE WHEN CAST(:moved AS bigint) = 0 THEN currency END WHERE step = 'payout'"
+    )
+    async with engine.begin() as connection:
+        await connection.execute(moved, {"moved": moved_minor})
+
+    await _tell(engine, new.payment, Step.PAYOUT, 1, event_id="again")
+
+    async with engine.connect() as connection:
+        kept = text("SELECT state FROM webhook_inbox WHERE event_id = 'again'")
+        assert (await connection.execute(kept)).scalar_one() == state

@@ -65,6 +65,42 @@ def test_a_refund_is_sent_once_the_provider_agrees_that_the_payout_was_not_paid(
     assert following.work.attempt == work.attempt
 
 
+@pytest.mark.parametrize("answer", [ABSENT, _unknown("reference_unknown")])
+def test_a_payout_that_was_shown_to_have_moved_is_not_unpaid_because_it_is_denied(
+    answer: Answer,
+) -> None:
+    work = _refunding(AttemptState.FAILED)
+    moved = replace(work.earlier[0], moved=work.earlier[0].amount)
+
+    plan, change = _asked(replace(work, earlier=(moved,)), answer)
+    late = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=30))
+
+    assert (change.payment.hold_reason, change.postings) == (None, ())
+    assert late.payment.hold_reason == "payout_unconfirmed"
+
+
+@pytest.mark.parametrize("answer", [SUCCEEDED, REFUSED])
+def test_a_refund_that_is_sent_again_asks_about_its_payouts_again(answer: Answer) -> None:
+    work = make_work(State.REFUNDING, AttemptState.UNKNOWN)
+    paid = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
+    work = replace(work, earlier=(paid,))
+    plan = DECIDER.plan(work)
+    assert plan.work.attempt == work.attempt
+
+    asked = DECIDER.after_look_up(plan.work, ABSENT)
+
+    assert asked is not None
+    assert (asked.call, asked.work.attempt) == (Call.LOOK_UP, paid)
+    following = DECIDER.after_look_up(asked.work, answer)
+    if answer is REFUSED:
+        assert following is not None
+        assert (following.call, following.work.attempt) == (Call.SEND, work.attempt)
+    else:
+        assert following is None
+        held = DECIDER.settle(asked.work, answer, NOW)
+        assert held.payment.hold_reason == "late_success"
+
+
 @pytest.mark.parametrize("payout", [AttemptState.FAILED, AttemptState.REVERSED])
 def test_a_refund_of_a_payout_that_the_provider_says_is_paid_is_held(
     payout: AttemptState,
@@ -132,7 +168,9 @@ def test_a_provider_that_cannot_be_asked_is_not() -> None:
         (make_work(State.REFUNDING), True),
         (make_work(State.REFUNDING, AttemptState.INTENDED), True),
         (make_work(State.REFUNDING, AttemptState.FAILED), True),
-        (make_work(State.REFUNDING, AttemptState.SENT), False),
+        (make_work(State.REFUNDING, AttemptState.SENT), True),
+        (make_work(State.REFUNDING, AttemptState.UNKNOWN), True),
+        (make_work(State.REFUNDING, AttemptState.ACCEPTED), False),
         (make_work(State.REFUNDING, AttemptState.SUCCEEDED), False),
         (make_work(State.PAYING_OUT, AttemptState.INTENDED), False),
         (make_work(State.COMPLETED), False),

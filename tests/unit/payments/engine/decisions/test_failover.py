@@ -181,7 +181,7 @@ def test_a_rest_of_the_payment_hinders_no_question() -> None:
 def test_the_next_attempt_waits_while_an_earlier_request_may_still_arrive() -> None:
     change = DECIDER.settle(_work(AttemptState.UNKNOWN, first_send=False), REFUSED, NOW)
 
-    assert (change.due_in, change.rests) == (timedelta(seconds=26), True)
+    assert (change.due_in, change.rest) == (timedelta(seconds=26), timedelta(seconds=26))
 
 
 def test_a_failure_code_that_the_provider_did_not_declare_is_unknown() -> None:
@@ -215,7 +215,7 @@ def test_without_another_provider_what_never_left_waits_as_intended() -> None:
     assert first.due_in is not None
     assert second.due_in is not None
     assert second.due_in > first.due_in
-    assert (first.rests, second.rests) == (True, True)
+    assert (first.rest, second.rest) == (first.due_in, second.due_in)
     assert first.payment.hold_reason is None
 
 

@@ -33,7 +33,7 @@ from services.payments.model.ledger import (
 )
 from services.payments.model.payment import ExchangeRule, Failure, State
 from services.payments.model.quote import Route
-from services.payments.model.timing import CALL, CLOCK_SKEW, FIRST_ROUND, LANDED_AFTER
+from services.payments.model.timing import CALL, CLOCK_SKEW, FIRST_ROUND, LANDED_AFTER, UNDER_WAY
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_event, make_work
@@ -296,7 +296,7 @@ def test_the_route_rests_for_as_long_as_the_provider_wants_or_a_request_is_on_it
         (flying, EMPTY, LANDED_AFTER),
     ):
         change = _fail(work, answer, passing=True)
-        assert (change.due_in, change.rests) == (due_in, True)
+        assert (change.due_in, change.rest) == (due_in, due_in)
 
 
 def test_only_a_payout_has_a_route_that_rests() -> None:
@@ -345,8 +345,22 @@ def test_the_next_attempt_waits_while_a_request_of_this_one_may_be_on_its_way(
 
     change = next_attempt(make_case(work, BLOCKED))
 
-    assert (change.due_in, change.rests) == (timedelta(seconds=due_in), due_in > 0)
+    in_flight = timedelta(seconds=due_in)
+    assert (change.due_in, change.rest) == (in_flight, in_flight or None)
     assert change.attempt == attempt_of(work).answered(AttemptState.FAILED, BLOCKED)
+
+
+@pytest.mark.parametrize("state", [State.REFUNDING, State.PAYING_OUT])
+def test_a_hold_after_a_refusal_keeps_the_rest_of_a_request_on_its_way(state: State) -> None:
+    work = make_work(state, AttemptState.UNKNOWN)
+    sent = {"sent_at": NOW, "last_sent_at": NOW, "leaves_until": NOW + CALL}
+    onramp = replace(CAPABILITIES["stripe"], refunds=False)
+    case = make_case(with_attempt(work, **sent), BLOCKED)
+
+    change = fail(replace(case, providers={**CAPABILITIES, "stripe": onramp}))
+
+    assert change.payment.hold_reason in ("refund_failed", "payout_failed")
+    assert (change.due_in, change.rest) == (None, UNDER_WAY)
 
 
 def test_a_retired_key_keeps_its_provider_and_says_why_it_is_over() -> None:

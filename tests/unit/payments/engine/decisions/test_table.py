@@ -78,8 +78,16 @@ def _before_refund() -> Work:
     return replace(work, attempt=payout, refund=refund)
 
 
+def _recounted() -> Work:
+    work = _disputed()
+    assert work.disputed is not None
+    failed = replace(work.disputed.answer, outcome=Outcome.FAILED)
+    return replace(work, disputed=replace(work.disputed, answer=failed))
+
+
 WORK = {
     Situation.DISPUTED: _disputed(),
+    Situation.RECOUNTED: _recounted(),
     Situation.BEFORE_REFUND: _before_refund(),
     Situation.OTHER_AMOUNT: _held("amount_mismatch"),
     Situation.DONE_ON_HOLD: _held("late_success", State.COMPLETED, AttemptState.SUCCEEDED),

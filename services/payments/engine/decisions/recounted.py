@@ -1,0 +1,80 @@
+"""Money in our book that an event contradicts: it came back to the provider, or is there again. The
+provider is asked; the book follows its answer at once, on hold or not. The attempt that counts is
+watched in watched, as long as nothing of it has come back."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.facts import Change, EventResult, InboxEvent, Work
+from services.payments.engine.decisions.inbox_events import (
+    attempts_of,
+    closed_dispute,
+    event_in_dispute,
+)
+from services.payments.engine.decisions.waiting import hold, release
+from services.payments.model.attempt import Attempt, AttemptState, Outcome, Step
+from services.payments.model.holds import HoldReason
+from services.payments.model.timing import poll_in
+
+
+def contradicted(work: Work, event: InboxEvent) -> Attempt | None:
+    """The attempt whose money stands in our book otherwise than the event says; None for any other
+    event."""
+    says = {Outcome.SUCCEEDED: _came_back, Outcome.FAILED: _is_thought_moved}
+    is_contradicted = says.get(event.answer.outcome)
+    if is_contradicted is None:
+        return None
+    return next((a for a in attempts_of(work, event) if is_contradicted(work, a)), None)
+
+
+def _came_back(_: Work, attempt: Attempt) -> bool:
+    return attempt.came_back
+
+
+def _is_thought_moved(work: Work, attempt: Attempt) -> bool:
+    if attempt.succeeded_late:
+        return attempt.moved not in (None, attempt.nothing)
+    # A part of a refund that others came after.
+    is_earlier = attempt is not work.attempt and attempt.state is AttemptState.SUCCEEDED
+    return is_earlier and attempt.step is Step.REFUND and not attempt.came_back
+
+
+def stands(case: Case) -> Change:
+    """The provider has done it: the money is there, also where it was known to have come back."""
+    attempt, change = case.attempt, _closed(case, EventResult.APPLIED)
+    if not attempt.came_back:
+        return change
+    moved = case.answer.amount or attempt.amount
+    return replace(change, attempt=attempt.known_to_have_moved(moved))
+
+
+def comes_back(case: Case) -> Change:
+    """The money has come back: what no payment counted is off suspense. A part of a refund that
+    counted is on suspense, and a person must see to it."""
+    attempt, change = case.attempt, _closed(case, EventResult.APPLIED)
+    if attempt.state is not AttemptState.SUCCEEDED:
+        return replace(change, attempt=attempt.answered(attempt.state, case.answer))
+    if attempt.step is Step.REFUND and case.payment.hold_reason is None:
+        held = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
+        change = replace(held, closed_events=change.closed_events)
+    return replace(change, attempt=attempt.known_to_have_moved(attempt.nothing))
+
+
+def ask_until_it_is_old(case: Case) -> Change:
+    """The provider does not say: it is asked again for as long as an outcome may be unknown. Then
+    the book stays as it is."""
+    received_at = event_in_dispute(case.work).received_at or case.now
+    if case.now - received_at >= case.capabilities.unknown_hold_after:
+        return keep(case)
+    return release(case.work, due_in=poll_in(received_at, case.now))
+
+
+def keep(case: Case) -> Change:
+    """Nobody can be asked: the book stays as it is."""
+    return _closed(case, EventResult.IGNORED)
+
+
+def _closed(case: Case, result: EventResult) -> Change:
+    """No move: the event is dealt with, and the payment goes on where it was."""
+    return release(case.work, due_in=timedelta(0), closed_events=closed_dispute(case.work, result))

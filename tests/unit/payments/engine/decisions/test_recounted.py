@@ -1,0 +1,172 @@
+"""Money in our book that an event contradicts is asked about and moved off suspense, or onto it, by
+the provider's answer alone."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, EventResult, Work
+from services.payments.model.attempt import (
+    SUCCEEDED_LATE,
+    Answer,
+    Attempt,
+    AttemptState,
+    LookUp,
+    Outcome,
+    Step,
+)
+from services.payments.model.payment import Failure, State
+from services.shared.money import Money
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
+BLOCKED = Answer(
+    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
+)
+DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
+SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED)
+TIMEOUT = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="timeout"))
+ABSENT = Answer(outcome=Outcome.ABSENT)
+PART = Money(4_000, "USD")
+
+
+def _late_payout(state: State, ended: AttemptState, hold: str | None = None) -> Work:
+    """A payout that succeeded late, whose money is on suspense, and an event of its failure."""
+    work = make_work(state)
+    payout = make_attempt(work.payment, Step.PAYOUT, ended)
+    failure = Failure(code=SUCCEEDED_LATE, message="late")
+    payout = replace(payout, failure=failure, moved=payout.amount)
+    event = make_event(payout, Outcome.FAILED, signed=True)
+    event = replace(event, received_at=NOW)
+    last = {
+        State.RETURNED: (payout, ()),
+        State.PAYING_OUT: (payout, ()),
+        State.COMPLETED: (
+            make_attempt(work.payment, Step.PAYOUT, AttemptState.SUCCEEDED, number=2, key="k-2"),
+            (payout,),
+        ),
+        State.REFUNDED: (
+            make_attempt(work.payment, Step.REFUND, AttemptState.SUCCEEDED),
+            (payout,),
+        ),
+    }
+    attempt, earlier = last[state]
+    payment = replace(work.payment, hold_reason=hold)
+    return replace(work, payment=payment, attempt=attempt, earlier=earlier, inbox=(event,))
+
+
+LATE = [
+    (State.RETURNED, AttemptState.REVERSED),
+    (State.PAYING_OUT, AttemptState.FAILED),
+    (State.COMPLETED, AttemptState.FAILED),
+    (State.REFUNDED, AttemptState.FAILED),
+]
+
+
+@pytest.mark.parametrize("hold", [None, "late_success"])
+@pytest.mark.parametrize(("state", "ended"), LATE)
+def test_a_late_success_that_comes_back_leaves_suspense(
+    state: State, ended: AttemptState, hold: str | None
+) -> None:
+    work = _late_payout(state, ended, hold)
+
+    plan = DECIDER.plan(work)
+    change = DECIDER.settle(plan.work, BLOCKED, NOW)
+
+    assert plan.call is Call.LOOK_UP
+    assert [posting.cause for posting in change.postings] == ["payout_from_suspense"]
+    assert change.attempt is not None
+    assert (change.attempt.state, change.attempt.moved) == (ended, None)
+    assert not change.attempt.succeeded_late
+    assert (change.payment.state, change.payment.hold_reason) == (state, hold)
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
+
+
+@pytest.mark.parametrize(("state", "ended"), LATE)
+def test_an_older_failure_takes_no_late_success_back(state: State, ended: AttemptState) -> None:
+    work = DECIDER.plan(_late_payout(state, ended)).work
+
+    for answer in (TIMEOUT, ABSENT, Answer(outcome=Outcome.PENDING)):
+        change = DECIDER.settle(work, answer, NOW)
+        assert (change.postings, change.attempt, change.closed_events) == ((), None, ())
+        assert change.due_in is not None
+        old = DECIDER.settle(work, answer, NOW + timedelta(minutes=30))
+        assert (old.postings, old.attempt) == ((), None)
+        assert [item.result for item in old.closed_events] == [EventResult.IGNORED]
+    stands = DECIDER.settle(work, SUCCEEDED, NOW)
+    assert (stands.postings, stands.payment) == ((), work.payment)
+    assert [item.result for item in stands.closed_events] == [EventResult.APPLIED]
+
+
+def test_of_a_provider_that_cannot_be_asked_the_book_stays_as_it_is() -> None:
+    work = _late_payout(State.REFUNDED, AttemptState.FAILED)
+
+    for known in ({}, {"local_wallet": make_capabilities("local_wallet", look_up=LookUp.NONE)}):
+        plan = Decider(known, lambda: 0.0).plan(work)
+        assert (plan.call, plan.change.postings) == (None, ())
+        assert plan.change.payment.hold_reason is None
+        assert [item.result for item in plan.change.closed_events] == [EventResult.IGNORED]
+
+
+def _parts(second: AttemptState, state: State, hold: str | None = None) -> tuple[Work, Attempt]:
+    """A refund in two parts, and an event that the first has failed after all."""
+    work = make_work(state)
+    payment = replace(work.payment, refunded=PART, hold_reason=hold)
+    first = make_attempt(payment, Step.REFUND, AttemptState.SUCCEEDED, amount=PART)
+    rest = payment.terms.amount - PART
+    last = make_attempt(payment, Step.REFUND, second, number=2, key="k-2", amount=rest)
+    event = make_event(first, Outcome.FAILED, signed=True)
+    return replace(work, payment=payment, attempt=last, earlier=(first,), inbox=(event,)), first
+
+
+@pytest.mark.parametrize(
+    ("second", "state"),
+    [
+        (AttemptState.INTENDED, State.REFUNDING),
+        (AttemptState.ACCEPTED, State.REFUNDING),
+        (AttemptState.SUCCEEDED, State.REFUNDED),
+    ],
+)
+def test_an_earlier_part_of_a_refund_that_comes_back_is_on_suspense_and_held(
+    second: AttemptState, state: State
+) -> None:
+    work, first = _parts(second, state)
+
+    plan = DECIDER.plan(work)
+    change = DECIDER.settle(plan.work, DECLINED, NOW)
+
+    assert plan.call is Call.LOOK_UP
+    assert plan.work.attempt == first
+    assert (change.payment.state, change.payment.hold_reason) == (state, "refund_reversed")
+    assert [posting.cause for posting in change.postings] == ["refund_from_suspense"]
+    assert change.attempt == replace(first, moved=Money(0, "USD"))
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
+
+
+def test_a_part_that_comes_back_on_hold_is_posted_and_keeps_the_reason() -> None:
+    work, _ = _parts(AttemptState.SUCCEEDED, State.REFUNDED, hold="late_success")
+
+    change = DECIDER.settle(DECIDER.plan(work).work, DECLINED, NOW)
+
+    assert [posting.cause for posting in change.postings] == ["refund_from_suspense"]
+    assert change.payment.hold_reason == "late_success"
+
+
+def test_a_refund_that_came_back_and_succeeds_again_leaves_suspense() -> None:
+    work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    assert work.attempt is not None
+    back = replace(work.attempt, moved=work.attempt.nothing)
+    event = make_event(back, Outcome.SUCCEEDED, signed=True)
+    payment = replace(work.payment, hold_reason="refund_reversed")
+    work = replace(work, payment=payment, attempt=back, inbox=(event,))
+
+    plan = DECIDER.plan(work)
+    change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
+
+    assert plan.call is Call.LOOK_UP
+    assert [posting.cause for posting in change.postings] == ["refund_to_suspense"]
+    assert change.attempt is not None
+    assert change.attempt.moved is None
+    assert change.payment.hold_reason == "refund_reversed"
