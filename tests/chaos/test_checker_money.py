@@ -67,6 +67,16 @@ def test_i3_a_failed_payment_whose_payer_was_charged() -> None:
     assert broken(world.facts()) == {"I3", "I9"}
 
 
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_i3_a_cancelled_payment_whose_charge_its_onramp_forgot(is_forgotten: bool) -> None:
+    world, life = story()
+    charge = life.attempt("collection", 1, "FAILED")
+    life.effect(charge, "charge_succeeded", *(["forgotten"] if is_forgotten else []))
+    life.event("COLLECTING", "CANCELLED", "cancelled")
+
+    assert ("I3" in broken(world.facts())) is not is_forgotten
+
+
 def test_i4_two_live_payouts() -> None:
     world, life = story()
     life.collected()

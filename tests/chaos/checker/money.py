@@ -103,8 +103,17 @@ def i3(facts: Facts) -> Finding:
             back = sum(line.amount_minor for line in case.of("refund_succeeded"))
             taken = sum(line.amount_minor for line in charges)
             kept = taken > back and hold is None
-            found.expect(not kept, f"{case.id} is {state}, and the payer was charged")
+            if kept and _not_known_by_its_onramp(case, charges):
+                found.explained.append(f"{case.id} is {state}: the onramp forgot the charge")
+            else:
+                found.expect(not kept, f"{case.id} is {state}, and the payer was charged")
     return found
+
+
+def _not_known_by_its_onramp(case: Case, charges: Sequence[BookLine]) -> bool:
+    """Whether the onramp has forgotten every charge, so that only its statement can show it."""
+    forgotten = {line.id for line in case.of("forgotten")}
+    return all(charge.id in forgotten for charge in charges)
 
 
 def _forgotten_between(case: Case, charges: Sequence[BookLine]) -> bool:

@@ -14,9 +14,11 @@ from services.payments.base import rows
 from services.payments.base.columns import typed
 from services.payments.base.convert import encode_payment
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.engine import worker
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.store import work, writing
 from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.mesh import providers
 from services.payments.model.attempt import Answer, Attempt, AttemptState
 from services.payments.orders.store import payments
 from services.payments.webhooks_out.store import outbox_writer
@@ -42,11 +44,15 @@ def unguarded_write(patches: Patches) -> None:
 
 
 def no_fencing(patches: Patches) -> None:
-    """A worker that has once claimed a payment may mark, send and write at any time later."""
+    """A worker that has once claimed a payment may mark, send and write at any time later, and the
+    mark does not say until when."""
     patches.reword(writing, "_WRITE", f"AND {TOKEN}", "")
     patches.reword(work, "_MARK_SENT", "USING (merchant_id, id, lease_token)", _WITHOUT_TOKEN)
     patches.reword(work, "_MARK_SENT", "WHERE p.lease_until > now()", "")
-    patches.reword(work, "_MARK_SENT", "least(h.lease_until, now()", "greatest(NULL, now()")
+    limit = f"least(h.lease_until, now() + {work._CALL})"
+    patches.reword(work, "_MARK_SENT", limit, "now()")
+    patches.put(worker, "CALL", timedelta(hours=1))
+    patches.put(providers, "_send_before", lambda calls: None)
     patches.reword(work, "_MARK_SENT", "AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')", "")
 
     async def claim(self: PostgresWorkTransaction, *claim: Any, **limits: Any) -> Sequence[Work]:
