@@ -166,6 +166,16 @@ class Attempt:
         """No money, in its currency."""
         return Money(0, self.amount.currency)
 
+    def back(self) -> "Attempt":
+        """The attempt, of which it is now known that its money has come back."""
+        return self.known_to_have_moved(self.nothing)
+
+    def standing(self, answer: "Answer") -> "Attempt":
+        """The attempt after an answer that it has succeeded, also where it had come back."""
+        if not self.came_back:
+            return self
+        return self.known_to_have_moved(answer.amount or self.amount)
+
     @property
     def came_back(self) -> bool:
         """Whether it counts as succeeded, and its money is known to have come back."""

@@ -19,7 +19,7 @@ from services.payments.engine.decisions.inbox_events import (
 from services.payments.engine.decisions.late_funds import reprice
 from services.payments.engine.decisions.late_success import withdraw
 from services.payments.engine.decisions.moves import begin
-from services.payments.engine.decisions.recounted import keep
+from services.payments.engine.decisions.recounted import outdated_event
 from services.payments.engine.decisions.returns_and_refunds import (
     begin_refund,
     cancel_or_expire,
@@ -102,7 +102,7 @@ class Decider:
         if capabilities is None or capabilities.look_up is LookUp.NONE:
             unanswered = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
             recounted = unanswered.situation() is Situation.RECOUNTED
-            return rest(work, (keep if recounted else confirm_by_event)(unanswered))
+            return rest(work, (outdated_event if recounted else confirm_by_event)(unanswered))
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:

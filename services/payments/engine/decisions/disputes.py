@@ -3,7 +3,6 @@ which we never began. The provider is asked, and where it confirms it, or a sign
 against its look-up, a person must see to it."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change, EventResult, InboxEvent, Work
@@ -12,8 +11,8 @@ from services.payments.engine.decisions.inbox_events import (
     closed_dispute,
     event_in_dispute,
 )
-from services.payments.engine.decisions.recounted import contradicted
-from services.payments.engine.decisions.waiting import amounts_of, hold, release
+from services.payments.engine.decisions.recounted import ask_again, contradicted, outdated_event
+from services.payments.engine.decisions.waiting import amounts_of, hold
 from services.payments.model.attempt import (
     MISMATCHES,
     OVER,
@@ -27,7 +26,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import LOOK_UP_BEHIND_EVENT, poll_in
+from services.payments.model.timing import LOOK_UP_BEHIND_EVENT
 
 # The states in which a step may still begin, so that an event may be about an attempt to come.
 _BEFORE: dict[Step, frozenset[State]] = {
@@ -127,26 +126,14 @@ def absent_despite_event(case: Case) -> Change:
     if known.look_up is LookUp.NONE:
         return confirm_by_event(case)
     if event_in_dispute(case.work).answer.signed and known.signs_events:
-        return _asked_again(case, max(LOOK_UP_BEHIND_EVENT, known.look_up_lag))
+        lag = max(LOOK_UP_BEHIND_EVENT, known.look_up_lag)
+        return ask_again(case, lag, then=confirm_by_event)
     return outdated_event(case) if case.is_denial_certain else wait_for_proof(case)
-
-
-def outdated_event(case: Case) -> Change:
-    """The event is older than our record: only the move that was due anyway follows."""
-    used = closed_dispute(case.work, EventResult.IGNORED)
-    return release(case.work, due_in=timedelta(0), closed_events=used)
 
 
 def wait_for_proof(case: Case) -> Change:
     """The provider does not say yet: it is asked again; after a while a person must see to it."""
-    return _asked_again(case, case.capabilities.unknown_hold_after)
-
-
-def _asked_again(case: Case, patience: timedelta) -> Change:
-    received_at = event_in_dispute(case.work).received_at or case.now
-    if case.now - received_at >= patience:
-        return confirm_by_event(case)
-    return release(case.work, due_in=poll_in(received_at, case.now))
+    return ask_again(case, case.capabilities.unknown_hold_after, then=confirm_by_event)
 
 
 def also_succeeded(work: Work, attempt: Attempt) -> dict[str, str]:

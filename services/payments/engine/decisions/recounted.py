@@ -2,6 +2,7 @@
 provider is asked; the book follows its answer at once, on hold or not. The attempt that counts is
 watched in watched, as long as nothing of it has come back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,15 +22,13 @@ from services.payments.model.timing import poll_in
 def contradicted(work: Work, event: InboxEvent) -> Attempt | None:
     """The attempt whose money stands in our book otherwise than the event says; None for any other
     event."""
-    says = {Outcome.SUCCEEDED: _came_back, Outcome.FAILED: _is_thought_moved}
-    is_contradicted = says.get(event.answer.outcome)
-    if is_contradicted is None:
-        return None
-    return next((a for a in attempts_of(work, event) if is_contradicted(work, a)), None)
-
-
-def _came_back(_: Work, attempt: Attempt) -> bool:
-    return attempt.came_back
+    said = event.answer.outcome
+    for attempt in attempts_of(work, event):
+        if said is Outcome.SUCCEEDED and attempt.came_back:
+            return attempt
+        if said is Outcome.FAILED and _is_thought_moved(work, attempt):
+            return attempt
+    return None
 
 
 def _is_thought_moved(work: Work, attempt: Attempt) -> bool:
@@ -42,11 +41,9 @@ def _is_thought_moved(work: Work, attempt: Attempt) -> bool:
 
 def stands(case: Case) -> Change:
     """The provider has done it: the money is there, also where it was known to have come back."""
-    attempt, change = case.attempt, _closed(case, EventResult.APPLIED)
-    if not attempt.came_back:
-        return change
-    moved = case.answer.amount or attempt.amount
-    return replace(change, attempt=attempt.known_to_have_moved(moved))
+    attempt, standing = case.attempt, case.attempt.standing(case.answer)
+    change = _closed(case, EventResult.APPLIED)
+    return change if standing is attempt else replace(change, attempt=standing)
 
 
 def comes_back(case: Case) -> Change:
@@ -58,20 +55,25 @@ def comes_back(case: Case) -> Change:
     if attempt.step is Step.REFUND and case.payment.hold_reason is None:
         held = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
         change = replace(held, closed_events=change.closed_events)
-    return replace(change, attempt=attempt.known_to_have_moved(attempt.nothing))
+    return replace(change, attempt=attempt.back())
 
 
 def ask_until_it_is_old(case: Case) -> Change:
     """The provider does not say: it is asked again for as long as an outcome may be unknown. Then
     the book stays as it is."""
+    return ask_again(case, case.capabilities.unknown_hold_after, then=outdated_event)
+
+
+def ask_again(case: Case, patience: timedelta, then: Callable[[Case], Change]) -> Change:
+    """The provider is asked again about the event, and after so long the last move is made."""
     received_at = event_in_dispute(case.work).received_at or case.now
-    if case.now - received_at >= case.capabilities.unknown_hold_after:
-        return keep(case)
+    if case.now - received_at >= patience:
+        return then(case)
     return release(case.work, due_in=poll_in(received_at, case.now))
 
 
-def keep(case: Case) -> Change:
-    """Nobody can be asked: the book stays as it is."""
+def outdated_event(case: Case) -> Change:
+    """The event is older than our record: only the move that was due anyway follows."""
     return _closed(case, EventResult.IGNORED)
 
 

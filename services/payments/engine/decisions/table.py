@@ -9,7 +9,6 @@ from services.payments.engine.decisions.case import Case, Meaning, Situation
 from services.payments.engine.decisions.disputes import (
     absent_despite_event,
     confirm,
-    outdated_event,
     wait_for_proof,
 )
 from services.payments.engine.decisions.facts import Change
@@ -24,6 +23,7 @@ from services.payments.engine.decisions.moves import accept, fail, succeed
 from services.payments.engine.decisions.recounted import (
     ask_until_it_is_old,
     comes_back,
+    outdated_event,
     stands,
 )
 from services.payments.engine.decisions.suspense import mismatch, watch

@@ -33,18 +33,15 @@ def stays(case: Case) -> Change:
 def stays_on_hold(case: Case) -> Change:
     """It stands, also where it was known to have come back; the events stay for whoever ends the
     hold."""
-    attempt, change = case.attempt, release(case.work)
-    if not attempt.came_back:
-        return change
-    moved = case.answer.amount or attempt.amount
-    return replace(change, attempt=attempt.known_to_have_moved(moved))
+    standing = case.attempt.standing(case.answer)
+    change = release(case.work)
+    return change if standing is case.attempt else replace(change, attempt=standing)
 
 
 def comes_back_on_hold(case: Case) -> Change:
     """It has come back while the payment is on hold: its money goes to suspense, and all else
     waits for whoever ends the hold."""
-    back = case.attempt.known_to_have_moved(case.attempt.nothing)
-    return replace(release(case.work), attempt=back)
+    return replace(release(case.work), attempt=case.attempt.back())
 
 
 def ask_later(case: Case) -> Change:
@@ -77,5 +74,5 @@ def reversed_success(case: Case) -> Change:
     if case.payment.state is State.COMPLETED:
         return return_payout(case.work, case.attempt, case.answer)
     change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
-    back = case.attempt.known_to_have_moved(case.attempt.nothing)
-    return replace(change, attempt=back, closed_events=closed(case.work, case.attempt))
+    used = closed(case.work, case.attempt)
+    return replace(change, attempt=case.attempt.back(), closed_events=used)
