@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator
 
 from services.providers.adapters import ADAPTERS
+from services.providers.breaker import BreakerPolicy
 from services.providers.secrets import SecretFiles
 from services.shared.corridors import load_corridors
 from services.shared.env import Field, SecretStr, Settings
@@ -69,13 +70,18 @@ class Config(Settings):
         {}, description="Calls to a provider per second, name=number; no limit if not named."
     )
     breaker_faults_in_a_row: Positive = Field(
-        5, description="So many faults of a provider in a row, and nothing is sent to it."
+        BreakerPolicy.faults_in_a_row,
+        description="So many faults of a provider in a row, and nothing is sent to it.",
     )
     breaker_fault_percent: Positive = Field(
-        50, le=100, description="Or this share of its last 20 operations."
+        BreakerPolicy.fault_percent,
+        le=100,
+        description=f"Or this share of its last {BreakerPolicy.window} operations.",
     )
     breaker_pause_seconds: Decimal = Field(
-        Decimal(5), gt=0, description="Until the first probe; doubled up to 60 s as it goes on."
+        Decimal(str(BreakerPolicy.pause_seconds)),
+        gt=0,
+        description="Until the first probe; doubled up to 60 s as it goes on.",
     )
 
     @classmethod

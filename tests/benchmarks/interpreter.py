@@ -2,6 +2,7 @@
 profile of a run takes 10 to 14 % less processor time than one that was not."""
 
 import platform
+import re
 import sysconfig
 from typing import Any
 
@@ -17,7 +18,8 @@ def interpreter() -> dict[str, Any]:
         "compiler": platform.python_compiler(),
         "profile_guided": "--enable-optimizations" in arguments or "-fprofile-use" in flags,
         "link_time_optimised": "--with-lto" in arguments or "-flto" in flags,
-        "config_args": arguments,
+        # The switches alone: the others name folders of the machine.
+        "switches": re.findall(r"--(?:enable|disable|with|without)-[\w-]+(?![\w=-])", arguments),
     }
 
 

@@ -89,7 +89,7 @@ async def _about(bench: Bench) -> dict[str, Any]:
             "processors": os.cpu_count(),
             "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             "interpreter": interpreter(),
-            "system": f"{platform.system()} {platform.release()}",
+            "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         },
         "options": {**asdict(bench.options), "folder": str(bench.options.folder)},
     }

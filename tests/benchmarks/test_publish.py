@@ -105,7 +105,7 @@ def test_raw_file_keeps_every_round_and_no_other_tables_figures(folder: Path) ->
     raw = json.loads((folder / "published" / "settlement.json").read_text())
     assert raw["figures"].keys() == {"settle_per_core", "settle_per_core_without_simulator"}
     assert [one.keys() for one in raw["rounds"]] == [raw["figures"].keys()] * 2
-    assert raw["machine"]["interpreter"].keys() >= {"version", "profile_guided", "config_args"}
+    assert raw["machine"]["interpreter"].keys() >= {"version", "profile_guided", "switches"}
 
 
 @pytest.mark.parametrize(

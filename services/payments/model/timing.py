@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from services.shared.corridors import PATIENCE_SECONDS
+
 # --- The settings, where the environment names none.
 LEASE_SECONDS = 30
 POLL_SECONDS = 1.0
@@ -57,12 +59,13 @@ FIRST_POLL = timedelta(seconds=1)
 LONGEST_POLL = timedelta(seconds=60)
 # fx is away or has no rate: it is asked again so much later.
 RATE_RETRY = timedelta(seconds=5)
-# While a payment is on hold, its provider is asked so often about an event that may end the hold.
+# While a payment is on hold for a reason that an outcome may end (ENDED_BY_OUTCOME in the decisions
+# names them, and amount_mismatch), its provider is asked so often.
 HELD_POLL = timedelta(minutes=5)
 # Between two rounds of a route that cannot pay now: 5 s, then half as long again, up to 5 minutes.
 FIRST_ROUND, LONGEST_ROUND = timedelta(seconds=5), timedelta(minutes=5)
-# How long a payout waits in all for an offramp that can pay, where its corridor does not say.
-PATIENCE = timedelta(hours=1)
+# How long a payout waits in all for an offramp that can pay, where nothing is on record.
+PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
 # A step that broke down on our side rests for 2 s, then four times as long, until it is set aside.
 FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
 # Every payment that is open and not on hold is due again within this time. The list of

@@ -5,6 +5,7 @@ the folder and uses its own section. `model` has the sections, `prices` the arit
 from services.shared.corridors.countries import COUNTRIES
 from services.shared.corridors.loading import CorridorsError, load_corridors
 from services.shared.corridors.model import (
+    PATIENCE_SECONDS,
     Corridor,
     CorridorAmbiguous,
     Corridors,
@@ -14,6 +15,7 @@ from services.shared.corridors.prices import FeeSchedule, TierKind, flat_part, p
 
 __all__ = [
     "COUNTRIES",
+    "PATIENCE_SECONDS",
     "Corridor",
     "CorridorAmbiguous",
     "CorridorUnsupported",

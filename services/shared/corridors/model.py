@@ -39,6 +39,9 @@ class End(Section):
     currency: CurrencyCode
 
 
+# How long a payout waits in all for an offramp that can pay, where its corridor does not say.
+PATIENCE_SECONDS = 3600
+
 ExpectedSeconds = Annotated[Whole, Field(gt=0, le=864_000)]
 
 
@@ -64,9 +67,9 @@ class Providers(Section):
 
     onramps: Names
     offramps: Names
-    # How long a payout waits in all for an offramp that can pay, where a balance is empty, a limit
-    # reached or a provider down; then the payer has the money back.
-    patience_seconds: Whole = Field(3600, ge=0, le=86_400)
+    # How long a payout waits in all where a balance is empty, a limit reached or a provider down;
+    # then the payer has the money back.
+    patience_seconds: Whole = Field(PATIENCE_SECONDS, ge=0, le=86_400)
     # A step that takes longer is overdue; absent, each provider's own time counts.
     expected_seconds: Mapping[Literal["collection", "payout", "refund"], ExpectedSeconds] = {}
 
