@@ -155,9 +155,9 @@ def make_event(
 
 
 def asked_about_payouts(decider: Decider, plan: Plan, answer: Answer) -> Plan:
-    """The plan after the look-ups of the payouts before a refund, each answered like this."""
+    """The plan after the look-ups of the payouts before a send, each answered like this."""
     following: Plan | None = plan
-    while following is not None and following.work.refund is not None:
+    while following is not None and following.work.to_send is not None:
         plan, following = following, decider.after_look_up(following.work, answer)
     return following or plan
 
@@ -188,13 +188,14 @@ def make_capabilities(provider: str, **changes: Any) -> Capabilities:
         repeats_forgotten=True,
         event_is_evidence=False,
         definitive_failures=frozenset(
-            {"card_declined", "insufficient_balance", "recipient_blocked"}
+            {"card_declined", "insufficient_balance", "payout_blocked", "recipient_invalid"}
         ),
         refunds=provider == "stripe",
         signs_events=True,
         success_final_after=timedelta(0),
         unknown_hold_after=timedelta(minutes=30),
         passing_failures=frozenset({"insufficient_balance"}),
+        recipient_failures=frozenset({"recipient_invalid"}),
         expected={step: timedelta(minutes=1) for step in Step},
     )
     return replace(capabilities, **changes)

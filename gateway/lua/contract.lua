@@ -42,6 +42,12 @@ return {
     },
     {
       ["method"] = "POST",
+      ["path"] = "/api/payments/{transaction_id}:correct",
+      ["query"] = {},
+      ["body"] = { ["recipient"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.Recipient" } },
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/payments/{transaction_id}:refund",
       ["query"] = {},
       ["body"] = { ["amount_usd"] = { ["kind"] = "decimal" }, ["full"] = { ["kind"] = "bool" } },
@@ -110,6 +116,7 @@ return {
       ["query"] = {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+        ["waiting"] = { ["kind"] = "bool" },
       },
     },
     {
@@ -157,6 +164,7 @@ return {
       ["CANCELLED"] = true,
       ["EXPIRED"] = true,
       ["ON_HOLD"] = true,
+      ["ACTION_REQUIRED"] = true,
     },
     ["caravel.payments.v1.DeadLetter.Kind"] = {
       ["STEP"] = true,
@@ -232,6 +240,7 @@ return {
     ["HEALTH_UNKNOWN"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["CHARACTER_FORBIDDEN"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["NO_LOCKED_RATE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PAYMENT_NOT_CORRECTABLE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["FIELDS_CONTRADICTORY"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["PAYMENT_ON_HOLD"] = { [""] = { ["code"] = 10, ["status"] = 409, ["retry_after_seconds"] = 60 } },
     ["CORRIDOR_AMBIGUOUS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },

@@ -52,6 +52,7 @@ from services.payments.operators.servicer import AdminServicer
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import Creation, PaymentOrder
 from services.payments.orders.ports import PaymentStore
 from services.payments.orders.pricing import Pricing
@@ -119,9 +120,10 @@ def build_server(
         PaymentServicer(
             creating,
             Reading(store),
-            Cancelling(work),
-            Refunds(work, encode_payment),
-            Quotes(pricing, store),
+            cancelling=Cancelling(work),
+            correcting=Correcting(work, encode_payment),
+            refunds=Refunds(work, encode_payment),
+            quotes=Quotes(pricing, store),
         ),
         WebhookServicer(webhooks),
         EndpointServicer(Endpoints(endpoints, config.targets)),

@@ -183,6 +183,7 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
         definitive_failures=sorted(capabilities.definitive_failures),
         unknown_hold_after=_from_timedelta(capabilities.unknown_hold_after),
         passing_failures=sorted(capabilities.passing_failures),
+        recipient_failures=sorted(capabilities.recipient_failures),
         expected_times=[
             providers_pb2.ExpectedTime(kind=_from_kind(kind), within=_from_timedelta(within))
             for kind, within in sorted(

@@ -208,6 +208,8 @@ class Capabilities:
     expected: Mapping[Kind, timedelta]
     # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
     passing_failures: frozenset[str] = frozenset()
+    # The definitive failures that are about the recipient: no other provider is tried after them.
+    recipient_failures: frozenset[str] = frozenset()
     # How long an outcome may be unknown before a person must see to it.
     unknown_hold_after: timedelta = timedelta(minutes=30)
 
@@ -216,6 +218,8 @@ class Capabilities:
             raise ValueError("each kind of operation has an expected time")
         if not self.passing_failures <= self.definitive_failures:
             raise ValueError("a failure that may pass is one of the definitive failures")
+        if not self.recipient_failures <= self.definitive_failures - self.passing_failures:
+            raise ValueError("a failure of a recipient is definitive, and does not pass")
         if not timedelta(0) < self.unknown_hold_after < self.key_lifetime * 4 / 5:
             raise ValueError("an unknown outcome is a person's before its key may be forgotten")
         signed = self.webhook_authentication is WebhookAuthentication.BODY_SIGNATURE

@@ -114,7 +114,7 @@ async def read_books(
 def _rows(payment: asyncpg.Record, expected: Outcome) -> Iterator[str]:
     if payment["state"] != expected.state or payment["hold_reason"]:
         yield f"{payment['state']} ({payment['hold_reason'] or 'no hold'}), not {expected.state}"
-    if payment["keys"] != 1:
+    if payment["keys"] != expected.keys:
         yield f"{payment['keys']} idempotency keys"
     if payment["version"] != payment["events"]:
         yield f"version {payment['version']} after {payment['events']} events"

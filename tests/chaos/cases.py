@@ -8,23 +8,29 @@ from tests.chaos.failpoints import Case
 
 ACTIONS = ("raise", "exit", "hang")
 MOVES = ("collection", "payout", "refund")
+# The payout to a corrected recipient, and the refund of a payment whose merchant corrects nothing.
+CORRECTED, REFUSED = (*MOVES, "correction"), (*MOVES, "correction", "deadline")
+# Beside them the refusal itself.
+ANSWERED = (*REFUSED, "refusal")
 # Each point, in the order of a payment's life.
 POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "F1": ("a call to fees or fx is outstanding", ("fees", "fx", "with_fees", "with_fx")),
     "A1": ("before the creation's commit", ("create",)),
     "A2": ("created, not answered", ("create",)),
     "A3": ("answered, and the answer lost at the gateway", ("create",)),
-    "W1": ("claimed, no intent yet", MOVES),
-    "W2": ("intent committed, not marked", MOVES),
-    "W2a": ("about to mark as sent", MOVES),
-    "W2b": ("marked, nothing sent", MOVES),
-    "W3": ("half of the request is out", MOVES),
-    "W4": ("the provider has it, the answer is lost", MOVES),
-    "W5": ("answer read, nothing written", MOVES),
-    "L1": ("between postings and balances", MOVES),
-    "W5b": ("all written, not committed", MOVES),
-    "W6": ("result committed", MOVES),
-    "W7": ("after the result's transaction", MOVES),
+    "C1": ("before the commit of a correction", ("correct",)),
+    "C2": ("corrected, not answered", ("correct",)),
+    "W1": ("claimed, no intent yet", REFUSED),
+    "W2": ("intent committed, not marked", CORRECTED),
+    "W2a": ("about to mark as sent", REFUSED),
+    "W2b": ("marked, nothing sent", REFUSED),
+    "W3": ("half of the request is out", REFUSED),
+    "W4": ("the provider has it, the answer is lost", REFUSED),
+    "W5": ("answer read, nothing written", ANSWERED),
+    "L1": ("between postings and balances", REFUSED),
+    "W5b": ("all written, not committed", ANSWERED),
+    "W6": ("result committed", ANSWERED),
+    "W7": ("after the result's transaction", ANSWERED),
     "H1": ("webhook read, not kept", ("inbox",)),
     "H1b": ("webhook written, not committed", ("inbox",)),
     "H2": ("webhook kept, not answered", ("inbox",)),
@@ -38,6 +44,9 @@ WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
 # Words for the simulator: a payout that fails for good is refunded, and where look-ups say nothing
 # only the webhook can finish a payment.
 WORDS_OF_STEP = {"refund": "sim:payout_fails", "inbox": "sim:webhook_only@local_wallet"}
+# The steps of a payment whose first recipient the simulator cannot pay; at the deadline its
+# merchant has done nothing.
+WITH_REFUSED_RECIPIENT = ("correct", "correction", "deadline", "refusal")
 # A refund's points have names of their own in the table.
 REFUND_NAMES = {"W1": "R1", "W2": "R2", "W3": "R3", "W4": "R4", "W5": "R5"}
 
@@ -50,6 +59,8 @@ class Outcome:
     # How often each effect may and must stand in the simulator's book.
     effects: Mapping[str, int]
     attempts: Mapping[str, str]
+    # The number of idempotency keys: of the creation, and of a correction.
+    keys: int = 1
     # True where a message must have come again, under its own id.
     repeats: bool = False
 
@@ -64,6 +75,8 @@ REFUNDED = Outcome(
     effects={"charge_succeeded": 1, "payout_completed": 0, "refund_succeeded": 1},
     attempts={"collection": "SUCCEEDED", "payout": "FAILED", "refund": "SUCCEEDED"},
 )
+
+CORRECTED_AND_PAID = replace(PAID, effects={**PAID.effects, "payout_failed": 1}, keys=2)
 
 
 def every_case() -> Iterator[Case]:
@@ -82,7 +95,10 @@ def reference_of(case: Case) -> str:
 
 def outcome_of(case: Case) -> Outcome:
     """The end that the case must reach, whatever happened on the way."""
-    expected = REFUNDED if case.step == "refund" else PAID
+    if case.step in WITH_REFUSED_RECIPIENT:
+        expected = REFUNDED if case.step == "deadline" else CORRECTED_AND_PAID
+    else:
+        expected = REFUNDED if case.step == "refund" else PAID
     return replace(expected, repeats=case.point == "O1")
 
 

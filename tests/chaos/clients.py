@@ -1,5 +1,5 @@
-"""The actions of the load's clients: create, replay, cancel, refund, read, and forge. client
-writes the answers into the history; driver decides the times."""
+"""The actions of the load's clients: create, replay, cancel, correct, refund, read, and forge.
+client writes the answers into the history; driver decides the times."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -67,6 +67,7 @@ class Clients:
             (10, self._create_and_refund), (7, self._replay),
             (3, self._replay_changed), (12, self._get), (2, self._list), (5, self._events),
             (4, self._refund_rest), (5, self._create_and_return), (6, self._refused),
+            (8, self._create_and_correct), (5, self._correct_any),
             (8, self._forged), (10, self._hint), (1, self._get_unknown), (2, self._orphan),
         )  # fmt: skip
 
@@ -160,6 +161,44 @@ class Clients:
             known = self.payments[known.payment_id]
         if known and known.status == "RETURNED":
             await asyncio.gather(*(self._refund(f"{client}.{n}", known) for n in range(6)))
+
+    async def _create_and_correct(self, client: str) -> None:
+        """A recipient that cannot be paid, corrected as soon as that is known: twice at once."""
+        body = {**self._orders.payment(), "payment_method": "pm_card_visa"}
+        body |= {"reference": "order", "amount_usd": self._orders.plain_amount()}
+        body["recipient"] = self._orders.recipient(body["destination_currency"], refused=True)
+        known = await self._pay(client, body)
+        for _ in range(15):
+            if known is None or known.status in ("ACTION_REQUIRED", "ON_HOLD"):
+                break
+            await asyncio.sleep(1)
+            await self.look(client, known)
+            known = self.payments[known.payment_id]
+        if known and known.status == "ACTION_REQUIRED" and self._rng.random() < 0.8:
+            await asyncio.gather(*(self._correct(f"{client}.{n}", known) for n in range(2)))
+
+    async def _correct_any(self, client: str) -> None:
+        """Corrects what waits for that, or has come back."""
+        waiting = [k for k in self.payments.values() if k.status in ("ACTION_REQUIRED", "RETURNED")]
+        if waiting:
+            await self._correct(client, self._rng.choice(waiting))
+
+    async def _correct(self, client: str, known: Known) -> None:
+        refused = self._rng.random() < 0.2
+        call = Call(
+            f="correct",
+            method="POST",
+            path=f"{PAYMENTS}/{known.payment_id}:correct",
+            body={"recipient": self._orders.recipient(known.currency, refused=refused)},
+            key=self._orders.key(),
+            payment_id=known.payment_id,
+            meta={"was": known.status},
+        )
+        calls = [call] * self._rng.choice((1, 1, 2))
+        await asyncio.gather(
+            *(self._insist(f"{client}.{number}", one) for number, one in enumerate(calls))
+        )
+        await self.look(client, known)
 
     async def _refund(self, client: str, known: Known) -> None:
         part: dict[str, Any] = {"amount_usd": self._orders.part(known.amount_usd)}

@@ -20,7 +20,10 @@ REPLAYS_AT_ONCE = 8
 FINAL_TRIES = 20
 # The time for requests that began only at the end.
 SETTLE_SECONDS = 5
-ENDS = {"COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED", "RETURNED", "ON_HOLD"}
+ENDS = {
+    *("COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED"),
+    *("ACTION_REQUIRED", "RETURNED", "ON_HOLD"),
+}
 
 
 class Driver:
@@ -100,8 +103,8 @@ class Driver:
         for _ in range(FINAL_TRIES):
             if call.f == "webhook":
                 answered = await self._clients.send_signed_again(call)
-            elif call.f == "refund" and keyed.answered:
-                # Refused then, it might be taken now, and be a new refund.
+            elif call.f in ("refund", "correct") and keyed.answered:
+                # Refused then, it might be taken now, and be a new one.
                 return
             else:
                 answered = await self._clients.send_keyed("final", call)

@@ -20,7 +20,7 @@ LASTING = (
     *("key_mismatch_error", "no_balance", "webhook_only"),
     *("amount+1", "amount-1", "currency_swap", "net_of_fee", "unknown_status", "extra_fields"),
     *("webhook_before_response", "no_webhook", "bad_signature"),
-    *("hold", "payout_fails", "refund_fails"),
+    *("hold", "payout_fails", "recipient_refused", "refund_fails"),
 )
 # Each with its parameter, and from what to what that is drawn.
 MEASURED = {
@@ -48,9 +48,14 @@ OF_PHASES = {"flapping", "late_effect"}
 IMPOSSIBLE: Mapping[str, frozenset[str]] = {
     "flutterwave": frozenset({"no_balance", "refund_fails", "old_timestamp", "future_timestamp"}),
     "local_wallet": frozenset({"refund_fails", "eventual_list"}),
-    "paystack": frozenset({"refund_fails", "old_timestamp", "future_timestamp", "eventual_list"}),
+    "paystack": frozenset(
+        {"refund_fails", "old_timestamp", "future_timestamp", "eventual_list", "recipient_refused"}
+    ),
     "stripe": frozenset(
-        {"hold", "payout_fails", "no_balance", "late_fail", "late_success", "flapping"}
+        {
+            *("hold", "payout_fails", "recipient_refused", "no_balance"),
+            *("late_fail", "late_success", "flapping"),
+        }
     ),
 }
 # The share of operations, in a hundred, for a mode after which people decide; the others may strike

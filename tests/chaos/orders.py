@@ -27,7 +27,7 @@ PASSING = (
 )  # fmt: skip
 # Ends that only a payout can have, and lies about it.
 PAYOUT_ENDS = (
-    "payout_fails", "payout_fails", "no_balance", "late_fail=2", "late_success=2", "amnesia",
+    "payout_fails", "recipient_refused", "no_balance", "late_fail=2", "late_success=2", "amnesia",
     "key_mismatch_error",
 )  # fmt: skip
 LIES = ("amount+1", "amount-1", "currency_swap", "net_of_fee")
@@ -79,7 +79,7 @@ class Orders:
             "destination_currency": currency,
         }
         if rng.random() < 0.25:
-            body["recipient"] = self._recipient(currency)
+            body["recipient"] = self.recipient(currency, refused=rng.random() < 0.1)
         if rng.random() < 0.12:
             body["payment_method"] = rng.choice(REFUSED_METHODS)
         elif rng.random() < 0.3:
@@ -124,16 +124,17 @@ class Orders:
             return rng.choice(("10000.00", "2.50", "100", 25, 4000, "9.9"))
         return f"{rng.randint(3, 1999)}.{rng.randint(0, 99):02}"
 
-    def _recipient(self, currency: str) -> dict[str, str]:
-        rng = self.rng
+    def recipient(self, currency: str, *, refused: bool = False) -> dict[str, str]:
+        """Somebody in the currency's country; the providers of the simulator pay no Refused."""
+        rng, name = self.rng, "Asha Refused" if refused else "Asha Example"
         if currency not in BANKS:
             account = f"wallet-{rng.getrandbits(48):012x}"
-            return {"account": account, "name": "Asha Example"}
+            return {"account": account, "name": name}
         account = str(rng.randint(10**9, 10**10 - 1))
         if currency == "ZAR" and rng.random() < 0.2:
-            # None that a bank takes: Paystack says so, and the next offramp is a wallet.
+            # None that a bank takes: Paystack says so, and the merchant must correct it.
             account = "12"
-        return {"account": account, "bank_code": BANKS[currency], "name": "Asha Example"}
+        return {"account": account, "bank_code": BANKS[currency], "name": name}
 
     def _words(self, currency: str) -> list[str]:
         rng = self.rng

@@ -15,14 +15,17 @@ from fnmatch import fnmatch
 from itertools import groupby
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
 from deploy.local.process.child import Spec
+from tests.chaos import swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
     POINTS,
+    WITH_REFUSED_RECIPIENT,
     every_case,
     outcome_of,
     reference_of,
@@ -176,6 +179,7 @@ class Sweep:
             with suppress(aiohttp.ClientError, TimeoutError):
                 if answer := await ask(session, self._failpoints, case, patience):
                     self._answers[case] = answer
+                    await swept_merchant.act(session, self._mesh.owner_url, case, answer)
                     return
 
     async def _drain(self, cases: Sequence[Case], started: float) -> None:
@@ -265,12 +269,14 @@ async def ask(
     # By its trace the payment is known where its reference is not.
     trace_id = hashlib.md5(reference.encode(), usedforsecurity=False).hexdigest()
     failpoints.call(trace_id, reference)
-    body = {
+    body: dict[str, Any] = {
         "user_id": str(uuid5(NAMESPACE_URL, case.name)),
         "amount_usd": "100.00",
         "destination_currency": "INR",
         "reference": reference,
     }
+    if case.step in WITH_REFUSED_RECIPIENT:
+        body["recipient"] = swept_merchant.REFUSED
     headers = {
         "idempotency-key": case.name,
         "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",

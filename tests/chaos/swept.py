@@ -32,7 +32,7 @@ from services.payments.mesh.ports import (
 )
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.attempt import Answer, AttemptState
-from services.payments.model.payment import PaymentNotFound
+from services.payments.model.payment import PaymentNotFound, State
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.store import payments
 from services.payments.orders.store.payments import PostgresPayments
@@ -220,7 +220,7 @@ class SweptWork(Swept):
 
 
 class SweptTransaction(Swept):
-    """W1, W2, W5 to W7, L1, H3 and H4: in the worker's transactions."""
+    """W1, W2, W5 to W7, L1, H3 and H4: in the worker's transactions; C1 and C2: in a merchant's."""
 
     _inner: WorkTransaction
 
@@ -232,6 +232,7 @@ class SweptTransaction(Swept):
         self._marked: list[Work] = []
         # The payments that a record makes due at once: their claim was the one before.
         self._followed: list[tuple[str, str]] = []
+        self._corrected: list[tuple[str, str]] = []
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
@@ -242,8 +243,7 @@ class SweptTransaction(Swept):
 
     async def _taken(self, claimed: Sequence[Work]) -> Sequence[Work]:
         self._claims = True
-        due = [(STEP_OF_STATE.get(work.payment.state, ""), work) for work in claimed]
-        begins = [(step, work.payment.reference) for step, work in due if _begins(work)]
+        begins = [(_due(work), work.payment.reference) for work in claimed if _begins(work)]
         received = [work for work in claimed if any(event.step == "payout" for event in work.inbox)]
         await self._failpoints.hit("W1", *begins)
         await self._failpoints.hit("H3", *(("inbox", work.payment.reference) for work in received))
@@ -264,6 +264,7 @@ class SweptTransaction(Swept):
             if change.following
         ]
         await self._failpoints.hit("W1", *self._followed)
+        self._corrected = [("correct", c.payment.reference) for c in changes if c.corrects]
         posting = [change for change in changes if change.postings]
 
         async def between_legs() -> None:
@@ -282,7 +283,9 @@ class SweptTransaction(Swept):
         return written
 
     async def commit(self) -> None:
+        await self._failpoints.hit("C1", *self._corrected)
         await self._inner.commit()
+        await self._failpoints.hit("C2", *self._corrected)
         await self._hit_each("W2", self._intended)
         await self._failpoints.hit("W2", *self._followed)
         await self._hit_each("W6", self._answered)
@@ -300,8 +303,25 @@ def _begins(work: Work) -> bool:
     return work.attempt is None or work.attempt.state is AttemptState.FAILED
 
 
+def _due(work: Work) -> str:
+    """The step that is to begin; after a refusal, the correction or the deadline."""
+    if work.payment.state is State.ACTION_REQUIRED:
+        return "deadline"
+    step = STEP_OF_STATE.get(work.payment.state, "")
+    return "correction" if step == "payout" and work.attempt is not None else step
+
+
 def _attempted(what: Work | Change) -> tuple[str, str]:
-    return (what.attempt.step if what.attempt else "", what.payment.reference)
+    return (_step_of(what), what.payment.reference)
+
+
+def _step_of(what: Work | Change) -> str:
+    if what.attempt is None:
+        return ""
+    if what.payment.state is State.ACTION_REQUIRED:
+        return "refusal"
+    is_second = what.attempt.step == "payout" and what.attempt.number > 1
+    return "correction" if is_second else what.attempt.step
 
 
 class SweptSender(Swept):

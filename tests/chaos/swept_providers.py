@@ -86,5 +86,8 @@ class TornSession:
 
 
 def step_of(operation: Operation) -> str:
-    """The step as payments calls it."""
-    return operation.kind.value if isinstance(operation.kind, Kind) else ""
+    """The step as payments calls it; a second payout is one to a corrected recipient."""
+    if not isinstance(operation.kind, Kind):
+        return ""
+    is_second = operation.kind is Kind.PAYOUT and not operation.key.endswith("-payout-1")
+    return "correction" if is_second else operation.kind.value

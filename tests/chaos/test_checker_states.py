@@ -317,3 +317,56 @@ def test_i21_a_log_that_says_too_much(tmp_path: Path, line: str, is_broken: bool
     facts = world.facts(logs=[log], secrets={"api key": "s3cret-value"})
 
     assert broken(facts) == ({"I21"} if is_broken else set())
+
+
+def test_a_recipient_that_was_corrected_after_a_refusal_is_no_violation() -> None:
+    world, life = story()
+    life.refused()
+    assert broken(world.facts()) == set()
+
+    life.corrected()
+    assert broken(world.facts()) == set()
+
+
+def test_i24_a_refused_recipient_that_another_offramp_is_tried_for() -> None:
+    world, life = story()
+    life.collected()
+    refused = life.attempt("payout", 1, "FAILED", "flutterwave")
+    world.attempts[-1] = replace(refused, failure_code="recipient_invalid")
+    paid = life.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+    life.effect(paid, "payout_accepted", "payout_completed")
+    life.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+
+    assert broken(world.facts()) == {"I24"}
+
+
+def test_i24_a_refused_recipient_whose_money_goes_back_at_once() -> None:
+    world, life = story()
+    life.refunded()
+    (place,) = [
+        place
+        for place, event in enumerate(world.events)
+        if event.cause == "payout_failed" and event.payment_id == life.id
+    ]
+    said = replace(world.events[place], evidence={"failure_code": "recipient_invalid"})
+    world.events[place] = said
+
+    assert broken(world.facts()) == {"I24"}
+
+
+def test_i24_a_correction_after_which_a_payout_has_lost_its_recipient() -> None:
+    world, life = story()
+    life.refused()
+    life.corrected()
+    place = next(n for n, a in enumerate(world.attempts) if a.recipient is not None)
+    world.attempts[place] = replace(world.attempts[place], recipient=None)
+
+    assert broken(world.facts()) == {"I24"}
+
+
+def test_i22_a_refused_recipient_that_may_wait_for_ever() -> None:
+    world, life = story()
+    life.refused()
+    life.change(deadline_at=None)
+
+    assert "I22" in broken(world.facts())

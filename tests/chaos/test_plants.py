@@ -327,6 +327,21 @@ def test_20_nobody_waits_for_a_balance(plant: Plant) -> None:
         plant("no_patience")
 
 
+def test_21_a_refused_recipient_is_a_failure_as_any_other(plant: Plant) -> None:
+    asked = replace(make_work(State.PAYING_OUT, AttemptState.SENT), first_send=True)
+    failure = Failure(code="recipient_invalid", message="no")
+    refused = Answer(outcome=Outcome.FAILED, failure=failure)
+    for wanted in (State.ACTION_REQUIRED, State.REFUNDING):
+        assert _decider().settle(asked, refused, NOW).payment.state is wanted
+        plant("refusal_fails_over")
+
+
+def test_22_a_payout_before_a_correction_keeps_no_recipient(plant: Plant) -> None:
+    for wanted in (True, False):
+        assert ("a.recipient IS NULL" in str(writing._CORRECT)) is wanted
+        plant("recipient_lost")
+
+
 def test_only_the_processes_that_a_bug_is_in_are_started_with_it() -> None:
     def started(name: str, bug: str, module: str) -> str:
         command = ("python", "-P", "-m", module)

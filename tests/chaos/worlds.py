@@ -213,6 +213,30 @@ class Story:
         self.event("PAYING_OUT", "REFUNDING", "payout_failed", UNWOUND)
         return self
 
+    def refused(self) -> "Story":
+        """Converted, and its recipient cannot be paid: the merchant is waited for."""
+        self.collected()
+        failed = self.attempt("payout", 1, "FAILED", "local_wallet")
+        self.world.attempts[-1] = replace(failed, failure_code="recipient_unreachable")
+        self.effect(failed, "payout_accepted", "payout_failed")
+        self.event("PAYING_OUT", "ACTION_REQUIRED", "recipient_refused")
+        deadline = self.now + timedelta(days=3)
+        self.change(deadline_at=deadline, due_at=deadline)
+        return self
+
+    def corrected(self) -> "Story":
+        """Refused, corrected, and paid."""
+        key = f"correction-{self.key}"
+        self.world.keys.append(KeyRow(key=key, payment_id=self.id, operation="CorrectRecipient"))
+        refused = self.world.attempts[-1]
+        self.world.attempts[-1] = replace(refused, recipient={"account": ""})
+        self.event("ACTION_REQUIRED", "PAYING_OUT", "recipient_corrected")
+        self.change(deadline_at=None, due_at=None)
+        paid = self.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+        self.effect(paid, "payout_accepted", "payout_completed")
+        self.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        return self
+
     def refunded(self) -> "Story":
         """Refused by the offramp, and given back."""
         self.unpaid()

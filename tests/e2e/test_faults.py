@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -104,12 +105,10 @@ async def test_an_amount_that_a_provider_misstates_never_completes_a_payment(
     assert shown["status"] in ("PENDING", "ON_HOLD")
 
 
-async def test_a_payout_that_the_first_offramp_refuses_is_paid_by_the_next(
+async def test_a_payout_that_the_first_offramp_fails_is_paid_by_the_next(
     rest: Rest, simulator: aiohttp.ClientSession
 ) -> None:
-    payment = await rest.create(
-        destination_currency="ZAR", recipient={"account": "12", "bank_code": "632005"}
-    )
+    payment = await rest.create(destination_currency="ZAR", reference="sim:payout_fails@paystack")
     assert payment["offramp"] == "paystack"
 
     done = await rest.wait(payment["transaction_id"], {"COMPLETED", "REFUNDED", "ON_HOLD"})
@@ -128,9 +127,36 @@ async def test_a_payout_that_no_offramp_takes_is_refunded(
     done = await rest.wait(payment["transaction_id"], {"REFUNDED", "COMPLETED", "ON_HOLD"})
 
     assert done["status"] == "REFUNDED"
-    assert done["failure"]["code"] == "recipient_unreachable"
+    assert done["failure"]["code"] == "payout_failed"
     effects = await _effects(simulator, payment["transaction_id"])
     assert effects["charge_succeeded"] == effects["refund_succeeded"] == 1
+
+
+async def test_a_recipient_that_one_offramp_refuses_is_paid_by_no_other_until_it_is_corrected(
+    rest: Rest, simulator: aiohttp.ClientSession
+) -> None:
+    payment = await rest.create(
+        destination_currency="ZAR", recipient={"account": "12", "bank_code": "632005"}
+    )
+    name = payment["transaction_id"]
+
+    refused = await rest.wait(name, {"ACTION_REQUIRED", "COMPLETED", "REFUNDED", "ON_HOLD"})
+
+    assert (refused["status"], refused["offramp"]) == ("ACTION_REQUIRED", "paystack")
+    assert refused["action_required"]["reason"] == "recipient_invalid"
+    assert (await _effects(simulator, name))["payout_accepted"] == 0
+
+    corrected = await rest.post(
+        f"/api/payments/{name}:correct",
+        {"recipient": {"account": "0000000000", "bank_code": "632005", "name": "Asha Example"}},
+        key=uuid4().hex,
+    )
+    assert (corrected.status, corrected.json["status"]) == (200, "PROCESSING")
+    done = await rest.wait(name, {"COMPLETED", "REFUNDED", "ON_HOLD"})
+
+    assert (done["status"], done["offramp"]) == ("COMPLETED", "paystack")
+    effects = await _effects(simulator, name)
+    assert (effects["charge_succeeded"], effects["payout_completed"]) == (1, 1)
 
 
 async def test_a_brown_out_leaves_the_api_up_and_what_waited_drains_after_it(

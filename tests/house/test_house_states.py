@@ -1,24 +1,18 @@
-"""The page of payments shows the table of transitions, and docs/moves.md the engine's table of
-moves. A test that fails prints the text as it should be."""
-
-from pathlib import Path
+"""docs/moves.md shows the table of transitions, and the engine's table of moves. A test that fails
+prints the text as it should be."""
 
 from services.payments.engine.decisions.case import Meaning
 from services.payments.engine.decisions.table import MOVES
 from services.payments.model.payment import ALLOWED, State
 from tests.house.places import ROOT
 
-PICTURE = ROOT / "services" / "payments" / "README.md"
-GRID = ROOT / "docs" / "moves.md"
+PAGE = ROOT / "docs" / "moves.md"
 
 
 def test_the_picture_shows_every_transition_and_no_other() -> None:
     arrows = [f"    {state} --> {after}" for state in State for after in sorted(ALLOWED[state])]
     ends = [f"    {state} --> [*]" for state in State if not ALLOWED[state]]
-    _shows(
-        PICTURE,
-        ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.CREATED}", *arrows, *ends, "```"],
-    )
+    _shows("```mermaid", "stateDiagram-v2", f"    [*] --> {State.CREATED}", *arrows, *ends, "```")
 
 
 def test_the_grid_shows_every_move() -> None:
@@ -29,9 +23,9 @@ def test_the_grid_shows_every_move() -> None:
         for situation in MOVES
     ]
     head = "| | " + " | ".join(meaning.name for meaning in Meaning) + " |"
-    _shows(GRID, [head, "|---" * (len(Meaning) + 1) + "|", *rows])
+    _shows(head, "|---" * (len(Meaning) + 1) + "|", *rows)
 
 
-def _shows(page: Path, lines: list[str]) -> None:
+def _shows(*lines: str) -> None:
     wanted = "\n".join(lines)
-    assert wanted in page.read_text(), f"{page.relative_to(ROOT)} should have\n{wanted}"
+    assert wanted in PAGE.read_text(), f"{PAGE.relative_to(ROOT)} should have\n{wanted}"

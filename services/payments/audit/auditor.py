@@ -42,7 +42,8 @@ class AuditMetrics:
         self._held_oldest = gauge("held_oldest_seconds", "How long the oldest has.", ("reason",))
         self._waiting = gauge(
             "waiting_payments",
-            "Payments that wait for the merchant or for us: RETURNED, PARTLY_REFUNDED, ON_HOLD.",
+            "Payments that wait for the merchant or for us: ACTION_REQUIRED, RETURNED, "
+            "PARTLY_REFUNDED, ON_HOLD.",
             ("state",),
         )
         self._waiting_oldest = gauge(

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.payments.audit.report import Backlog, Balance, Flow, Held, Suspended, Waits
 from services.payments.base import rows
 from services.payments.base.statements import text_with
+from services.payments.engine.store.overdue import WAITING_FOR
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
 from services.shared.ids import encode_id
@@ -65,12 +66,11 @@ _HELD = text(
     """
 )
 _WAITING = text(
-    """
-    SELECT CASE WHEN hold_reason IS NOT NULL THEN 'ON_HOLD'
-                WHEN state = 'REFUNDING' THEN 'PARTLY_REFUNDED' ELSE state END AS waiting,
+    f"""
+    SELECT {WAITING_FOR} AS waiting,
            count(*) AS payments, count(*) FILTER (WHERE deadline_at < now()) AS past_deadline,
            extract(epoch FROM now() - min(waiting_since))::float8 AS oldest
-      FROM payments WHERE deadline_at IS NOT NULL GROUP BY 1 ORDER BY 1
+      FROM payments p WHERE deadline_at IS NOT NULL GROUP BY 1 ORDER BY 1
     """
 )
 _SET_ASIDE = text_with(

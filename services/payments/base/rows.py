@@ -32,7 +32,7 @@ from services.payments.model.quote import (
     Route,
     Terms,
 )
-from services.payments.model.timing import PATIENCE
+from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.money import SOURCE_CURRENCY, Money, exponent
 from services.shared.text import storable
 
@@ -70,11 +70,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "fees": _fee_rows(terms.fees),
         "destination_currency": terms.payout.currency,
         "route": _route_row(payment.route),
-        "recipient": {
-            "account": payment.recipient.account,
-            "bank_code": payment.recipient.bank_code,
-            "name": payment.recipient.name,
-        },
+        "recipient": recipient_row(payment.recipient),
         "payment_method": payment.payment_method,
         "reference": payment.reference,
         "trace_id": payment.trace_id,
@@ -84,6 +80,20 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "updated_at": payment.updated_at.isoformat(),
         **_standing_row(payment),
     }
+
+
+def recipient_row(recipient: Recipient) -> dict[str, Any]:
+    """A recipient as the rows of payments and attempts keep it."""
+    return {
+        "account": recipient.account,
+        "bank_code": recipient.bank_code,
+        "name": recipient.name,
+    }
+
+
+def read_recipient(kept: Mapping[str, Any]) -> Recipient:
+    """The recipient that a row keeps."""
+    return Recipient(**kept)
 
 
 def moved_row(payment: Payment) -> dict[str, Any]:
@@ -138,7 +148,7 @@ def read_payment(row: Row[Any]) -> Payment:
         route=_read_route(row.route),
         onramp=row.onramp,
         offramp=row.offramp,
-        recipient=Recipient(**row.recipient),
+        recipient=read_recipient(row.recipient),
         payment_method=row.payment_method,
         reference=row.reference,
         trace_id=row.trace_id,
@@ -268,6 +278,7 @@ def _route_row(route: Route) -> Mapping[str, Any]:
         "onramps": list(route.onramps),
         "offramps": list(route.offramps),
         "patience_seconds": int(route.patience.total_seconds()),
+        "correction_seconds": int(route.correction.total_seconds()),
         "expected_seconds": {
             step: int(within.total_seconds()) for step, within in route.expected.items()
         },
@@ -275,14 +286,15 @@ def _route_row(route: Route) -> Mapping[str, Any]:
 
 
 def _read_route(row: Mapping[str, Any]) -> Route:
-    """A route; one from before routes had a patience has the usual one."""
-    seconds = row.get("patience_seconds")
-    patience = PATIENCE if seconds is None else timedelta(seconds=seconds)
+    """A route; one from before routes had these times has the usual ones."""
+    patience = row.get("patience_seconds", PATIENCE.total_seconds())
+    correction = row.get("correction_seconds", CORRECTION.total_seconds())
     expected = row.get("expected_seconds", {})
     return Route(
         onramps=_texts(row["onramps"]),
         offramps=_texts(row["offramps"]),
-        patience=patience,
+        patience=timedelta(seconds=patience),
+        correction=timedelta(seconds=correction),
         expected={step: timedelta(seconds=within) for step, within in expected.items()},
     )
 

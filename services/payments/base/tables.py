@@ -99,7 +99,7 @@ payments = Table(
     Column("onramp", Text, nullable=False, info=MOVED),
     Column("offramp", Text, nullable=False, info=MOVED),
     Column("collection_reference", Text, nullable=False, server_default=text("''"), info=MOVED),
-    Column("recipient", JSONB, nullable=False),
+    Column("recipient", JSONB, nullable=False, info=SET),
     Column("payment_method", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("trace_id", Text, nullable=False),
@@ -195,6 +195,8 @@ attempts = Table(
     # How much its provider has moved under it, where that is not what the state says.
     Column("moved_minor", BigInteger, info=MOVED),
     Column("moved_currency", Text, info=MOVED),
+    # The recipient that a payout was sent with, where its payment has another one by now.
+    Column("recipient", JSONB(none_as_null=True), info=SET),
     _instant("created_at", default=True),
     _instant("updated_at", default=True, info=SET),
     ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),

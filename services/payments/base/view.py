@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.payments.model.payment import Payment
+from services.payments.model.payment import Payment, State
 from services.payments.model.quote import Terms
+from services.payments.model.refusals import refusal_of
 from services.shared.ids import encode_id
 from services.shared.money import format_rate
 
@@ -34,6 +35,13 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
     }
     if payment.failure is not None:
         shown["failure"] = {"code": payment.failure.code, "message": payment.failure.message}
+    if payment.state is State.ACTION_REQUIRED and payment.failure is not None:
+        refusal = refusal_of(payment.failure.code)
+        shown["action_required"] = {
+            "reason": payment.failure.code,
+            "message": refusal.message,
+            "field": refusal.field,
+        }
     if payment.hold_reason is not None:
         shown["hold"] = {"reason": payment.hold_reason}
     if payment.deadline_at is not None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.payments.model.payment import State
+from services.payments.model.timing import Waiting
 from services.shared.ids import encode_id
 
 # Ages from which on an overdue payment is counted in the next bucket, in seconds since it entered
@@ -50,6 +51,9 @@ class OverduePayment:
     message: str
     last_at: datetime | None
     next_at: datetime | None
+    # The person that it waits for, and until when; None where it waits for a provider or for us.
+    waiting_for: Waiting | None = None
+    deadline_at: datetime | None = None
 
     @property
     def transaction_id(self) -> str:

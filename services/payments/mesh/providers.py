@@ -116,6 +116,7 @@ class GrpcProviders:
                 ),
                 unknown_hold_after=record.unknown_hold_after.ToTimedelta(),
                 passing_failures=frozenset(record.passing_failures),
+                recipient_failures=frozenset(record.recipient_failures),
                 expected={
                     _STEPS[time.kind]: time.within.ToTimedelta()
                     for time in record.expected_times
@@ -179,7 +180,7 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         transaction_id=payment.transaction_id,
         reference=payment.reference,
         payment_method=payment.payment_method,
-        recipient=_write_recipient(payment.recipient),
+        recipient=_write_recipient(attempt.recipient or payment.recipient),
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
         collection_reference=payment.collection_reference if refunds else "",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from services.payments.model.payment import Failure, Payment
+from services.payments.model.payment import Failure, Payment, Recipient
 from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, LANDING, key_usable_for
 from services.shared.money import Money
 
@@ -150,6 +150,8 @@ class Attempt:
     failure: Failure | None = None
     # How much its provider has moved under it, where that is not what the state says.
     moved: Money | None = None
+    # The recipient that it was sent with, where the payment has another one by now.
+    recipient: Recipient | None = None
 
     @property
     def is_live(self) -> bool:
@@ -317,6 +319,8 @@ class Capabilities:
     unknown_hold_after: timedelta
     # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
     passing_failures: frozenset[str]
+    # The definitive failures that are about the recipient: the merchant corrects it.
+    recipient_failures: frozenset[str]
     # How long each step takes as a rule, from its first send to its outcome.
     expected: Mapping[Step, timedelta]
 
@@ -342,6 +346,10 @@ class Capabilities:
     def is_definitive(self, failure: Failure | None) -> bool:
         """Whether a failure is one that proves that nothing moved."""
         return failure is not None and failure.code in self.definitive_failures
+
+    def refuses_recipient(self, failure: Failure | None) -> bool:
+        """Whether a failure is one that proves that this recipient cannot be paid."""
+        return failure is not None and failure.code in self.recipient_failures
 
     def says_failed(self, answer: Answer) -> bool:
         """Whether an answer proves that nothing moved, or that what moved has come back."""

@@ -58,6 +58,12 @@ class Cause(StrEnum):
 
     # No offramp of the route can pay now; the route rests.
     PAYOUT_WAITS = "payout_waits"
+    # The provider has refused the recipient; the merchant corrects it or refunds.
+    RECIPIENT_REFUSED = "recipient_refused"
+    # The merchant has named another recipient, and it is paid out again.
+    RECIPIENT_CORRECTED = "recipient_corrected"
+    # The provider has not said for days whether a success came back, and is asked no more.
+    SUCCESS_STANDS = "success_stands"
     # A payout that had succeeded came back.
     PAYOUT_RETURNED = "payout_returned"
     EXCHANGED_AT_LOCKED_RATE = "exchanged_at_locked_rate"

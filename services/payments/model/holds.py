@@ -71,7 +71,7 @@ HOLDS: Mapping[HoldReason, Hold] = {
         verbs=(Verb.RELEASE, Verb.REFUND),
     ),
     HoldReason.PAYOUT_UNCONFIRMED: Hold(
-        meaning="Before a refund, the provider does not confirm that the payout was not paid.",
+        meaning="Before money is sent again, no provider confirms that a payout was not paid.",
         verbs=(Verb.RELEASE,),
     ),
     HoldReason.PROVIDER_CONTRADICTS: Hold(

@@ -35,6 +35,12 @@ class PaymentNotRefundable(NotAllowedNow):
     reason = "PAYMENT_NOT_REFUNDABLE"
 
 
+class PaymentNotCorrectable(NotAllowedNow):
+    """No recipient can be corrected: the payment does not wait for that."""
+
+    reason = "PAYMENT_NOT_CORRECTABLE"
+
+
 class RefundTooLarge(OutOfRange):
     """The amount is more than what the payer has not got back yet."""
 
@@ -75,6 +81,7 @@ class State(StrEnum):
     FUNDED = "FUNDED"
     CONVERTED = "CONVERTED"
     PAYING_OUT = "PAYING_OUT"
+    ACTION_REQUIRED = "ACTION_REQUIRED"
     COMPLETED = "COMPLETED"
     RETURNED = "RETURNED"
     REFUNDING = "REFUNDING"
@@ -89,9 +96,11 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.COLLECTING: frozenset({State.FUNDED, State.FAILED, State.CANCELLED, State.EXPIRED}),
     State.FUNDED: frozenset({State.CONVERTED, State.REFUNDING}),
     State.CONVERTED: frozenset({State.PAYING_OUT, State.REFUNDING}),
-    State.PAYING_OUT: frozenset({State.COMPLETED, State.REFUNDING}),
+    State.PAYING_OUT: frozenset({State.COMPLETED, State.ACTION_REQUIRED, State.REFUNDING}),
+    # COMPLETED only with a refused payout that its offramp confirms after all.
+    State.ACTION_REQUIRED: frozenset({State.PAYING_OUT, State.COMPLETED, State.REFUNDING}),
     State.COMPLETED: frozenset({State.RETURNED}),
-    State.RETURNED: frozenset({State.REFUNDING}),
+    State.RETURNED: frozenset({State.PAYING_OUT, State.REFUNDING}),
     State.REFUNDING: frozenset({State.REFUNDED}),
     State.REFUNDED: frozenset(),
     # Only with a collection that its onramp confirms after all: it goes back to the payer.
@@ -104,8 +113,12 @@ UNCOLLECTED = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
 ENDED = UNCOLLECTED | {State.REFUNDED}
 # The worker has nothing left to do here, although COMPLETED may still come back as RETURNED.
 SETTLED = ENDED | {State.COMPLETED}
-# The payout has not begun: the merchant may still cancel it.
-CANCELLABLE = frozenset({State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED})
+# The recipient could not be paid, or has sent the money back: the merchant may name another one.
+CORRECTABLE = frozenset({State.ACTION_REQUIRED, State.RETURNED})
+# No payout is under way, and none has succeeded: the merchant may still cancel it.
+CANCELLABLE = frozenset(
+    {State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED, State.ACTION_REQUIRED}
+)
 
 
 class Status(StrEnum):
@@ -116,6 +129,7 @@ class Status(StrEnum):
     SENT = "SENT"
     COMPLETED = "COMPLETED"
     RETURNED = "RETURNED"
+    ACTION_REQUIRED = "ACTION_REQUIRED"
     REFUNDING = "REFUNDING"
     REFUNDED = "REFUNDED"
     FAILED = "FAILED"
@@ -130,6 +144,7 @@ STATUS_OF: Mapping[State, Status] = {
     State.FUNDED: Status.PROCESSING,
     State.CONVERTED: Status.PROCESSING,
     State.PAYING_OUT: Status.PROCESSING,
+    State.ACTION_REQUIRED: Status.ACTION_REQUIRED,
     State.COMPLETED: Status.COMPLETED,
     State.RETURNED: Status.RETURNED,
     State.REFUNDING: Status.REFUNDING,
@@ -147,6 +162,11 @@ class Recipient:
     account: str = ""
     bank_code: str = ""
     name: str = ""
+
+    @property
+    def masked(self) -> str:
+        """The last digits of the account, to distinguish recipients in a history; no name."""
+        return f"…{self.account[-4:]}" if len(self.account) > 8 else "…"
 
 
 class ExchangeRule(IntEnum):

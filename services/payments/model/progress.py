@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.payments.model.attempt import Capabilities, Step
-from services.payments.model.payment import Payment, State
+from services.payments.model.payment import CORRECTABLE, Payment, State
 from services.payments.model.timing import (
+    DEADLINES,
+    FINAL_AFTER,
     OURS,
     USUAL_COLLECTION,
     USUAL_PAYOUT,
@@ -20,11 +22,19 @@ def waiting_as(payment: Payment) -> Waiting | None:
     """How the payment waits for a person; None where it goes on by itself or is over."""
     if payment.hold_reason is not None:
         return Waiting.ON_HOLD
-    if payment.state is State.RETURNED:
-        return Waiting.RETURNED
+    if payment.state in CORRECTABLE:
+        return Waiting(payment.state.value)
     if payment.state is State.REFUNDING and payment.refunded.amount_minor > 0:
         return Waiting.PARTLY_REFUNDED
     return None
+
+
+def waits_for(payment: Payment) -> timedelta | None:
+    """How long it may wait for a person; None where it waits for none."""
+    waiting = waiting_as(payment)
+    if waiting is Waiting.ACTION_REQUIRED:
+        return payment.route.correction
+    return DEADLINES[waiting] if waiting else None
 
 
 # The states in which the engine, and nobody else, has something to do, and the step that it waits
@@ -68,4 +78,19 @@ def expected_times(capabilities: Mapping[str, Capabilities]) -> Sequence[Expecte
         for known in capabilities.values()
         if step is not None and step in known.expected
     ]
-    return [*usual, *declared]
+    # A completed payment is asked about once more, when the time has passed in which it may come
+    # back.
+    final = [
+        ExpectedTime(
+            state=State.COMPLETED,
+            step=Step.PAYOUT,
+            provider=known.provider,
+            within=known.success_final_after + known.unknown_hold_after,
+        )
+        for known in capabilities.values()
+        if known.success_final_after
+    ]
+    anywhere = ExpectedTime(
+        state=State.COMPLETED, step=Step.PAYOUT, provider="", within=FINAL_AFTER
+    )
+    return [*usual, *declared, anywhere, *final]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from services.payments.model.timing import PATIENCE
+from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
@@ -132,6 +132,8 @@ class Route:
     # How long a payout waits in all for an offramp that can pay: a balance is empty, a limit
     # reached, a provider down.
     patience: timedelta = PATIENCE
+    # How long a payment waits for its merchant to correct a recipient that could not be paid.
+    correction: timedelta = CORRECTION
     # How long a step takes as a rule, where the corridor says so and not its providers.
     expected: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
 

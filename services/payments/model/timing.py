@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.shared.corridors import PATIENCE_SECONDS
+from services.shared.corridors import DEADLINE_HOURS, PATIENCE_SECONDS
 
 # --- The settings, where the environment names none.
 LEASE_SECONDS = 30
@@ -66,11 +66,16 @@ HELD_POLL = timedelta(minutes=5)
 FIRST_ROUND, LONGEST_ROUND = timedelta(seconds=5), timedelta(minutes=5)
 # How long a payout waits in all for an offramp that can pay, where nothing is on record.
 PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
+# How long a payment waits for a corrected recipient, where nothing is on record.
+CORRECTION = timedelta(hours=DEADLINE_HOURS)
 # A step that broke down on our side rests for 2 s, then four times as long, until it is set aside.
 FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
 # Every payment that is open and not on hold is due again within this time. The list of
 # overdue payments looks no further.
 LOOKS_AHEAD = timedelta(minutes=10)
+# A success whose provider does not say whether it came back is asked about for so long; then it
+# stands.
+FINAL_WAIT = timedelta(days=3)
 # A look-up may lag behind an event of the same provider by so much, also where it has declared
 # less.
 LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)
@@ -90,6 +95,8 @@ NOT_SENT_TRIES = 5
 # --- A payment's usual times.
 # Between two steps: a claim, and a rate of fx.
 OURS = timedelta(minutes=1)
+# How long a payout may come back, where its provider does not say.
+FINAL_AFTER = timedelta(days=30)
 # Where neither the corridor nor the provider says how long a step takes.
 USUAL_COLLECTION = timedelta(minutes=1)
 USUAL_PAYOUT = timedelta(minutes=30)
@@ -178,16 +185,37 @@ class Waiting(StrEnum):
 
     # The merchant, who decides about a returned payout.
     RETURNED = "RETURNED"
+    # The merchant, who corrects the recipient or refunds.
+    ACTION_REQUIRED = "ACTION_REQUIRED"
     # The merchant, who has refunded a part and decides about the rest.
     PARTLY_REFUNDED = "PARTLY_REFUNDED"
     # Our people.
     ON_HOLD = "ON_HOLD"
 
 
-# Past its deadline, a returned payout or the rest of a partial refund is refunded. Only a person
-# ends a hold; past its deadline it raises an alarm.
+# Past its deadline, a payment that waits for its merchant is refunded, or its rest is. Only a
+# person ends a hold; past its deadline it raises an alarm. The corridor of a payment states how
+# long it waits for a corrected recipient.
 DEADLINES: Mapping[Waiting, timedelta] = {
     Waiting.RETURNED: timedelta(days=30),
+    Waiting.ACTION_REQUIRED: CORRECTION,
     Waiting.PARTLY_REFUNDED: timedelta(days=30),
     Waiting.ON_HOLD: timedelta(days=3),
+}
+
+
+class End(StrEnum):
+    """The end of a wait, at its deadline."""
+
+    # The payer gets the money back, or the rest of it.
+    REFUND = "REFUND"
+    # It waits on, and an alarm is raised.
+    ALARM = "ALARM"
+
+
+ENDS: Mapping[Waiting, End] = {
+    Waiting.RETURNED: End.REFUND,
+    Waiting.ACTION_REQUIRED: End.REFUND,
+    Waiting.PARTLY_REFUNDED: End.REFUND,
+    Waiting.ON_HOLD: End.ALARM,
 }

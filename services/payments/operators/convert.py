@@ -13,6 +13,7 @@ from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.model.attempt import STATED, Answer, Outcome
 from services.payments.model.operator import Operator, OperatorAction
 from services.payments.model.payment import Failure
+from services.payments.model.timing import ENDS
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
 from services.shared.errors import field_invalid
@@ -138,6 +139,9 @@ def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
         last_message=late.message,
         last_at=timestamp(late.last_at) if late.last_at else None,
         next_try_at=timestamp(late.next_at) if late.next_at else None,
+        waiting_for=late.waiting_for or "",
+        deadline_at=timestamp(late.deadline_at) if late.deadline_at else None,
+        at_deadline=ENDS[late.waiting_for] if late.waiting_for else "",
     )
 
 

@@ -83,11 +83,13 @@ class Operations(Protocol):
         merchant_id: str,
         expected: Sequence[ExpectedTime],
         *,
+        waiting: bool,
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> Sequence[OverduePayment | UnreadableOverdue]:
         """Up to limit payments that make no progress, those that have stood still longest first;
-        one whose record cannot be read is named in its place."""
+        one whose record cannot be read is named in its place. With all that wait for a person,
+        also before their deadline, where `waiting` asks for them."""
         ...
 
     async def actions(

@@ -86,7 +86,9 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListOverduePaymentsResponse:
         """See admin.proto."""
         after, limit = convert.read_overdue_request(request)
-        page, last = await self._operating.overdue(merchant_id_var.get(), after=after, limit=limit)
+        page, last = await self._operating.overdue(
+            merchant_id_var.get(), waiting=request.waiting, after=after, limit=limit
+        )
         return admin_pb2.ListOverduePaymentsResponse(
             payments=[
                 convert.write_overdue(one) for one in page if isinstance(one, OverduePayment)

@@ -56,17 +56,22 @@ class Operating:
         return page[:limit], page[limit - 1] if len(page) > limit else None
 
     async def overdue(
-        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+        self, merchant_id: str, *, waiting: bool, after: tuple[datetime, UUID] | None, limit: int
     ) -> tuple[Sequence[Late], Late | None]:
         """A page of the payments without progress, the longest first, and the last of them, after
-        which the next page begins; None at the end."""
+        which the next page begins; None at the end. With all that wait for a person, where
+        `waiting` asks for them."""
         try:
             capabilities = await self._providers.capabilities()
         except Unavailable:
             # The list is wanted most when something is away: the usual times have to do.
             capabilities = {}
         page = await self._operations.overdue(
-            merchant_id, expected_times(capabilities), after=after, limit=limit + 1
+            merchant_id,
+            expected_times(capabilities),
+            waiting=waiting,
+            after=after,
+            limit=limit + 1,
         )
         return page[:limit], page[limit - 1] if len(page) > limit else None
 

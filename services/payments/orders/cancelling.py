@@ -1,5 +1,5 @@
-"""A merchant cancels a payment before its payout: at once, in one transaction, where nothing can
-have been sent; otherwise the worker does it."""
+"""A merchant cancels a payment before its payout, or after its recipient was refused: at once, in
+one transaction, where nothing can have been sent; otherwise the worker does it."""
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import (
@@ -31,7 +31,7 @@ class Cancelling:
         """The payment, cancelled: at once where nothing has been sent for it, and otherwise as soon
         as the outcome of the collection is known.
 
-        Raises PaymentNotFound, or PaymentNotCancellable once the payout has begun.
+        Raises PaymentNotFound, or PaymentNotCancellable while a payout is under way, and after it.
         """
         payment_id = read_transaction_id(transaction_id)
         async with self._store.begin() as transaction:
@@ -60,6 +60,6 @@ def _cancelling(work: Work) -> Change | None:
     a person must decide before."""
     if not may_be_refunded(work.payment):
         return None
-    if work.payment.state in (State.FUNDED, State.CONVERTED):
+    if work.payment.state in (State.FUNDED, State.CONVERTED, State.ACTION_REQUIRED):
         return refund_on_request(work, None)
     return cancel_or_expire(work) if is_untouched(work) else None

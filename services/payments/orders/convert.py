@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from caravel.payments.v1 import payments_pb2
+from caravel.common.v1 import recipient_pb2
+from caravel.payments.v1 import corrections_pb2, history_pb2, payments_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.base.convert import timestamp
@@ -19,6 +20,7 @@ from services.payments.base.problems import Problems
 from services.payments.base.view import terms_fields
 from services.payments.model.payment import STATUS_OF, Recipient, RecordedEvent, State, Status
 from services.payments.model.quote import Quote, RateTrail, read_quote_id
+from services.payments.orders.correcting import CorrectionOrder
 from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import QuoteOrder
@@ -42,11 +44,7 @@ def read_payment_order(
     amount = problems.read(_amount_usd, request.amount_usd, _NOTHING)
     currency = problems.read(_currency, request.destination_currency, "")
     country = problems.read(_country, request.destination_country, "")
-    recipient = Recipient(
-        account=problems.read(_recipient_account, request.recipient.account, ""),
-        bank_code=problems.read(_recipient_bank_code, request.recipient.bank_code, ""),
-        name=problems.read(_recipient_name, request.recipient.name, ""),
-    )
+    recipient = _read_recipient(problems, request.recipient)
     method = problems.read(_payment_method, request.payment_method, "")
     reference = problems.read(_reference, request.reference, "")
     problems.raise_any()
@@ -60,7 +58,7 @@ def read_payment_order(
             # Left out where it was not given: a body from before this field keeps its fingerprint.
             **({"destination_country": country} if country else {}),
             quote_id=request.quote_id,
-            recipient=[recipient.account, recipient.bank_code, recipient.name],
+            recipient=_recipient_print(recipient),
             payment_method=method,
             reference=reference,
         ),
@@ -100,6 +98,28 @@ def read_refund_order(
             amount_minor=amount.amount_minor if amount else None,
         ),
         amount=amount,
+    )
+
+
+def read_correction_order(
+    request: corrections_pb2.CorrectRecipientRequest, *, key: str, merchant_id: str
+) -> CorrectionOrder:
+    """A validated order for another recipient. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    recipient = _read_recipient(problems, request.recipient)
+    problems.raise_any()
+    if recipient == Recipient():
+        raise field_invalid("recipient", "recipient is required", "FIELD_REQUIRED")
+    return CorrectionOrder(
+        merchant_id=merchant_id,
+        transaction_id=request.transaction_id,
+        idempotency_key=key,
+        fingerprint=fingerprint_of(
+            "CorrectRecipient",
+            transaction_id=request.transaction_id,
+            recipient=_recipient_print(recipient),
+        ),
+        recipient=recipient,
     )
 
 
@@ -147,6 +167,18 @@ def write_page_token(request: payments_pb2.ListPaymentsRequest, before: UUID | N
     if before is None:
         return ""
     return base64.urlsafe_b64encode(before.bytes + _filter_digest(request)).decode().rstrip("=")
+
+
+def _read_recipient(problems: Problems, recipient: recipient_pb2.Recipient) -> Recipient:
+    return Recipient(
+        account=problems.read(_recipient_account, recipient.account, ""),
+        bank_code=problems.read(_recipient_bank_code, recipient.bank_code, ""),
+        name=problems.read(_recipient_name, recipient.name, ""),
+    )
+
+
+def _recipient_print(recipient: Recipient) -> list[str]:
+    return [recipient.account, recipient.bank_code, recipient.name]
 
 
 def _instant(request: payments_pb2.ListPaymentsRequest, field: str) -> datetime | None:
@@ -236,10 +268,10 @@ def _filter_digest(request: payments_pb2.ListPaymentsRequest) -> bytes:
     return hashlib.sha256(filters.SerializeToString(deterministic=True)).digest()[:8]
 
 
-def write_event(recorded: RecordedEvent) -> payments_pb2.PaymentEvent:
+def write_event(recorded: RecordedEvent) -> history_pb2.PaymentEvent:
     """One event of a payment's history."""
     event = recorded.event
-    return payments_pb2.PaymentEvent(
+    return history_pb2.PaymentEvent(
         sequence=event.sequence,
         from_state=event.from_state or "",
         to_state=event.to_state,

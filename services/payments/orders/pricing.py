@@ -171,6 +171,7 @@ def _conditions(corridor: Corridor) -> Conditions:
             onramps=providers.onramps,
             offramps=providers.offramps,
             patience=timedelta(seconds=providers.patience_seconds),
+            correction=timedelta(hours=corridor.action_required.deadline_hours),
             expected={
                 step: timedelta(seconds=within)
                 for step, within in providers.expected_seconds.items()

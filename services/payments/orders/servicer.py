@@ -4,7 +4,7 @@ and timing are shared.grpc_server's; each call's meaning is in the file of its v
 from typing import Any
 
 import grpc
-from caravel.payments.v1 import payments_pb2, payments_pb2_grpc
+from caravel.payments.v1 import corrections_pb2, history_pb2, payments_pb2, payments_pb2_grpc
 
 from services.payments.base.batcher import Batcher
 from services.payments.base.convert import write_payment
@@ -18,6 +18,7 @@ from services.payments.model.payment import (
 )
 from services.payments.orders import convert
 from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
@@ -36,13 +37,16 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self,
         creation: Batcher[PaymentOrder, Created],
         reading: Reading,
+        *,
         cancelling: Cancelling,
+        correcting: Correcting,
         refunds: Refunds,
         quotes: Quotes,
     ) -> None:
         self._creation = creation
         self._reading = reading
         self._cancelling = cancelling
+        self._correcting = correcting
         self._refunds = refunds
         self._quotes = quotes
 
@@ -93,11 +97,11 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         )
 
     async def ListPaymentEvents(  # noqa: N802 - the contract's name
-        self, request: payments_pb2.ListPaymentEventsRequest, context: Context
-    ) -> payments_pb2.ListPaymentEventsResponse:
+        self, request: history_pb2.ListPaymentEventsRequest, context: Context
+    ) -> history_pb2.ListPaymentEventsResponse:
         """See payments.proto."""
         events = await self._reading.events(merchant_id_var.get(), request.transaction_id)
-        return payments_pb2.ListPaymentEventsResponse(
+        return history_pb2.ListPaymentEventsResponse(
             events=[convert.write_event(one) for one in events if isinstance(one, RecordedEvent)],
             unreadable_sequences=[
                 one.sequence for one in events if isinstance(one, UnreadableEvent)
@@ -110,6 +114,20 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         payment = await self._cancelling.cancel(merchant_id_var.get(), request.transaction_id)
         return write_payment(payment)
+
+    async def CorrectRecipient(  # noqa: N802 - the contract's name
+        self, request: corrections_pb2.CorrectRecipientRequest, context: Context
+    ) -> payments_pb2.Payment:
+        """See payments.proto."""
+        order = convert.read_correction_order(
+            request,
+            key=read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+        )
+        corrected = await self._correcting.correct(order)
+        if corrected.replayed:
+            await context.send_initial_metadata((REPLAYED,))
+        return payments_pb2.Payment.FromString(corrected.response)
 
     async def RefundPayment(  # noqa: N802 - the contract's name
         self, request: payments_pb2.RefundPaymentRequest, context: Context

@@ -13,7 +13,7 @@ from services.providers.simulator.background import Background
 from services.providers.simulator.book import Book, BookFull
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
-from services.providers.simulator.faults.modes import Mode, Step
+from services.providers.simulator.faults.modes import REFUSED_NAME, Mode, Step
 from services.providers.simulator.flutterwave_transfers import (
     BAD_ACCOUNT,
     NO_FUNDS,
@@ -36,6 +36,7 @@ EFFECTS = {
     PAID: "payout_completed",
     REVERSED: "payout_returned",
 }
+_REFUSING = {Mode.PAYOUT_FAILS, Mode.LATE_SUCCESS, Mode.RECIPIENT_REFUSED}
 
 
 def flutterwave_headers(
@@ -155,7 +156,7 @@ class Account:
         if Mode.HOLD in modes:
             return
         await asyncio.sleep(float(self._settle_seconds))
-        if Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes:
+        if not _REFUSING.isdisjoint(modes) or REFUSED_NAME in transfer["full_name"]:
             await self._end(transfer, "FAILED", BAD_ACCOUNT)
         elif _price(transfer) > self.balance_minor(transfer["currency"]):
             await self._end(transfer, "FAILED", NO_FUNDS)

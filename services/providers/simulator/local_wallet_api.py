@@ -17,7 +17,7 @@ from services.providers.simulator.bearer import Handler, Refusal, answering
 from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
-from services.providers.simulator.faults.modes import Mode, Step
+from services.providers.simulator.faults.modes import REFUSED_NAME, Mode, Step
 from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.webhooks import Event, Sender, event_id
 from services.shared.env import Field, SecretStr
@@ -26,12 +26,14 @@ Json = dict[str, Any]
 
 # A payout without a recipient goes to a wallet of our own: this is a simulator.
 TEST_RECIPIENT = {"account": "test-wallet", "bank_code": "", "name": "Test Recipient"}
-FAILURE = {
+FAILURE = {"failure_code": "network_down", "failure_message": "The network could not pay it out."}
+UNREACHABLE = {
     "failure_code": "recipient_unreachable",
     "failure_message": "The recipient's wallet cannot be reached.",
 }
 COMPLETED = {"status": "completed"}
 FAILED = {"status": "failed", **FAILURE}
+REFUSED = {"status": "failed", **UNREACHABLE}
 NO_BALANCE = ("insufficient_balance", "the balance does not suffice for this payout")
 REUSED = ("reference_reused", "the reference has another payout")
 _EXEMPT = {
@@ -176,6 +178,8 @@ class WalletApi:
             await asyncio.sleep(float(self._settle_seconds))
             fails = Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
             end = FAILED if fails else COMPLETED
+            refused = REFUSED_NAME in str(accepted["recipient"].get("name"))
+            end = REFUSED if refused or Mode.RECIPIENT_REFUSED in modes else end
             await self._end(accepted, end, f"payout_{end['status']}")
 
     async def _turn(self, reference: str) -> None:

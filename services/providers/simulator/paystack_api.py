@@ -49,6 +49,7 @@ NO_BALANCE = (
 _EXEMPT = {
     Mode.KEY_TTL: "a reference is taken for ever",
     Mode.REFUND_FAILS: "it refunds nothing",
+    Mode.RECIPIENT_REFUSED: "a transfer that fails says nothing of its recipient",
     Mode.OLD_TIMESTAMP: "it signs no time",
     Mode.FUTURE_TIMESTAMP: "it signs no time",
 }

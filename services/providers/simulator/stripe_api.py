@@ -39,6 +39,7 @@ _ACCOUNTED = "Stripe's card payments end when they are made; later come disputes
 _EXEMPT = {
     Mode.HOLD: "a card is charged or declined at once",
     Mode.PAYOUT_FAILS: "it pays nothing out",
+    Mode.RECIPIENT_REFUSED: "it pays nothing out",
     Mode.NO_BALANCE: "it pays nothing out",
     Mode.LATE_FAIL: _ACCOUNTED,
     Mode.LATE_SUCCESS: _ACCOUNTED,

@@ -5,6 +5,7 @@ the folder and uses its own section. `model` has the sections, `prices` the arit
 from services.shared.corridors.countries import COUNTRIES
 from services.shared.corridors.loading import CorridorsError, load_corridors
 from services.shared.corridors.model import (
+    DEADLINE_HOURS,
     PATIENCE_SECONDS,
     Corridor,
     CorridorAmbiguous,
@@ -15,6 +16,7 @@ from services.shared.corridors.prices import FeeSchedule, TierKind, flat_part, p
 
 __all__ = [
     "COUNTRIES",
+    "DEADLINE_HOURS",
     "PATIENCE_SECONDS",
     "Corridor",
     "CorridorAmbiguous",

@@ -41,6 +41,8 @@ class End(Section):
 
 # How long a payout waits in all for an offramp that can pay, where its corridor does not say.
 PATIENCE_SECONDS = 3600
+# How long a recipient may be corrected, where a corridor does not say.
+DEADLINE_HOURS = 72
 
 ExpectedSeconds = Annotated[Whole, Field(gt=0, le=864_000)]
 
@@ -99,6 +101,13 @@ class LateFunds(Section):
     tolerance_basis_points: Whole = Field(ge=0, le=1000)
 
 
+class ActionRequired(Section):
+    """The treatment of a payment whose recipient could not be paid."""
+
+    # So long its merchant may correct the recipient; then the payer has the money back.
+    deadline_hours: Whole = Field(DEADLINE_HOURS, ge=1, le=720)
+
+
 class Corridor(Section):
     """One way for money to go, with everything that is agreed about it."""
 
@@ -110,6 +119,7 @@ class Corridor(Section):
     fx: FxTerms
     quote: QuoteTerms
     late_funds: LateFunds
+    action_required: ActionRequired = ActionRequired(deadline_hours=DEADLINE_HOURS)
     fees: tuple[FeeSchedule, ...] = Field(min_length=1)
 
 

@@ -11,13 +11,13 @@ from tests.chaos.checker.logs import i21
 from tests.chaos.checker.money import i3, i4, i5, i9
 from tests.chaos.checker.promises import i1, i2, i11, i12, i17, i18
 from tests.chaos.checker.report import Finding, Report
-from tests.chaos.checker.states import i10, i16, i23, ie
+from tests.chaos.checker.states import i10, i16, i23, i24, ie
 from tests.chaos.checker.webhooks import i13, i14, iw
 
 Invariant = Callable[[Facts], Finding]
 INVARIANTS: Sequence[Invariant] = (
     i1, i2, i3, i4, i5, i6, i7, i8, i9, i10, i11, i12, i13, i14, i15, i16, i17, i18, i20, i21,
-    i22, i23, ie, iw,
+    i22, i23, i24, ie, iw,
 )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ LOOKS_AHEAD = timedelta(minutes=10)
 # Between two looks at what is unknown pass some seconds, and a minute at most.
 SLACK = timedelta(seconds=90)
 ENDS = LAST | {"COMPLETED"}
+# The merchant may correct the recipient, or refund.
+CORRECTABLE = frozenset({"ACTION_REQUIRED", "RETURNED"})
 
 
 def i15(facts: Facts) -> Finding:
@@ -54,7 +56,7 @@ def i22(facts: Facts) -> Finding:
     for case in facts.cases:
         payment = case.payment
         what = f"{case.id} ({payment.hold_reason or payment.state})"
-        if payment.hold_reason is not None or payment.state == "RETURNED":
+        if payment.hold_reason is not None or payment.state in CORRECTABLE:
             found.expect(payment.deadline_at is not None, f"{what} waits for a person for ever")
             continue
         if payment.state in ENDS or _waits_for_merchant(case):
@@ -81,6 +83,6 @@ def _waits_for_merchant(case: Case) -> bool:
     payment = case.payment
     if payment.deadline_at is None or payment.due_at != payment.deadline_at:
         return False
-    return payment.state == "RETURNED" or (
+    return payment.state in CORRECTABLE or (
         payment.state == "REFUNDING" and 0 < payment.refunded_minor < payment.amount_minor
     )

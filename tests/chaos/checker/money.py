@@ -13,7 +13,16 @@ from tests.chaos.checker.lies import AMOUNT_LIES, possible
 from tests.chaos.checker.report import Finding
 
 FUNDED = frozenset(
-    {"FUNDED", "CONVERTED", "PAYING_OUT", "COMPLETED", "RETURNED", "REFUNDING", "REFUNDED"}
+    {
+        "FUNDED",
+        "CONVERTED",
+        "PAYING_OUT",
+        "ACTION_REQUIRED",
+        "COMPLETED",
+        "RETURNED",
+        "REFUNDING",
+        "REFUNDED",
+    }
 )
 UNPAID = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
 MONEY = frozenset(

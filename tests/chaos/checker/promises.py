@@ -16,7 +16,7 @@ FORBIDDEN_CODES = {2, 13, 15}
 # The codes with which a mesh in trouble may answer: UNAVAILABLE and DEADLINE_EXCEEDED.
 TROUBLE = {503, 504}
 LOUD = "load"
-ABOUT_A_PAYMENT = ("create", "refund", "cancel", "get", "events")
+ABOUT_A_PAYMENT = ("create", "refund", "correct", "cancel", "get", "events")
 
 
 def i1(facts: Facts) -> Finding:
@@ -49,9 +49,9 @@ def _as_it_was(
         _history_stays(found, case, shown.get("events", ()))
     elif asked_for in ABOUT_A_PAYMENT and shown:
         _same_as_answered(found, case, shown)
-    if asked_for == "refund":
+    if asked_for in ("refund", "correct"):
         known = op.invoke.idem_key in keys
-        found.expect(known, f"{case.id}: refund {op.invoke.idem_key} is gone")
+        found.expect(known, f"{case.id}: {asked_for} {op.invoke.idem_key} is gone")
     if asked_for == "cancel":
         row = case.payment
         is_requested = row.cancel_requested_at is not None or row.state == "CANCELLED"
@@ -75,9 +75,15 @@ def _same_as_asked(found: Finding, case: Case, asked: Mapping[str, Any]) -> None
         str(row.user_id),
         row.reference,
         row.payment_method,
-        (row.recipient or {}).get("account", ""),
+        (_first_recipient(case) or {}).get("account", ""),
     )
     found.expect(wanted == kept, f"{case.id}: asked {wanted}, kept {kept}")
+
+
+def _first_recipient(case: Case) -> Any:
+    """The recipient that it was created with: its first payout keeps it, where it was corrected."""
+    kept = [one.recipient for one in case.attempts if one.recipient is not None]
+    return kept[0] if kept else case.payment.recipient
 
 
 def _same_as_answered(found: Finding, case: Case, shown: Mapping[str, Any]) -> None:
@@ -125,7 +131,7 @@ def i2(facts: Facts) -> Finding:
 def i11(facts: Facts) -> Finding:
     """The same key and body is answered with the same bytes; another body is refused."""
     found = Finding("I11", "the same key and body has the same answer, to the byte")
-    for key, ops in _by_key(facts, "create", "refund").items():
+    for key, ops in _by_key(facts, "create", "refund", "correct").items():
         for same in _by_body(ops).values():
             oks = [op for op in same if op.type == OK]
             if not oks:
@@ -152,7 +158,7 @@ def i12(facts: Facts) -> Finding:
     """A definitively refused request has no effect anywhere."""
     found = Finding("I12", "what was refused has no effect")
     keys = {row.key for row in facts.ledger.keys}
-    for key, ops in _by_key(facts, "create", "refund").items():
+    for key, ops in _by_key(facts, "create", "refund", "correct").items():
         if all(op.type == FAIL for op in ops):
             found.expect(key not in keys, f"key {key} was always refused, and yet was used")
     for op in facts.operations:
@@ -171,7 +177,7 @@ def i12(facts: Facts) -> Finding:
 
 
 # The answers to a client about a payment that still had money to refund.
-REFUNDABLE = frozenset({"RETURNED", "REFUNDING", "PARTLY_REFUNDED"})
+REFUNDABLE = frozenset({"ACTION_REQUIRED", "RETURNED", "REFUNDING", "PARTLY_REFUNDED"})
 
 
 def i18(facts: Facts) -> Finding:
@@ -182,6 +188,8 @@ def i18(facts: Facts) -> Finding:
         case = facts.case_of.get(op.invoke.payment_id)
         if op.invoke.f == "refund" and is_final and case and op.invoke.meta["was"] in REFUNDABLE:
             over = case.payment.state == "REFUNDED" or case.payment.hold_reason is not None
+            # Between its asking and its answer another client may have had it paid out again.
+            over = over or any(e.cause == "recipient_corrected" for e in case.events)
             found.expect(over, f"{case.id} ({case.payment.state}): refused for good as no refund")
     return found
 
@@ -213,10 +221,10 @@ def _by_key(facts: Facts, *names: str) -> Mapping[str, Sequence[Operation]]:
 
 
 def _by_body(ops: Sequence[Operation]) -> Mapping[tuple[str, str], Sequence[Operation]]:
-    """A refund's body says nothing of its payment, so that counts too."""
+    """The body of a refund or a correction says nothing of its payment, so that counts too."""
     by_body: dict[tuple[str, str], list[Operation]] = defaultdict(list)
     for op in ops:
-        subject = op.invoke.payment_id if op.invoke.f == "refund" else ""
+        subject = op.invoke.payment_id if op.invoke.f in ("refund", "correct") else ""
         by_body[op.invoke.req_sha256, subject].append(op)
     return by_body
 

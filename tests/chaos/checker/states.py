@@ -4,6 +4,7 @@ without a lease has done, IE expiry and late funds. The table of design.md §4, 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 from tests.chaos.books import AttemptRow, QuoteRow
 from tests.chaos.checker.evidence import Case, Facts
@@ -16,9 +17,11 @@ TABLE: Mapping[str, frozenset[str]] = {
     "COLLECTING": frozenset({"FUNDED", "FAILED", "CANCELLED", "EXPIRED"}),
     "FUNDED": frozenset({"CONVERTED", "REFUNDING"}),
     "CONVERTED": frozenset({"PAYING_OUT", "REFUNDING"}),
-    "PAYING_OUT": frozenset({"COMPLETED", "REFUNDING"}),
+    "PAYING_OUT": frozenset({"COMPLETED", "ACTION_REQUIRED", "REFUNDING"}),
+    # COMPLETED with a refused payout that is confirmed after all.
+    "ACTION_REQUIRED": frozenset({"PAYING_OUT", "COMPLETED", "REFUNDING"}),
     "COMPLETED": frozenset({"RETURNED"}),
-    "RETURNED": frozenset({"REFUNDING"}),
+    "RETURNED": frozenset({"PAYING_OUT", "REFUNDING"}),
     "REFUNDING": frozenset({"REFUNDED"}),
     # With a collection that is confirmed after all.
     "FAILED": frozenset({"REFUNDING"}),
@@ -29,6 +32,10 @@ TABLE: Mapping[str, frozenset[str]] = {
 BEGINNINGS = ("charge_succeeded", "payout_accepted", "refund_succeeded")
 # After which nothing new is sent.
 LAST = frozenset({"FAILED", "CANCELLED", "EXPIRED", "REFUNDED"})
+# Failures that are about the recipient.
+REFUSALS = frozenset(
+    {"recipient_blocked", "recipient_invalid", "recipient_missing", "recipient_unreachable"}
+)
 # Failures that say nothing of the recipient and may pass.
 PASSING = frozenset({"insufficient_balance", "limit_exceeded", "never_left", "not_accepted"})
 PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
@@ -67,7 +74,7 @@ def _attempts(found: Finding, case: Case) -> None:
     for step, tries in steps.items():
         numbers = [one.number for one in tries]
         found.expect(numbers == list(range(1, len(tries) + 1)), f"{case.id} {step}: {numbers}")
-        over = {"FAILED", "SUCCEEDED"} if step == "refund" else {"FAILED"}
+        over = {"FAILED", "SUCCEEDED"} if step == "refund" else {"FAILED", "REVERSED"}
         for earlier in tries[:-1]:
             late = (earlier.state, earlier.failure_code) == ("SUCCEEDED", "succeeded_late")
             known = late or earlier.state in over
@@ -78,7 +85,10 @@ def _attempts(found: Finding, case: Case) -> None:
     what = f"{case.id} is {state}, with {dict(done)}"
     found.expect((done["collection SUCCEEDED"] == 1) == funded, what)
     found.expect((succeeded == 1) == (state == "COMPLETED") and succeeded <= 1, what)
-    found.expect((done["payout REVERSED"] == 1) == (case.when("RETURNED") is not None), what)
+    came_back = done["payout REVERSED"] > 0
+    # One that came back may succeed once more, late.
+    again = any((a.state, a.failure_code) == ("SUCCEEDED", "succeeded_late") for a in case.attempts)
+    found.expect(came_back <= (case.when("RETURNED") is not None) <= (came_back or again), what)
     refunds = (a for a in case.attempts if (a.step, a.state) == ("refund", "SUCCEEDED"))
     refunded = sum(one.amount_minor for one in refunds)
     found.expect(refunded == case.payment.refunded_minor, f"{what}, refunded {refunded}")
@@ -158,6 +168,39 @@ def i23(facts: Facts) -> Finding:
         # The rests between its rounds grow: after the last one that fits, some patience is left.
         found.expect(waited >= PATIENCE / 2, f"{case.id} was given back after {waited}")
     return found
+
+
+def i24(facts: Facts) -> Finding:
+    """A refusal of the recipient goes back to the merchant, and to nobody else."""
+    found = Finding("I24", "after a refused recipient nothing moves until the merchant says so")
+    for case in facts.cases:
+        intended = [event for event in case.events if event.cause == "payout_intended"]
+        began = {event.evidence.get("key"): event.sequence for event in intended}
+        corrections = [e.sequence for e in case.events if e.cause == "recipient_corrected"]
+        payouts = [attempt for attempt in case.attempts if attempt.step == "payout"]
+        for refused, following in pairwise(payouts):
+            if refused.failure_code in REFUSALS:
+                first, then = began.get(refused.key, 0), began.get(following.key, 0)
+                asked = any(first < sequence < then for sequence in corrections)
+                found.expect(asked, f"{following.key} follows {refused.failure_code}")
+        for event in case.events:
+            back = event.cause == "payout_failed"
+            code = event.evidence.get("failure_code")
+            found.expect(not (back and code in REFUSALS), f"{case.id} went back after {code}")
+        _recipients(found, case, began, corrections)
+    return found
+
+
+def _recipients(
+    found: Finding, case: Case, began: Mapping[str | None, int], corrections: Sequence[int]
+) -> None:
+    """Each payout before the last correction keeps the recipient that it was sent with."""
+    last = max(corrections, default=0)
+    for attempt in case.attempts:
+        if attempt.step == "payout" and attempt.key in began:
+            keeps = attempt.recipient is not None
+            what = f"{attempt.key}: {'keeps' if keeps else 'has lost'} its recipient"
+            found.expect(keeps == (began[attempt.key] < last), what)
 
 
 def ie(facts: Facts) -> Finding:

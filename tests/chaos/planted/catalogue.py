@@ -195,6 +195,21 @@ PLANTS: Sequence[Plant] = (
         alter=sending.no_patience,
         faults={"no_balance": 8.0},
     ),
+    Plant(
+        number=21,
+        name="refusal_fails_over",
+        words="A recipient that one offramp refuses is paid by the next one of the route.",
+        expected=frozenset({"I24"}),
+        alter=sending.refusal_fails_over,
+    ),
+    Plant(
+        number=22,
+        name="recipient_lost",
+        words="A payout is asked about with the recipient that the merchant has corrected since.",
+        expected=frozenset({"I24"}),
+        shown_by="has lost its recipient",
+        alter=writing.recipient_lost,
+    ),
 )
 
 

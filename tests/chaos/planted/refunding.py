@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from services.payments.engine.decisions import before_refund, returns_and_refunds
+from services.payments.engine.decisions import before_send, returns_and_refunds
 from services.payments.engine.decisions.facts import Plan, Work
 from services.payments.engine.store import work
 from services.payments.model.attempt import AttemptState, Capabilities
@@ -24,7 +24,7 @@ def refund_beside_unknown_payout(patches: Patches) -> None:
         return plan
 
     original: NextRefund = patches.put(returns_and_refunds, "_next_refund", next_refund)
-    patches.put(before_refund, "ask_first", ask_nobody)
+    patches.put(before_send, "ask_first", ask_nobody)
 
 
 def balance_by_sum(patches: Patches) -> None:

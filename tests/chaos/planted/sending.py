@@ -134,3 +134,12 @@ def _money_at_stripe(intent: Any) -> Any:
     from services.providers.adapters.stripe.amounts import from_stripe
 
     return from_stripe(intent.get("amount"), intent.get("currency"))
+
+
+def refusal_fails_over(patches: Patches) -> None:
+    """A refusal of the recipient counts as any other definitive failure."""
+
+    def refuses_recipient(_: Capabilities, __: Failure | None) -> bool:
+        return False
+
+    patches.put(Capabilities, "refuses_recipient", refuses_recipient)

@@ -142,3 +142,8 @@ def local_clock(patches: Patches) -> None:
 
     original = patches.put(PostgresWorkTransaction, "claim", claim)
     original_untouched = patches.put(PostgresWorkTransaction, "untouched", untouched)
+
+
+def recipient_lost(patches: Patches) -> None:
+    """A correction writes over the recipient of the payouts before it."""
+    patches.reword(writing, "_CORRECT", "a.recipient IS NULL", "false")

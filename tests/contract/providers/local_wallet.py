@@ -29,7 +29,7 @@ FACTS = Facts(
             Money(14_486, "JPY"),
             Money(10**15, "NGN"),
         ),
-        refused_by={"reference": "invoice 17 sim:payout_fails"},
+        refused_by={"reference": "invoice 17 sim:recipient_refused"},
         refusal_code="recipient_unreachable",
         effect="payout_accepted",
         success=_payout,

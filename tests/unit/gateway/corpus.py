@@ -109,6 +109,11 @@ def value_of(described: dict[str, Any]) -> Any:
     return VALUES.get(kind, "1")
 
 
+def query_text_of(described: dict[str, Any]) -> str:
+    """The same as a query has it."""
+    return "true" if described["kind"] == "bool" else str(value_of(described))
+
+
 def faults() -> Iterator[Fault]:
     """All of them."""
     for route in ROUTES:
@@ -169,7 +174,7 @@ def _query_faults(route: dict[str, Any], place: dict[str, Any]) -> Iterator[Faul
 
 
 def _parameter_faults(name: str, described: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    text = f"{name}={value_of(described)}"
+    text = f"{name}={query_text_of(described)}"
     yield f"{text}&{text}", "FIELD_DUPLICATED", name
     yield f"{text}&=", "FIELD_UNKNOWN", ""
     for wrong in ("%zz", "%ff", "%00", "%0a", "a;b=c"):

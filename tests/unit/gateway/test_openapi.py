@@ -38,6 +38,7 @@ def test_every_public_call_is_described() -> None:
         "GET /api/payments/{transaction_id}",
         "GET /api/payments/{transaction_id}/events",
         "POST /api/payments/{transaction_id}:cancel",
+        "POST /api/payments/{transaction_id}:correct",
         "POST /api/payments/{transaction_id}:refund",
         "POST /api/quotes",
         "GET /api/quotes/{quote_id}",

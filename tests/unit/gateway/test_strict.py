@@ -8,7 +8,15 @@ import pytest
 from yarl import URL
 
 from tests.unit.gateway.conftest import Gateway
-from tests.unit.gateway.corpus import ROUTES, VALUES, Fault, faults, path_of, value_of
+from tests.unit.gateway.corpus import (
+    ROUTES,
+    VALUES,
+    Fault,
+    faults,
+    path_of,
+    query_text_of,
+    value_of,
+)
 
 FAULTS = list(faults())
 JSON = {"content-type": "application/json"}
@@ -62,7 +70,7 @@ async def test_every_fault_is_refused_with_its_reason_before_anything_happens(
 async def test_every_field_of_the_contract_is_accepted(
     gateway: Gateway, http: aiohttp.ClientSession, route: dict[str, Any]
 ) -> None:
-    query = {name: str(value_of(one)) for name, one in route["query"].items()}
+    query = {name: query_text_of(one) for name, one in route["query"].items()}
     body = {name: value_of(one) for name, one in route.get("body", {}).items()}
     data = json.dumps(body) if "body" in route else None
 

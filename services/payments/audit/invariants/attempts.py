@@ -58,6 +58,14 @@ ATTEMPTS = {
             ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
          WHERE coalesce(times, 0) <> CASE WHEN p.state = 'COMPLETED' THEN 1 ELSE 0 END
     """,
+    "a payout keeps another recipient than its payment only where that was corrected": """
+        SELECT a.key FROM attempts a
+         WHERE a.recipient IS NOT NULL
+           AND (a.step <> 'payout' OR NOT EXISTS (
+                SELECT FROM payment_events e
+                 WHERE e.merchant_id = a.merchant_id AND e.payment_id = a.payment_id
+                   AND e.cause = 'recipient_corrected'))
+    """,
     "what is refunded is the sum of the refunds that succeeded": """
         SELECT p.id::text FROM payments p
           LEFT JOIN (SELECT merchant_id, payment_id, sum(amount_minor) AS given FROM attempts
@@ -72,6 +80,6 @@ ATTEMPTS = {
           JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
          WHERE a.state IN {OUT}
            AND (p.state = ANY(:settled)
-                OR a.step = 'payout' AND p.state IN ('RETURNED', 'REFUNDING'))
+                OR a.step = 'payout' AND p.state IN ('ACTION_REQUIRED', 'RETURNED', 'REFUNDING'))
     """,
 }

@@ -18,8 +18,19 @@ MOVED = """
                 WHEN state = 'SUCCEEDED' THEN amount_minor ELSE 0 END AS amount
       FROM attempts
 """
+# The attempts whose money has moved, with how often a payout came back: it may succeed again.
+ENDS = """
+    SELECT a.merchant_id, a.payment_id, a.step, a.provider, a.currency, a.state,
+           CASE WHEN a.step = 'payout'
+                     AND (a.state = 'REVERSED' OR a.failure_code = 'succeeded_late')
+                THEN (SELECT count(*) FROM payment_events e
+                       WHERE e.merchant_id = a.merchant_id AND e.payment_id = a.payment_id
+                         AND e.cause = 'payout_returned' AND e.evidence->>'key' = a.key)
+                ELSE 0 END AS returns
+      FROM attempts a WHERE a.state IN ('SUCCEEDED', 'REVERSED')
+"""
 # Where the exchange of a payment stands in the book: done, and not taken back.
-EXCHANGED = "state IN ('CONVERTED', 'PAYING_OUT', 'COMPLETED', 'RETURNED')"
+EXCHANGED = "state IN ('CONVERTED', 'PAYING_OUT', 'ACTION_REQUIRED', 'COMPLETED', 'RETURNED')"
 EARNED = f"({EXCHANGED} OR state = 'FUNDED')"
 
 BOOK = {
@@ -86,7 +97,7 @@ BOOK = {
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(uncounted, 0)
     """,
-    "what happened at a provider is posted once": """
+    "what happened at a provider is posted once": f"""
         SELECT payment_id || ' ' || account || ' ' || direction
           FROM (SELECT merchant_id, payment_id, debit AS account, 'in' AS direction,
                        count(*) AS postings
@@ -98,13 +109,14 @@ BOOK = {
                    AND NOT starts_with(debit, 'suspense:') GROUP BY 1, 2, 3) AS posted
           FULL JOIN (SELECT merchant_id, payment_id, concat_ws(':', CASE step
                                 WHEN 'payout' THEN 'offramp' ELSE 'onramp' END, provider, currency)
-                                AS account,
-                            unnest(CASE WHEN step = 'collection' THEN ARRAY['in']
-                                        WHEN state = 'REVERSED' THEN ARRAY['in', 'out']
-                                        ELSE ARRAY['out'] END) AS direction,
-                            count(*) AS times
-                       FROM attempts WHERE state IN ('SUCCEEDED', 'REVERSED')
-                      GROUP BY 1, 2, 3, 4) AS done
+                                AS account, direction, sum(times) AS times
+                       FROM ({ENDS}) AS ended
+                      CROSS JOIN LATERAL (
+                            VALUES ('in', CASE step WHEN 'collection' THEN 1 ELSE returns END),
+                                   ('out', CASE step WHEN 'collection' THEN 0 ELSE returns
+                                           + CAST(state = 'SUCCEEDED' AS integer) END)
+                            ) AS sides(direction, times)
+                      WHERE times > 0 GROUP BY 1, 2, 3, 4) AS done
          USING (merchant_id, payment_id, account, direction)
          WHERE postings IS DISTINCT FROM times
     """,
@@ -166,7 +178,8 @@ BOOK = {
                        FROM payments
                       UNION ALL
                      SELECT merchant_id, id, destination_currency,
-                            CASE WHEN state IN ('CONVERTED', 'PAYING_OUT', 'RETURNED')
+                            CASE WHEN state IN ('CONVERTED', 'PAYING_OUT', 'ACTION_REQUIRED',
+                                                'RETURNED')
                                  THEN -payout_minor ELSE 0 END
                        FROM payments) AS states
          USING (merchant_id, payment_id, currency)

@@ -38,9 +38,13 @@ HISTORY = {
         SELECT payment_id::text
           FROM (SELECT DISTINCT merchant_id, payment_id, true AS returned
                   FROM payment_events WHERE to_state = 'RETURNED') AS events
-          FULL JOIN (SELECT DISTINCT merchant_id, payment_id, true AS reversed
-                       FROM attempts WHERE step = 'payout' AND state = 'REVERSED') AS payouts
+          FULL JOIN (SELECT merchant_id, payment_id, bool_or(state = 'REVERSED') AS reversed
+                       FROM attempts WHERE step = 'payout'
+                        -- A payout that came back may succeed once more.
+                        AND (state = 'REVERSED'
+                             OR state = 'SUCCEEDED' AND failure_code = 'succeeded_late')
+                      GROUP BY 1, 2) AS payouts
          USING (merchant_id, payment_id)
-         WHERE returned IS DISTINCT FROM reversed
+         WHERE returned AND reversed IS NULL OR reversed AND returned IS NULL
     """,
 }

@@ -3,7 +3,10 @@ change of a status has its event for merchants. Each statement gives one row for
 only column says where."""
 
 from services.payments.audit.invariants.attempts import OUT
-from services.payments.model.timing import TRANSACTION_SECONDS
+from services.payments.model.timing import FINAL_AFTER, FINAL_WAIT, TRANSACTION_SECONDS
+
+_FINAL_AFTER = f"make_interval(secs => {FINAL_AFTER.total_seconds()})"
+_FINAL_WAIT = f"make_interval(secs => {FINAL_WAIT.total_seconds()})"
 
 QUEUE = {
     "no payment that should go on has been forgotten": """
@@ -16,9 +19,26 @@ QUEUE = {
     "what waits for a person has a deadline, and nothing else has": """
         SELECT p.id::text FROM payments p
          WHERE (p.deadline_at IS NOT NULL)
-               <> (p.hold_reason IS NOT NULL OR p.state = 'RETURNED'
+               <> (p.hold_reason IS NOT NULL OR p.state IN ('ACTION_REQUIRED', 'RETURNED')
                    OR p.state = 'REFUNDING' AND p.refunded_minor > 0)
             OR (p.waiting_since IS NULL) <> (p.deadline_at IS NULL)
+    """,
+    "what waits for its merchant is refunded at its deadline": """
+        SELECT p.id::text FROM payments p
+         WHERE p.hold_reason IS NULL AND p.deadline_at IS NOT NULL
+           AND (p.due_at > greatest(p.deadline_at, now() + make_interval(secs => :ahead))
+                OR p.state IN ('ACTION_REQUIRED', 'RETURNED')
+                   AND greatest(p.deadline_at, p.lease_until)
+                       < now() - make_interval(secs => :overdue))
+    """,
+    "no success is asked about for ever": f"""
+        SELECT p.id::text FROM payments p
+         WHERE p.state = ANY(:settled) AND p.hold_reason IS NULL AND p.due_at IS NOT NULL
+           AND greatest(p.updated_at + {_FINAL_AFTER},
+                        (SELECT max(w.received_at) FROM webhook_inbox w
+                          WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
+                            AND w.state = 'PENDING'))
+               < now() - {_FINAL_WAIT} - make_interval(secs => :overdue)
     """,
     "no open payment is where the list of the overdue does not look": """
         SELECT p.id::text FROM payments p

@@ -18,6 +18,7 @@ from services.payments.model.attempt import (
     Capabilities,
     LookUp,
     Outcome,
+    Step,
 )
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment
@@ -37,6 +38,7 @@ NOTHING_DECLARED = Capabilities(
     success_final_after=timedelta(0),
     unknown_hold_after=timedelta(0),
     passing_failures=frozenset(),
+    recipient_failures=frozenset(),
     expected={},
 )
 
@@ -48,8 +50,9 @@ class Situation(Enum):
     DISPUTED = "DISPUTED"
     # An event states another end of money that stands in our book: the provider was asked.
     RECOUNTED = "RECOUNTED"
-    # A refund waits to be sent: the provider was asked about a payout before it.
-    BEFORE_REFUND = "BEFORE_REFUND"
+    # A refund, or a payout to a corrected recipient, waits to be sent: the provider was asked
+    # about a payout before it.
+    BEFORE_SEND = "BEFORE_SEND"
     # On hold because the provider shows another amount.
     OTHER_AMOUNT = "OTHER_AMOUNT"
     # On hold for any reason; an event says that the attempt that counts has failed after all.
@@ -77,6 +80,8 @@ class Meaning(StrEnum):
     PENDING = "PENDING"
     # It proves that nothing moved, or that the money has come back.
     FAILED = "FAILED"
+    # The same, because this recipient cannot be paid.
+    REFUSED = "REFUSED"
     NOT_SENT = "NOT_SENT"
     # The provider has nothing under the key.
     ABSENT = "ABSENT"
@@ -134,14 +139,21 @@ class Case:
         """The evidence of the move's event."""
         return evidence_of(self.attempt, self.answer)
 
+    @property
+    def tries(self) -> int:
+        """Which try of its step the attempt is; of a payout, since the recipient was corrected."""
+        return self.attempt.number - (
+            self.work.before_correction if self.attempt.step is Step.PAYOUT else 0
+        )
+
     def situation(self) -> Situation:
         """How the payment stands."""
         if self.work.disputed is not None:
             failed = self.work.disputed.answer.outcome is Outcome.FAILED
             recounted = failed or self.attempt.state is AttemptState.SUCCEEDED
             return Situation.RECOUNTED if recounted else Situation.DISPUTED
-        if self.work.refund is not None:
-            return Situation.BEFORE_REFUND
+        if self.work.to_send is not None:
+            return Situation.BEFORE_SEND
         if self.payment.hold_reason is not None:
             if self.attempt.state is AttemptState.SUCCEEDED:
                 return Situation.DONE_ON_HOLD
@@ -170,5 +182,6 @@ class Case:
         if code in MISMATCHES:
             return Meaning.MISMATCH
         if self.capabilities.says_failed(self.answer):
-            return Meaning.FAILED
+            refused = self.capabilities.refuses_recipient(self.answer.failure)
+            return Meaning.REFUSED if refused else Meaning.FAILED
         return Meaning.DENIED if code == DENIAL else Meaning.UNKNOWN

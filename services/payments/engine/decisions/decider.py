@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.payments.engine.decisions import before_refund, table
+from services.payments.engine.decisions import before_send, table
 from services.payments.engine.decisions.case import Case, Situation
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
@@ -17,14 +17,16 @@ from services.payments.engine.decisions.inbox_events import (
     reports_failure,
 )
 from services.payments.engine.decisions.late_funds import reprice
-from services.payments.engine.decisions.late_success import withdraw
+from services.payments.engine.decisions.late_success import unproven, withdraw
 from services.payments.engine.decisions.moves import begin
 from services.payments.engine.decisions.recounted import outdated_event
 from services.payments.engine.decisions.returns_and_refunds import (
     begin_refund,
     cancel_or_expire,
+    is_cancelled,
     is_refund_due,
     is_untouched,
+    refund_on_request,
     refund_the_rest,
 )
 from services.payments.engine.decisions.suspense import with_suspense
@@ -32,6 +34,7 @@ from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_spe
 from services.payments.engine.decisions.waiting import hold, live, release, rest
 from services.payments.engine.decisions.watched import final_in
 from services.payments.model.attempt import (
+    OVER,
     Answer,
     Attempt,
     AttemptState,
@@ -43,7 +46,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
-from services.payments.model.payment import ENDED, UNCOLLECTED, State
+from services.payments.model.payment import CORRECTABLE, ENDED, UNCOLLECTED, State
 from services.payments.model.quote import RateTrail
 from services.payments.model.timing import SENDS_MAX
 from services.shared.errors import DomainError
@@ -53,6 +56,7 @@ STEP_OF_STATE: Mapping[State, Step] = {
     State.COLLECTING: Step.COLLECTION,
     State.CONVERTED: Step.PAYOUT,
     State.PAYING_OUT: Step.PAYOUT,
+    State.ACTION_REQUIRED: Step.PAYOUT,
     State.COMPLETED: Step.PAYOUT,
     State.RETURNED: Step.PAYOUT,
     State.REFUNDING: Step.REFUND,
@@ -88,7 +92,7 @@ class Decider:
             return self._while_held(work)
         stale = outdated(work)
         work = replace(work, inbox=tuple(event for event in work.inbox if event not in stale))
-        plan = before_refund.ask_first(self._rested(work), self._capabilities)
+        plan = before_send.ask_first(self._rested(work), self._capabilities)
         change = plan.change
         return replace(
             plan,
@@ -150,12 +154,22 @@ class Decider:
             return self._watch_over(work)
         if is_refund_due(work):
             return rest(work, refund_the_rest(work))
-        if payment.state is State.RETURNED:
-            # The merchant decides about the money, until the deadline.
-            return rest(work, release(work, closed_events=ignored(work, work.inbox)))
+        if payment.state in CORRECTABLE:
+            return self._wait_for_merchant(work)
         if work.payment.is_unwanted(work.claimed_at) and is_untouched(work):
             return rest(work, cancel_or_expire(work))
         return self._forward(work)
+
+    def _wait_for_merchant(self, work: Work) -> Plan:
+        """The merchant decides about the money, until the deadline. A payout that has succeeded
+        late is asked about; only a payment whose payout was refused, and not returned, can count
+        it."""
+        if is_cancelled(work.payment):
+            return rest(work, refund_on_request(work, None))
+        late = work.succeeded_late(Step.PAYOUT) or unproven(work)
+        if late is not None and (work.payment.state is State.ACTION_REQUIRED or late.moved is None):
+            return self._ask_late(work, late)
+        return rest(work, release(work, closed_events=ignored(work, work.inbox)))
 
     def follow(self, work: Work, change: Change) -> Plan | None:
         """The payout that is due with this change, its intent recorded in the same transaction;
@@ -194,15 +208,16 @@ class Decider:
     def _continue(self, work: Work, attempt: Attempt) -> Plan:
         """The next move of a step that has begun."""
         late = work.succeeded_late(attempt.step)
-        if late is not None and attempt.state in (AttemptState.INTENDED, AttemptState.FAILED):
+        if late is not None and (attempt.state is AttemptState.INTENDED or attempt.state in OVER):
             return self._ask_late(work, late)
         capabilities = self._capabilities.get(attempt.provider)
         if capabilities is None:
             return rest(work, hold(work, HoldReason.PROVIDER_UNKNOWN, provider=attempt.provider))
-        if attempt.state is AttemptState.FAILED:
+        if attempt.state in OVER:
             amount = attempt.amount if attempt.step is Step.REFUND else None
             following = intend(work.payment, attempt.step, attempt.number + 1, amount)
-            return begin(work, following, work.payment.state)
+            begun = replace(work, earlier=(*work.earlier, attempt))
+            return begin(begun, following, work.payment.state)
         if attempt.state is AttemptState.SUCCEEDED:
             # A part has been refunded, and nobody has asked for more yet.
             return self._watch_over(work)
@@ -223,8 +238,10 @@ class Decider:
 
     def _watch_over(self, work: Work) -> Plan:
         """A success is asked about when an event says that it failed, and once at the end of the
-        time in which the money may still come back."""
-        attempt = work.attempt
+        time in which the money may still come back; and any that only an event has stated."""
+        late, attempt = unproven(work), work.attempt
+        if late is not None:
+            return self._ask_late(work, late)
         capabilities = self._capabilities.get(attempt.provider) if attempt else None
         if not attempt or not capabilities or attempt.state is not AttemptState.SUCCEEDED:
             return rest(work, release(work, closed_events=ignored(work, work.inbox)))
@@ -237,30 +254,33 @@ class Decider:
 
     def after_look_up(self, work: Work, answer: Answer) -> Plan | None:
         """The next question or send after a look-up; None where its answer is to be settled."""
-        if work.refund is not None:
+        if work.to_send is not None:
             capabilities = self._capabilities.get(live(work).provider)
-            return before_refund.after_answer(work, capabilities, answer)
+            return before_send.after_answer(work, capabilities, answer)
         if not self._may_send_after(work, answer):
             return None
-        return before_refund.ask_first(_ask(work, Call.SEND), self._capabilities)
+        return before_send.ask_first(_ask(work, Call.SEND), self._capabilities)
 
     def _may_send_after(self, work: Work, answer: Answer) -> bool:
         """Whether the same key may be sent after this look-up: absent, and the key still counts.
 
         A provider that once gave us its id and now denies it contradicts itself: a person decides,
-        and nothing is sent.
+        and nothing is sent. A recipient that was refused under the key is refused again.
         """
         attempt = live(work)
+        capabilities = self._capabilities.get(attempt.provider)
         return (
-            answer.outcome is Outcome.ABSENT
+            capabilities is not None
+            and answer.outcome is Outcome.ABSENT
             and attempt.is_live
             and work.payment.hold_reason is None
             and not attempt.provider_reference
             and not work.payment.is_unwanted(work.claimed_at)
-            and not is_spent(attempt, self._capabilities[attempt.provider])
+            and not is_spent(attempt, capabilities)
+            and not capabilities.refuses_recipient(attempt.failure)
             and work.succeeded_late(attempt.step) is None
             and attempt.sends < SENDS_MAX
-            and self._capabilities[attempt.provider].may_send_again(attempt, work.claimed_at)
+            and capabilities.may_send_again(attempt, work.claimed_at)
         )
 
     def price(self, work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:

@@ -57,11 +57,14 @@ class Work:
     earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
+    # True where the attempt was sent once more: an earlier send under its key may have been taken.
+    sent_again: bool = False
     # The event that states a success against our record; the attempt is the one to ask about.
     disputed: InboxEvent | None = None
-    # The refund that may be sent once the provider has been asked about the payouts before it: the
-    # attempt is the payout to ask about, and these are the ones after it.
-    refund: Attempt | None = None
+    # The refund, or the payout to a corrected recipient, that may be sent once the provider has
+    # been asked about the payouts before it: the attempt is the payout to ask about, and these are
+    # the ones after it.
+    to_send: Attempt | None = None
     payouts: tuple[Attempt, ...] = ()
 
     def succeeded_late(self, step: Step) -> Attempt | None:
@@ -73,6 +76,12 @@ class Work:
         late = [attempt for attempt in tried if attempt.succeeded_late]
         # First what the provider itself has shown to have moved.
         return max(late, key=lambda a: (a.moved is not None, -a.number), default=None)
+
+    @property
+    def before_correction(self) -> int:
+        """How many payouts were made to a recipient that was corrected since."""
+        tried = [a for a in (self.attempt, *self.earlier) if a is not None]
+        return sum(attempt.recipient is not None for attempt in tried)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +111,8 @@ class Change:
     postings: tuple[Posting, ...] = ()
     closed_events: tuple[ClosedEvent, ...] = ()
     repricing: Repricing | None = None
+    # True where the payment has another recipient from this change on.
+    corrects: bool = False
     # True while the worker goes on with it; otherwise the lease ends with this change.
     keeps_lease: bool = False
     # When the payment is due again; None for never, unless a webhook or a person wakes it.

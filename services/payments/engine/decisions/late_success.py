@@ -2,10 +2,11 @@
 hold on it: nothing more is sent for its step, and the confirmed success is taken for the step, or
 the money is refunded where the payment is over."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from services.payments.engine.decisions import before_refund
+from services.payments.engine.decisions import before_send
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.disputes import confirm
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
@@ -33,16 +34,36 @@ from services.payments.model.attempt import (
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import late_collection_postings
-from services.payments.model.payment import UNCOLLECTED, Failure, State
+from services.payments.model.payment import (
+    CORRECTABLE,
+    SETTLED,
+    UNCOLLECTED,
+    Failure,
+    State,
+)
 from services.payments.model.timing import LONGEST_RETRY
+
+# The states in which a payment can still count a success of each step.
+_COUNTED_IN: Mapping[Step, frozenset[State]] = {
+    Step.COLLECTION: UNCOLLECTED | {State.COLLECTING},
+    Step.PAYOUT: frozenset({State.PAYING_OUT, State.ACTION_REQUIRED}),
+    Step.REFUND: frozenset({State.REFUNDING}),
+}
 
 
 def needs_all_attempts(work: Work) -> bool:
     """Whether the payment is not decided by the present attempt alone: an event may be about
     another one, or another one may have succeeded late."""
     tried_before = work.attempt is not None and work.attempt.number > 1
-    waits = work.payment.state in UNCOLLECTED or work.payment.state is State.RETURNED
-    return tried_before or waits or mentions_other_attempts(work) or before_refund.is_due(work)
+    waits = work.payment.state in SETTLED | CORRECTABLE
+    return tried_before or waits or mentions_other_attempts(work) or before_send.is_due(work)
+
+
+def unproven(work: Work) -> Attempt | None:
+    """A success of an attempt that was over, known by an event alone, so that it is not known to
+    have moved money; of any step."""
+    tried = [a for a in (work.attempt, *work.earlier) if a is not None]
+    return next((a for a in tried if a.succeeded_late and a.moved is None), None)
 
 
 def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
@@ -105,21 +126,36 @@ def failed_after_all(case: Case) -> Change:
 
 
 def ask_again_or_hold(case: Case) -> Change:
-    """The provider does not say that it succeeded: nothing is tried again meanwhile. Where the
-    payment is over, a person must see to it, unless there provably is nothing."""
-    work, attempt, answer = case.work, case.attempt, case.answer
-    if case.payment.state not in UNCOLLECTED:
+    """The provider does not say that it succeeded: nothing is tried again meanwhile. Where nothing
+    else happens to the payment, a person must see to it after a while, unless there provably is
+    nothing; at once where it is over and by our record nothing was taken."""
+    work, answer, state = case.work, case.answer, case.payment.state
+    if state not in SETTLED | CORRECTABLE:
         return release(work, due_in=LONGEST_RETRY)
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
-    if nothing and case.is_absence_proven and attempt.moved is None:
-        return release(work, closed_events=ignored(work, work.inbox))
-    return hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
+    if nothing and case.is_absence_proven and case.attempt.moved is None:
+        return _never_happened(case)
+    waited = case.now - case.payment.updated_at
+    if state in UNCOLLECTED or waited >= case.capabilities.unknown_hold_after:
+        return hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
+    return release(work, due_in=LONGEST_RETRY)
+
+
+def _never_happened(case: Case) -> Change:
+    """The provider provably has nothing of it: the payment stays as it is."""
+    if case.payment.state in UNCOLLECTED:
+        return release(case.work, closed_events=ignored(case.work, case.work.inbox))
+    failure = Failure(code=NOT_ACCEPTED, message="the provider has nothing under the key")
+    answer = replace(case.answer, outcome=Outcome.FAILED, failure=failure)
+    return failed_after_all(replace(case, answer=answer))
 
 
 def _counts(case: Case) -> bool:
-    """Whether the payment can count it: of the amount that was asked, at a provider of its route,
-    and no more than is still to be given back."""
+    """Whether the payment can count it: while its step is open, of the amount that was asked, at a
+    provider of its route, and no more than is still to be given back."""
     payment, attempt = case.payment, case.attempt
+    if payment.state not in _COUNTED_IN[attempt.step]:
+        return False
     route = payment.route.offramps if attempt.step is Step.PAYOUT else payment.route.onramps
     wanted = {Step.COLLECTION: payment.terms.amount, Step.PAYOUT: payment.terms.payout}
     if case.answer.amount not in (None, attempt.amount) or attempt.provider not in route:

@@ -180,14 +180,14 @@ def fail(case: Case) -> Change:
     """A definitive failure. Uncollected, the payment has failed: the payer was refused.
 
     Unpaid, it goes to the corridor's next offramp. After the last one the route rests and begins
-    again, where the last refusal is not about the recipient and may pass; else the sender gets the
-    money back. Where that cannot be, a person must see to it.
+    again, where the last refusal may pass; else the sender gets the money back. Where that cannot
+    be, a person must see to it. A failure that is about the recipient is in refusals.
     """
     work, attempt, answer = case.work, case.attempt, case.answer
     following = provider_after(work.payment, attempt.step, attempt.provider)
     if attempt.step is Step.PAYOUT and following is not None:
         return fail_over(case, following)
-    rest = _rest_of_route(work.payment, attempt) if _is_passing(case) else None
+    rest = _rest_of_route(case) if _is_passing(case) else None
     if rest is not None:
         return wait_for_route(case, rest)
     facts, actor = case.evidence, answer.actor
@@ -210,7 +210,7 @@ def fail(case: Case) -> Change:
 
 
 def _is_passing(case: Case) -> bool:
-    """Whether the failure is not about the recipient and may pass."""
+    """Whether the failure may pass."""
     passing = case.capabilities.passing_failures
     return case.answer.code in (NEVER_LEFT, NOT_ACCEPTED, *passing)
 
@@ -221,12 +221,12 @@ def _is_refundable(case: Case) -> bool:
     return onramp is not None and onramp.refunds
 
 
-def _rest_of_route(payment: Payment, attempt: Attempt) -> timedelta | None:
+def _rest_of_route(case: Case) -> timedelta | None:
     """How long the payment's offramps rest before they are tried again; None where they are not."""
-    if attempt.step is not Step.PAYOUT:
+    if case.attempt.step is not Step.PAYOUT:
         return None
-    rounds = -(-attempt.number // len(payment.route.offramps))
-    return round_in(rounds, payment.route.patience)
+    route = case.payment.route
+    return round_in(-(-case.tries // len(route.offramps)), route.patience)
 
 
 def wait_for_route(case: Case, rest: timedelta) -> Change:

@@ -16,6 +16,7 @@ from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import return_postings, unwinding_postings
 from services.payments.model.payment import (
+    CORRECTABLE,
     Failure,
     Payment,
     PaymentBusy,
@@ -27,7 +28,7 @@ from services.payments.model.payment import (
 from services.shared.money import Money
 
 # The payout has not begun, was returned, or has failed for good: the money is the payer's again.
-_HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.RETURNED})
+_HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, *CORRECTABLE})
 # Holds that a refund ends; any other needs a decision first.
 _ENDED_BY_REFUND = frozenset(
     {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
@@ -137,16 +138,22 @@ def refund_the_rest(work: Work) -> Change:
 
 
 def is_refund_due(work: Work) -> bool:
-    """Whether the payment is past its deadline for its merchant: after a returned payout, or with
-    the rest of a partial refund and no refund under way."""
+    """Whether the payment is past its deadline for its merchant: with a recipient to correct, after
+    a returned payout, or with the rest of a partial refund and no refund under way."""
     payment, attempt = work.payment, work.attempt
     if payment.deadline_at is None or work.claimed_at < payment.deadline_at:
         return False
-    if payment.state is State.RETURNED:
+    if payment.state in CORRECTABLE:
         return True
     if payment.state is not State.REFUNDING or attempt is None:
         return False
     return attempt.state is AttemptState.SUCCEEDED and not reports_failure(work, attempt)
+
+
+def is_cancelled(payment: Payment) -> bool:
+    """Whether a payment that waits for a corrected recipient was cancelled in place of that."""
+    waits = payment.state is State.ACTION_REQUIRED
+    return waits and payment.cancel_requested_at is not None and may_be_refunded(payment)
 
 
 def may_be_refunded(payment: Payment) -> bool:

@@ -4,7 +4,7 @@ answer. Each move is a function in the module that it is imported from."""
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from services.payments.engine.decisions.before_refund import unconfirmed
+from services.payments.engine.decisions.before_send import unconfirmed
 from services.payments.engine.decisions.case import Case, Meaning, Situation
 from services.payments.engine.decisions.disputes import (
     absent_despite_event,
@@ -27,7 +27,13 @@ from services.payments.engine.decisions.recounted import (
     stands,
 )
 from services.payments.engine.decisions.suspense import mismatch, watch
-from services.payments.engine.decisions.unknowns import absent, end_uncollected, not_sent, unknown
+from services.payments.engine.decisions.unknowns import (
+    absent,
+    end_uncollected,
+    not_sent,
+    refused,
+    unknown,
+)
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
 from services.payments.engine.decisions.watched import (
     ask_later,
@@ -48,7 +54,7 @@ Move = Callable[[Case], Change]
 def settle(case: Case) -> Change:
     """The change to record for any answer."""
     situation = case.situation()
-    if situation not in (Situation.DISPUTED, Situation.RECOUNTED, Situation.BEFORE_REFUND):
+    if situation not in (Situation.DISPUTED, Situation.RECOUNTED, Situation.BEFORE_SEND):
         case = case.with_event()
     return MOVES[situation][case.meaning()](case)
 
@@ -67,6 +73,8 @@ def stay_held(case: Case) -> Change:
 
 
 def _row(*, otherwise: Move, **moves: Move) -> Mapping[Meaning, Move]:
+    # A refusal of the recipient is a failure as any other, but for an open payout.
+    moves.setdefault("refused", moves.get("failed", otherwise))
     return {meaning: moves.get(meaning.lower(), otherwise) for meaning in Meaning}
 
 
@@ -76,6 +84,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         mismatch=mismatch,
         pending=accept,
         failed=fail,
+        refused=refused,
         not_sent=not_sent,
         absent=absent,
         otherwise=unknown,
@@ -120,7 +129,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         otherwise=wait_for_proof,
     ),
     Situation.RECOUNTED: _row(succeeded=stands, failed=comes_back, otherwise=ask_until_it_is_old),
-    Situation.BEFORE_REFUND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),
+    Situation.BEFORE_SEND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),
     Situation.DONE_ON_HOLD: _row(
         succeeded=stays_on_hold, failed=comes_back_on_hold, otherwise=stay_held
     ),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
 from services.payments.engine.decisions.moves import fail, fail_over, retire
+from services.payments.engine.decisions.refusals import require_action
 from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
 from services.payments.engine.decisions.step_causes import NOT_SENT, UNKNOWN
 from services.payments.engine.decisions.waiting import hold, release
@@ -75,8 +76,10 @@ def absent(case: Case) -> Change:
     is of no more use, that ends the attempt."""
     attempt = case.attempt
     proven = is_proven_absent(case)
+    if proven and case.capabilities.refuses_recipient(attempt.failure):
+        return require_action(_refused_before(case))
     if proven and is_spent(attempt, case.capabilities):
-        if attempt.number < KEYS_MAX:
+        if case.tries < KEYS_MAX:
             return retire(case)
         return _held(case, HoldReason.OUTCOME_UNKNOWN)
     if proven and attempt.sends >= SENDS_MAX:
@@ -85,6 +88,12 @@ def absent(case: Case) -> Change:
         refused = replace(case.answer, outcome=Outcome.FAILED, failure=failure)
         return fail(replace(case, answer=refused))
     return unknown(case)
+
+
+def refused(case: Case) -> Change:
+    """The provider refuses the recipient. Where an earlier send under the key may have been taken,
+    the provider is asked about it first, and nothing is sent again."""
+    return unknown(case) if case.work.sent_again else require_action(case)
 
 
 def end_uncollected(case: Case) -> Change:
@@ -116,6 +125,12 @@ def unknown(case: Case) -> Change:
 def is_proven_absent(case: Case) -> bool:
     """Whether the provider, which has nothing under the key, can have nothing any more."""
     return not case.attempt.provider_reference and case.is_absence_proven
+
+
+def _refused_before(case: Case) -> Case:
+    """The refusal that the last send was answered with, of which nothing else is known."""
+    refusal = replace(case.answer, outcome=Outcome.FAILED, failure=case.attempt.failure)
+    return replace(case, answer=refusal)
 
 
 def is_spent(attempt: Attempt, capabilities: Capabilities) -> bool:

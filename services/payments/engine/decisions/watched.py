@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
-from services.payments.engine.decisions.inbox_events import closed
+from services.payments.engine.decisions.inbox_events import closed, is_about
 from services.payments.engine.decisions.returns_and_refunds import return_payout
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.model.attempt import Capabilities
+from services.payments.model.attempt import Capabilities, Outcome
+from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State
-from services.payments.model.timing import LONGEST_RETRY
+from services.payments.model.timing import FINAL_WAIT, LONGEST_RETRY
 
 
 def final_in(payment: Payment, capabilities: Capabilities, now: datetime) -> timedelta | None:
@@ -45,8 +46,26 @@ def comes_back_on_hold(case: Case) -> Change:
 
 
 def ask_later(case: Case) -> Change:
-    """The answer proves nothing."""
-    return release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
+    """The answer proves nothing: the provider is asked again, for days at the most. Then the
+    success stands, and the history says so."""
+    if case.now - _asked_since(case) < FINAL_WAIT:
+        return release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
+    payment, event = case.payment.noted(actor="worker", cause=Cause.SUCCESS_STANDS, **case.evidence)
+    return replace(
+        release(case.work, closed_events=closed(case.work, None)), payment=payment, events=(event,)
+    )
+
+
+def _asked_since(case: Case) -> datetime:
+    """Since the first event that says that it came back; else since the end of the time in which
+    it may."""
+    doubts = [
+        event.received_at or case.now
+        for event in case.work.inbox
+        if event.answer.outcome is Outcome.FAILED and is_about(event, case.attempt)
+    ]
+    final_at = case.payment.updated_at + case.capabilities.success_final_after
+    return min(doubts, default=final_at)
 
 
 def contradicts(case: Case) -> Change:

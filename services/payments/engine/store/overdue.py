@@ -1,6 +1,6 @@
 """Payments without progress: those that the engine should have carried on, and that stand in their
-state for longer than is expected, and those that wait for a person past their deadline. One
-statement counts and lists them."""
+state for longer than is expected; those that wait for a person past their deadline; and, where they
+are asked for, all that wait. One statement counts and lists them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from services.payments.base.unreadable import UnreadableRow
 from services.payments.engine.overdue import AGES, OverdueCount, OverduePayment, UnreadableOverdue
 from services.payments.model.payment import State
 from services.payments.model.progress import ExpectedTime
-from services.payments.model.timing import LOOKS_AHEAD
+from services.payments.model.timing import LOOKS_AHEAD, Waiting
 
 # The provider of the current step; none where the step is ours.
 _PROVIDER = """
@@ -25,12 +25,19 @@ _PROVIDER = """
                     WHEN 'collection' THEN p.onramp
                     WHEN 'refund' THEN p.onramp ELSE '' END
 """
-# Within a lifetime; any other value counts as none.
+# Within a lifetime; any other value counts as none. The last look at a completed payment is no
+# step.
 _STATED = """
-    CASE jsonb_typeof(p.route->'expected_seconds'->usual.step) WHEN 'number'
+    CASE WHEN jsonb_typeof(p.route->'expected_seconds'->usual.step) = 'number'
+              AND p.state <> 'COMPLETED'
          THEN CASE WHEN CAST(p.route->'expected_seconds'->>usual.step AS numeric)
                         BETWEEN 0 AND 1e9
                    THEN CAST(p.route->'expected_seconds'->>usual.step AS double precision) END END
+"""
+# The person that a payment with a deadline waits for.
+WAITING_FOR = """
+    CASE WHEN p.hold_reason IS NOT NULL THEN 'ON_HOLD'
+         WHEN p.state = 'REFUNDING' THEN 'PARTLY_REFUNDED' ELSE p.state END
 """
 # By the index of due payments: every open payment is due within a known time (LOOKS_AHEAD), which
 # the audit checks. The history is read only for payments that are older than expected.
@@ -50,10 +57,12 @@ _OVERDUE = f"""
             ON declared.state = p.state AND declared.provider <> ''
            AND declared.provider = {_PROVIDER}
          WHERE p.due_at < now() + make_interval(secs => :ahead) AND p.hold_reason IS NULL
+           AND p.due_at IS DISTINCT FROM p.deadline_at
            AND (CAST(:merchant_id AS text) IS NULL OR p.merchant_id = :merchant_id)
-    ), overdue AS (
+    ), standing AS MATERIALIZED (
         SELECT o.merchant_id, o.id, o.corridor_id, o.state, o.due_at, o.step, o.provider, o.within,
-               entered.since, entered.sequence
+               entered.since, entered.sequence, '' AS waiting_for,
+               CAST(NULL AS timestamptz) AS deadline_at
           FROM open o
           JOIN LATERAL (
                SELECT e.occurred_at AS since, e.sequence FROM payment_events e
@@ -61,15 +70,21 @@ _OVERDUE = f"""
                   AND e.from_state IS DISTINCT FROM e.to_state
                 ORDER BY e.sequence DESC LIMIT 1) AS entered ON true
          WHERE o.created_at < now() - o.within AND entered.since < now() - o.within
+    ), overdue AS (
+        SELECT merchant_id, id, corridor_id, state, due_at, step, provider, within, since, sequence,
+               waiting_for, deadline_at FROM standing
          UNION ALL
         SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.due_at, usual.step,
                {_PROVIDER},
                CASE WHEN isfinite(p.deadline_at) AND isfinite(p.waiting_since)
-                    THEN p.deadline_at - p.waiting_since END, p.waiting_since, NULL
+                    THEN p.deadline_at - p.waiting_since END, p.waiting_since, NULL,
+               {WAITING_FOR}, p.deadline_at
           FROM payments p
           LEFT JOIN expected usual ON usual.state = p.state AND usual.provider = ''
-         WHERE p.deadline_at < now() AND (p.hold_reason IS NOT NULL OR p.state = 'RETURNED')
+         WHERE (p.deadline_at < now() OR :waiting AND p.deadline_at IS NOT NULL)
            AND (CAST(:merchant_id AS text) IS NULL OR p.merchant_id = :merchant_id)
+           AND NOT EXISTS (
+               SELECT FROM standing s WHERE s.merchant_id = p.merchant_id AND s.id = p.id)
     )
 """
 _COUNT = text(
@@ -88,14 +103,15 @@ _LIST = text(
     f"""
     {_OVERDUE}, placed AS (
         SELECT merchant_id, id, corridor_id, state, due_at, step, provider, within, since, sequence,
-               {shown("since")} AS place
+               waiting_for, deadline_at, {shown("since")} AS place
           FROM overdue
     )
     SELECT o.merchant_id, o.id, o.corridor_id, o.state, o.provider, o.step, o.sequence, o.place,
            o.since IS NOT NULL AND {is_shown("o.since")} AS shows_since,
            extract(epoch FROM o.within)::float8 AS within,
            CASE WHEN {is_shown("o.due_at")} THEN o.due_at END AS due_at,
-           {is_shown("o.due_at")} AS shows_due_at,
+           {is_shown("o.due_at")} AS shows_due_at, o.waiting_for,
+           CASE WHEN {is_shown("o.deadline_at")} THEN o.deadline_at END AS deadline_at,
            coalesce(a.key, '') AS key, coalesce(a.state, '') AS attempt_state,
            coalesce(a.number, 0) AS attempts, coalesce(a.sends, 0) AS sends,
            coalesce(a.failure_code, '') AS code, coalesce(a.failure_message, '') AS message,
@@ -141,15 +157,17 @@ async def list_overdue(
     expected: Sequence[ExpectedTime],
     merchant_id: str,
     *,
+    waiting: bool,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[OverduePayment | tuple[UnreadableOverdue, UnreadableRow]]:
     """Up to limit overdue payments of a merchant, those that have stood still for longest first;
-    one that cannot be read in its place, with the row that cannot."""
+    one that cannot be read in its place, with the row that cannot. With all that wait for a person,
+    also before their deadline, where `waiting` asks for them."""
     at, payment_id = after or (None, None)
+    wanted = _parameters(expected, merchant_id, waiting=waiting)
     found = await connection.execute(
-        _LIST,
-        {**_parameters(expected, merchant_id), "at": at, "after": payment_id, "limit": limit},
+        _LIST, {**wanted, "at": at, "after": payment_id, "limit": limit}
     )
     return [_read(row) for row in found]
 
@@ -172,6 +190,8 @@ def _read(row: Row[Any]) -> OverduePayment | tuple[UnreadableOverdue, Unreadable
         message=row.message,
         last_at=row.last_at,
         next_at=row.due_at,
+        waiting_for=Waiting.__members__.get(row.waiting_for),
+        deadline_at=row.deadline_at,
     )
 
 
@@ -192,7 +212,9 @@ def _broken(row: Row[Any]) -> UnreadableRow | None:
     return next(broken, None)
 
 
-def _parameters(expected: Sequence[ExpectedTime], merchant_id: str | None) -> dict[str, Any]:
+def _parameters(
+    expected: Sequence[ExpectedTime], merchant_id: str | None, *, waiting: bool = False
+) -> dict[str, Any]:
     table = rows.as_json(
         {
             "state": time.state,
@@ -206,4 +228,5 @@ def _parameters(expected: Sequence[ExpectedTime], merchant_id: str | None) -> di
         "expected": table,
         "ahead": LOOKS_AHEAD.total_seconds(),
         "merchant_id": merchant_id,
+        "waiting": waiting,
     }

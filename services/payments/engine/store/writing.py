@@ -16,8 +16,7 @@ from services.payments.base.columns import assigned, given, moved, names, typed
 from services.payments.base.rows import terms_row, trail_row
 from services.payments.engine.decisions.facts import Change, Repricing
 from services.payments.model.payment import Payment
-from services.payments.model.progress import waiting_as
-from services.payments.model.timing import DEADLINES
+from services.payments.model.progress import waits_for
 from services.payments.webhooks_in.store import STILL_PENDING
 
 
@@ -153,6 +152,28 @@ _REPRICE = text(
     """
 )
 
+# First, while the payment stands as it did: its payouts so far keep the recipient that they went
+# to.
+_CORRECT = text(
+    """
+    WITH r AS MATERIALIZED (
+        SELECT p.merchant_id, p.id, p.recipient AS before, r.recipient
+          FROM json_to_recordset(CAST(:rows AS json))
+            AS r(merchant_id text, id uuid, recipient jsonb, expected_version integer,
+                 lease_token bigint)
+          JOIN payments p USING (merchant_id, id)
+         WHERE p.version = r.expected_version AND p.lease_token = r.lease_token
+         ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
+    ), kept AS (
+        UPDATE attempts a SET recipient = r.before FROM r
+         WHERE a.merchant_id = r.merchant_id AND a.payment_id = r.id
+           AND a.step = 'payout' AND a.recipient IS NULL
+    )
+    UPDATE payments p SET recipient = r.recipient FROM r
+     WHERE p.merchant_id = r.merchant_id AND p.id = r.id
+    """
+)
+
 
 async def write_changes(
     connection: AsyncConnection, changes: Sequence[Change]
@@ -161,6 +182,8 @@ async def write_changes(
     columns that the database adds: its times, and the merchant's request meanwhile."""
     if not changes:
         return {}
+    if correcting := [change for change in changes if change.corrects]:
+        await connection.execute(_CORRECT, {"rows": rows.as_json(map(_correction, correcting))})
     found = await connection.execute(
         _WRITE,
         {
@@ -207,7 +230,6 @@ def with_new_status(
 
 def _payment_change(change: Change) -> dict[str, Any]:
     payment = change.payment
-    waiting = waiting_as(payment)
     return {
         "merchant_id": payment.merchant_id,
         "id": payment.id,
@@ -215,7 +237,17 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "keeps_lease": change.keeps_lease,
         "rest_seconds": _seconds(change.rest),
         "due_in_seconds": _seconds(change.due_in),
-        "deadline_seconds": DEADLINES[waiting].total_seconds() if waiting else None,
+        "deadline_seconds": _seconds(waits_for(payment)),
+        "expected_version": change.expected_version,
+        "lease_token": change.lease_token,
+    }
+
+
+def _correction(change: Change) -> dict[str, Any]:
+    return {
+        "merchant_id": change.payment.merchant_id,
+        "id": change.payment.id,
+        "recipient": rows.recipient_row(change.payment.recipient),
         "expected_version": change.expected_version,
         "lease_token": change.lease_token,
     }

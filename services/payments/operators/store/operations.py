@@ -86,12 +86,15 @@ class PostgresOperations:
         merchant_id: str,
         expected: Sequence[ExpectedTime],
         *,
+        waiting: bool,
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> Sequence[OverduePayment | UnreadableOverdue]:
         """See Operations.overdue."""
         async with connected(self._engine) as connection:
-            late = await list_overdue(connection, expected, merchant_id, after=after, limit=limit)
+            late = await list_overdue(
+                connection, expected, merchant_id, waiting=waiting, after=after, limit=limit
+            )
         self._unreadable.note(row[1] for row in late if isinstance(row, tuple))
         return [row[0] if isinstance(row, tuple) else row for row in late]
 

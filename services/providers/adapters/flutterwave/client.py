@@ -63,6 +63,7 @@ class Flutterwave:
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
         passing_failures=translate.PASSING_FAILURES,
+        recipient_failures=translate.RECIPIENT_FAILURES,
     )
 
     def __init__(

@@ -48,6 +48,8 @@ FAILURES = (
 )
 # Of those, what says nothing of the recipient and may pass.
 PASSING_FAILURES = frozenset({"insufficient_balance", "limit_exceeded"})
+# And what is about the recipient.
+RECIPIENT_FAILURES = frozenset({"recipient_invalid", RECIPIENT_MISSING})
 # Failures of operations that we never send, because they could not succeed: nothing moved, and
 # nothing will.
 AMOUNT_UNSUPPORTED = "amount_unsupported"

@@ -64,6 +64,7 @@ class LocalWallet:
         event_is_evidence=True,
         expected={Kind.PAYOUT: timedelta(minutes=5)},
         passing_failures=frozenset({"insufficient_balance", "limit_exceeded"}),
+        recipient_failures=translate.RECIPIENT_FAILURES,
     )
 
     def __init__(

@@ -43,6 +43,10 @@ DEFINITIVE_REFUSALS = {
 # Why a payout failed; every other cause is "payout_failed".
 FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
 OTHER_FAILURE = "payout_failed"
+# Of all these, what is about the recipient.
+RECIPIENT_FAILURES = frozenset(
+    {"recipient_blocked", "recipient_invalid", "recipient_unreachable", RECIPIENT_MISSING}
+)
 DEFINITIVE_FAILURES = frozenset(DEFINITIVE_REFUSALS | FAILURES | {OTHER_FAILURE, RECIPIENT_MISSING})
 AMBIGUOUS = {**answers.AMBIGUOUS, 409: "reference_reused"}
 EVENTS = {"payment_completed": Outcome.SUCCEEDED, "payment_failed": Outcome.FAILED}

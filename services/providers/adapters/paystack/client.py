@@ -83,6 +83,7 @@ class Paystack:
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
         passing_failures=frozenset(translate.DEFINITIVE_REFUSALS.values()),
+        recipient_failures=translate.RECIPIENT_FAILURES,
     )
 
     def __init__(

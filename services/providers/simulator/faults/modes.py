@@ -58,6 +58,7 @@ class Mode(Enum):
 
     HOLD = "hold"
     PAYOUT_FAILS = "payout_fails"
+    RECIPIENT_REFUSED = "recipient_refused"
     LATE_FAIL = "late_fail"
     LATE_SUCCESS = "late_success"
     FLAPPING = "flapping"
@@ -121,12 +122,15 @@ SPECS = {
     Mode.FUTURE_TIMESTAMP: _at(Step.EVENT, seconds=3600),
     Mode.HOLD: _at(Step.SETTLE),
     Mode.PAYOUT_FAILS: _at(Step.SETTLE),
+    Mode.RECIPIENT_REFUSED: _at(Step.SETTLE),
     Mode.LATE_FAIL: _at(Step.SETTLE, seconds=2),
     Mode.LATE_SUCCESS: _at(Step.SETTLE, seconds=2),
     Mode.FLAPPING: _at(Step.SETTLE, seconds=2),
     Mode.REFUND_FAILS: _at(Step.SETTLE),
 }
 
+# A recipient with this in its name cannot be paid, as Mode.RECIPIENT_REFUSED has it.
+REFUSED_NAME = "Refused"
 # The amounts of a collection, in minor units, that ask for a mode without a word.
 AMOUNTS = {
     66_601: Mode.ACCEPT_THEN_HANG,

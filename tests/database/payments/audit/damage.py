@@ -125,7 +125,11 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "UPDATE attempts SET state = 'REVERSED' WHERE step = 'payout' AND state = 'FAILED'",
-        ("what came back was paid out before, and is on record", _POSTED_ONCE),
+        ("what came back was paid out before, and is on record",),
+    ),
+    (
+        "UPDATE attempts SET recipient = '{}' WHERE step = 'collection'",
+        ("a payout keeps another recipient than its payment only where that was corrected",),
     ),
     (
         "UPDATE attempts SET number = 2 WHERE step = 'payout'",
@@ -207,6 +211,16 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     (
         "UPDATE payments SET waiting_since = now(), deadline_at = now() WHERE state = 'CREATED'",
         (_DEADLINE,),
+    ),
+    (
+        "UPDATE payments SET due_at = now() + interval '40 days' WHERE state = 'REFUNDING' "
+        "AND refunded_minor > 0",
+        ("what waits for its merchant is refunded at its deadline",),
+    ),
+    (
+        "UPDATE payments SET due_at = now(), updated_at = now() - interval '40 days' "
+        "WHERE state = 'COMPLETED'",
+        ("no success is asked about for ever",),
     ),
     (
         "UPDATE payments SET due_at = now() - interval '1 hour' WHERE state = 'CREATED'",

@@ -33,9 +33,7 @@ from tests.poison import rows
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 
 
 LATER = timedelta(minutes=5)

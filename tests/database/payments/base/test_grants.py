@@ -162,7 +162,6 @@ async def test_an_answer_under_a_key_cannot_be_changed(engine: AsyncEngine) -> N
 
     for change in (
         "idempotency_keys SET response = ''",
-        "payments SET recipient = '{}'",
         "payments SET amount_minor = 1",
         "payments SET destination_currency = 'USD'",
         "webhook_endpoints SET url = 'https://evil.example'",
@@ -174,3 +173,21 @@ async def test_an_answer_under_a_key_cannot_be_changed(engine: AsyncEngine) -> N
     ):
         with pytest.raises(DBAPIError, match="permission denied"):
             await attempt(engine, f"UPDATE {change}")
+
+
+async def test_an_attempt_keeps_the_recipient_that_it_was_sent_with(engine: AsyncEngine) -> None:
+    new = make_new_payment()
+    await PostgresPayments(engine).create([new])
+    await attempt(
+        engine,
+        "INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key, amount_minor, "
+        "currency, state, provider_reference, inconclusive_count) "
+        "SELECT merchant_id, id, 'payout', 1, offramp, 'k-1', payout_minor, destination_currency, "
+        "'FAILED', '', 0 FROM payments",
+    )
+    change = "UPDATE attempts SET recipient = '{}'"
+
+    await attempt(engine, change.replace("{}", '{"account": "1"}'))
+
+    with pytest.raises(DBAPIError, match="an attempt keeps the recipient"):
+        await attempt(engine, change)

@@ -24,9 +24,7 @@ from tests.questions import past_questions
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 UNFIT = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
 _WAITS = """
     SELECT state, extract(epoch FROM deadline_at - waiting_since)::int,

@@ -27,7 +27,7 @@ from tests.questions import past_questions
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
-REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="no"))
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="no"))
 ABSENT = Answer(outcome=Outcome.ABSENT)
 PROVIDERS = {Step.COLLECTION: "stripe", Step.PAYOUT: "local_wallet"}
 # As if the worker that had the payment were gone, and some minutes with it.

@@ -19,6 +19,7 @@ from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentNotFound
 from services.payments.model.progress import expected_times
+from services.payments.model.timing import Waiting
 from services.payments.operators.domain import DeadLetter, DeadLetterNotFound, Kind
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.operations import PostgresOperations
@@ -30,7 +31,7 @@ from services.shared.db import open_engine
 from services.shared.money import Money
 from tests.conftest import Database
 from tests.fakes import ScriptedProviders
-from tests.makers import CAPABILITIES, make_new_payment, make_payment
+from tests.makers import CAPABILITIES, make_capabilities, make_new_payment, make_payment
 from tests.poison import rows, run
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
@@ -78,7 +79,7 @@ async def _age(owner: AsyncEngine, seconds: int) -> None:
 
 async def _listed(engine: AsyncEngine, **place: Any) -> Sequence[OverduePayment]:
     return await PostgresOperations(engine).overdue(
-        "sandbox", EXPECTED, **{"after": None, "limit": 10, **place}
+        "sandbox", EXPECTED, **{"waiting": False, "after": None, "limit": 10, **place}
     )
 
 
@@ -152,6 +153,58 @@ async def test_a_hold_past_its_deadline_is_listed_and_one_within_it_is_not(
     assert count.payments == 1
 
 
+WAITS = {
+    Waiting.RETURNED: "state = 'RETURNED'",
+    Waiting.ACTION_REQUIRED: "state = 'ACTION_REQUIRED'",
+    Waiting.PARTLY_REFUNDED: "state = 'REFUNDING', refunded_minor = 1",
+    Waiting.ON_HOLD: "hold_reason = 'amount_mismatch'",
+}
+
+
+@pytest.mark.parametrize("waiting", Waiting)
+async def test_all_that_waits_for_a_person_is_listed_where_it_is_asked_for(
+    engine: AsyncEngine, owner: AsyncEngine, waiting: Waiting
+) -> None:
+    payment = await _create(engine)
+    until = "now() + interval '1 day'"
+    await run(
+        owner,
+        f"UPDATE payments SET {WAITS[waiting]}, due_at = {until}, deadline_at = {until}, "
+        "waiting_since = now() - interval '2 days'",
+    )
+
+    assert await _listed(engine) == []
+    (listed,) = await _listed(engine, waiting=True)
+
+    assert (listed.payment_id, listed.waiting_for) == (payment.id, waiting)
+    assert listed.within == timedelta(days=3)
+    assert listed.deadline_at is not None
+    # Once in the list, also where it is overdue by its state and past its deadline.
+    await _age(owner, 7_200)
+    await run(owner, "UPDATE payments SET due_at = now(), deadline_at = now()")
+    assert len(await _listed(engine, waiting=True)) == len(await _listed(engine)) == 1
+
+
+async def test_a_completed_payment_without_an_answer_to_its_last_look_up_is_listed(
+    engine: AsyncEngine, owner: AsyncEngine
+) -> None:
+    bank = make_capabilities("local_wallet", success_final_after=timedelta(days=7))
+    expected = expected_times({**CAPABILITIES, "local_wallet": bank})
+    await _create(engine)
+    await run(owner, "UPDATE payments SET state = 'COMPLETED', due_at = now()")
+
+    async def listed() -> Sequence[OverduePayment]:
+        return await PostgresOperations(engine).overdue(
+            "sandbox", expected, waiting=False, after=None, limit=10
+        )
+
+    await _age(owner, 7 * 86_400 + 29 * 60)
+    assert await listed() == []
+    await _age(owner, 120)
+    (late,) = await listed()
+    assert (late.state, late.provider, late.waiting_for) == ("COMPLETED", "local_wallet", None)
+
+
 async def test_the_list_has_pages_and_shows_a_merchants_own(
     engine: AsyncEngine, owner: AsyncEngine
 ) -> None:
@@ -165,7 +218,9 @@ async def test_the_list_has_pages_and_shows_a_merchants_own(
     assert len(first) == 2
     assert len(rest) == 1
     assert len({late.payment_id for late in (*first, *rest)}) == 3
-    others = await PostgresOperations(engine).overdue("other", EXPECTED, after=None, limit=10)
+    others = await PostgresOperations(engine).overdue(
+        "other", EXPECTED, waiting=True, after=None, limit=10
+    )
     assert others == []
 
 
@@ -304,6 +359,6 @@ async def test_the_list_comes_also_while_providers_is_away(
     await _unknown(engine)
     await _age(owner, 3_600)
 
-    page, last = await _operating(engine).overdue("sandbox", after=None, limit=10)
+    page, last = await _operating(engine).overdue("sandbox", waiting=False, after=None, limit=10)
 
     assert (len(page), last) == (1, None)

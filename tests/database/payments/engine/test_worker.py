@@ -30,9 +30,7 @@ from tests.polling import until
 UNKNOWN = Answer(outcome=Outcome.UNKNOWN)
 ABSENT = Answer(outcome=Outcome.ABSENT)
 NOT_SENT = Answer(outcome=Outcome.NOT_SENT, failure=Failure(code="down", message="down"))
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 
 
 def _worker(

@@ -33,9 +33,7 @@ from tests.questions import past_questions
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
-RETURNED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+RETURNED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from tests.makers import NOW, make_payment
 
 # Each message and each time is set, which no real payment has all at once.
 WHOLE = make_payment(
-    state=State.RETURNED,
+    state=State.ACTION_REQUIRED,
     reference="invoice 7",
-    failure=Failure(code="card_declined", message="No."),
+    failure=Failure(code="recipient_blocked", message="No."),
     hold_reason="outcome_unknown",
     cancel_requested_at=NOW,
     deadline_at=NOW + timedelta(days=7),
@@ -52,13 +52,18 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["payout_amount"] == "148453.38"
     assert shown["refunded_usd"] == "1.05"
     assert shown["cancel_requested"] is True
-    assert shown["failure"] == {"code": "card_declined", "message": "No."}
+    assert shown["failure"] == {"code": "recipient_blocked", "message": "No."}
+    assert shown["action_required"] == {
+        "reason": "recipient_blocked",
+        "message": "The account takes no payments at present.",
+        "field": "account",
+    }
     assert shown["hold"] == {"reason": "outcome_unknown"}
     assert shown["updated_at"] == "2026-11-23T12:00:01.500Z"
     assert shown["deadline_at"] == "2026-11-30T12:00:00Z"
 
 
-@pytest.mark.parametrize("name", ["failure", "hold", "deadline_at"])
+@pytest.mark.parametrize("name", ["failure", "hold", "deadline_at", "action_required"])
 def test_a_message_that_is_not_set_is_not_shown(name: str) -> None:
     payment = make_payment()
 

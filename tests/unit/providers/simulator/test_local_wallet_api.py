@@ -69,7 +69,8 @@ async def test_duplicate_requests_at_once_are_one_payout(caller: Caller) -> None
     ("note", "status", "failure_code"),
     [
         ("invoice 17", "completed", None),
-        ("invoice 17 sim:payout_fails", "failed", "recipient_unreachable"),
+        ("invoice 17 sim:payout_fails", "failed", "network_down"),
+        ("invoice 17 sim:recipient_refused", "failed", "recipient_unreachable"),
     ],
 )
 async def test_a_payout_settles_by_itself_and_its_event_says_how(

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from caravel.payments.v1 import admin_pb2, payments_pb2
+from caravel.payments.v1 import admin_pb2, history_pb2, payments_pb2
 from prometheus_client import REGISTRY
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -166,7 +166,7 @@ async def test_a_history_comes_without_the_event_that_cannot_be_read(
     )
 
     history = await service.payments.ListPaymentEvents(
-        payments_pb2.ListPaymentEventsRequest(transaction_id=new.payment.transaction_id)
+        history_pb2.ListPaymentEventsRequest(transaction_id=new.payment.transaction_id)
     )
 
     assert [event.sequence for event in history.events] == [1]

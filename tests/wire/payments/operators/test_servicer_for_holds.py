@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from caravel.payments.v1 import admin_pb2, payments_pb2
+from caravel.payments.v1 import admin_pb2, history_pb2, payments_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
@@ -65,7 +65,7 @@ async def test_a_person_states_how_an_attempt_ended(
     stored = "SELECT state, provider_reference FROM attempts WHERE step = 'payout'"
     assert await rows(engine, stored) == [(attempt, "w_7")]
     listed = await service.payments.ListPaymentEvents(
-        payments_pb2.ListPaymentEventsRequest(transaction_id=transaction_id)
+        history_pb2.ListPaymentEventsRequest(transaction_id=transaction_id)
     )
     resolved = next(event for event in listed.events if event.cause == "attempt_resolved")
     assert resolved.actor == "operator:ada"

@@ -4,7 +4,7 @@ import asyncio
 
 import grpc
 import pytest
-from caravel.payments.v1 import payments_pb2
+from caravel.payments.v1 import history_pb2, payments_pb2
 
 from services.shared.ids import encode_id, new_id
 from tests.makers import USER
@@ -241,7 +241,7 @@ async def test_an_unknown_and_a_malformed_id_answer_alike(
 ) -> None:
     get = service.payments.GetPayment(payments_pb2.GetPaymentRequest(transaction_id=transaction_id))
     events = service.payments.ListPaymentEvents(
-        payments_pb2.ListPaymentEventsRequest(transaction_id=transaction_id)
+        history_pb2.ListPaymentEventsRequest(transaction_id=transaction_id)
     )
 
     for call in (get, events):

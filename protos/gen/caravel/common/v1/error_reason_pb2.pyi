@@ -263,6 +263,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The payment is not held for late funds, so there is no locked rate to honour.
     Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
     """
+    PAYMENT_NOT_CORRECTABLE: _ErrorReason.ValueType  # 91
+    """The payment does not wait for another recipient: it was not refused or returned, or is over.
+    Example: {"reason": "PAYMENT_NOT_CORRECTABLE", "metadata": {"status": "COMPLETED"}}
+    """
     FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
     """Fields that exclude each other are both given.
     Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
@@ -519,6 +523,10 @@ Example: {"reason": "CHARACTER_FORBIDDEN",
 NO_LOCKED_RATE: ErrorReason.ValueType  # 90
 """The payment is not held for late funds, so there is no locked rate to honour.
 Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+PAYMENT_NOT_CORRECTABLE: ErrorReason.ValueType  # 91
+"""The payment does not wait for another recipient: it was not refused or returned, or is over.
+Example: {"reason": "PAYMENT_NOT_CORRECTABLE", "metadata": {"status": "COMPLETED"}}
 """
 FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95
 """Fields that exclude each other are both given.

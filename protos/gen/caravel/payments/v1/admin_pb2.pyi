@@ -459,6 +459,9 @@ class OverduePayment(_message.Message):
     LAST_MESSAGE_FIELD_NUMBER: _builtins.int
     LAST_AT_FIELD_NUMBER: _builtins.int
     NEXT_TRY_AT_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
+    DEADLINE_AT_FIELD_NUMBER: _builtins.int
+    AT_DEADLINE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     corridor_id: _builtins.str
@@ -483,6 +486,14 @@ class OverduePayment(_message.Message):
     """Machine name of the last failure; empty where there was none."""
     last_message: _builtins.str
     """The last failure as a sentence."""
+    waiting_for: _builtins.str
+    """The person that it waits for: RETURNED, ACTION_REQUIRED or PARTLY_REFUNDED for the merchant,
+    ON_HOLD for our operators; empty where it waits for a provider or for us.
+    """
+    at_deadline: _builtins.str
+    """The end at the deadline: REFUND, the sender is refunded automatically, or ALARM, an alarm is
+    raised.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when it has been in that state, or has waited for a person."""
@@ -494,6 +505,10 @@ class OverduePayment(_message.Message):
     @_builtins.property
     def next_try_at(self) -> _timestamp_pb2.Timestamp:
         """When the next try or look-up is due."""
+
+    @_builtins.property
+    def deadline_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it may wait for that person."""
 
     def __init__(
         self,
@@ -512,10 +527,13 @@ class OverduePayment(_message.Message):
         last_message: _builtins.str = ...,
         last_at: _timestamp_pb2.Timestamp | None = ...,
         next_try_at: _timestamp_pb2.Timestamp | None = ...,
+        waiting_for: _builtins.str = ...,
+        deadline_at: _timestamp_pb2.Timestamp | None = ...,
+        at_deadline: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_at", b"last_at", "next_try_at", b"next_try_at", "since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "last_at", b"last_at", "next_try_at", b"next_try_at", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "corridor_id", b"corridor_id", "expected_seconds", b"expected_seconds", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -529,19 +547,23 @@ class ListOverduePaymentsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
-    """The `next_page_token` of the previous answer. Empty for the first page."""
+    """The `next_page_token` of the previous answer, with the same `waiting`. Empty for the first page."""
+    waiting: _builtins.bool
+    """True for all payments that wait for a person, not only those past their deadline."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        waiting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

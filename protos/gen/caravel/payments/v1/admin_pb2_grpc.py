@@ -146,8 +146,10 @@ class AdminServiceServicer:
 
     def ListOverduePayments(self, request, context):
         """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-        the table of expected times allows; or on hold, or returned, past their deadline. The payment
-        that has not changed for the longest time comes first. Idempotent. Refuses with FIELD_INVALID.
+        the table of expected times allows; completed, and without an answer to the last look-up of the
+        payout; or waiting for a person past their deadline. With `waiting`, also those that wait and are
+        not past it. The payment that has not changed for the longest time comes first. Idempotent.
+        Refuses with FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,8 +82,10 @@ class AdminServiceStub:
     """
     ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-    the table of expected times allows; or on hold, or returned, past their deadline. The payment
-    that has not changed for the longest time comes first. Idempotent. Refuses with FIELD_INVALID.
+    the table of expected times allows; completed, and without an answer to the last look-up of the
+    payout; or waiting for a person past their deadline. With `waiting`, also those that wait and are
+    not past it. The payment that has not changed for the longest time comes first. Idempotent.
+    Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
     """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -138,8 +140,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-    the table of expected times allows; or on hold, or returned, past their deadline. The payment
-    that has not changed for the longest time comes first. Idempotent. Refuses with FIELD_INVALID.
+    the table of expected times allows; completed, and without an answer to the last look-up of the
+    payout; or waiting for a person past their deadline. With `waiting`, also those that wait and are
+    not past it. The payment that has not changed for the longest time comes first. Idempotent.
+    Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
     """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -227,8 +231,10 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListOverduePaymentsResponse, _abc.Awaitable[_admin_pb2.ListOverduePaymentsResponse]]:
         """Lists the payments that make no progress: open, not on hold, and for longer in their state than
-        the table of expected times allows; or on hold, or returned, past their deadline. The payment
-        that has not changed for the longest time comes first. Idempotent. Refuses with FIELD_INVALID.
+        the table of expected times allows; completed, and without an answer to the last look-up of the
+        payout; or waiting for a person past their deadline. With `waiting`, also those that wait and are
+        not past it. The payment that has not changed for the longest time comes first. Idempotent.
+        Refuses with FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from caravel.common.v1 import recipient_pb2 as caravel_dot_common_dot_v1_dot_recipient__pb2
+from caravel.payments.v1 import corrections_pb2 as caravel_dot_payments_dot_v1_dot_corrections__pb2
+from caravel.payments.v1 import history_pb2 as caravel_dot_payments_dot_v1_dot_history__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/payments.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x06\n\x07Payment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\namount_usd\x18\x04 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x05 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x06 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x07 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x08 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\t \x01(\t\x12\x15\n\rpayout_amount\x18\n \x01(\t\x12\x10\n\x08quote_id\x18\x0b \x01(\t\x12\x0e\n\x06onramp\x18\x0c \x01(\t\x12\x0f\n\x07offramp\x18\r \x01(\t\x12\x11\n\treference\x18\x0e \x01(\t\x12\x34\n\x07\x66\x61ilure\x18\x0f \x01(\x0b\x32#.caravel.payments.v1.PaymentFailure\x12.\n\x04hold\x18\x10 \x01(\x0b\x32 .caravel.payments.v1.PaymentHold\x12.\n\ncreated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61ncel_requested\x18\x13 \x01(\x08\x12\x14\n\x0crefunded_usd\x18\x14 \x01(\t\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb6\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x08\n\x04SENT\x10\x03\x12\r\n\tCOMPLETED\x10\x04\x12\x0c\n\x08RETURNED\x10\x05\x12\r\n\tREFUNDING\x10\x06\x12\x0c\n\x08REFUNDED\x10\x07\x12\n\n\x06\x46\x41ILED\x10\x08\x12\r\n\tCANCELLED\x10\t\x12\x0b\n\x07\x45XPIRED\x10\n\x12\x0b\n\x07ON_HOLD\x10\x0b\"\'\n\x03\x46\x65\x65\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\namount_usd\x18\x02 \x01(\t\"/\n\x0ePaymentFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1d\n\x0bPaymentHold\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x9b\x02\n\x0cPaymentEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x12\n\nfrom_state\x18\x02 \x01(\t\x12\x10\n\x08to_state\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x41\n\x08\x65vidence\x18\x06 \x03(\x0b\x32/.caravel.payments.v1.PaymentEvent.EvidenceEntry\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x1a/\n\rEvidenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf9\x03\n\x05Quote\x12\x10\n\x08quote_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .caravel.payments.v1.Quote.State\x12\x12\n\namount_usd\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x04 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x05 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x06 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x07 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\x08 \x01(\t\x12\x15\n\rpayout_amount\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1c\n\x14\x66\x65\x65_schedule_version\x18\x0b \x01(\t\x12\x16\n\x0etransaction_id\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\x08\n\x04USED\x10\x02\x12\x0b\n\x07\x45XPIRED\x10\x03\"\xea\x01\n\tRateTrail\x12\x10\n\x08mid_rate\x18\x01 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x02 \x01(\x05\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x07 \x03(\x0b\x32\x1c.caravel.payments.v1.RateLeg\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\xac\x02\n\x08\x43orridor\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x16\n\x0esource_country\x18\x02 \x01(\t\x12\x1b\n\x13\x64\x65stination_country\x18\x03 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x04 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x05 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x06 \x01(\t\x12\x0f\n\x07onramps\x18\x07 \x03(\t\x12\x10\n\x08offramps\x18\x08 \x03(\t\x12\x17\n\x0findicative_rate\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1e\n\x16quote_lifetime_seconds\x18\x0b \x01(\x05\"\x98\x02\n\x14\x43reatePaymentRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\namount_usd\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x88\xb5\x18\x01\x12\"\n\x14\x64\x65stination_currency\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08quote_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.caravel.common.v1.RecipientB\x04\xe2\x41\x01\x01\x12\x1c\n\x0epayment_method\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\treference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12!\n\x13\x64\x65stination_country\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\"4\n\x14\x43\x61ncelPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"f\n\x14RefundPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\namount_usd\x18\x02 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\x12\x12\n\x04\x66ull\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"1\n\x11GetPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x87\x02\n\x13ListPaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x05 \x01(\t\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x14ListPaymentsResponse\x12.\n\x08payments\x18\x01 \x03(\x0b\x32\x1c.caravel.payments.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\"\n\x1aunreadable_transaction_ids\x18\x03 \x03(\t\"8\n\x18ListPaymentEventsRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"l\n\x19ListPaymentEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.caravel.payments.v1.PaymentEvent\x12\x1c\n\x14unreadable_sequences\x18\x02 \x03(\x05\"y\n\x12\x43reateQuoteRequest\x12\x1c\n\namount_usd\x18\x01 \x01(\tB\x08\xe2\x41\x01\x02\x88\xb5\x18\x01\x12\"\n\x14\x64\x65stination_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12!\n\x13\x64\x65stination_country\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\")\n\x0fGetQuoteRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14ListCorridorsRequest\"I\n\x15ListCorridorsResponse\x12\x30\n\tcorridors\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Corridor2\xfb\t\n\x0ePaymentService\x12\x84\x01\n\rCreatePayment\x12).caravel.payments.v1.CreatePaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"*\xa2\xb5\x18\x05\x08\x01\x12\x01\x02\xa8\xb5\x18\x01\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x12\"\r/api/payments:\x01*\x12\x83\x01\n\nGetPayment\x12&.caravel.payments.v1.GetPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"/\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02 \x12\x1e/api/payments/{transaction_id}\x12\x83\x01\n\x0cListPayments\x12(.caravel.payments.v1.ListPaymentsRequest\x1a).caravel.payments.v1.ListPaymentsResponse\"\x1e\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/payments\x12\xaa\x01\n\x11ListPaymentEvents\x12-.caravel.payments.v1.ListPaymentEventsRequest\x1a..caravel.payments.v1.ListPaymentEventsResponse\"6\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\'\x12%/api/payments/{transaction_id}/events\x12\x93\x01\n\rCancelPayment\x12).caravel.payments.v1.CancelPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"9\xa2\xb5\x18\x05\x08\x01\x12\x01\x02\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:cancel:\x01*\x12\x97\x01\n\rRefundPayment\x12).caravel.payments.v1.RefundPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"=\xa2\xb5\x18\x05\x08\x01\x12\x01\x03\xa8\xb5\x18\x01\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:refund:\x01*\x12x\n\x0b\x43reateQuote\x12\'.caravel.payments.v1.CreateQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"$\xa2\xb5\x18\x05\x08\x01\x12\x01\x04\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x10\"\x0b/api/quotes:\x01*\x12u\n\x08GetQuote\x12$.caravel.payments.v1.GetQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"\'\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/api/quotes/{quote_id}\x12\x87\x01\n\rListCorridors\x12).caravel.payments.v1.ListCorridorsRequest\x1a*.caravel.payments.v1.ListCorridorsResponse\"\x1f\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/corridorsB\x0e\xca\xb5\x18\n\x08\x80\x80\x10\x10\x80\x80\x12\x18\x10\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/payments.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a%caravel/payments/v1/corrections.proto\x1a!caravel/payments/v1/history.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x07\n\x07Payment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\namount_usd\x18\x04 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x05 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x06 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x07 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x08 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\t \x01(\t\x12\x15\n\rpayout_amount\x18\n \x01(\t\x12\x10\n\x08quote_id\x18\x0b \x01(\t\x12\x0e\n\x06onramp\x18\x0c \x01(\t\x12\x0f\n\x07offramp\x18\r \x01(\t\x12\x11\n\treference\x18\x0e \x01(\t\x12\x34\n\x07\x66\x61ilure\x18\x0f \x01(\x0b\x32#.caravel.payments.v1.PaymentFailure\x12.\n\x04hold\x18\x10 \x01(\x0b\x32 .caravel.payments.v1.PaymentHold\x12.\n\ncreated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61ncel_requested\x18\x13 \x01(\x08\x12\x14\n\x0crefunded_usd\x18\x14 \x01(\t\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x0f\x61\x63tion_required\x18\x18 \x01(\x0b\x32#.caravel.payments.v1.ActionRequired\"\xcb\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0e\n\nPROCESSING\x10\x02\x12\x08\n\x04SENT\x10\x03\x12\r\n\tCOMPLETED\x10\x04\x12\x0c\n\x08RETURNED\x10\x05\x12\r\n\tREFUNDING\x10\x06\x12\x0c\n\x08REFUNDED\x10\x07\x12\n\n\x06\x46\x41ILED\x10\x08\x12\r\n\tCANCELLED\x10\t\x12\x0b\n\x07\x45XPIRED\x10\n\x12\x0b\n\x07ON_HOLD\x10\x0b\x12\x13\n\x0f\x41\x43TION_REQUIRED\x10\x0c\"\'\n\x03\x46\x65\x65\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\namount_usd\x18\x02 \x01(\t\"/\n\x0ePaymentFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1d\n\x0bPaymentHold\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\xf9\x03\n\x05Quote\x12\x10\n\x08quote_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .caravel.payments.v1.Quote.State\x12\x12\n\namount_usd\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x65\x65_usd\x18\x04 \x01(\t\x12&\n\x04\x66\x65\x65s\x18\x05 \x03(\x0b\x32\x18.caravel.payments.v1.Fee\x12\x0f\n\x07net_usd\x18\x06 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x07 \x01(\t\x12\x0f\n\x07\x66x_rate\x18\x08 \x01(\t\x12\x15\n\rpayout_amount\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1c\n\x14\x66\x65\x65_schedule_version\x18\x0b \x01(\t\x12\x16\n\x0etransaction_id\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\x08\n\x04USED\x10\x02\x12\x0b\n\x07\x45XPIRED\x10\x03\"\xea\x01\n\tRateTrail\x12\x10\n\x08mid_rate\x18\x01 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x02 \x01(\x05\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x07 \x03(\x0b\x32\x1c.caravel.payments.v1.RateLeg\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\xac\x02\n\x08\x43orridor\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x16\n\x0esource_country\x18\x02 \x01(\t\x12\x1b\n\x13\x64\x65stination_country\x18\x03 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x04 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x05 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x06 \x01(\t\x12\x0f\n\x07onramps\x18\x07 \x03(\t\x12\x10\n\x08offramps\x18\x08 \x03(\t\x12\x17\n\x0findicative_rate\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1e\n\x16quote_lifetime_seconds\x18\x0b \x01(\x05\"\x98\x02\n\x14\x43reatePaymentRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\namount_usd\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x88\xb5\x18\x01\x12\"\n\x14\x64\x65stination_currency\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08quote_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.caravel.common.v1.RecipientB\x04\xe2\x41\x01\x01\x12\x1c\n\x0epayment_method\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\treference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12!\n\x13\x64\x65stination_country\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\"4\n\x14\x43\x61ncelPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"f\n\x14RefundPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\namount_usd\x18\x02 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\x12\x12\n\x04\x66ull\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"1\n\x11GetPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x87\x02\n\x13ListPaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.caravel.payments.v1.Payment.Status\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x05 \x01(\t\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x14ListPaymentsResponse\x12.\n\x08payments\x18\x01 \x03(\x0b\x32\x1c.caravel.payments.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\"\n\x1aunreadable_transaction_ids\x18\x03 \x03(\t\"y\n\x12\x43reateQuoteRequest\x12\x1c\n\namount_usd\x18\x01 \x01(\tB\x08\xe2\x41\x01\x02\x88\xb5\x18\x01\x12\"\n\x14\x64\x65stination_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12!\n\x13\x64\x65stination_country\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\")\n\x0fGetQuoteRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14ListCorridorsRequest\"I\n\x15ListCorridorsResponse\x12\x30\n\tcorridors\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Corridor2\x9c\x0b\n\x0ePaymentService\x12\x84\x01\n\rCreatePayment\x12).caravel.payments.v1.CreatePaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"*\xa2\xb5\x18\x05\x08\x01\x12\x01\x02\xa8\xb5\x18\x01\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x12\"\r/api/payments:\x01*\x12\x83\x01\n\nGetPayment\x12&.caravel.payments.v1.GetPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"/\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02 \x12\x1e/api/payments/{transaction_id}\x12\x83\x01\n\x0cListPayments\x12(.caravel.payments.v1.ListPaymentsRequest\x1a).caravel.payments.v1.ListPaymentsResponse\"\x1e\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/payments\x12\xaa\x01\n\x11ListPaymentEvents\x12-.caravel.payments.v1.ListPaymentEventsRequest\x1a..caravel.payments.v1.ListPaymentEventsResponse\"6\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\'\x12%/api/payments/{transaction_id}/events\x12\x93\x01\n\rCancelPayment\x12).caravel.payments.v1.CancelPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"9\xa2\xb5\x18\x05\x08\x01\x12\x01\x02\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:cancel:\x01*\x12\x9e\x01\n\x10\x43orrectRecipient\x12,.caravel.payments.v1.CorrectRecipientRequest\x1a\x1c.caravel.payments.v1.Payment\">\xa2\xb5\x18\x05\x08\x01\x12\x01\x02\xa8\xb5\x18\x01\x82\xd3\xe4\x93\x02+\"&/api/payments/{transaction_id}:correct:\x01*\x12\x97\x01\n\rRefundPayment\x12).caravel.payments.v1.RefundPaymentRequest\x1a\x1c.caravel.payments.v1.Payment\"=\xa2\xb5\x18\x05\x08\x01\x12\x01\x03\xa8\xb5\x18\x01\x82\xd3\xe4\x93\x02*\"%/api/payments/{transaction_id}:refund:\x01*\x12x\n\x0b\x43reateQuote\x12\'.caravel.payments.v1.CreateQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"$\xa2\xb5\x18\x05\x08\x01\x12\x01\x04\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x10\"\x0b/api/quotes:\x01*\x12u\n\x08GetQuote\x12$.caravel.payments.v1.GetQuoteRequest\x1a\x1a.caravel.payments.v1.Quote\"\'\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/api/quotes/{quote_id}\x12\x87\x01\n\rListCorridors\x12).caravel.payments.v1.ListCorridorsRequest\x1a*.caravel.payments.v1.ListCorridorsResponse\"\x1f\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/corridorsB\x0e\xca\xb5\x18\n\x08\x80\x80\x10\x10\x80\x80\x12\x18\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +39,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.payments.v1.payment
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\312\265\030\n\010\200\200\020\020\200\200\022\030\020'
-  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._loaded_options = None
-  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_options = b'8\001'
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['amount_usd']._loaded_options = None
@@ -65,8 +65,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['full']._serialized_options = b'\342A\001\001'
   _globals['_GETPAYMENTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_GETPAYMENTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
-  _globals['_LISTPAYMENTEVENTSREQUEST'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_LISTPAYMENTEVENTSREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATEQUOTEREQUEST'].fields_by_name['amount_usd']._loaded_options = None
   _globals['_CREATEQUOTEREQUEST'].fields_by_name['amount_usd']._serialized_options = b'\342A\001\002\210\265\030\001'
   _globals['_CREATEQUOTEREQUEST'].fields_by_name['destination_currency']._loaded_options = None
@@ -85,6 +83,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['ListPaymentEvents']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002\'\022%/api/payments/{transaction_id}/events'
   _globals['_PAYMENTSERVICE'].methods_by_name['CancelPayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['CancelPayment']._serialized_options = b'\242\265\030\005\010\001\022\001\002\202\323\344\223\002*\"%/api/payments/{transaction_id}:cancel:\001*'
+  _globals['_PAYMENTSERVICE'].methods_by_name['CorrectRecipient']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['CorrectRecipient']._serialized_options = b'\242\265\030\005\010\001\022\001\002\250\265\030\001\202\323\344\223\002+\"&/api/payments/{transaction_id}:correct:\001*'
   _globals['_PAYMENTSERVICE'].methods_by_name['RefundPayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['RefundPayment']._serialized_options = b'\242\265\030\005\010\001\022\001\003\250\265\030\001\202\323\344\223\002*\"%/api/payments/{transaction_id}:refund:\001*'
   _globals['_PAYMENTSERVICE'].methods_by_name['CreateQuote']._loaded_options = None
@@ -93,54 +93,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['GetQuote']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002\030\022\026/api/quotes/{quote_id}'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListCorridors']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['ListCorridors']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002\020\022\016/api/corridors'
-  _globals['_PAYMENT']._serialized_start=224
-  _globals['_PAYMENT']._serialized_end=1041
-  _globals['_PAYMENT_STATUS']._serialized_start=859
-  _globals['_PAYMENT_STATUS']._serialized_end=1041
-  _globals['_FEE']._serialized_start=1043
-  _globals['_FEE']._serialized_end=1082
-  _globals['_PAYMENTFAILURE']._serialized_start=1084
-  _globals['_PAYMENTFAILURE']._serialized_end=1131
-  _globals['_PAYMENTHOLD']._serialized_start=1133
-  _globals['_PAYMENTHOLD']._serialized_end=1162
-  _globals['_PAYMENTEVENT']._serialized_start=1165
-  _globals['_PAYMENTEVENT']._serialized_end=1448
-  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_start=1401
-  _globals['_PAYMENTEVENT_EVIDENCEENTRY']._serialized_end=1448
-  _globals['_QUOTE']._serialized_start=1451
-  _globals['_QUOTE']._serialized_end=1956
-  _globals['_QUOTE_STATE']._serialized_start=1893
-  _globals['_QUOTE_STATE']._serialized_end=1956
-  _globals['_RATETRAIL']._serialized_start=1959
-  _globals['_RATETRAIL']._serialized_end=2193
-  _globals['_RATELEG']._serialized_start=2195
-  _globals['_RATELEG']._serialized_end=2265
-  _globals['_CORRIDOR']._serialized_start=2268
-  _globals['_CORRIDOR']._serialized_end=2568
-  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2571
-  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2851
-  _globals['_CANCELPAYMENTREQUEST']._serialized_start=2853
-  _globals['_CANCELPAYMENTREQUEST']._serialized_end=2905
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=2907
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=3009
-  _globals['_GETPAYMENTREQUEST']._serialized_start=3011
-  _globals['_GETPAYMENTREQUEST']._serialized_end=3060
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=3063
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=3326
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=3329
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=3460
-  _globals['_LISTPAYMENTEVENTSREQUEST']._serialized_start=3462
-  _globals['_LISTPAYMENTEVENTSREQUEST']._serialized_end=3518
-  _globals['_LISTPAYMENTEVENTSRESPONSE']._serialized_start=3520
-  _globals['_LISTPAYMENTEVENTSRESPONSE']._serialized_end=3628
-  _globals['_CREATEQUOTEREQUEST']._serialized_start=3630
-  _globals['_CREATEQUOTEREQUEST']._serialized_end=3751
-  _globals['_GETQUOTEREQUEST']._serialized_start=3753
-  _globals['_GETQUOTEREQUEST']._serialized_end=3794
-  _globals['_LISTCORRIDORSREQUEST']._serialized_start=3796
-  _globals['_LISTCORRIDORSREQUEST']._serialized_end=3818
-  _globals['_LISTCORRIDORSRESPONSE']._serialized_start=3820
-  _globals['_LISTCORRIDORSRESPONSE']._serialized_end=3893
-  _globals['_PAYMENTSERVICE']._serialized_start=3896
-  _globals['_PAYMENTSERVICE']._serialized_end=5171
+  _globals['_PAYMENT']._serialized_start=298
+  _globals['_PAYMENT']._serialized_end=1198
+  _globals['_PAYMENT_STATUS']._serialized_start=995
+  _globals['_PAYMENT_STATUS']._serialized_end=1198
+  _globals['_FEE']._serialized_start=1200
+  _globals['_FEE']._serialized_end=1239
+  _globals['_PAYMENTFAILURE']._serialized_start=1241
+  _globals['_PAYMENTFAILURE']._serialized_end=1288
+  _globals['_PAYMENTHOLD']._serialized_start=1290
+  _globals['_PAYMENTHOLD']._serialized_end=1319
+  _globals['_QUOTE']._serialized_start=1322
+  _globals['_QUOTE']._serialized_end=1827
+  _globals['_QUOTE_STATE']._serialized_start=1764
+  _globals['_QUOTE_STATE']._serialized_end=1827
+  _globals['_RATETRAIL']._serialized_start=1830
+  _globals['_RATETRAIL']._serialized_end=2064
+  _globals['_RATELEG']._serialized_start=2066
+  _globals['_RATELEG']._serialized_end=2136
+  _globals['_CORRIDOR']._serialized_start=2139
+  _globals['_CORRIDOR']._serialized_end=2439
+  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2442
+  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2722
+  _globals['_CANCELPAYMENTREQUEST']._serialized_start=2724
+  _globals['_CANCELPAYMENTREQUEST']._serialized_end=2776
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=2778
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=2880
+  _globals['_GETPAYMENTREQUEST']._serialized_start=2882
+  _globals['_GETPAYMENTREQUEST']._serialized_end=2931
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=2934
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=3197
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=3200
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=3331
+  _globals['_CREATEQUOTEREQUEST']._serialized_start=3333
+  _globals['_CREATEQUOTEREQUEST']._serialized_end=3454
+  _globals['_GETQUOTEREQUEST']._serialized_start=3456
+  _globals['_GETQUOTEREQUEST']._serialized_end=3497
+  _globals['_LISTCORRIDORSREQUEST']._serialized_start=3499
+  _globals['_LISTCORRIDORSREQUEST']._serialized_end=3521
+  _globals['_LISTCORRIDORSRESPONSE']._serialized_start=3523
+  _globals['_LISTCORRIDORSRESPONSE']._serialized_end=3596
+  _globals['_PAYMENTSERVICE']._serialized_start=3599
+  _globals['_PAYMENTSERVICE']._serialized_end=5035
 # @@protoc_insertion_point(module_scope)

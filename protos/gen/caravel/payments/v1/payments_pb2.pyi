@@ -4,6 +4,7 @@ isort:skip_file
 The public API of payments and quotes: REST through the gateway, or gRPC as it stands here."""
 
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
+from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -60,6 +61,10 @@ class Payment(_message.Message):
         """The sender did not pay in time; nothing was taken."""
         ON_HOLD: Payment._Status.ValueType  # 11
         """The payment waits for a person; `hold` says why."""
+        ACTION_REQUIRED: Payment._Status.ValueType  # 12
+        """The recipient could not be paid, and `action_required` says why. The merchant corrects it, or
+        refunds; after `deadline_at` the sender is refunded automatically.
+        """
 
     class Status(_Status, metaclass=_StatusEnumTypeWrapper):
         """Where the money is."""
@@ -91,6 +96,10 @@ class Payment(_message.Message):
     """The sender did not pay in time; nothing was taken."""
     ON_HOLD: Payment.Status.ValueType  # 11
     """The payment waits for a person; `hold` says why."""
+    ACTION_REQUIRED: Payment.Status.ValueType  # 12
+    """The recipient could not be paid, and `action_required` says why. The merchant corrects it, or
+    refunds; after `deadline_at` the sender is refunded automatically.
+    """
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
@@ -113,6 +122,7 @@ class Payment(_message.Message):
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     REFUNDED_USD_FIELD_NUMBER: _builtins.int
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
+    ACTION_REQUIRED_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -169,10 +179,15 @@ class Payment(_message.Message):
 
     @_builtins.property
     def deadline_at(self) -> _timestamp_pb2.Timestamp:
-        """The deadline of a payment that waits for a person. RETURNED, or refunded in part: until then
-        the merchant states which amount is refunded; after it the rest is refunded automatically.
+        """The deadline of a payment that waits for a person. ACTION_REQUIRED, RETURNED, or refunded in
+        part: until then the merchant corrects the recipient or states which amount is refunded; after
+        it the rest is refunded automatically.
         ON_HOLD: until then our operators decide; after it they get an alarm, and nothing else happens.
         """
+
+    @_builtins.property
+    def action_required(self) -> _corrections_pb2.ActionRequired:
+        """Why the recipient could not be paid; absent but with ACTION_REQUIRED."""
 
     def __init__(
         self,
@@ -198,10 +213,11 @@ class Payment(_message.Message):
         cancel_requested: _builtins.bool = ...,
         refunded_usd: _builtins.str = ...,
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
+        action_required: _corrections_pb2.ActionRequired | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refunded_usd", b"refunded_usd", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refunded_usd", b"refunded_usd", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,80 +296,6 @@ class PaymentHold(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PaymentHold: _TypeAlias = PaymentHold  # noqa: Y015
-
-@_typing.final
-class PaymentEvent(_message.Message):
-    """One event in a payment's history. Never changed, never removed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class EvidenceEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    FROM_STATE_FIELD_NUMBER: _builtins.int
-    TO_STATE_FIELD_NUMBER: _builtins.int
-    ACTOR_FIELD_NUMBER: _builtins.int
-    CAUSE_FIELD_NUMBER: _builtins.int
-    EVIDENCE_FIELD_NUMBER: _builtins.int
-    OCCURRED_AT_FIELD_NUMBER: _builtins.int
-    TRACE_ID_FIELD_NUMBER: _builtins.int
-    sequence: _builtins.int
-    """Position in the payment's history, from 1, without gaps."""
-    from_state: _builtins.str
-    """The state before; empty for the first event."""
-    to_state: _builtins.str
-    """The state after. The same as before where the event changed no state."""
-    actor: _builtins.str
-    """The actor: "api", "worker", "operator:<name>" or "provider:<name>"."""
-    cause: _builtins.str
-    """The cause, a machine name, for example "collection_succeeded"."""
-    trace_id: _builtins.str
-    """W3C trace id of the payment, 32 hexadecimal digits, as it stands in every log."""
-    @_builtins.property
-    def evidence(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The evidence, for example the provider's own id."""
-
-    @_builtins.property
-    def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When the event was recorded."""
-
-    def __init__(
-        self,
-        *,
-        sequence: _builtins.int = ...,
-        from_state: _builtins.str = ...,
-        to_state: _builtins.str = ...,
-        actor: _builtins.str = ...,
-        cause: _builtins.str = ...,
-        evidence: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        occurred_at: _timestamp_pb2.Timestamp | None = ...,
-        trace_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cause", b"cause", "evidence", b"evidence", "from_state", b"from_state", "occurred_at", b"occurred_at", "sequence", b"sequence", "to_state", b"to_state", "trace_id", b"trace_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PaymentEvent: _TypeAlias = PaymentEvent  # noqa: Y015
 
 @_typing.final
 class Quote(_message.Message):
@@ -843,60 +785,6 @@ class ListPaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
-
-@_typing.final
-class ListPaymentEventsRequest(_message.Message):
-    """Request of ListPaymentEvents."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
-    transaction_id: _builtins.str
-    """Id of the payment."""
-    def __init__(
-        self,
-        *,
-        transaction_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListPaymentEventsRequest: _TypeAlias = ListPaymentEventsRequest  # noqa: Y015
-
-@_typing.final
-class ListPaymentEventsResponse(_message.Message):
-    """Response of ListPaymentEvents."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENTS_FIELD_NUMBER: _builtins.int
-    UNREADABLE_SEQUENCES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentEvent]:
-        """The whole history, oldest first."""
-
-    @_builtins.property
-    def unreadable_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Numbers (`sequence`) of events of this history whose record cannot be read, nearly always none.
-        They happened, and we repair the record.
-        """
-
-    def __init__(
-        self,
-        *,
-        events: _abc.Iterable[Global___PaymentEvent] | None = ...,
-        unreadable_sequences: _abc.Iterable[_builtins.int] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "unreadable_sequences", b"unreadable_sequences"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListPaymentEventsResponse: _TypeAlias = ListPaymentEventsResponse  # noqa: Y015
 
 @_typing.final
 class CreateQuoteRequest(_message.Message):

@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from caravel.payments.v1 import corrections_pb2 as caravel_dot_payments_dot_v1_dot_corrections__pb2
+from caravel.payments.v1 import history_pb2 as caravel_dot_payments_dot_v1_dot_history__pb2
 from caravel.payments.v1 import payments_pb2 as caravel_dot_payments_dot_v1_dot_payments__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -54,12 +56,17 @@ class PaymentServiceStub:
                 _registered_method=True)
         self.ListPaymentEvents = channel.unary_unary(
                 '/caravel.payments.v1.PaymentService/ListPaymentEvents',
-                request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.SerializeToString,
-                response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.FromString,
+                request_serializer=caravel_dot_payments_dot_v1_dot_history__pb2.ListPaymentEventsRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_history__pb2.ListPaymentEventsResponse.FromString,
                 _registered_method=True)
         self.CancelPayment = channel.unary_unary(
                 '/caravel.payments.v1.PaymentService/CancelPayment',
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.CorrectRecipient = channel.unary_unary(
+                '/caravel.payments.v1.PaymentService/CorrectRecipient',
+                request_serializer=caravel_dot_payments_dot_v1_dot_corrections__pb2.CorrectRecipientRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
         self.RefundPayment = channel.unary_unary(
@@ -128,11 +135,24 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelPayment(self, request, context):
-        """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
-        if the collection has succeeded, or still succeeds, the sender is refunded in full and the
-        payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
-        change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
-        PAYMENT_NOT_CANCELLABLE.
+        """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
+        the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
+        refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
+        and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
+        or PAYMENT_NOT_CANCELLABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectRecipient(self, request, context):
+        """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
+        same amount at the same locked rate, under a new attempt. Before that, the provider of each
+        earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+        (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+        PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
+        and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,15 +161,16 @@ class PaymentServiceServicer:
     def RefundPayment(self, request, context):
         """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
         `full`, never neither and never both. Possible while we hold the dollars and no payout may
-        still move them: before the payout, after it has failed definitively, and after it was
-        returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
-        to the dollars that were paid. Parts are refunded one after the other: while one is under way,
-        another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
-        (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
-        PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
-        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+        still move them: before the payout, after it has failed definitively, while the payment is
+        ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
+        payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
+        one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
+        again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
+        with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
+        REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
+        FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+        IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,12 +223,17 @@ def add_PaymentServiceServicer_to_server(servicer, server):
             ),
             'ListPaymentEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPaymentEvents,
-                    request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.FromString,
-                    response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.SerializeToString,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_history__pb2.ListPaymentEventsRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_history__pb2.ListPaymentEventsResponse.SerializeToString,
             ),
             'CancelPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelPayment,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.CancelPaymentRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'CorrectRecipient': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectRecipient,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_corrections__pb2.CorrectRecipientRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
             'RefundPayment': grpc.unary_unary_rpc_method_handler(
@@ -340,8 +366,8 @@ class PaymentService:
             request,
             target,
             '/caravel.payments.v1.PaymentService/ListPaymentEvents',
-            caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsRequest.SerializeToString,
-            caravel_dot_payments_dot_v1_dot_payments__pb2.ListPaymentEventsResponse.FromString,
+            caravel_dot_payments_dot_v1_dot_history__pb2.ListPaymentEventsRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_history__pb2.ListPaymentEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -368,6 +394,33 @@ class PaymentService:
             target,
             '/caravel.payments.v1.PaymentService/CancelPayment',
             caravel_dot_payments_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectRecipient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.PaymentService/CorrectRecipient',
+            caravel_dot_payments_dot_v1_dot_corrections__pb2.CorrectRecipientRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
             options,
             channel_credentials,

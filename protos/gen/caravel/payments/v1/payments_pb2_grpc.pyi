@@ -3,6 +3,8 @@
 isort:skip_file
 The public API of payments and quotes: REST through the gateway, or gRPC as it stands here."""
 
+from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
+from caravel.payments.v1 import history_pb2 as _history_pb2
 from caravel.payments.v1 import payments_pb2 as _payments_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
@@ -52,29 +54,39 @@ class PaymentServiceStub:
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """Lists the merchant's payments, newest first. Idempotent. Refuses with FIELD_INVALID."""
-    ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]
+    ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_history_pb2.ListPaymentEventsRequest, _history_pb2.ListPaymentEventsResponse]
     """Lists a payment's history, oldest event first. Idempotent. Refuses with
     PAYMENT_NOT_FOUND.
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]
-    """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
-    if the collection has succeeded, or still succeeds, the sender is refunded in full and the
-    payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
-    change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
-    PAYMENT_NOT_CANCELLABLE.
+    """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
+    the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
+    refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
+    and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
+    or PAYMENT_NOT_CANCELLABLE.
+    """
+    CorrectRecipient: _grpc.UnaryUnaryMultiCallable[_corrections_pb2.CorrectRecipientRequest, _payments_pb2.Payment]
+    """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
+    same amount at the same locked rate, under a new attempt. Before that, the provider of each
+    earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+    (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+    PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
+    and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+    IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]
     """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
     `full`, never neither and never both. Possible while we hold the dollars and no payout may
-    still move them: before the payout, after it has failed definitively, and after it was
-    returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
-    to the dollars that were paid. Parts are refunded one after the other: while one is under way,
-    another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
-    (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
-    PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
-    IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+    still move them: before the payout, after it has failed definitively, while the payment is
+    ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
+    payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
+    one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
+    again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
+    with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
+    REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
+    FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+    IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
@@ -116,29 +128,39 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists the merchant's payments, newest first. Idempotent. Refuses with FIELD_INVALID."""
-    ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentEventsRequest, _payments_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
+    ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_history_pb2.ListPaymentEventsRequest, _history_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
     """Lists a payment's history, oldest event first. Idempotent. Refuses with
     PAYMENT_NOT_FOUND.
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
-    if the collection has succeeded, or still succeeds, the sender is refunded in full and the
-    payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
-    change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
-    PAYMENT_NOT_CANCELLABLE.
+    """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
+    the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
+    refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
+    and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
+    or PAYMENT_NOT_CANCELLABLE.
+    """
+    CorrectRecipient: _aio.UnaryUnaryMultiCallable[_corrections_pb2.CorrectRecipientRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
+    same amount at the same locked rate, under a new attempt. Before that, the provider of each
+    earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+    (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+    PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
+    and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+    IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
     `full`, never neither and never both. Possible while we hold the dollars and no payout may
-    still move them: before the payout, after it has failed definitively, and after it was
-    returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
-    to the dollars that were paid. Parts are refunded one after the other: while one is under way,
-    another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
-    (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
-    PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
-    IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+    still move them: before the payout, after it has failed definitively, while the payment is
+    ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
+    payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
+    one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
+    again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
+    with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
+    REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
+    FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+    IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
@@ -199,9 +221,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListPaymentEvents(
         self,
-        request: _payments_pb2.ListPaymentEventsRequest,
+        request: _history_pb2.ListPaymentEventsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_payments_pb2.ListPaymentEventsResponse, _abc.Awaitable[_payments_pb2.ListPaymentEventsResponse]]:
+    ) -> _typing.Union[_history_pb2.ListPaymentEventsResponse, _abc.Awaitable[_history_pb2.ListPaymentEventsResponse]]:
         """Lists a payment's history, oldest event first. Idempotent. Refuses with
         PAYMENT_NOT_FOUND.
         """
@@ -212,11 +234,26 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Cancels a payment before its payout. If nothing was collected, the payment becomes CANCELLED;
-        if the collection has succeeded, or still succeeds, the sender is refunded in full and the
-        payment ends REFUNDED. Until that is known, `cancel_requested` is true and the status does not
-        change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
-        PAYMENT_NOT_CANCELLABLE.
+        """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
+        the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
+        refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
+        and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
+        or PAYMENT_NOT_CANCELLABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectRecipient(
+        self,
+        request: _corrections_pb2.CorrectRecipientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
+        same amount at the same locked rate, under a new attempt. Before that, the provider of each
+        earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+        (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
+        PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
+        and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -227,15 +264,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
         `full`, never neither and never both. Possible while we hold the dollars and no payout may
-        still move them: before the payout, after it has failed definitively, and after it was
-        returned. Fees and exchange are reversed at the payment's own locked rate, so the parts add up
-        to the dollars that were paid. Parts are refunded one after the other: while one is under way,
-        another is refused with PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata
-        (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or
-        PAYMENT_ON_HOLD, and with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
-        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
-        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+        still move them: before the payout, after it has failed definitively, while the payment is
+        ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
+        payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
+        one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
+        again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
+        with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
+        REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
+        FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+        IDEMPOTENCY_KEY_REUSED.
         """
 
     @_abc_1.abstractmethod

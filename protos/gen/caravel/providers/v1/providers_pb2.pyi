@@ -687,6 +687,7 @@ class Capabilities(_message.Message):
     UNKNOWN_HOLD_AFTER_FIELD_NUMBER: _builtins.int
     PASSING_FAILURES_FIELD_NUMBER: _builtins.int
     EXPECTED_TIMES_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FAILURES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
@@ -743,6 +744,12 @@ class Capabilities(_message.Message):
     def expected_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpectedTime]:
         """The expected time of an operation, one for each kind that the provider takes."""
 
+    @_builtins.property
+    def recipient_failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The definitive failures that are about the recipient, sorted: an unknown account, a name that does
+        not match. After one of them no other provider is tried; the merchant corrects the recipient.
+        """
+
     def __init__(
         self,
         *,
@@ -761,10 +768,11 @@ class Capabilities(_message.Message):
         unknown_hold_after: _duration_pb2.Duration | None = ...,
         passing_failures: _abc.Iterable[_builtins.str] | None = ...,
         expected_times: _abc.Iterable[Global___ExpectedTime] | None = ...,
+        recipient_failures: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "recipient_failures", b"recipient_failures", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -195,9 +195,7 @@ def test_a_next_attempt_waits_until_the_last_request_has_left(story: Story, step
     attempt = sent(step, story)
     payment = make_payment(state=STEPS[step], version=5)
     work = Work(payment=payment, attempt=attempt, inbox=(), lease_token=8, claimed_at=NOW)
-    refused = Answer(
-        outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="no")
-    )
+    refused = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="no"))
     answered = min(story.asked, story.left)
     decider = Decider({a: make_capabilities(a) for a in ("stripe", "local_wallet")}, lambda: 0.0)
 

@@ -9,9 +9,9 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, InboxEvent, Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
-from services.payments.model.payment import State
-from services.payments.model.progress import waiting_as
-from services.payments.model.timing import DEADLINES, Waiting
+from services.payments.model.payment import CORRECTABLE, State
+from services.payments.model.progress import waiting_as, waits_for
+from services.payments.model.timing import DEADLINES, ENDS, Waiting
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_work
 
@@ -22,12 +22,23 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 def test_only_what_waits_for_a_person_has_a_deadline(state: State) -> None:
     payment = make_work(state).payment
 
-    expected = Waiting.RETURNED if state is State.RETURNED else None
+    expected = Waiting(state.value) if state in CORRECTABLE else None
     assert waiting_as(payment) is expected
     assert waiting_as(replace(payment, hold_reason="late_success")) is Waiting.ON_HOLD
     part = Waiting.PARTLY_REFUNDED if state is State.REFUNDING else expected
     assert waiting_as(replace(payment, refunded=Money(1, "USD"))) is part
-    assert set(DEADLINES) == set(Waiting)
+    assert set(DEADLINES) == set(ENDS) == set(Waiting)
+
+
+def test_a_corridor_says_how_long_a_refused_recipient_may_be_corrected() -> None:
+    payment = make_work(State.ACTION_REQUIRED).payment
+    route = replace(payment.route, correction=timedelta(hours=5))
+
+    assert waits_for(payment) == DEADLINES[Waiting.ACTION_REQUIRED] == timedelta(hours=72)
+    assert waits_for(replace(payment, route=route)) == timedelta(hours=5)
+    held = replace(payment, route=route, hold_reason="late_success")
+    assert waits_for(held) == DEADLINES[Waiting.ON_HOLD]
+    assert waits_for(make_work(State.PAYING_OUT).payment) is None
 
 
 def _past_deadline(work: Work, seconds: int = 0) -> Work:
@@ -35,8 +46,17 @@ def _past_deadline(work: Work, seconds: int = 0) -> Work:
     return replace(work, payment=replace(work.payment, deadline_at=deadline_at))
 
 
-def test_past_its_deadline_a_payment_that_came_back_goes_back_to_its_payer() -> None:
-    work = make_work(State.RETURNED, AttemptState.REVERSED)
+@pytest.mark.parametrize(
+    ("state", "payout"),
+    [
+        (State.RETURNED, AttemptState.REVERSED),
+        (State.ACTION_REQUIRED, AttemptState.FAILED),
+    ],
+)
+def test_past_its_deadline_a_payment_that_waits_for_its_merchant_goes_back_to_its_payer(
+    state: State, payout: AttemptState
+) -> None:
+    work = make_work(state, payout)
 
     early = DECIDER.plan(_past_deadline(work, seconds=-1)).change
     late = DECIDER.plan(_past_deadline(work)).change

@@ -374,7 +374,7 @@ def test_the_payouts_are_asked_about_before_a_refund() -> None:
     assert (refund.call, refund.work.attempt) == (Call.SEND, work.attempt)
     assert DECIDER.after_look_up(plan.work, TIMEOUT) is None
     # Only a provider that is there has an answer that is not to be waited for.
-    refused = said(Outcome.FAILED, "recipient_blocked")
+    refused = said(Outcome.FAILED, "payout_blocked")
     assert DECIDER.after_look_up(plan.work, refused) is not None
     assert Decider({}, lambda: 0.0).after_look_up(plan.work, refused) is None
     waits = DECIDER.settle(plan.work, TIMEOUT, NOW + timedelta(seconds=40))

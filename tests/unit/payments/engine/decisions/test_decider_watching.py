@@ -22,7 +22,7 @@ MOMENT = timedelta(microseconds=1)
 SUCCEEDED, PENDING = said(Outcome.SUCCEEDED), said(Outcome.PENDING)
 ABSENT = said(Outcome.ABSENT, provider_reference="")
 TIMEOUT = said(Outcome.UNKNOWN, "timeout")
-BLOCKED = said(Outcome.FAILED, "recipient_blocked")
+BLOCKED = said(Outcome.FAILED, "payout_blocked")
 DECLINED = said(Outcome.FAILED, "card_declined")
 
 

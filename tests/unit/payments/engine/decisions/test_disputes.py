@@ -49,7 +49,7 @@ def _unknown(code: str) -> Answer:
 LONG_AFTER = timedelta(minutes=20)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 ABSENT = Answer(outcome=Outcome.ABSENT)
-REFUSED = _failed("recipient_blocked")
+REFUSED = _failed("payout_blocked")
 CONFIRMING = [SUCCEEDED]
 MISMATCHING = [_unknown("amount_mismatch"), _unknown("reference_mismatch")]
 DENYING = [ABSENT, _unknown("reference_unknown")]
@@ -285,7 +285,8 @@ def test_the_operation_that_the_event_names_is_asked_about() -> None:
 
 def test_the_same_success_stated_again_is_no_other_one() -> None:
     work = _over(Step.PAYOUT, AttemptState.FAILED, State.REFUNDED, None)
-    known = replace(work.earlier[0], failure=Failure(code=SUCCEEDED_LATE, message="late"))
+    late = replace(work.earlier[0], failure=Failure(code=SUCCEEDED_LATE, message="late"))
+    known = late.known_to_have_moved(late.amount)
     reported = _with_event(replace(work, earlier=(known,)), Outcome.SUCCEEDED)
 
     plan = DECIDER.plan(reported)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import (
@@ -12,14 +13,12 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_on_request,
 )
 from services.payments.model.attempt import SUCCEEDED_LATE, Answer, AttemptState, Outcome, Step
-from services.payments.model.payment import ALLOWED, Failure, Payment, State
+from services.payments.model.payment import ALLOWED, Failure, Payment, Recipient, State
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_trail, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="no"))
 LATE = NOW + timedelta(hours=1)
 
@@ -138,6 +137,43 @@ def test_paying_out_to_refunding() -> None:
     assert _walked(work, change) == [(State.PAYING_OUT, State.REFUNDING)]
 
 
+def test_paying_out_to_action_required() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    failure = Failure(code="recipient_invalid", message="no")
+
+    change = DECIDER.settle(work, replace(REFUSED, failure=failure), NOW)
+
+    assert _walked(work, change) == [(State.PAYING_OUT, State.ACTION_REQUIRED)]
+
+
+def test_action_required_to_paying_out() -> None:
+    work = make_work(State.ACTION_REQUIRED, AttemptState.FAILED)
+
+    change = correct(work, Recipient(account="1"))
+
+    assert _walked(work, change) == [(State.ACTION_REQUIRED, State.PAYING_OUT)]
+
+
+def test_action_required_to_refunding() -> None:
+    work = make_work(State.ACTION_REQUIRED, AttemptState.FAILED)
+
+    change = refund_on_request(work, None)
+
+    assert _walked(work, change) == [(State.ACTION_REQUIRED, State.REFUNDING)]
+
+
+def test_action_required_to_completed() -> None:
+    work = make_work(State.ACTION_REQUIRED, AttemptState.FAILED)
+    assert work.attempt is not None
+    late = replace(work.attempt, failure=Failure(code=SUCCEEDED_LATE, message="late"))
+    work = replace(work, attempt=late)
+
+    change = DECIDER.settle(DECIDER.plan(work).work, SUCCEEDED, NOW)
+
+    assert _walked(work, change) == [(State.ACTION_REQUIRED, State.COMPLETED)]
+    assert [posting.cause for posting in change.postings] == ["paid_out"]
+
+
 def test_completed_to_returned() -> None:
     work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
 
@@ -147,6 +183,14 @@ def test_completed_to_returned() -> None:
     assert change.attempt is not None
     assert change.attempt.state is AttemptState.REVERSED
     assert [posting.cause for posting in change.postings] == ["payout_returned"]
+
+
+def test_returned_to_paying_out() -> None:
+    work = make_work(State.RETURNED, AttemptState.REVERSED)
+
+    change = correct(work, Recipient(account="1"))
+
+    assert _walked(work, change) == [(State.RETURNED, State.PAYING_OUT)]
 
 
 def test_returned_to_refunding() -> None:

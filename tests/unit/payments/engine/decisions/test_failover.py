@@ -15,9 +15,7 @@ from services.payments.model.timing import CLOCK_SKEW
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 NOT_SENT = Answer(
     outcome=Outcome.NOT_SENT, failure=Failure(code="provider_unavailable", message="down")
 )
@@ -122,7 +120,7 @@ def test_a_refund_that_succeeded_ends_the_payment() -> None:
 
 def test_a_refused_refund_is_held_and_keeps_the_reason_of_the_payout() -> None:
     work = make_work(State.REFUNDING, AttemptState.SENT)
-    why = Failure(code="recipient_blocked", message="blocked")
+    why = Failure(code="payout_blocked", message="blocked")
     work = replace(work, payment=replace(work.payment, failure=why))
     declined = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="no"))
 

@@ -25,7 +25,7 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 ADA = Operator(name="ada")
 OLD = NOW - timedelta(minutes=31)
 SUCCEEDED = said(Outcome.SUCCEEDED)
-BLOCKED = said(Outcome.FAILED, "recipient_blocked")
+BLOCKED = said(Outcome.FAILED, "payout_blocked")
 TIMEOUT = said(Outcome.UNKNOWN, "timeout")
 ABSENT = said(Outcome.ABSENT, provider_reference="")
 

@@ -62,7 +62,8 @@ def _read(state: State, attempt: AttemptState | None, **changes: Any) -> Work:
     [
         (_read(State.COLLECTING, None), False),
         (_read(State.COLLECTING, AttemptState.SENT), False),
-        (_read(State.COMPLETED, AttemptState.SUCCEEDED), False),
+        (_read(State.COMPLETED, AttemptState.SUCCEEDED), True),
+        (_read(State.ACTION_REQUIRED, AttemptState.FAILED), True),
         (_read(State.COLLECTING, AttemptState.SENT, number=2), True),
         (_read(State.EXPIRED, None), True),
         (_read(State.RETURNED, AttemptState.REVERSED), True),

@@ -22,9 +22,7 @@ from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
-BLOCKED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+BLOCKED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED)
 TIMEOUT = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="timeout"))

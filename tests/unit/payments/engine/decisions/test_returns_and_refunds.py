@@ -27,9 +27,7 @@ UNKNOWN = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", messag
 OTHER_AMOUNT = Answer(
     outcome=Outcome.UNKNOWN, failure=Failure(code="amount_mismatch", message="see pi_1")
 )
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 
 
 def _event(outcome: Outcome, attempt: Attempt) -> InboxEvent:

@@ -32,7 +32,7 @@ from tests.history import attempt_of, make_late_work, make_work_of, said, with_a
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
-BLOCKED = said(Outcome.FAILED, "recipient_blocked")
+BLOCKED = said(Outcome.FAILED, "payout_blocked")
 CANCELLED = Failure(code="cancelled", message="cancelled by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
 MOMENT = timedelta(microseconds=1)

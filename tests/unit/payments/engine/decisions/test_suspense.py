@@ -25,9 +25,7 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 ADA = Operator(name="ada")
 PAID_99 = Money(9_900, "USD")
 REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
-BLOCKED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_blocked", message="blocked")
-)
+BLOCKED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 AMOUNTS = st.one_of(
     st.none(),
     st.builds(Money, st.integers(min_value=0, max_value=10**9), st.sampled_from(["USD", "EUR"])),

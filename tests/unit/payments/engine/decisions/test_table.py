@@ -24,6 +24,7 @@ ANSWERS = {
     Meaning.MISMATCH: Answer(outcome=Outcome.UNKNOWN, failure=_failure("amount_mismatch")),
     Meaning.PENDING: Answer(outcome=Outcome.PENDING),
     Meaning.FAILED: Answer(outcome=Outcome.FAILED, failure=_failure("card_declined")),
+    Meaning.REFUSED: Answer(outcome=Outcome.FAILED, failure=_failure("recipient_invalid")),
     Meaning.NOT_SENT: Answer(outcome=Outcome.NOT_SENT, failure=_failure("provider_unavailable")),
     Meaning.ABSENT: Answer(outcome=Outcome.ABSENT),
     Meaning.DENIED: Answer(outcome=Outcome.UNKNOWN, failure=_failure("reference_unknown")),
@@ -71,11 +72,11 @@ def _disputed() -> Work:
     return replace(work, disputed=event)
 
 
-def _before_refund() -> Work:
+def _before_send() -> Work:
     work = make_work(State.REFUNDING)
     payout = make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED)
     refund = make_attempt(work.payment, Step.REFUND, AttemptState.INTENDED)
-    return replace(work, attempt=payout, refund=refund)
+    return replace(work, attempt=payout, to_send=refund)
 
 
 def _recounted() -> Work:
@@ -88,7 +89,7 @@ def _recounted() -> Work:
 WORK = {
     Situation.DISPUTED: _disputed(),
     Situation.RECOUNTED: _recounted(),
-    Situation.BEFORE_REFUND: _before_refund(),
+    Situation.BEFORE_SEND: _before_send(),
     Situation.OTHER_AMOUNT: _held("amount_mismatch"),
     Situation.DONE_ON_HOLD: _held("late_success", State.COMPLETED, AttemptState.SUCCEEDED),
     Situation.ON_HOLD: _held("outcome_unknown"),
@@ -99,7 +100,7 @@ WORK = {
     Situation.ENDED: make_work(State.PAYING_OUT, AttemptState.FAILED),
 }
 EVERY = list(product(Situation, Meaning))
-PROOFS = frozenset({Meaning.SUCCEEDED, Meaning.FAILED, Meaning.ABSENT})
+PROOFS = frozenset({Meaning.SUCCEEDED, Meaning.FAILED, Meaning.REFUSED, Meaning.ABSENT})
 
 
 def _case(situation: Situation, meaning: Meaning) -> Case:
@@ -127,7 +128,7 @@ def test_only_an_answer_that_proves_something_ends_an_open_attempt(
 @pytest.mark.parametrize("situation", [*Situation])
 def test_only_a_success_or_a_failure_moves_a_payment(situation: Situation) -> None:
     """But for a collection that nobody wants and nobody has: that ends the payment."""
-    for meaning in (m for m in Meaning if m not in (Meaning.SUCCEEDED, Meaning.FAILED)):
+    for meaning in set(Meaning) - {Meaning.SUCCEEDED, Meaning.FAILED, Meaning.REFUSED}:
         case = _case(situation, meaning)
         moved = table.settle(case).payment.state is not case.payment.state
         assert moved == (situation is Situation.UNWANTED and meaning is Meaning.ABSENT)

@@ -203,7 +203,7 @@ def test_the_outcome_that_a_hold_waited_for_ends_it(reason: str) -> None:
     assert [event.cause for event in paid.events] == ["hold_ended_by_outcome", "payout_succeeded"]
     assert paid.expected_version == plan.work.payment.version
     assert paid.status_before == "ON_HOLD"
-    refused = DECIDER.settle(plan.work, _failed("recipient_blocked"), NOW)
+    refused = DECIDER.settle(plan.work, _failed("payout_blocked"), NOW)
     assert (refused.payment.state, refused.payment.hold_reason) == (State.REFUNDING, None)
 
 
@@ -290,7 +290,7 @@ def test_a_corridor_without_patience_gives_the_money_back_at_once() -> None:
 
 
 def test_a_refusal_of_the_recipient_waits_for_nothing() -> None:
-    change = DECIDER.settle(_at_the_last(), _failed("recipient_blocked"), NOW)
+    change = DECIDER.settle(_at_the_last(), _failed("payout_blocked"), NOW)
 
     assert change.payment.state is State.REFUNDING
 
@@ -325,7 +325,7 @@ def test_no_rest_is_longer_than_the_list_of_the_overdue_looks_ahead() -> None:
         ("insufficient_balance", "payout_waits"),
         ("never_left", "payout_waits"),
         ("not_accepted", "payout_waits"),
-        ("recipient_blocked", "payout_failed"),
+        ("payout_blocked", "payout_failed"),
     ],
 )
 def test_only_a_no_that_says_nothing_of_the_recipient_lets_the_route_rest(
@@ -352,6 +352,6 @@ def test_the_payer_gets_the_money_back_only_where_the_onramp_gives_it(
     work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
     decider = Decider({"local_wallet": CAPABILITIES["local_wallet"], **onramp}, lambda: 0.0)
 
-    change = decider.settle(work, _failed("recipient_blocked"), NOW)
+    change = decider.settle(work, _failed("payout_blocked"), NOW)
 
     assert change.payment.hold_reason == reason

@@ -1,5 +1,5 @@
-"""Before a refund is sent, the offramps are asked about every payout that was sent: money that one
-of them has paid out is never refunded as well."""
+"""Before a refund is sent, or a payout to a corrected recipient, the offramps are asked about every
+payout that was sent: money that one of them has paid out is neither refunded nor paid out again."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,15 +37,21 @@ def is_due(work: Work) -> bool:
 
 
 def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:
-    """The plan to send a refund, with the questions about the payouts before it."""
-    refund = plan.work.attempt
-    if plan.call is not Call.SEND or refund is None or refund.step is not Step.REFUND:
+    """The plan to send, with the questions about the payouts before it where those count."""
+    sending = plan.work.attempt
+    if plan.call is not Call.SEND or sending is None or not _moves_money_again(plan.work, sending):
         return plan
     payouts = tuple(a for a in plan.work.earlier if _is_to_be_asked_about(a, capabilities))
     if not payouts:
         return plan
-    work = replace(plan.work, attempt=payouts[0], payouts=payouts[1:], refund=refund)
+    work = replace(plan.work, attempt=payouts[0], payouts=payouts[1:], to_send=sending)
     return replace(plan, call=Call.LOOK_UP, work=work)
+
+
+def _moves_money_again(work: Work, sending: Attempt) -> bool:
+    """Whether it is a refund, or a payout after a correction of the recipient."""
+    corrected = sending.step is Step.PAYOUT and work.before_correction > 0
+    return sending.step is Step.REFUND or corrected
 
 
 def _is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilities]) -> bool:
@@ -56,19 +62,19 @@ def _is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilit
 
 
 def after_answer(work: Work, capabilities: Capabilities | None, answer: Answer) -> Plan | None:
-    """The next question, or the refund itself; None where the answer is in its way."""
-    attempt, refund = live(work), work.refund
-    if refund is None or not _is_unpaid(attempt, refund, capabilities, answer):
+    """The next question, or the send itself; None where the answer is in its way."""
+    attempt, sending = live(work), work.to_send
+    if sending is None or not _is_unpaid(attempt, sending, capabilities, answer):
         return None
     kept = replace(release(work), keeps_lease=True)
     if work.payouts:
         following = replace(work, attempt=work.payouts[0], payouts=work.payouts[1:])
         return Plan(change=kept, call=Call.LOOK_UP, work=following)
-    return Plan(change=kept, call=Call.SEND, work=replace(work, attempt=refund, refund=None))
+    return Plan(change=kept, call=Call.SEND, work=replace(work, attempt=sending, to_send=None))
 
 
 def _is_unpaid(
-    payout: Attempt, refund: Attempt, capabilities: Capabilities | None, answer: Answer
+    payout: Attempt, sending: Attempt, capabilities: Capabilities | None, answer: Answer
 ) -> bool:
     """Whether the answer agrees with our record: it was not paid, or it has come back.
 
@@ -77,7 +83,7 @@ def _is_unpaid(
     """
     if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
         return False
-    if STATED in (payout.code, refund.code):
+    if STATED in (payout.code, sending.code):
         return True
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
     if nothing or capabilities is None:

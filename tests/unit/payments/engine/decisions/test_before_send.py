@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.payments.engine.decisions.before_refund import is_due
+from services.payments.engine.decisions.before_send import is_due
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
@@ -29,7 +29,7 @@ def _unknown(code: str) -> Answer:
 
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 ABSENT = Answer(outcome=Outcome.ABSENT)
-REFUSED = _failed("recipient_blocked")
+REFUSED = _failed("payout_blocked")
 PENDING = Answer(outcome=Outcome.PENDING)
 OPEN = [_unknown("timeout"), _failed("solar_flare")]
 
@@ -110,7 +110,7 @@ def test_a_refund_of_a_payout_that_the_provider_says_is_paid_is_held(
     assert change.payment.hold_reason == "late_success"
     assert change.attempt is not None
     assert change.attempt.step is Step.PAYOUT
-    assert plan.work.refund is not None
+    assert plan.work.to_send is not None
 
 
 def test_a_refund_on_request_asks_as_well() -> None:
@@ -151,7 +151,7 @@ def test_each_payout_that_was_sent_is_asked_about() -> None:
         plan = following
     last = DECIDER.after_look_up(plan.work, ABSENT)
     assert last is not None
-    assert (last.call, last.work.attempt, last.work.refund) == (Call.SEND, work.attempt, None)
+    assert (last.call, last.work.attempt, last.work.to_send) == (Call.SEND, work.attempt, None)
     assert last.change.is_nothing
 
 

@@ -1,0 +1,44 @@
+"""A merchant names another recipient after the first could not be paid, or has sent the money back:
+it is paid out again, under a new attempt, once the offramps have said that it was not paid."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.waiting import release
+from services.payments.model.attempt import Step, served_by
+from services.payments.model.causes import Cause
+from services.payments.model.payment import (
+    CORRECTABLE,
+    PaymentNotCorrectable,
+    PaymentOnHold,
+    Recipient,
+    State,
+)
+
+
+def correct(work: Work, recipient: Recipient) -> Change:
+    """The payment on its way to another recipient, at its locked rate and payout amount. Its first
+    offramp is tried first, and its corridor's patience begins again.
+
+    Raises PaymentNotCorrectable for good, or PaymentOnHold for now.
+    """
+    before = work.payment
+    if before.state not in CORRECTABLE or before.cancel_requested_at is not None:
+        raise PaymentNotCorrectable(status=before.status)
+    if before.hold_reason is not None:
+        raise PaymentOnHold(hold_reason=before.hold_reason)
+    payment, event = before.moved(
+        State.PAYING_OUT,
+        actor="merchant",
+        cause=Cause.RECIPIENT_CORRECTED,
+        recipient_before=before.recipient.masked,
+        recipient=recipient.masked,
+    )
+    payment = served_by(payment, Step.PAYOUT, before.route.offramps[0])
+    return replace(
+        release(work, due_in=timedelta(0)),
+        payment=replace(payment, recipient=recipient, failure=None),
+        events=(event,),
+        corrects=True,
+    )

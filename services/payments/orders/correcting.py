@@ -1,0 +1,61 @@
+"""A merchant corrects the recipient of a payment, once for an idempotency key: one transaction,
+which decides; the worker pays out again."""
+
+from dataclasses import dataclass
+
+from services.payments.base.idempotency import Created, IdempotencyKeyReused, StoredAnswer
+from services.payments.base.view import Encode
+from services.payments.engine.decisions.corrections import correct
+from services.payments.engine.ports import WorkStore
+from services.payments.engine.written import written
+from services.payments.model.payment import Recipient, read_transaction_id
+from services.shared.rollback import repeated
+
+CORRECT = "CorrectRecipient"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectionOrder:
+    """A request for another recipient, read and validated."""
+
+    merchant_id: str
+    transaction_id: str
+    idempotency_key: str
+    fingerprint: bytes
+    recipient: Recipient
+
+
+class Correcting:
+    """Corrects recipients."""
+
+    def __init__(self, store: WorkStore, encode: Encode) -> None:
+        self._store = store
+        self._encode = encode
+
+    @repeated
+    async def correct(self, order: CorrectionOrder) -> Created:
+        """Has the payment paid out to another recipient, once for its idempotency key.
+
+        Raises PaymentNotFound, PaymentBusy, PaymentOnHold, PaymentNotCorrectable,
+        PaymentUnreadable, or IdempotencyKeyReused.
+        """
+        payment_id = read_transaction_id(order.transaction_id)
+        key = (order.merchant_id, order.idempotency_key)
+        async with self._store.begin() as transaction:
+            # The payment is locked first, so that a duplicate request waits here and then reads the
+            # answer.
+            await transaction.lock(order.merchant_id, payment_id)
+            stored = await transaction.answer(key)
+            if stored is None:
+                work = await transaction.claim_one(order.merchant_id, payment_id)
+                payment = await written(transaction, correct(work, order.recipient))
+                own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
+                stored = await transaction.keep_answer(key, own, payment_id, operation=CORRECT)
+                if stored is own:
+                    await transaction.commit()
+                    return Created(response=own.response, replayed=False)
+        if stored.fingerprint != order.fingerprint:
+            raise IdempotencyKeyReused
+        if stored.refusal is not None:
+            raise stored.refusal
+        return Created(response=stored.response, replayed=True)

@@ -1,0 +1,167 @@
+"""A late success that only an event has stated, after its hold was released: its provider is asked
+in every state in which nothing else would, until it says. And a success is asked about for days
+only."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, Plan, Work
+from services.payments.engine.decisions.late_success import needs_all_attempts, unproven
+from services.payments.model.attempt import (
+    NOT_ACCEPTED,
+    SUCCEEDED_LATE,
+    Answer,
+    AttemptState,
+    Outcome,
+    Step,
+)
+from services.payments.model.payment import Failure, State
+from services.payments.model.timing import FINAL_WAIT, LONGEST_RETRY
+from tests.history import attempt_of, said
+from tests.makers import (
+    CAPABILITIES,
+    NOW,
+    make_attempt,
+    make_capabilities,
+    make_event,
+    make_work,
+)
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
+LATE = Failure(code=SUCCEEDED_LATE, message="late")
+SUCCEEDED = said(Outcome.SUCCEEDED)
+REFUSED = said(Outcome.FAILED, "payout_blocked")
+UNKNOWN = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="no answer"))
+OPEN = (UNKNOWN, Answer(outcome=Outcome.PENDING))
+# Where the present attempt stands; the late one is the payout before it.
+WORKS = {
+    State.COMPLETED: (Step.PAYOUT, AttemptState.SUCCEEDED),
+    State.RETURNED: (Step.PAYOUT, AttemptState.REVERSED),
+    State.ACTION_REQUIRED: (Step.PAYOUT, AttemptState.FAILED),
+    State.REFUNDED: (Step.REFUND, AttemptState.SUCCEEDED),
+}
+
+
+def _work(state: State, step: Step = Step.PAYOUT) -> Work:
+    work = make_work(state)
+    present_step, present_state = WORKS[state]
+    number = 2 if present_step is step else 1
+    present = make_attempt(work.payment, present_step, present_state, number=number, key="k-2")
+    late = make_attempt(work.payment, step, AttemptState.FAILED, failure=LATE)
+    return replace(work, attempt=present, earlier=(late,))
+
+
+def _asked(work: Work) -> Plan:
+    plan = DECIDER.plan(work)
+    assert (plan.call, plan.work.attempt) == (Call.LOOK_UP, work.earlier[0])
+    assert DECIDER.after_look_up(plan.work, SUCCEEDED) is None
+    return plan
+
+
+@pytest.mark.parametrize("state", WORKS)
+@pytest.mark.parametrize("step", [Step.COLLECTION, Step.PAYOUT])
+def test_it_is_asked_about_again_after_the_release(state: State, step: Step) -> None:
+    work = _work(state, step)
+
+    _asked(work)
+
+    assert needs_all_attempts(work)
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.RETURNED, State.REFUNDED])
+def test_confirmed_its_money_is_on_suspense_and_a_person_is_called_once_more(state: State) -> None:
+    plan = _asked(_work(state))
+
+    change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
+
+    assert (change.payment.state, change.payment.hold_reason) == (state, "late_success")
+    assert [posting.cause for posting in change.postings] == ["payout_to_suspense"]
+    assert change.attempt is not None
+    assert change.attempt.moved == change.attempt.amount
+    # And it is asked about no more.
+    known = replace(_work(state), earlier=(change.attempt,))
+    assert unproven(known) is None
+    assert DECIDER.plan(known).call is None
+
+
+def test_confirmed_a_refused_payout_is_the_one_that_counts() -> None:
+    plan = _asked(_work(State.ACTION_REQUIRED))
+
+    assert DECIDER.settle(plan.work, SUCCEEDED, NOW).payment.state is State.COMPLETED
+
+
+@pytest.mark.parametrize("state", WORKS)
+def test_denied_the_payment_stays_as_it_is(state: State) -> None:
+    plan = _asked(_work(state))
+
+    failed = DECIDER.settle(plan.work, REFUSED, NOW)
+    late = replace(plan.work, claimed_at=NOW + timedelta(minutes=5))
+    absent = DECIDER.settle(late, Answer(outcome=Outcome.ABSENT), NOW + timedelta(minutes=5))
+
+    for change, code in ((failed, "payout_blocked"), (absent, NOT_ACCEPTED)):
+        assert (change.payment.state, change.payment.hold_reason) == (state, None)
+        assert change.attempt is not None
+        assert (change.attempt.state, change.attempt.code) == (AttemptState.FAILED, code)
+        assert change.due_in == timedelta(0)
+        assert unproven(replace(plan.work, attempt=change.attempt, earlier=())) is None
+
+
+@pytest.mark.parametrize("state", WORKS)
+@pytest.mark.parametrize("answer", OPEN)
+def test_without_an_answer_it_is_asked_again_and_then_a_person_is_called(
+    state: State, answer: Answer
+) -> None:
+    plan = _asked(_work(state))
+
+    soon = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=29))
+    later = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=30))
+
+    assert (soon.payment.hold_reason, soon.due_in) == (None, LONGEST_RETRY)
+    assert later.payment.hold_reason == "late_success"
+    assert later.postings == ()
+
+
+WEEK = timedelta(days=7)
+SLOW = {"local_wallet": make_capabilities("local_wallet", success_final_after=WEEK)}
+
+
+def _final(age: timedelta, **changes: object) -> Work:
+    work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
+    payment = replace(work.payment, updated_at=NOW - age)
+    return replace(work, payment=payment, **changes)
+
+
+@pytest.mark.parametrize(
+    "answer", [*OPEN, Answer(outcome=Outcome.NOT_SENT), said(Outcome.UNKNOWN, "reference_unknown")]
+)
+def test_a_last_look_up_without_an_answer_ends_after_days_and_the_success_stands(
+    answer: Answer,
+) -> None:
+    decider = Decider({**CAPABILITIES, **SLOW}, spread=lambda: 0.0)
+    early = _final(WEEK + FINAL_WAIT - timedelta(seconds=1))
+    assert decider.plan(early).call is Call.LOOK_UP
+
+    asked = decider.settle(early, answer, NOW)
+    over = decider.settle(_final(WEEK + FINAL_WAIT), answer, NOW)
+
+    assert (asked.events, asked.due_in) == ((), LONGEST_RETRY)
+    assert [(event.actor, event.cause) for event in over.events] == [("worker", "success_stands")]
+    assert (over.payment.state, over.payment.hold_reason) == (State.COMPLETED, None)
+    assert (over.attempt, over.postings, over.due_in) == (None, (), None)
+
+
+def test_a_success_that_an_event_contradicts_is_asked_about_for_as_long() -> None:
+    work = _final(timedelta(days=90))
+    failed = make_event(attempt_of(work), Outcome.FAILED)
+    young = replace(failed, received_at=NOW - FINAL_WAIT + timedelta(seconds=1))
+    old = replace(failed, received_at=NOW - FINAL_WAIT)
+
+    asked = DECIDER.settle(replace(work, inbox=(young,)), UNKNOWN, NOW)
+    over = DECIDER.settle(replace(work, inbox=(old,)), UNKNOWN, NOW)
+
+    assert (asked.events, asked.closed_events) == ((), ())
+    assert [event.cause for event in over.events] == ["success_stands"]
+    assert [(item.event, item.result) for item in over.closed_events] == [(old, "IGNORED")]
