@@ -80,6 +80,8 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
         recipient=recipient,
         provider_reference=message.provider_reference,
         collection_reference=message.collection_reference,
+        payer_until=_to_instant(message.payer_until) if message.HasField("payer_until") else None,
+        return_url=message.return_url,
         trace_id=message.trace_id,
     )
 
@@ -98,7 +100,10 @@ def to_send_before(request: providers_pb2.ExecuteRequest) -> datetime | None:
     """From when on nothing may be sent; None where the caller sets no limit."""
     if not request.HasField("send_before"):
         return None
-    stated = request.send_before
+    return _to_instant(request.send_before)
+
+
+def _to_instant(stated: timestamp_pb2.Timestamp) -> datetime:
     # A number that no calendar holds is a limit all the same.
     seconds = min(max(stated.seconds, 0), _LAST_SECOND)
     return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=stated.nanos // 1000)
@@ -127,6 +132,10 @@ def from_result(result: OperationResult) -> providers_pb2.OperationResult:
     if result.failure:
         message.failure.code = result.failure.code
         message.failure.message = result.failure.message
+    if action := result.next_action:
+        message.next_action.kind = action.kind
+        message.next_action.client_secret = action.client_secret
+        message.next_action.url = action.url
     return message
 
 

@@ -54,6 +54,8 @@ class Outcome(Enum):
     ABSENT = "absent"
     # This try provably never left; says nothing about an earlier try of the same key.
     NOT_SENT = "not_sent"
+    # This try was refused for good and moved nothing; says nothing about an earlier try either.
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,21 @@ class Operation:
     provider_reference: str = ""
     # The provider's id of the collection that a refund gives back.
     collection_reference: str = ""
+    # Until when the payer of a collection is there to act; None where nobody is.
+    payer_until: datetime | None = None
+    # Where a payer who is sent elsewhere to act comes back to.
+    return_url: str = ""
     trace_id: str = ""
+
+
+@dataclass(frozen=True)
+class NextAction:
+    """The action for which the payer is asked. Kept out of every repr, and so out of every log."""
+
+    # "use_sdk" or "redirect".
+    kind: str
+    client_secret: str = field(repr=False)
+    url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,13 @@ class OperationResult:
     retry_after_seconds: int = 0
     # When the provider did it, by its own clock.
     occurred_at: datetime | None = None
+    # The action for which the payer is asked; None where nobody is.
+    next_action: NextAction | None = None
+
+    @property
+    def code(self) -> str:
+        """The failure's code; empty where there is none."""
+        return self.failure.code if self.failure else ""
 
 
 def unknown(
@@ -141,6 +164,11 @@ def failed(key: str, code: str, message: str = "", reference: str = "") -> Opera
     )
 
 
+def refused(key: str, code: str, message: str = "") -> OperationResult:
+    """The provider refused this try definitively; an earlier one may have been taken."""
+    return OperationResult(key=key, outcome=Outcome.REFUSED, failure=Failure(code, message[:255]))
+
+
 def not_sent(
     key: str, code: str, message: str = "", *, retry_after_seconds: int = 0
 ) -> OperationResult:
@@ -151,6 +179,35 @@ def not_sent(
         failure=Failure(code, message),
         retry_after_seconds=retry_after_seconds,
     )
+
+
+# The codes of failures that are about the recipient, and of no others.
+RECIPIENT_ACCOUNT_INVALID = "recipient_account_invalid"
+RECIPIENT_ACCOUNT_CLOSED = "recipient_account_closed"
+RECIPIENT_ACCOUNT_BLOCKED = "recipient_account_blocked"
+RECIPIENT_NAME_MISMATCH = "recipient_name_mismatch"
+RECIPIENT_BANK_UNKNOWN = "recipient_bank_unknown"
+# The recipient cannot be reached at all: the telephone number or wallet takes no money.
+RECIPIENT_UNREACHABLE = "recipient_unreachable"
+# The recipient may hold or receive no more.
+RECIPIENT_LIMIT_EXCEEDED = "recipient_limit_exceeded"
+# A payment names nobody; it is not sent at all.
+RECIPIENT_MISSING = "recipient_missing"
+# Something else of the recipient.
+RECIPIENT_INVALID = "recipient_invalid"
+RECIPIENT_FAILURES = frozenset(
+    {
+        RECIPIENT_ACCOUNT_INVALID,
+        RECIPIENT_ACCOUNT_CLOSED,
+        RECIPIENT_ACCOUNT_BLOCKED,
+        RECIPIENT_NAME_MISMATCH,
+        RECIPIENT_BANK_UNKNOWN,
+        RECIPIENT_UNREACHABLE,
+        RECIPIENT_LIMIT_EXCEEDED,
+        RECIPIENT_INVALID,
+        RECIPIENT_MISSING,
+    }
+)
 
 
 class LookUpStrength(Enum):
@@ -208,7 +265,7 @@ class Capabilities:
     expected: Mapping[Kind, timedelta]
     # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
     passing_failures: frozenset[str] = frozenset()
-    # The definitive failures that are about the recipient: no other provider is tried after them.
+    # The definitive failures that are about the recipient: no other route would pay it either.
     recipient_failures: frozenset[str] = frozenset()
     # How long an outcome may be unknown before a person must see to it.
     unknown_hold_after: timedelta = timedelta(minutes=30)
@@ -218,8 +275,10 @@ class Capabilities:
             raise ValueError("each kind of operation has an expected time")
         if not self.passing_failures <= self.definitive_failures:
             raise ValueError("a failure that may pass is one of the definitive failures")
-        if not self.recipient_failures <= self.definitive_failures - self.passing_failures:
-            raise ValueError("a failure of a recipient is definitive, and does not pass")
+        if not self.recipient_failures <= self.definitive_failures & RECIPIENT_FAILURES:
+            raise ValueError("a failure of the recipient is definitive, and has a code of ours")
+        if self.recipient_failures & self.passing_failures:
+            raise ValueError("a failure of the recipient does not pass by itself")
         if not timedelta(0) < self.unknown_hold_after < self.key_lifetime * 4 / 5:
             raise ValueError("an unknown outcome is a person's before its key may be forgotten")
         signed = self.webhook_authentication is WebhookAuthentication.BODY_SIGNATURE

@@ -1,7 +1,7 @@
 """All that the contract suite must know of one provider; each has a module of them in providers/,
 which is found by its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -87,6 +87,20 @@ class Scheme:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refusals:
+    """Each refusal that the simulator gives for one provider: its words, by the step, in the order
+    of their numbers."""
+
+    send: Sequence[str]
+    # The causes of an operation that was taken and fails.
+    settle: Sequence[str]
+    # Of what is asked for first.
+    prepare: Sequence[str] = ()
+    # The tables of the adapter, each with the words of the rows by which it is entered.
+    tables: Sequence[tuple[Iterable[str], Sequence[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """One provider."""
 
@@ -100,5 +114,6 @@ class Facts:
     live: Mapping[str, str]
     # The variables of its API in the simulator.
     simulator: Mapping[str, str]
+    refusals: Refusals
     # The values that must never be shown.
     secrets: tuple[str, ...]

@@ -205,5 +205,5 @@ def agrees(case: Case, operation: Operation, result: OperationResult, book: list
     if result.outcome is Outcome.SUCCEEDED:
         assert result.amount == amount
         assert len(effects) == 1
-    if result.outcome is Outcome.FAILED:
+    if result.outcome in (Outcome.FAILED, Outcome.REFUSED):
         assert not book or not book[-1].moved_money

@@ -4,7 +4,7 @@ A mode that cannot happen at a provider is skipped with the reason of its declar
 and ends are in test_fault_events."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -46,7 +46,8 @@ SENT = {
     Mode.AMNESIA: (TAKEN, 1),
     Mode.RATE_LIMIT: (UNKNOWN, 0),
     Mode.BROWNOUT: (UNKNOWN, 0),
-    Mode.NO_BALANCE: ({Outcome.FAILED}, 0),
+    Mode.NO_BALANCE: ({Outcome.FAILED, Outcome.REFUSED}, 0),
+    Mode.REFUSED: ({Outcome.FAILED, Outcome.REFUSED}, 0),
     Mode.AMOUNT_PLUS: (UNKNOWN, 1),
     Mode.AMOUNT_MINUS: (UNKNOWN, 1),
     Mode.CURRENCY_SWAP: (UNKNOWN, 1),
@@ -155,8 +156,11 @@ async def test_a_key_refused_as_reused_is_no_failure(trial: Trial, case: Case) -
     agrees(case, operation, result, await trial.lines(operation.key))
 
 
-# A charge that stops at the payer, whom nobody can ask: the adapter cancels it.
-STOPPED = {"payment_method": "pm_card_authenticationRequired"}
+# A charge that asks for its payer, who is not there any more: the adapter cancels it.
+STOPPED = {
+    "payment_method": "pm_card_authenticationRequired",
+    "payer_until": datetime(2026, 1, 1, tzinfo=UTC),
+}
 
 
 @every_adapter

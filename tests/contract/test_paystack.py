@@ -158,16 +158,25 @@ async def test_outside_a_sandbox_nobody_is_paid_by_default() -> None:
     assert result.failure.code == "recipient_missing"
 
 
-@pytest.mark.parametrize("code", ["invalid_bank_code", "invalid_params", "zebra_crossing"])
-async def test_a_refused_recipient_is_definitive_when_no_transfer_is_known(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "ours"),
+    [
+        ("invalid_bank_code", "recipient_bank_unknown"),
+        ("invalid_params", "recipient_invalid"),
+        ("zebra_crossing", "recipient_invalid"),
+    ],
+)
+async def test_a_refused_recipient_is_definitive_when_no_transfer_is_known(
+    code: str, ours: str
+) -> None:
     script = Script({RECIPIENTS: refusal(code), VERIFY: ABSENT})
 
     async with scripted(script) as paystack:
         result = await paystack.send_payout(CASE.operation(recipient=ADA))
 
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.REFUSED
     assert result.failure
-    assert (result.failure.code, result.failure.message) == ("recipient_invalid", "No.")
+    assert (result.failure.code, result.failure.message) == (ours, "No.")
     assert script.asked == [RECIPIENTS, VERIFY]
 
 
@@ -178,7 +187,7 @@ async def test_an_insufficient_balance_is_definitive_when_no_transfer_is_known()
     async with scripted(script) as paystack:
         result = await paystack.send_payout(CASE.operation())
 
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.REFUSED
     assert result.failure
     assert result.failure.code == "insufficient_balance"
 

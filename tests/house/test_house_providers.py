@@ -74,6 +74,9 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
         for kind, within in sorted(record.expected.items(), key=lambda item: item[0].value)
     ),
     "an event is evidence": lambda record: "yes" if record.event_is_evidence else "no",
+    "failures of the recipient": lambda record: (
+        ", ".join(f"`{code}`" for code in sorted(record.recipient_failures)) or "none"
+    ),
     "failures that may pass": lambda record: (
         ", ".join(f"`{code}`" for code in sorted(record.passing_failures)) or "none"
     ),
@@ -261,7 +264,6 @@ def test_a_page_has_each_word_by_which_its_adapter_decides(name: str) -> None:
     tables = importlib.import_module(f"{package}.{'translate' if has_tables else 'client'}")
     words = {*getattr(tables, "STATUSES", ())}
     words |= {*getattr(tables, "UNFINISHED", ()), *getattr(tables, "DECLINES", ())}
-    words |= {one for one in getattr(tables, "DEFINITIVE_REFUSALS", ()) if isinstance(one, str)}
     page = PAGES / f"{name}.md"
     check(
         at(page, 1, f"say what `{word}` comes to")

@@ -56,6 +56,8 @@ class Outcome(StrEnum):
     ABSENT = "ABSENT"
     # This try provably never left; says nothing about an earlier try.
     NOT_SENT = "NOT_SENT"
+    # This try was refused for good and moved nothing; says nothing about an earlier try either.
+    REFUSED = "REFUSED"
 
 
 # Codes of an UNKNOWN that say more than that nobody knows.
@@ -319,7 +321,7 @@ class Capabilities:
     unknown_hold_after: timedelta
     # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
     passing_failures: frozenset[str]
-    # The definitive failures that are about the recipient: the merchant corrects it.
+    # The definitive failures that are about the recipient: no other route would pay it either.
     recipient_failures: frozenset[str]
     # How long each step takes as a rule, from its first send to its outcome.
     expected: Mapping[Step, timedelta]

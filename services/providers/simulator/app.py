@@ -28,8 +28,10 @@ async def create_app(
     apis = [api(config, book, sender, control) for api in APIS.values()]
     faults = HttpFaults(control, book, sender)
     app = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[faults.middleware])
-    for api in apis:
-        control.add(api.wire())
+    wires = [api.wire() for api in apis]
+    refusing = [wire.unrecognized for wire in wires]
+    for api, wire in zip(apis, wires, strict=True):
+        control.add(wire)
         app.add_routes(api.routes())
     app.add_routes(control.routes())
 
@@ -39,7 +41,15 @@ async def create_app(
             raise web.HTTPBadRequest(text="since is the number of lines that you already have")
         return web.json_response([line.shown() for line in book.lines[int(since) :]])
 
+    async def unrecognized(request: web.Request) -> web.Response:
+        for answer in refusing:
+            if answer and (refused := await answer(request)):
+                return refused
+        return web.json_response({"message": "There is nothing here."}, status=404)
+
     app.add_routes([web.get("/healthz", _health), web.get("/book", tell_book)])
+    # The last one: what no other takes.
+    app.add_routes([web.route("*", "/{path:.*}", unrecognized)])
 
     async def close(_: web.Application) -> None:
         for api in apis:

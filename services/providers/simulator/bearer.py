@@ -23,8 +23,7 @@ def answering(handler: Handler, *, key: str, unknown: Refusal) -> Handler:
     """The handler for callers who know the key; everybody else is answered as unknown."""
 
     async def answered(request: web.Request) -> web.Response:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(errors="replace"), key.encode()):
+        if not _knows(request, key):
             return _answer(unknown)
         try:
             return await handler(request)
@@ -32,6 +31,22 @@ def answering(handler: Handler, *, key: str, unknown: Refusal) -> Handler:
             return _answer(refusal)
 
     return answered
+
+
+def refusing(
+    key: str, refusal: Callable[[web.Request], Refusal]
+) -> Callable[[web.Request], Awaitable[web.Response | None]]:
+    """The answer to a call that the provider does not have, for callers who know its key."""
+
+    async def answered(request: web.Request) -> web.Response | None:
+        return _answer(refusal(request)) if _knows(request, key) else None
+
+    return answered
+
+
+def _knows(request: web.Request, key: str) -> bool:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return hmac.compare_digest(given.encode(errors="replace"), key.encode())
 
 
 def _answer(refusal: Refusal) -> web.Response:

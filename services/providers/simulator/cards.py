@@ -46,10 +46,6 @@ CARDS = {
         "processing_error", "processing_error", "An error occurred while processing your card."
     ),
     "pm_card_chargeCustomerFail": _declined("generic_decline", "Your card was declined."),
-    "pm_card_threeDSecure2Required": Card(
-        "authentication_required",
-        "authentication_required",
-        "Your card was declined. This transaction requires authentication.",
-    ),
+    "pm_card_threeDSecure2Required": Card(asks_payer=True),
     "pm_card_authenticationRequired": Card(asks_payer=True),
 }

@@ -14,12 +14,16 @@ from services.providers.simulator.book import Book, BookFull
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import REFUSED_NAME, Mode, Step
-from services.providers.simulator.flutterwave_transfers import (
+from services.providers.simulator.faults.wire import row
+from services.providers.simulator.flutterwave_refusals import (
     BAD_ACCOUNT,
+    FAILURES,
     NO_FUNDS,
     PAID,
-    PROVIDER,
     REVERSED,
+)
+from services.providers.simulator.flutterwave_transfers import (
+    PROVIDER,
     Json,
     as_answer,
     line,
@@ -31,8 +35,7 @@ from services.shared.env import Field, SecretStr
 ID_FIRST = 190_626
 # The book's name of the end, by Flutterwave's.
 EFFECTS = {
-    BAD_ACCOUNT: "payout_failed",
-    NO_FUNDS: "payout_failed",
+    **dict.fromkeys((BAD_ACCOUNT, NO_FUNDS, *FAILURES), "payout_failed"),
     PAID: "payout_completed",
     REVERSED: "payout_returned",
 }
@@ -156,7 +159,10 @@ class Account:
         if Mode.HOLD in modes:
             return
         await asyncio.sleep(float(self._settle_seconds))
-        if not _REFUSING.isdisjoint(modes) or REFUSED_NAME in transfer["full_name"]:
+        cause = row(FAILURES, modes.get(Mode.FAILS_AS))
+        if cause:
+            await self._end(transfer, "FAILED", cause)
+        elif not _REFUSING.isdisjoint(modes) or REFUSED_NAME in transfer["full_name"]:
             await self._end(transfer, "FAILED", BAD_ACCOUNT)
         elif _price(transfer) > self.balance_minor(transfer["currency"]):
             await self._end(transfer, "FAILED", NO_FUNDS)

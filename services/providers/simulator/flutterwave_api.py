@@ -1,17 +1,20 @@
-"""Flutterwave's v3 HTTP, as far as payouts need it: create, list and retrieve transfers, and ask
-for a balance. flutterwave_account settles a transfer, flutterwave_transfers writes it."""
+"""Flutterwave's v3 HTTP, as far as payouts need it: create, list and retrieve transfers. Calls that
+move nothing are in flutterwave_banks; flutterwave_account settles a transfer, flutterwave_transfers
+writes it."""
 
 import json
 from decimal import Decimal
 
 from aiohttp import web
 
-from services.providers.simulator.bearer import Handler, answering
+from services.providers.simulator.bearer import Handler, answering, refusing
 from services.providers.simulator.book import Book
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
 from services.providers.simulator.faults.wire import At, Call, Wire
 from services.providers.simulator.flutterwave_account import Account, FlutterwaveStandIn
+from services.providers.simulator.flutterwave_banks import Banks
+from services.providers.simulator.flutterwave_refusals import REFUSALS
 from services.providers.simulator.flutterwave_transfers import (
     PROVIDER,
     QUEUED,
@@ -20,9 +23,7 @@ from services.providers.simulator.flutterwave_transfers import (
     as_answer,
     duplicate,
     error,
-    known_currency,
     new_transfer,
-    number_of,
     success,
 )
 from services.providers.simulator.webhooks import Sender
@@ -34,6 +35,8 @@ EXEMPT = {
     Mode.KEY_TTL: "a reference is its transfer's own name, for ever",
     Mode.NO_BALANCE: "a balance is looked at when a transfer is processed: FLUTTERWAVE_BALANCE",
     Mode.REFUND_FAILS: "it refunds nothing",
+    Mode.PAYER_AUTHENTICATES: "it has no payer",
+    Mode.PAYER_FAILS: "it has no payer",
     Mode.OLD_TIMESTAMP: "its events hold no time",
     Mode.FUTURE_TIMESTAMP: "its events hold no time",
 }
@@ -53,10 +56,10 @@ class FlutterwaveApi:
     def routes(self) -> list[web.RouteDef]:
         """The calls that it serves."""
         return [
+            *Banks(self._account).routes(self._answering),
             web.post(TRANSFERS, self._answering(self._create)),
             web.get(TRANSFERS, self._answering(self._list)),
             web.get(f"{TRANSFERS}/{{id}}", self._answering(self._retrieve)),
-            web.get("/v3/balances/{currency}", self._answering(self._balance)),
         ]
 
     def wire(self) -> Wire:
@@ -66,7 +69,14 @@ class FlutterwaveApi:
         return Wire(
             provider=PROVIDER,
             calls=(
-                Call(method="POST", path=TRANSFERS, step=Step.SEND, key=sent, words=words),
+                Call(
+                    method="POST",
+                    path=TRANSFERS,
+                    step=Step.SEND,
+                    key=sent,
+                    words=words,
+                    refusals=[(status, error(words)) for status, words in REFUSALS],
+                ),
                 Call(method="GET", path=TRANSFERS, step=Step.LIST, key=listed),
                 Call(method="GET", path=f"{TRANSFERS}/{{id}}", step=Step.LOOK_UP, key=number),
             ),
@@ -78,6 +88,10 @@ class FlutterwaveApi:
             forget=self._account.forget,
             turn=self._account.turn,
             exempt=EXEMPT,
+            unrecognized=refusing(
+                self._key,
+                lambda request: Refused(404, f"Cannot {request.method} {request.path}"),
+            ),
         )
 
     async def close(self) -> None:
@@ -97,11 +111,15 @@ class FlutterwaveApi:
     async def _list(self, request: web.Request) -> web.Response:
         # The first request with a reference may still be on its way to the disk.
         await self._account.settled()
-        asked = {name: request.query.get(name) for name in ("reference", "status")}
+        names = [name for name in ("reference", "status") if name in request.query]
+        asked = {name: request.query[name] for name in names}
+        if "status" in asked:
+            # Its documents and SDKs write it in small letters, its transfers in capitals.
+            asked["status"] = asked["status"].upper()
         found = [
             as_answer(transfer)
             for transfer in self._account
-            if all(value in (None, transfer[name]) for name, value in asked.items())
+            if all(transfer[name] == value for name, value in asked.items())
         ]
         page = request.query.get("page", "1")
         if not page.isdecimal() or len(page) > 9 or page == "0":
@@ -121,12 +139,6 @@ class FlutterwaveApi:
         if transfer is None:
             raise Refused(404, "Transfer not found")
         return web.json_response(success("Transfer fetched", as_answer(transfer)))
-
-    async def _balance(self, request: web.Request) -> web.Response:
-        currency = known_currency(request.match_info["currency"])
-        balance = number_of(self._account.balance_minor(currency), currency)
-        data = {"currency": currency, "available_balance": balance, "ledger_balance": balance}
-        return web.json_response(success("Wallet balance fetched", data))
 
 
 async def _body(request: web.Request) -> Json:

@@ -14,12 +14,6 @@ Json = dict[str, Any]
 
 PROVIDER = "flutterwave"
 QUEUED = "Transfer Queued Successfully"
-ADMITTED = "DISBURSE FAILED: "
-# Why a transfer fails here, in Flutterwave's words; the last one's are ours, for it publishes none.
-NO_FUNDS = f"{ADMITTED}Insufficient funds in customer wallet"
-BAD_ACCOUNT = f"{ADMITTED}Invalid account number"
-REVERSED = f"{ADMITTED}Transaction reversed"
-PAID = "Transaction was successful"
 
 _WHOLE = {"UGX", "XAF"}
 # The fee of a transfer up to an amount, in minor units; the last one has no upper bound.
@@ -27,7 +21,7 @@ _NAIRA_FEES = ((500_000, 1_075), (5_000_000, 2_688))
 _NAIRA_FEE_MAX = 5_375
 _FEE = {"GHS": 1_000, "KES": 10_000, "UGX": 500, "USD": 4_000, "XAF": 500}
 # Its balances are in these.
-_CURRENCIES = {"NGN", *_FEE}
+BALANCES = {"NGN", *_FEE}
 
 
 class Refused(Refusal):
@@ -85,7 +79,7 @@ def new_transfer(body: Mapping[str, Any], number: int) -> Json:
 
 def known_currency(currency: object) -> str:
     """The currency, where there is a balance in it. Raises Refused."""
-    if not isinstance(currency, str) or currency not in _CURRENCIES:
+    if not isinstance(currency, str) or currency not in BALANCES:
         raise Refused(400, "currency is not supported")
     return currency
 

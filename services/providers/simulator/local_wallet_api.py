@@ -13,12 +13,20 @@ from typing import Any
 from aiohttp import web
 
 from services.providers.simulator.background import Background
-from services.providers.simulator.bearer import Handler, Refusal, answering
+from services.providers.simulator.bearer import Handler, Refusal, answering, refusing
 from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import REFUSED_NAME, Mode, Step
-from services.providers.simulator.faults.wire import At, Call, Wire
+from services.providers.simulator.faults.wire import At, Call, Wire, row
+from services.providers.simulator.local_wallet_refusals import (
+    FAILURES,
+    NETWORK_DOWN,
+    NO_BALANCE,
+    REFUSALS,
+    UNAUTHENTICATED,
+    UNREACHABLE,
+)
 from services.providers.simulator.webhooks import Event, Sender, event_id
 from services.shared.env import Field, SecretStr
 
@@ -26,19 +34,14 @@ Json = dict[str, Any]
 
 # A payout without a recipient goes to a wallet of our own: this is a simulator.
 TEST_RECIPIENT = {"account": "test-wallet", "bank_code": "", "name": "Test Recipient"}
-FAILURE = {"failure_code": "network_down", "failure_message": "The network could not pay it out."}
-UNREACHABLE = {
-    "failure_code": "recipient_unreachable",
-    "failure_message": "The recipient's wallet cannot be reached.",
-}
+FAILURE = ("failure_code", "failure_message")
 COMPLETED = {"status": "completed"}
-FAILED = {"status": "failed", **FAILURE}
-REFUSED = {"status": "failed", **UNREACHABLE}
-NO_BALANCE = ("insufficient_balance", "the balance does not suffice for this payout")
 REUSED = ("reference_reused", "the reference has another payout")
 _EXEMPT = {
     Mode.KEY_TTL: "the reference is the payout's own name, for ever",
     Mode.REFUND_FAILS: "it refunds nothing",
+    Mode.PAYER_AUTHENTICATES: "it has no payer",
+    Mode.PAYER_FAILS: "it has no payer",
 }
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
@@ -116,6 +119,7 @@ class WalletApi:
                     step=Step.SEND,
                     key=body,
                     words=At("body", "note"),
+                    refusals=[(status, _error(*said)) for status, *said in REFUSALS],
                 ),
                 Call(method="GET", path="/v1/payouts/{reference}", step=Step.LOOK_UP, key=path),
             ),
@@ -124,10 +128,14 @@ class WalletApi:
             status_field="status",
             error=lambda status, message: _error(f"http_{status}", message),
             mismatch=(409, _error(*REUSED)),
-            no_balance=(422, _error(*NO_BALANCE)),
+            no_balance=(NO_BALANCE[0], _error(*NO_BALANCE[1:])),
             forget=lambda key: self._payouts.pop(key, None),
             turn=self._turn,
             exempt=_EXEMPT,
+            unrecognized=refusing(
+                self._key,
+                lambda request: Refused(404, "route_not_found", f"no {request.path} here"),
+            ),
         )
 
     async def close(self) -> None:
@@ -135,9 +143,7 @@ class WalletApi:
         await self._settling.close()
 
     def _answering(self, handler: Handler) -> Handler:
-        return answering(
-            handler, key=self._key, unknown=Refused(401, "unauthenticated", "the key is not known")
-        )
+        return answering(handler, key=self._key, unknown=Refused(*UNAUTHENTICATED))
 
     async def _create(self, request: web.Request) -> web.Response:
         wanted = _payout(await _body(request))
@@ -176,17 +182,20 @@ class WalletApi:
         modes = self._control.active(subject, Step.SETTLE)
         if Mode.HOLD not in modes:
             await asyncio.sleep(float(self._settle_seconds))
-            fails = Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
-            end = FAILED if fails else COMPLETED
-            refused = REFUSED_NAME in str(accepted["recipient"].get("name"))
-            end = REFUSED if refused or Mode.RECIPIENT_REFUSED in modes else end
+            cause = row(FAILURES, modes.get(Mode.FAILS_AS))
+            if Mode.RECIPIENT_REFUSED in modes or REFUSED_NAME in str(
+                accepted["recipient"].get("name")
+            ):
+                cause = UNREACHABLE
+            fails = cause or Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
+            end = _failed(cause or NETWORK_DOWN) if fails else COMPLETED
             await self._end(accepted, end, f"payout_{end['status']}")
 
     async def _turn(self, reference: str) -> None:
         ended = self._payouts.get(reference, {})
         before = {name: value for name, value in ended.items() if name not in FAILURE}
         if ended.get("status") == "completed":
-            await self._end(before, FAILED, "payout_returned")
+            await self._end(before, _failed(NETWORK_DOWN), "payout_returned")
         elif ended:
             await self._end(before, COMPLETED, "payout_completed")
 
@@ -214,6 +223,10 @@ class WalletApi:
                 body=body,
             )
         )
+
+
+def _failed(cause: tuple[str, str]) -> Json:
+    return {"status": "failed", **dict(zip(FAILURE, cause, strict=True))}
 
 
 def _error(code: str, message: str) -> Json:

@@ -1,5 +1,6 @@
 """Paystack's HTTP, as far as payouts need it: recipients, transfers that are processed a moment
-later, asking by reference, and signed events. A reference is taken once, and refused ever after."""
+later, asking by reference, and signed events. A reference is taken once, and refused ever after.
+Calls that only show are in paystack_reads."""
 
 import asyncio
 import hashlib
@@ -7,22 +8,35 @@ import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
 from services.providers.simulator.background import Background
-from services.providers.simulator.bearer import Handler, Refusal, answering
+from services.providers.simulator.bearer import Handler, answering, refusing
 from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
-from services.providers.simulator.faults.wire import At, Call, Wire
+from services.providers.simulator.faults.wire import At, Call, Wire, row
+from services.providers.simulator.paystack_objects import (
+    Json,
+    error,
+    recipient_shown,
+    success,
+    transfer_shown,
+)
+from services.providers.simulator.paystack_reads import Reads, Refused
+from services.providers.simulator.paystack_refusals import (
+    FAILURES,
+    NO_BALANCE,
+    RECIPIENT_REFUSALS,
+    TRANSFER_REFUSALS,
+    UNAUTHORIZED,
+)
 from services.providers.simulator.webhooks import Event, Sender, event_id
 from services.shared.env import Field, SecretStr
-
-Json = dict[str, Any]
 
 PROVIDER = "paystack"
 RECIPIENT_TYPES = {
@@ -41,29 +55,17 @@ DUPLICATE = (
     "duplicate_transfer_reference",
     "Please provide a unique reference. Reference already exists on a transfer",
 )
-NO_BALANCE = (
-    "insufficient_balance",
-    "Your balance is not enough to fulfil this request",
-    "api_error",
-)
 _EXEMPT = {
     Mode.KEY_TTL: "a reference is taken for ever",
     Mode.REFUND_FAILS: "it refunds nothing",
     Mode.RECIPIENT_REFUSED: "a transfer that fails says nothing of its recipient",
+    Mode.PAYER_AUTHENTICATES: "it has no payer",
+    Mode.PAYER_FAILS: "it has no payer",
     Mode.OLD_TIMESTAMP: "it signs no time",
     Mode.FUTURE_TIMESTAMP: "it signs no time",
 }
 _ACCOUNT = re.compile(r"\+?[0-9]{6,20}", re.ASCII)
 _REFERENCE = re.compile(r"[a-z0-9_-]{16,50}", re.ASCII)
-
-
-class Refused(Refusal):
-    """A request that Paystack does not take."""
-
-    def __init__(
-        self, status: int, code: str, message: str, error_type: str = "validation_error"
-    ) -> None:
-        super().__init__(status, message, _error(code, message, error_type))
 
 
 def paystack_headers(
@@ -111,44 +113,62 @@ class PaystackApi:
             web.post("/transferrecipient", self._answering(self._create_recipient)),
             web.post("/transfer", self._answering(self._create_transfer)),
             web.get("/transfer/verify/{reference}", self._answering(self._verify)),
+            *Reads(self, BALANCE_MINOR).routes(self._answering),
         ]
 
     def wire(self) -> Wire:
-        """The declaration of this API for faults; a recipient is no operation, so none strikes
-        it."""
+        """The declaration of this API for faults; a recipient is no operation, and can only be
+        refused."""
         verify = "/transfer/verify/{reference}"
         return Wire(
             provider=PROVIDER,
             calls=(
                 Call(
                     method="POST",
+                    path="/transferrecipient",
+                    step=Step.PREPARE,
+                    key=At("body", "account_number"),
+                    refusals=_bodies(RECIPIENT_REFUSALS),
+                ),
+                Call(
+                    method="POST",
                     path="/transfer",
                     step=Step.SEND,
                     key=At("body", "reference"),
                     words=At("body", "reason"),
+                    refusals=_bodies(TRANSFER_REFUSALS),
                 ),
                 Call(method="GET", path=verify, step=Step.LOOK_UP, key=At("path", "reference")),
             ),
             amount_fields=frozenset({"amount"}),
             currency_field="currency",
             status_field="status",
-            error=lambda status, message: _error(f"http_{status}", message, "api_error"),
-            mismatch=(400, _error(*DUPLICATE)),
-            no_balance=(400, _error(*NO_BALANCE)),
+            error=lambda status, message: error(f"http_{status}", message, "api_error"),
+            mismatch=(400, error(*DUPLICATE)),
+            no_balance=_bodies([NO_BALANCE])[0],
             forget=lambda key: self._transfers.pop(key, None),
             turn=self._turn,
             exempt=_EXEMPT,
+            unrecognized=refusing(self._key.get_secret_value(), _no_route),
         )
 
     async def close(self) -> None:
         """Stops processing; what is still pending goes on after the next start."""
         await self._processing.close()
 
+    def recipients(self) -> Iterable[Json]:
+        """All recipients, oldest first."""
+        return self._recipients.values()
+
+    def transfers(self) -> Iterable[Json]:
+        """All transfers as they are shown, oldest first."""
+        return [self._shown(one) for one in self._transfers.values()]
+
     def _answering(self, handler: Handler) -> Handler:
         return answering(
             handler,
             key=self._key.get_secret_value(),
-            unknown=Refused(401, "invalid_Key", "Invalid key"),
+            unknown=Refused(*UNAUTHORIZED),
         )
 
     async def _create_recipient(self, request: web.Request) -> web.Response:
@@ -156,7 +176,8 @@ class PaystackApi:
         details = json.dumps(wanted, sort_keys=True).encode()
         code = f"RCP_{hashlib.sha256(details).hexdigest()[:15]}"
         if code not in self._recipients:
-            recipient = {"recipient_code": code, "id": _number(), "active": True, **wanted}
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            recipient = {"recipient_code": code, "id": _number(), "created_at": now, **wanted}
             self._recipients[code] = recipient
             try:
                 await self._book.write(_recipient_line(recipient))
@@ -167,7 +188,7 @@ class PaystackApi:
         if code not in self._recipients:
             raise BookFull
         message = "Transfer recipient created successfully"
-        return _success(201, message, self._recipients[code])
+        return success(201, message, recipient_shown(self._recipients[code]))
 
     async def _create_transfer(self, request: web.Request) -> web.Response:
         wanted = _transfer(await _body(request))
@@ -177,13 +198,14 @@ class PaystackApi:
         if recipient is None or recipient["currency"] != wanted["currency"]:
             raise Refused(404, "recipient_not_found", "Recipient not found")
         if wanted["amount"] > BALANCE_MINOR:
-            raise Refused(400, *NO_BALANCE)
+            raise Refused(*NO_BALANCE)
         transfer = {
             "id": _number(),
             "transfer_code": f"TRF_{secrets.token_hex(8)}",
             "domain": "test",
             "status": "pending",
             "failures": None,
+            "gateway_response": None,
             "createdAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
             **wanted,
         }
@@ -194,14 +216,15 @@ class PaystackApi:
             del self._transfers[transfer["reference"]]
             raise
         self._process_later(transfer)
-        return _success(200, "Transfer has been queued", transfer)
+        number = recipient["id"]
+        return success(200, "Transfer has been queued", transfer_shown(transfer, number))
 
     async def _verify(self, request: web.Request) -> web.Response:
         await self._book.settled()
         transfer = self._transfers.get(request.match_info["reference"])
         if transfer is None:
             raise Refused(404, "transfer_not_found", "Transfer not found")
-        return _success(200, "Transfer retrieved", self._shown(transfer))
+        return success(200, "Transfer retrieved", self._shown(transfer))
 
     def _process_later(self, transfer: Json) -> None:
         if transfer["status"] == "pending":
@@ -212,12 +235,18 @@ class PaystackApi:
         modes = self._control.active(subject, Step.SETTLE)
         if Mode.HOLD not in modes:
             await asyncio.sleep(float(self._settle_seconds))
-            fails = Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
-            await self._end(pending, "failed" if fails else "success")
+            cause = row(FAILURES, modes.get(Mode.FAILS_AS))
+            fails = cause or Mode.PAYOUT_FAILS in modes or Mode.LATE_SUCCESS in modes
+            await self._end(
+                {**pending, "gateway_response": cause}, "failed" if fails else "success"
+            )
 
     async def _turn(self, reference: str) -> None:
         if ended := self._transfers.get(reference):
-            await self._end(ended, "reversed" if ended["status"] == "success" else "success")
+            await self._end(
+                {**ended, "gateway_response": None},
+                "reversed" if ended["status"] == "success" else "success",
+            )
 
     async def _end(self, transfer: Json, status: str) -> None:
         ended = {**transfer, "status": status}
@@ -240,17 +269,16 @@ class PaystackApi:
 
     def _shown(self, transfer: Json) -> Json:
         """The transfer with its whole recipient, as events and look-ups have it."""
-        return {**transfer, "recipient": self._recipients[transfer["recipient"]]}
+        recipient = self._recipients[transfer["recipient"]]
+        return transfer_shown(transfer, recipient_shown(recipient))
 
 
-def _error(code: str, message: str, error_type: str = "validation_error") -> Json:
-    return {
-        "status": False,
-        "message": message,
-        "meta": {"nextStep": "See the API's reference."},
-        "type": error_type,
-        "code": code,
-    }
+def _no_route(_: web.Request) -> Refused:
+    return Refused(404, "unknown_route", "That route does not exist", "validation_error")
+
+
+def _bodies(rows: Sequence[tuple[int, str, str, str]]) -> list[tuple[int, Json]]:
+    return [(status, error(*said)) for status, *said in rows]
 
 
 async def _body(request: web.Request) -> Json:
@@ -265,7 +293,10 @@ async def _body(request: web.Request) -> Json:
 
 def _recipient(body: Json) -> Json:
     """The request, every field checked. Raises Refused."""
-    if (body.get("type"), body.get("currency")) not in RECIPIENT_TYPES:
+    kind = body.get("type")
+    usual = next((money for one, money in sorted(RECIPIENT_TYPES) if one == kind), None)
+    body = {"currency": usual, **body}
+    if (kind, body["currency"]) not in RECIPIENT_TYPES:
         raise Refused(400, "invalid_params", "Type is not available for this currency")
     if not _ACCOUNT.fullmatch(str(body.get("account_number"))):
         raise Refused(400, "invalid_params", "Account number is invalid")
@@ -283,24 +314,21 @@ def _transfer(body: Json) -> Json:
         raise Refused(400, "invalid_params", "Source must be balance")
     if type(body.get("amount")) is not int or body["amount"] <= 0:
         raise Refused(400, "invalid_params", "Amount must be a positive integer")
-    if not _REFERENCE.fullmatch(str(body.get("reference"))):
+    reference = body.get("reference") or secrets.token_hex(10)
+    if not _REFERENCE.fullmatch(str(reference)):
         raise Refused(400, "invalid_params", "Your reference contains illegal special characters")
     return {
         "source": "balance",
         "amount": body["amount"],
         "currency": str(body.get("currency", "NGN")),
         "recipient": str(body.get("recipient")),
-        "reference": body["reference"],
+        "reference": reference,
         "reason": str(body.get("reason") or ""),
     }
 
 
 def _number() -> int:
     return secrets.randbelow(10**9)
-
-
-def _success(status: int, message: str, data: Json) -> web.Response:
-    return web.json_response({"status": True, "message": message, "data": data}, status=status)
 
 
 def _recipient_line(recipient: Json) -> Line:

@@ -1,20 +1,30 @@
-"""Stripe's rules for a refund, without the server: reading the form, bounding the sum
-by what was captured, and the charge that its event carries."""
+"""Stripe's rules for a refund, without the server: reading the form, and bounding
+the sum by what was captured."""
 
-import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from services.providers.simulator.stripe_intents import Json, invalid, metadata
+from services.providers.simulator.stripe_forms import (
+    Form,
+    Json,
+    integer,
+    invalid,
+    metadata,
+    names,
+    one_of,
+)
 
+CREATE = names(
+    "amount charge payment_intent metadata reason",
+    "currency customer instructions_email origin refund_application_fee reverse_transfer",
+)
+REASONS = ("requested_by_customer", "duplicate", "fraudulent")
 # The part of a charge that refunds have taken; a failed one returns its amount.
 _COUNTED = {"pending", "requires_action", "succeeded"}
 
 
-def new_refund(
-    form: Mapping[str, str], intent: Json, others: Iterable[Json], *, fails: bool
-) -> Json:
+def new_refund(form: Form, intent: Json, others: Iterable[Json], *, fails: bool) -> Json:
     """The refund that a form asks for, and its end. Raises Refused."""
     if intent["status"] != "succeeded":
         message = f"This PaymentIntent ({intent['id']}) has no successful charge to refund."
@@ -35,7 +45,7 @@ def new_refund(
         "failure_reason": "expired_or_canceled_card" if fails else None,
         "metadata": metadata(form),
         "payment_intent": intent["id"],
-        "reason": form.get("reason"),
+        "reason": one_of(form, "reason", REASONS) if "reason" in form else None,
         "status": "failed" if fails else "succeeded",
     }
 
@@ -45,28 +55,10 @@ def refunded(refunds: Iterable[Json]) -> int:
     return sum(refund["amount"] for refund in refunds if refund["status"] in _COUNTED)
 
 
-def charge_of(intent: Json, refunds: Iterable[Json]) -> Json:
-    """The charge behind an intent, as an event about its refunds shows it."""
-    amount_refunded = refunded(refunds)
-    return {
-        "id": intent["latest_charge"],
-        "object": "charge",
-        "amount": intent["amount"],
-        "amount_captured": intent["amount_received"],
-        "amount_refunded": amount_refunded,
-        "currency": intent["currency"],
-        "metadata": intent["metadata"],
-        "payment_intent": intent["id"],
-        "refunded": amount_refunded == intent["amount_received"],
-        "status": "succeeded",
-    }
-
-
-def _amount(form: Mapping[str, str], left: int) -> int:
-    text = form.get("amount", str(left))
-    if not re.fullmatch(r"[0-9]{1,15}", text, re.ASCII) or int(text) == 0:
+def _amount(form: Form, left: int) -> int:
+    amount = integer(form, "amount", left)
+    if amount == 0:
         raise invalid("parameter_invalid_integer", "amount", "Invalid positive integer: amount.")
-    amount = int(text)
     if amount > left:
         message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
         raise invalid("amount_too_large", "amount", message)

@@ -34,10 +34,15 @@ BEGINNINGS = ("charge_succeeded", "payout_accepted", "refund_succeeded")
 LAST = frozenset({"FAILED", "CANCELLED", "EXPIRED", "REFUNDED"})
 # Failures that are about the recipient.
 REFUSALS = frozenset(
-    {"recipient_blocked", "recipient_invalid", "recipient_missing", "recipient_unreachable"}
+    {"recipient_account_blocked", "recipient_account_closed", "recipient_account_invalid"}
+    | {"recipient_bank_unknown", "recipient_invalid", "recipient_limit_exceeded"}
+    | {"recipient_missing", "recipient_name_mismatch", "recipient_unreachable"}
 )
 # Failures that say nothing of the recipient and may pass.
-PASSING = frozenset({"insufficient_balance", "limit_exceeded", "never_left", "not_accepted"})
+PASSING = frozenset(
+    {"insufficient_balance", "limit_exceeded", "never_left", "not_accepted"}
+    | {"access_refused", "bank_unavailable", "credentials_refused", "payouts_unavailable"}
+)
 PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
 # The mode after which an effect comes long after its request.
 LATE = "late_effect"

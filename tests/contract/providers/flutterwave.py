@@ -1,9 +1,11 @@
 """Flutterwave, as the contract suite knows it."""
 
+from services.providers.adapters.flutterwave import refusals
 from services.providers.domain import Kind, Operation
+from services.providers.simulator import flutterwave_refusals as theirs
 from services.providers.simulator.flutterwave_account import flutterwave_headers
 from services.shared.money import Money
-from tests.contract.facts import ATTEMPT, Case, Facts, Json, Scheme
+from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "FLWSECK_TEST-contract-5c10e8-X"
 SECRET = "contract-flutterwave-hash-b3f2"
@@ -32,7 +34,7 @@ FACTS = Facts(
             Money(30, "GHS"),
         ),
         refused_by={"reference": "invoice 17 sim:payout_fails"},
-        refusal_code="recipient_invalid",
+        refusal_code="recipient_account_invalid",
         effect="payout_accepted",
         success=_transfer,
         amount_field="amount",
@@ -70,5 +72,17 @@ FACTS = Facts(
     },
     live={"FLUTTERWAVE_API_KEY": "FLWSECK-1-X", "FLUTTERWAVE_BASE_URL": ""},
     simulator={"FLUTTERWAVE_API_KEY": KEY, "FLUTTERWAVE_WEBHOOK_SECRET": SECRET},
+    refusals=Refusals(
+        send=[f"{status} {words}" for status, words in theirs.REFUSALS],
+        settle=theirs.FAILURES,
+        tables=[
+            (refusals.REFUSALS, [words for status, words in theirs.REFUSALS if status == 400]),
+            (refusals.KEY_REFUSALS, [words for status, words in theirs.REFUSALS if status == 401]),
+            (
+                refusals.FAILURES,
+                [one.removeprefix(theirs.ADMITTED) for one in (*theirs.FAILURES, theirs.REVERSED)],
+            ),
+        ],
+    ),
     secrets=(KEY, SECRET),
 )

@@ -1,9 +1,11 @@
 """The wallet, as the contract suite knows it."""
 
+from services.providers.adapters.local_wallet import translate
 from services.providers.domain import Kind, Operation
+from services.providers.simulator import local_wallet_refusals as theirs
 from services.providers.simulator.local_wallet_api import standard_headers
 from services.shared.money import Money
-from tests.contract.facts import ATTEMPT, Case, Facts, Json, Scheme
+from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "wallet_contract_91bc"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -60,5 +62,17 @@ FACTS = Facts(
     },
     live={"LOCAL_WALLET_BASE_URL": "https://wallet.example"},
     simulator={"LOCAL_WALLET_API_KEY": KEY, "LOCAL_WALLET_WEBHOOK_SECRET": SECRET},
+    refusals=Refusals(
+        send=[f"{status} {code}: {words}" for status, code, words in theirs.REFUSALS],
+        settle=[f"{code}: {words}" for code, words in theirs.FAILURES],
+        tables=[
+            (translate.REFUSED_CODES, [code for _, code, _ in theirs.REFUSALS]),
+            (translate.FAILURES, [code for code, _ in theirs.FAILURES]),
+            (
+                [f"{status} {code}" for status, code in translate.ACCESS_CODES],
+                [f"{status} {code}" for status, code, _ in theirs.REFUSALS],
+            ),
+        ],
+    ),
     secrets=(KEY, SECRET.removeprefix("whsec_")),
 )

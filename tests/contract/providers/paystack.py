@@ -1,9 +1,11 @@
 """Paystack, as the contract suite knows it."""
 
+from services.providers.adapters.paystack import refusals
 from services.providers.domain import Kind, Operation
+from services.providers.simulator import paystack_refusals as theirs
 from services.providers.simulator.paystack_api import paystack_headers
 from services.shared.money import Money
-from tests.contract.facts import ATTEMPT, Case, Facts, Json, Scheme
+from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "sk_test_contract_paystack_77a1"
 
@@ -18,6 +20,13 @@ def _transfer(operation: Operation) -> Json:
         "status": "success",
     }
 
+
+def _said(refusal: tuple[int, str, str, str]) -> str:
+    status, code, words, _ = refusal
+    return " ".join(part for part in (str(status), code, words) if part)
+
+
+_ALL = (*theirs.RECIPIENT_REFUSALS, *theirs.TRANSFER_REFUSALS)
 
 FACTS = Facts(
     case=Case(
@@ -83,5 +92,15 @@ FACTS = Facts(
         "PAYSTACK_WEBHOOK_SECRETS": "sk_live_2, sk_live_1",
     },
     simulator={"PAYSTACK_API_KEY": KEY},
+    refusals=Refusals(
+        prepare=[_said(one) for one in theirs.RECIPIENT_REFUSALS],
+        send=[_said(one) for one in theirs.TRANSFER_REFUSALS],
+        settle=theirs.FAILURES,
+        tables=[
+            (refusals.REFUSED_CODES, [code for _, code, *_ in _ALL]),
+            (refusals.REFUSALS, [words for status, _, words, _ in _ALL if status != 401]),
+            (refusals.KEY_REFUSALS, [words for status, _, words, _ in _ALL if status == 401]),
+        ],
+    ),
     secrets=(KEY,),
 )

@@ -1,9 +1,11 @@
 """Stripe, as the contract suite knows it."""
 
+from services.providers.adapters.stripe import declines
 from services.providers.domain import Kind, Operation
+from services.providers.simulator import stripe_refusals as theirs
 from services.providers.simulator.stripe_api import stripe_headers
 from services.shared.money import Money
-from tests.contract.facts import ATTEMPT, Case, Facts, Json, Scheme
+from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "sk_test_contract_4f0e9a"
 SECRET = "whsec_contract_stripe_7d21"
@@ -24,6 +26,19 @@ def _intent(operation: Operation) -> Json:
         # So that the same body also is a search result, for a look-up.
         "data": [{"id": "pi_1"}],
     }
+
+
+def _code(body: Json) -> str:
+    return str(body["error"].get("code", ""))
+
+
+def _parameter(body: Json) -> str:
+    return str(body["error"].get("param", ""))
+
+
+def _said(status: int, body: Json) -> str:
+    parts = (str(status), _code(body), _parameter(body))
+    return " ".join(part for part in parts if part)
 
 
 FACTS = Facts(
@@ -70,5 +85,21 @@ FACTS = Facts(
     },
     live={"STRIPE_API_KEY": "sk_live_1", "STRIPE_BASE_URL": ""},
     simulator={"STRIPE_API_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET},
+    refusals=Refusals(
+        send=[_said(*one) for one in theirs.REFUSALS],
+        settle=[" ".join(filter(None, one)) for one in theirs.DECLINES],
+        tables=[
+            (declines.DECLINES, [issuer or code for code, issuer in theirs.DECLINES]),
+            (declines.REFUSED_CODES, [_code(body) for _, body in theirs.REFUSALS]),
+            (
+                [f"{code} {parameter}".strip() for code, parameter in declines.REFUSED_PARAMETERS],
+                [f"{_code(body)} {_parameter(body)}".strip() for _, body in theirs.REFUSALS],
+            ),
+            (
+                [f"{status} {code}".strip() for status, code in declines.ACCESS_CODES],
+                [f"{status} {_code(body)}".strip() for status, body in theirs.REFUSALS],
+            ),
+        ],
+    ),
     secrets=(KEY, SECRET),
 )

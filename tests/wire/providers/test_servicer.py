@@ -57,17 +57,15 @@ async def test_a_batch_for_two_providers_comes_back_item_by_item(stub: Any, lab:
     assert len(await lab.book(payout.key)) >= 1
 
 
-async def test_a_payer_who_must_act_is_refused_only_once_cancelled(stub: Any, lab: Lab) -> None:
+async def test_a_payer_who_must_act_and_is_not_there_is_a_decline(stub: Any, lab: Lab) -> None:
     operation = CASES["stripe"].operation(payment_method="pm_card_authenticationRequired")
 
     call = stub.Execute(providers_pb2.ExecuteRequest(operations=[message(operation)]))
     [result] = [result async for result in call]
 
     assert result.outcome == providers_pb2.Outcome.FAILED
-    assert result.failure.code == "requires_action"
-    assert [line["effect"] for line in await lab.book(f"{operation.key}-cancel")] == [
-        "intent_canceled"
-    ]
+    assert result.failure.code == "authentication_required"
+    assert [line["effect"] for line in await lab.book(operation.key)] == ["charge_declined"]
 
 
 async def test_looking_up_changes_nothing_and_knows_absent_from_done(stub: Any, lab: Lab) -> None:

@@ -43,6 +43,14 @@ NOTHING_DECLARED = Capabilities(
 )
 
 
+def said_of_key(work: Work, answer: Answer) -> Answer:
+    """The answer to a send, as one about its key: a refusal of this try alone ends the attempt
+    where nothing had left before, and else leaves it open."""
+    if answer.outcome is not Outcome.REFUSED:
+        return answer
+    return replace(answer, outcome=Outcome.FAILED if work.first_send else Outcome.UNKNOWN)
+
+
 class Situation(Enum):
     """How a payment stands when an answer about one of its attempts comes."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.engine.decisions import before_send, table
-from services.payments.engine.decisions.case import Case, Situation
+from services.payments.engine.decisions.case import Case, Situation, said_of_key
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.inbox_events import (
@@ -30,7 +30,7 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_the_rest,
 )
 from services.payments.engine.decisions.suspense import with_suspense
-from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_spent
+from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_refused, is_spent
 from services.payments.engine.decisions.waiting import hold, live, release, rest
 from services.payments.engine.decisions.watched import final_in
 from services.payments.model.attempt import (
@@ -277,7 +277,7 @@ class Decider:
             and not attempt.provider_reference
             and not work.payment.is_unwanted(work.claimed_at)
             and not is_spent(attempt, capabilities)
-            and not capabilities.refuses_recipient(attempt.failure)
+            and not is_refused(attempt, capabilities)
             and work.succeeded_late(attempt.step) is None
             and attempt.sends < SENDS_MAX
             and capabilities.may_send_again(attempt, work.claimed_at)
@@ -289,7 +289,8 @@ class Decider:
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """The change to record for an answer, with any outcome."""
-        return with_suspense(work, table.settle(self._case(work, answer, now)))
+        said = said_of_key(work, answer)
+        return with_suspense(work, table.settle(self._case(work, said, now)))
 
     def _case(self, work: Work, answer: Answer, now: datetime) -> Case:
         return Case(

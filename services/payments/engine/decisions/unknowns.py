@@ -76,8 +76,10 @@ def absent(case: Case) -> Change:
     is of no more use, that ends the attempt."""
     attempt = case.attempt
     proven = is_proven_absent(case)
-    if proven and case.capabilities.refuses_recipient(attempt.failure):
-        return require_action(_refused_before(case))
+    if proven and is_refused(attempt, case.capabilities):
+        before = _refused_before(case)
+        about_recipient = case.capabilities.refuses_recipient(attempt.failure)
+        return require_action(before) if about_recipient else fail(before)
     if proven and is_spent(attempt, case.capabilities):
         if case.tries < KEYS_MAX:
             return retire(case)
@@ -131,6 +133,12 @@ def _refused_before(case: Case) -> Case:
     """The refusal that the last send was answered with, of which nothing else is known."""
     refusal = replace(case.answer, outcome=Outcome.FAILED, failure=case.attempt.failure)
     return replace(case, answer=refusal)
+
+
+def is_refused(attempt: Attempt, capabilities: Capabilities) -> bool:
+    """Whether the provider has refused the last try under the key for good: it is not sent again,
+    and ends once no earlier try can have been taken."""
+    return attempt.state is AttemptState.UNKNOWN and capabilities.is_definitive(attempt.failure)
 
 
 def is_spent(attempt: Attempt, capabilities: Capabilities) -> bool:

@@ -20,6 +20,8 @@ class Envelope:
 
     http_status: int
     succeeded: bool
+    # Whether Flutterwave itself says that it refuses; another server on the way would not.
+    is_refusal: bool
     message: str
     data: object
 
@@ -44,6 +46,7 @@ def _open(answer: Answer) -> Envelope:
     return Envelope(
         http_status=answer.status,
         succeeded=answer.status in (200, 201) and envelope.get("status") == "success",
+        is_refusal=answer.status >= 400 and envelope.get("status") == "error",
         message=text(envelope.get("message")),
         data=envelope.get("data"),
     )

@@ -14,13 +14,16 @@ from pydantic import SecretStr
 
 from services.providers.adapters.flutterwave import translate
 from services.providers.adapters.flutterwave.amounts import is_supported, to_number
-from services.providers.adapters.flutterwave.api import Api
+from services.providers.adapters.flutterwave.api import Api, Envelope
+from services.providers.adapters.flutterwave.refusals import VALIDATION
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
-from services.providers.adapters.kit.answers import RECIPIENT_MISSING, absent
+from services.providers.adapters.kit.answers import absent
 from services.providers.adapters.kit.bearer import segment
 from services.providers.adapters.kit.events import check_proof
 from services.providers.adapters.kit.http import NO_ANSWER, AnswerInvalid, NotConnected, no_answer
+from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, of_recipient, passing
 from services.providers.domain import (
+    RECIPIENT_MISSING,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -62,8 +65,8 @@ class Flutterwave:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
-        passing_failures=translate.PASSING_FAILURES,
-        recipient_failures=translate.RECIPIENT_FAILURES,
+        passing_failures=passing(translate.DEFINITIVE_FAILURES),
+        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
     )
 
     def __init__(
@@ -120,7 +123,7 @@ class Flutterwave:
         currency = operation.amount.currency
         if not is_supported(currency):
             message = f"no {currency} through Flutterwave"
-            return failed(operation.key, translate.CURRENCY_UNSUPPORTED, message)
+            return failed(operation.key, CURRENCY_UNSUPPORTED, message)
         amount = to_number(operation.amount)
         if amount is None:
             message = f"{currency} go out whole"
@@ -138,23 +141,27 @@ class Flutterwave:
 
     async def _create(self, operation: Operation, body: dict[str, Any]) -> OperationResult:
         envelope = await self._api.post("/transfers", body)
-        if envelope.http_status == 400:
-            # A reference that is taken is refused in words that may change: ask for it instead.
-            found = await self._by_reference(operation)
-            refused = translate.refused(operation, envelope)
-            return refused if found.outcome is Outcome.ABSENT else found
         if not envelope.succeeded:
-            return translate.refused(operation, envelope)
+            return await self._not_created(operation, envelope)
         result = translate.read_transfer(operation, envelope.data)
         if result.outcome is Outcome.FAILED:
             # Only the transfer itself, read back, says that it failed.
             return await self._by_id(operation, result.provider_reference)
         return result
 
+    async def _not_created(self, operation: Operation, envelope: Envelope) -> OperationResult:
+        """The refusal, unless a transfer has our reference: an earlier try may have been taken, and
+        the words by which a known reference is refused may change."""
+        result = translate.read_refusal(operation, envelope)
+        if envelope.http_status != VALIDATION:
+            return result
+        known = await self._by_reference(operation)
+        return result if known.outcome is Outcome.ABSENT else known
+
     async def _by_reference(self, operation: Operation) -> OperationResult:
         envelope = await self._api.get("/transfers", {"reference": operation.key})
         if not envelope.succeeded:
-            return translate.refused(operation, envelope)
+            return translate.ambiguous(operation, envelope)
         if not isinstance(envelope.data, list):
             raise AnswerInvalid("a list of transfers that is none")
         if not envelope.data:
@@ -172,7 +179,7 @@ class Flutterwave:
     async def _by_id(self, operation: Operation, transfer_id: str) -> OperationResult:
         envelope = await self._api.get(f"/transfers/{segment(transfer_id)}")
         if not envelope.succeeded:
-            return translate.refused(operation, envelope)
+            return translate.ambiguous(operation, envelope)
         return translate.read_transfer(operation, envelope.data)
 
 

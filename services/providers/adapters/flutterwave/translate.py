@@ -2,22 +2,30 @@
 and events by them. An answer that is not listed here is UNKNOWN, and every field is checked
 before it counts."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
 from services.providers.adapters.flutterwave.api import Envelope, Json, as_object
+from services.providers.adapters.flutterwave.refusals import (
+    FAILURES,
+    KEY_REFUSALS,
+    REFUSALS,
+    failure_code,
+    is_duplicate,
+    refusal_code,
+)
 from services.providers.adapters.kit import answers
 from services.providers.adapters.kit.amounts import major_units, states_money
 from services.providers.adapters.kit.answers import (
-    RECIPIENT_MISSING,
     Stated,
     read_stated,
     unknown_status,
 )
 from services.providers.adapters.kit.events import not_an_event, read_event_object
 from services.providers.adapters.kit.http import AnswerInvalid, instant, text
+from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, REQUEST_INVALID
 from services.providers.domain import (
+    RECIPIENT_MISSING,
     Failure,
     Kind,
     Operation,
@@ -25,6 +33,8 @@ from services.providers.domain import (
     Outcome,
     Recipient,
     WebhookEvent,
+    refused,
+    unknown,
 )
 
 # Its name in messages for operators.
@@ -36,33 +46,17 @@ STATUSES = {
     "SUCCESSFUL": Outcome.SUCCEEDED,
     "FAILED": Outcome.FAILED,
 }
-# Why a transfer failed, by its complete_message without "DISBURSE FAILED:". Flutterwave publishes
-# no list; any other cause is left to a person, because nobody has yet said what it proves.
-FAILURES = (
-    (re.compile(r"insufficient funds( in customer (wallet|balance))?"), "insufficient_balance"),
-    (re.compile(r"invalid account number"), "recipient_invalid"),
-    (re.compile(r"invalid transfer amount\b.*"), "amount_invalid"),
-    (re.compile(r"you can only spend [a-z]{3} [0-9.,]+ at once"), "limit_exceeded"),
-    (re.compile(r"you have exceeded your daily limit\b.*"), "limit_exceeded"),
-    (re.compile(r"transaction reversed"), "payout_returned"),
-)
-# Of those, what says nothing of the recipient and may pass.
-PASSING_FAILURES = frozenset({"insufficient_balance", "limit_exceeded"})
-# And what is about the recipient.
-RECIPIENT_FAILURES = frozenset({"recipient_invalid", RECIPIENT_MISSING})
-# Failures of operations that we never send, because they could not succeed: nothing moved, and
-# nothing will.
+# The amount that our request cannot state.
 AMOUNT_UNSUPPORTED = "amount_unsupported"
-CURRENCY_UNSUPPORTED = "currency_unsupported"
-# All that a FAILED of ours can say about a payout.
+# All that a FAILED or REFUSED of ours can say about a payout.
 DEFINITIVE_FAILURES = frozenset(
-    {code for _, code in FAILURES} | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, RECIPIENT_MISSING}
+    {*REFUSALS.values(), *KEY_REFUSALS.values(), *FAILURES.values()}
+    | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, RECIPIENT_MISSING, REQUEST_INVALID}
 )
-# A refusal within a 200 leaves open what happened, as a 400 does.
+# A refusal within a 200 leaves open what happened.
 AMBIGUOUS = {**answers.AMBIGUOUS, 200: "request_refused", 409: "reference_reused"}
 TRANSFER_EVENT = "transfer.completed"
 NARRATION_LENGTH_MAX = 100
-_ADMITTED_PREFIX = "disburse failed:"
 
 # Flutterwave's own test account, and numbers of the same kind for mobile money: of nobody.
 _TEST_BANK = Recipient(account="0690000031", bank_code="044", name="Test Recipient")
@@ -123,10 +117,21 @@ def read_transfer(operation: Operation, data: object) -> OperationResult:
     return read_stated(operation, stated)
 
 
-def refused(operation: Operation, envelope: Envelope) -> OperationResult:
+def ambiguous(operation: Operation, envelope: Envelope) -> OperationResult:
     """UNKNOWN: an answer that is no transfer, with its own words for an operator."""
     status, words = envelope.http_status, envelope.message
     return answers.ambiguous(operation, status, NAME, AMBIGUOUS, said=words)
+
+
+def read_refusal(operation: Operation, envelope: Envelope) -> OperationResult:
+    """The result of a request that was no success, where no transfer has its reference."""
+    status, words = envelope.http_status, envelope.message
+    if not envelope.is_refusal:
+        return ambiguous(operation, envelope)
+    if is_duplicate(status, words):
+        return unknown(operation.key, "reference_reused", "known, and yet not to be found")
+    code = refusal_code(status, words)
+    return refused(operation.key, code, words) if code else ambiguous(operation, envelope)
 
 
 def read_event(body: bytes) -> WebhookEvent:
@@ -162,10 +167,8 @@ def _outcome(status: str, transfer: Json) -> tuple[Outcome, Failure | None]:
     if outcome is not Outcome.FAILED:
         return outcome, None
     cause = text(transfer.get("complete_message"))
-    words = " ".join(cause.casefold().removeprefix(_ADMITTED_PREFIX).split()).rstrip(".")
-    for pattern, code in FAILURES:
-        if pattern.fullmatch(words):
-            return outcome, Failure(code, cause)
+    if code := failure_code(cause):
+        return outcome, Failure(code, cause)
     return Outcome.UNKNOWN, Failure("failure_unknown", cause or "failed, and no word why")
 
 

@@ -27,9 +27,8 @@ AMBIGUOUS: Mapping[int, str] = {
     404: "reference_unknown",
     422: "request_refused",
 }
-# The codes of operations that no adapter sends, because they name no payer or no recipient.
+# The code of an operation that no adapter sends, because it names no payer.
 PAYMENT_METHOD_MISSING = "payment_method_missing"
-RECIPIENT_MISSING = "recipient_missing"
 
 
 @dataclass(frozen=True, kw_only=True)

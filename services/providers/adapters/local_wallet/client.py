@@ -8,14 +8,16 @@ import aiohttp
 from pydantic import Field, SecretStr
 
 from services.providers.adapters.kit import standard_webhooks
-from services.providers.adapters.kit.answers import RECIPIENT_MISSING, absent, ambiguous
+from services.providers.adapters.kit.answers import absent, ambiguous
 from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer, read_object
+from services.providers.adapters.kit.refusals import of_recipient, passing
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.kit.standard_webhooks import StandardSecrets
 from services.providers.adapters.local_wallet import translate
 from services.providers.adapters.local_wallet.translate import NAME
 from services.providers.domain import (
+    RECIPIENT_MISSING,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -63,8 +65,8 @@ class LocalWallet:
         look_up_lag=timedelta(),
         event_is_evidence=True,
         expected={Kind.PAYOUT: timedelta(minutes=5)},
-        passing_failures=frozenset({"insufficient_balance", "limit_exceeded"}),
-        recipient_failures=translate.RECIPIENT_FAILURES,
+        passing_failures=passing(translate.DEFINITIVE_FAILURES),
+        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
     )
 
     def __init__(
@@ -86,15 +88,12 @@ class LocalWallet:
             answer = await self._api.post(PAYOUTS, translate.payout_body(operation))
             if answer.status in (200, 201):
                 return translate.read_payout(operation, read_object(answer.body))
-            if answer.status == 422:
-                refusal = translate.read_refusal(read_object(answer.body))
-                if refusal.code in translate.DEFINITIVE_REFUSALS:
-                    return failed(operation.key, refusal.code, refusal.message)
+            refusal = translate.read_refusal(read_object(answer.body))
         except NotConnected as error:
             return not_sent(operation.key, "not_connected", str(error))
         except NO_ANSWER as error:
             return no_answer(operation, error, NAME)
-        return ambiguous(operation, answer.status, NAME, translate.AMBIGUOUS)
+        return translate.refused_payout(operation, answer.status, refusal)
 
     async def look_up(self, operation: Operation) -> OperationResult:
         """Reads the payout by our reference; the wallet knows at once what it has accepted."""

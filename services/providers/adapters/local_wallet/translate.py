@@ -6,14 +6,32 @@ from typing import Any
 from services.providers.adapters.kit import answers
 from services.providers.adapters.kit.amounts import minor_units, states_money
 from services.providers.adapters.kit.answers import (
-    RECIPIENT_MISSING,
     Stated,
     read_stated,
     unknown_status,
 )
 from services.providers.adapters.kit.events import read_event_object
 from services.providers.adapters.kit.http import instant, text
+from services.providers.adapters.kit.refusals import (
+    ACCESS_REFUSED,
+    AMOUNT_INVALID,
+    CREDENTIALS_REFUSED,
+    CURRENCY_UNSUPPORTED,
+    INSUFFICIENT_BALANCE,
+    LIMIT_EXCEEDED,
+    PAYOUT_FAILED,
+    PAYOUTS_UNAVAILABLE,
+    REQUEST_INVALID,
+)
 from services.providers.domain import (
+    RECIPIENT_ACCOUNT_BLOCKED,
+    RECIPIENT_ACCOUNT_CLOSED,
+    RECIPIENT_ACCOUNT_INVALID,
+    RECIPIENT_INVALID,
+    RECIPIENT_LIMIT_EXCEEDED,
+    RECIPIENT_MISSING,
+    RECIPIENT_NAME_MISMATCH,
+    RECIPIENT_UNREACHABLE,
     Failure,
     Kind,
     Operation,
@@ -21,6 +39,8 @@ from services.providers.domain import (
     Outcome,
     WebhookEvent,
     WebhookEventTypeUnknown,
+    failed,
+    refused,
 )
 from services.shared.errors import field_invalid
 from services.shared.text import is_storable
@@ -33,21 +53,46 @@ STATUSES = {
     "completed": Outcome.SUCCEEDED,
     "failed": Outcome.FAILED,
 }
-# The refusals of a request that prove that no payout was accepted.
-DEFINITIVE_REFUSALS = {
-    "amount_invalid",
-    "currency_unsupported",
-    "insufficient_balance",
-    "recipient_invalid",
+# The refusals of a request that prove that no payout was accepted, each with our code.
+REFUSED_CODES = {
+    "amount_invalid": AMOUNT_INVALID,
+    "currency_unsupported": CURRENCY_UNSUPPORTED,
+    "insufficient_balance": INSUFFICIENT_BALANCE,
+    "limit_exceeded": LIMIT_EXCEEDED,
+    "payouts_unavailable": PAYOUTS_UNAVAILABLE,
+    "recipient_blocked": RECIPIENT_ACCOUNT_BLOCKED,
+    "recipient_closed": RECIPIENT_ACCOUNT_CLOSED,
+    "recipient_invalid": RECIPIENT_INVALID,
+    "recipient_limit_exceeded": RECIPIENT_LIMIT_EXCEEDED,
+    "recipient_name_mismatch": RECIPIENT_NAME_MISMATCH,
+    "recipient_unknown": RECIPIENT_ACCOUNT_INVALID,
+    "recipient_unreachable": RECIPIENT_UNREACHABLE,
+    "reference_invalid": REQUEST_INVALID,
+    "body_invalid": REQUEST_INVALID,
 }
-# Why a payout failed; every other cause is "payout_failed".
-FAILURES = {"limit_exceeded", "recipient_blocked", "recipient_unreachable"}
-OTHER_FAILURE = "payout_failed"
-# Of all these, what is about the recipient.
-RECIPIENT_FAILURES = frozenset(
-    {"recipient_blocked", "recipient_invalid", "recipient_unreachable", RECIPIENT_MISSING}
+# The HTTP statuses of them.
+REFUSED_STATUSES = (400, 422)
+# The refusals of whoever asks, before the reference is looked at.
+ACCESS_CODES = {
+    (401, "unauthenticated"): CREDENTIALS_REFUSED,
+    (403, "forbidden"): ACCESS_REFUSED,
+}
+# Why a payout failed, each with our code; every other cause is "payout_failed".
+FAILURES = {
+    code: REFUSED_CODES[code]
+    for code in (
+        "limit_exceeded",
+        "recipient_blocked",
+        "recipient_closed",
+        "recipient_limit_exceeded",
+        "recipient_name_mismatch",
+        "recipient_unknown",
+        "recipient_unreachable",
+    )
+}
+DEFINITIVE_FAILURES = frozenset(
+    {*REFUSED_CODES.values(), *ACCESS_CODES.values(), PAYOUT_FAILED, RECIPIENT_MISSING}
 )
-DEFINITIVE_FAILURES = frozenset(DEFINITIVE_REFUSALS | FAILURES | {OTHER_FAILURE, RECIPIENT_MISSING})
 AMBIGUOUS = {**answers.AMBIGUOUS, 409: "reference_reused"}
 EVENTS = {"payment_completed": Outcome.SUCCEEDED, "payment_failed": Outcome.FAILED}
 
@@ -100,11 +145,19 @@ def read_refusal(answer: dict[str, Any]) -> Failure:
     return Failure(text(body.get("code")), text(body.get("message")))
 
 
+def refused_payout(operation: Operation, status: int, refusal: Failure) -> OperationResult:
+    """The result of a request that was no success; UNKNOWN where its words are on no list."""
+    code = REFUSED_CODES.get(refusal.code)
+    if code and status in REFUSED_STATUSES:
+        return failed(operation.key, code, refusal.message)
+    if code := ACCESS_CODES.get((status, refusal.code)):
+        return refused(operation.key, code, refusal.message)
+    return answers.ambiguous(operation, status, NAME, AMBIGUOUS)
+
+
 def _failure(body: dict[str, Any]) -> Failure:
     code = text(body.get("failure_code"))
-    return Failure(
-        code if code in FAILURES else OTHER_FAILURE, text(body.get("failure_message")) or code
-    )
+    return Failure(FAILURES.get(code, PAYOUT_FAILED), text(body.get("failure_message")) or code)
 
 
 def read_event(raw: bytes, event_id: str) -> WebhookEvent:

@@ -4,17 +4,24 @@ refuses a reference that it knows; what became of the transfer is then asked, ne
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import timedelta
 
 import aiohttp
 from pydantic import Field, SecretStr
 
-from services.providers.adapters.kit.answers import RECIPIENT_MISSING, absent, ambiguous
+from services.providers.adapters.kit.answers import absent, ambiguous
 from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.events import check_proof
 from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer
+from services.providers.adapters.kit.refusals import (
+    CURRENCY_UNSUPPORTED,
+    REQUEST_INVALID,
+    of_recipient,
+    passing,
+)
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
-from services.providers.adapters.paystack import translate
+from services.providers.adapters.paystack import refusals, translate
 from services.providers.adapters.paystack.translate import (
     NAME,
     data_of,
@@ -28,6 +35,8 @@ from services.providers.adapters.paystack.translate import (
     without_recipient,
 )
 from services.providers.domain import (
+    RECIPIENT_INVALID,
+    RECIPIENT_MISSING,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -41,6 +50,7 @@ from services.providers.domain import (
     WebhookEvent,
     failed,
     not_sent,
+    refused,
     unknown,
 )
 from services.shared.clock import Clock
@@ -82,8 +92,8 @@ class Paystack:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
-        passing_failures=frozenset(translate.DEFINITIVE_REFUSALS.values()),
-        recipient_failures=translate.RECIPIENT_FAILURES,
+        passing_failures=passing(translate.DEFINITIVE_FAILURES),
+        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
     )
 
     def __init__(
@@ -97,9 +107,7 @@ class Paystack:
         """Makes the recipient, then asks for the transfer; usually pending now, done later."""
         currency = operation.amount.currency
         if currency not in translate.ACCOUNT_TYPES:
-            return failed(
-                operation.key, translate.CURRENCY_UNSUPPORTED, f"Paystack pays no {currency}"
-            )
+            return failed(operation.key, CURRENCY_UNSUPPORTED, f"Paystack pays no {currency}")
         recipient = operation.recipient
         if recipient is None and self._sandbox:
             recipient = translate.TEST_RECIPIENTS[currency]
@@ -112,10 +120,12 @@ class Paystack:
             refusal = error_of(answer)
         except NO_ANSWER as error:
             return without_recipient(no_answer(operation, error, NAME))
-        if answer.status in (400, 404, 422) and refusal["type"] == "validation_error":
-            refused = failed(operation.key, translate.RECIPIENT_INVALID, refusal["message"])
-            return await self._unless_known(operation, refused)
-        return without_recipient(ambiguous(operation, answer.status, NAME))
+        code = refusals.listed_code(answer.status, refusal)
+        if code is None and _is_validation(answer.status, refusal):
+            code = RECIPIENT_INVALID
+        if code is None:
+            return without_recipient(ambiguous(operation, answer.status, NAME))
+        return await self._refused(operation, answer.status, code, refusal)
 
     async def look_up(self, operation: Operation) -> OperationResult:
         """Reads the transfer by our reference."""
@@ -148,14 +158,24 @@ class Paystack:
             return not_sent(operation.key, "not_connected", str(error))
         except NO_ANSWER as error:
             return no_answer(operation, error, NAME)
-        if answer.status == 400 and refusal["code"] == translate.DUPLICATE:
+        if answer.status == 400 and refusals.is_duplicate(refusal):
             lost = unknown(operation.key, "reference_reused", "known, and yet not to be found")
             return await self._unless_known(operation, lost)
-        ours = translate.DEFINITIVE_REFUSALS.get(refusal["code"])
-        if ours and answer.status == 400:
-            refused = failed(operation.key, ours, refusal["message"])
-            return await self._unless_known(operation, refused)
-        return ambiguous(operation, answer.status, NAME)
+        code = refusals.listed_code(answer.status, refusal)
+        if code is None and answer.status in refusals.NOT_FULFILLED:
+            code = REQUEST_INVALID
+        if code is None:
+            return ambiguous(operation, answer.status, NAME)
+        return await self._refused(operation, answer.status, code, refusal)
+
+    async def _refused(
+        self, operation: Operation, status: int, code: str, refusal: Mapping[str, str]
+    ) -> OperationResult:
+        result = refused(operation.key, code, refusal["message"])
+        if status == refusals.UNAUTHORIZED:
+            # Without access nobody can ask either.
+            return result
+        return await self._unless_known(operation, result)
 
     async def _unless_known(
         self, operation: Operation, refusal: OperationResult
@@ -163,6 +183,10 @@ class Paystack:
         """The refusal, unless an earlier try under the same key has got through before it."""
         known = await self.look_up(operation)
         return refusal if known.outcome is Outcome.ABSENT else known
+
+
+def _is_validation(status: int, refusal: Mapping[str, str]) -> bool:
+    return status in (400, 404, 422) and refusal["type"] == refusals.VALIDATION
 
 
 def sign(body: bytes, key: str) -> str:

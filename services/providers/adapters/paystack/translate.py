@@ -9,7 +9,6 @@ from typing import Any
 
 from services.providers.adapters.kit.amounts import minor_units, states_money
 from services.providers.adapters.kit.answers import (
-    RECIPIENT_MISSING,
     Stated,
     read_stated,
     unknown_status,
@@ -22,7 +21,22 @@ from services.providers.adapters.kit.http import (
     read_object,
     text,
 )
+from services.providers.adapters.kit.refusals import (
+    CURRENCY_UNSUPPORTED,
+    PAYOUT_BLOCKED,
+    PAYOUT_FAILED,
+    PAYOUT_RETURNED,
+    REQUEST_INVALID,
+)
+from services.providers.adapters.paystack.refusals import (
+    KEY_REFUSALS,
+    REFUSALS,
+    REFUSED_CODES,
+    failure_code,
+)
 from services.providers.domain import (
+    RECIPIENT_INVALID,
+    RECIPIENT_MISSING,
     Failure,
     Kind,
     Operation,
@@ -52,10 +66,10 @@ TEST_RECIPIENTS = {
 # Our code of each failure: nothing was paid, or the money was returned.
 FAILURES = {
     "abandoned": "payout_abandoned",
-    "blocked": "payout_blocked",
-    "failed": "payout_failed",
+    "blocked": PAYOUT_BLOCKED,
+    "failed": PAYOUT_FAILED,
     "rejected": "payout_rejected",
-    "reversed": "payout_returned",
+    "reversed": PAYOUT_RETURNED,
 }
 # The outcome of a transfer's status; anything else is UNKNOWN.
 STATUSES = {
@@ -66,19 +80,10 @@ STATUSES = {
     "otp": Outcome.PENDING,
     **dict.fromkeys(FAILURES, Outcome.FAILED),
 }
-# The refusals of a transfer that prove that none was begun, in our words.
-DEFINITIVE_REFUSALS = {
-    "insufficient_balance": "insufficient_balance",
-    "transfer_unavailable": "payouts_unavailable",
-}
-CURRENCY_UNSUPPORTED = "currency_unsupported"
-RECIPIENT_INVALID = "recipient_invalid"
-RECIPIENT_FAILURES = frozenset({RECIPIENT_INVALID, RECIPIENT_MISSING})
 DEFINITIVE_FAILURES = frozenset(
-    {*FAILURES.values(), *DEFINITIVE_REFUSALS.values()}
-    | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, RECIPIENT_MISSING}
+    {*FAILURES.values(), *REFUSED_CODES.values(), *REFUSALS.values(), *KEY_REFUSALS.values()}
+    | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, RECIPIENT_MISSING, REQUEST_INVALID}
 )
-DUPLICATE = "duplicate_transfer_reference"
 # Every event is a hint only: its signature holds no time, so an old one could be sent again.
 EVENTS = {
     "transfer.failed": "failed",
@@ -136,15 +141,18 @@ def read_transfer(operation: Operation, transfer: dict[str, Any]) -> OperationRe
         has_amount=states_money(transfer.get("amount"), transfer.get("currency")),
         amount=minor_units(transfer.get("amount"), transfer.get("currency")),
         outcome=outcome,
-        failure=_failure(status, outcome),
+        failure=_failure(status, outcome, transfer),
         at=instant(transfer.get("transferred_at")),
     )
     return read_stated(operation, stated)
 
 
-def _failure(status: str, outcome: Outcome) -> Failure | None:
+def _failure(status: str, outcome: Outcome, transfer: dict[str, Any]) -> Failure | None:
     if outcome is Outcome.FAILED:
-        return Failure(FAILURES[status], f"the transfer is {status}")
+        cause = text(transfer.get("gateway_response"))
+        # Money that came back is no refusal, whatever the bank says of it.
+        ours = failure_code(cause) if status == "failed" else None
+        return Failure(ours or FAILURES[status], cause or f"the transfer is {status}")
     if status == "otp":
         return Failure("otp_required", "somebody must confirm the transfer at Paystack")
     if outcome is Outcome.UNKNOWN:
@@ -208,7 +216,7 @@ def read_event(raw: bytes) -> WebhookEvent:
         outcome=outcome,
         provider_reference=text(data.get("transfer_code")),
         amount=minor_units(data.get("amount"), data.get("currency")),
-        failure=_failure(status if named_status in STATUSES else named_status, outcome),
+        failure=_failure(status if named_status in STATUSES else named_status, outcome, data),
     )
 
 

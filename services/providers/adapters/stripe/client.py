@@ -3,6 +3,7 @@ in one call under our key, and a refund is one Refund of it. The SDK never retri
 engine owns that. The meaning of the answers is in translate and refunds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from services.providers.adapters.kit.http import (
     send,
     text,
 )
+from services.providers.adapters.kit.refusals import passing
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.stripe import refunds, translate
 from services.providers.domain import (
@@ -97,6 +99,7 @@ class Stripe:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         expected={Kind.COLLECTION: timedelta(seconds=30), Kind.REFUND: timedelta(hours=1)},
+        passing_failures=passing(translate.DEFINITIVE_FAILURES),
     )
 
     def __init__(
@@ -117,7 +120,8 @@ class Stripe:
         self._clock = clock
 
     async def start_collection(self, operation: Operation) -> OperationResult:
-        """Creates and confirms an intent; cancels one that asks for a payer who is not there."""
+        """Creates and confirms an intent; one that asks for its payer waits where one is there, and
+        is cancelled else."""
         refusal = None if self._sandbox else translate.refuse_test_payment_method(operation)
         if refusal:
             return refusal
@@ -125,14 +129,11 @@ class Stripe:
             intent = await self._call(
                 "post", INTENTS, translate.create_params(operation), key=operation.key
             )
-            result = translate.read_intent(operation, intent)
-            if result.failure and result.failure.code == "requires_action":
-                return await self._give_up(operation, result)
+            return await self._standing(operation, intent)
         except NotConnected as error:
             return not_sent(operation.key, "not_connected", str(error))
         except ANSWER_ERRORS as error:
             return translate.read_error(operation, error)
-        return result
 
     async def refund(self, operation: Operation) -> OperationResult:
         """Refunds that much of the collection; never more in all than it brought."""
@@ -155,7 +156,7 @@ class Stripe:
     async def look_up(self, operation: Operation) -> OperationResult:
         """Retrieves by Stripe's id, else searches or lists by our key in the metadata.
 
-        An intent that asks for the payer is cancelled here as it is at the send.
+        An intent that asks for a payer who is not there any more is cancelled.
         """
         try:
             if operation.kind is Kind.REFUND:
@@ -178,6 +179,7 @@ class Stripe:
 
     async def _give_up(self, operation: Operation, asked: OperationResult) -> OperationResult:
         # While the intent lives somebody could still authenticate it; only cancelled is it over.
+        open_still = replace(asked, outcome=Outcome.UNKNOWN)
         try:
             intent = await self._call(
                 "post",
@@ -187,8 +189,12 @@ class Stripe:
             )
             result = translate.read_intent(operation, intent)
         except ANSWER_ERRORS:
-            return asked
+            return open_still
+        if result.outcome is Outcome.SUCCEEDED:
+            return result
         if result.outcome is not Outcome.FAILED:
+            return open_still
+        if asked.outcome is Outcome.FAILED:
             return asked
         message = "the payer's bank asks the payer to authenticate; cancelled"
         return failed(operation.key, "requires_action", message, result.provider_reference)
@@ -203,12 +209,27 @@ class Stripe:
                 return unknown(operation.key, "duplicate", f"two intents: {', '.join(found)}")
             reference = found[0]
         # A search may return an old intent; the intent itself is not old.
-        intent = await self._call("get", _one(INTENTS, reference))
+        # The charge says when the payer was charged: long after the intent was made, it may be.
+        whole = {"expand": ["latest_charge"]} if operation.payer_until else _NONE
+        intent = await self._call("get", _one(INTENTS, reference), whole)
+        return await self._standing(operation, intent, shown=operation.payer_until is not None)
+
+    async def _standing(
+        self, operation: Operation, intent: dict[str, Any], *, shown: bool = False
+    ) -> OperationResult:
+        """The result by an intent, which is cancelled where nobody may act on it any more.
+
+        `shown` where its payer may have it: then a decline is not its last word either, because it
+        can be confirmed again with another card.
+        """
         result = translate.read_intent(operation, intent)
-        if result.failure and result.failure.code == "requires_action":
-            # The answer to the send was lost, and with it the chance to end it there.
+        declined = shown and result.outcome is Outcome.FAILED and not translate.is_over(intent)
+        if result.code == "requires_action":
+            until = operation.payer_until
+            if until is not None and self._clock.now() < until:
+                return translate.asked_payer(operation, intent) or result
             return await self._give_up(operation, result)
-        return result
+        return await self._give_up(operation, result) if declined else result
 
     async def _look_up_refund(self, operation: Operation) -> OperationResult:
         if operation.provider_reference:

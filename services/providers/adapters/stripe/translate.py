@@ -24,16 +24,25 @@ from services.providers.adapters.kit.http import (
 )
 from services.providers.adapters.stripe import refunds
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
+from services.providers.adapters.stripe.declines import (
+    ACCESS_CODES,
+    DEFINITIVE,
+    PAYMENT_METHOD_UNKNOWN,
+    decline_code,
+    refused_code,
+)
 from services.providers.domain import (
     UNKNOWN_STATUS,
     Failure,
     Kind,
+    NextAction,
     Operation,
     OperationResult,
     Outcome,
     WebhookEvent,
     failed,
     other_amount,
+    refused,
     unknown,
 )
 from services.shared.money import Money
@@ -45,7 +54,6 @@ _REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,60}", re.ASCII)
 SANDBOX_PAYMENT_METHOD = "pm_card_visa"
 # How Stripe's own test cards are named, which only its test mode knows.
 TEST_PAYMENT_METHODS = "pm_card_"
-PAYMENT_METHOD_UNKNOWN = "payment_method_unknown"
 
 # The outcome of an intent's status; "requires_payment_method" needs the closer look below.
 STATUSES = {
@@ -55,29 +63,11 @@ STATUSES = {
 }
 # Known, but no outcome: somebody would have to act.
 UNFINISHED = {"requires_action", "requires_capture", "requires_confirmation"}
-# A decline is definitive: Stripe keeps it under our key. These causes are worth a code of their
-# own; every other one is "card_declined".
-DECLINES = {
-    "authentication_required",
-    "card_velocity_exceeded",
-    "expired_card",
-    "incorrect_cvc",
-    "insufficient_funds",
-    "lost_card",
-    "processing_error",
-    "stolen_card",
-}
-# The refusals of a request (code, parameter) that prove that nothing was begun, in our words.
-DEFINITIVE_REFUSALS = {
-    ("amount_too_small", "amount"): "amount_too_small",
-    ("amount_too_large", "amount"): "amount_too_large",
-    ("resource_missing", "payment_method"): PAYMENT_METHOD_UNKNOWN,
-}
-# All that a FAILED of ours can say about a collection.
-DEFINITIVE_FAILURES = frozenset(
-    {*DECLINES, *DEFINITIVE_REFUSALS.values()}
-    | {"card_declined", "canceled", "requires_action", PAYMENT_METHOD_MISSING}
-)
+# All that a FAILED or REFUSED of ours can say about a collection.
+DEFINITIVE_FAILURES = DEFINITIVE | {"canceled", "requires_action", PAYMENT_METHOD_MISSING}
+# The type of an error in the request, and the SDK's errors that such an answer becomes.
+INVALID_REQUEST = "invalid_request_error"
+REFUSED_ERRORS = (stripe.InvalidRequestError, stripe.AuthenticationError, stripe.PermissionError)
 AMBIGUOUS = {**answers.AMBIGUOUS, 402: "request_refused", 409: "key_in_use"}
 # Every event is a hint only. A failed intent can still be tried again, so it hints at nothing.
 EVENTS = {
@@ -91,12 +81,11 @@ CHARGE_REFUNDED = "charge.refunded"
 
 
 def create_params(operation: Operation) -> stripe.params.PaymentIntentCreateParams:
-    """The request to Stripe to charge now, without the payer."""
+    """The request to Stripe to charge now, with the payer where one is there."""
     params: stripe.params.PaymentIntentCreateParams = {
         "amount": to_stripe(operation.amount),
         "currency": operation.amount.currency.lower(),
         "confirm": True,
-        "off_session": True,
         "payment_method": operation.payment_method or SANDBOX_PAYMENT_METHOD,
         "allowed_payment_method_types": ["card"],
         "metadata": {
@@ -104,6 +93,10 @@ def create_params(operation: Operation) -> stripe.params.PaymentIntentCreatePara
             "operation_key": operation.key,
         },
     }
+    if operation.payer_until is None:
+        params["off_session"] = True
+    elif operation.return_url:
+        params["return_url"] = operation.return_url
     if operation.reference:
         params["description"] = operation.reference
     return params
@@ -160,10 +153,35 @@ def read_error(operation: Operation, error: Exception) -> OperationResult:
         # Declined, and yet the intent moved on? Then nobody knows.
         if intent.get("status", "requires_payment_method") == "requires_payment_method":
             return _declined(operation, body, text(intent.get("id")))
-    ours = DEFINITIVE_REFUSALS.get((code, parameter))
-    if ours and isinstance(error, stripe.InvalidRequestError) and error.http_status == 400:
-        return failed(operation.key, ours, _words(body))
+    if body.get("type") == INVALID_REQUEST and isinstance(error, REFUSED_ERRORS):
+        status = error.http_status or 0
+        ours = refused_code(code, parameter) if status == 400 else None
+        if ours:
+            return failed(operation.key, ours, _words(body))
+        if access := ACCESS_CODES.get((status, code)):
+            return refused(operation.key, access, _words(body))
     return ambiguous(operation, error)
+
+
+def is_over(intent: dict[str, Any]) -> bool:
+    """Whether nothing more can come of it."""
+    return intent.get("status") == "canceled"
+
+
+def asked_payer(operation: Operation, intent: dict[str, Any]) -> OperationResult | None:
+    """The result while the payer may act; None where the intent does not say how."""
+    secret = text(intent.get("client_secret"))
+    if not secret:
+        return None
+    to = as_object(as_object(intent.get("next_action")).get("redirect_to_url"))
+    # Longer than any other text: the address holds a token of the bank.
+    url = text(to.get("url"), 2000)
+    return OperationResult(
+        key=operation.key,
+        outcome=Outcome.PENDING,
+        provider_reference=text(intent.get("id")),
+        next_action=NextAction("redirect" if url else "use_sdk", secret, url),
+    )
 
 
 def ambiguous(operation: Operation, error: Exception) -> OperationResult:
@@ -205,7 +223,7 @@ def read_event(body: bytes) -> WebhookEvent:
         return read
     ours = replace(read, key=key, transaction_id=text(metadata.get("transaction_id")))
     if event_type in EVENTS:
-        return _intent_event(ours, subject)
+        return _intent_event(ours, subject, instant(event.get("created")))
     if event_type in refunds.EVENTS:
         return refunds.read_event(ours, subject)
     if event_type == CHARGE_REFUNDED:
@@ -213,7 +231,7 @@ def read_event(body: bytes) -> WebhookEvent:
     return read
 
 
-def _intent_event(event: WebhookEvent, intent: dict[str, Any]) -> WebhookEvent:
+def _intent_event(event: WebhookEvent, intent: dict[str, Any], at: datetime | None) -> WebhookEvent:
     status = text(intent.get("status"))
     documented = not status or _is_documented(status)
     outcome = EVENTS[event.event_type] if documented else Outcome.UNKNOWN
@@ -227,7 +245,7 @@ def _intent_event(event: WebhookEvent, intent: dict[str, Any]) -> WebhookEvent:
         provider_reference=text(intent.get("id")),
         amount=from_stripe(intent.get("amount"), intent.get("currency")),
         failure=failure,
-        occurred_at=_charged_at(intent) if outcome is Outcome.SUCCEEDED else None,
+        occurred_at=_charged_at(intent, at) if outcome is Outcome.SUCCEEDED else None,
     )
 
 
@@ -245,11 +263,12 @@ def _received_fits(operation: Operation, intent: dict[str, Any], status: str) ->
     return received == amount
 
 
-def _charged_at(intent: dict[str, Any]) -> datetime | None:
-    """When the card was charged. We create and confirm in one call, so that where the charge is not
-    shown its intent's own time is as good."""
+def _charged_at(intent: dict[str, Any], stated_at: datetime | None = None) -> datetime | None:
+    """When the card was charged: as the charge says, else when an event said so. Without either
+    the intent's own time is as good, because without its payer it is created and confirmed in one
+    call."""
     charge = as_object(intent.get("latest_charge"))
-    return instant(charge.get("created", intent.get("created")))
+    return instant(charge.get("created")) or stated_at or instant(intent.get("created"))
 
 
 def _is_documented(status: str) -> bool:
@@ -266,8 +285,8 @@ def _failure(outcome: Outcome, intent: dict[str, Any], status: str) -> Failure |
 
 
 def _declined(operation: Operation, cause: dict[str, Any], reference: str) -> OperationResult:
-    detail, code = text(cause.get("decline_code")), text(cause.get("code"))
-    ours = next((word for word in (detail, code) if word in DECLINES), "card_declined")
+    said = {name: text(cause.get(name)) for name in ("decline_code", "code")}
+    ours = decline_code(said)
     return failed(operation.key, ours, _words(cause), reference)
 
 

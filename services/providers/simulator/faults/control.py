@@ -101,7 +101,9 @@ class Control:
 
         Asking counts as one request: a mode with `times` is gone once it struck so often.
         """
-        wire = self._wires[subject.provider]
+        wire = self._wires.get(subject.provider)
+        if wire is None:
+            return {}
         wanted = {**self._turned_on(subject, step), **_asked_for(subject)}
         return {
             mode: parameter

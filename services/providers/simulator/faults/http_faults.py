@@ -14,7 +14,7 @@ from services.providers.simulator.faults.answer_faults import lying
 from services.providers.simulator.faults.control import Control, Subject
 from services.providers.simulator.faults.event_faults import UnreliableSender
 from services.providers.simulator.faults.modes import Mode, Step
-from services.providers.simulator.faults.wire import Call, Wire
+from services.providers.simulator.faults.wire import Call, Wire, row
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -117,6 +117,9 @@ class HttpFaults:
             return _json(*wire.mismatch)
         if wire.no_balance and Mode.NO_BALANCE in active and not self._is_known(asked):
             return _json(*wire.no_balance)
+        refusal = row(asked.call.refusals, active.get(Mode.REFUSED))
+        if refusal and not self._is_known(asked):
+            return _json(*refusal)
         return self._cached_error(asked)
 
     async def _handled(self, asked: Asked, handler: Handler) -> web.StreamResponse:

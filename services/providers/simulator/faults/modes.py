@@ -9,6 +9,8 @@ from enum import Enum
 class Step(Enum):
     """The step of a provider at which a fault strikes."""
 
+    # A request that comes first and moves nothing: for a recipient.
+    PREPARE = "prepare"
     SEND = "send"
     CANCEL = "cancel"
     LOOK_UP = "look_up"
@@ -33,6 +35,7 @@ class Mode(Enum):
     RATE_LIMIT = "rate_limit"
     BROWNOUT = "brownout"
     NO_BALANCE = "no_balance"
+    REFUSED = "refused"
 
     SLOW_LOOK_UP = "slow_lookup"
     LOOK_UP_LAG = "lookup_lag"
@@ -59,10 +62,13 @@ class Mode(Enum):
     HOLD = "hold"
     PAYOUT_FAILS = "payout_fails"
     RECIPIENT_REFUSED = "recipient_refused"
+    FAILS_AS = "fails_as"
     LATE_FAIL = "late_fail"
     LATE_SUCCESS = "late_success"
     FLAPPING = "flapping"
     REFUND_FAILS = "refund_fails"
+    PAYER_AUTHENTICATES = "payer_authenticates"
+    PAYER_FAILS = "payer_fails"
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ SPECS = {
     Mode.RATE_LIMIT: _at(*_ANSWERS, times=1),
     Mode.BROWNOUT: _at(*_ANSWERS, times=1),
     Mode.NO_BALANCE: _at(Step.SEND),
+    Mode.REFUSED: _at(Step.PREPARE, Step.SEND, row=1),
     Mode.SLOW_LOOK_UP: _at(*_QUESTIONS, seconds=2),
     Mode.LOOK_UP_LAG: _at(*_QUESTIONS, seconds=5),
     Mode.LIST_LAG: _at(Step.LIST, seconds=5),
@@ -123,10 +130,13 @@ SPECS = {
     Mode.HOLD: _at(Step.SETTLE),
     Mode.PAYOUT_FAILS: _at(Step.SETTLE),
     Mode.RECIPIENT_REFUSED: _at(Step.SETTLE),
+    Mode.FAILS_AS: _at(Step.SETTLE, row=1),
     Mode.LATE_FAIL: _at(Step.SETTLE, seconds=2),
     Mode.LATE_SUCCESS: _at(Step.SETTLE, seconds=2),
     Mode.FLAPPING: _at(Step.SETTLE, seconds=2),
     Mode.REFUND_FAILS: _at(Step.SETTLE),
+    Mode.PAYER_AUTHENTICATES: _at(Step.SETTLE, seconds=2),
+    Mode.PAYER_FAILS: _at(Step.SETTLE, seconds=2),
 }
 
 # A recipient with this in its name cannot be paid, as Mode.RECIPIENT_REFUSED has it.

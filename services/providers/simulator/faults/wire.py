@@ -3,9 +3,9 @@ a request names the operation, which fields of an answer hold money, and the for
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from aiohttp import web
 from services.providers.simulator.faults.modes import Mode, Step
 
 Json = dict[str, Any]
+Row = TypeVar("Row")
 # No operation has this name: a request for it gets the provider's answer about an unknown
 # operation.
 NOBODY = "nobody-knows-this-one"
@@ -66,6 +67,8 @@ class Call:
     # Where the merchant's words and the amount in minor units are, when they are sent.
     words: At | None = None
     amount_minor: At | None = None
+    # Each refusal that the provider may give here, status and body; a mode names one by its number.
+    refusals: Sequence[tuple[int, Json]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,8 @@ class Wire:
     forget_key: Callable[[str], object] | None = None
     # Turns a settled operation, by its key, into its opposite and sends the event.
     turn: Callable[[str], Awaitable[None]] | None = None
+    # The answer to a call that the provider does not have; None where it is none to it.
+    unrecognized: Callable[[web.Request], Awaitable[web.Response | None]] | None = None
     # The modes that cannot happen here, each with the reason.
     exempt: Mapping[Mode, str] = field(default_factory=dict)
 
@@ -110,3 +115,8 @@ async def _fields(request: web.Request) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def row(rows: Sequence[Row], number: int | None) -> Row | None:
+    """The row with this number, from 1; None where there is none, or no number."""
+    return rows[number - 1] if number and 0 < number <= len(rows) else None

@@ -190,7 +190,7 @@ def test_every_status_has_its_outcome(
         ("DISBURSE FAILED: Insufficient funds in customer wallet", "insufficient_balance"),
         ("DISBURSE FAILED: Insufficient funds in customer balance", "insufficient_balance"),
         ("DISBURSE FAILED: Insufficient funds", "insufficient_balance"),
-        ("DISBURSE FAILED: Invalid account number", "recipient_invalid"),
+        ("DISBURSE FAILED: Invalid account number", "recipient_account_invalid"),
         ("DISBURSE FAILED: Invalid transfer amount. Minimum is 100", "amount_invalid"),
         ("DISBURSE FAILED: You can only spend EUR 100.00 at once", "limit_exceeded"),
         (
@@ -198,7 +198,7 @@ def test_every_status_has_its_outcome(
             "limit_exceeded",
         ),
         ("DISBURSE FAILED: Transaction reversed", "payout_returned"),
-        ("disburse failed:  invalid  account number.", "recipient_invalid"),
+        ("disburse failed:  invalid  account number.", "recipient_account_invalid"),
     ],
 )
 def test_a_known_cause_makes_a_failure_definitive(cause: str, code: str) -> None:

@@ -73,7 +73,7 @@ async def test_a_failure_says_why(wallet: LocalWallet) -> None:
     assert (event.outcome, event.key) == (Outcome.FAILED, "pay_1-payout-1")
     assert event.failure
     assert (event.failure.code, event.failure.message) == (
-        "recipient_blocked",
+        "recipient_account_blocked",
         "The wallet is blocked.",
     )
     assert event.amount

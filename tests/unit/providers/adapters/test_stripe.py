@@ -106,6 +106,8 @@ def card_error(**error: Any) -> stripe.CardError:
         ({"code": "card_declined", "decline_code": "insufficient_funds"}, "insufficient_funds"),
         ({"code": "card_declined", "decline_code": "never_heard_of"}, "card_declined"),
         ({"code": "expired_card"}, "expired_card"),
+        ({"code": "card_declined", "decline_code": "pickup_card"}, "stolen_card"),
+        ({"code": "authentication_required"}, "authentication_required"),
         ({"code": "never_heard_of"}, "card_declined"),
         ({}, "card_declined"),
     ],
@@ -131,7 +133,8 @@ def test_a_decline_of_an_intent_that_went_on_is_unknown() -> None:
         ("amount_too_large", "amount", Outcome.FAILED),
         ("resource_missing", "payment_method", Outcome.FAILED),
         ("resource_missing", "intent", Outcome.UNKNOWN),
-        ("parameter_unknown", "confirm", Outcome.UNKNOWN),
+        ("parameter_unknown", "confirm", Outcome.FAILED),
+        ("never_heard_of", "confirm", Outcome.UNKNOWN),
         (None, None, Outcome.UNKNOWN),
     ],
 )

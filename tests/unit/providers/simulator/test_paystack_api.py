@@ -51,7 +51,7 @@ async def test_the_same_account_is_one_recipient_also_after_a_restart(tmp_path: 
 async def test_the_simulators_balance_can_run_out(lab: Lab) -> None:
     result = await paid_out(lab, CASE.operation(amount=Money(10**12 + 1, "NGN")))
 
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.REFUSED
     assert result.failure
     assert result.failure.code == "insufficient_balance"
 
@@ -61,9 +61,9 @@ async def test_the_simulator_makes_no_recipient_of_nonsense(lab: Lab) -> None:
 
     result = await paid_out(lab, CASE.operation(recipient=nobody))
 
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.REFUSED
     assert result.failure
-    assert result.failure.code == "recipient_invalid"
+    assert result.failure.code == "recipient_account_invalid"
 
 
 async def test_the_simulator_refuses_another_key(lab: Lab) -> None:

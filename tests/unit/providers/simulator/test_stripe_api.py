@@ -68,17 +68,19 @@ async def test_request_refused_before_it_begins_does_not_use_up_its_key(caller: 
         ({"amount": "100000000"}, "amount_too_large"),
         ({"amount": ""}, "parameter_missing"),
         ({"amount": "1.5"}, "parameter_invalid_integer"),
-        ({"currency": "USD"}, "parameter_missing"),
+        ({"currency": ""}, "parameter_missing"),
+        ({"currency": "usx"}, None),
+        ({"amonut": "5"}, "parameter_unknown"),
         ({"payment_method": "pm_nobody"}, "resource_missing"),
         ({"payment_method_types[0]": "card"}, "payment_method_types_no_longer_supported"),
     ],
 )
 async def test_stripe_refuses_a_malformed_charge(
-    caller: Caller, changes: dict[str, str], code: str
+    caller: Caller, changes: dict[str, str], code: str | None
 ) -> None:
     status, body, _ = await caller.charge(**changes)
 
-    assert (status, body["error"]["code"]) == (400, code)
+    assert (status, body["error"].get("code")) == (400, code)
     assert await caller.effects() == []
 
 

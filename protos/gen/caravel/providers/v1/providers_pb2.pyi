@@ -77,6 +77,11 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     limit is reached, or the connection failed. Proves nothing about an earlier try of the same
     key.
     """
+    REFUSED: _Outcome.ValueType  # 7
+    """Execute only: the provider refused this try definitively and moved nothing, with one of its
+    definitive_failures. Proves nothing about an earlier try of the same key: where there was one,
+    a look-up has to show that the provider has nothing.
+    """
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """The outcome of an operation, as far as it is known."""
@@ -97,6 +102,11 @@ NOT_SENT: Outcome.ValueType  # 6
 """Execute only: this try provably never left, because the provider is known to be down, its rate
 limit is reached, or the connection failed. Proves nothing about an earlier try of the same
 key.
+"""
+REFUSED: Outcome.ValueType  # 7
+"""Execute only: the provider refused this try definitively and moved nothing, with one of its
+definitive_failures. Proves nothing about an earlier try of the same key: where there was one,
+a look-up has to show that the provider has nothing.
 """
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
@@ -225,6 +235,8 @@ class Operation(_message.Message):
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     COLLECTION_REFERENCE_FIELD_NUMBER: _builtins.int
+    PAYER_UNTIL_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider, for example "stripe". Required."""
     kind: Global___OperationKind.ValueType
@@ -245,6 +257,8 @@ class Operation(_message.Message):
     """W3C trace id of the payment, 32 hexadecimal digits, for the log. Optional."""
     collection_reference: _builtins.str
     """The provider's id of the collection to refund. Required with REFUND."""
+    return_url: _builtins.str
+    """Where a payer who is sent elsewhere to act comes back to; empty for nowhere."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Exact amount to collect or to pay out. Required, positive."""
@@ -252,6 +266,12 @@ class Operation(_message.Message):
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
         """The recipient of a payout. Optional; absent means the offramp's sandbox default."""
+
+    @_builtins.property
+    def payer_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when the payer of a collection is there to act, where one is: a card may then ask for it,
+        and the operation is PENDING with a next_action until then. Absent, nobody is there.
+        """
 
     def __init__(
         self,
@@ -267,10 +287,12 @@ class Operation(_message.Message):
         provider_reference: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         collection_reference: _builtins.str = ...,
+        payer_until: _timestamp_pb2.Timestamp | None = ...,
+        return_url: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payer_until", b"payer_until", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "collection_reference", b"collection_reference", "key", b"key", "kind", b"kind", "payment_method", b"payment_method", "provider", b"provider", "provider_reference", b"provider_reference", "recipient", b"recipient", "reference", b"reference", "trace_id", b"trace_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "collection_reference", b"collection_reference", "key", b"key", "kind", b"kind", "payer_until", b"payer_until", "payment_method", b"payment_method", "provider", b"provider", "provider_reference", b"provider_reference", "recipient", b"recipient", "reference", b"reference", "return_url", b"return_url", "trace_id", b"trace_id", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,6 +341,7 @@ class OperationResult(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    NEXT_ACTION_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """The operation's key."""
     outcome: Global___Outcome.ValueType
@@ -337,11 +360,15 @@ class OperationResult(_message.Message):
 
     @_builtins.property
     def failure(self) -> Global___Failure:
-        """The cause; present with FAILED, UNKNOWN and NOT_SENT."""
+        """The cause; present with FAILED, REFUSED, UNKNOWN and NOT_SENT."""
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When the provider carried it out, by its own clock; absent where it does not say."""
+
+    @_builtins.property
+    def next_action(self) -> Global___NextAction:
+        """The action for which the payer is asked; present only with PENDING."""
 
     def __init__(
         self,
@@ -353,14 +380,47 @@ class OperationResult(_message.Message):
         failure: Global___Failure | None = ...,
         retry_after_seconds: _builtins.int = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        next_action: Global___NextAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "occurred_at", b"occurred_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "next_action", b"next_action", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "key", b"key", "occurred_at", b"occurred_at", "outcome", b"outcome", "provider_reference", b"provider_reference", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "key", b"key", "next_action", b"next_action", "occurred_at", b"occurred_at", "outcome", b"outcome", "provider_reference", b"provider_reference", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OperationResult: _TypeAlias = OperationResult  # noqa: Y015
+
+@_typing.final
+class NextAction(_message.Message):
+    """The action of a payer without which a collection does not go on. No part of it is ever logged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Lower-case name of the kind: "use_sdk" (the provider's SDK in the payer's browser does it, with
+    the client_secret) or "redirect" (the payer is sent to the url).
+    """
+    client_secret: _builtins.str
+    """The provider's secret of this one collection, for its SDK in the payer's browser."""
+    url: _builtins.str
+    """The address that the payer is sent to; empty where there is none."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        client_secret: _builtins.str = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "kind", b"kind", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextAction: _TypeAlias = NextAction  # noqa: Y015
 
 @_typing.final
 class ExecuteRequest(_message.Message):
@@ -746,8 +806,8 @@ class Capabilities(_message.Message):
 
     @_builtins.property
     def recipient_failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The definitive failures that are about the recipient, sorted: an unknown account, a name that does
-        not match. After one of them no other provider is tried; the merchant corrects the recipient.
+        """The definitive failures that are about the recipient, sorted: no other route would pay it, and
+        the recipient has to be corrected.
         """
 
     def __init__(
