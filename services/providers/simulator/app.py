@@ -2,6 +2,7 @@
 /healthz, GET /book for whoever wants to know what really happened, and /control, where faults are
 turned on."""
 
+import re
 from collections.abc import Callable
 from io import RawIOBase
 from pathlib import Path
@@ -42,6 +43,9 @@ async def create_app(
         return web.json_response([line.shown() for line in book.lines[int(since) :]])
 
     async def unrecognized(request: web.Request) -> web.Response:
+        if "//" in request.path:
+            # Some SDKs write two slashes behind the address; providers' fronts take them for one.
+            raise web.HTTPPermanentRedirect(re.sub("/{2,}", "/", request.path_qs))
         for answer in refusing:
             if answer and (refused := await answer(request)):
                 return refused

@@ -56,6 +56,8 @@ def _expand(subject: Json, steps: Sequence[str], path: str, find: Find) -> Json:
         value = find(value)
         if value is None:
             raise invalid("", "expand[]", f"This property cannot be expanded ({path}).")
+    if value is not None and not isinstance(value, dict | list):
+        raise invalid("", "expand[]", f"This property cannot be expanded ({path}).")
     if rest and isinstance(value, list):
         value = [_expand(one, rest, path, find) for one in value]
     elif rest and isinstance(value, dict):
