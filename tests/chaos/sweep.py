@@ -115,6 +115,8 @@ class Sweep:
         self._receipts = mesh.data_dir / "receipts"
         self._secret = ""
         self._preempted: set[Case] = set()
+        # The merchants' later actions.
+        self._acting: set[asyncio.Task[None]] = set()
 
     async def run(self, cases: Sequence[Case]) -> list[CaseResult]:
         """All waves, then the audit: a finding for every payment, in the order of the cases."""
@@ -163,6 +165,9 @@ class Sweep:
             others = [case for case in cases if case.point[0] in "AF"]
             creating = asyncio.gather(*(self._create(session, case) for case in others))
             await asyncio.gather(creating, self._drain(cases, started))
+            for acting in self._acting:
+                acting.cancel()
+            self._acting.clear()
         if any(case.action == "hang" for case in cases):
             # Processes that still hang must come back before anything is checked.
             await asyncio.sleep(max(0.0, self._last_firing() + HANG_SECONDS + 1 - time.time()))
@@ -179,7 +184,8 @@ class Sweep:
             with suppress(aiohttp.ClientError, TimeoutError):
                 if answer := await ask(session, self._failpoints, case, patience):
                     self._answers[case] = answer
-                    await swept_merchant.act(session, self._mesh.owner_url, case, answer)
+                    acting = swept_merchant.act(session, self._mesh.owner_url, case, answer)
+                    self._acting.add(asyncio.create_task(acting))
                     return
 
     async def _drain(self, cases: Sequence[Case], started: float) -> None:

@@ -164,11 +164,11 @@ class Decider:
         """The merchant decides about the money, until the deadline. A payout that has succeeded
         late is asked about; only a payment whose payout was refused, and not returned, can count
         it."""
-        if is_cancelled(work.payment):
-            return rest(work, refund_on_request(work, None))
         late = work.succeeded_late(Step.PAYOUT) or unproven(work)
         if late is not None and (work.payment.state is State.ACTION_REQUIRED or late.moved is None):
             return self._ask_late(work, late)
+        if is_cancelled(work.payment):
+            return rest(work, refund_on_request(work, None))
         return rest(work, release(work, closed_events=ignored(work, work.inbox)))
 
     def follow(self, work: Work, change: Change) -> Plan | None:

@@ -191,6 +191,19 @@ async def test_a_named_recipient_is_passed_on_and_an_unnamed_one_is_absent() -> 
     assert not unnamed.HasField("recipient")
 
 
+async def test_an_attempt_keeps_its_own_recipient_beside_the_corrected_one_of_its_payment() -> None:
+    servicer = Providers()
+    (call,) = _calls(1, recipient=Recipient(account="+2349"))
+    before = replace(call.attempt, recipient=Recipient(account="+2348"))
+
+    async with _providers(servicer) as providers:
+        await _execute(providers, [call])
+        await _execute(providers, [replace(call, attempt=before)])
+
+    sent = [request.operations[0].recipient.account for request in servicer.requests]
+    assert sent == ["+2349", "+2348"]
+
+
 async def test_capabilities_and_refusals_cross_the_wire() -> None:
     async with _providers(Providers()) as providers:
         (silent,) = (await providers.capabilities()).values()

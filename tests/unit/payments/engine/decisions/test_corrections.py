@@ -305,6 +305,16 @@ def test_a_cancelled_payment_that_waited_for_a_correction_is_refunded_by_the_wor
     ]
 
 
+def test_a_payout_that_succeeded_late_is_asked_about_before_a_cancel_gives_anything_back() -> None:
+    work = _waiting(State.ACTION_REQUIRED, cancel_requested_at=NOW)
+    work = with_attempt(work, failure=Failure(code=SUCCEEDED_LATE, message="late"))
+
+    plan = DECIDER.plan(work)
+
+    assert (plan.call, plan.work.attempt) == (Call.LOOK_UP, work.attempt)
+    assert DECIDER.settle(plan.work, SUCCEEDED, NOW).payment.state is State.COMPLETED
+
+
 def test_an_event_about_the_refused_payout_changes_nothing_more() -> None:
     work = _waiting(State.ACTION_REQUIRED)
     event = make_event(attempt_of(work), Outcome.FAILED, "evt_old")
