@@ -1,6 +1,6 @@
-"""Whatever order providers, merchants, operators and time come in: when a payout or a refund leaves,
-no payout of the payment has been paid or may be paid, and no attempt is asked about with a recipient
-that it was not sent to."""
+"""Whatever order providers, merchants, operators and time come in: when a payout or a refund
+leaves, no payout of the payment has been paid or may be paid, and no attempt is asked about with a
+recipient that it was not sent to."""
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
