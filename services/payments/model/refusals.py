@@ -22,9 +22,6 @@ REFUSALS: Mapping[str, Refusal] = {
     "recipient_account_closed": Refusal(message="The account is closed.", field=_ACCOUNT),
     "recipient_account_invalid": Refusal(message="There is no such account.", field=_ACCOUNT),
     "recipient_bank_unknown": Refusal(message="The provider knows no such bank.", field=_BANK),
-    "recipient_blocked": Refusal(
-        message="The account takes no payments at present.", field=_ACCOUNT
-    ),
     "recipient_invalid": Refusal(message="The provider cannot pay this recipient."),
     "recipient_limit_exceeded": Refusal(
         message="The amount is more than the account may receive.", field=_ACCOUNT

@@ -57,8 +57,6 @@ class Work:
     earlier: tuple[Attempt, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
-    # True where the attempt was sent once more: an earlier send under its key may have been taken.
-    sent_again: bool = False
     # The event that states a success against our record; the attempt is the one to ask about.
     disputed: InboxEvent | None = None
     # The refund, or the payout to a corrected recipient, that may be sent once the provider has

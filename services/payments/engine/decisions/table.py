@@ -26,14 +26,9 @@ from services.payments.engine.decisions.recounted import (
     outdated_event,
     stands,
 )
+from services.payments.engine.decisions.refusals import require_action
 from services.payments.engine.decisions.suspense import mismatch, watch
-from services.payments.engine.decisions.unknowns import (
-    absent,
-    end_uncollected,
-    not_sent,
-    refused,
-    unknown,
-)
+from services.payments.engine.decisions.unknowns import absent, end_uncollected, not_sent, unknown
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
 from services.payments.engine.decisions.watched import (
     ask_later,
@@ -84,7 +79,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         mismatch=mismatch,
         pending=accept,
         failed=fail,
-        refused=refused,
+        refused=require_action,
         not_sent=not_sent,
         absent=absent,
         otherwise=unknown,

@@ -92,12 +92,6 @@ def absent(case: Case) -> Change:
     return unknown(case)
 
 
-def refused(case: Case) -> Change:
-    """The provider refuses the recipient. Where an earlier send under the key may have been taken,
-    the provider is asked about it first, and nothing is sent again."""
-    return unknown(case) if case.work.sent_again else require_action(case)
-
-
 def end_uncollected(case: Case) -> Change:
     """The collection is unwanted and the provider has nothing: the end, once no request can still
     reach it."""

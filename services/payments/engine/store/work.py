@@ -257,7 +257,6 @@ class PostgresWorkTransaction(Claimed):
                 item,
                 attempt=attempts[item.payment.id],
                 first_send=item.attempt is not None and item.attempt.sent_at is None,
-                sent_again=item.attempt is not None and item.attempt.sent_at is not None,
             )
             for item in work
             if item.payment.id in attempts

@@ -17,7 +17,7 @@ from tests.makers import NOW, make_payment
 WHOLE = make_payment(
     state=State.ACTION_REQUIRED,
     reference="invoice 7",
-    failure=Failure(code="recipient_blocked", message="No."),
+    failure=Failure(code="recipient_account_blocked", message="No."),
     hold_reason="outcome_unknown",
     cancel_requested_at=NOW,
     deadline_at=NOW + timedelta(days=7),
@@ -52,9 +52,9 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["payout_amount"] == "148453.38"
     assert shown["refunded_usd"] == "1.05"
     assert shown["cancel_requested"] is True
-    assert shown["failure"] == {"code": "recipient_blocked", "message": "No."}
+    assert shown["failure"] == {"code": "recipient_account_blocked", "message": "No."}
     assert shown["action_required"] == {
-        "reason": "recipient_blocked",
+        "reason": "recipient_account_blocked",
         "message": "The account takes no payments at present.",
         "field": "account",
     }

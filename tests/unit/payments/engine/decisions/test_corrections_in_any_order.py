@@ -1,6 +1,6 @@
-"""Whatever order providers, merchants, operators and time come in: when a payout or a refund
-leaves, no payout of the payment has been paid or may be paid, and no attempt is asked about with a
-recipient that it was not sent to."""
+"""Providers, merchants, operators and time in any order: when a payout or a refund leaves, no
+payout of the payment has been paid or may be paid, and no attempt is asked about with a recipient
+that it was not sent to."""
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -100,7 +100,7 @@ class World:
             sends=attempt.sends + 1,
         )
         self.attempts[sent.key] = sent
-        return replace(work, attempt=sent, first_send=first, sent_again=not first)
+        return replace(work, attempt=sent, first_send=first)
 
     def recipient_of(self, attempt: Attempt) -> Recipient:
         return attempt.recipient or self.payment.recipient
@@ -142,8 +142,9 @@ def _call(world: World, plan: Plan, draw: Draw) -> Plan | None:
         world.sent_to[attempt.key] = world.recipient_of(attempt)
     lost = draw(st.sampled_from(("", "", "lost"))) == "lost"
     said = UNANSWERED if lost else SAYS[world.truth[attempt.key]]
-    refused_unseen = world.truth[attempt.key] == NOTHING and not lost
-    world.write(DECIDER.settle(work, SAYS[FAILED] if refused_unseen else said, world.now))
+    if world.truth[attempt.key] == NOTHING and not lost:
+        said = Answer(outcome=Outcome.REFUSED, failure=REFUSAL)
+    world.write(DECIDER.settle(work, said, world.now))
     return None
 
 

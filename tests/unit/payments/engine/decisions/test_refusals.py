@@ -74,9 +74,7 @@ def test_a_failure_that_a_person_states_is_no_refusal_of_the_recipient() -> None
 
 
 def test_a_refusal_of_a_key_that_was_sent_before_is_looked_up_first() -> None:
-    work = replace(_sent(), sent_again=True)
-
-    change = _refused(work)
+    change = _refused(_sent(), replace(REFUSED, outcome=Outcome.REFUSED))
 
     assert change.payment.state is State.PAYING_OUT
     assert change.attempt is not None
