@@ -78,6 +78,6 @@ def facts(work: Work, answer: Answer | None = None, **others: str) -> dict[str, 
 def check(change: Change, *recorded: Recorded) -> None:
     """The change has exactly these events, numbered from its payment's version on."""
     assert [(event.cause, event.actor, event.evidence) for event in change.events] == list(recorded)
-    first = change.expected_version + 1
+    first = change.before.version + 1
     assert [event.sequence for event in change.events] == list(range(first, first + len(recorded)))
     assert change.payment.version == change.events[-1].sequence

@@ -5,6 +5,26 @@ return {
   ["routes"] = {
     {
       ["method"] = "POST",
+      ["path"] = "/api/payments/{transaction_id}/refunds",
+      ["query"] = {},
+      ["status"] = 201,
+      ["body"] = {
+        ["amount_usd"] = { ["kind"] = "decimal" },
+        ["full"] = { ["kind"] = "bool" },
+        ["reason"] = { ["kind"] = "string" },
+        ["ends_payout"] = { ["kind"] = "bool" },
+      },
+    },
+    { ["method"] = "GET", ["path"] = "/api/payments/{transaction_id}/refunds", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/refunds/{refund_id}", ["query"] = {} },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/refunds/{refund_id}:retry",
+      ["query"] = {},
+      ["body"] = {},
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/payments",
       ["query"] = {},
       ["status"] = 201,
@@ -45,12 +65,6 @@ return {
       ["path"] = "/api/payments/{transaction_id}:correct",
       ["query"] = {},
       ["body"] = { ["recipient"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.Recipient" } },
-    },
-    {
-      ["method"] = "POST",
-      ["path"] = "/api/payments/{transaction_id}:refund",
-      ["query"] = {},
-      ["body"] = { ["amount_usd"] = { ["kind"] = "decimal" }, ["full"] = { ["kind"] = "bool" } },
     },
     {
       ["method"] = "POST",
@@ -165,6 +179,7 @@ return {
       ["EXPIRED"] = true,
       ["ON_HOLD"] = true,
       ["ACTION_REQUIRED"] = true,
+      ["PARTLY_REFUNDED"] = true,
     },
     ["caravel.payments.v1.DeadLetter.Kind"] = {
       ["STEP"] = true,
@@ -244,5 +259,9 @@ return {
     ["FIELDS_CONTRADICTORY"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["PAYMENT_ON_HOLD"] = { [""] = { ["code"] = 10, ["status"] = 409, ["retry_after_seconds"] = 60 } },
     ["CORRIDOR_AMBIGUOUS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["REFUND_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["REFUND_NOT_FAILED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["REFUND_ENDS_PAYOUT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["REFUNDS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

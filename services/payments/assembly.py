@@ -17,7 +17,7 @@ from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
 from services.payments.base.batcher import Batcher
-from services.payments.base.convert import decode_payment, encode_payment
+from services.payments.base.convert import decode_answer, encode_payment, encode_refund
 from services.payments.base.database import opened_database
 from services.payments.base.idempotency import Created
 from services.payments.base.readiness import DatabaseReadiness
@@ -59,7 +59,7 @@ from services.payments.orders.pricing import Pricing
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
 from services.payments.orders.refunds import Refunds
-from services.payments.orders.servicer import PaymentServicer
+from services.payments.orders.servicer import PaymentServicer, RefundServicer
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Inbox
 from services.payments.webhooks_in.servicer import WebhookServicer
@@ -122,9 +122,9 @@ def build_server(
             Reading(store),
             cancelling=Cancelling(work),
             correcting=Correcting(work, encode_payment),
-            refunds=Refunds(work, encode_payment),
             quotes=Quotes(pricing, store),
         ),
+        RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(webhooks),
         EndpointServicer(Endpoints(endpoints, config.targets)),
         AdminServicer(Operating(operations, providers, random.random)),
@@ -167,11 +167,11 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             fees=wrap(GrpcFees(a)),
             rates=wrap(GrpcRates(b)),
             providers=wrap(providers),
-            store=wrap(PostgresPayments(engine, encode_event, decode_payment)),
-            work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_payment)),
+            store=wrap(PostgresPayments(engine, encode_event, decode_answer)),
+            work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
-            operations=PostgresOperations(engine, encode_event, decode_payment),
+            operations=PostgresOperations(engine, encode_event, decode_answer),
             ready=ready,
         )
 
@@ -247,7 +247,7 @@ async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
         reads_all=True,
     ) as engine:
         yield PostgresAudit(
-            engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_payment
+            engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_answer
         )
 
 
@@ -272,7 +272,7 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
     ) as engine:
         auditor = Auditor(
             PostgresAudit(
-                engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_payment
+                engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_answer
             ),
             METRICS,
             every_seconds=config.audit_seconds,

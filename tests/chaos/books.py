@@ -82,6 +82,8 @@ class PaymentRow:
     lease_until: datetime | None
     # Until when it may wait for a person.
     deadline_at: datetime | None = None
+    # Whether a refund gives the fees back too.
+    refund_fees: str = "returned"
 
     @property
     def public_id(self) -> str:
@@ -110,6 +112,7 @@ class AttemptRow:
     failure_code: str | None = None
     # The recipient that a payout was sent with, where the payment has another one by now.
     recipient: Any = None
+    refund_number: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +202,17 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefundRow:
+    """A refund."""
+
+    id: UUID
+    payment_id: UUID
+    number: int
+    amount_minor: int
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EndpointRow:
     """A merchant's endpoint."""
 
@@ -224,6 +238,7 @@ class Ledger:
     inbox: Sequence[InboxRow] = ()
     outbox: Sequence[OutboxRow] = ()
     endpoints: Sequence[EndpointRow] = ()
+    refunds: Sequence[RefundRow] = ()
 
 
 TABLES: Mapping[str, tuple[str, type[Any], str]] = {
@@ -235,34 +250,12 @@ TABLES: Mapping[str, tuple[str, type[Any], str]] = {
     "keys": ("idempotency_keys", KeyRow, "key"),
     "quotes": ("quotes", QuoteRow, "created_at, id"),
     "inbox": ("webhook_inbox", InboxRow, "received_at"),
-    "outbox": ("outbox", OutboxRow, "payment_id, sequence"),
+    "outbox": ("outbox", OutboxRow, "payment_id, sequence, position"),
     "endpoints": ("webhook_endpoints", EndpointRow, "created_at"),
+    "refunds": ("refunds", RefundRow, "payment_id, number"),
 }
-# The business of a payment: all that a webhook which comes again must not change. A payment at rest
-# has nothing left to do, at least for the next hour.
-DIGESTS = """
-    SELECT p.id, md5(concat_ws('|', p.state, p.version, p.hold_reason, p.refunded_minor,
-           p.payout_minor, p.quote_id, p.onramp, p.offramp, p.cancel_requested_at, p.failure_code,
-           (SELECT string_agg(concat_ws(',', a.*), ';' ORDER BY a.step, a.number) FROM (
-               SELECT step, number, key, provider, amount_minor, currency, state FROM attempts
-                WHERE payment_id = p.id) a),
-           (SELECT string_agg(concat_ws(',', e.*), ';' ORDER BY e.sequence) FROM (
-               SELECT sequence, from_state, to_state, cause, occurred_at FROM payment_events
-                WHERE payment_id = p.id) e),
-           (SELECT string_agg(concat_ws(',', o.*), ';' ORDER BY o.sequence, o.position) FROM (
-               SELECT sequence, position, debit, credit, currency, amount_minor FROM postings
-                WHERE payment_id = p.id) o),
-           (SELECT string_agg(concat_ws(',', k.*), ';' ORDER BY k.key) FROM (
-               SELECT key, operation, fingerprint, response FROM idempotency_keys
-                WHERE payment_id = p.id) k))) AS digest,
-           p.due_at IS NULL OR p.due_at = p.deadline_at
-           OR p.state = 'COMPLETED' AND p.due_at > now() + interval '1 hour' AS rests
-      FROM payments p
-"""
 # After so long at most, as providers are declared, an unknown outcome is on hold.
 UNKNOWN_AT_MOST = timedelta(minutes=30)
-# How the digest of a payment begins that may still go on by itself.
-BUSY = "busy "
 
 
 def public_id(prefix: str, value: UUID) -> str:
@@ -273,7 +266,7 @@ def public_id(prefix: str, value: UUID) -> str:
 
 async def read_ledger(owner_url: str) -> Ledger:
     """All of it, of one moment."""
-    connection = await _connect(owner_url)
+    connection = await connect(owner_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             tables: dict[str, Any] = {
@@ -284,21 +277,9 @@ async def read_ledger(owner_url: str) -> Ledger:
         await connection.close()
 
 
-async def digests(owner_url: str) -> Mapping[str, str]:
-    """A digest of each payment's business, by its public id."""
-    connection = await _connect(owner_url)
-    try:
-        return {
-            public_id("pay", row["id"]): ("" if row["rests"] else BUSY) + row["digest"]
-            for row in await connection.fetch(DIGESTS)
-        }
-    finally:
-        await connection.close()
-
-
 async def inbox_events(owner_url: str) -> Sequence[InboxEvent]:
     """Every event that names one of our payments, for sending it again."""
-    connection = await _connect(owner_url)
+    connection = await connect(owner_url)
     try:
         rows = await connection.fetch(
             "SELECT provider, event_id, payment_id, body FROM webhook_inbox "
@@ -320,7 +301,7 @@ async def inbox_events(owner_url: str) -> Sequence[InboxEvent]:
 async def let_time_pass(owner_url: str) -> None:
     """Lets the days pass after which a completed payout is looked up for the last time, and in
     which a merchant's endpoint is tried again; and the minutes between two looks at a hold."""
-    connection = await _connect(owner_url)
+    connection = await connect(owner_url)
     try:
         # How long ago it was completed is counted from its last change.
         await connection.execute(
@@ -350,7 +331,7 @@ async def let_unknowns_age(owner_url: str) -> None:
     columns = ("sent_at", "last_sent_at", "leaves_until", "unknown_since")
     earlier = ", ".join(f"{column} = {column} - $1::interval" for column in columns)
     statement = f"UPDATE attempts SET {earlier} WHERE state = 'UNKNOWN'"
-    connection = await _connect(owner_url)
+    connection = await connect(owner_url)
     try:
         async with connection.transaction():
             await connection.execute(
@@ -374,7 +355,8 @@ async def simulator_book(where: str | Path) -> Sequence[BookLine]:
     return [BookLine(**{name: line[name] for name in names}) for line in lines]
 
 
-async def _connect(url: str) -> Any:
+async def connect(url: str) -> Any:
+    """A connection to our database, which reads documents."""
     connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://"))
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads

@@ -15,6 +15,8 @@ from tests.chaos.hostile import Hostile, Subject
 from tests.chaos.orders import Orders, unknown_id
 
 PAYMENTS = "/api/payments"
+# With money that has not gone back to the payer yet.
+GIVING_BACK = ("REFUNDING", "PARTLY_REFUNDED", "RETURNED")
 # How often a refund is asked for again where a worker has the payment, and how soon.
 BUSY_TRIES, BUSY_SECONDS = 12, 0.4
 
@@ -144,7 +146,7 @@ class Clients:
 
     async def _refund_rest(self, client: str) -> None:
         """Asks for what was left by a refund in parts, or of what came back."""
-        open_ones = [k for k in self.payments.values() if k.status in ("REFUNDING", "RETURNED")]
+        open_ones = [k for k in self.payments.values() if k.status in GIVING_BACK]
         if open_ones:
             await self._refund(client, self._rng.choice(open_ones))
 
@@ -202,6 +204,8 @@ class Clients:
 
     async def _refund(self, client: str, known: Known) -> None:
         part: dict[str, Any] = {"amount_usd": self._orders.part(known.amount_usd)}
+        # Some forget to say that the rest is not paid out any more.
+        part["ends_payout"] = self._rng.random() < 0.9
         whole: dict[str, Any] = {"full": True}
         body = part if self._rng.random() < 0.6 else whole
         call = _refund_call(self._orders.key(), known, body)
@@ -302,7 +306,7 @@ class Clients:
         before = self.keyed.get(str(call.key))
         known = answered.type != INFO or bool(before and before.answered)
         self.keyed[str(call.key)] = Keyed(call, known)
-        if answered.type == OK:
+        if answered.type == OK and call.f == "create":
             self._learn(answered.answer)
         return answered
 
@@ -348,7 +352,7 @@ def _refund_call(key: str, known: Known, body: dict[str, Any]) -> Call:
     return Call(
         f="refund",
         method="POST",
-        path=f"{PAYMENTS}/{known.payment_id}:refund",
+        path=f"{PAYMENTS}/{known.payment_id}/refunds",
         body=body,
         key=key,
         payment_id=known.payment_id,

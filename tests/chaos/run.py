@@ -22,6 +22,7 @@ from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 from services.providers.simulator.catalogue import APIS
 from tests.chaos import books, checker, corridors, schedule, watch
+from tests.chaos.digests import digests
 from tests.chaos.driver import Driver
 from tests.chaos.history import History
 from tests.chaos.mesh import ChaosMesh, unchanged
@@ -165,7 +166,7 @@ async def _phases(run: _Run) -> None:
     await _audit(run, "half an hour later")
     if run.options.until_broken and run.result.violations:
         return
-    before = await books.digests(run.mesh.owner_url)
+    before = await digests(run.mesh.owner_url)
     events = await books.inbox_events(run.mesh.owner_url)
     await run.driver.replay_webhooks(random.Random(f"replay {run.options.seed}"), events)
     await _rest(run, "replayed webhooks")

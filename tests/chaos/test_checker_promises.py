@@ -102,7 +102,7 @@ def test_i12_an_effect_of_what_was_refused() -> None:
     world, life = story()
     life.declined()
     world.asked("refund", 400, idem_key="refused", meta={"was": "PENDING"})
-    world.keys.append(replace(world.keys[-1], key="refused", operation="RefundPayment"))
+    world.keys.append(replace(world.keys[-1], key="refused", operation="CreateRefund"))
 
     assert broken(world.facts()) == {"I12"}
 

@@ -111,7 +111,7 @@ def test_i15_a_payment_that_waits_for_its_provider_or_its_merchant_is_no_violati
     parted.effect(refund, "refund_succeeded")
     world.attempts[-1] = refund
     posting = ("payments:USD", "onramp:stripe:USD", "USD", 1)
-    parted.event("REFUNDING", "REFUNDING", "refund_succeeded", [posting])
+    parted.event("REFUNDING", "PARTLY_REFUNDED", "refund_succeeded", [posting])
     deadline = BEGAN + timedelta(days=30)
     parted.change(refunded_minor=1, due_at=deadline, deadline_at=deadline)
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from tests.chaos import books, history, receiver
 from tests.chaos.checker import Evidence, Facts, Finding, audit
 from tests.chaos.client import Call, Client
+from tests.chaos.digests import BUSY, digests
 from tests.chaos.history import FAIL, INFO, OK, History
 from tests.chaos.hostile import Hostile, Subject, headers
 from tests.chaos.orders import REFUSED_METHODS, Orders
@@ -183,14 +184,14 @@ async def test_our_rows_are_read_and_time_is_let_pass(database: Database) -> Non
     connection = await asyncpg.connect(database.owner_url)
     await connection.execute(ROWS)
 
-    before = await books.digests(database.owner_url)
+    before = await digests(database.owner_url)
     ledger = await books.read_ledger(database.owner_url)
     await books.let_time_pass(database.owner_url)
     due = await connection.fetchval(
         "SELECT due_at <= now() AND updated_at < now() - interval '7 days' FROM payments"
     )
     await connection.execute("UPDATE payments SET state = 'RETURNED'")
-    after = await books.digests(database.owner_url)
+    after = await digests(database.owner_url)
     await connection.close()
 
     (payment,) = ledger.payments
@@ -201,7 +202,7 @@ async def test_our_rows_are_read_and_time_is_let_pass(database: Database) -> Non
     )
     assert [event.evidence for event in ledger.events] == [{"key": "k"}]
     assert before.keys() == {payment.public_id}
-    assert not before[payment.public_id].startswith(books.BUSY)
+    assert not before[payment.public_id].startswith(BUSY)
     assert due
     assert before != after
 

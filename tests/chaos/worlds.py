@@ -21,6 +21,7 @@ from tests.chaos.books import (
     PaymentRow,
     PostingRow,
     QuoteRow,
+    RefundRow,
     public_id,
 )
 from tests.chaos.checker import Facts, check_facts
@@ -58,6 +59,7 @@ class World:
 
     payments: list[PaymentRow] = field(default_factory=list)
     attempts: list[AttemptRow] = field(default_factory=list)
+    refunds: list[RefundRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     postings: list[PostingRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
@@ -73,6 +75,7 @@ class World:
             now=BEGAN + timedelta(hours=1),
             payments=self.payments,
             attempts=self.attempts,
+            refunds=self.refunds,
             events=self.events,
             postings=self.postings,
             balances=self.balances(),
@@ -170,12 +173,25 @@ class Story:
         row = AttemptRow(
             payment_id=self.id, step=step, number=number, provider=provider, key=key,
             amount_minor=amount, currency=currency, state=state, provider_reference="ref",
+            refund_number=number if step == "refund" else None,
         )  # fmt: skip
         self.world.attempts.append(row)
+        if step == "refund":
+            self._refund(row)
         here = self.payment.state
         goes = {"CREATED": "COLLECTING", "CONVERTED": "PAYING_OUT"}.get(here, here)
         self.event(here, goes, f"{step}_intended", key=key)
         return row
+
+    def _refund(self, attempt: AttemptRow) -> None:
+        """The refund that an attempt is the only try of."""
+        status = attempt.state if attempt.state in ("SUCCEEDED", "FAILED") else "PENDING"
+        self.world.refunds.append(
+            RefundRow(
+                id=UUID(int=self.id.int + 2**65 + attempt.number), payment_id=self.id,
+                number=attempt.number, amount_minor=attempt.amount_minor, status=status,
+            )
+        )  # fmt: skip
 
     def effect(self, attempt: AttemptRow, *effects: str, named: str = "") -> None:
         """An effect at the provider, a moment after the last."""

@@ -18,13 +18,13 @@ def _simulated(mesh: Mesh) -> None:
 
 async def test_a_payout_that_came_back_is_refunded_in_parts(rest: Rest) -> None:
     payment = await rest.create(destination_currency="MXN", reference="sim:late_fail")
-    path = f"/api/payments/{payment['transaction_id']}:refund"
+    path = f"/api/payments/{payment['transaction_id']}/refunds"
     await rest.wait(payment["transaction_id"], {"RETURNED"})
 
     # A number keeps its digits on the way, as it does at the creation.
-    part = await rest.post(path, '{"amount_usd": 40.10}', key=uuid4().hex)
-    assert part.status == 200, part.body
-    assert part.json["status"] == "REFUNDING"
+    part = await rest.post(path, '{"amount_usd": 40.10, "ends_payout": true}', key=uuid4().hex)
+    assert part.status == 201, part.body
+    assert part.json["status"] == "PENDING"
     await _refunded(rest, payment["transaction_id"], "40.10")
     too_much = await rest.post(path, {"amount_usd": "59.91"}, key=uuid4().hex)
     assert (too_much.status, too_much.reason) == (400, "REFUND_TOO_LARGE")
@@ -41,25 +41,25 @@ async def test_parts_that_are_asked_for_together_follow_each_other_until_nothing
     rest: Rest,
 ) -> None:
     payment = await rest.create(destination_currency="MXN", reference="sim:late_fail")
-    path = f"/api/payments/{payment['transaction_id']}:refund"
+    path = f"/api/payments/{payment['transaction_id']}/refunds"
     await rest.wait(payment["transaction_id"], {"RETURNED"})
 
     async def insist(key: str) -> tuple[int, str]:
         """Asks until the answer is final; every other one says when to come again."""
 
         async def ask() -> Answer:
-            answer = await rest.post(path, {"amount_usd": "20.00"}, key=key)
+            answer = await rest.post(path, {"amount_usd": "20.00", "ends_payout": True}, key=key)
             if answer.status == 409:
                 assert answer.reason == "PAYMENT_BUSY"
                 assert 1 <= int(answer.headers["retry-after"]) <= 60
             return answer
 
         answer = await until(ask, lambda answer: answer.status != 409)
-        return answer.status, answer.reason if answer.status != 200 else ""
+        return answer.status, answer.reason if answer.status != 201 else ""
 
     ends = await asyncio.gather(*(insist(uuid4().hex) for _ in range(6)))
 
-    assert sorted(ends) == [(200, "")] * 5 + [(400, "REFUND_TOO_LARGE")]
+    assert sorted(ends) == [(201, "")] * 5 + [(400, "REFUND_TOO_LARGE")]
     done = await rest.wait(payment["transaction_id"], {"REFUNDED", "ON_HOLD"})
     assert (done["status"], done["refunded_usd"]) == ("REFUNDED", "100.00")
 
@@ -80,7 +80,7 @@ async def test_a_refund_that_does_not_say_how_much_changes_nothing(
     path = f"/api/payments/{payment['transaction_id']}"
     await rest.wait(payment["transaction_id"], {"RETURNED"})
 
-    answer = await rest.post(f"{path}:refund", body, key=uuid4().hex)
+    answer = await rest.post(f"{path}/refunds", body, key=uuid4().hex)
 
     assert (answer.status, answer.reason) == (400, reason)
     shown = (await rest.get(path)).json
@@ -116,7 +116,7 @@ async def test_a_completed_payment_is_neither_cancelled_nor_refunded(rest: Rest)
     await rest.wait(payment["transaction_id"], {"COMPLETED"})
 
     cancel = await rest.post(f"{path}:cancel", {})
-    refund = await rest.post(f"{path}:refund", {"full": True}, key=uuid4().hex)
+    refund = await rest.post(f"{path}/refunds", {"full": True}, key=uuid4().hex)
 
     assert (cancel.status, cancel.reason) == (400, "PAYMENT_NOT_CANCELLABLE")
     assert (refund.status, refund.reason) == (400, "PAYMENT_NOT_REFUNDABLE")

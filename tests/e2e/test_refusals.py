@@ -120,7 +120,7 @@ async def test_the_query_does_not_say_which_payment_is_meant(rest: Rest) -> None
     one, other = await rest.create(), await rest.create()
     query = f"?transaction_id={other['transaction_id']}"
 
-    for path in (":cancel", ":refund", ""):
+    for path in (":cancel", "/refunds", ""):
         method = "POST" if path else "GET"
         place = f"/api/payments/{one['transaction_id']}{path}{query}"
         answer = await rest.send(method, place, {} if path else None, key=uuid4().hex)

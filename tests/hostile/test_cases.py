@@ -29,4 +29,4 @@ def test_every_rpc_of_the_gateway_is_attacked() -> None:
     methods = methods_of((ROOT / "gateway" / "descriptor.binpb").read_bytes())
 
     named = {method.path.rpartition("/")[2] for method in methods}
-    assert {"CreatePayment", "RefundPayment", "ReceiveEvent", "ResolveAttempt"} <= named
+    assert {"CreatePayment", "CreateRefund", "ReceiveEvent", "ResolveAttempt"} <= named

@@ -16,6 +16,7 @@ from services.payments.audit.invariants.attempts import ATTEMPTS
 from services.payments.audit.invariants.book import BOOK
 from services.payments.audit.invariants.history import HISTORY
 from services.payments.audit.invariants.queue import QUEUE
+from services.payments.audit.invariants.refunds import REFUNDS
 from services.payments.audit.invariants.terms import TERMS
 from services.payments.audit.parts import FIRST, SIGHT, WHOLE_ONLY, part_after
 from services.payments.audit.report import Accounts, Backlog, Finding, Report
@@ -33,7 +34,14 @@ from services.shared.errors import Unavailable
 from services.shared.log import get_logger
 from services.shared.money import EXPONENTS, SOURCE_CURRENCY
 
-INVARIANTS: Mapping[str, str] = {**BOOK, **HISTORY, **ATTEMPTS, **TERMS, **QUEUE}
+INVARIANTS: Mapping[str, str] = {
+    **BOOK,
+    **HISTORY,
+    **ATTEMPTS,
+    **REFUNDS,
+    **TERMS,
+    **QUEUE,
+}
 READABLE = "every row can be read"
 COMPUTABLE = "every figure can be computed"
 SAMPLE = 3
@@ -65,7 +73,7 @@ class PostgresAudit:
         *,
         overdue_seconds: float,
         part_size: int = PART_SIZE,
-        decode_answer: Callable[[bytes], object] | None = None,
+        decode_answer: Callable[[str, bytes], object] | None = None,
     ) -> None:
         """A payment is forgotten when it has been due, unclaimed, for longer than that.
 

@@ -28,6 +28,9 @@ SIGHT = f"""
     ), attempts AS (
         SELECT {columns(tables.attempts, "a")} FROM payments p
           JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
+    ), refunds AS (
+        SELECT {columns(tables.refunds, "f")} FROM payments p
+          JOIN refunds f ON f.merchant_id = p.merchant_id AND f.payment_id = p.id
     ), payment_events AS (
         SELECT {columns(tables.payment_events, "e")} FROM payments p
           JOIN payment_events e ON e.merchant_id = p.merchant_id AND e.payment_id = p.id

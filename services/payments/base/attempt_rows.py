@@ -30,6 +30,7 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
         "failure_message": attempt.failure.message if attempt.failure else None,
         "moved_minor": attempt.moved.amount_minor if attempt.moved else None,
         "moved_currency": attempt.moved.currency if attempt.moved else None,
+        "refund_number": attempt.refund,
     }
 
 
@@ -55,6 +56,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
         moved=read_money(row, "moved_minor", "moved_currency") if row.moved_currency else None,
         recipient=read_recipient(row.recipient) if row.recipient is not None else None,
+        refund=row.refund_number,
     )
 
 

@@ -1,24 +1,34 @@
-"""A payment as the message that the public API answers with, and times as the wire has them. Its
-fields stand in base.view."""
+"""A payment and a refund as the messages that the public API answers with, and times as the wire
+has them. Their fields stand in base.view."""
 
 from datetime import datetime
 from typing import Any
 
-from caravel.payments.v1 import payments_pb2
+from caravel.payments.v1 import payments_pb2, refunds_pb2
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.payments.base.view import payment_fields
+from services.payments.base.view import payment_fields, refund_fields
 from services.payments.model.payment import Payment
+from services.payments.model.refund import Refund
+
+# The RPCs that answer with a refund.
+REFUND_RPCS = frozenset({"CreateRefund", "RetryRefund"})
 
 
 def write_payment(payment: Payment) -> payments_pb2.Payment:
     """A payment as the public API shows it."""
-    fields: dict[str, Any] = {
-        name: timestamp(value) if isinstance(value, datetime) else value
-        for name, value in payment_fields(payment).items()
-    }
-    return payments_pb2.Payment(**fields)
+    return payments_pb2.Payment(**_for_message(payment_fields(payment)))
+
+
+def write_refund(refund: Refund, payment: Payment) -> refunds_pb2.Refund:
+    """A refund as the public API shows it."""
+    return refunds_pb2.Refund(**_for_message(refund_fields(refund, payment)))
+
+
+def encode_refund(refund: Refund, payment: Payment) -> bytes:
+    """The bytes that a replay repeats; deterministic, as those of a payment."""
+    return write_refund(refund, payment).SerializeToString(deterministic=True)
 
 
 def encode_payment(payment: Payment) -> bytes:
@@ -26,15 +36,30 @@ def encode_payment(payment: Payment) -> bytes:
     return write_payment(payment).SerializeToString(deterministic=True)
 
 
-def decode_payment(response: bytes) -> payments_pb2.Payment:
-    """The payment of an answer that was kept. Raises ValueError where it is none."""
+def decode_answer(operation: str, response: bytes) -> object:
+    """The answer that was kept for a key, by the RPC that it was used for. Raises ValueError where
+    none can be read."""
+    answer = refunds_pb2.Refund() if operation in REFUND_RPCS else payments_pb2.Payment()
     try:
-        payment = payments_pb2.Payment.FromString(response)
+        answer.ParseFromString(response)
     except DecodeError:
-        raise ValueError("no payment can be read from it") from None
-    if not payment.transaction_id:
-        raise ValueError("the payment has no id")
-    return payment
+        raise ValueError("no answer can be read from it") from None
+    if not answer.transaction_id:
+        raise ValueError("the answer names no payment")
+    return answer
+
+
+def _for_message(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields with their times as the wire has them, at any depth."""
+    return {name: _value_for_message(value) for name, value in fields.items()}
+
+
+def _value_for_message(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, list):
+        return [_for_message(item) for item in value]
+    return value
 
 
 def timestamp(instant: datetime) -> Timestamp:

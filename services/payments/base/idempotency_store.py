@@ -18,13 +18,13 @@ from services.shared.db import HotStatement
 _SELECT_KEYS = text(
     """
     SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response,
-           found.payment_id
+           found.payment_id, found.operation
       FROM (SELECT) AS always
       LEFT JOIN (
-            SELECT k.merchant_id, k.key, k.fingerprint, k.response, k.payment_id
+            SELECT k.merchant_id, k.key, k.fingerprint, k.response, k.payment_id, k.operation
               FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
              CROSS JOIN LATERAL (
-                   SELECT merchant_id, key, fingerprint, response, payment_id
+                   SELECT merchant_id, key, fingerprint, response, payment_id, operation
                      FROM idempotency_keys i
                     WHERE i.merchant_id = r.merchant_id AND i.key = r.key LIMIT 1
                    ) AS k

@@ -29,6 +29,7 @@ from services.payments.model.quote import (
     Quote,
     RateLeg,
     RateTrail,
+    RefundFees,
     Route,
     Terms,
 )
@@ -41,8 +42,7 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as the one parameter of a set-based statement; characters that no text can hold are
-    replaced."""
+    """Rows as one parameter of a statement; characters that no text can hold are replaced."""
     listed = list(rows)
     try:
         written = orjson.dumps(listed, default=str, option=_OPTIONS)
@@ -102,6 +102,7 @@ def moved_row(payment: Payment) -> dict[str, Any]:
     return {
         "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
         "refunded_minor": payment.refunded.amount_minor,
+        "related": max(payment.related, len(payment.refunds)),
         "exchange_rule": payment.exchange_rule,
         "collection_reference": payment.collection_reference,
         "hold_reason": payment.hold_reason,
@@ -123,12 +124,14 @@ def _standing_row(payment: Payment) -> dict[str, Any]:
         "markup_basis_points": terms.markup_basis_points,
         "onramp": payment.onramp,
         "offramp": payment.offramp,
+        "refund_fees": payment.refund_fees,
     }
 
 
 def read_payment(row: Row[Any]) -> Payment:
     """The payment of a row of `payments`."""
-    failed = row.failure_code is not None
+    code, words = row.failure_code, row.failure_message or ""
+    failure = None if code is None else Failure(code=code, message=words)
     return Payment(
         merchant_id=row.merchant_id,
         id=row.id,
@@ -158,14 +161,14 @@ def read_payment(row: Row[Any]) -> Payment:
         version=row.version,
         sent_at=row.sent_at,
         hold_reason=HoldReason(row.hold_reason) if row.hold_reason is not None else None,
-        failure=Failure(code=row.failure_code, message=row.failure_message or "")
-        if failed
-        else None,
+        failure=failure,
         collection_reference=row.collection_reference,
         quote_expires_at=row.quote_expires_at,
         late_funds=_read_late_funds(row.late_funds),
         cancel_requested_at=row.cancel_requested_at,
         refunded=Money(row.refunded_minor, SOURCE_CURRENCY),
+        refund_fees=RefundFees(row.refund_fees),
+        related=row.related,
         exchange_rule=ExchangeRule(row.exchange_rule),
         deadline_at=row.deadline_at,
         rests_until=row.rests_until,
@@ -260,6 +263,7 @@ def _conditions_row(conditions: Conditions | None) -> dict[str, Any]:
     return {
         "route": _route_row(conditions.route),
         "late_funds": _late_funds_row(conditions.late_funds),
+        "refund_fees": conditions.refund_fees,
     }
 
 
@@ -267,7 +271,9 @@ def _read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
     if "route" not in terms:
         return None
     return Conditions(
-        route=_read_route(terms["route"]), late_funds=_read_late_funds(terms["late_funds"])
+        route=_read_route(terms["route"]),
+        late_funds=_read_late_funds(terms["late_funds"]),
+        refund_fees=RefundFees(terms.get("refund_fees", RefundFees.RETURNED)),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.payments.base import attempt_rows, rows, tables
+from services.payments.base import attempt_rows, refund_rows, rows, tables
 from services.payments.base.unreadable import Source
 from services.payments.model.attempt import Answer, Step
 from services.payments.model.endpoint import Endpoint
@@ -43,14 +43,28 @@ def _read_kept(row: Row[Any]) -> Answer:
 PAYMENTS = Source(tables.payments, rows.read_payment, payment="id")
 EVENTS = Source(tables.payment_events, rows.read_event, payment="payment_id")
 ATTEMPTS = Source(tables.attempts, attempt_rows.read_attempt, payment="payment_id")
+REFUNDS = Source(tables.refunds, refund_rows.read_refund, payment="payment_id")
 QUOTES = Source(tables.quotes, rows.read_quote, payment="payment_id")
 INBOX = Source(tables.webhook_inbox, _read_kept, payment="payment_id")
 ENDPOINTS = Source(tables.webhook_endpoints, _read_endpoint)
 ACTIONS = Source(tables.operator_actions, _read_action)
 # One for each table that is read without help.
-ALL: tuple[Source[Any], ...] = (PAYMENTS, EVENTS, ATTEMPTS, QUOTES, INBOX, ENDPOINTS, ACTIONS)
+ALL: tuple[Source[Any], ...] = (
+    PAYMENTS,
+    EVENTS,
+    ATTEMPTS,
+    REFUNDS,
+    QUOTES,
+    INBOX,
+    ENDPOINTS,
+    ACTIONS,
+)
 
 
-def answers(decode: Callable[[bytes], object]) -> Source[object]:
+def answers(decode: Callable[[str, bytes], object]) -> Source[object]:
     """The answers that idempotency keys keep, which only their maker can read."""
-    return Source(tables.idempotency_keys, lambda row: decode(row.response), payment="payment_id")
+    return Source(
+        tables.idempotency_keys,
+        lambda row: decode(row.operation, row.response),
+        payment="payment_id",
+    )

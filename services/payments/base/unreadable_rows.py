@@ -61,12 +61,12 @@ _END = text(
      WHERE u.table_name = r.table_name AND u.row_key = r.row_key AND u.state <> 'ENDED'
     """
 )
-# A payment that was claimed with all its attempts can be read.
+# A payment that was claimed with all its attempts and refunds can be read.
 _END_OF_PAYMENT = text(
     """
     UPDATE unreadable_rows SET state = 'ENDED'
      WHERE payment_id = :payment_id AND merchant_id = :merchant_id AND state <> 'ENDED'
-       AND table_name IN ('payments', 'attempts')
+       AND table_name IN ('payments', 'attempts', 'refunds')
     """
 )
 
@@ -75,7 +75,7 @@ class UnreadableRows:
     """The list, and the notes of one process on their way to it."""
 
     def __init__(
-        self, engine: AsyncEngine, decode_answer: Callable[[bytes], object] | None = None
+        self, engine: AsyncEngine, decode_answer: Callable[[str, bytes], object] | None = None
     ) -> None:
         """Without decode_answer nothing is said of the answers that idempotency keys keep."""
         self._engine = engine

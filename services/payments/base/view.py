@@ -7,6 +7,7 @@ from typing import Any
 
 from services.payments.model.payment import Payment, State
 from services.payments.model.quote import Terms
+from services.payments.model.refund import Refund
 from services.payments.model.refusals import refusal_of
 from services.shared.ids import encode_id
 from services.shared.money import format_rate
@@ -32,6 +33,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "updated_at": payment.updated_at,
         "cancel_requested": payment.cancel_requested_at is not None,
         "refunded_usd": str(payment.refunded),
+        "refund_fees": payment.refund_fees,
+        "refunds": [refund_fields(refund, payment) for refund in payment.refunds],
     }
     if payment.failure is not None:
         shown["failure"] = {"code": payment.failure.code, "message": payment.failure.message}
@@ -62,12 +65,46 @@ def terms_fields(terms: Terms) -> dict[str, Any]:
     }
 
 
+def refund_fields(refund: Refund, payment: Payment) -> dict[str, Any]:
+    """A refund's fields by their names in the contract, as those of a payment."""
+    shown = {
+        "refund_id": refund.refund_id,
+        "transaction_id": payment.transaction_id,
+        "amount_usd": str(refund.amount),
+        "status": refund.shown_status(payment),
+        "reason": refund.reason,
+        "requested_by": refund.requested_by,
+        "provider": refund.provider,
+        "provider_reference": refund.provider_reference,
+        "created_at": refund.created_at,
+        "updated_at": refund.updated_at,
+    }
+    if refund.failure is not None:
+        shown["failure"] = {"code": refund.failure.code, "message": refund.failure.message}
+    return shown
+
+
 def payment_as_json(payment: Payment) -> dict[str, Any]:
     """A payment as the REST API shows it."""
-    return {
-        name: time_as_json(value) if isinstance(value, datetime) else value
-        for name, value in payment_fields(payment).items()
-    }
+    return _as_json(payment_fields(payment))
+
+
+def refund_as_json(refund: Refund, payment: Payment) -> dict[str, Any]:
+    """A refund as the REST API shows it."""
+    return _as_json(refund_fields(refund, payment))
+
+
+def _as_json(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields with their times as texts, at any depth."""
+    return {name: _value_as_json(value) for name, value in fields.items()}
+
+
+def _value_as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return time_as_json(value)
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    return value
 
 
 def time_as_json(instant: datetime) -> str:

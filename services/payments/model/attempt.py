@@ -154,6 +154,8 @@ class Attempt:
     moved: Money | None = None
     # The recipient that it was sent with, where the payment has another one by now.
     recipient: Recipient | None = None
+    # The number of the refund that it is a try of; None for any other step.
+    refund: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -247,7 +249,13 @@ class Attempt:
         return counted.answered(AttemptState.UNKNOWN, answer)
 
 
-def intend(payment: Payment, step: Step, number: int, amount: Money | None = None) -> Attempt:
+def intend(
+    payment: Payment,
+    step: Step,
+    number: int,
+    amount: Money | None = None,
+    refund: int | None = None,
+) -> Attempt:
     """The attempt that is about to be made, with its deterministic key.
 
     A refund that is given no amount gives back all that the payer has not got back yet.
@@ -264,6 +272,7 @@ def intend(payment: Payment, step: Step, number: int, amount: Money | None = Non
         provider=payment.onramp if at_onramp else payment.offramp,
         key=f"{payment.transaction_id}-{step}-{number}",
         amount=amount,
+        refund=refund,
     )
 
 

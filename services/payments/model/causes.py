@@ -78,6 +78,10 @@ class Cause(StrEnum):
     # The money was taken although the payment was over, and goes back to the payer.
     COLLECTED_AFTER_THE_END = "collected_after_the_end"
     REFUND_REQUESTED = "refund_requested"
+    # A part was refunded before that had a state of its own.
+    REFUNDED_IN_PART = "refunded_in_part"
+    # A refund that had failed is tried again.
+    REFUND_RETRIED = "refund_retried"
     # The merchant has not decided until the deadline; the rest is refunded.
     DEADLINE_PASSED = "deadline_passed"
 

@@ -7,14 +7,16 @@ from enum import StrEnum
 
 
 class Verb(StrEnum):
-    """The verbs that end a hold; the names of the routes."""
+    """The verbs that end a hold; the ends of their routes."""
 
     # Operators: the engine decides again by the evidence.
     RELEASE = ":release"
     # Operators: states how the attempt ended that the payment waits for.
     RESOLVE = ":resolve"
     # Merchants: gives the money back.
-    REFUND = ":refund"
+    REFUND = "/refunds"
+    # Merchants: has the refund tried again that has failed.
+    RETRY = ":retry"
     # Operators, of a dead letter: the step is tried again.
     REQUEUE = ":requeue"
 
@@ -84,7 +86,7 @@ HOLDS: Mapping[HoldReason, Hold] = {
     ),
     HoldReason.REFUND_FAILED: Hold(
         meaning="The onramp refuses to give the money back.",
-        verbs=(Verb.RELEASE, Verb.REFUND),
+        verbs=(Verb.RELEASE, Verb.REFUND, Verb.RETRY),
     ),
     HoldReason.REFUND_REVERSED: Hold(
         meaning="A refund that had succeeded did not reach the payer after all.",

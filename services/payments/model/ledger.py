@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from services.payments.model.attempt import Attempt, Step
 from services.payments.model.payment import ExchangeRule, Payment, State
-from services.payments.model.quote import Terms
+from services.payments.model.quote import RefundFees, Terms
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even, round_half_up
 
 FEE_REVENUE = f"revenue:fees:{SOURCE_CURRENCY}"
@@ -151,12 +151,15 @@ def _positive(*postings: Posting) -> tuple[Posting, ...]:
 
 
 def unwinding_postings(payment: Payment) -> tuple[Posting, ...]:
-    """The payment taken back to the dollars that came in: fees, and the exchange if there was one.
+    """The payment taken back to the dollars that go to the payer: the exchange, if there was one,
+    and the fees, unless the corridor keeps them.
 
     Both are taken back as they were posted, the exchange at the payment's own locked rate, so that
-    we owe the payer all that was paid, and nothing of the payment is left on any account of ours.
+    we owe the payer all that was paid, or all but the fees, and nothing else of the payment is left
+    on any account of ours.
     """
-    _, *fees = collection_postings(payment)
+    kept = payment.refund_fees is RefundFees.KEPT
+    fees = () if kept else collection_postings(payment)[1:]
     exchanged = payment.state is not State.FUNDED
     posted = (*fees, *(exchange_postings(payment) if exchanged else ()))
     return tuple(_taken_back(posting, f"refund_{posting.cause}") for posting in reversed(posted))

@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from services.payments.model.causes import HELD, Cause
 from services.payments.model.holds import HoldReason
-from services.payments.model.quote import LateFunds, Route, Terms
+from services.payments.model.quote import LateFunds, RefundFees, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
+
+if TYPE_CHECKING:
+    from services.payments.model.refund import Refund
 
 NOTHING_USD = Money(0, SOURCE_CURRENCY)
 
@@ -85,6 +89,7 @@ class State(StrEnum):
     COMPLETED = "COMPLETED"
     RETURNED = "RETURNED"
     REFUNDING = "REFUNDING"
+    PARTLY_REFUNDED = "PARTLY_REFUNDED"
     REFUNDED = "REFUNDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -101,7 +106,8 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.ACTION_REQUIRED: frozenset({State.PAYING_OUT, State.COMPLETED, State.REFUNDING}),
     State.COMPLETED: frozenset({State.RETURNED}),
     State.RETURNED: frozenset({State.PAYING_OUT, State.REFUNDING}),
-    State.REFUNDING: frozenset({State.REFUNDED}),
+    State.REFUNDING: frozenset({State.PARTLY_REFUNDED, State.REFUNDED}),
+    State.PARTLY_REFUNDED: frozenset({State.REFUNDING, State.REFUNDED}),
     State.REFUNDED: frozenset(),
     # Only with a collection that its onramp confirms after all: it goes back to the payer.
     State.FAILED: frozenset({State.REFUNDING}),
@@ -131,6 +137,7 @@ class Status(StrEnum):
     RETURNED = "RETURNED"
     ACTION_REQUIRED = "ACTION_REQUIRED"
     REFUNDING = "REFUNDING"
+    PARTLY_REFUNDED = "PARTLY_REFUNDED"
     REFUNDED = "REFUNDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -148,6 +155,7 @@ STATUS_OF: Mapping[State, Status] = {
     State.COMPLETED: Status.COMPLETED,
     State.RETURNED: Status.RETURNED,
     State.REFUNDING: Status.REFUNDING,
+    State.PARTLY_REFUNDED: Status.PARTLY_REFUNDED,
     State.REFUNDED: Status.REFUNDED,
     State.FAILED: Status.FAILED,
     State.CANCELLED: Status.CANCELLED,
@@ -244,6 +252,12 @@ class Payment:
     cancel_requested_at: datetime | None = None
     # The dollars that the payer has got back so far.
     refunded: Money = NOTHING_USD
+    # Whether a refund gives the fees back too, as it was agreed with the quote.
+    refund_fees: RefundFees = RefundFees.RETURNED
+    # How many refunds it has on record; they are read after it, where there are any.
+    related: int = 0
+    # Its refunds, by their numbers.
+    refunds: tuple["Refund", ...] = ()
     # Means something once the exchange is posted.
     exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
     # Until when it may wait for a person; None where it does not wait for one.
@@ -261,8 +275,9 @@ class Payment:
 
     @property
     def refundable(self) -> Money:
-        """The dollars that the payer has not got back yet."""
-        return self.terms.amount - self.refunded
+        """The dollars that the payer has not got back yet and may get back, without kept fees."""
+        kept = self.refund_fees is RefundFees.KEPT
+        return (self.terms.net if kept else self.terms.amount) - self.refunded
 
     @property
     def last_moment(self) -> datetime:

@@ -24,7 +24,7 @@ def waiting_as(payment: Payment) -> Waiting | None:
         return Waiting.ON_HOLD
     if payment.state in CORRECTABLE:
         return Waiting(payment.state.value)
-    if payment.state is State.REFUNDING and payment.refunded.amount_minor > 0:
+    if payment.state is State.PARTLY_REFUNDED:
         return Waiting.PARTLY_REFUNDED
     return None
 

@@ -150,6 +150,15 @@ class LateFunds:
     tolerance_basis_points: int
 
 
+class RefundFees(StrEnum):
+    """The fees of a payment that is refunded; the words of the corridor files."""
+
+    # The payer gets back what was paid.
+    RETURNED = "returned"
+    # The payer gets back what was paid less the fees, which we have earned.
+    KEPT = "kept"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """The corridor's other conditions, as they were when the offer was made: the offer stands also
@@ -157,6 +166,7 @@ class Conditions:
 
     route: Route
     late_funds: LateFunds
+    refund_fees: RefundFees = RefundFees.RETURNED
 
 
 class QuoteState(StrEnum):

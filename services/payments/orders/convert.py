@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from caravel.common.v1 import recipient_pb2
-from caravel.payments.v1 import corrections_pb2, history_pb2, payments_pb2
+from caravel.payments.v1 import corrections_pb2, history_pb2, payments_pb2, refunds_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.base.convert import timestamp
@@ -24,7 +24,7 @@ from services.payments.orders.correcting import CorrectionOrder
 from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import QuoteOrder
-from services.payments.orders.refunds import RefundOrder
+from services.payments.orders.refunds import CREATE, RETRY, RefundOrder, RetryOrder
 from services.shared.corridors import COUNTRIES, Corridor
 from services.shared.errors import Invalid, Violation, field_invalid
 from services.shared.ids import encode_id
@@ -78,7 +78,7 @@ def read_payment_order(
 
 
 def read_refund_order(
-    request: payments_pb2.RefundPaymentRequest, *, key: str, merchant_id: str
+    request: refunds_pb2.CreateRefundRequest, *, key: str, merchant_id: str
 ) -> RefundOrder:
     """A validated order for a refund. Raises Invalid, also where it does not say how much."""
     if request.full and request.amount_usd:
@@ -87,17 +87,36 @@ def read_refund_order(
     if not request.full and not request.amount_usd:
         words = "amount_usd, or full: true for all that is left, is required"
         raise _fields_invalid(("amount_usd", "full"), words, "FIELD_REQUIRED")
-    amount = None if request.full else _amount_usd(request.amount_usd)
+    problems = Problems()
+    amount = problems.read(_amount_usd, request.amount_usd, None) if request.amount_usd else None
+    reason = problems.read(_reason, request.reason, "")
+    problems.raise_any()
     return RefundOrder(
         merchant_id=merchant_id,
         transaction_id=request.transaction_id,
         idempotency_key=key,
         fingerprint=fingerprint_of(
-            "RefundPayment",
+            CREATE,
             transaction_id=request.transaction_id,
             amount_minor=amount.amount_minor if amount else None,
+            reason=reason,
+            ends_payout=request.ends_payout,
         ),
         amount=amount,
+        reason=reason,
+        ends_payout=request.ends_payout,
+    )
+
+
+def read_retry_order(
+    request: refunds_pb2.RetryRefundRequest, *, key: str, merchant_id: str
+) -> RetryOrder:
+    """An order to try a refund again."""
+    return RetryOrder(
+        merchant_id=merchant_id,
+        refund_id=request.refund_id,
+        idempotency_key=key,
+        fingerprint=fingerprint_of(RETRY, refund_id=request.refund_id),
     )
 
 
@@ -215,6 +234,7 @@ _recipient_bank_code = limited_text("recipient.bank_code", 32)
 _recipient_name = limited_text("recipient.name", 140)
 _payment_method = limited_text("payment_method", 255)
 _reference = limited_text("reference", 140)
+_reason = limited_text("reason", 140)
 
 
 def _currency(text: str) -> str:
@@ -294,6 +314,7 @@ def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
         transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
         created_at=timestamp(quote.created_at),
         expires_at=timestamp(quote.expires_at),
+        refund_fees=quote.conditions.refund_fees if quote.conditions else "",
     )
 
 
@@ -311,6 +332,7 @@ def write_corridor(corridor: Corridor, trail: RateTrail | None) -> payments_pb2.
         indicative_rate=format_rate(trail.rate) if trail else "",
         rate_trail=_write_trail(trail) if trail else None,
         quote_lifetime_seconds=corridor.quote.lifetime_seconds,
+        refund_fees=corridor.refunds.fees,
     )
 
 

@@ -138,6 +138,7 @@ class Creation:
             trace_id=order.quote.trace_id,
             quote_expires_at=quote.expires_at,
             late_funds=conditions.late_funds,
+            refund_fees=conditions.refund_fees,
             created_at=now,
             updated_at=now,
         )

@@ -66,6 +66,10 @@ class PaymentStore(Protocol):
         """One payment. Raises PaymentNotFound, PaymentUnreadable."""
         ...
 
+    async def payment_of_refund(self, merchant_id: str, refund_id: UUID) -> UUID | None:
+        """The id of the payment that a refund belongs to; None where there is no such refund."""
+        ...
+
     async def page(
         self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> Sequence[Payment | UnreadablePayment]:

@@ -15,6 +15,7 @@ from services.payments.model.quote import (
     Quote,
     QuoteMismatch,
     RateTrail,
+    RefundFees,
     Route,
     agree_terms,
 )
@@ -181,4 +182,5 @@ def _conditions(corridor: Corridor) -> Conditions:
             grace=timedelta(seconds=late_funds.grace_seconds),
             tolerance_basis_points=late_funds.tolerance_basis_points,
         ),
+        refund_fees=RefundFees(corridor.refunds.fees),
     )

@@ -1,18 +1,23 @@
 """A merchant has money given back, once for an idempotency key: one transaction, which decides;
-the worker carries it out."""
+the worker carries it out. And refunds are shown."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.payments.base.idempotency import Created, IdempotencyKeyReused, StoredAnswer
-from services.payments.base.view import Encode
-from services.payments.engine.decisions.returns_and_refunds import refund_on_request
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.returns_and_refunds import refund_on_request, retry_refund
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.written import written
-from services.payments.model.payment import read_transaction_id
+from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.model.refund import Refund, RefundNotFound, open_refund, read_refund_id
+from services.payments.orders.ports import PaymentStore
 from services.shared.money import Money
 from services.shared.rollback import repeated
 
-REFUND = "RefundPayment"
+CREATE, RETRY = "CreateRefund", "RetryRefund"
+EncodeRefund = Callable[[Refund, Payment], bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,23 +29,85 @@ class RefundOrder:
     idempotency_key: str
     fingerprint: bytes
     amount: Money | None
+    # The merchant's own words; empty where there are none.
+    reason: str = ""
+    # Whether it is meant that the rest of the payment is not paid out any more.
+    ends_payout: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryOrder:
+    """A request to try a failed refund again, read and validated."""
+
+    merchant_id: str
+    refund_id: str
+    idempotency_key: str
+    fingerprint: bytes
 
 
 class Refunds:
-    """Gives money back to payers."""
+    """Gives money back to payers, and shows what was given back."""
 
-    def __init__(self, store: WorkStore, encode: Encode) -> None:
+    def __init__(self, store: WorkStore, payments: PaymentStore, encode: EncodeRefund) -> None:
         self._store = store
+        self._payments = payments
         self._encode = encode
 
-    @repeated
-    async def refund(self, order: RefundOrder) -> Created:
+    async def create(self, order: RefundOrder) -> Created:
         """Begins a refund, once for its idempotency key.
 
-        Raises PaymentNotFound, PaymentBusy, PaymentOnHold, PaymentNotRefundable, RefundTooLarge,
-        or IdempotencyKeyReused.
+        Raises PaymentNotFound, IdempotencyKeyReused and what refund_on_request does.
         """
         payment_id = read_transaction_id(order.transaction_id)
+
+        def decide(work: Work) -> Change:
+            return refund_on_request(
+                work, order.amount, reason=order.reason, ends_payout=order.ends_payout
+            )
+
+        return await self._once(order, payment_id, CREATE, decide)
+
+    async def retry(self, order: RetryOrder) -> Created:
+        """Has a refund that failed tried again, once for its idempotency key.
+
+        Raises RefundNotFound, IdempotencyKeyReused and what retry_refund does.
+        """
+        refund, payment = await self._find(order.merchant_id, order.refund_id)
+
+        def decide(work: Work) -> Change:
+            return retry_refund(work, refund.number, actor="merchant")
+
+        return await self._once(order, payment.id, RETRY, decide)
+
+    async def of_payment(
+        self, merchant_id: str, transaction_id: str
+    ) -> tuple[Payment, Sequence[Refund]]:
+        """A payment's refunds, the first one first. Raises PaymentNotFound, PaymentUnreadable."""
+        payment = await self._payments.get(merchant_id, read_transaction_id(transaction_id))
+        return payment, payment.refunds
+
+    async def get(self, merchant_id: str, refund_id: str) -> tuple[Refund, Payment]:
+        """A refund, and its payment as of the same moment. Raises RefundNotFound."""
+        return await self._find(merchant_id, refund_id)
+
+    async def _find(self, merchant_id: str, refund_id: str) -> tuple[Refund, Payment]:
+        wanted = read_refund_id(refund_id)
+        payment_id = await self._payments.payment_of_refund(merchant_id, wanted)
+        if payment_id is not None:
+            payment = await self._payments.get(merchant_id, payment_id)
+            for refund in payment.refunds:
+                if refund.id == wanted:
+                    return refund, payment
+        raise RefundNotFound(refund_id=refund_id)
+
+    @repeated
+    async def _once(
+        self,
+        order: RefundOrder | RetryOrder,
+        payment_id: UUID,
+        operation: str,
+        decide: Callable[[Work], Change],
+    ) -> Created:
         key = (order.merchant_id, order.idempotency_key)
         async with self._store.begin() as transaction:
             # The payment is locked first, so that a duplicate request waits here and then reads the
@@ -49,9 +116,9 @@ class Refunds:
             stored = await transaction.answer(key)
             if stored is None:
                 work = await transaction.claim_one(order.merchant_id, payment_id)
-                payment = await written(transaction, refund_on_request(work, order.amount))
-                own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
-                stored = await transaction.keep_answer(key, own, payment_id, operation=REFUND)
+                payment = await written(transaction, decide(work))
+                own = StoredAnswer(fingerprint=order.fingerprint, response=self._answer(payment))
+                stored = await transaction.keep_answer(key, own, payment_id, operation=operation)
                 if stored is own:
                     await transaction.commit()
                     return Created(response=own.response, replayed=False)
@@ -60,3 +127,9 @@ class Refunds:
         if stored.refusal is not None:
             raise stored.refusal
         return Created(response=stored.response, replayed=True)
+
+    def _answer(self, payment: Payment) -> bytes:
+        refund = open_refund(payment)
+        if refund is None:
+            raise ValueError(f"{payment.transaction_id} has no refund under way")
+        return self._encode(refund, payment)

@@ -1,13 +1,20 @@
-"""The RPCs of payments, quotes and corridors: convert, call, convert. Authentication, errors, logs
-and timing are shared.grpc_server's; each call's meaning is in the file of its verb."""
+"""The RPCs of payments, refunds, quotes and corridors: convert, call, convert. Authentication,
+errors, logs and timing are shared.grpc_server's; each call's meaning is in the file of its verb."""
 
 from typing import Any
 
 import grpc
-from caravel.payments.v1 import corrections_pb2, history_pb2, payments_pb2, payments_pb2_grpc
+from caravel.payments.v1 import (
+    corrections_pb2,
+    history_pb2,
+    payments_pb2,
+    payments_pb2_grpc,
+    refunds_pb2,
+    refunds_pb2_grpc,
+)
 
 from services.payments.base.batcher import Batcher
-from services.payments.base.convert import write_payment
+from services.payments.base.convert import write_payment, write_refund
 from services.payments.base.idempotency import Created, read_idempotency_key
 from services.payments.merchants.authoriser import merchant_id_var
 from services.payments.model.payment import (
@@ -40,14 +47,12 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         *,
         cancelling: Cancelling,
         correcting: Correcting,
-        refunds: Refunds,
         quotes: Quotes,
     ) -> None:
         self._creation = creation
         self._reading = reading
         self._cancelling = cancelling
         self._correcting = correcting
-        self._refunds = refunds
         self._quotes = quotes
 
     def add_to(self, server: GrpcServer) -> None:
@@ -129,20 +134,6 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             await context.send_initial_metadata((REPLAYED,))
         return payments_pb2.Payment.FromString(corrected.response)
 
-    async def RefundPayment(  # noqa: N802 - the contract's name
-        self, request: payments_pb2.RefundPaymentRequest, context: Context
-    ) -> payments_pb2.Payment:
-        """See payments.proto."""
-        order = convert.read_refund_order(
-            request,
-            key=read_idempotency_key(context.invocation_metadata() or ()),
-            merchant_id=merchant_id_var.get(),
-        )
-        refunded = await self._refunds.refund(order)
-        if refunded.replayed:
-            await context.send_initial_metadata((REPLAYED,))
-        return payments_pb2.Payment.FromString(refunded.response)
-
     async def CreateQuote(  # noqa: N802 - the contract's name
         self, request: payments_pb2.CreateQuoteRequest, context: Context
     ) -> payments_pb2.Quote:
@@ -168,3 +159,65 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         return payments_pb2.ListCorridorsResponse(
             corridors=[convert.write_corridor(corridor, trail) for corridor, trail in offers]
         )
+
+
+class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
+    """caravel.payments.v1.RefundService."""
+
+    def __init__(self, refunds: Refunds) -> None:
+        self._refunds = refunds
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer this service's calls."""
+        server.add(
+            refunds_pb2_grpc.add_RefundServiceServicer_to_server,
+            self,
+            "caravel.payments.v1.RefundService",
+        )
+
+    async def CreateRefund(  # noqa: N802 - the contract's name
+        self, request: refunds_pb2.CreateRefundRequest, context: Context
+    ) -> refunds_pb2.Refund:
+        """See refunds.proto."""
+        order = convert.read_refund_order(
+            request,
+            key=read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+        )
+        return await _refund(await self._refunds.create(order), context)
+
+    async def RetryRefund(  # noqa: N802 - the contract's name
+        self, request: refunds_pb2.RetryRefundRequest, context: Context
+    ) -> refunds_pb2.Refund:
+        """See refunds.proto."""
+        order = convert.read_retry_order(
+            request,
+            key=read_idempotency_key(context.invocation_metadata() or ()),
+            merchant_id=merchant_id_var.get(),
+        )
+        return await _refund(await self._refunds.retry(order), context)
+
+    async def ListRefunds(  # noqa: N802 - the contract's name
+        self, request: refunds_pb2.ListRefundsRequest, context: Context
+    ) -> refunds_pb2.ListRefundsResponse:
+        """See refunds.proto."""
+        payment, refunds = await self._refunds.of_payment(
+            merchant_id_var.get(), request.transaction_id
+        )
+        return refunds_pb2.ListRefundsResponse(
+            refunds=[write_refund(refund, payment) for refund in refunds]
+        )
+
+    async def GetRefund(  # noqa: N802 - the contract's name
+        self, request: refunds_pb2.GetRefundRequest, context: Context
+    ) -> refunds_pb2.Refund:
+        """See refunds.proto."""
+        refund, payment = await self._refunds.get(merchant_id_var.get(), request.refund_id)
+        return write_refund(refund, payment)
+
+
+async def _refund(created: Created, context: Context) -> refunds_pb2.Refund:
+    """The answer to a call with an idempotency key, and the header where it was given before."""
+    if created.replayed:
+        await context.send_initial_metadata((REPLAYED,))
+    return refunds_pb2.Refund.FromString(created.response)

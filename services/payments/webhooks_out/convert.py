@@ -4,10 +4,10 @@ import orjson
 from caravel.payments.v1 import endpoints_pb2
 
 from services.payments.base.convert import timestamp
-from services.payments.base.view import payment_as_json, time_as_json
+from services.payments.base.view import payment_as_json, refund_as_json, time_as_json
 from services.payments.model.endpoint import Endpoint
-from services.payments.model.payment import Payment
 from services.payments.webhooks_out.delivery import event_id
+from services.payments.webhooks_out.notification import Notification
 
 
 def write_new_endpoint(endpoint: Endpoint) -> endpoints_pb2.NewEndpoint:
@@ -31,15 +31,16 @@ def write_endpoint(endpoint: Endpoint) -> endpoints_pb2.Endpoint:
     )
 
 
-def encode_event(payment: Payment) -> bytes:
-    """The bytes of a payment's newest event; its JSON is the JSON of the REST API.
+def encode_event(event: Notification) -> bytes:
+    """The bytes of an event; the JSON of its payment or refund is that of the REST API.
 
     Written field by field: by way of the message it took four times as long.
     """
-    event = {
-        "id": event_id(payment.id, payment.version),
-        "type": payment.event_type,
+    payment, refund = event.payment, event.refund
+    written = {
+        "id": event_id(payment.id, payment.version, event.position),
+        "type": event.event_type,
         "created_at": time_as_json(payment.updated_at),
-        "data": payment_as_json(payment),
+        "data": refund_as_json(refund, payment) if refund else payment_as_json(payment),
     }
-    return orjson.dumps(event)
+    return orjson.dumps(written)

@@ -40,11 +40,13 @@ class Delivery:
     body: bytes = field(repr=False)
     failures: int
     lease_token: int
+    # The place among the events of one change.
+    position: int = 0
 
     @cached_property
     def event_id(self) -> str:
         """The public id of the event."""
-        return event_id(self.payment_id, self.sequence)
+        return event_id(self.payment_id, self.sequence, self.position)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +68,10 @@ class TryResult:
     disables_endpoint: bool = False
 
 
-def event_id(payment_id: UUID, sequence: int) -> str:
+def event_id(payment_id: UUID, sequence: int, position: int = 0) -> str:
     """The id of a payment's event, always the same."""
-    return encode_id("evt", uuid5(payment_id, str(sequence)))
+    name = f"{sequence}.{position}" if position else str(sequence)
+    return encode_id("evt", uuid5(payment_id, name))
 
 
 def result_of(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> TryResult:

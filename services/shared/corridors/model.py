@@ -108,6 +108,13 @@ class ActionRequired(Section):
     deadline_hours: Whole = Field(DEADLINE_HOURS, ge=1, le=720)
 
 
+class Refunds(Section):
+    """The terms of refunds."""
+
+    # Whether the payer gets the fees back too, or they are kept.
+    fees: Literal["returned", "kept"] = "returned"
+
+
 class Corridor(Section):
     """One way for money to go, with everything that is agreed about it."""
 
@@ -120,6 +127,7 @@ class Corridor(Section):
     quote: QuoteTerms
     late_funds: LateFunds
     action_required: ActionRequired = ActionRequired(deadline_hours=DEADLINE_HOURS)
+    refunds: Refunds = Refunds()
     fees: tuple[FeeSchedule, ...] = Field(min_length=1)
 
 

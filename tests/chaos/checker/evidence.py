@@ -20,7 +20,9 @@ from tests.chaos.books import (
     OutboxRow,
     PaymentRow,
     PostingRow,
+    RefundRow,
 )
+from tests.chaos.digests import digests
 from tests.chaos.history import Operation, Record
 from tests.chaos.receiver import Receipt
 
@@ -45,7 +47,7 @@ class Evidence:
     phase: str = "audit"
     # By name: what no log may hold.
     secrets: Mapping[str, str] = field(default_factory=dict)
-    # books.digests() from before the webhooks were replayed; their replay must change nothing.
+    # digests() from before the webhooks were replayed; their replay must change nothing.
     digests_before: Mapping[str, str] | None = None
 
 
@@ -60,6 +62,7 @@ class Case:
     lines: Sequence[BookLine]
     inbox: Sequence[InboxRow]
     outbox: Sequence[OutboxRow]
+    refunds: Sequence[RefundRow] = ()
 
     @property
     def id(self) -> str:
@@ -106,7 +109,7 @@ class Facts:
         ledger = self.ledger
         attempts, events = _by_payment(ledger.attempts), _by_payment(ledger.events)
         postings, outbox = _by_payment(ledger.postings), _by_payment(ledger.outbox)
-        inbox = _by_payment(ledger.inbox)
+        inbox, refunds = _by_payment(ledger.inbox), _by_payment(ledger.refunds)
         lines: dict[str, list[BookLine]] = defaultdict(list)
         for line in self.book:
             lines[line.transaction_id or line.key].append(line)
@@ -119,6 +122,7 @@ class Facts:
                 lines=lines[payment.public_id],
                 inbox=inbox[payment.id],
                 outbox=outbox[payment.id],
+                refunds=refunds[payment.id],
             )
             for payment in ledger.payments
         ]
@@ -150,7 +154,7 @@ async def gather(evidence: Evidence) -> Facts:
     """Reads all the books."""
     after, log = None, evidence.receiver_log
     if evidence.digests_before is not None:
-        after = await books.digests(evidence.database_url)
+        after = await digests(evidence.database_url)
     return Facts(
         records=await asyncio.to_thread(history.read, evidence.history),
         book=await books.simulator_book(evidence.simulator_book),

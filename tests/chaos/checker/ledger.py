@@ -78,7 +78,7 @@ def _expected(case: Case) -> Counter[str]:
     if case.when("FUNDED") or case.when("REFUNDING"):
         _move(sums, f"onramp:{payment.onramp}:USD", "payments:USD", payment.amount_minor)
     is_open = case.when("FUNDED") and not case.when("REFUNDING")
-    if is_open:
+    if is_open or (case.when("FUNDED") and payment.refund_fees == "kept"):
         _move(sums, "payments:USD", "revenue:fees:USD", payment.fee_minor)
     if is_open and case.when("CONVERTED"):
         _exchange(sums, case)

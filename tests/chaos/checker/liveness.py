@@ -83,6 +83,4 @@ def _waits_for_merchant(case: Case) -> bool:
     payment = case.payment
     if payment.deadline_at is None or payment.due_at != payment.deadline_at:
         return False
-    return payment.state in CORRECTABLE or (
-        payment.state == "REFUNDING" and 0 < payment.refunded_minor < payment.amount_minor
-    )
+    return payment.state in CORRECTABLE or payment.state == "PARTLY_REFUNDED"

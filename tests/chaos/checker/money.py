@@ -14,14 +14,8 @@ from tests.chaos.checker.report import Finding
 
 FUNDED = frozenset(
     {
-        "FUNDED",
-        "CONVERTED",
-        "PAYING_OUT",
-        "ACTION_REQUIRED",
-        "COMPLETED",
-        "RETURNED",
-        "REFUNDING",
-        "REFUNDED",
+        *("FUNDED", "CONVERTED", "PAYING_OUT", "ACTION_REQUIRED", "COMPLETED", "RETURNED"),
+        *("REFUNDING", "PARTLY_REFUNDED", "REFUNDED"),
     }
 )
 UNPAID = frozenset({"FAILED", "CANCELLED", "EXPIRED"})

@@ -47,6 +47,8 @@ def _as_it_was(
         _same_as_asked(found, case, op.invoke.request)
     if asked_for == "events" and shown:
         _history_stays(found, case, shown.get("events", ()))
+    elif asked_for == "refund" and shown:
+        _refund_stays(found, case, shown)
     elif asked_for in ABOUT_A_PAYMENT and shown:
         _same_as_answered(found, case, shown)
     if asked_for in ("refund", "correct"):
@@ -98,6 +100,12 @@ def _same_as_answered(found: Finding, case: Case, shown: Mapping[str, Any]) -> N
         kept_terms = (row.rate, Decimal(row.payout_minor).scaleb(-2))
         same = wanted_terms == kept_terms
         found.expect(same, f"{case.id}: shown {wanted_terms}, kept {kept_terms}")
+
+
+def _refund_stays(found: Finding, case: Case, shown: Mapping[str, Any]) -> None:
+    kept = {public_id("ref", row.id): row.amount_minor for row in case.refunds}
+    same = kept.get(shown.get("refund_id", "")) == _cents(shown["amount_usd"])
+    found.expect(same, f"{case.id}: refund {shown} was answered, kept {kept}")
 
 
 def _history_stays(found: Finding, case: Case, shown: Sequence[Mapping[str, Any]]) -> None:

@@ -22,7 +22,8 @@ TABLE: Mapping[str, frozenset[str]] = {
     "ACTION_REQUIRED": frozenset({"PAYING_OUT", "COMPLETED", "REFUNDING"}),
     "COMPLETED": frozenset({"RETURNED"}),
     "RETURNED": frozenset({"PAYING_OUT", "REFUNDING"}),
-    "REFUNDING": frozenset({"REFUNDED"}),
+    "REFUNDING": frozenset({"PARTLY_REFUNDED", "REFUNDED"}),
+    "PARTLY_REFUNDED": frozenset({"REFUNDING", "REFUNDED"}),
     # With a collection that is confirmed after all.
     "FAILED": frozenset({"REFUNDING"}),
     "CANCELLED": frozenset({"REFUNDING"}),
@@ -97,13 +98,38 @@ def _attempts(found: Finding, case: Case) -> None:
     refunds = (a for a in case.attempts if (a.step, a.state) == ("refund", "SUCCEEDED"))
     refunded = sum(one.amount_minor for one in refunds)
     found.expect(refunded == case.payment.refunded_minor, f"{what}, refunded {refunded}")
-    whole = refunded == case.payment.amount_minor
+    whole = refunded == _refundable(case)
     found.expect(whole == (state == "REFUNDED"), f"{what}, refunded {refunded}")
+    _refunds(found, case)
+
+
+def _refundable(case: Case) -> int:
+    """The cents that the payer may get back in all."""
+    payment = case.payment
+    return payment.net_minor if payment.refund_fees == "kept" else payment.amount_minor
+
+
+def _refunds(found: Finding, case: Case) -> None:
+    """Each refund says what its attempts say, and one is under way only where its payment is."""
+    done = Counter(
+        one.refund_number
+        for one in case.attempts
+        if (one.step, one.state) == ("refund", "SUCCEEDED") and one.moved_minor != 0
+    )
+    for refund in case.refunds:
+        succeeded = refund.status == "SUCCEEDED"
+        what = f"refund {refund.number} is {refund.status}, with {done[refund.number]} successes"
+        found.expect(done[refund.number] == succeeded, f"{case.id}: {what}")
+    known = {refund.number for refund in case.refunds}
+    found.expect(done.keys() <= known, f"{case.id}: refunds that have no record: {done}")
+    pending = sum(refund.status == "PENDING" for refund in case.refunds)
+    is_open = case.payment.state == "REFUNDING"
+    found.expect(pending <= is_open, f"{case.id}: {pending} refunds, {case.payment.state}")
 
 
 # A merchant who asks for a refund answers the hold that waited for it, and an outcome the one that
 # waited for nothing else.
-HOLD_ENDS = frozenset({"refund_requested", "hold_ended_by_outcome"})
+HOLD_ENDS = frozenset({"refund_requested", "refund_retried", "hold_ended_by_outcome"})
 
 
 def _hold(found: Finding, case: Case) -> None:

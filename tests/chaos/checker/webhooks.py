@@ -6,10 +6,11 @@ from collections import defaultdict
 from datetime import timedelta
 from uuid import UUID
 
-from tests.chaos.books import BUSY, OutboxRow
+from tests.chaos.books import OutboxRow
 from tests.chaos.checker.evidence import Facts
 from tests.chaos.checker.money import payouts
 from tests.chaos.checker.report import Finding
+from tests.chaos.digests import BUSY
 from tests.chaos.history import FAIL, OK
 from tests.chaos.receiver import Receipt, is_genuine
 

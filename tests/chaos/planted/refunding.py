@@ -56,5 +56,6 @@ def busy_is_final(patches: Patches) -> None:
 
 UNBOUNDED_REFUNDS = (
     "DROP INDEX attempts_one_live_idx",
+    "DROP INDEX refunds_one_open_idx",
     "ALTER TABLE payments DROP CONSTRAINT payments_refunded_check",
 )

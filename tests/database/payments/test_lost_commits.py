@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base.batcher import Batcher
-from services.payments.base.convert import encode_payment
+from services.payments.base.convert import encode_refund
 from services.payments.base.idempotency import StoredAnswer
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.payment import State
@@ -116,7 +116,7 @@ async def test_a_refund_is_begun_once_for_its_key(
 ) -> None:
     new = make_new_payment(state=State.FUNDED)
     await PostgresPayments(engine).create([new])
-    refunds = Refunds(PostgresWork(far), encode_payment)
+    refunds = Refunds(PostgresWork(far), PostgresPayments(far), encode_refund)
     order = RefundOrder(
         merchant_id="sandbox",
         transaction_id=new.payment.transaction_id,
@@ -124,9 +124,9 @@ async def test_a_refund_is_begun_once_for_its_key(
         fingerprint=b"f",
         amount=None,
     )
-    await lose(line, end, lambda: refunds.refund(order))
+    await lose(line, end, lambda: refunds.create(order))
 
-    await refunds.refund(order)
+    await refunds.create(order)
 
     refunds = "SELECT count(*) FROM attempts WHERE step = 'refund'"
     assert await rows(engine, refunds) == [(1,)]

@@ -17,6 +17,7 @@ from caravel.payments.v1 import (
     endpoints_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
+    refunds_pb2_grpc,
     webhooks_pb2_grpc,
 )
 from google.protobuf import descriptor_pool
@@ -61,6 +62,7 @@ class Backend:
 
 SERVICES = {
     "PaymentService": payments_pb2_grpc.add_PaymentServiceServicer_to_server,
+    "RefundService": refunds_pb2_grpc.add_RefundServiceServicer_to_server,
     "EndpointService": endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
     "AdminService": admin_pb2_grpc.add_AdminServiceServicer_to_server,
     "WebhookService": webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,

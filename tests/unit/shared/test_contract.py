@@ -42,7 +42,7 @@ def test_every_reason_that_is_sent_is_in_the_table() -> None:
     [
         ("PaymentService/CreatePayment", Principal.MERCHANT, {"payments:write"}),
         ("PaymentService/GetPayment", Principal.MERCHANT, {"payments:read"}),
-        ("PaymentService/RefundPayment", Principal.MERCHANT, {"refunds:write"}),
+        ("RefundService/CreateRefund", Principal.MERCHANT, {"refunds:write"}),
         ("EndpointService/CreateEndpoint", Principal.MERCHANT, {"webhooks:manage"}),
         ("WebhookService/ReceiveProviderEvent", Principal.PROVIDER_EVENT, set()),
     ],

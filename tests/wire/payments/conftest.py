@@ -9,12 +9,13 @@ from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
     payments_pb2_grpc,
+    refunds_pb2_grpc,
     webhooks_pb2_grpc,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
-from services.payments.base.convert import decode_payment
+from services.payments.base.convert import decode_answer
 from services.payments.config import ServiceSettings
 from services.payments.engine.store.work import PostgresWork
 from services.payments.operators.store.operations import PostgresOperations
@@ -37,6 +38,7 @@ class Service:
     webhooks: "webhooks_pb2_grpc.WebhookServiceAsyncStub"
     endpoints: "endpoints_pb2_grpc.EndpointServiceAsyncStub"
     admin: "admin_pb2_grpc.AdminServiceAsyncStub"
+    refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
 
@@ -59,11 +61,11 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         fees=fees,
         rates=rates,
         providers=ScriptedProviders(),
-        store=PostgresPayments(engine, encode_event, decode_payment),
-        work=PostgresWork(engine, encode_event, decode_answer=decode_payment),
+        store=PostgresPayments(engine, encode_event, decode_answer),
+        work=PostgresWork(engine, encode_event, decode_answer=decode_answer),
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
-        operations=PostgresOperations(engine, encode_event, decode_payment),
+        operations=PostgresOperations(engine, encode_event, decode_answer),
     )
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
@@ -72,6 +74,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
             webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
             endpoints=endpoints_pb2_grpc.EndpointServiceStub(channel),
             admin=admin_pb2_grpc.AdminServiceStub(channel),
+            refunds=refunds_pb2_grpc.RefundServiceStub(channel),
             fees=fees,
             rates=rates,
         )

@@ -16,6 +16,7 @@ from tests.wire.payments.conftest import Service
 PACKAGE = "caravel.payments.v1"
 SERVICES = {
     "PaymentService": "payments",
+    "RefundService": "refunds",
     "EndpointService": "endpoints",
     "AdminService": "admin",
     "WebhookService": "webhooks",
@@ -90,13 +91,13 @@ async def test_a_call_needs_an_idempotency_key_where_the_contract_says_so(
     assert ("IDEMPOTENCY_KEY_REQUIRED" in reasons) == needed, reasons
 
 
-def test_three_calls_need_a_key_and_two_no_credential() -> None:
+def test_four_calls_need_a_key_and_two_no_credential() -> None:
     """Written by hand, so that the contract itself is held to something."""
     with_key = {
         one.name for one in methods() if one.GetOptions().Extensions[options_pb2.idempotency_key]
     }
 
-    assert with_key == {"CreatePayment", "CorrectRecipient", "RefundPayment"}
+    assert with_key == {"CreatePayment", "CorrectRecipient", "CreateRefund", "RetryRefund"}
     assert {one.name for one in methods() if not needs_credential(one)} == {
         *("ReceiveEvent", "ReceiveProviderEvent")
     }

@@ -6,6 +6,8 @@ from services.shared.money import SOURCE_CURRENCY
 # Something may be under way at the provider, or may have been.
 OUT = "('SENT', 'ACCEPTED', 'UNKNOWN')"
 UNCOLLECTED = "('CREATED', 'COLLECTING', 'FAILED', 'CANCELLED', 'EXPIRED')"
+# The dollars that the payer may get back in all.
+REFUNDABLE = "CASE p.refund_fees WHEN 'kept' THEN p.net_minor ELSE p.amount_minor END"
 
 ATTEMPTS = {
     "attempts are numbered without a gap": """
@@ -66,20 +68,23 @@ ATTEMPTS = {
                  WHERE e.merchant_id = a.merchant_id AND e.payment_id = a.payment_id
                    AND e.cause = 'recipient_corrected'))
     """,
-    "what is refunded is the sum of the refunds that succeeded": """
+    "what is refunded is the sum of the refunds that succeeded": f"""
         SELECT p.id::text FROM payments p
           LEFT JOIN (SELECT merchant_id, payment_id, sum(amount_minor) AS given FROM attempts
                       WHERE step = 'refund' AND state = 'SUCCEEDED' GROUP BY 1, 2) AS done
             ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
          WHERE coalesce(given, 0) <> p.refunded_minor
-            OR (p.state = 'REFUNDED') <> (p.refunded_minor = p.amount_minor)
-            OR p.refunded_minor > 0 AND p.state NOT IN ('REFUNDING', 'REFUNDED')
+            OR (p.state = 'REFUNDED') <> (p.refunded_minor = {REFUNDABLE})
+            OR p.refunded_minor > 0
+               AND p.state NOT IN ('REFUNDING', 'PARTLY_REFUNDED', 'REFUNDED')
+            OR p.state = 'PARTLY_REFUNDED' AND p.refunded_minor = 0
     """,
     "nothing is out for a payment that has ended, and no payout for one that turns back": f"""
         SELECT a.key FROM attempts a
           JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
          WHERE a.state IN {OUT}
            AND (p.state = ANY(:settled)
-                OR a.step = 'payout' AND p.state IN ('ACTION_REQUIRED', 'RETURNED', 'REFUNDING'))
+                OR a.step = 'payout'
+                   AND p.state IN ('ACTION_REQUIRED', 'RETURNED', 'REFUNDING', 'PARTLY_REFUNDED'))
     """,
 }

@@ -2,6 +2,7 @@
 alone determine the balance of a payment's account; the causes of the postings do not matter. Each
 statement gives one row for each violation; its only column says where."""
 
+from services.payments.audit.invariants.attempts import REFUNDABLE
 from services.shared.money import SOURCE_CURRENCY
 
 # The effect of every posting on each of its two accounts.
@@ -31,7 +32,10 @@ ENDS = """
 """
 # Where the exchange of a payment stands in the book: done, and not taken back.
 EXCHANGED = "state IN ('CONVERTED', 'PAYING_OUT', 'ACTION_REQUIRED', 'COMPLETED', 'RETURNED')"
-EARNED = f"({EXCHANGED} OR state = 'FUNDED')"
+GIVING_BACK = "state IN ('REFUNDING', 'PARTLY_REFUNDED', 'REFUNDED')"
+EARNED = f"""
+    ({EXCHANGED} OR state = 'FUNDED' OR refund_fees = 'kept' AND {GIVING_BACK})
+"""
 
 BOOK = {
     "every balance is the sum of its postings": f"""
@@ -120,7 +124,7 @@ BOOK = {
          USING (merchant_id, payment_id, account, direction)
          WHERE postings IS DISTINCT FROM times
     """,
-    "fees are earned once, and only while the money is not being refunded": f"""
+    "fees are earned once, and while the money is refunded only where they are kept": f"""
         SELECT p.id::text FROM payments p
           LEFT JOIN (SELECT merchant_id, payment_id, sum(amount) AS earned
                        FROM ({SIDES}) AS sides
@@ -173,9 +177,9 @@ BOOK = {
                  GROUP BY 1, 2, 3) AS posted
           FULL JOIN (SELECT merchant_id, id AS payment_id, '{SOURCE_CURRENCY}' AS currency,
                             CASE WHEN state = 'FUNDED' THEN -net_minor
-                                 WHEN state IN ('REFUNDING', 'REFUNDED')
-                                 THEN refunded_minor - amount_minor ELSE 0 END AS promised
-                       FROM payments
+                                 WHEN {GIVING_BACK} THEN refunded_minor - {REFUNDABLE}
+                                 ELSE 0 END AS promised
+                       FROM payments p
                       UNION ALL
                      SELECT merchant_id, id, destination_currency,
                             CASE WHEN state IN ('CONVERTED', 'PAYING_OUT', 'ACTION_REQUIRED',

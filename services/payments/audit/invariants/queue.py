@@ -19,8 +19,8 @@ QUEUE = {
     "what waits for a person has a deadline, and nothing else has": """
         SELECT p.id::text FROM payments p
          WHERE (p.deadline_at IS NOT NULL)
-               <> (p.hold_reason IS NOT NULL OR p.state IN ('ACTION_REQUIRED', 'RETURNED')
-                   OR p.state = 'REFUNDING' AND p.refunded_minor > 0)
+               <> (p.hold_reason IS NOT NULL
+                   OR p.state IN ('ACTION_REQUIRED', 'RETURNED', 'PARTLY_REFUNDED'))
             OR (p.waiting_since IS NULL) <> (p.deadline_at IS NULL)
     """,
     "what waits for its merchant is refunded at its deadline": """
@@ -44,8 +44,6 @@ QUEUE = {
         SELECT p.id::text FROM payments p
          WHERE p.hold_reason IS NULL AND p.state = ANY(:carried)
            AND (p.due_at IS NULL OR p.due_at > now() + make_interval(secs => :ahead))
-           -- Refunded in part, it waits until the merchant asks for the rest.
-           AND NOT (p.state = 'REFUNDING' AND p.refunded_minor > 0)
     """,
     "somebody will ask about every request that is out": f"""
         SELECT a.key FROM attempts a

@@ -24,16 +24,13 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from services.payments.model.timing import poll_in
 
-# A refund that was sent may have to be sent again under its key.
-_TO_BE_SENT = frozenset(
-    {None, AttemptState.INTENDED, AttemptState.FAILED, AttemptState.SENT, AttemptState.UNKNOWN}
-)
-
 
 def is_due(work: Work) -> bool:
     """Whether a refund of the payment may be sent next, so that its payouts must be known."""
-    state = work.attempt.state if work.attempt else None
-    return work.payment.state is State.REFUNDING and state in _TO_BE_SENT
+    # One that was sent may have to be sent again under its key; after one that is over, another of
+    # the payment's refunds may follow.
+    accepted = work.attempt is not None and work.attempt.state is AttemptState.ACCEPTED
+    return work.payment.state is State.REFUNDING and not accepted
 
 
 def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.decisions.inbox_events import answer_or_event
+from services.payments.engine.decisions.refunds import keys_of
 from services.payments.engine.decisions.waiting import evidence_of, live
 from services.payments.model.attempt import (
     DENIAL,
@@ -149,10 +150,12 @@ class Case:
 
     @property
     def tries(self) -> int:
-        """Which try of its step the attempt is; of a payout, since the recipient was corrected."""
-        return self.attempt.number - (
-            self.work.before_correction if self.attempt.step is Step.PAYOUT else 0
-        )
+        """Which try of its operation the attempt is: of a payout, since the correction; of a
+        refund, among its own."""
+        if self.attempt.step is Step.REFUND:
+            return keys_of(self.work, self.attempt)
+        corrected = self.attempt.step is Step.PAYOUT
+        return self.attempt.number - (self.work.before_correction if corrected else 0)
 
     def situation(self) -> Situation:
         """How the payment stands."""

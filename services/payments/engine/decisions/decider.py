@@ -20,6 +20,7 @@ from services.payments.engine.decisions.late_funds import reprice
 from services.payments.engine.decisions.late_success import unproven, withdraw
 from services.payments.engine.decisions.moves import begin
 from services.payments.engine.decisions.recounted import outdated_event
+from services.payments.engine.decisions.refunds import intend_refund, with_refunds
 from services.payments.engine.decisions.returns_and_refunds import (
     begin_refund,
     cancel_or_expire,
@@ -28,6 +29,7 @@ from services.payments.engine.decisions.returns_and_refunds import (
     is_untouched,
     refund_on_request,
     refund_the_rest,
+    wait_for_the_rest,
 )
 from services.payments.engine.decisions.suspense import with_suspense
 from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_refused, is_spent
@@ -48,6 +50,7 @@ from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import CORRECTABLE, ENDED, UNCOLLECTED, State
 from services.payments.model.quote import RateTrail
+from services.payments.model.refund import open_refund
 from services.payments.model.timing import SENDS_MAX
 from services.shared.errors import DomainError
 
@@ -60,6 +63,7 @@ STEP_OF_STATE: Mapping[State, Step] = {
     State.COMPLETED: Step.PAYOUT,
     State.RETURNED: Step.PAYOUT,
     State.REFUNDING: Step.REFUND,
+    State.PARTLY_REFUNDED: Step.REFUND,
     State.REFUNDED: Step.REFUND,
 }
 # Where the intent of a step leads, for the steps whose first attempt moves the payment.
@@ -67,6 +71,8 @@ BEGINS: Mapping[State, State] = {
     State.CREATED: State.COLLECTING,
     State.CONVERTED: State.PAYING_OUT,
 }
+# Nothing is left to do now, and what has succeeded may still come back.
+_WATCHED = ENDED | {State.COMPLETED, State.PARTLY_REFUNDED}
 
 
 class Decider:
@@ -82,7 +88,7 @@ class Decider:
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
         plan = self._plan(work)
-        return replace(plan, change=with_suspense(work, plan.change))
+        return replace(plan, change=with_refunds(with_suspense(work, plan.change)))
 
     def _plan(self, work: Work) -> Plan:
         against = disputed(work)
@@ -150,10 +156,10 @@ class Decider:
         late = work.succeeded_late(Step.COLLECTION) if payment.state in UNCOLLECTED else None
         if late is not None:
             return self._ask_late(work, late)
-        if payment.state is State.COMPLETED or payment.state in ENDED:
-            return self._watch_over(work)
         if is_refund_due(work):
             return rest(work, refund_the_rest(work))
+        if payment.state in _WATCHED:
+            return self._watch_over(work)
         if payment.state in CORRECTABLE:
             return self._wait_for_merchant(work)
         if work.payment.is_unwanted(work.claimed_at) and is_untouched(work):
@@ -200,6 +206,8 @@ class Decider:
             return rest(work, begin_refund(release(work), actor="merchant", cause=cause))
         if payment.state is State.FUNDED:
             return _ask(work, Call.PRICE)
+        if payment.state is State.REFUNDING and work.attempt is None:
+            return _begin_refund(work)
         if work.attempt is None:
             leads_to = BEGINS.get(payment.state, payment.state)
             return begin(work, intend(payment, STEP_OF_STATE[payment.state], 1), leads_to)
@@ -213,14 +221,12 @@ class Decider:
         capabilities = self._capabilities.get(attempt.provider)
         if capabilities is None:
             return rest(work, hold(work, HoldReason.PROVIDER_UNKNOWN, provider=attempt.provider))
+        if attempt.step is Step.REFUND and not attempt.is_live:
+            return _after_refund(work, attempt)
         if attempt.state in OVER:
-            amount = attempt.amount if attempt.step is Step.REFUND else None
-            following = intend(work.payment, attempt.step, attempt.number + 1, amount)
+            following = intend(work.payment, attempt.step, attempt.number + 1)
             begun = replace(work, earlier=(*work.earlier, attempt))
             return begin(begun, following, work.payment.state)
-        if attempt.state is AttemptState.SUCCEEDED:
-            # A part has been refunded, and nobody has asked for more yet.
-            return self._watch_over(work)
         answer = evidence(work, attempt, capabilities)
         if answer is not None:
             return self._settled(work, answer)
@@ -290,7 +296,7 @@ class Decider:
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """The change to record for an answer, with any outcome."""
         said = said_of_key(work, answer)
-        return with_suspense(work, table.settle(self._case(work, said, now)))
+        return with_refunds(with_suspense(work, table.settle(self._case(work, said, now))))
 
     def _case(self, work: Work, answer: Answer, now: datetime) -> Case:
         return Case(
@@ -319,6 +325,21 @@ class Decider:
             change = hold(work, HoldReason.OUTCOME_UNKNOWN, provider=attempt.provider)
             return rest(work, change)
         return _ask(work, Call.LOOK_UP if asks else Call.SEND)
+
+
+def _after_refund(work: Work, attempt: Attempt) -> Plan:
+    """The next attempt of the refund that is under way; or, of a payment from before parts had a
+    state of their own, the wait for its merchant."""
+    if attempt.state is AttemptState.SUCCEEDED and open_refund(work.payment) is None:
+        return rest(work, wait_for_the_rest(work))
+    return _begin_refund(work)
+
+
+def _begin_refund(work: Work) -> Plan:
+    """The next attempt of the refund that is under way."""
+    payment, attempt = intend_refund(work.payment, work.attempt)
+    plan = begin(replace(work, payment=payment), attempt, payment.state)
+    return replace(plan, change=replace(plan.change, before=work.payment))
 
 
 def _ask(work: Work, call: Call = Call.LOOK_UP) -> Plan:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Step
 from services.payments.model.ledger import Posting
-from services.payments.model.payment import Event, Payment, Status
+from services.payments.model.payment import Event, Payment
 from services.payments.model.quote import RateTrail
 
 
@@ -98,9 +98,8 @@ class Change:
     lease."""
 
     payment: Payment
-    expected_version: int
-    # The public status at that version.
-    status_before: Status
+    # As it was claimed.
+    before: Payment
     lease_token: int
     attempt: Attempt | None = None
     # The next step's attempt, whose intent is the last of the events.

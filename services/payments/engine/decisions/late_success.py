@@ -18,6 +18,7 @@ from services.payments.engine.decisions.inbox_events import (
     without_successes,
 )
 from services.payments.engine.decisions.moves import done, doubled, next_attempt
+from services.payments.engine.decisions.refunds import asked_for
 from services.payments.engine.decisions.step_causes import GIVEN_UP, WITHDRAWN
 from services.payments.engine.decisions.unknowns import is_proven_absent, unknown
 from services.payments.engine.decisions.waiting import hold, release
@@ -41,13 +42,15 @@ from services.payments.model.payment import (
     Failure,
     State,
 )
+from services.payments.model.quote import RefundFees
+from services.payments.model.refund import RefundStatus, refund_of
 from services.payments.model.timing import LONGEST_RETRY
 
 # The states in which a payment can still count a success of each step.
 _COUNTED_IN: Mapping[Step, frozenset[State]] = {
     Step.COLLECTION: UNCOLLECTED | {State.COLLECTING},
     Step.PAYOUT: frozenset({State.PAYING_OUT, State.ACTION_REQUIRED}),
-    Step.REFUND: frozenset({State.REFUNDING}),
+    Step.REFUND: frozenset({State.REFUNDING, State.PARTLY_REFUNDED}),
 }
 
 
@@ -169,7 +172,8 @@ def _counts(case: Case) -> bool:
 
 def _taken(case: Case) -> Change:
     """The success is the step's own. The attempt keeps its mark, because others came after it."""
-    attempt = case.attempt
+    attempt = _of_own_refund(case)
+    case = replace(case, work=replace(case.work, attempt=attempt))
     if case.payment.state in UNCOLLECTED:
         change = _given_back(case)
     else:
@@ -181,6 +185,15 @@ def _taken(case: Case) -> Change:
     return replace(change, attempt=replace(succeeded, failure=attempt.failure))
 
 
+def _of_own_refund(case: Case) -> Attempt:
+    """The attempt, without its refund where another attempt of that has succeeded: the money that
+    went back a second time is a refund that nobody has asked for."""
+    refund = refund_of(case.payment, case.attempt.refund)
+    if refund is not None and refund.status is RefundStatus.SUCCEEDED:
+        return replace(case.attempt, refund=None)
+    return case.attempt
+
+
 def _given_back(case: Case) -> Change:
     """The payment is over and the money was taken all the same: it is the payer's again."""
     attempt, answer = case.attempt, case.answer
@@ -188,7 +201,15 @@ def _given_back(case: Case) -> Change:
         State.REFUNDING, actor=answer.actor, cause=Cause.COLLECTED_AFTER_THE_END, **case.evidence
     )
     reference = answer.provider_reference or attempt.provider_reference
-    payment = replace(payment, collection_reference=reference)
+    payment = replace(
+        payment,
+        collection_reference=reference,
+        # No fee was earned, so that none is kept.
+        refund_fees=RefundFees.RETURNED,
+    )
+    payment = asked_for(
+        payment, payment.refundable, actor="worker", cause=Cause.COLLECTED_AFTER_THE_END
+    )
     return replace(
         release(case.work, due_in=timedelta(0), closed_events=closed(case.work, attempt)),
         payment=payment,

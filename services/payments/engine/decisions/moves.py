@@ -9,6 +9,7 @@ from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.inbox_events import closed, closed_known, without_successes
+from services.payments.engine.decisions.refunds import after_refund
 from services.payments.engine.decisions.returns_and_refunds import begin_refund
 from services.payments.engine.decisions.step_causes import (
     ACCEPTED,
@@ -38,7 +39,7 @@ from services.payments.model.ledger import (
     payout_postings,
     refund_postings,
 )
-from services.payments.model.payment import Event, ExchangeRule, Failure, Payment, State
+from services.payments.model.payment import ExchangeRule, Failure, State
 from services.payments.model.timing import CLOCK_SKEW, poll_in, round_in
 
 
@@ -155,20 +156,19 @@ def exchange(change: Change, *, cause: Cause, actor: str = "worker", **facts: st
 
 
 def _refunded(case: Case) -> Change:
-    """A refund has reached the payer; the last one ends the payment, any other leaves it open."""
+    """A refund has reached the payer. The last one ends the payment; after any other the merchant
+    decides about the rest, unless another one waits."""
     work, attempt, answer = case.work, case.attempt, case.answer
     facts = case.evidence | {"amount_usd": str(attempt.amount)}
-    before = replace(work.payment, refunded=work.payment.refunded + attempt.amount)
-    payment: Payment
-    event: Event
-    if before.refundable.amount_minor == 0:
-        payment, event = before.moved(
-            State.REFUNDED, actor=answer.actor, cause=Cause.REFUND_SUCCEEDED, **facts
-        )
+    given, state = after_refund(work.payment, attempt)
+    cause = Cause.REFUND_SUCCEEDED
+    if state is given.state:
+        payment, event = given.noted(actor=answer.actor, cause=cause, **facts)
     else:
-        payment, event = before.noted(actor=answer.actor, cause=Cause.REFUND_SUCCEEDED, **facts)
+        payment, event = given.moved(state, actor=answer.actor, cause=cause, **facts)
+    due_in = timedelta(0) if state is State.REFUNDING else None
     return replace(
-        release(work, closed_events=closed(work, attempt)),
+        release(work, due_in=due_in, closed_events=closed(work, attempt)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),

@@ -10,6 +10,7 @@ from services.payments.engine.decisions.inbox_events import (
     reports_failure,
     without_successes,
 )
+from services.payments.engine.decisions.refunds import asked_for
 from services.payments.engine.decisions.waiting import evidence_of, release
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
 from services.payments.model.causes import Cause
@@ -25,10 +26,21 @@ from services.payments.model.payment import (
     RefundTooLarge,
     State,
 )
+from services.payments.model.refund import (
+    REFUNDS_MAX,
+    RefundEndsPayout,
+    RefundNotFailed,
+    RefundsExhausted,
+    RefundStatus,
+    refund_of,
+    with_refund,
+)
 from services.shared.money import Money
 
 # The payout has not begun, was returned, or has failed for good: the money is the payer's again.
 _HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, *CORRECTABLE})
+# The exchange is taken back, and what is left can only be refunded.
+_GIVING_BACK = frozenset({State.REFUNDING, State.PARTLY_REFUNDED})
 # Holds that a refund ends; any other needs a decision first.
 _ENDED_BY_REFUND = frozenset(
     {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
@@ -88,20 +100,33 @@ def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
     )
 
 
-def begin_refund(change: Change, *, actor: str, cause: Cause, **facts: str) -> Change:
-    """The change, with the payment's move towards a refund as its next one.
+def begin_refund(
+    change: Change,
+    amount: Money | None = None,
+    /,
+    *,
+    actor: str,
+    cause: Cause,
+    reason: str = "",
+    **facts: str,
+) -> Change:
+    """The change, with the payment's move towards a refund as its next one: of so much, or of all
+    that is left.
 
-    Fees and exchange are reversed as they were posted, at the payment's own locked rate.
+    The exchange is reversed as it was posted, at the payment's own locked rate, once; and so are
+    the fees, unless the corridor keeps them.
     """
     before = change.payment
-    payment, event = before.moved(
-        State.REFUNDING, actor=actor, cause=cause, refund_rate=str(before.terms.rate), **facts
-    )
+    unwinds = before.state is not State.PARTLY_REFUNDED
+    if unwinds:
+        facts = {"refund_rate": str(before.terms.rate), **facts}
+    payment, event = before.moved(State.REFUNDING, actor=actor, cause=cause, **facts)
+    amount = amount or payment.refundable
     return replace(
         change,
-        payment=payment,
+        payment=asked_for(payment, amount, actor=actor, cause=cause, reason=reason),
         events=(*change.events, event),
-        postings=(*change.postings, *unwinding_postings(before)),
+        postings=(*change.postings, *(unwinding_postings(before) if unwinds else ())),
         due_in=change.due_in if change.due_in is not None else timedelta(0),
     )
 
@@ -112,21 +137,60 @@ def refund_on_request(
     *,
     actor: str = "merchant",
     cause: Cause = Cause.REFUND_REQUESTED,
+    reason: str = "",
+    ends_payout: bool = False,
 ) -> Change:
     """A refund that the merchant asks for, of so much or of all that is left.
 
-    Raises PaymentNotRefundable or RefundTooLarge for good, PaymentBusy or PaymentOnHold for now.
+    Raises PaymentNotRefundable, RefundTooLarge, RefundEndsPayout or RefundsExhausted for good,
+    PaymentBusy or PaymentOnHold for now.
     """
-    if amount is not None and amount > work.payment.refundable and _was_collected(work.payment):
-        raise RefundTooLarge(refundable_usd=str(work.payment.refundable))
-    attempt = intend(work.payment, Step.REFUND, _next_refund(work), amount)
+    payment = work.payment
+    if amount is not None and amount > payment.refundable and _was_collected(payment):
+        raise RefundTooLarge(refundable_usd=str(payment.refundable))
+    number = _next_refund(work)
+    if amount is not None and amount < payment.refundable:
+        if len(payment.refunds) >= REFUNDS_MAX:
+            raise RefundsExhausted(maximum=str(REFUNDS_MAX))
+        if payment.state in _HOLDING and not ends_payout:
+            raise RefundEndsPayout(field="ends_payout")
+    amount = amount or payment.refundable
+    attempt = intend(payment, Step.REFUND, number, amount, len(payment.refunds) + 1)
     facts = {"amount_usd": str(attempt.amount), "key": attempt.key}
     change = replace(release(work, due_in=timedelta(0)), attempt=attempt)
-    change = replace(change, payment=replace(work.payment, hold_reason=None))
-    if work.payment.state is not State.REFUNDING:
-        return begin_refund(change, actor=actor, cause=cause, **facts)
-    payment, event = change.payment.noted(actor=actor, cause=cause, **facts)
-    return replace(change, payment=payment, events=(event,))
+    change = replace(change, payment=replace(payment, hold_reason=None))
+    if payment.state is not State.REFUNDING:
+        return begin_refund(change, amount, actor=actor, cause=cause, reason=reason, **facts)
+    noted, event = change.payment.noted(actor=actor, cause=cause, **facts)
+    noted = asked_for(noted, amount, actor=actor, cause=cause, reason=reason)
+    return replace(change, payment=noted, events=(event,))
+
+
+def retry_refund(work: Work, number: int, *, actor: str) -> Change:
+    """A refund that has failed is tried again, under a new key.
+
+    Raises RefundNotFailed or RefundTooLarge for good, PaymentBusy or PaymentOnHold for now.
+    """
+    payment = work.payment
+    refund = refund_of(payment, number)
+    if refund is None or refund.status is not RefundStatus.FAILED:
+        raise RefundNotFailed(status=refund.shown_status(payment) if refund else "")
+    following = _next_refund(work)
+    if refund.amount > payment.refundable:
+        raise RefundTooLarge(refundable_usd=str(payment.refundable))
+    attempt = intend(payment, Step.REFUND, following, refund.amount, refund.number)
+    facts = {"amount_usd": str(attempt.amount), "key": attempt.key, "refund_id": refund.refund_id}
+    begun = with_refund(
+        replace(payment, hold_reason=None),
+        replace(refund, status=RefundStatus.PENDING, failure=None),
+    )
+    cause = Cause.REFUND_RETRIED
+    if payment.state is State.REFUNDING:
+        begun, event = begun.noted(actor=actor, cause=cause, **facts)
+    else:
+        begun, event = begun.moved(State.REFUNDING, actor=actor, cause=cause, **facts)
+    change = release(work, due_in=timedelta(0))
+    return replace(change, payment=begun, attempt=attempt, events=(event,))
 
 
 def refund_the_rest(work: Work) -> Change:
@@ -137,17 +201,25 @@ def refund_the_rest(work: Work) -> Change:
     return refund_on_request(work, None, actor="worker", cause=Cause.DEADLINE_PASSED)
 
 
+def wait_for_the_rest(work: Work) -> Change:
+    """A part was refunded, by a version of the software that had no state for it: the merchant
+    decides about the rest."""
+    payment, event = work.payment.moved(
+        State.PARTLY_REFUNDED, actor="worker", cause=Cause.REFUNDED_IN_PART
+    )
+    return replace(release(work), payment=payment, events=(event,))
+
+
 def is_refund_due(work: Work) -> bool:
     """Whether the payment is past its deadline for its merchant: with a recipient to correct, after
-    a returned payout, or with the rest of a partial refund and no refund under way."""
+    a returned payout, or refunded in part."""
     payment, attempt = work.payment, work.attempt
     if payment.deadline_at is None or work.claimed_at < payment.deadline_at:
         return False
     if payment.state in CORRECTABLE:
         return True
-    if payment.state is not State.REFUNDING or attempt is None:
-        return False
-    return attempt.state is AttemptState.SUCCEEDED and not reports_failure(work, attempt)
+    doubted = attempt is not None and reports_failure(work, attempt)
+    return payment.state is State.PARTLY_REFUNDED and not doubted
 
 
 def is_cancelled(payment: Payment) -> bool:
@@ -163,30 +235,24 @@ def may_be_refunded(payment: Payment) -> bool:
 
 def _was_collected(payment: Payment) -> bool:
     """Whether we hold the payer's money, or held it until a refund."""
-    return payment.state in _HOLDING | {State.REFUNDING, State.REFUNDED}
+    return payment.state in _HOLDING | _GIVING_BACK | {State.REFUNDED}
 
 
 def _next_refund(work: Work) -> int:
-    """The number of the refund that may begin now. Raises what refund_on_request does."""
+    """The number of the attempt that may begin now. Raises what refund_on_request does."""
     payment, attempt = work.payment, work.attempt
-    if payment.state is not State.REFUNDING and payment.state not in _HOLDING:
+    if payment.state not in _GIVING_BACK and payment.state not in _HOLDING:
         raise PaymentNotRefundable(status=payment.status)
     if not may_be_refunded(payment):
         raise PaymentOnHold(hold_reason=payment.hold_reason or "")
-    if payment.state is State.REFUNDING:
-        if attempt is None or attempt.is_live or _is_tried_again(work, attempt):
-            raise PaymentBusy(retry_after_seconds=_next_look(work))
-        return attempt.number + 1
+    if payment.state is State.REFUNDING and payment.hold_reason is not HoldReason.REFUND_FAILED:
+        raise PaymentBusy(retry_after_seconds=_next_look(work))
     if payment.state is State.PAYING_OUT and (
         attempt is None or attempt.state is not AttemptState.FAILED
     ):
         raise PaymentNotRefundable(status=payment.status)
-    return 1 + max((a.number for a in work.earlier if a.step is Step.REFUND), default=0)
-
-
-def _is_tried_again(work: Work, attempt: Attempt) -> bool:
-    """Whether the refund goes on by itself, under a new key, although this attempt is over."""
-    return attempt.state is AttemptState.FAILED and work.payment.hold_reason is None
+    tried = (attempt, *work.earlier)
+    return 1 + max((a.number for a in tried if a and a.step is Step.REFUND), default=0)
 
 
 def _next_look(work: Work) -> int:

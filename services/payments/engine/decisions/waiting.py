@@ -28,8 +28,7 @@ def since_claim(work: Work, change: Change, event: Event) -> Change:
     """The change of a work whose hold was ended by an event, as one change since the claim."""
     return replace(
         change,
-        expected_version=work.payment.version,
-        status_before=work.payment.status,
+        before=work.payment,
         events=(event, *change.events),
     )
 
@@ -43,8 +42,7 @@ def release(
     """No move: the lease ends, and the payment is due again when it is said to be."""
     return Change(
         payment=work.payment,
-        expected_version=work.payment.version,
-        status_before=work.payment.status,
+        before=work.payment,
         lease_token=work.lease_token,
         closed_events=closed_events,
         due_in=due_in,

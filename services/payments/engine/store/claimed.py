@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.payments.base import rows, sources, tables
 from services.payments.base.attempt_rows import read_answer
 from services.payments.base.columns import columns
+from services.payments.base.related import with_related
 from services.payments.base.unreadable import Source, UnreadableRow, read_each, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.decisions.decider import STEP_OF_STATE
@@ -80,12 +81,15 @@ class Claimed(Failures):
         super().__init__(connection, patience)
         self.notes = unreadable
 
-    def read_payment(self, row: Row[Any]) -> Payment:
-        """The payment. Raises PaymentUnreadable."""
+    async def read_payment(self, row: Row[Any]) -> Payment:
+        """The payment, with its refunds. Raises PaymentUnreadable."""
         read = read_one(sources.PAYMENTS, row)
         if isinstance(read, UnreadableRow):
             raise self.refusal(read)
-        return read
+        whole, unreadable = await with_related(self._connection, [read])
+        if unreadable:
+            raise self.refusal(unreadable[0])
+        return whole[0]
 
     def refusal(self, row: UnreadableRow) -> PaymentUnreadable:
         """The error of a call that needs the row, which is noted."""
@@ -99,30 +103,32 @@ class Claimed(Failures):
         alone."""
         if not claimed:
             return []
-        payments, unreadable = read_each(sources.PAYMENTS, claimed)
+        readable, unreadable = read_each(sources.PAYMENTS, claimed)
+        payments, parts = await with_related(self._connection, [one for _, one in readable])
+        row_of = {payment.id: row for row, payment in readable}
         wanted = rows.as_json(
             {
                 "merchant_id": payment.merchant_id,
                 "payment_id": payment.id,
                 "step": STEP_OF_STATE.get(payment.state),
             }
-            for _, payment in payments
+            for payment in payments
         )
         found = await self._connection.execute(_ATTEMPTS, {"rows": wanted})
         attempts, unreadable_attempts = read_each(sources.ATTEMPTS, found.all())
         attempt_of = {row.payment_id: attempt for row, attempt in attempts}
         inbox = await self._inbox(wanted)
-        errors = self.note([*unreadable, *unreadable_attempts])
+        errors = self.note([*unreadable, *parts, *unreadable_attempts])
         work = [
             Work(
                 payment=payment,
                 attempt=attempt_of.get(payment.id),
                 inbox=tuple(inbox[payment.id]),
-                lease_token=row.lease_token,
-                claimed_at=row.claimed_at,
+                lease_token=row_of[payment.id].lease_token,
+                claimed_at=row_of[payment.id].claimed_at,
             )
-            for row, payment in payments
-            if row.id not in errors
+            for payment in payments
+            if payment.id not in errors
         ]
         complete, more_errors = await self._with_earlier(work, of_each=with_all_attempts)
         errors |= more_errors

@@ -19,13 +19,13 @@ from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.base.idempotency_store import keep_answer, read_answers
 from services.payments.base.unreadable import UNDECODABLE, read_each
 from services.payments.base.unreadable_rows import UnreadableRows
-from services.payments.base.view import Encode
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
-from services.payments.engine.store.writing import with_new_status, write_changes
+from services.payments.engine.store.writing import notifications, write_changes
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
 from services.payments.model.timing import CALL
+from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import connected
 from services.shared.ids import encode_id
@@ -121,9 +121,9 @@ class PostgresWork:
     def __init__(
         self,
         engine: AsyncEngine,
-        encode_event: Encode = without_encoder,
+        encode_event: EncodeEvent = without_encoder,
         patience: Patience | None = None,
-        decode_answer: Callable[[bytes], object] | None = None,
+        decode_answer: Callable[[str, bytes], object] | None = None,
     ) -> None:
         """decode_answer raises for a stored answer that cannot be given again."""
         self._engine = engine
@@ -200,12 +200,13 @@ class PostgresWorkTransaction(Claimed):
             raise self.refusal(sources.PAYMENTS.of_key(named, describe(error))) from None
         if row is None:
             raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        return self.read_payment(row), row.is_leased
+        return await self.read_payment(row), row.is_leased
 
     async def request_cancel(self, payment: Payment) -> Payment:
         """See WorkTransaction.request_cancel."""
         named = {"merchant_id": payment.merchant_id, "id": payment.id}
-        return self.read_payment((await self._connection.execute(_REQUEST_CANCEL, named)).one())
+        row = (await self._connection.execute(_REQUEST_CANCEL, named)).one()
+        return await self.read_payment(row)
 
     async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
         """See WorkTransaction.answer."""
@@ -265,5 +266,5 @@ class PostgresWorkTransaction(Claimed):
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
         written = await write_changes(self._connection, changes)
-        await self._outbox.add_all(self._connection, with_new_status(changes, written))
+        await self._outbox.add_all(self._connection, notifications(changes, written))
         return written

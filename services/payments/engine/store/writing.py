@@ -2,7 +2,7 @@
 balances they add up to, and the inbox. A change whose lease or version has moved on is left out
 whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,13 +11,19 @@ from uuid import UUID
 from sqlalchemy import Boolean, Column, Double, Integer, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.base import attempt_rows, rows, tables
+from services.payments.base import attempt_rows, refund_rows, rows, tables
 from services.payments.base.columns import assigned, given, moved, names, typed
 from services.payments.base.rows import terms_row, trail_row
 from services.payments.engine.decisions.facts import Change, Repricing
 from services.payments.model.payment import Payment
 from services.payments.model.progress import waits_for
+from services.payments.model.refund import Refund, RefundStatus, changed_refunds, with_refund
 from services.payments.webhooks_in.store import STILL_PENDING
+from services.payments.webhooks_out.notification import (
+    Notification,
+    events_of_refund,
+    of_payment,
+)
 
 
 def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
@@ -45,6 +51,7 @@ _CHANGE = (
     Column("deadline_seconds", Double),
 )
 _ATTEMPT, _EVENT, _POSTING = map(given, (tables.attempts, tables.payment_events, tables.postings))
+_REFUND = given(tables.refunds)
 # A payment that waits as before keeps its deadline; the money that goes back then is due then.
 _WAITS_ON = """
     (p.state, p.hold_reason, p.refunded_minor)
@@ -102,6 +109,13 @@ _WRITE = text(
                unknown_since = CASE WHEN excluded.state = 'UNKNOWN'
                                     THEN coalesce(attempts.unknown_since, now()) END,
                updated_at = now()
+    ), refunding AS (
+        INSERT INTO refunds ({names(_REFUND)})
+        SELECT {names(_REFUND)}
+          FROM json_to_recordset(CAST(:refunds AS json)) AS r({typed(_REFUND)})
+         WHERE {_STANDS}
+        ON CONFLICT (merchant_id, payment_id, number) DO UPDATE
+           SET {assigned(moved(tables.refunds), "excluded")}, updated_at = now()
     ), noted AS (
         INSERT INTO payment_events ({names(_EVENT)})
         SELECT {names(_EVENT)}
@@ -191,6 +205,7 @@ async def write_changes(
             "attempts": rows.as_json(
                 attempt_rows.attempt_row(a) for c in changes for a in (c.attempt, c.following) if a
             ),
+            "refunds": rows.as_json(map(refund_rows.refund_row, _refunds(changes))),
             "events": rows.as_json(rows.event_row(c.payment, e) for c in changes for e in c.events),
             "postings": rows.as_json(row for c in changes for row in _posting_rows(c)),
             "closed_events": rows.as_json(row for c in changes for row in _closed_event_rows(c)),
@@ -207,25 +222,55 @@ async def write_changes(
     return written
 
 
-def with_new_status(
+def notifications(
     changes: Sequence[Change], written: Mapping[UUID, Row[Any]]
-) -> Sequence[Payment]:
-    """The payments that show another status or price since these changes were written.
+) -> Sequence[Notification]:
+    """The events for merchants about the changes that were written: of each payment that shows
+    another status or price, and of each refund that is new or has another status.
 
     With what the database has added, each is what the API shows from the commit on.
     """
     return [
-        replace(
-            change.payment,
-            updated_at=row.updated_at,
-            cancel_requested_at=row.cancel_requested_at,
-            deadline_at=row.deadline_at,
-            repriced=change.repricing is not None,
-        )
+        event
         for change in changes
-        if (change.repricing or change.payment.status != change.status_before)
-        and (row := written.get(change.payment.id)) is not None
+        if (row := written.get(change.payment.id)) is not None
+        for event in _notifications(change, row)
     ]
+
+
+def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
+    shown = change.repricing is not None or change.payment.status != change.before.status
+    if not shown and change.payment.refunds == change.before.refunds:
+        return
+    payment = replace(
+        change.payment,
+        updated_at=row.updated_at,
+        cancel_requested_at=row.cancel_requested_at,
+        deadline_at=row.deadline_at,
+        repriced=change.repricing is not None,
+    )
+    changed = [
+        (was, _as_written(was, refund, row))
+        for was, refund in changed_refunds(change.before, change.payment)
+    ]
+    for _, refund in changed:
+        payment = with_refund(payment, refund)
+    if shown:
+        yield of_payment(payment)
+    types = [(name, one) for was, one in changed for name in events_of_refund(was, one)]
+    for position, (event_type, refund) in enumerate(types, 1):
+        yield Notification(event_type=event_type, payment=payment, position=position, refund=refund)
+
+
+def _as_written(was: Refund | None, refund: Refund, row: Row[Any]) -> Refund:
+    created_at = was.created_at if was else row.updated_at
+    return replace(refund, created_at=created_at, updated_at=row.updated_at)
+
+
+def _refunds(changes: Sequence[Change]) -> Sequence[Refund]:
+    """The refunds to write; an open one last, because there may be only one of a payment."""
+    changed = [pair[1] for c in changes for pair in changed_refunds(c.before, c.payment)]
+    return sorted(changed, key=lambda refund: refund.status is RefundStatus.PENDING)
 
 
 def _payment_change(change: Change) -> dict[str, Any]:
@@ -238,7 +283,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
         "rest_seconds": _seconds(change.rest),
         "due_in_seconds": _seconds(change.due_in),
         "deadline_seconds": _seconds(waits_for(payment)),
-        "expected_version": change.expected_version,
+        "expected_version": change.before.version,
         "lease_token": change.lease_token,
     }
 
@@ -248,7 +293,7 @@ def _correction(change: Change) -> dict[str, Any]:
         "merchant_id": change.payment.merchant_id,
         "id": change.payment.id,
         "recipient": rows.recipient_row(change.payment.recipient),
-        "expected_version": change.expected_version,
+        "expected_version": change.before.version,
         "lease_token": change.lease_token,
     }
 

@@ -31,6 +31,9 @@ _SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
           LEFT JOIN unreadable_rows u
             ON u.table_name = 'webhook_inbox' AND u.state = 'OPEN'
            AND u.row_key::json->>0 = w.provider AND u.row_key::json->>1 = w.event_id"""
+# Several events come with one change, each with its place behind the point.
+_NOTICE = """payment_id || ' ' || sequence || CASE position WHEN 0 THEN '' ELSE '.' || position END
+               || ' ' || endpoint_id"""
 # The outbox does not say when a row was set aside; its last turn is when it was. A row that cannot
 # be read is listed by its own kind where it is set aside there, and named with it.
 _LIST = text_with(
@@ -58,7 +61,7 @@ _LIST = text_with(
                w.failures, w.last_error, {shown("w.received_at")}, {_SAID}
          WHERE w.state = 'UNMATCHED' AND (w.merchant_id IS NULL OR w.merchant_id = :merchant_id)
         UNION ALL
-        SELECT 'OUTBOX', payment_id || ' ' || sequence || ' ' || endpoint_id, payment_id,
+        SELECT 'OUTBOX', {_NOTICE}, payment_id,
                'delivery_failed', failures, last_error, {shown("due_at")}, NULL, NULL,
                NULL, NULL, NULL
           FROM outbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
@@ -118,9 +121,9 @@ _DISCARD_ORPHAN = text(
     RETURNING event_id
     """
 )
-_OUTBOX_ROW = """
+_OUTBOX_ROW = f"""
     merchant_id = :merchant_id AND state = 'SET_ASIDE'
-       AND payment_id || ' ' || sequence || ' ' || endpoint_id = :words
+       AND {_NOTICE} = :words
     RETURNING sequence
 """
 _REQUEUE_NOTICE = text(

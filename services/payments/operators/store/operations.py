@@ -15,7 +15,6 @@ from services.payments.base.sources import ACTIONS
 from services.payments.base.statements import text_with
 from services.payments.base.unreadable import UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows, end_of_payment
-from services.payments.base.view import Encode
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.engine.quarantine import Patience
@@ -27,6 +26,7 @@ from services.payments.model.progress import ExpectedTime
 from services.payments.operators.domain import Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
+from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import autocommitted, connected
 from services.shared.ids import new_id
@@ -55,8 +55,8 @@ class PostgresOperations:
     def __init__(
         self,
         engine: AsyncEngine,
-        encode_event: Encode = without_encoder,
-        decode_answer: Callable[[bytes], object] | None = None,
+        encode_event: EncodeEvent = without_encoder,
+        decode_answer: Callable[[str, bytes], object] | None = None,
     ) -> None:
         """decode_answer raises for a stored answer that cannot be given again."""
         self._engine = engine

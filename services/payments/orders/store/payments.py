@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text, tuple_
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import rows, sources, tables, wake
@@ -16,9 +16,9 @@ from services.payments.base.columns import columns, given, names, typed
 from services.payments.base.errors import describe
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.base.idempotency_store import read_answers
-from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each, read_one
+from services.payments.base.related import read_again
+from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each
 from services.payments.base.unreadable_rows import UnreadableRows
-from services.payments.base.view import Encode
 from services.payments.model.payment import (
     Payment,
     PaymentNotFound,
@@ -29,6 +29,7 @@ from services.payments.model.payment import (
 from services.payments.model.quote import Quote, QuoteNotFound
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.pages import page_of
+from services.payments.webhooks_out.notification import EncodeEvent, of_payment
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import HotStatement, autocommitted, connected, transaction
 from services.shared.db_errors import DatabaseMistake
@@ -127,8 +128,8 @@ class PostgresPayments:
     def __init__(
         self,
         engine: AsyncEngine,
-        encode_event: Encode = without_encoder,
-        decode_answer: Callable[[bytes], object] | None = None,
+        encode_event: EncodeEvent = without_encoder,
+        decode_answer: Callable[[str, bytes], object] | None = None,
     ) -> None:
         """decode_answer raises for a stored answer that cannot be given again."""
         self._engine = engine
@@ -186,7 +187,8 @@ class PostgresPayments:
             await connection.execute(_USE_QUOTES, {"rows": rows.as_json(used)})
         if created and created[0]["listening"]:
             listening: Mapping[str, Sequence[str]] = created[0]["listening"]
-            await self._outbox.add(connection, [i.payment for i in winners], listening)
+            events = [of_payment(item.payment) for item in winners]
+            await self._outbox.add(connection, events, listening)
         return won
 
     async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
@@ -198,7 +200,7 @@ class PostgresPayments:
         asked = rows.as_json({"merchant_id": merchant, "id": id_} for merchant, id_ in wanted)
         try:
             async with connected(self._reader) as connection:
-                found = await connection.execute(_SELECT_PAYMENTS, {"rows": asked})
+                found = (await connection.execute(_SELECT_PAYMENTS, {"rows": asked})).all()
         except DatabaseMistake as error:
             # The driver cannot read a value of one of these; of several, each is asked for alone.
             if len(wanted) > 1:
@@ -206,14 +208,25 @@ class PostgresPayments:
             merchant_id, payment_id = wanted[0]
             key = {"merchant_id": merchant_id, "id": payment_id}
             return [self._refuse(sources.PAYMENTS.of_key(key, describe(error)))]
-        payments = {(row.merchant_id, row.id): row for row in found}
-        return [self._read(payments.get(key), key[1]) for key in wanted]
+        readable, unreadable = read_each(sources.PAYMENTS, found)
+        whole, parts = await read_again(self._reader, [payment for _, payment in readable])
+        refused = {row.payment_id: self._refuse(row) for row in (*unreadable, *parts)}
+        payments = {(payment.merchant_id, payment.id): payment for payment in whole}
+        return [
+            payments.get(key)
+            or refused.get(key[1])
+            or PaymentNotFound(transaction_id=encode_id("pay", key[1]))
+            for key in wanted
+        ]
 
-    def _read(self, row: Row[Any] | None, payment_id: UUID) -> Payment | DomainError:
-        if row is None:
-            return PaymentNotFound(transaction_id=encode_id("pay", payment_id))
-        read = read_one(sources.PAYMENTS, row)
-        return self._refuse(read) if isinstance(read, UnreadableRow) else read
+    async def payment_of_refund(self, merchant_id: str, refund_id: UUID) -> UUID | None:
+        """See PaymentStore.payment_of_refund."""
+        table = tables.refunds
+        query = select(table.c.payment_id).where(
+            table.c.merchant_id == merchant_id, table.c.id == refund_id
+        )
+        async with connected(self._reader) as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
 
     def _refuse(self, row: UnreadableRow) -> DomainError:
         self._unreadable.note([row])
@@ -227,10 +240,12 @@ class PostgresPayments:
         query = page_of(merchant_id, wanted, before, limit)
         page = await fetch_each(self._reader, sources.PAYMENTS, query)
         self._unreadable.note(row for row in page if isinstance(row, UnreadableRow))
-        return [
-            UnreadablePayment(id=UUID(row.values[1])) if isinstance(row, UnreadableRow) else row
-            for row in page
-        ]
+        readable = [row for row in page if not isinstance(row, UnreadableRow)]
+        whole, parts = await read_again(self._reader, readable)
+        self._unreadable.note(parts)
+        shown = {payment.id: payment for payment in whole}
+        ids = [UUID(r.values[1]) if isinstance(r, UnreadableRow) else r.id for r in page]
+        return [shown.get(id_) or UnreadablePayment(id=id_) for id_ in ids]
 
     @repeated
     async def events(

@@ -19,14 +19,14 @@ from services.shared.rollback import repeated
 _CLAIM = text(
     """
     WITH due AS MATERIALIZED (
-        SELECT o.merchant_id, o.payment_id, o.sequence, o.endpoint_id,
+        SELECT o.merchant_id, o.payment_id, o.sequence, o.position, o.endpoint_id,
                e.url, e.secret, e.disabled_at IS NOT NULL AS endpoint_disabled
           FROM (SELECT merchant_id, id, url, secret, disabled_at FROM webhook_endpoints
                  ORDER BY random()) e
           LEFT JOIN json_to_recordset(CAST(:busy AS json)) AS b(id uuid, number integer)
             ON b.id = e.id
          CROSS JOIN LATERAL (
-            SELECT merchant_id, payment_id, sequence, endpoint_id FROM outbox
+            SELECT merchant_id, payment_id, sequence, position, endpoint_id FROM outbox
              WHERE merchant_id = e.merchant_id AND endpoint_id = e.id AND state = 'PENDING'
                AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
              ORDER BY due_at LIMIT greatest(0, :each - coalesce(b.number, 0))
@@ -40,10 +40,11 @@ _CLAIM = text(
            due_at = now() + make_interval(secs => :lease_seconds)
       FROM due
      WHERE outbox.merchant_id = due.merchant_id AND outbox.payment_id = due.payment_id
-       AND outbox.sequence = due.sequence AND outbox.endpoint_id = due.endpoint_id
+       AND outbox.sequence = due.sequence AND outbox.position = due.position
+       AND outbox.endpoint_id = due.endpoint_id
     -- No time, which might be one that Python cannot read, and would hold up all of the others.
-    RETURNING outbox.merchant_id, outbox.payment_id, outbox.sequence, outbox.endpoint_id,
-              outbox.body, outbox.failures, outbox.lease_token,
+    RETURNING outbox.merchant_id, outbox.payment_id, outbox.sequence, outbox.position,
+              outbox.endpoint_id, outbox.body, outbox.failures, outbox.lease_token,
               due.url, due.secret, due.endpoint_disabled
     """
 )
@@ -55,13 +56,13 @@ _SETTLE = text(
            due_at = now() + make_interval(secs => r.due_in_seconds),
            delivered_at = CASE r.state WHEN 'DELIVERED' THEN now() END
       FROM json_to_recordset(CAST(:rows AS json))
-        AS r(merchant_id text, payment_id uuid, sequence integer, endpoint_id uuid,
-             lease_token bigint, state text, failures integer, last_error text,
+        AS r(merchant_id text, payment_id uuid, sequence integer, position smallint,
+             endpoint_id uuid, lease_token bigint, state text, failures integer, last_error text,
              due_in_seconds double precision)
      WHERE o.merchant_id = r.merchant_id AND o.payment_id = r.payment_id
-       AND o.sequence = r.sequence AND o.endpoint_id = r.endpoint_id
+       AND o.sequence = r.sequence AND o.position = r.position AND o.endpoint_id = r.endpoint_id
        AND o.lease_token = r.lease_token AND o.state NOT IN ('DELIVERED', 'SET_ASIDE', 'DISCARDED')
-    RETURNING o.payment_id, o.sequence, o.endpoint_id
+    RETURNING o.payment_id, o.sequence, o.position, o.endpoint_id
     """
 )
 _DISABLE = text(
@@ -112,11 +113,15 @@ class PostgresOutbox:
             written = await connection.execute(
                 _SETTLE, {"rows": rows.as_json(_row(*item) for item in settled)}
             )
-            standing = {(row.payment_id, row.sequence, row.endpoint_id) for row in written}
+            standing = {
+                (row.payment_id, row.sequence, row.position, row.endpoint_id) for row in written
+            }
             if gone:
                 await connection.execute(_DISABLE, {"rows": rows.as_json(gone)})
             await connection.commit()
-        return [(d.payment_id, d.sequence, d.endpoint_id) in standing for d, _ in settled]
+        return [
+            (d.payment_id, d.sequence, d.position, d.endpoint_id) in standing for d, _ in settled
+        ]
 
     @repeated
     async def oldest_pending_seconds(self) -> float:
@@ -130,6 +135,7 @@ def _read(row: Row[Any]) -> Delivery:
         merchant_id=row.merchant_id,
         payment_id=row.payment_id,
         sequence=row.sequence,
+        position=row.position,
         endpoint_id=row.endpoint_id,
         url=row.url,
         secret=row.secret,
@@ -145,6 +151,7 @@ def _row(delivery: Delivery, result: TryResult) -> dict[str, Any]:
         "merchant_id": delivery.merchant_id,
         "payment_id": delivery.payment_id,
         "sequence": delivery.sequence,
+        "position": delivery.position,
         "endpoint_id": delivery.endpoint_id,
         "lease_token": delivery.lease_token,
         "state": result.state,

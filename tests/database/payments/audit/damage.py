@@ -30,6 +30,7 @@ _SUSPENSE = "on suspense is what providers have moved and no payment counts"
 _POSTED_ONCE = "what happened at a provider is posted once"
 _OFFRAMP = "an offramp holds what it paid out less what came back"
 _ONRAMP = "an onramp holds what it collected less what it gave back"
+_REFUND = "a refund has succeeded where an attempt of it has, once, and failed where none is open"
 _MESSAGE = "every message to a merchant's own endpoint is about an event of the history"
 
 _NEWER_QUOTE = (
@@ -90,7 +91,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         _posting("payments:USD", "revenue:fees:USD"),
-        ("fees are earned once, and only while the money is not being refunded", _OWED),
+        ("fees are earned once, and while the money is refunded only where they are kept", _OWED),
     ),
     (
         _posting("fx:position:NGN", "fx:rounding:NGN"),
@@ -195,12 +196,24 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("every payment has one key that created it, and every key a payment",),
     ),
     (
-        "UPDATE idempotency_keys SET operation = 'RefundPayment'",
+        "UPDATE idempotency_keys SET operation = 'CreateRefund'",
         ("every payment has one key that created it, and every key a payment",),
     ),
     ("UPDATE payments SET due_at = NULL WHERE state = 'CREATED'", (_UNLISTED, _FORGOTTEN)),
     (
-        "UPDATE payments SET due_at = NULL WHERE state = 'REFUNDING' AND refunded_minor > 0",
+        "UPDATE refunds SET status = 'FAILED' WHERE status = 'SUCCEEDED'",
+        (_REFUND,),
+    ),
+    (
+        "UPDATE refunds SET amount_minor = amount_minor - 1 WHERE status = 'SUCCEEDED'",
+        ("every attempt of a refund has its refund, at its amount",),
+    ),
+    (
+        "UPDATE payments SET related = related + 1 WHERE related > 0",
+        ("every payment counts its refunds, and one is under way only where it is being refunded",),
+    ),
+    (
+        "UPDATE payments SET due_at = NULL WHERE state = 'PARTLY_REFUNDED'",
         (_FORGOTTEN,),
     ),
     (

@@ -14,7 +14,7 @@ from services.payments.audit.checks import INVARIANTS, LOCK, PostgresAudit
 from services.payments.audit.parts import WHOLE_ONLY
 from services.payments.audit.report import Accounts, Report
 from services.payments.audit.verify import render
-from services.payments.base.convert import encode_payment
+from services.payments.base.convert import encode_refund
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.waiting import release
 from services.payments.engine.store.work import PostgresWork
@@ -108,13 +108,14 @@ async def _return_and_refund_a_part(engine: AsyncEngine) -> None:
     payment = await _create(engine)
     await _carry(engine)
     await _settle(engine, payment, REFUSED)
-    await Refunds(PostgresWork(engine), encode_payment).refund(
+    await Refunds(PostgresWork(engine), PostgresPayments(engine), encode_refund).create(
         RefundOrder(
             merchant_id=payment.merchant_id,
             transaction_id=payment.transaction_id,
             idempotency_key="part",
             fingerprint=b"part",
             amount=Money(3_000, "USD"),
+            ends_payout=True,
         )
     )
     await _carry(engine)

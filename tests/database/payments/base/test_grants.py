@@ -27,7 +27,7 @@ CHANGED = {
 }
 ADDED = {
     *("attempts", "balances", "idempotency_keys", "operator_actions", "outbox", "payment_events"),
-    *("payments", "postings", "quotes", "unreadable_rows", "webhook_endpoints"),
+    *("payments", "postings", "quotes", "refunds", "unreadable_rows", "webhook_endpoints"),
     "webhook_inbox",
 }
 _UPDATE = re.compile(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import PostgresAudit
-from services.payments.base.convert import encode_payment
+from services.payments.base.convert import encode_refund
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome
@@ -77,8 +77,9 @@ async def _refund(engine: AsyncEngine, payment: Payment, amount: Money) -> None:
         idempotency_key=str(amount),
         fingerprint=b"part",
         amount=amount,
+        ends_payout=True,
     )
-    await Refunds(PostgresWork(engine), encode_payment).refund(order)
+    await Refunds(PostgresWork(engine), PostgresPayments(engine), encode_refund).create(order)
 
 
 def _seconds(waiting: Waiting) -> int:
@@ -112,7 +113,8 @@ async def test_the_rest_of_a_refund_in_parts_has_a_deadline_of_its_own(
     await _refund(engine, payment, Money(100, "USD"))
     assert (await _waits(engine))[:2] == ("REFUNDING", None)
     await _carry(engine)
-    assert await _waits(engine) == ("REFUNDING", _seconds(Waiting.PARTLY_REFUNDED), True, False)
+    waits = await _waits(engine)
+    assert waits == ("PARTLY_REFUNDED", _seconds(Waiting.PARTLY_REFUNDED), True, False)
 
     await run(engine, "UPDATE payments SET deadline_at = now(), due_at = now()")
     await _carry(engine)

@@ -172,8 +172,7 @@ async def test_a_second_live_attempt_of_a_step_cannot_exist(engine: AsyncEngine)
     second = intend(work.payment, Step.COLLECTION, 2)
     change = Change(
         payment=work.payment,
-        expected_version=work.payment.version,
-        status_before=work.payment.status,
+        before=work.payment,
         lease_token=work.lease_token,
         attempt=second,
     )

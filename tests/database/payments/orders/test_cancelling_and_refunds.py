@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.base.convert import encode_payment
+from services.payments.base.convert import encode_refund
 from services.payments.base.idempotency import Created, IdempotencyKeyReused
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
@@ -43,7 +43,7 @@ def cancelling(engine: AsyncEngine) -> Cancelling:
 
 @pytest.fixture
 def refunds(engine: AsyncEngine) -> Refunds:
-    return Refunds(PostgresWork(engine), encode_payment)
+    return Refunds(PostgresWork(engine), PostgresPayments(engine), encode_refund)
 
 
 async def _created(engine: AsyncEngine) -> Payment:
@@ -94,6 +94,7 @@ def _order(payment: Payment, key: str = "", cents: int | None = None) -> RefundO
         idempotency_key=key or uuid4().hex,
         fingerprint=f"refund-{cents}".encode(),
         amount=None if cents is None else Money(cents, "USD"),
+        ends_payout=True,
     )
 
 
@@ -174,7 +175,7 @@ async def test_another_merchants_payment_is_unknown(
     with pytest.raises(PaymentNotFound):
         await cancelling.cancel("somebody", payment.transaction_id)
     with pytest.raises(PaymentNotFound):
-        await refunds.refund(replace(_order(payment), merchant_id="somebody"))
+        await refunds.create(replace(_order(payment), merchant_id="somebody"))
 
 
 async def test_a_refund_in_parts_is_carried_out_and_the_rest_waits(
@@ -182,12 +183,12 @@ async def test_a_refund_in_parts_is_carried_out_and_the_rest_waits(
 ) -> None:
     payment = await _completed_and_returned(engine)
 
-    await refunds.refund(_order(payment, cents=2_500))
+    await refunds.create(_order(payment, cents=2_500))
     await _step(engine)
     partly = await _now(engine, payment)
-    assert (partly.state, str(partly.refunded)) == (State.REFUNDING, "25.00")
+    assert (partly.state, str(partly.refunded)) == (State.PARTLY_REFUNDED, "25.00")
     assert await _step(engine) == []
-    await refunds.refund(_order(payment))
+    await refunds.create(_order(payment))
     await _step(engine)
 
     assert (await _now(engine, payment)).state is State.REFUNDED
@@ -198,9 +199,9 @@ async def test_a_refund_is_made_once_for_its_key(engine: AsyncEngine, refunds: R
     payment = await _completed_and_returned(engine)
     order = _order(payment, key="refund-1", cents=2_500)
 
-    refunded = await asyncio.gather(*(refunds.refund(order) for _ in range(5)))
+    refunded = await asyncio.gather(*(refunds.create(order) for _ in range(5)))
     with pytest.raises(IdempotencyKeyReused):
-        await refunds.refund(_order(payment, key="refund-1", cents=2_600))
+        await refunds.create(_order(payment, key="refund-1", cents=2_600))
 
     assert sorted(answer.replayed for answer in refunded) == [False, True, True, True, True]
     assert len({answer.response for answer in refunded}) == 1
@@ -214,13 +215,13 @@ async def test_refunds_that_come_together_never_exceed_the_payment(
     orders = [_order(payment, cents=6_000) for _ in range(4)]
 
     results = await asyncio.gather(
-        *(refunds.refund(order) for order in orders), return_exceptions=True
+        *(refunds.create(order) for order in orders), return_exceptions=True
     )
     await _step(engine)
 
     assert sum(isinstance(result, Created) for result in results) == 1
     with pytest.raises(RefundTooLarge):
-        await refunds.refund(_order(payment, cents=6_000))
+        await refunds.create(_order(payment, cents=6_000))
     assert str((await _now(engine, payment)).refunded) == "60.00"
 
 
@@ -228,7 +229,7 @@ async def test_a_payment_that_a_worker_has_is_not_refunded_meanwhile(
     engine: AsyncEngine, refunds: Refunds
 ) -> None:
     payment = await _completed_and_returned(engine)
-    await refunds.refund(_order(payment, cents=1_000))
+    await refunds.create(_order(payment, cents=1_000))
     store = PostgresWork(engine)
     async with store.begin() as transaction:
         (work,) = await transaction.claim("worker", limit=1, lease_seconds=30)
@@ -237,7 +238,7 @@ async def test_a_payment_that_a_worker_has_is_not_refunded_meanwhile(
         await transaction.commit()
 
     with pytest.raises(PaymentBusy):
-        await refunds.refund(_order(payment, cents=1_000))
+        await refunds.create(_order(payment, cents=1_000))
 
 
 async def test_a_new_rate_brings_its_own_quote(engine: AsyncEngine) -> None:

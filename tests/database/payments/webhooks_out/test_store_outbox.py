@@ -28,6 +28,7 @@ from services.payments.webhooks_out.delivery import (
     give_up,
     result_of,
 )
+from services.payments.webhooks_out.notification import of_payment
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.shared.ids import new_id
@@ -107,10 +108,10 @@ async def test_an_event_shows_what_the_api_shows_from_then_on(engine: AsyncEngin
     await _endpoint(engine)
     (payment,) = await _create(engine)
     store = PostgresPayments(engine)
-    shown = [encode_event(await store.get("sandbox", payment.id))]
+    shown = [encode_event(of_payment(await store.get("sandbox", payment.id)))]
     for _ in range(2):
         await _settle(engine, await _work(engine), SUCCEEDED)
-        shown.append(encode_event(await store.get("sandbox", payment.id)))
+        shown.append(encode_event(of_payment(await store.get("sandbox", payment.id))))
 
     written = await _rows(engine, "SELECT body FROM outbox ORDER BY sequence")
     assert [row.body for row in written] == shown
@@ -125,7 +126,7 @@ async def test_a_cancel_request_that_came_meanwhile_is_in_the_event(engine: Asyn
         await transaction.commit()
     await _settle(engine, work, SUCCEEDED)
 
-    shown = encode_event(await PostgresPayments(engine).get("sandbox", payment.id))
+    shown = encode_event(of_payment(await PostgresPayments(engine).get("sandbox", payment.id)))
     (written,) = await _rows(
         engine, "SELECT body FROM outbox WHERE event_type = 'payment.processing'"
     )
@@ -159,7 +160,7 @@ async def test_a_hold_has_an_event(engine: AsyncEngine) -> None:
     assert await _types(engine) == ["payment.pending", "payment.on_hold"]
     held = await PostgresPayments(engine).get("sandbox", payment.id)
     (written,) = await _rows(engine, "SELECT body FROM outbox WHERE event_type = 'payment.on_hold'")
-    assert written.body == encode_event(held)
+    assert written.body == encode_event(of_payment(held))
 
 
 async def test_an_endpoint_gets_the_events_after_its_creation_alone(engine: AsyncEngine) -> None:

@@ -41,5 +41,5 @@ def test_the_same_request_has_the_same_fingerprint_and_another_one_has_not() -> 
     one = fingerprint_of("CreatePayment", amount_minor=100, user_id="a")
 
     assert one == fingerprint_of("CreatePayment", user_id="a", amount_minor=100)
-    assert one != fingerprint_of("RefundPayment", amount_minor=100, user_id="a")
+    assert one != fingerprint_of("CreateRefund", amount_minor=100, user_id="a")
     assert one != fingerprint_of("CreatePayment", amount_minor=101, user_id="a")

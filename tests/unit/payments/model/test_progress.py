@@ -11,7 +11,7 @@ from tests.makers import CAPABILITIES, make_capabilities
 
 
 def test_every_state_that_the_engine_carries_on_has_a_usual_time() -> None:
-    assert set(STEPS) == set(State) - SETTLED - CORRECTABLE
+    assert set(STEPS) == set(State) - SETTLED - CORRECTABLE - {State.PARTLY_REFUNDED}
     usual = [(time.state, time.step, time.provider, time.within) for time in expected_times({})]
     assert usual == [
         *((s, step, "", USUAL[step] if step else OURS) for s, step in STEPS.items()),

@@ -55,7 +55,7 @@ def test_an_ended_hold_makes_the_payment_due_at_once_and_says_who_ended_it() -> 
     assert change.due_in == timedelta(0)
     assert (event.actor, event.cause) == ("operator:ada", "hold_released")
     assert event.evidence == {"hold_reason": "outcome_unknown"}
-    assert (change.expected_version, change.payment.version) == (5, 6)
+    assert (change.before.version, change.payment.version) == (5, 6)
 
 
 def test_a_payment_that_is_not_on_hold_is_not_released() -> None:
@@ -115,7 +115,7 @@ def test_a_stated_success_completes_the_payment() -> None:
     assert [event.sequence for event in change.events] == [6, 7]
     assert {event.actor for event in change.events} == {"operator:ada"}
     assert change.events[0].evidence["evidence"] == "line 12"
-    assert change.expected_version == 5
+    assert change.before.version == 5
 
 
 def test_a_stated_failure_counts_as_definitive() -> None:

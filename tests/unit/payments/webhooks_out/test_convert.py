@@ -1,15 +1,23 @@
 """The bytes of a merchant's event."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from services.payments.base.convert import write_payment
+from services.payments.base.convert import write_payment, write_refund
 from services.payments.model.payment import Failure, Payment, State
+from services.payments.model.refund import Refund, RefundStatus, new_refund, with_refund
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.delivery import event_id
+from services.payments.webhooks_out.notification import (
+    Notification,
+    events_of_refund,
+    of_payment,
+)
 from services.shared.money import Money
 from tests.makers import NOW, make_payment
 
@@ -22,8 +30,19 @@ HELD = make_payment(
 )
 
 
+def _refund(**changes: Any) -> Refund:
+    refund = new_refund(HELD, Money(1_05, "USD"), reason="too late", requested_by="merchant")
+    return replace(refund, **changes)
+
+
+FAILED = _refund(
+    status=RefundStatus.FAILED, failure=Failure(code="refund_failed", message="closed account")
+)
+REFUNDED = with_refund(make_payment(state=State.REFUNDING, refunded=Money(1_05, "USD")), FAILED)
+
+
 def test_an_event_names_the_status_that_the_payment_came_to() -> None:
-    event = json.loads(encode_event(HELD))
+    event = json.loads(encode_event(of_payment(HELD)))
 
     assert event["id"] == event_id(HELD.id, 7)
     assert event["type"] == "payment.on_hold"
@@ -44,14 +63,14 @@ def test_an_event_names_the_status_that_the_payment_came_to() -> None:
             cancel_requested_at=NOW,
             updated_at=NOW + timedelta(microseconds=1),
         ),
-        make_payment(state=State.REFUNDING, refunded=Money(1_05, "USD")),
+        REFUNDED,
         make_payment(state=State.RETURNED, deadline_at=NOW + timedelta(days=7)),
         make_payment(updated_at=NOW.astimezone(timezone(timedelta(hours=9)))),
     ],
     ids=["new", "held", "failed", "refunded in part", "returned", "from elsewhere"],
 )
 def test_an_events_data_is_the_payment_of_the_api(payment: Payment) -> None:
-    event = json.loads(encode_event(payment))
+    event = json.loads(encode_event(of_payment(payment)))
 
     # Fields without a value are shown too, as the gateway shows them.
     assert event["data"] == MessageToDict(
@@ -62,6 +81,40 @@ def test_an_events_data_is_the_payment_of_the_api(payment: Payment) -> None:
 
 
 def test_the_same_payment_gives_the_same_compact_bytes() -> None:
-    assert encode_event(HELD) == encode_event(HELD)
-    assert "für Ama".encode() in encode_event(HELD)
-    assert b": " not in encode_event(HELD)
+    assert encode_event(of_payment(HELD)) == encode_event(of_payment(HELD))
+    assert "für Ama".encode() in encode_event(of_payment(HELD))
+    assert b": " not in encode_event(of_payment(HELD))
+
+
+def test_an_event_about_a_refund_is_the_refund_of_the_api_under_an_id_of_its_own() -> None:
+    event = Notification(event_type="refund.failed", payment=HELD, position=1, refund=FAILED)
+
+    written = json.loads(encode_event(event))
+
+    assert written["id"] == event_id(HELD.id, 7, 1) != event_id(HELD.id, 7)
+    assert written["type"] == "refund.failed"
+    assert written["data"] == MessageToDict(
+        write_refund(FAILED, HELD),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "status", "types"),
+    [
+        (None, RefundStatus.PENDING, ["refund.created"]),
+        (None, RefundStatus.SUCCEEDED, ["refund.created", "refund.succeeded"]),
+        (RefundStatus.PENDING, RefundStatus.PENDING, []),
+        (RefundStatus.PENDING, RefundStatus.SUCCEEDED, ["refund.succeeded"]),
+        (RefundStatus.PENDING, RefundStatus.FAILED, ["refund.failed"]),
+        (RefundStatus.FAILED, RefundStatus.PENDING, ["refund.retried"]),
+        (RefundStatus.SUCCEEDED, RefundStatus.FAILED, ["refund.failed"]),
+    ],
+)
+def test_a_refund_has_an_event_for_its_beginning_and_for_each_new_status(
+    was: RefundStatus | None, status: RefundStatus, types: list[str]
+) -> None:
+    before = _refund(status=was) if was else None
+
+    assert list(events_of_refund(before, _refund(status=status))) == types

@@ -6,14 +6,14 @@ from typing import Any
 
 import grpc
 import pytest
-from caravel.payments.v1 import admin_pb2, history_pb2, payments_pb2
+from caravel.payments.v1 import admin_pb2, history_pb2, payments_pb2, refunds_pb2
 from prometheus_client import REGISTRY
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import READABLE, PostgresAudit
 from services.payments.audit.verify import render
-from services.payments.base.convert import decode_payment
+from services.payments.base.convert import decode_answer
 from services.payments.model.payment import Payment
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.ids import decode_id
@@ -106,8 +106,8 @@ async def test_the_one_payment_is_unreadable_to_every_call(
     for call in (
         service.payments.GetPayment(payments_pb2.GetPaymentRequest(transaction_id=named)),
         service.payments.CancelPayment(payments_pb2.CancelPaymentRequest(transaction_id=named)),
-        service.payments.RefundPayment(
-            payments_pb2.RefundPaymentRequest(transaction_id=named, full=True), metadata=new_key()
+        service.refunds.CreateRefund(
+            refunds_pb2.CreateRefundRequest(transaction_id=named, full=True), metadata=new_key()
         ),
     ):
         assert (await refusal(call))[:3] == (
@@ -313,7 +313,7 @@ async def test_the_audit_lists_what_nobody_has_read_and_takes_it_off_once_it_is_
     service: Service, engine: AsyncEngine, table: str
 ) -> None:
     await service.payments.CreatePayment(order(), metadata=new_key())
-    audit = PostgresAudit(engine, overdue_seconds=600, decode_answer=decode_payment)
+    audit = PostgresAudit(engine, overdue_seconds=600, decode_answer=decode_answer)
     await run(engine, UNGUARDED, *ADDED, f"CREATE TABLE kept AS SELECT * FROM {table}")
 
     assert await finding(audit) == 0

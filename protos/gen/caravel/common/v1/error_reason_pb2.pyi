@@ -165,7 +165,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
     """
     REFUND_TOO_LARGE: _ErrorReason.ValueType  # 35
-    """The refund is more than what the payer has not got back yet.
+    """The refund is more than what the payer has not got back yet and may get back.
     Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
     """
     PAYMENT_BUSY: _ErrorReason.ValueType  # 36
@@ -280,6 +280,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     meant.
     Example: {"reason": "CORRIDOR_AMBIGUOUS",
               "metadata": {"destination_currency": "EUR", "corridor_ids": "us-de,us-fr"}}
+    """
+    REFUND_NOT_FOUND: _ErrorReason.ValueType  # 101
+    """No refund of this merchant has this id.
+    Example: {"reason": "REFUND_NOT_FOUND", "metadata": {"refund_id": "ref_01j…"}}
+    """
+    REFUND_NOT_FAILED: _ErrorReason.ValueType  # 102
+    """Only a refund that has failed can be tried again.
+    Example: {"reason": "REFUND_NOT_FAILED", "metadata": {"status": "PENDING"}}
+    """
+    REFUND_ENDS_PAYOUT: _ErrorReason.ValueType  # 103
+    """After a refund of a part, the rest of the payment is never paid out; `ends_payout` must say that
+    this is meant.
+    Example: {"reason": "REFUND_ENDS_PAYOUT", "metadata": {"field": "ends_payout"}}
+    """
+    REFUNDS_EXHAUSTED: _ErrorReason.ValueType  # 104
+    """The payment has as many refunds as it may; one of all that is left is still possible.
+    Example: {"reason": "REFUNDS_EXHAUSTED", "metadata": {"maximum": "50"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -426,7 +443,7 @@ payment that is to end otherwise is cancelled, and a payout that fails is refund
 Example: {"reason": "PAYMENT_NOT_REFUNDABLE", "metadata": {"status": "COMPLETED"}}
 """
 REFUND_TOO_LARGE: ErrorReason.ValueType  # 35
-"""The refund is more than what the payer has not got back yet.
+"""The refund is more than what the payer has not got back yet and may get back.
 Example: {"reason": "REFUND_TOO_LARGE", "metadata": {"refundable_usd": "40.00"}}
 """
 PAYMENT_BUSY: ErrorReason.ValueType  # 36
@@ -541,5 +558,22 @@ CORRIDOR_AMBIGUOUS: ErrorReason.ValueType  # 100
 meant.
 Example: {"reason": "CORRIDOR_AMBIGUOUS",
           "metadata": {"destination_currency": "EUR", "corridor_ids": "us-de,us-fr"}}
+"""
+REFUND_NOT_FOUND: ErrorReason.ValueType  # 101
+"""No refund of this merchant has this id.
+Example: {"reason": "REFUND_NOT_FOUND", "metadata": {"refund_id": "ref_01j…"}}
+"""
+REFUND_NOT_FAILED: ErrorReason.ValueType  # 102
+"""Only a refund that has failed can be tried again.
+Example: {"reason": "REFUND_NOT_FAILED", "metadata": {"status": "PENDING"}}
+"""
+REFUND_ENDS_PAYOUT: ErrorReason.ValueType  # 103
+"""After a refund of a part, the rest of the payment is never paid out; `ends_payout` must say that
+this is meant.
+Example: {"reason": "REFUND_ENDS_PAYOUT", "metadata": {"field": "ends_payout"}}
+"""
+REFUNDS_EXHAUSTED: ErrorReason.ValueType  # 104
+"""The payment has as many refunds as it may; one of all that is left is still possible.
+Example: {"reason": "REFUNDS_EXHAUSTED", "metadata": {"maximum": "50"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from caravel.payments.v1 import payments_pb2 as caravel_dot_payments_dot_v1_dot_payments__pb2
+from caravel.payments.v1 import refunds_pb2 as caravel_dot_payments_dot_v1_dot_refunds__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caravel/payments/v1/endpoints.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x15\x43reateEndpointRequest\x12\x11\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"o\n\x0bNewEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x08\x45ndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14ListEndpointsRequest\"j\n\x15ListEndpointsResponse\x12\x30\n\tendpoints\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Endpoint\x12\x1f\n\x17unreadable_endpoint_ids\x18\x02 \x03(\t\"2\n\x15\x44\x65leteEndpointRequest\x12\x19\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteEndpointResponse\"\x91\x01\n\x0cWebhookEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x1c.caravel.payments.v1.Payment:\x0b\xc2\xb5\x18\x07payment2\xd8\x03\n\x0f\x45ndpointService\x12\x8f\x01\n\x0e\x43reateEndpoint\x12*.caravel.payments.v1.CreateEndpointRequest\x1a .caravel.payments.v1.NewEndpoint\"/\xa2\xb5\x18\x05\x08\x01\x12\x01\x05\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/api/webhook-endpoints:\x01*\x12\x8f\x01\n\rListEndpoints\x12).caravel.payments.v1.ListEndpointsRequest\x1a*.caravel.payments.v1.ListEndpointsResponse\"\'\xa2\xb5\x18\x05\x08\x01\x12\x01\x05\x82\xd3\xe4\x93\x02\x18\x12\x16/api/webhook-endpoints\x12\xa0\x01\n\x0e\x44\x65leteEndpoint\x12*.caravel.payments.v1.DeleteEndpointRequest\x1a+.caravel.payments.v1.DeleteEndpointResponse\"5\xa2\xb5\x18\x05\x08\x01\x12\x01\x05\x82\xd3\xe4\x93\x02&*$/api/webhook-endpoints/{endpoint_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caravel/payments/v1/endpoints.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/payments.proto\x1a!caravel/payments/v1/refunds.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x15\x43reateEndpointRequest\x12\x11\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"o\n\x0bNewEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x08\x45ndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14ListEndpointsRequest\"j\n\x15ListEndpointsResponse\x12\x30\n\tendpoints\x18\x01 \x03(\x0b\x32\x1d.caravel.payments.v1.Endpoint\x12\x1f\n\x17unreadable_endpoint_ids\x18\x02 \x03(\t\"2\n\x15\x44\x65leteEndpointRequest\x12\x19\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteEndpointResponse\"\x91\x01\n\x0cWebhookEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x1c.caravel.payments.v1.Payment:\x0b\xc2\xb5\x18\x07payment\"\x8e\x01\n\x0bRefundEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x1b.caravel.payments.v1.Refund:\n\xc2\xb5\x18\x06refund2\xd8\x03\n\x0f\x45ndpointService\x12\x8f\x01\n\x0e\x43reateEndpoint\x12*.caravel.payments.v1.CreateEndpointRequest\x1a .caravel.payments.v1.NewEndpoint\"/\xa2\xb5\x18\x05\x08\x01\x12\x01\x05\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/api/webhook-endpoints:\x01*\x12\x8f\x01\n\rListEndpoints\x12).caravel.payments.v1.ListEndpointsRequest\x1a*.caravel.payments.v1.ListEndpointsResponse\"\'\xa2\xb5\x18\x05\x08\x01\x12\x01\x05\x82\xd3\xe4\x93\x02\x18\x12\x16/api/webhook-endpoints\x12\xa0\x01\n\x0e\x44\x65leteEndpoint\x12*.caravel.payments.v1.DeleteEndpointRequest\x1a+.caravel.payments.v1.DeleteEndpointResponse\"5\xa2\xb5\x18\x05\x08\x01\x12\x01\x05\x82\xd3\xe4\x93\x02&*$/api/webhook-endpoints/{endpoint_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,28 +43,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEENDPOINTREQUEST'].fields_by_name['endpoint_id']._serialized_options = b'\342A\001\002'
   _globals['_WEBHOOKEVENT']._loaded_options = None
   _globals['_WEBHOOKEVENT']._serialized_options = b'\302\265\030\007payment'
+  _globals['_REFUNDEVENT']._loaded_options = None
+  _globals['_REFUNDEVENT']._serialized_options = b'\302\265\030\006refund'
   _globals['_ENDPOINTSERVICE'].methods_by_name['CreateEndpoint']._loaded_options = None
   _globals['_ENDPOINTSERVICE'].methods_by_name['CreateEndpoint']._serialized_options = b'\242\265\030\005\010\001\022\001\005\260\265\030\311\001\202\323\344\223\002\033\"\026/api/webhook-endpoints:\001*'
   _globals['_ENDPOINTSERVICE'].methods_by_name['ListEndpoints']._loaded_options = None
   _globals['_ENDPOINTSERVICE'].methods_by_name['ListEndpoints']._serialized_options = b'\242\265\030\005\010\001\022\001\005\202\323\344\223\002\030\022\026/api/webhook-endpoints'
   _globals['_ENDPOINTSERVICE'].methods_by_name['DeleteEndpoint']._loaded_options = None
   _globals['_ENDPOINTSERVICE'].methods_by_name['DeleteEndpoint']._serialized_options = b'\242\265\030\005\010\001\022\001\005\202\323\344\223\002&*$/api/webhook-endpoints/{endpoint_id}'
-  _globals['_CREATEENDPOINTREQUEST']._serialized_start=225
-  _globals['_CREATEENDPOINTREQUEST']._serialized_end=267
-  _globals['_NEWENDPOINT']._serialized_start=269
-  _globals['_NEWENDPOINT']._serialized_end=380
-  _globals['_ENDPOINT']._serialized_start=383
-  _globals['_ENDPOINT']._serialized_end=524
-  _globals['_LISTENDPOINTSREQUEST']._serialized_start=526
-  _globals['_LISTENDPOINTSREQUEST']._serialized_end=548
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_start=550
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=656
-  _globals['_DELETEENDPOINTREQUEST']._serialized_start=658
-  _globals['_DELETEENDPOINTREQUEST']._serialized_end=708
-  _globals['_DELETEENDPOINTRESPONSE']._serialized_start=710
-  _globals['_DELETEENDPOINTRESPONSE']._serialized_end=734
-  _globals['_WEBHOOKEVENT']._serialized_start=737
-  _globals['_WEBHOOKEVENT']._serialized_end=882
-  _globals['_ENDPOINTSERVICE']._serialized_start=885
-  _globals['_ENDPOINTSERVICE']._serialized_end=1357
+  _globals['_CREATEENDPOINTREQUEST']._serialized_start=260
+  _globals['_CREATEENDPOINTREQUEST']._serialized_end=302
+  _globals['_NEWENDPOINT']._serialized_start=304
+  _globals['_NEWENDPOINT']._serialized_end=415
+  _globals['_ENDPOINT']._serialized_start=418
+  _globals['_ENDPOINT']._serialized_end=559
+  _globals['_LISTENDPOINTSREQUEST']._serialized_start=561
+  _globals['_LISTENDPOINTSREQUEST']._serialized_end=583
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_start=585
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=691
+  _globals['_DELETEENDPOINTREQUEST']._serialized_start=693
+  _globals['_DELETEENDPOINTREQUEST']._serialized_end=743
+  _globals['_DELETEENDPOINTRESPONSE']._serialized_start=745
+  _globals['_DELETEENDPOINTRESPONSE']._serialized_end=769
+  _globals['_WEBHOOKEVENT']._serialized_start=772
+  _globals['_WEBHOOKEVENT']._serialized_end=917
+  _globals['_REFUNDEVENT']._serialized_start=920
+  _globals['_REFUNDEVENT']._serialized_end=1062
+  _globals['_ENDPOINTSERVICE']._serialized_start=1065
+  _globals['_ENDPOINTSERVICE']._serialized_end=1537
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 A merchant's webhook endpoints, and the events that are sent to them."""
 
 from caravel.payments.v1 import payments_pb2 as _payments_pb2
+from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -244,3 +245,45 @@ class WebhookEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WebhookEvent: _TypeAlias = WebhookEvent  # noqa: Y015
+
+@_typing.final
+class RefundEvent(_message.Message):
+    """The JSON that an endpoint receives about a refund. Fields may be added."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id of the event, the same in every delivery, and also in `webhook-id`, for example
+    "evt_01jd8x3v9me7rb5k3n6q2f4h8z".
+    """
+    type: _builtins.str
+    """"refund.created", "refund.succeeded", "refund.failed", or "refund.retried" where one that had
+    failed is under way again.
+    """
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, not when it was sent."""
+
+    @_builtins.property
+    def data(self) -> _refunds_pb2.Refund:
+        """The refund as GetRefund showed it right after the event."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        type: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        data: _refunds_pb2.Refund | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "data", b"data"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "data", b"data", "id", b"id", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundEvent: _TypeAlias = RefundEvent  # noqa: Y015

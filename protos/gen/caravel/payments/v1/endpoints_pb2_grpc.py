@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class EndpointServiceStub:
     """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
-    status of one of the merchant's payments changes, the first PENDING included.
+    status of one of the merchant's payments changes, the first PENDING included, and a RefundEvent
+    whenever a refund is created or its status changes.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
@@ -63,7 +64,8 @@ class EndpointServiceStub:
 
 class EndpointServiceServicer:
     """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
-    status of one of the merchant's payments changes, the first PENDING included.
+    status of one of the merchant's payments changes, the first PENDING included, and a RefundEvent
+    whenever a refund is created or its status changes.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
@@ -127,7 +129,8 @@ def add_EndpointServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EndpointService:
     """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
-    status of one of the merchant's payments changes, the first PENDING included.
+    status of one of the merchant's payments changes, the first PENDING included, and a RefundEvent
+    whenever a refund is created or its status changes.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer

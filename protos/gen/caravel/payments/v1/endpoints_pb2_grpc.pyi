@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class EndpointServiceStub:
     """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
-    status of one of the merchant's payments changes, the first PENDING included.
+    status of one of the merchant's payments changes, the first PENDING included, and a RefundEvent
+    whenever a refund is created or its status changes.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
@@ -60,7 +61,8 @@ class EndpointServiceStub:
 @_typing.type_check_only
 class EndpointServiceAsyncStub(EndpointServiceStub):
     """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
-    status of one of the merchant's payments changes, the first PENDING included.
+    status of one of the merchant's payments changes, the first PENDING included, and a RefundEvent
+    whenever a refund is created or its status changes.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer
@@ -88,7 +90,8 @@ class EndpointServiceAsyncStub(EndpointServiceStub):
 
 class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps a merchant's webhook endpoints. Each gets a WebhookEvent by POST, as JSON, whenever the
-    status of one of the merchant's payments changes, the first PENDING included.
+    status of one of the merchant's payments changes, the first PENDING included, and a RefundEvent
+    whenever a refund is created or its status changes.
 
     Every request is signed as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), so any of its libraries can verify it with the endpoint's secret. An answer

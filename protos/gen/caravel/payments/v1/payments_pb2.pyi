@@ -5,6 +5,7 @@ The public API of payments and quotes: REST through the gateway, or gRPC as it s
 
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
+from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -47,9 +48,9 @@ class Payment(_message.Message):
         RETURNED: Payment._Status.ValueType  # 5
         """The payout was returned after completion."""
         REFUNDING: Payment._Status.ValueType  # 6
-        """The dollars are being refunded to the sender."""
+        """A refund is under way; `refunds` has each."""
         REFUNDED: Payment._Status.ValueType  # 7
-        """The sender has been refunded."""
+        """The sender has been refunded all that was to be."""
         FAILED: Payment._Status.ValueType  # 8
         """The dollars could not be collected; nothing was taken."""
         CANCELLED: Payment._Status.ValueType  # 9
@@ -64,6 +65,10 @@ class Payment(_message.Message):
         ACTION_REQUIRED: Payment._Status.ValueType  # 12
         """The recipient could not be paid, and `action_required` says why. The merchant corrects it, or
         refunds; after `deadline_at` the sender is refunded automatically.
+        """
+        PARTLY_REFUNDED: Payment._Status.ValueType  # 13
+        """A part was refunded, and no refund is under way. The merchant decides about the rest; after
+        `deadline_at` it is refunded automatically.
         """
 
     class Status(_Status, metaclass=_StatusEnumTypeWrapper):
@@ -82,9 +87,9 @@ class Payment(_message.Message):
     RETURNED: Payment.Status.ValueType  # 5
     """The payout was returned after completion."""
     REFUNDING: Payment.Status.ValueType  # 6
-    """The dollars are being refunded to the sender."""
+    """A refund is under way; `refunds` has each."""
     REFUNDED: Payment.Status.ValueType  # 7
-    """The sender has been refunded."""
+    """The sender has been refunded all that was to be."""
     FAILED: Payment.Status.ValueType  # 8
     """The dollars could not be collected; nothing was taken."""
     CANCELLED: Payment.Status.ValueType  # 9
@@ -99,6 +104,10 @@ class Payment(_message.Message):
     ACTION_REQUIRED: Payment.Status.ValueType  # 12
     """The recipient could not be paid, and `action_required` says why. The merchant corrects it, or
     refunds; after `deadline_at` the sender is refunded automatically.
+    """
+    PARTLY_REFUNDED: Payment.Status.ValueType  # 13
+    """A part was refunded, and no refund is under way. The merchant decides about the rest; after
+    `deadline_at` it is refunded automatically.
     """
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
@@ -123,6 +132,8 @@ class Payment(_message.Message):
     REFUNDED_USD_FIELD_NUMBER: _builtins.int
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
     ACTION_REQUIRED_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    REFUND_FEES_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -157,6 +168,10 @@ class Payment(_message.Message):
     """True once the merchant has requested its cancellation."""
     refunded_usd: _builtins.str
     """The amount refunded so far, decimal text in US dollars."""
+    refund_fees: _builtins.str
+    """The fees of a refund, as agreed with the quote: "returned", the sender gets back what was paid,
+    or "kept", the sender gets back `net_usd`.
+    """
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -179,15 +194,19 @@ class Payment(_message.Message):
 
     @_builtins.property
     def deadline_at(self) -> _timestamp_pb2.Timestamp:
-        """The deadline of a payment that waits for a person. ACTION_REQUIRED, RETURNED, or refunded in
-        part: until then the merchant corrects the recipient or states which amount is refunded; after
-        it the rest is refunded automatically.
+        """The deadline of a payment that waits for a person. ACTION_REQUIRED, RETURNED or PARTLY_REFUNDED:
+        until then the merchant corrects the recipient or states which amount is refunded; after it the
+        rest is refunded automatically.
         ON_HOLD: until then our operators decide; after it they get an alarm, and nothing else happens.
         """
 
     @_builtins.property
     def action_required(self) -> _corrections_pb2.ActionRequired:
         """Why the recipient could not be paid; absent but with ACTION_REQUIRED."""
+
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[_refunds_pb2.Refund]:
+        """The refunds, the first one first; at most 51."""
 
     def __init__(
         self,
@@ -214,10 +233,12 @@ class Payment(_message.Message):
         refunded_usd: _builtins.str = ...,
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
         action_required: _corrections_pb2.ActionRequired | None = ...,
+        refunds: _abc.Iterable[_refunds_pb2.Refund] | None = ...,
+        refund_fees: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refunded_usd", b"refunded_usd", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +365,7 @@ class Quote(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    REFUND_FEES_FIELD_NUMBER: _builtins.int
     quote_id: _builtins.str
     """Id of the quote, for example "quo_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     state: Global___Quote.State.ValueType
@@ -364,6 +386,8 @@ class Quote(_message.Message):
     """The version of the fee schedule that was applied."""
     transaction_id: _builtins.str
     """The payment that used it; empty while open."""
+    refund_fees: _builtins.str
+    """The fees of a refund: "returned" or "kept", as the payment shows them."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -397,10 +421,11 @@ class Quote(_message.Message):
         transaction_id: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        refund_fees: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "rate_trail", b"rate_trail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "refund_fees", b"refund_fees", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -505,6 +530,7 @@ class Corridor(_message.Message):
     INDICATIVE_RATE_FIELD_NUMBER: _builtins.int
     RATE_TRAIL_FIELD_NUMBER: _builtins.int
     QUOTE_LIFETIME_SECONDS_FIELD_NUMBER: _builtins.int
+    REFUND_FEES_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id, for example "us-in"."""
     source_country: _builtins.str
@@ -523,6 +549,10 @@ class Corridor(_message.Message):
     """The rate at this moment, without a promise; empty when no rate is available."""
     quote_lifetime_seconds: _builtins.int
     """The lifetime of a quote, in seconds."""
+    refund_fees: _builtins.str
+    """The fees of a refund: "returned", the sender gets back what was paid, or "kept", the sender
+    gets it back less the fees.
+    """
     @_builtins.property
     def onramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Onramps in order of preference."""
@@ -549,10 +579,11 @@ class Corridor(_message.Message):
         indicative_rate: _builtins.str = ...,
         rate_trail: Global___RateTrail | None = ...,
         quote_lifetime_seconds: _builtins.int = ...,
+        refund_fees: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rate_trail", b"rate_trail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rate_trail", b"rate_trail", "source_country", b"source_country"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rate_trail", b"rate_trail", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -642,38 +673,6 @@ class CancelPaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
-
-@_typing.final
-class RefundPaymentRequest(_message.Message):
-    """Request of RefundPayment."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
-    AMOUNT_USD_FIELD_NUMBER: _builtins.int
-    FULL_FIELD_NUMBER: _builtins.int
-    transaction_id: _builtins.str
-    """Id of the payment."""
-    amount_usd: _builtins.str
-    """A part in US dollars: positive, at most 2 decimals, at most the amount not refunded yet.
-    Excludes `full`.
-    """
-    full: _builtins.bool
-    """True for the whole amount not refunded yet. Excludes `amount_usd`."""
-    def __init__(
-        self,
-        *,
-        transaction_id: _builtins.str = ...,
-        amount_usd: _builtins.str = ...,
-        full: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "full", b"full", "transaction_id", b"transaction_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RefundPaymentRequest: _TypeAlias = RefundPaymentRequest  # noqa: Y015
 
 @_typing.final
 class GetPaymentRequest(_message.Message):

@@ -69,11 +69,6 @@ class PaymentServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_corrections__pb2.CorrectRecipientRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
-        self.RefundPayment = channel.unary_unary(
-                '/caravel.payments.v1.PaymentService/RefundPayment',
-                request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.RefundPaymentRequest.SerializeToString,
-                response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
-                _registered_method=True)
         self.CreateQuote = channel.unary_unary(
                 '/caravel.payments.v1.PaymentService/CreateQuote',
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.CreateQuoteRequest.SerializeToString,
@@ -158,24 +153,6 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RefundPayment(self, request, context):
-        """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
-        `full`, never neither and never both. Possible while we hold the dollars and no payout may
-        still move them: before the payout, after it has failed definitively, while the payment is
-        ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
-        payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
-        one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
-        again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
-        with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
-        REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
-        FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
-        IDEMPOTENCY_KEY_REUSED.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def CreateQuote(self, request, context):
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
         payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
@@ -234,11 +211,6 @@ def add_PaymentServiceServicer_to_server(servicer, server):
             'CorrectRecipient': grpc.unary_unary_rpc_method_handler(
                     servicer.CorrectRecipient,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_corrections__pb2.CorrectRecipientRequest.FromString,
-                    response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
-            ),
-            'RefundPayment': grpc.unary_unary_rpc_method_handler(
-                    servicer.RefundPayment,
-                    request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.RefundPaymentRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
             'CreateQuote': grpc.unary_unary_rpc_method_handler(
@@ -421,33 +393,6 @@ class PaymentService:
             target,
             '/caravel.payments.v1.PaymentService/CorrectRecipient',
             caravel_dot_payments_dot_v1_dot_corrections__pb2.CorrectRecipientRequest.SerializeToString,
-            caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RefundPayment(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/caravel.payments.v1.PaymentService/RefundPayment',
-            caravel_dot_payments_dot_v1_dot_payments__pb2.RefundPaymentRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_payments__pb2.Payment.FromString,
             options,
             channel_credentials,

@@ -74,20 +74,6 @@ class PaymentServiceStub:
     and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
     IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
-    RefundPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]
-    """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
-    `full`, never neither and never both. Possible while we hold the dollars and no payout may
-    still move them: before the payout, after it has failed definitively, while the payment is
-    ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
-    payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
-    one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
-    again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
-    with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
-    REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
-    FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
-    IDEMPOTENCY_KEY_REUSED.
-    """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
     payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
@@ -147,20 +133,6 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
     and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
     IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
-    """
-    RefundPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
-    `full`, never neither and never both. Possible while we hold the dollars and no payout may
-    still move them: before the payout, after it has failed definitively, while the payment is
-    ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
-    payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
-    one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
-    again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
-    with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
-    REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
-    FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
-    IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
@@ -254,26 +226,6 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
         and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
-        """
-
-    @_abc_1.abstractmethod
-    def RefundPayment(
-        self,
-        request: _payments_pb2.RefundPaymentRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Refunds the sender: a part, or all that is left. The request states either `amount_usd` or
-        `full`, never neither and never both. Possible while we hold the dollars and no payout may
-        still move them: before the payout, after it has failed definitively, while the payment is
-        ACTION_REQUIRED, and after the payout was returned. Fees and exchange are reversed at the
-        payment's own locked rate, so the parts add up to the dollars that were paid. Parts are refunded
-        one after the other: while one is under way, another is refused with PAYMENT_BUSY and possible
-        again after `retry-after`. Needs the metadata (header) `idempotency-key` and is safe to retry
-        with it. Refuses permanently with PAYMENT_NOT_FOUND, PAYMENT_NOT_REFUNDABLE or
-        REFUND_TOO_LARGE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
-        FIELD_INVALID, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
-        IDEMPOTENCY_KEY_REUSED.
         """
 
     @_abc_1.abstractmethod

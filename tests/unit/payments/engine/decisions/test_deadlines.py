@@ -22,11 +22,9 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 def test_only_what_waits_for_a_person_has_a_deadline(state: State) -> None:
     payment = make_work(state).payment
 
-    expected = Waiting(state.value) if state in CORRECTABLE else None
-    assert waiting_as(payment) is expected
+    waits = {state: Waiting(state.value) for state in CORRECTABLE | {State.PARTLY_REFUNDED}}
+    assert waiting_as(payment) is waits.get(state)
     assert waiting_as(replace(payment, hold_reason="late_success")) is Waiting.ON_HOLD
-    part = Waiting.PARTLY_REFUNDED if state is State.REFUNDING else expected
-    assert waiting_as(replace(payment, refunded=Money(1, "USD"))) is part
     assert set(DEADLINES) == set(ENDS) == set(Waiting)
 
 
@@ -70,7 +68,7 @@ def test_past_its_deadline_a_payment_that_waits_for_its_merchant_goes_back_to_it
 
 
 def test_past_its_deadline_the_rest_of_a_refund_in_parts_follows() -> None:
-    work = make_work(State.REFUNDING, AttemptState.SUCCEEDED)
+    work = make_work(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED)
     assert work.attempt is not None
     work = replace(
         work,
@@ -99,7 +97,7 @@ def test_past_its_deadline_a_refund_that_is_under_way_goes_on_alone(attempt: Att
 
 
 def test_past_its_deadline_a_refund_that_is_said_to_have_failed_is_asked_about_first() -> None:
-    work = make_work(State.REFUNDING, AttemptState.SUCCEEDED)
+    work = make_work(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED)
     work = replace(work, payment=replace(work.payment, refunded=Money(100, "USD")))
     assert work.attempt is not None
     failed = Answer(outcome=Outcome.FAILED, event_id="evt_1", key=work.attempt.key)

@@ -71,7 +71,7 @@ def test_an_event_about_a_success_is_ignored_unless_it_states_a_failure() -> Non
 
 def test_a_part_that_has_been_refunded_waits_for_the_next_one() -> None:
     plan = DECIDER.plan(
-        _with_event(make_work(State.REFUNDING, AttemptState.SUCCEEDED), Outcome.PENDING)
+        _with_event(make_work(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED), Outcome.PENDING)
     )
 
     assert (plan.call, plan.change.due_in) == (None, None)

@@ -81,7 +81,7 @@ def test_a_payout_follows_its_collection_with_its_intent_in_the_same_change() ->
     ]
     assert (plan.change.attempt, plan.change.postings) == (change.attempt, change.postings)
     assert plan.change.posted_at == change.payment.version == plan.change.payment.version - 1
-    assert plan.change.expected_version == work.payment.version
+    assert plan.change.before.version == work.payment.version
     assert plan.change.following is not None
     assert plan.change.following.key == f"{work.payment.transaction_id}-payout-1"
 

@@ -14,6 +14,7 @@ from services.payments.engine.decisions.returns_and_refunds import (
 )
 from services.payments.model.attempt import SUCCEEDED_LATE, Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import ALLOWED, Failure, Payment, Recipient, State
+from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_trail, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -21,6 +22,7 @@ SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="no"))
 LATE = NOW + timedelta(hours=1)
+PART = Money(4_000, "USD")
 
 
 def _with(work: Work, **changes: object) -> Work:
@@ -209,6 +211,39 @@ def test_refunding_to_refunded() -> None:
     change = DECIDER.settle(work, SUCCEEDED, NOW)
 
     assert _walked(work, change) == [(State.REFUNDING, State.REFUNDED)]
+
+
+def test_refunding_to_partly_refunded() -> None:
+    work = make_work(State.REFUNDING, AttemptState.SENT)
+    part = replace(make_attempt(work.payment, Step.REFUND, AttemptState.SENT), amount=PART)
+
+    change = DECIDER.settle(replace(work, attempt=part), SUCCEEDED, NOW)
+
+    assert _walked(work, change) == [(State.REFUNDING, State.PARTLY_REFUNDED)]
+
+
+def test_partly_refunded_to_refunding() -> None:
+    work = _with(make_work(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED), refunded=PART)
+
+    change = refund_on_request(work, PART)
+
+    assert _walked(work, change) == [(State.PARTLY_REFUNDED, State.REFUNDING)]
+    assert change.postings == ()
+
+
+def test_partly_refunded_to_refunded() -> None:
+    """The rest has gone back under an attempt that was over by our record."""
+    work = _with(make_work(State.PARTLY_REFUNDED), refunded=PART)
+    late = make_attempt(
+        work.payment,
+        Step.REFUND,
+        AttemptState.FAILED,
+        failure=Failure(code=SUCCEEDED_LATE, message="late"),
+    )
+
+    change = DECIDER.settle(replace(work, attempt=late), SUCCEEDED, NOW)
+
+    assert _walked(work, change) == [(State.PARTLY_REFUNDED, State.REFUNDED)]
 
 
 def _taken_after_the_end(state: State) -> list[tuple[State, State]]:

@@ -171,14 +171,15 @@ def test_a_payment_that_is_cancelled_before_its_payout_is_refunded_at_its_own_ra
 
 def test_a_refund_names_its_amount_its_key_and_at_its_beginning_the_rate() -> None:
     begun = make_work(State.RETURNED, AttemptState.REVERSED)
-    following = make_work(State.REFUNDING, AttemptState.SUCCEEDED)
+    following = make_work(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED)
     rate = {"refund_rate": str(begun.payment.terms.rate)}
 
     for work, number, others in ((begun, 1, rate), (following, 2, {})):
         key = f"{work.payment.transaction_id}-refund-{number}"
         part = {"amount_usd": "40.00", "key": key, **others}
         rest = {**part, "amount_usd": "100.00"}
-        check(refund_on_request(work, Money(4_000, "USD")), ("refund_requested", "merchant", part))
+        asked = refund_on_request(work, Money(4_000, "USD"), ends_payout=True)
+        check(asked, ("refund_requested", "merchant", part))
         check(refund_the_rest(work), ("deadline_passed", "worker", rest))
 
 

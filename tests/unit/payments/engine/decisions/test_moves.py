@@ -165,8 +165,7 @@ def test_an_exchange_comes_after_what_the_change_has_already() -> None:
     work = make_work(State.FUNDED)
     before = Change(
         payment=work.payment,
-        expected_version=5,
-        status_before=work.payment.status,
+        before=work.payment,
         lease_token=7,
         events=(make_work(State.CREATED).payment.created_event(),),
         postings=collection_postings(work.payment),
@@ -182,7 +181,11 @@ def test_an_exchange_comes_after_what_the_change_has_already() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "before", "state"),
-    [(10_000, 0, State.REFUNDED), (6_000, 4_000, State.REFUNDED), (5_999, 4_000, State.REFUNDING)],
+    [
+        (10_000, 0, State.REFUNDED),
+        (6_000, 4_000, State.REFUNDED),
+        (5_999, 4_000, State.PARTLY_REFUNDED),
+    ],
 )
 def test_the_last_cent_that_is_refunded_ends_the_payment(
     amount: int, before: int, state: State

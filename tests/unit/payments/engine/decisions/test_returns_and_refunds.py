@@ -155,11 +155,14 @@ def test_a_returned_payment_waits_for_its_merchant() -> None:
 
 def test_a_refund_in_parts_ends_the_payment_with_its_last() -> None:
     work = make_work(State.RETURNED, AttemptState.REVERSED)
-    first = refund_on_request(work, Money(4_000, "USD"))
+    first = refund_on_request(work, Money(4_000, "USD"), ends_payout=True)
     assert first.attempt is not None
     sent = replace(work, payment=first.payment, attempt=first.attempt)
     paid = DECIDER.settle(sent, SUCCEEDED, NOW)
-    assert (paid.payment.state, str(paid.payment.refunded)) == (State.REFUNDING, "40.00")
+    assert (paid.payment.state, str(paid.payment.refunded)) == (
+        State.PARTLY_REFUNDED,
+        "40.00",
+    )
     assert paid.due_in is None
     waiting = replace(work, payment=paid.payment, attempt=paid.attempt)
     assert DECIDER.plan(waiting).call is None

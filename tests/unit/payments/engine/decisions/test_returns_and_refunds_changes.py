@@ -139,7 +139,9 @@ def test_a_refund_ends_the_hold_that_it_answers_and_is_due_at_once() -> None:
 
 
 def test_the_next_part_of_a_refund_is_due_at_once() -> None:
-    change = refund_on_request(make_work(State.REFUNDING, AttemptState.SUCCEEDED), Money(1, "USD"))
+    change = refund_on_request(
+        make_work(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED), Money(1, "USD")
+    )
 
     assert (change.due_in, change.postings) == (timedelta(0), ())
 
@@ -248,7 +250,8 @@ def test_the_next_look_is_after_a_quarter_of_the_time_that_it_has_taken(
     ("state", "attempt", "due"),
     [
         (State.RETURNED, AttemptState.REVERSED, True),
-        (State.REFUNDING, AttemptState.SUCCEEDED, True),
+        (State.PARTLY_REFUNDED, AttemptState.SUCCEEDED, True),
+        (State.REFUNDING, AttemptState.SUCCEEDED, False),
         (State.REFUNDING, AttemptState.SENT, False),
         (State.REFUNDING, AttemptState.FAILED, False),
         (State.REFUNDING, None, False),
@@ -269,7 +272,7 @@ def test_a_deadline_has_passed_at_its_very_moment_and_no_sooner() -> None:
 
 
 def test_a_refund_that_is_said_to_have_come_back_is_asked_about_before_the_rest_is_sent() -> None:
-    work = make_work_of(State.REFUNDING, AttemptState.SUCCEEDED, deadline_at=NOW)
+    work = make_work_of(State.PARTLY_REFUNDED, AttemptState.SUCCEEDED, deadline_at=NOW)
     event = make_event(attempt_of(work), Outcome.FAILED)
 
     assert not is_refund_due(replace(work, inbox=(event,)))

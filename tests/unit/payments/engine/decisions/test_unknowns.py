@@ -201,8 +201,8 @@ def test_the_outcome_that_a_hold_waited_for_ends_it(reason: str) -> None:
     paid = DECIDER.settle(plan.work, SUCCEEDED, NOW)
     assert (paid.payment.state, paid.payment.hold_reason) == (State.COMPLETED, None)
     assert [event.cause for event in paid.events] == ["hold_ended_by_outcome", "payout_succeeded"]
-    assert paid.expected_version == plan.work.payment.version
-    assert paid.status_before == "ON_HOLD"
+    assert paid.before.version == plan.work.payment.version
+    assert paid.before.status == "ON_HOLD"
     refused = DECIDER.settle(plan.work, _failed("payout_blocked"), NOW)
     assert (refused.payment.state, refused.payment.hold_reason) == (State.REFUNDING, None)
 

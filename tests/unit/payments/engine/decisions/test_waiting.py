@@ -18,8 +18,8 @@ WORK = make_work(State.PAYING_OUT, AttemptState.SENT)
 def test_a_released_payment_is_as_it_was_and_its_lease_ends() -> None:
     change = release(WORK, due_in=timedelta(seconds=3))
 
-    assert (change.payment, change.expected_version) == (WORK.payment, WORK.payment.version)
-    assert (change.status_before, change.lease_token) == (WORK.payment.status, WORK.lease_token)
+    assert (change.payment, change.before.version) == (WORK.payment, WORK.payment.version)
+    assert (change.before.status, change.lease_token) == (WORK.payment.status, WORK.lease_token)
     assert (change.due_in, change.keeps_lease) == (timedelta(seconds=3), False)
     assert (change.events, change.postings, change.closed_events) == ((), (), ())
 

@@ -1,5 +1,4 @@
-"""The tables of payments, as SQLAlchemy knows them and alembic creates them. The merchant leads
-every key, so that the schema could be spread by merchant; nothing needs an extension."""
+"""Payments and their book: the offers, the attempts, the refunds, the history and the postings."""
 
 from sqlalchemy import (
     BigInteger,
@@ -7,8 +6,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
-    DateTime,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -22,35 +19,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.payments.base.tables.kit import MOVED, ROOM_PERCENT, SET, metadata
+from services.payments.base.tables.kit import instant as _instant
 from services.payments.model.holds import HoldReason
-from services.shared.db import new_metadata
-
-metadata = new_metadata()
-# Of a page where rows are changed several times the rest is left to their next versions.
-ROOM_PERCENT = 70
-_NOW = text("now()")
-
-
-# How a column changes once its row is there; one without a mark never does. A migration grants each
-# by name. The new value comes with the row that is written, or a statement of its own sets it.
-MOVED, SET = {"changed": "MOVED"}, {"changed": "SET"}
-
-
-def _instant(
-    name: str,
-    *,
-    nullable: bool = False,
-    default: bool = False,
-    info: dict[str, str] | None = None,
-) -> Column[object]:
-    return Column(
-        name,
-        DateTime(timezone=True),
-        nullable=nullable,
-        server_default=_NOW if default else None,
-        info=info,
-    )
-
 
 # The owners of payments and keys.
 merchants = Table(
@@ -112,6 +83,10 @@ payments = Table(
     # The payer shall not be charged any more, or shall have the money back.
     _instant("cancel_requested_at", nullable=True, info=SET),
     Column("refunded_minor", BigInteger, nullable=False, server_default=text("0"), info=MOVED),
+    # Whether a refund gives the fees back too: "returned" or "kept".
+    Column("refund_fees", Text, nullable=False, info=MOVED),
+    # How many refunds it has; they are read only where there are any.
+    Column("related", SmallInteger, nullable=False, server_default=text("0"), info=MOVED),
     # How the exchange was posted; rows that say nothing are from before there was a second way.
     Column("exchange_rule", SmallInteger, nullable=False, server_default=text("2"), info=MOVED),
     # Since when and until when it waits for a person, where it does.
@@ -137,6 +112,7 @@ payments = Table(
     CheckConstraint("amount_minor > 0 AND payout_minor > 0", name="positive"),
     CheckConstraint("net_minor = amount_minor - fee_minor AND fee_minor >= 0", name="sum"),
     CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
+    CheckConstraint("refund_fees IN ('returned', 'kept')", name="refund_fees"),
     Index("payments_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index(
         "payments_failing_idx",
@@ -197,6 +173,8 @@ attempts = Table(
     Column("moved_currency", Text, info=MOVED),
     # The recipient that a payout was sent with, where its payment has another one by now.
     Column("recipient", JSONB(none_as_null=True), info=SET),
+    # The refund that it is a try of.
+    Column("refund_number", SmallInteger, info=MOVED),
     _instant("created_at", default=True),
     _instant("updated_at", default=True, info=SET),
     ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),
@@ -220,6 +198,40 @@ attempts = Table(
         postgresql_where=text("is_live"),
     ),
     postgresql_with={"fillfactor": ROOM_PERCENT},
+)
+
+# One row a refund; its tries are attempts. The unique index lets one at a time be under way.
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    # The merchant's words, or our cause, and whoever asked for it.
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    # PENDING, SUCCEEDED or FAILED.
+    Column("status", Text, nullable=False, info=MOVED),
+    Column("provider_reference", Text, nullable=False, info=MOVED),
+    Column("failure_code", Text, info=MOVED),
+    Column("failure_message", Text, info=MOVED),
+    _instant("created_at", default=True),
+    _instant("updated_at", default=True, info=SET),
+    ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),
+    CheckConstraint("amount_minor > 0", name="positive"),
+    CheckConstraint("status IN ('PENDING', 'SUCCEEDED', 'FAILED')", name="status"),
+    Index("refunds_id_idx", "merchant_id", "id", unique=True),
+    Index(
+        "refunds_one_open_idx",
+        "merchant_id",
+        "payment_id",
+        unique=True,
+        postgresql_where=text("status = 'PENDING'"),
+    ),
 )
 
 # The history; rows are added and never touched again.
@@ -266,119 +278,4 @@ balances = Table(
     Column("currency", Text, primary_key=True),
     Column("balance_minor", BigInteger, nullable=False, info=SET),
     _instant("updated_at", default=True, info=SET),
-)
-
-# Verified webhooks; the merchant is known once the payment is.
-webhook_inbox = Table(
-    "webhook_inbox",
-    metadata,
-    Column("provider", Text, primary_key=True),
-    Column("event_id", Text, primary_key=True),
-    Column("merchant_id", Text, info=SET),
-    Column("payment_id", Uuid),
-    Column("event_type", Text, nullable=False),
-    Column("step", Text),
-    Column("answer", JSONB, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    # PENDING, APPLIED, IGNORED, UNMATCHED where no payment of ours is meant, SET_ASIDE where it
-    # cannot be processed, DISCARDED where an operator has given it up.
-    Column("state", Text, nullable=False, info=SET),
-    _instant("received_at", default=True),
-    Column("failures", Integer, nullable=False, server_default=text("0"), info=SET),
-    Column("last_error", Text, info=SET),
-    _instant("set_aside_at", nullable=True, info=SET),
-    Index(
-        "webhook_inbox_pending_idx",
-        "merchant_id",
-        "payment_id",
-        postgresql_where=text("state = 'PENDING'"),
-    ),
-    Index(
-        "webhook_inbox_set_aside_idx",
-        "merchant_id",
-        postgresql_where=text("state = 'SET_ASIDE'"),
-    ),
-    Index(
-        "webhook_inbox_unmatched_idx",
-        "received_at",
-        postgresql_where=text("state = 'UNMATCHED'"),
-    ),
-)
-
-# The endpoints of merchants; the secret signs the events that are sent there.
-webhook_endpoints = Table(
-    "webhook_endpoints",
-    metadata,
-    Column("merchant_id", Text, ForeignKey("merchants.id"), primary_key=True),
-    Column("id", Uuid, primary_key=True),
-    Column("url", Text, nullable=False),
-    Column("secret", Text, nullable=False),
-    _instant("created_at", default=True),
-    _instant("disabled_at", nullable=True, info=SET),
-    Column("disabled_reason", Text, info=SET),
-)
-
-# The events for merchants: one row for each event and endpoint, written with the event itself.
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("merchant_id", Text, primary_key=True),
-    Column("payment_id", Uuid, primary_key=True),
-    Column("sequence", Integer, primary_key=True),
-    Column("endpoint_id", Uuid, primary_key=True),
-    Column("event_type", Text, nullable=False),
-    # The bytes as they are sent, the same at every try.
-    Column("body", LargeBinary, nullable=False),
-    # PENDING, DELIVERED, SET_ASIDE where the endpoint never took it or wants no more, or DISCARDED
-    # by an operator.
-    Column("state", Text, nullable=False, server_default=text("'PENDING'"), info=SET),
-    Column("failures", Integer, nullable=False, server_default=text("0"), info=SET),
-    Column("last_error", Text, info=SET),
-    _instant("due_at", default=True, info=SET),
-    _instant("lease_until", nullable=True, info=SET),
-    Column("lease_token", BigInteger, nullable=False, server_default=text("0"), info=SET),
-    _instant("created_at", default=True),
-    _instant("delivered_at", nullable=True, info=SET),
-    Index(
-        "outbox_pending_idx",
-        "merchant_id",
-        "endpoint_id",
-        "due_at",
-        postgresql_where=text("state = 'PENDING'"),
-    ),
-    Index("outbox_set_aside_idx", "merchant_id", postgresql_where=text("state = 'SET_ASIDE'")),
-)
-
-# The actions of operators, with their reasons; rows are added and never changed.
-operator_actions = Table(
-    "operator_actions",
-    metadata,
-    Column("merchant_id", Text, primary_key=True),
-    Column("id", Uuid, primary_key=True),
-    Column("operator", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    # Of what, for example a payment's public id.
-    Column("subject", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    _instant("acted_at", default=True),
-)
-
-# Rows of other tables that cannot be read, by their tables and keys; an entry is kept for good.
-unreadable_rows = Table(
-    "unreadable_rows",
-    metadata,
-    Column("table_name", Text, primary_key=True),
-    # The values of the row's primary key as a JSON array of texts.
-    Column("row_key", Text, primary_key=True),
-    Column("merchant_id", Text),
-    Column("payment_id", Uuid),
-    # Empty where that cannot be said.
-    Column("column_name", Text, nullable=False, info=SET),
-    # The class of the error and its place, and nothing of the row.
-    Column("error", Text, nullable=False, info=SET),
-    # OPEN, ENDED where the row can be read again, or DISCARDED where an operator wants to see it no
-    # more, until it can be read again.
-    Column("state", Text, nullable=False, server_default=text("'OPEN'"), info=SET),
-    _instant("found_at", default=True, info=SET),
-    Index("unreadable_rows_open_idx", "merchant_id", postgresql_where=text("state = 'OPEN'")),
 )

@@ -1,0 +1,41 @@
+"""Refunds against their attempts and their payments. Each statement gives one row for each
+violation; its only column says where."""
+
+REFUNDS = {
+    "a refund has succeeded where an attempt of it has, once, and failed where none is open": """
+        SELECT f.payment_id || ' ' || f.number FROM refunds f
+          LEFT JOIN (SELECT merchant_id, payment_id, refund_number,
+                            count(*) FILTER (WHERE state = 'SUCCEEDED') AS succeeded,
+                            count(*) FILTER (WHERE state = 'SUCCEEDED' AND moved_minor = 0) AS back,
+                            count(*) FILTER (WHERE state NOT IN ('SUCCEEDED', 'FAILED', 'REVERSED'))
+                            AS open
+                       FROM attempts WHERE step = 'refund' GROUP BY 1, 2, 3) AS a
+            ON a.merchant_id = f.merchant_id AND a.payment_id = f.payment_id
+           AND a.refund_number = f.number
+         WHERE CASE f.status
+               WHEN 'SUCCEEDED' THEN (coalesce(succeeded, 0), coalesce(back, 0)) <> (1, 0)
+               WHEN 'FAILED'
+               THEN coalesce(open, 0) > 0 OR coalesce(succeeded, 0) <> coalesce(back, 0)
+               ELSE coalesce(succeeded, 0) > 0 END
+    """,
+    "every attempt of a refund has its refund, at its amount": """
+        SELECT a.key FROM attempts a
+          LEFT JOIN refunds f
+            ON f.merchant_id = a.merchant_id AND f.payment_id = a.payment_id
+           AND f.number = a.refund_number
+         WHERE a.step = 'refund'
+           -- What was never sent, and is known by its provider's word alone, is nobody's yet.
+           AND (a.state = 'FAILED' AND a.sent_at IS NULL AND a.refund_number IS NULL) IS NOT TRUE
+           AND (f.amount_minor, f.currency) IS DISTINCT FROM (a.amount_minor, a.currency)
+            OR a.step <> 'refund' AND a.refund_number IS NOT NULL
+    """,
+    "every payment counts its refunds, and one is under way only where it is being refunded": """
+        SELECT p.id::text FROM payments p
+          LEFT JOIN (SELECT merchant_id, payment_id, count(*) AS refunds, max(number) AS last,
+                            count(*) FILTER (WHERE status = 'PENDING') AS open
+                       FROM refunds GROUP BY 1, 2) AS f
+            ON f.merchant_id = p.merchant_id AND f.payment_id = p.id
+         WHERE (coalesce(refunds, 0), coalesce(last, 0)) <> (p.related, p.related)
+            OR coalesce(open, 0) > 0 AND p.state <> 'REFUNDING'
+    """,
+}
