@@ -226,8 +226,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         (_DEADLINE,),
     ),
     (
-        "UPDATE payments SET due_at = now() + interval '40 days' WHERE state = 'REFUNDING' "
-        "AND refunded_minor > 0",
+        "UPDATE payments SET due_at = now() + interval '40 days' WHERE state = 'PARTLY_REFUNDED'",
         ("what waits for its merchant is refunded at its deadline",),
     ),
     (

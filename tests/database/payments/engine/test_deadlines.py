@@ -7,23 +7,16 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import PostgresAudit
-from services.payments.base.convert import encode_refund
-from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import DEADLINES, Waiting
 from services.payments.operators.decisions import end_hold
-from services.payments.orders.refunds import RefundOrder, Refunds
-from services.payments.orders.store.payments import PostgresPayments
 from services.shared.money import Money
-from tests.makers import CAPABILITIES, make_new_payment
+from tests.database.payments.engine.carried import carry, create, refund, settle
 from tests.poison import rows, run, set_aside_step
-from tests.questions import past_questions
 
-DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
-SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked"))
 UNFIT = Answer(outcome=Outcome.SUCCEEDED, amount=Money(1, "USD"))
 _WAITS = """
@@ -32,54 +25,11 @@ _WAITS = """
 """
 
 
-async def _create(engine: AsyncEngine) -> Payment:
-    new = make_new_payment()
-    await PostgresPayments(engine).create([new])
-    return new.payment
-
-
-async def _carry(engine: AsyncEngine, answer: Answer = SUCCEEDED) -> None:
-    """Takes every payment that is due as far as it goes, with this answer to each of its steps."""
-    while True:
-        async with PostgresWork(engine).begin() as transaction:
-            claimed = await transaction.claim("test", limit=10, lease_seconds=30)
-            plans = [DECIDER.plan(work) for work in claimed]
-            await transaction.write([plan.change for plan in plans])
-            await transaction.commit()
-        if not plans:
-            return
-        async with PostgresWork(engine).begin() as transaction:
-            asked = [past_questions(DECIDER, plan).work for plan in plans if plan.call]
-            sent = await transaction.mark_sent(asked)
-            now, _ = await transaction.untouched([], lease_seconds=0)
-            await transaction.write([DECIDER.settle(work, answer, now) for work in sent])
-            await transaction.commit()
-
-
-async def _settle(engine: AsyncEngine, payment: Payment, answer: Answer) -> None:
-    async with PostgresWork(engine).begin() as transaction:
-        work = await transaction.claim_one(payment.merchant_id, payment.id)
-        await transaction.write([DECIDER.settle(work, answer, work.claimed_at)])
-        await transaction.commit()
-
-
 async def _returned(engine: AsyncEngine) -> Payment:
-    payment = await _create(engine)
-    await _carry(engine)
-    await _settle(engine, payment, REFUSED)
+    payment = await create(engine)
+    await carry(engine)
+    await settle(engine, payment, REFUSED)
     return payment
-
-
-async def _refund(engine: AsyncEngine, payment: Payment, amount: Money) -> None:
-    order = RefundOrder(
-        merchant_id=payment.merchant_id,
-        transaction_id=payment.transaction_id,
-        idempotency_key=str(amount),
-        fingerprint=b"part",
-        amount=amount,
-        ends_payout=True,
-    )
-    await Refunds(PostgresWork(engine), PostgresPayments(engine), encode_refund).create(order)
 
 
 def _seconds(waiting: Waiting) -> int:
@@ -98,7 +48,7 @@ async def test_a_returned_payout_is_due_at_its_deadline_and_then_refunded(
     assert await _waits(engine) == ("RETURNED", _seconds(Waiting.RETURNED), True, False)
 
     await run(engine, "UPDATE payments SET deadline_at = now(), due_at = now()")
-    await _carry(engine)
+    await carry(engine)
 
     assert await _waits(engine) == ("REFUNDED", None, True, True)
     assert [*(await PostgresAudit(engine, overdue_seconds=60).report()).broken] == []
@@ -110,14 +60,14 @@ async def test_the_rest_of_a_refund_in_parts_has_a_deadline_of_its_own(
     payment = await _returned(engine)
     await run(engine, "UPDATE payments SET deadline_at = deadline_at - interval '9 days'")
 
-    await _refund(engine, payment, Money(100, "USD"))
+    await refund(engine, payment, Money(100, "USD"))
     assert (await _waits(engine))[:2] == ("REFUNDING", None)
-    await _carry(engine)
+    await carry(engine)
     waits = await _waits(engine)
     assert waits == ("PARTLY_REFUNDED", _seconds(Waiting.PARTLY_REFUNDED), True, False)
 
     await run(engine, "UPDATE payments SET deadline_at = now(), due_at = now()")
-    await _carry(engine)
+    await carry(engine)
 
     found = await rows(engine, "SELECT state, refunded_minor FROM payments")
     assert found == [("REFUNDED", 10_000)]
@@ -130,15 +80,15 @@ async def test_being_looked_at_meanwhile_neither_renews_nor_loses_the_deadline(
     before = await rows(engine, "SELECT deadline_at, waiting_since FROM payments")
 
     await run(engine, "UPDATE payments SET due_at = now(), nudged = true")
-    await _carry(engine)
+    await carry(engine)
 
     assert await rows(engine, "SELECT deadline_at, waiting_since FROM payments") == before
     assert (await _waits(engine))[2]
 
 
 async def test_a_hold_has_a_deadline_at_which_nothing_moves_by_itself(engine: AsyncEngine) -> None:
-    payment = await _create(engine)
-    await _carry(engine, UNFIT)
+    payment = await create(engine)
+    await carry(engine, UNFIT)
     assert await _waits(engine) == ("COLLECTING", _seconds(Waiting.ON_HOLD), False, True)
 
     await run(engine, "UPDATE payments SET deadline_at = now() - interval '1 day'")
@@ -155,7 +105,7 @@ async def test_a_hold_has_a_deadline_at_which_nothing_moves_by_itself(engine: As
 
 
 async def test_a_step_that_is_set_aside_has_the_deadline_of_a_hold(engine: AsyncEngine) -> None:
-    payment = await _create(engine)
+    payment = await create(engine)
 
     await set_aside_step(engine, payment.id)
 

@@ -1,0 +1,148 @@
+"""Refunds in the database: those of a payment add up, with and without its fees, also where many
+ask at once; and those from before they were rows of their own become rows."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.audit.checks import PostgresAudit
+from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.payment import Failure, Payment, PaymentBusy, RefundTooLarge
+from services.payments.model.quote import RefundFees
+from services.shared.errors import DomainError
+from services.shared.money import Money
+from tests.conftest import ROOT, Database
+from tests.database.payments.engine.carried import carry, create, refund, settle
+from tests.poison import rows, run
+
+BLOCKED = Failure(code="payout_blocked", message="blocked")
+REFUSED = Answer(outcome=Outcome.FAILED, failure=BLOCKED)
+NOT_GIVEN = Answer(outcome=Outcome.FAILED, failure=Failure(code="refund_declined", message="no"))
+_REFUNDS = """
+    SELECT payment_id, number, amount_minor, currency, requested_by, provider, status,
+           provider_reference, failure_code FROM refunds ORDER BY payment_id, number
+"""
+
+
+async def _returned(engine: AsyncEngine, fees: RefundFees = RefundFees.RETURNED) -> Payment:
+    payment = await create(engine, refund_fees=fees)
+    await carry(engine)
+    await settle(engine, payment, REFUSED)
+    return payment
+
+
+async def _broken(engine: AsyncEngine) -> list[object]:
+    return [*(await PostgresAudit(engine, overdue_seconds=60).report()).broken]
+
+
+async def test_kept_fees_stay_ours_and_the_parts_add_up_to_the_rest(engine: AsyncEngine) -> None:
+    payment = await _returned(engine, RefundFees.KEPT)
+    net = payment.terms.net
+    assert payment.terms.fee.amount_minor > 0
+
+    with pytest.raises(RefundTooLarge) as refused:
+        await refund(engine, payment, net + Money(1, "USD"))
+    assert refused.value.metadata == {"refundable_usd": str(net)}
+    for part in (Money(1, "USD"), Money(1999, "USD")):
+        await refund(engine, payment, part)
+        await carry(engine)
+    await refund(engine, payment, None, key="the rest")
+    await carry(engine)
+
+    found = await rows(engine, "SELECT state, refunded_minor FROM payments")
+    assert found == [("REFUNDED", net.amount_minor)]
+    assert await rows(engine, "SELECT sum(amount_minor) FROM refunds") == [(net.amount_minor,)]
+    left = await rows(
+        engine, "SELECT account, balance_minor FROM balances WHERE balance_minor <> 0 ORDER BY 1"
+    )
+    assert abs(dict(left)["revenue:fees:USD"]) == payment.terms.fee.amount_minor
+    assert await _broken(engine) == []
+
+
+@pytest.mark.parametrize("together", [6, 24])
+async def test_parts_that_are_asked_for_at_once_are_taken_in_turn(
+    engine: AsyncEngine, together: int
+) -> None:
+    payment = await _returned(engine)
+    part = Money(payment.terms.amount.amount_minor // 5, "USD")
+    waiting = [str(number) for number in range(together)]
+    ends: list[str] = []
+
+    async def ask(key: str) -> str:
+        try:
+            await refund(engine, payment, part, key=key)
+        except PaymentBusy:
+            return "busy"
+        except DomainError as refused:
+            return refused.reason
+        return "taken"
+
+    while waiting:
+        answers = await asyncio.gather(*(ask(key) for key in waiting))
+        assert answers.count("taken") <= 1
+        await carry(engine)
+        ended = [(k, a) for k, a in zip(waiting, answers, strict=True) if a != "busy"]
+        ends += [answer for _, answer in ended]
+        waiting = [key for key in waiting if key not in {k for k, _ in ended}]
+
+    assert ends.count("taken") == 5
+    assert {*ends} <= {"taken", "REFUND_TOO_LARGE", "PAYMENT_NOT_REFUNDABLE"}
+    assert await rows(engine, "SELECT state FROM payments") == [("REFUNDED",)]
+    assert await _broken(engine) == []
+
+
+async def test_refunds_from_before_they_were_rows_become_rows(
+    engine: AsyncEngine, database: Database
+) -> None:
+    whole, parts, failed, asked = [await _returned(engine) for _ in range(4)]
+    await refund(engine, whole, None, key="whole")
+    await refund(engine, parts, Money(700, "USD"), key="first")
+    await carry(engine)
+    await refund(engine, parts, None, key="second")
+    await carry(engine)
+    await refund(engine, failed, None, key="failed")
+    await carry(engine, NOT_GIVEN)
+    await refund(engine, asked, None, key="asked")
+    before = await rows(engine, _REFUNDS)
+    assert [row[6] for row in before].count("SUCCEEDED") == 3
+    assert await _broken(engine) == []
+
+    for direction in (("downgrade", "0016"), ("upgrade", "head")):
+        done = await asyncio.to_thread(_alembic, database, *direction)
+        assert done.returncode == 0, done.stderr
+
+    assert await rows(engine, _REFUNDS) == before
+    assert await _broken(engine) == []
+    await carry(engine)
+    assert await _broken(engine) == []
+
+
+async def test_payment_in_parts_from_before_states_that_it_waits(
+    engine: AsyncEngine, database: Database
+) -> None:
+    payment = await _returned(engine)
+    await refund(engine, payment, Money(700, "USD"))
+    await carry(engine)
+    await run(engine, "UPDATE payments SET state = 'REFUNDING'")
+
+    for direction in (("downgrade", "0016"), ("upgrade", "head")):
+        done = await asyncio.to_thread(_alembic, database, *direction)
+        assert done.returncode == 0, done.stderr
+    await carry(engine)
+
+    assert await rows(engine, "SELECT state FROM payments") == [("PARTLY_REFUNDED",)]
+
+
+def _alembic(database: Database, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *words],
+        cwd=ROOT,
+        env={**os.environ, "MIGRATION_DATABASE_URL": database.owner_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
