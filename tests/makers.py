@@ -20,7 +20,7 @@ from services.payments.model.attempt import (
     Step,
     intend,
 )
-from services.payments.model.payment import Payment, Recipient, State
+from services.payments.model.payment import Payment, State
 from services.payments.model.quote import (
     Conditions,
     FeeLine,
@@ -37,6 +37,7 @@ from services.payments.orders.ports import NewPayment
 from services.payments.webhooks_out.delivery import Delivery
 from services.shared.ids import new_id
 from services.shared.money import Money
+from services.shared.recipients import Wallet
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 USER = UUID("6f1d7a0e-5a0b-4c59-9c53-0f7e8d3d2b11")
@@ -47,6 +48,8 @@ FEES = Fees(
     ),
     schedule_version="2026-01",
 )
+
+ADA = Wallet(holder_name="Ada Obi", wallet_id="wallet-0001")
 
 
 CONDITIONS = Conditions(
@@ -99,7 +102,7 @@ def make_payment(**changes: Any) -> Payment:
         route=CONDITIONS.route,
         onramp="stripe",
         offramp="local_wallet",
-        recipient=Recipient(),
+        recipient=ADA,
         payment_method="",
         reference="",
         trace_id="0af7651916cd43dd8448eb211c80319c",

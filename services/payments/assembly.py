@@ -54,6 +54,7 @@ from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import Creation, PaymentOrder
+from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentStore
 from services.payments.orders.pricing import Pricing
 from services.payments.orders.quotes import Quotes
@@ -110,7 +111,8 @@ def build_server(
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises, where it is given."""
     pricing = Pricing(corridors, fees, rates)
-    creating = _in_batches(Creation(pricing, store, encode_payment), config)
+    payees = Payees(corridors, sandbox=config.sandbox)
+    creating = _in_batches(Creation(pricing, payees, store, encode_payment), config)
     server = GrpcServer(
         Authenticator(sandbox=config.sandbox).admit,
         readiness=partial(Readiness, ready) if ready else None,
@@ -121,8 +123,9 @@ def build_server(
             creating,
             Reading(store),
             cancelling=Cancelling(work),
-            correcting=Correcting(work, encode_payment),
-            quotes=Quotes(pricing, store),
+            correcting=Correcting(work, payees, encode_payment),
+            quotes=Quotes(pricing, payees, store),
+            payees=payees,
         ),
         RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(webhooks),

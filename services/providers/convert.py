@@ -14,7 +14,6 @@ from services.providers.domain import (
     Kind,
     Operation,
     OperationResult,
-    Recipient,
     Webhook,
     WebhookEvent,
     unknown,
@@ -22,6 +21,7 @@ from services.providers.domain import (
 from services.shared.errors import DomainError, Invalid
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
+from services.shared.recipients.wire import read_recipient
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _KINDS = {
@@ -62,13 +62,6 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
         raise ValueError("amount must be positive")
     if kind is Kind.REFUND and not message.collection_reference:
         raise ValueError("collection_reference is required with a refund")
-    recipient = None
-    if message.HasField("recipient"):
-        recipient = Recipient(
-            account=message.recipient.account,
-            bank_code=message.recipient.bank_code,
-            name=message.recipient.name,
-        )
     return Operation(
         provider=message.provider,
         kind=kind,
@@ -77,7 +70,7 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
         transaction_id=message.transaction_id,
         reference=message.reference,
         payment_method=message.payment_method,
-        recipient=recipient,
+        recipient=read_recipient(message.recipient),
         provider_reference=message.provider_reference,
         collection_reference=message.collection_reference,
         payer_until=_to_instant(message.payer_until) if message.HasField("payer_until") else None,

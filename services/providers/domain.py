@@ -8,6 +8,7 @@ from enum import Enum
 
 from services.shared.errors import Invalid, NotAuthenticated, NotFound
 from services.shared.money import Money
+from services.shared.recipients import Recipient
 
 
 class ProviderNotFound(NotFound):
@@ -56,15 +57,6 @@ class Outcome(Enum):
     NOT_SENT = "not_sent"
     # This try was refused for good and moved nothing; says nothing about an earlier try either.
     REFUSED = "refused"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipient:
-    """The recipient of a payout. Kept out of every repr, and so out of every log."""
-
-    account: str = field(repr=False)
-    bank_code: str = field(repr=False)
-    name: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

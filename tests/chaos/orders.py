@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 CURRENCIES = {"INR": 3, "MXN": 2, "NGN": 3, "GHS": 2, "KES": 2, "ZAR": 3}
-BANKS = {"NGN": "044", "GHS": "ghipss-1", "KES": "kepss-1", "ZAR": "632005"}
+# Mobile numbers by currency: what stands before the last seven digits, and the operators.
+NETWORKS = {"GHS": ("+23324", ("MTN", "TELECEL")), "KES": ("+25471", ("MPESA", "AIRTEL"))}
+BANK, ZAR_BRANCH = "044", "632005"
 OFFRAMPS = {
     "INR": ("local_wallet",),
     "MXN": ("local_wallet",),
@@ -45,6 +47,8 @@ REFUSED_CHANGES: tuple[dict[str, Any], ...] = (
     {"amount_usd": "1_000"}, {"amount_usd": None}, {"destination_currency": "XXX"},
     {"destination_currency": "inr"}, {"destination_currency": "CHF"}, {"user_id": "nobody"},
     {"user_id": None}, {"reference": "r" * 141}, {"quote_id": "quo_nonsense"},
+    {"recipient": {}}, {"recipient": {"wallet": {}}}, {"recipient": {"wallet": {"wallet_id": "x"}}},
+    {"recipient": {"account": "0690000032"}}, {"recipient": {"bank_account": {"iban": "DE00"}}},
 )  # fmt: skip
 REFUSED_KEYS = (None, "", "a b", "k" * 256)
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -124,17 +128,33 @@ class Orders:
             return rng.choice(("10000.00", "2.50", "100", 25, 4000, "9.9"))
         return f"{rng.randint(3, 1999)}.{rng.randint(0, 99):02}"
 
-    def recipient(self, currency: str, *, refused: bool = False) -> dict[str, str]:
-        """Somebody in the currency's country; the providers of the simulator pay no Refused."""
+    def recipient(self, currency: str, *, refused: bool = False) -> dict[str, Any]:
+        """Somebody in the currency's country, of a kind that its first offramps pay, and sometimes
+        a wallet; the providers of the simulator pay no Refused."""
         rng, name = self.rng, "Asha Refused" if refused else "Asha Example"
-        if currency not in BANKS:
+        if currency in ("INR", "MXN") or rng.random() < 0.2:
             account = f"wallet-{rng.getrandbits(48):012x}"
-            return {"account": account, "name": name}
-        account = str(rng.randint(10**9, 10**10 - 1))
-        if currency == "ZAR" and rng.random() < 0.2:
-            # None that a bank takes: Paystack says so, and the merchant must correct it.
-            account = "12"
-        return {"account": account, "bank_code": BANKS[currency], "name": name}
+            return {"wallet": {"holder_name": name, "wallet_id": account}}
+        if currency in NETWORKS:
+            prefix, operators = NETWORKS[currency]
+            number = f"{prefix}{rng.randint(0, 9_999_999):07}"
+            operator = rng.choice(operators)
+            return {
+                "mobile_money": {"holder_name": name, "phone_number": number, "operator": operator}
+            }
+        if currency == "ZAR":
+            account = str(rng.randint(10**9, 10**10 - 1))
+            return {
+                "bank_account": {
+                    "holder_name": name, "branch_code": ZAR_BRANCH, "account_number": account
+                }
+            }  # fmt: skip
+        serial = f"{rng.randint(0, 999_999_999):09}"
+        total = sum(
+            int(digit) * weight for digit, weight in zip(BANK + serial, (3, 7, 3) * 4, strict=True)
+        )
+        account = f"{serial}{-total % 10}"
+        return {"bank_account": {"holder_name": name, "bank_code": BANK, "account_number": account}}
 
     def _words(self, currency: str) -> list[str]:
         rng = self.rng

@@ -12,8 +12,8 @@ from tests.chaos.cases import WITH_REFUSED_RECIPIENT
 from tests.chaos.failpoints import Case
 
 # A recipient that the simulator cannot pay, by the name, and one that it can.
-REFUSED = {"account": "wallet-1", "name": "Asha Refused"}
-CORRECTED = {"account": "wallet-2", "name": "Asha Example"}
+REFUSED = {"wallet": {"holder_name": "Asha Refused", "wallet_id": "wallet-1"}}
+CORRECTED = {"wallet": {"holder_name": "Asha Example", "wallet_id": "wallet-2"}}
 ASK_SECONDS, ANSWER_SECONDS = 0.5, 8.0
 # For longer than several leases; what is not refused by then has been lost, and the audit says so.
 TRIES = 300

@@ -306,10 +306,15 @@ def test_i20_a_refund_that_failed_and_called_nobody() -> None:
 )
 def test_i21_a_log_that_says_too_much(tmp_path: Path, line: str, is_broken: bool) -> None:
     world = clean()
-    world.payments[0] = replace(world.payments[0], recipient={"account": "9988776655443"})
+    world.payments[0] = replace(
+        world.payments[0], recipient={"kind": "wallet", "wallet_id": "9988776655443"}
+    )
     world.records[0] = replace(
         world.records[0],
-        request={**world.records[0].request, "recipient": {"account": "9988776655443"}},
+        request={
+            **world.records[0].request,
+            "recipient": {"wallet": {"wallet_id": "9988776655443"}},
+        },
     )
     log = tmp_path / "worker.log"
     log.write_text(f'{{"event": "started"}}\n{line}\n')

@@ -242,10 +242,10 @@ ROWS = """
     VALUES ('m', gen_random_uuid(), 'us-in', '{}', '{}', '1', now(), now());
     INSERT INTO payments (merchant_id, id, user_id, quote_id, corridor_id, amount_minor, fee_minor,
         net_minor, fees, destination_currency, payout_minor, rate, mid_rate, markup_basis_points,
-        route, onramp, offramp, recipient, payment_method, reference, trace_id, state, version,
-        quote_expires_at, late_funds, created_at, updated_at, due_at)
+        route, onramp, offramp, recipient, recipient_is_example, payment_method, reference,
+        trace_id, state, version, quote_expires_at, late_funds, created_at, updated_at, due_at)
     SELECT 'm', gen_random_uuid(), gen_random_uuid(), id, 'us-in', 100, 0, 100, '[]', 'INR', 8000,
-        80, 80, 50, '{}', 'stripe', 'local_wallet', '{}', '', '', '', 'COMPLETED', 1, now(),
+        80, 80, 50, '{}', 'stripe', 'local_wallet', '{}', false, '', '', '', 'COMPLETED', 1, now(),
         '{"grace_seconds": 300}', now(), now(), now() + interval '7 days' FROM quotes;
     INSERT INTO payment_events (merchant_id, payment_id, sequence, to_state, actor, cause, evidence,
         trace_id)

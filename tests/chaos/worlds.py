@@ -245,7 +245,7 @@ class Story:
         key = f"correction-{self.key}"
         self.world.keys.append(KeyRow(key=key, payment_id=self.id, operation="CorrectRecipient"))
         refused = self.world.attempts[-1]
-        self.world.attempts[-1] = replace(refused, recipient={"account": ""})
+        self.world.attempts[-1] = replace(refused, recipient={"kind": "wallet"})
         self.event("ACTION_REQUIRED", "PAYING_OUT", "recipient_corrected")
         self.change(deadline_at=None, due_at=None)
         paid = self.attempt("payout", 2, "SUCCEEDED", "local_wallet")

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.providers.domain import Kind, Operation
 from services.shared.money import Money
+from services.shared.recipients import Recipient
 
 _numbers = count(1)
 Json = dict[str, Any]
@@ -53,6 +54,8 @@ class Case:
     # Requests that an adapter sends before its operation and that move nothing, with the answer by
     # path.
     preparations: Mapping[str, Json] = field(default_factory=dict)
+    # Of a payout.
+    recipient: Recipient | None = None
 
     def answer(self, bare: Json, request: web.Request) -> Json:
         """The object as the provider's whole answer to the request."""
@@ -70,6 +73,7 @@ class Case:
             amount=self.amounts[0],
             transaction_id=f"pay_{number:026d}",
             reference="invoice 17",
+            recipient=self.recipient,
         )
         return replace(operation, **changes)
 

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,7 @@ from aiohttp import web
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Kind, Operation, OperationResult, Outcome
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
+from services.shared.recipients import BankAccount, MobileMoney, Recipient, Wallet
 from tests.contract.cases import CASES, Case, send
 from tests.contract.lab import Lab, answering, running_lab
 
@@ -37,17 +39,31 @@ def test_every_registered_adapter_has_a_case() -> None:
     assert set(CASES) == set(ADAPTERS)
 
 
-# Nobody named, and what only a provider's own test mode knows.
-UNNAMED = {
-    "nobody": {},
-    "a test card": {"payment_method": "pm_card_visa"},
-    "a test card that declines": {"payment_method": "pm_card_visa_chargeDeclined"},
+every_offramp = pytest.mark.parametrize(
+    "case",
+    [CASES[name] for name in ADAPTERS if CASES[name].kind is Kind.PAYOUT],
+    ids=lambda case: case.provider,
+)
+# Recipients that none of the offramps pays.
+STRANGE: tuple[Recipient, ...] = (
+    BankAccount(holder_name="Ada Obi"),
+    MobileMoney(holder_name="Ada Obi", phone_number="", operator="MTN"),
+    Wallet(holder_name="Ada Obi"),
+)
+# Nobody named to be paid, and of payers what only a provider's own test mode knows.
+UNNAMED: dict[str, dict[str, Any]] = {
+    "nobody": {"recipient": None},
+    "a test card": {"recipient": None, "payment_method": "pm_card_visa"},
+    "a test card that declines": {
+        "recipient": None,
+        "payment_method": "pm_card_visa_chargeDeclined",
+    },
 }
 
 
 @every_adapter
 @pytest.mark.parametrize("named", list(UNNAMED))
-async def test_outside_a_sandbox_test_cards_and_test_recipients_are_refused_and_nobody_is_asked(
+async def test_outside_a_sandbox_test_cards_and_payouts_to_nobody_are_refused_and_nobody_is_asked(
     case: Case, named: str
 ) -> None:
     asked: list[str] = []
@@ -64,6 +80,27 @@ async def test_outside_a_sandbox_test_cards_and_test_recipients_are_refused_and_
     assert result.failure
     assert result.failure.code in adapter.capabilities.definitive_failures
     assert result.failure.message
+
+
+@every_offramp
+@pytest.mark.parametrize("recipient", STRANGE, ids=lambda one: one.kind)
+async def test_a_recipient_of_a_kind_that_it_does_not_pay_is_refused_and_nobody_is_asked(
+    case: Case, recipient: Recipient
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=500)
+
+    async with answering(answer, prepared=False) as adapters:
+        adapter = adapters[case.provider]
+        result = await send(adapter, case.operation(recipient=recipient))
+
+    assert (result.outcome, asked) == (Outcome.FAILED, [])
+    assert result.failure
+    assert result.failure.code == "recipient_unsupported"
+    assert result.failure.code in adapter.capabilities.definitive_failures
 
 
 @every_adapter

@@ -8,10 +8,11 @@ import pytest
 from aiohttp import web
 
 from services.providers.adapters.flutterwave import Flutterwave
-from services.providers.domain import Operation, OperationResult, Outcome, Recipient, Webhook
+from services.providers.domain import Operation, OperationResult, Outcome, Webhook
 from services.providers.simulator.app import create_app
 from services.providers.simulator.flutterwave_account import flutterwave_headers
 from services.shared.money import Money
+from services.shared.recipients import BankAccount, MobileMoney
 from tests.contract.cases import CASES
 from tests.contract.lab import (
     Gateway,
@@ -48,12 +49,14 @@ async def ended(lab: Lab, operation: Operation) -> OperationResult:
 @pytest.mark.parametrize(
     "recipient",
     [
-        Recipient(account="0690000031", bank_code="044", name="Ada Obi"),
-        Recipient(account="254709929220", bank_code="MPS", name="Wanjiru Kamau"),
-        Recipient(account="37782", bank_code="flutterwave", name=""),
+        BankAccount(holder_name="Ada Obi", account_number="0690000031", bank_code="044"),
+        BankAccount(account_number="0690000031", bank_code="044"),
+        MobileMoney(holder_name="Wanjiru Kamau", phone_number="+254709929220", operator="MPESA"),
     ],
 )
-async def test_every_kind_of_recipient_is_paid(lab: Lab, recipient: Recipient) -> None:
+async def test_every_kind_of_recipient_is_paid(
+    lab: Lab, recipient: BankAccount | MobileMoney
+) -> None:
     operation = CASE.operation(amount=Money(12_345, "KES"), recipient=recipient)
 
     await flutterwave(lab).send_payout(operation)

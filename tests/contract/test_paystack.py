@@ -13,20 +13,29 @@ from aiohttp import web
 from services.providers.adapters import ADAPTERS
 from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
-from services.providers.domain import Operation, Outcome, Recipient, Webhook
+from services.providers.domain import Operation, Outcome, Webhook
 from services.providers.simulator.paystack_api import paystack_headers
 from services.shared.clock import SystemClock
 from services.shared.money import Money
+from services.shared.recipients import BankAccount, MobileMoney, Recipient
 from tests.contract.cases import CASES, send
 from tests.contract.lab import answering, provider_environment, serving
 from tests.contract.test_webhooks import NOW, adapter_at
 
 CASE = CASES["paystack"]
 RECIPIENTS, TRANSFERS, VERIFY = "/transferrecipient", "/transfer", "/transfer/verify"
-ADA = Recipient(account="0690000031", bank_code="044", name="Ada Obi")
+ADA = BankAccount(holder_name="Ada Obi", account_number="0690000031", bank_code="044")
 Answer = tuple[int, Any]
 RECIPIENT_MADE: Answer = (201, {"status": True, "data": {"recipient_code": "RCP_1"}})
 ABSENT: Answer = (404, {"status": False, "message": "Transfer not found"})
+
+
+def bank(**codes: str) -> BankAccount:
+    return BankAccount(holder_name="Ada Obi", account_number="0690000031", **codes)
+
+
+def mobile(phone_number: str, operator: str) -> MobileMoney:
+    return MobileMoney(holder_name="Ada Obi", phone_number=phone_number, operator=operator)
 
 
 def refusal(code: str, error_type: str = "validation_error", status: int = 400) -> Answer:
@@ -98,20 +107,24 @@ async def test_each_status_means_one_outcome(
 
 
 @pytest.mark.parametrize(
-    ("currency", "bank_code", "recipient_type"),
+    ("currency", "recipient", "account"),
     [
-        ("NGN", "044", "nuban"),
-        ("ZAR", "632005", "basa"),
-        ("GHS", "030100", "ghipss"),
-        ("GHS", "MTN", "mobile_money"),
-        ("KES", "68", "kepss"),
-        ("KES", "MPESA", "mobile_money"),
+        ("NGN", bank(bank_code="044"), ("nuban", "044", "0690000031")),
+        ("ZAR", bank(branch_code="632005"), ("basa", "632005", "0690000031")),
+        ("GHS", bank(bank_code="030100"), ("ghipss", "030100", "0690000031")),
+        ("KES", bank(bank_code="68"), ("kepss", "68", "0690000031")),
+        ("GHS", mobile("+233551234987", "MTN"), ("mobile_money", "MTN", "0551234987")),
+        ("GHS", mobile("+233201234987", "TELECEL"), ("mobile_money", "VOD", "0201234987")),
+        ("GHS", mobile("+233271234987", "AIRTELTIGO"), ("mobile_money", "ATL", "0271234987")),
+        ("KES", mobile("+254710000000", "MPESA"), ("mobile_money", "MPESA", "0710000000")),
+        # As it was given before recipients had kinds.
+        ("GHS", mobile("0551234987", "MTN"), ("mobile_money", "MTN", "0551234987")),
     ],
 )
 async def test_a_payout_is_a_recipient_and_then_a_transfer_to_it(
-    currency: str, bank_code: str, recipient_type: str
+    currency: str, recipient: Recipient, account: tuple[str, str, str]
 ) -> None:
-    recipient = Recipient(account="0690000031", bank_code=bank_code, name="Ada Obi")
+    recipient_type, code, number = account
     operation = CASE.operation(amount=Money(12_345, currency), recipient=recipient)
     script = Script({RECIPIENTS: RECIPIENT_MADE, TRANSFERS: transfer(operation)})
 
@@ -122,8 +135,8 @@ async def test_a_payout_is_a_recipient_and_then_a_transfer_to_it(
     assert script.bodies[RECIPIENTS] == {
         "type": recipient_type,
         "name": "Ada Obi",
-        "account_number": "0690000031",
-        "bank_code": bank_code,
+        "account_number": number,
+        "bank_code": code,
         "currency": currency,
     }
     assert script.bodies[TRANSFERS] == {
@@ -147,11 +160,12 @@ async def test_a_currency_that_it_does_not_pay_is_refused_without_asking() -> No
     assert result.failure.code == "currency_unsupported"
 
 
-async def test_outside_a_sandbox_nobody_is_paid_by_default() -> None:
+@pytest.mark.parametrize("sandbox", [True, False])
+async def test_nobody_is_paid_by_default(sandbox: bool) -> None:
     script = Script({})
 
-    async with scripted(script, sandbox=False) as paystack:
-        result = await paystack.send_payout(CASE.operation())
+    async with scripted(script, sandbox=sandbox) as paystack:
+        result = await paystack.send_payout(CASE.operation(recipient=None))
 
     assert (result.outcome, script.asked) == (Outcome.FAILED, [])
     assert result.failure

@@ -135,26 +135,26 @@ async def test_a_payout_that_no_offramp_takes_is_refunded(
 async def test_a_recipient_that_one_offramp_refuses_is_paid_by_no_other_until_it_is_corrected(
     rest: Rest, simulator: aiohttp.ClientSession
 ) -> None:
-    payment = await rest.create(
-        destination_currency="ZAR", recipient={"account": "12", "bank_code": "632005"}
-    )
+    refused_one = {"holder_name": "Ama Refused", "phone_number": "+233551234987", "operator": "MTN"}
+    payment = await rest.create(destination_currency="GHS", recipient={"mobile_money": refused_one})
     name = payment["transaction_id"]
 
     refused = await rest.wait(name, {"ACTION_REQUIRED", "COMPLETED", "REFUNDED", "ON_HOLD"})
 
-    assert (refused["status"], refused["offramp"]) == ("ACTION_REQUIRED", "paystack")
+    assert (refused["status"], refused["offramp"]) == ("ACTION_REQUIRED", "flutterwave")
     assert refused["action_required"]["reason"] == "recipient_invalid"
-    assert (await _effects(simulator, name))["payout_accepted"] == 0
+    assert refused["action_required"]["field"] == "recipient.mobile_money.phone_number"
+    assert (await _effects(simulator, name))["payout_accepted"] == 1
 
     corrected = await rest.post(
         f"/api/payments/{name}:correct",
-        {"recipient": {"account": "0000000000", "bank_code": "632005", "name": "Asha Example"}},
+        {"recipient": {"mobile_money": {**refused_one, "holder_name": "Ama Example"}}},
         key=uuid4().hex,
     )
     assert (corrected.status, corrected.json["status"]) == (200, "PROCESSING")
     done = await rest.wait(name, {"COMPLETED", "REFUNDED", "ON_HOLD"})
 
-    assert (done["status"], done["offramp"]) == ("COMPLETED", "paystack")
+    assert (done["status"], done["offramp"]) == ("COMPLETED", "flutterwave")
     effects = await _effects(simulator, name)
     assert (effects["charge_succeeded"], effects["payout_completed"]) == (1, 1)
 

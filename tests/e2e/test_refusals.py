@@ -109,7 +109,7 @@ async def test_a_misspelt_field_makes_no_payment(rest: Rest) -> None:
     user = str(uuid4())
     body = {"user_id": user, "amount_usd": "100.00", "destination_currency": "INR"}
 
-    for extra in ({"recipent": {"account": "1"}}, {"recipient": {"acount": "1"}}, {"userId": user}):
+    for extra in ({"recipent": {"wallet": {}}}, {"recipient": {"account": "1"}}, {"userId": user}):
         answer = await rest.post("/api/payments", {**body, **extra}, key=uuid4().hex)
         assert (answer.status, answer.reason) == (400, "FIELD_UNKNOWN")
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.payments.base.rows import read_money, read_recipient
+from services.payments.base.rows import read_money
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.model.payment import Failure
 from services.shared.money import Money
+from services.shared.recipients import from_row
 
 
 def attempt_row(attempt: Attempt) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         inconclusive_count=row.inconclusive_count,
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
         moved=read_money(row, "moved_minor", "moved_currency") if row.moved_currency else None,
-        recipient=read_recipient(row.recipient) if row.recipient is not None else None,
+        recipient=from_row(row.recipient) if row.recipient is not None else None,
         refund=row.refund_number,
     )
 

@@ -9,18 +9,32 @@ Value = TypeVar("Value")
 
 
 class Problems:
-    """Collects what is wrong, so that one answer reports all of it."""
+    """Collects what is wrong, so that one answer reports all of it, each field once."""
 
     def __init__(self) -> None:
         self._errors: list[Invalid] = []
+        self._fields: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
 
     def read(self, read: Callable[[str], Value], text: str, otherwise: Value) -> Value:
         """The value read from the text; otherwise, where it is refused, the problem is kept."""
         try:
             return read(text)
         except Invalid as error:
-            self._errors.append(error)
+            self.add(error)
             return otherwise
+
+    def add(self, error: Invalid) -> None:
+        """Keeps the problem, without the fields of which one is known already."""
+        fresh = tuple(v for v in error.violations if v.field not in self._fields)
+        if error.violations and not fresh:
+            return
+        if len(fresh) < len(error.violations):
+            error = Invalid(violations=fresh)
+        self._fields |= {violation.field for violation in fresh}
+        self._errors.append(error)
 
     def raise_any(self) -> None:
         """Raises one Invalid with every violation, where there was any."""

@@ -2,15 +2,23 @@
 json_to_recordset unfolds with the types written in the statement."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Row
 
+from services.payments.base.condition_rows import (
+    conditions_row,
+    late_funds_row,
+    read_conditions,
+    read_late_funds,
+    read_route,
+    route_row,
+)
+from services.payments.base.values import finite, listed, text, whole
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import (
@@ -18,23 +26,19 @@ from services.payments.model.payment import (
     ExchangeRule,
     Failure,
     Payment,
-    Recipient,
     RecordedEvent,
     State,
 )
 from services.payments.model.quote import (
-    Conditions,
     FeeLine,
-    LateFunds,
     Quote,
     RateLeg,
     RateTrail,
     RefundFees,
-    Route,
     Terms,
 )
-from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.money import SOURCE_CURRENCY, Money, exponent
+from services.shared.recipients import as_row, from_row
 from services.shared.text import storable
 
 # A route names its steps by members of an enum.
@@ -69,31 +73,18 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "net_minor": terms.net.amount_minor,
         "fees": _fee_rows(terms.fees),
         "destination_currency": terms.payout.currency,
-        "route": _route_row(payment.route),
-        "recipient": recipient_row(payment.recipient),
+        "route": route_row(payment.route),
+        "recipient": as_row(payment.recipient),
+        "recipient_is_example": payment.recipient_is_example,
         "payment_method": payment.payment_method,
         "reference": payment.reference,
         "trace_id": payment.trace_id,
         "quote_expires_at": payment.quote_expires_at.isoformat(),
-        "late_funds": _late_funds_row(payment.late_funds),
+        "late_funds": late_funds_row(payment.late_funds),
         "created_at": payment.created_at.isoformat(),
         "updated_at": payment.updated_at.isoformat(),
         **_standing_row(payment),
     }
-
-
-def recipient_row(recipient: Recipient) -> dict[str, Any]:
-    """A recipient as the rows of payments and attempts keep it."""
-    return {
-        "account": recipient.account,
-        "bank_code": recipient.bank_code,
-        "name": recipient.name,
-    }
-
-
-def read_recipient(kept: Mapping[str, Any]) -> Recipient:
-    """The recipient that a row keeps."""
-    return Recipient(**kept)
 
 
 def moved_row(payment: Payment) -> dict[str, Any]:
@@ -143,15 +134,16 @@ def read_payment(row: Row[Any]) -> Payment:
             fees=_read_fees(row.fees),
             fee=Money(row.fee_minor, SOURCE_CURRENCY),
             net=Money(row.net_minor, SOURCE_CURRENCY),
-            rate=_finite(row.rate),
-            mid_rate=_finite(row.mid_rate),
+            rate=finite(row.rate),
+            mid_rate=finite(row.mid_rate),
             markup_basis_points=row.markup_basis_points,
             payout=read_money(row, "payout_minor", "destination_currency"),
         ),
-        route=_read_route(row.route),
+        route=read_route(row.route),
         onramp=row.onramp,
         offramp=row.offramp,
-        recipient=read_recipient(row.recipient),
+        recipient=from_row(row.recipient),
+        recipient_is_example=row.recipient_is_example,
         payment_method=row.payment_method,
         reference=row.reference,
         trace_id=row.trace_id,
@@ -164,7 +156,7 @@ def read_payment(row: Row[Any]) -> Payment:
         failure=failure,
         collection_reference=row.collection_reference,
         quote_expires_at=row.quote_expires_at,
-        late_funds=_read_late_funds(row.late_funds),
+        late_funds=read_late_funds(row.late_funds),
         cancel_requested_at=row.cancel_requested_at,
         refunded=Money(row.refunded_minor, SOURCE_CURRENCY),
         refund_fees=RefundFees(row.refund_fees),
@@ -199,7 +191,7 @@ def read_event(row: Row[Any]) -> RecordedEvent:
             to_state=State(row.to_state),
             actor=row.actor,
             cause=Cause(row.cause),
-            evidence={_text(name): _text(value) for name, value in row.evidence.items()},
+            evidence={text(name): text(value) for name, value in row.evidence.items()},
         ),
         occurred_at=row.occurred_at,
         trace_id=row.trace_id,
@@ -212,7 +204,11 @@ def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
         "merchant_id": quote.merchant_id,
         "id": quote.id,
         "corridor_id": quote.corridor_id,
-        "terms": {**terms_row(quote.terms), **_conditions_row(quote.conditions)},
+        "terms": {
+            **terms_row(quote.terms),
+            **conditions_row(quote.conditions, is_open=payment_id is None),
+            **({"recipient": as_row(quote.recipient)} if quote.recipient else {}),
+        },
         "trail": trail_row(quote.trail),
         "fee_schedule_version": quote.fee_schedule_version,
         "payment_id": payment_id,
@@ -225,8 +221,8 @@ def read_quote(row: Row[Any]) -> Quote:
     """The quote of a row of `quotes`."""
     terms, trail = row.terms, row.trail
     rate = RateTrail(
-        rate=_finite(Decimal(trail["rate"])),
-        mid_rate=_finite(Decimal(trail["mid_rate"])),
+        rate=finite(Decimal(trail["rate"])),
+        mid_rate=finite(Decimal(trail["mid_rate"])),
         markup_basis_points=trail["markup_basis_points"],
         source=trail["source"],
         synthetic=trail["synthetic"],
@@ -252,71 +248,9 @@ def read_quote(row: Row[Any]) -> Quote:
         fee_schedule_version=row.fee_schedule_version,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        conditions=_read_conditions(terms),
+        conditions=read_conditions(terms),
+        recipient=from_row(terms["recipient"]) if "recipient" in terms else None,
         payment_id=row.payment_id,
-    )
-
-
-def _conditions_row(conditions: Conditions | None) -> dict[str, Any]:
-    if conditions is None:
-        return {}
-    return {
-        "route": _route_row(conditions.route),
-        "late_funds": _late_funds_row(conditions.late_funds),
-        "refund_fees": conditions.refund_fees,
-    }
-
-
-def _read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
-    if "route" not in terms:
-        return None
-    return Conditions(
-        route=_read_route(terms["route"]),
-        late_funds=_read_late_funds(terms["late_funds"]),
-        refund_fees=RefundFees(terms.get("refund_fees", RefundFees.RETURNED)),
-    )
-
-
-# A corridor's payments all have the one route.
-@lru_cache(maxsize=256)
-def _route_row(route: Route) -> Mapping[str, Any]:
-    return {
-        "onramps": list(route.onramps),
-        "offramps": list(route.offramps),
-        "patience_seconds": int(route.patience.total_seconds()),
-        "correction_seconds": int(route.correction.total_seconds()),
-        "expected_seconds": {
-            step: int(within.total_seconds()) for step, within in route.expected.items()
-        },
-    }
-
-
-def _read_route(row: Mapping[str, Any]) -> Route:
-    """A route; one from before routes had these times has the usual ones."""
-    patience = row.get("patience_seconds", PATIENCE.total_seconds())
-    correction = row.get("correction_seconds", CORRECTION.total_seconds())
-    expected = row.get("expected_seconds", {})
-    return Route(
-        onramps=_texts(row["onramps"]),
-        offramps=_texts(row["offramps"]),
-        patience=timedelta(seconds=patience),
-        correction=timedelta(seconds=correction),
-        expected={step: timedelta(seconds=within) for step, within in expected.items()},
-    )
-
-
-@lru_cache(maxsize=256)
-def _late_funds_row(late_funds: LateFunds) -> Mapping[str, Any]:
-    return {
-        "grace_seconds": int(late_funds.grace.total_seconds()),
-        "tolerance_basis_points": late_funds.tolerance_basis_points,
-    }
-
-
-def _read_late_funds(row: Mapping[str, Any]) -> LateFunds:
-    return LateFunds(
-        grace=timedelta(seconds=row["grace_seconds"]),
-        tolerance_basis_points=row["tolerance_basis_points"],
     )
 
 
@@ -367,34 +301,6 @@ def read_money(row: Row[Any], minor: str, currency: str) -> Money:
 
 def _read_fees(rows: object) -> tuple[FeeLine, ...]:
     return tuple(
-        FeeLine(name=_text(row["name"]), amount=Money(_whole(row["amount_minor"]), SOURCE_CURRENCY))
-        for row in _list(rows)
+        FeeLine(name=text(row["name"]), amount=Money(whole(row["amount_minor"]), SOURCE_CURRENCY))
+        for row in listed(rows)
     )
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(map(_text, _list(value)))
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("a list is expected")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text is expected")
-    return value
-
-
-def _whole(value: object) -> int:
-    if type(value) is not int:
-        raise TypeError("a whole number is expected")
-    return value
-
-
-def _finite(rate: Decimal) -> Decimal:
-    if not rate.is_finite():
-        raise ValueError("a finite rate is expected")
-    return rate

@@ -11,6 +11,8 @@ from services.payments.model.refund import Refund
 from services.payments.model.refusals import refusal_of
 from services.shared.ids import encode_id
 from services.shared.money import format_rate
+from services.shared.recipients import masked
+from services.shared.recipients.wire import recipient_fields
 
 Encode = Callable[[Payment], bytes]
 
@@ -35,6 +37,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "refunded_usd": str(payment.refunded),
         "refund_fees": payment.refund_fees,
         "refunds": [refund_fields(refund, payment) for refund in payment.refunds],
+        "recipient": recipient_fields(masked(payment.recipient)),
+        "recipient_is_example": payment.recipient_is_example,
     }
     if payment.failure is not None:
         shown["failure"] = {"code": payment.failure.code, "message": payment.failure.message}
@@ -43,7 +47,7 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         shown["action_required"] = {
             "reason": payment.failure.code,
             "message": refusal.message,
-            "field": refusal.field,
+            "field": refusal.field_of(payment.recipient),
         }
     if payment.hold_reason is not None:
         shown["hold"] = {"reason": payment.hold_reason}

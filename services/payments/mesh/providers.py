@@ -14,12 +14,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.ports import IncomingWebhook, ProviderCall, ProviderEvent
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
-from services.payments.model.payment import Failure, Recipient
+from services.payments.model.payment import Failure
 from services.payments.model.timing import CALL, OPERATION, RETRY_AFTER_MAX, WEBHOOK_CALL_SECONDS
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
+from services.shared.recipients import Recipient
+from services.shared.recipients.wire import recipient_fields
 
 _KINDS = {
     Step.COLLECTION: providers_pb2.COLLECTION,
@@ -171,7 +173,7 @@ def _send_before(calls: Sequence[ProviderCall]) -> Timestamp | None:
 
 def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
     payment, attempt = call.payment, call.attempt
-    refunds = attempt.step is Step.REFUND
+    refunds, pays = attempt.step is Step.REFUND, attempt.step is Step.PAYOUT
     return providers_pb2.Operation(
         provider=attempt.provider,
         kind=_KINDS[attempt.step],
@@ -180,20 +182,15 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         transaction_id=payment.transaction_id,
         reference=payment.reference,
         payment_method=payment.payment_method,
-        recipient=_write_recipient(attempt.recipient or payment.recipient),
+        recipient=_write_recipient(attempt.recipient or payment.recipient) if pays else None,
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
         collection_reference=payment.collection_reference if refunds else "",
     )
 
 
-def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient | None:
-    """Absent where the merchant named nobody; the offramp then takes its sandbox default."""
-    if recipient == Recipient():
-        return None
-    return recipient_pb2.Recipient(
-        account=recipient.account, bank_code=recipient.bank_code, name=recipient.name
-    )
+def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:
+    return recipient_pb2.Recipient(**recipient_fields(recipient))
 
 
 def _read_result(result: providers_pb2.OperationResult) -> Answer:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from services.payments.model.payment import Failure, Payment, Recipient
+from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, LANDING, key_usable_for
 from services.shared.money import Money
+from services.shared.recipients import Recipient
 
 
 class Step(StrEnum):

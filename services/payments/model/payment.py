@@ -14,6 +14,7 @@ from services.payments.model.quote import LateFunds, RefundFees, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
+from services.shared.recipients import Recipient
 
 if TYPE_CHECKING:
     from services.payments.model.refund import Refund
@@ -163,20 +164,6 @@ STATUS_OF: Mapping[State, Status] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipient:
-    """The recipient, as the offramp takes it."""
-
-    account: str = ""
-    bank_code: str = ""
-    name: str = ""
-
-    @property
-    def masked(self) -> str:
-        """The last digits of the account, to distinguish recipients in a history; no name."""
-        return f"…{self.account[-4:]}" if len(self.account) > 8 else "…"
-
-
 class ExchangeRule(IntEnum):
     """How the exchange of a payment was posted; it is unwound and verified by the same rule."""
 
@@ -264,6 +251,9 @@ class Payment:
     deadline_at: datetime | None = None
     # Until when nothing is sent to a provider: a request may be on its way, or the route rests.
     rests_until: datetime | None = None
+
+    # The request named no recipient, and the sandbox pays the corridor's example.
+    recipient_is_example: bool = False
 
     # True in the event about the exchange at another rate than the locked one; kept nowhere.
     repriced: bool = False

@@ -12,6 +12,8 @@ from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
+from services.shared.recipients import Recipient
+from services.shared.recipients.rules import RecipientRules
 
 
 class QuoteNotFound(NotFound):
@@ -167,6 +169,8 @@ class Conditions:
     route: Route
     late_funds: LateFunds
     refund_fees: RefundFees = RefundFees.RETURNED
+    # Kept with an open quote alone; None with one from before they were.
+    recipients: RecipientRules | None = None
 
 
 class QuoteState(StrEnum):
@@ -192,6 +196,8 @@ class Quote:
     # None with an offer from before they were kept with it; its corridor's present ones apply.
     conditions: Conditions | None
     payment_id: UUID | None = None
+    # The recipient that it was asked for with, as it will be sent; None where it names none.
+    recipient: Recipient | None = None
 
     @property
     def quote_id(self) -> str:

@@ -10,7 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from caravel.common.v1 import recipient_pb2
-from caravel.payments.v1 import corrections_pb2, history_pb2, payments_pb2, refunds_pb2
+from caravel.payments.v1 import (
+    corrections_pb2,
+    corridors_pb2,
+    history_pb2,
+    payments_pb2,
+    refunds_pb2,
+)
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.base.convert import timestamp
@@ -18,10 +24,11 @@ from services.payments.base.idempotency import fingerprint_of
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from services.payments.base.problems import Problems
 from services.payments.base.view import terms_fields
-from services.payments.model.payment import STATUS_OF, Recipient, RecordedEvent, State, Status
+from services.payments.model.payment import STATUS_OF, RecordedEvent, State, Status
 from services.payments.model.quote import Quote, RateTrail, read_quote_id
 from services.payments.orders.correcting import CorrectionOrder
 from services.payments.orders.creation import PaymentOrder
+from services.payments.orders.payees import Payees, read_given
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import QuoteOrder
 from services.payments.orders.refunds import CREATE, RETRY, RefundOrder, RetryOrder
@@ -29,6 +36,9 @@ from services.shared.corridors import COUNTRIES, Corridor
 from services.shared.errors import Invalid, Violation, field_invalid
 from services.shared.ids import encode_id
 from services.shared.money import SOURCE_CURRENCY, Money, exponent, format_rate, parse_amount
+from services.shared.recipients import Recipient, as_row, masked
+from services.shared.recipients.rules import KindRules
+from services.shared.recipients.wire import recipient_fields
 from services.shared.text import limited_text
 
 _NOTHING, _NOBODY = Money(0, SOURCE_CURRENCY), UUID(int=0)
@@ -36,7 +46,12 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASC
 
 
 def read_payment_order(
-    request: payments_pb2.CreatePaymentRequest, *, key: str, merchant_id: str, trace_id: str
+    request: payments_pb2.CreatePaymentRequest,
+    payees: Payees,
+    *,
+    key: str,
+    merchant_id: str,
+    trace_id: str,
 ) -> PaymentOrder:
     """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
     problems = Problems()
@@ -44,10 +59,10 @@ def read_payment_order(
     amount = problems.read(_amount_usd, request.amount_usd, _NOTHING)
     currency = problems.read(_currency, request.destination_currency, "")
     country = problems.read(_country, request.destination_country, "")
-    recipient = _read_recipient(problems, request.recipient)
+    recipient = read_given(request, problems)
     method = problems.read(_payment_method, request.payment_method, "")
     reference = problems.read(_reference, request.reference, "")
-    problems.raise_any()
+    _raise_any(problems, payees, recipient, currency, country)
     return PaymentOrder(
         idempotency_key=key,
         fingerprint=fingerprint_of(
@@ -58,7 +73,8 @@ def read_payment_order(
             # Left out where it was not given: a body from before this field keeps its fingerprint.
             **({"destination_country": country} if country else {}),
             quote_id=request.quote_id,
-            recipient=_recipient_print(recipient),
+            # Without a recipient as it was before recipients had kinds, for keys from then.
+            recipient=as_row(recipient) if recipient else ["", "", ""],
             payment_method=method,
             reference=reference,
         ),
@@ -68,10 +84,10 @@ def read_payment_order(
             currency=currency,
             country=country,
             trace_id=trace_id,
+            recipient=recipient,
         ),
         quote_id=read_quote_id(request.quote_id) if request.quote_id else None,
         user_id=user_id,
-        recipient=recipient,
         payment_method=method,
         reference=reference,
     )
@@ -125,9 +141,9 @@ def read_correction_order(
 ) -> CorrectionOrder:
     """A validated order for another recipient. Raises Invalid with every field that is wrong."""
     problems = Problems()
-    recipient = _read_recipient(problems, request.recipient)
+    recipient = read_given(request, problems)
     problems.raise_any()
-    if recipient == Recipient():
+    if recipient is None:
         raise field_invalid("recipient", "recipient is required", "FIELD_REQUIRED")
     return CorrectionOrder(
         merchant_id=merchant_id,
@@ -136,14 +152,14 @@ def read_correction_order(
         fingerprint=fingerprint_of(
             "CorrectRecipient",
             transaction_id=request.transaction_id,
-            recipient=_recipient_print(recipient),
+            recipient=as_row(recipient),
         ),
         recipient=recipient,
     )
 
 
 def read_quote_order(
-    request: payments_pb2.CreateQuoteRequest, *, merchant_id: str, trace_id: str
+    request: payments_pb2.CreateQuoteRequest, payees: Payees, *, merchant_id: str, trace_id: str
 ) -> QuoteOrder:
     """A validated order for a quote. Raises Invalid with every field that is wrong."""
     problems = Problems()
@@ -153,9 +169,27 @@ def read_quote_order(
         currency=problems.read(_currency, request.destination_currency, ""),
         country=problems.read(_country, request.destination_country, ""),
         trace_id=trace_id,
+        recipient=read_given(request, problems),
     )
-    problems.raise_any()
+    _raise_any(problems, payees, order.recipient, order.currency, order.country)
     return order
+
+
+def _raise_any(
+    problems: Problems, payees: Payees, recipient: Recipient | None, currency: str, country: str
+) -> None:
+    """Raises Invalid with every field that is wrong, those of the recipient by its corridor too.
+
+    Where nothing else is wrong, the recipient is checked later: a key that was used before gets its
+    first answer, whatever the corridor says by now.
+    """
+    if not problems:
+        return
+    try:
+        payees.check(recipient, currency, country)
+    except Invalid as error:
+        problems.add(error)
+    problems.raise_any()
 
 
 def read_list_request(
@@ -188,18 +222,6 @@ def write_page_token(request: payments_pb2.ListPaymentsRequest, before: UUID | N
     return base64.urlsafe_b64encode(before.bytes + _filter_digest(request)).decode().rstrip("=")
 
 
-def _read_recipient(problems: Problems, recipient: recipient_pb2.Recipient) -> Recipient:
-    return Recipient(
-        account=problems.read(_recipient_account, recipient.account, ""),
-        bank_code=problems.read(_recipient_bank_code, recipient.bank_code, ""),
-        name=problems.read(_recipient_name, recipient.name, ""),
-    )
-
-
-def _recipient_print(recipient: Recipient) -> list[str]:
-    return [recipient.account, recipient.bank_code, recipient.name]
-
-
 def _instant(request: payments_pb2.ListPaymentsRequest, field: str) -> datetime | None:
     if not request.HasField(field):  # type: ignore[arg-type]
         return None
@@ -229,9 +251,6 @@ def _amount_usd(text: str) -> Money:
     return parse_amount(text, SOURCE_CURRENCY, field="amount_usd")
 
 
-_recipient_account = limited_text("recipient.account", 64)
-_recipient_bank_code = limited_text("recipient.bank_code", 32)
-_recipient_name = limited_text("recipient.name", 140)
 _payment_method = limited_text("payment_method", 255)
 _reference = limited_text("reference", 140)
 _reason = limited_text("reason", 140)
@@ -315,12 +334,14 @@ def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
         created_at=timestamp(quote.created_at),
         expires_at=timestamp(quote.expires_at),
         refund_fees=quote.conditions.refund_fees if quote.conditions else "",
+        recipient=_write_recipient(masked(quote.recipient)) if quote.recipient else None,
+        recipient_name=quote.recipient.holder_name if quote.recipient else "",
     )
 
 
-def write_corridor(corridor: Corridor, trail: RateTrail | None) -> payments_pb2.Corridor:
+def write_corridor(corridor: Corridor, trail: RateTrail | None) -> corridors_pb2.Corridor:
     """A corridor as it is offered, with the rate one would get now."""
-    return payments_pb2.Corridor(
+    return corridors_pb2.Corridor(
         corridor_id=corridor.id,
         source_country=corridor.source.country,
         destination_country=corridor.destination.country,
@@ -333,11 +354,35 @@ def write_corridor(corridor: Corridor, trail: RateTrail | None) -> payments_pb2.
         rate_trail=_write_trail(trail) if trail else None,
         quote_lifetime_seconds=corridor.quote.lifetime_seconds,
         refund_fees=corridor.refunds.fees,
+        recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
     )
 
 
-def _write_trail(trail: RateTrail) -> payments_pb2.RateTrail:
-    return payments_pb2.RateTrail(
+def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:
+    return recipient_pb2.Recipient(**recipient_fields(recipient))
+
+
+def _write_form(rules: KindRules) -> corridors_pb2.RecipientForm:
+    fields = [
+        (
+            rule.required,
+            corridors_pb2.RecipientField(
+                name=rule.name, description=rule.format.words, pattern=rule.format.pattern
+            ),
+        )
+        for rule in rules.fields.values()
+    ]
+    return corridors_pb2.RecipientForm(
+        kind=recipient_pb2.RecipientKind.Value(rules.kind.name),
+        rail=rules.rail,
+        required=[field for required, field in fields if required],
+        optional=[field for required, field in fields if not required],
+        example=_write_recipient(rules.example),
+    )
+
+
+def _write_trail(trail: RateTrail) -> corridors_pb2.RateTrail:
+    return corridors_pb2.RateTrail(
         mid_rate=format_rate(trail.mid_rate),
         markup_basis_points=trail.markup_basis_points,
         source=trail.source,
@@ -345,7 +390,7 @@ def _write_trail(trail: RateTrail) -> payments_pb2.RateTrail:
         observed_at=timestamp(trail.observed_at),
         fetched_at=timestamp(trail.fetched_at),
         legs=[
-            payments_pb2.RateLeg(
+            corridors_pb2.RateLeg(
                 base_currency=leg.base_currency,
                 quote_currency=leg.quote_currency,
                 rate=format_rate(leg.rate),

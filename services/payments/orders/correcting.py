@@ -8,7 +8,9 @@ from services.payments.base.view import Encode
 from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.written import written
-from services.payments.model.payment import Recipient, read_transaction_id
+from services.payments.model.payment import read_transaction_id
+from services.payments.orders.payees import Payees
+from services.shared.recipients import Recipient
 from services.shared.rollback import repeated
 
 CORRECT = "CorrectRecipient"
@@ -16,7 +18,7 @@ CORRECT = "CorrectRecipient"
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectionOrder:
-    """A request for another recipient, read and validated."""
+    """A request for another recipient, read; the recipient is as it was given."""
 
     merchant_id: str
     transaction_id: str
@@ -28,8 +30,9 @@ class CorrectionOrder:
 class Correcting:
     """Corrects recipients."""
 
-    def __init__(self, store: WorkStore, encode: Encode) -> None:
+    def __init__(self, store: WorkStore, payees: Payees, encode: Encode) -> None:
         self._store = store
+        self._payees = payees
         self._encode = encode
 
     @repeated
@@ -37,7 +40,7 @@ class Correcting:
         """Has the payment paid out to another recipient, once for its idempotency key.
 
         Raises PaymentNotFound, PaymentBusy, PaymentOnHold, PaymentNotCorrectable,
-        PaymentUnreadable, or IdempotencyKeyReused.
+        PaymentUnreadable, Invalid, CorridorUnsupported, or IdempotencyKeyReused.
         """
         payment_id = read_transaction_id(order.transaction_id)
         key = (order.merchant_id, order.idempotency_key)
@@ -48,7 +51,8 @@ class Correcting:
             stored = await transaction.answer(key)
             if stored is None:
                 work = await transaction.claim_one(order.merchant_id, payment_id)
-                payment = await written(transaction, correct(work, order.recipient))
+                recipient = self._payees.of_correction(work.payment, order.recipient)
+                payment = await written(transaction, correct(work, recipient))
                 own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
                 stored = await transaction.keep_answer(key, own, payment_id, operation=CORRECT)
                 if stored is own:

@@ -1,5 +1,5 @@
-"""Creates payments in batches: text was validated in convert, prices come from pricing, and the
-payment's further way is the engine's."""
+"""Creates payments in batches: text was validated in convert, recipients are checked by payees,
+prices come from pricing, and the payment's further way is the engine's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +14,9 @@ from services.payments.base.idempotency import (
     StoredAnswer,
 )
 from services.payments.base.view import Encode
-from services.payments.model.payment import Payment, Recipient
+from services.payments.model.payment import Payment
 from services.payments.model.quote import Quote, QuoteNotFound
+from services.payments.orders.payees import Payee, Payees
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.pricing import Pricing, QuoteOrder
 from services.shared.errors import DomainError, Unavailable
@@ -31,7 +32,6 @@ class PaymentOrder:
     quote: QuoteOrder
     quote_id: UUID | None
     user_id: UUID
-    recipient: Recipient
     payment_method: str
     reference: str
 
@@ -41,11 +41,18 @@ class PaymentOrder:
         return (self.quote.merchant_id, self.idempotency_key)
 
 
+# A payment's quote and its recipient.
+Agreed = tuple[Quote, Payee]
+
+
 class Creation:
     """Creates payments, many at once: what arrives together is priced and committed together."""
 
-    def __init__(self, pricing: Pricing, store: PaymentStore, encode: Encode) -> None:
+    def __init__(
+        self, pricing: Pricing, payees: Payees, store: PaymentStore, encode: Encode
+    ) -> None:
         self._pricing = pricing
+        self._payees = payees
         self._store = store
         self._encode = encode
 
@@ -56,16 +63,16 @@ class Creation:
         """
         now, answered = await self._store.answers([order.key for order in orders])
         fresh = _first_of_each_key(order for order in orders if order.key not in answered)
-        quotes = await self._quotes(fresh, now)
+        found = await self._quotes(fresh, now)
         new = [
-            self._new(order, quote, now)
-            for order, quote in zip(fresh, quotes, strict=True)
-            if isinstance(quote, Quote)
+            self._new(order, *agreed, now)
+            for order, agreed in zip(fresh, found, strict=True)
+            if not isinstance(agreed, DomainError)
         ]
         refused: dict[IdempotencyKey, tuple[bytes, DomainError]] = {
-            order.key: (order.fingerprint, quote)
-            for order, quote in zip(fresh, quotes, strict=True)
-            if isinstance(quote, DomainError)
+            order.key: (order.fingerprint, error)
+            for order, error in zip(fresh, found, strict=True)
+            if isinstance(error, DomainError)
         }
         stored = dict(answered)
         own: dict[IdempotencyKey, bytes] = {}
@@ -80,16 +87,27 @@ class Creation:
 
     async def _quotes(
         self, orders: Sequence[PaymentOrder], now: datetime
-    ) -> Sequence[Quote | DomainError]:
-        """Each order's quote: its own, checked, or a new one."""
-        bare = [order.quote for order in orders if order.quote_id is None]
-        made = iter(await self._price(bare, now) if bare else ())
+    ) -> Sequence[Agreed | DomainError]:
+        """Each order's quote, its own, checked, or a new one, and its recipient."""
         brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
         known = (await self._store.quotes(brought))[1] if brought else {}
-        return [
-            next(made) if order.quote_id is None else self._check(order, order.quote_id, known, now)
+        found = [
+            self._payee(order.quote)
+            if order.quote_id is None
+            else self._check(order, order.quote_id, known, now)
             for order in orders
         ]
+        bare = [
+            order.quote for order, one in zip(orders, found, strict=True) if isinstance(one, Payee)
+        ]
+        made = iter(await self._price(bare, now) if bare else ())
+        return [_agreed(next(made), one) if isinstance(one, Payee) else one for one in found]
+
+    def _payee(self, order: QuoteOrder) -> Payee | DomainError:
+        try:
+            return self._payees.of_payment(order.recipient, order.currency, order.country)
+        except DomainError as error:
+            return error
 
     def _check(
         self,
@@ -97,16 +115,16 @@ class Creation:
         quote_id: UUID,
         known: Mapping[tuple[str, UUID], Quote],
         now: datetime,
-    ) -> Quote | DomainError:
+    ) -> Agreed | DomainError:
         quote = known.get((order.quote.merchant_id, quote_id))
         if quote is None:
             return QuoteNotFound(quote_id=encode_id("quo", quote_id))
         try:
             quote.check_usable(order.quote.amount, order.quote.currency, now)
             self._pricing.check_country(quote, order.quote.country)
-            return replace(
-                quote, conditions=quote.conditions or self._pricing.conditions(quote.corridor_id)
-            )
+            conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
+            payee = self._payees.under(quote, order.quote.recipient)
+            return replace(quote, conditions=conditions), payee
         except DomainError as error:
             return error
 
@@ -119,7 +137,7 @@ class Creation:
         except Unavailable as error:
             return [error] * len(orders)
 
-    def _new(self, order: PaymentOrder, quote: Quote, now: datetime) -> NewPayment:
+    def _new(self, order: PaymentOrder, quote: Quote, payee: Payee, now: datetime) -> NewPayment:
         conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
         route = conditions.route
         payment = Payment(
@@ -132,7 +150,8 @@ class Creation:
             route=route,
             onramp=route.onramps[0],
             offramp=route.offramps[0],
-            recipient=order.recipient,
+            recipient=payee.recipient,
+            recipient_is_example=payee.is_example,
             payment_method=order.payment_method,
             reference=order.reference,
             trace_id=order.quote.trace_id,
@@ -150,6 +169,10 @@ class Creation:
             quote=quote,
             quote_exists=order.quote_id is not None,
         )
+
+
+def _agreed(quote: Quote | DomainError, payee: Payee) -> Agreed | DomainError:
+    return quote if isinstance(quote, DomainError) else (quote, payee)
 
 
 def _first_of_each_key(orders: Iterable[PaymentOrder]) -> Sequence[PaymentOrder]:

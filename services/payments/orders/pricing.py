@@ -23,6 +23,7 @@ from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
 from services.shared.ids import new_id
 from services.shared.money import Money
+from services.shared.recipients import Recipient
 
 
 class AmountBelowMinimum(OutOfRange):
@@ -47,6 +48,8 @@ class QuoteOrder:
     trace_id: str
     # Needed where corridors to several countries pay this currency; empty where it was not given.
     country: str = ""
+    # As it was given.
+    recipient: Recipient | None = None
 
 
 class Pricing:
@@ -183,4 +186,5 @@ def _conditions(corridor: Corridor) -> Conditions:
             tolerance_basis_points=late_funds.tolerance_basis_points,
         ),
         refund_fees=RefundFees(corridor.refunds.fees),
+        recipients=corridor.recipient_rules,
     )

@@ -1,9 +1,12 @@
-"""Firm offers: made on request, kept, and shown. Their amounts, fees and rates are in pricing."""
+"""Firm offers: made on request, kept, and shown. Their amounts, fees and rates are in pricing,
+their recipients in payees."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from services.payments.model.quote import Quote, QuoteNotFound, RateTrail, read_quote_id
+from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentStore
 from services.payments.orders.pricing import Pricing, QuoteOrder
 from services.shared.corridors import Corridor
@@ -13,8 +16,9 @@ from services.shared.errors import DomainError
 class Quotes:
     """Makes quotes on request, and shows them."""
 
-    def __init__(self, pricing: Pricing, store: PaymentStore) -> None:
+    def __init__(self, pricing: Pricing, payees: Payees, store: PaymentStore) -> None:
         self._pricing = pricing
+        self._payees = payees
         self._store = store
 
     async def corridors(self) -> Sequence[tuple[Corridor, RateTrail | None]]:
@@ -22,11 +26,13 @@ class Quotes:
         return await self._pricing.indicative()
 
     async def create(self, order: QuoteOrder) -> tuple[Quote, datetime]:
-        """A firm offer, kept, and the time it was made. Raises what pricing refuses."""
+        """A firm offer, kept, and the time it was made. Raises what pricing and payees refuse."""
+        recipient = self._payees.of_quote(order.recipient, order.currency, order.country)
         now, _ = await self._store.answers([])
         (quote,) = await self._pricing.quotes([order], now)
         if isinstance(quote, DomainError):
             raise quote
+        quote = replace(quote, recipient=recipient)
         await self._store.add_quote(quote)
         return quote, now
 

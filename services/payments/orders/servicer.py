@@ -27,6 +27,7 @@ from services.payments.orders import convert
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import PaymentOrder
+from services.payments.orders.payees import Payees
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
 from services.payments.orders.refunds import Refunds
@@ -48,12 +49,14 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         cancelling: Cancelling,
         correcting: Correcting,
         quotes: Quotes,
+        payees: Payees,
     ) -> None:
         self._creation = creation
         self._reading = reading
         self._cancelling = cancelling
         self._correcting = correcting
         self._quotes = quotes
+        self._payees = payees
 
     def add_to(self, server: GrpcServer) -> None:
         """Has the server answer this service's calls."""
@@ -69,6 +72,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         order = convert.read_payment_order(
             request,
+            self._payees,
             key=read_idempotency_key(context.invocation_metadata() or ()),
             merchant_id=merchant_id_var.get(),
             trace_id=trace_id_var.get(),
@@ -139,7 +143,10 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
     ) -> payments_pb2.Quote:
         """See payments.proto."""
         order = convert.read_quote_order(
-            request, merchant_id=merchant_id_var.get(), trace_id=trace_id_var.get()
+            request,
+            self._payees,
+            merchant_id=merchant_id_var.get(),
+            trace_id=trace_id_var.get(),
         )
         quote, now = await self._quotes.create(order)
         return convert.write_quote(quote, now)

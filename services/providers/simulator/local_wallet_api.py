@@ -32,8 +32,6 @@ from services.shared.env import Field, SecretStr
 
 Json = dict[str, Any]
 
-# A payout without a recipient goes to a wallet of our own: this is a simulator.
-TEST_RECIPIENT = {"account": "test-wallet", "bank_code": "", "name": "Test Recipient"}
 FAILURE = ("failure_code", "failure_message")
 COMPLETED = {"status": "completed"}
 REUSED = ("reference_reused", "the reference has another payout")
@@ -252,7 +250,7 @@ def _payout(body: Json) -> Json:
         raise Refused(422, "currency_unsupported", "currency must be an ISO 4217 code")
     if not _REFERENCE.fullmatch(str(body.get("reference"))):
         raise Refused(400, "reference_invalid", "reference must be 1 to 80 plain characters")
-    recipient = body.get("recipient", TEST_RECIPIENT)
+    recipient = body.get("recipient")
     if not isinstance(recipient, dict) or not recipient.get("account"):
         raise Refused(422, "recipient_invalid", "recipient must have an account")
     return {

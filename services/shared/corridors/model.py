@@ -18,6 +18,8 @@ from services.shared.corridors.sections import (
 )
 from services.shared.errors import NotAllowedNow
 from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
+from services.shared.recipients import RecipientKind
+from services.shared.recipients.rules import RecipientRules, make_rules
 
 
 class CorridorUnsupported(NotAllowedNow):
@@ -115,6 +117,17 @@ class Refunds(Section):
     fees: Literal["returned", "kept"] = "returned"
 
 
+class RecipientSection(Section):
+    """One kind of recipient that is paid: its rail, its fields and their forms by the names of
+    shared.recipients.formats, and an example."""
+
+    rail: str = Field(min_length=1, max_length=40)
+    required: Mapping[str, str] = Field(min_length=1)
+    optional: Mapping[str, str] = {}
+    # Passes. In a sandbox the first kind's is paid where a payment names nobody.
+    example: Mapping[str, str]
+
+
 class Corridor(Section):
     """One way for money to go, with everything that is agreed about it."""
 
@@ -129,6 +142,13 @@ class Corridor(Section):
     action_required: ActionRequired = ActionRequired(deadline_hours=DEADLINE_HOURS)
     refunds: Refunds = Refunds()
     fees: tuple[FeeSchedule, ...] = Field(min_length=1)
+    recipients: Mapping[RecipientKind, RecipientSection] = Field(min_length=1)
+
+    @cached_property
+    def recipient_rules(self) -> RecipientRules:
+        """The rules of its recipients. Raises RulesInvalid, while the file is read."""
+        sections = {kind.value: section.model_dump() for kind, section in self.recipients.items()}
+        return make_rules(self.destination.country, sections)
 
 
 class Corridors:

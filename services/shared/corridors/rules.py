@@ -13,6 +13,7 @@ from services.shared.corridors.prices import (
     percentage_part,
 )
 from services.shared.money import SOURCE_CURRENCY, Money
+from services.shared.recipients.rules import RulesInvalid
 
 # The source whose rates are made up.
 SYNTHETIC = "synthetic"
@@ -27,6 +28,10 @@ def problems(corridor: Corridor) -> Iterator[str]:
         yield f"only {SOURCE_CURRENCY} can be collected"
     if corridor.destination.currency == corridor.source.currency:
         yield f"{corridor.source.currency} both ways leaves nothing to exchange"
+    try:
+        corridor.recipient_rules  # noqa: B018 - made here, so that what is wrong is said at the start
+    except RulesInvalid as error:
+        yield str(error)
     limits = corridor.limits
     if limits.minimum > limits.maximum:
         yield "limits.minimum_usd is above limits.maximum_usd"

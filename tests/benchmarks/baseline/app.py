@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import FastAPI, Header, HTTPException, Request, Response
@@ -27,12 +27,8 @@ POOL_SIZE = 20
 KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 
 
-class Recipient(BaseModel):
-    """The recipient."""
-
-    account: str = Field(default="", max_length=64)
-    bank_code: str = Field(default="", max_length=32)
-    name: str = Field(default="", max_length=140)
+# The kinds of recipient, each with its fields.
+Recipient = dict[Literal["bank_account", "mobile_money", "wallet"], dict[str, str]]
 
 
 class Order(BaseModel):
@@ -43,7 +39,7 @@ class Order(BaseModel):
     user_id: UUID
     amount_usd: Decimal = Field(gt=0, decimal_places=2, max_digits=15)
     destination_currency: str = Field(pattern=r"^[A-Z]{3}$")
-    recipient: Recipient = Recipient()
+    recipient: Recipient = Field(default={}, max_length=1)
     payment_method: str = Field(default="", max_length=255)
     reference: str = Field(default="", max_length=140)
 
@@ -195,7 +191,7 @@ def make_payment(order: Order, quote: Any, corridor: Corridor, priced: Price, no
         route={"onramps": corridor.onramps, "offramps": corridor.offramps},
         onramp=corridor.onramps[0],
         offramp=corridor.offramps[0],
-        recipient=order.recipient.model_dump(),
+        recipient=order.recipient,
         payment_method=order.payment_method,
         reference=order.reference,
         state="CREATED",

@@ -10,6 +10,8 @@ from tests.chaos.checker.report import Finding
 # Shorter ones would be found everywhere.
 SECRET_LENGTH_MIN = 8
 ACCOUNT_LENGTH_MIN = 8
+# The fields of recipients that find an account.
+ACCOUNT_NAMES = {"account_number", "clabe", "iban", "phone_number", "tax_id", "wallet_id"}
 _CARD = re.compile(r"(?<![0-9A-Za-z_.-])[3-6][0-9]{12,18}(?![0-9A-Za-z_.-])", re.ASCII)
 # As which an account would stand in a line; there are too many to look for one by one.
 _NUMBER = re.compile(r"[0-9]{8,}", re.ASCII)
@@ -50,9 +52,9 @@ def _is_long(value: str) -> bool:
 
 def _accounts(facts: Facts) -> Iterable[str]:
     for case in facts.cases:
-        account = (case.payment.recipient or {}).get("account", "")
-        if len(account) >= ACCOUNT_LENGTH_MIN:
-            yield account
+        for name, value in (case.payment.recipient or {}).items():
+            if name in ACCOUNT_NAMES and len(value) >= ACCOUNT_LENGTH_MIN:
+                yield value.removeprefix("+")
 
 
 def _lines(path: Path) -> Iterable[str]:

@@ -16,6 +16,7 @@ from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
 from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
+from services.shared.recipients import BankAccount
 
 KEY = os.environ.get("FLUTTERWAVE_LIVE_SANDBOX_KEY", "")
 pytestmark = pytest.mark.skipif(not KEY, reason="FLUTTERWAVE_LIVE_SANDBOX_KEY holds no test key")
@@ -51,6 +52,9 @@ def payout() -> Operation:
         amount=Money(10_000, "NGN"),
         transaction_id=transaction_id,
         reference="a test of the adapter",
+        recipient=BankAccount(
+            holder_name="Test Recipient", account_number="0690000031", bank_code="044"
+        ),
     )
 
 

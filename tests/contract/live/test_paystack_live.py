@@ -11,10 +11,11 @@ from pydantic import SecretStr
 
 from services.providers.adapters.kit.http import open_session
 from services.providers.adapters.paystack import Paystack, PaystackSettings
-from services.providers.domain import Kind, Operation, Outcome, Recipient
+from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
 from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
+from services.shared.recipients import BankAccount
 
 KEY = os.environ.get("PAYSTACK_LIVE_SANDBOX_KEY", "")
 # The possible answers to an account that is not set up for transfers, or has no test balance.
@@ -46,6 +47,9 @@ def payout() -> Operation:
         amount=Money(10_000, "NGN"),
         transaction_id=transaction_id,
         reference="a test of the adapter",
+        recipient=BankAccount(
+            holder_name="Test Recipient", account_number="0000000000", bank_code="057"
+        ),
     )
 
 
@@ -56,7 +60,7 @@ async def test_payout_that_was_never_sent_is_absent(paystack: Paystack) -> None:
 
 
 async def test_an_impossible_recipient_is_refused(paystack: Paystack) -> None:
-    nobody = Recipient(account="0", bank_code="no such bank", name="Nobody")
+    nobody = BankAccount(holder_name="Nobody", account_number="0", bank_code="no such bank")
 
     result = await paystack.send_payout(replace(payout(), recipient=nobody))
 

@@ -5,6 +5,7 @@ from services.providers.domain import Kind, Operation
 from services.providers.simulator import flutterwave_refusals as theirs
 from services.providers.simulator.flutterwave_account import flutterwave_headers
 from services.shared.money import Money
+from services.shared.recipients import BankAccount
 from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "FLWSECK_TEST-contract-5c10e8-X"
@@ -42,6 +43,7 @@ FACTS = Facts(
         error=lambda code: {"status": "error", "message": code, "data": None},
         wrap=lambda transfer: {"status": "success", "message": "Fetched", "data": transfer},
         wrap_found=lambda transfer: {"status": "success", "message": "Fetched", "data": [transfer]},
+        recipient=BankAccount(holder_name="Ada Obi", account_number="0690000032", bank_code="044"),
         # A whole amount may well come as 100.0; only a part of the smallest unit may not.
         malformed_by=0.001,
     ),

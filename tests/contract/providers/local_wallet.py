@@ -5,6 +5,7 @@ from services.providers.domain import Kind, Operation
 from services.providers.simulator import local_wallet_refusals as theirs
 from services.providers.simulator.local_wallet_api import standard_headers
 from services.shared.money import Money
+from services.shared.recipients import Wallet
 from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "wallet_contract_91bc"
@@ -38,6 +39,7 @@ FACTS = Facts(
         amount_field="amount_minor",
         other_currency="EUR",
         error=lambda code: {"error": {"code": code, "message": "No."}},
+        recipient=Wallet(holder_name="Ada Obi", wallet_id="wallet-0001"),
     ),
     scheme=Scheme(
         sign=lambda body, secret, at: standard_headers(body, secret, int(at.timestamp()), "msg_1"),

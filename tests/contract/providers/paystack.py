@@ -5,6 +5,7 @@ from services.providers.domain import Kind, Operation
 from services.providers.simulator import paystack_refusals as theirs
 from services.providers.simulator.paystack_api import paystack_headers
 from services.shared.money import Money
+from services.shared.recipients import BankAccount
 from tests.contract.facts import ATTEMPT, Case, Facts, Json, Refusals, Scheme
 
 KEY = "sk_test_contract_paystack_77a1"
@@ -52,6 +53,7 @@ FACTS = Facts(
             "code": code,
         },
         id_field="transfer_code",
+        recipient=BankAccount(holder_name="Ada Obi", account_number="0690000032", bank_code="044"),
         wrap=lambda transfer: {"status": True, "message": "Transfer retrieved", "data": transfer},
         preparations={
             "/transferrecipient": {

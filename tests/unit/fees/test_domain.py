@@ -167,6 +167,13 @@ def corridor(*starts: date) -> Corridor:
             "fx": {"sources": ["ecb"], "markup_basis_points": 50},
             "quote": {"lifetime_seconds": 60},
             "late_funds": {"grace_seconds": 300, "tolerance_basis_points": 100},
+            "recipients": {
+                "wallet": {
+                    "rail": "wallet",
+                    "required": {"wallet_id": "wallet_id"},
+                    "example": {"wallet_id": "wallet-0001"},
+                }
+            },
             "fees": [{"version": str(start), "effective_from": start} for start in starts],
         }
     )

@@ -21,6 +21,9 @@ providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["ecb"], markup_basis_points = 50 }
 quote = { lifetime_seconds = 60 }
 late_funds = { grace_seconds = 300, tolerance_basis_points = 100 }
+recipients.wallet.rail = "wallet"
+recipients.wallet.required = { wallet_id = "wallet_id" }
+recipients.wallet.example = { wallet_id = "wallet-0001" }
 fees = [
   { version = "1", effective_from = 2026-01-01, flat_usd = "1.00", percent = "1.5" },
   { version = "2", effective_from = 2026-07-01, flat_usd = "3.00" },

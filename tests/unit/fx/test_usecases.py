@@ -24,6 +24,9 @@ providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["first", "second"], markup_basis_points = 50, maximum_age_hours = 24 }
 quote = { lifetime_seconds = 60 }
 late_funds = { grace_seconds = 300, tolerance_basis_points = 100 }
+recipients.wallet.rail = "wallet"
+recipients.wallet.required = { wallet_id = "wallet_id" }
+recipients.wallet.example = { wallet_id = "wallet-0001" }
 fees = [{ version = "1", effective_from = 2026-01-01 }]
 """
 INDIA = RateQuery("us-in")

@@ -105,13 +105,24 @@ def value_of(described: dict[str, Any]) -> Any:
     if kind == "enum":
         return next(iter(TABLE["enums"][described["of"]]))
     if kind == "message":
-        return {name: value_of(one) for name, one in TABLE["messages"][described["of"]].items()}
+        members = TABLE["messages"][described["of"]]
+        return {name: value_of(members[name]) for name in _together(members)}
     return VALUES.get(kind, "1")
 
 
 def query_text_of(described: dict[str, Any]) -> str:
     """The same as a query has it."""
     return "true" if described["kind"] == "bool" else str(value_of(described))
+
+
+def _together(members: dict[str, Any]) -> Iterator[str]:
+    """The names of fields that may be there at once: of each group the first."""
+    seen = set()
+    for name, described in members.items():
+        group = described.get("oneof", name)
+        if group not in seen:
+            seen.add(group)
+            yield name
 
 
 def faults() -> Iterator[Fault]:
@@ -189,6 +200,16 @@ def _parameter_faults(name: str, described: dict[str, Any]) -> Iterator[tuple[st
         yield text.replace(name, other), "FIELD_UNKNOWN", other
 
 
+def _rivals(name: str, members: dict[str, Any]) -> list[str]:
+    """The fields that exclude this one."""
+    group = members[name].get("oneof")
+    return [
+        one
+        for one, described in members.items()
+        if one != name and group and described.get("oneof") == group
+    ]
+
+
 def _body_faults(
     members: dict[str, Any], place: dict[str, Any], inside: tuple[str, ...] = ()
 ) -> Iterator[Fault]:
@@ -211,6 +232,10 @@ def _body_faults(
         yield fault("twice", twice, "FIELD_DUPLICATED", name)
         escaped = f'{{"{name}": {value}, "\\u{ord(name[0]):04x}{name[1:]}": {value}}}'
         yield fault("twice, escaped", escaped, "FIELD_DUPLICATED", name)
+        for other in _rivals(name, members):
+            rival = json.dumps(value_of(members[other]))
+            both = f'{{"{other}": {rival}, "{name}": {value}}}'
+            yield fault(f"beside {other}", both, "FIELDS_CONTRADICTORY", name)
         for wrong in _wrong_for(described["kind"]):
             yield fault(f"{wrong[:40]}", f'{{"{name}": {wrong}}}', "FIELD_INVALID", name)
         if described["kind"] == "message":

@@ -124,7 +124,7 @@ async def test_an_id_arrives_as_it_was_meant(
 async def test_several_faults_are_named_at_once(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
-    text = '{"userId": "u", "amount_usd": true, "recipient": {"acount": "1", "name": null}}'
+    text = '{"userId": "u", "amount_usd": true, "recipient": {"acount": "1", "wallet": null}}'
 
     async with http.post("/api/payments", data=text) as response:
         violations = (await response.json())["details"][1]["field_violations"]
@@ -133,7 +133,7 @@ async def test_several_faults_are_named_at_once(
         ("userId", "FIELD_UNKNOWN"),
         ("amount_usd", "FIELD_INVALID"),
         ("recipient.acount", "FIELD_UNKNOWN"),
-        ("recipient.name", "FIELD_INVALID"),
+        ("recipient.wallet", "FIELD_INVALID"),
     ]
     assert "user_id" in violations[0]["description"]
     assert not gateway.backend.requests

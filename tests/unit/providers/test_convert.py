@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers import convert
 from services.providers.domain import Kind, Outcome, not_sent, unknown
+from services.shared.recipients import BankAccount, MobileMoney
 
 
 def message(**changes: object) -> providers_pb2.Operation:
@@ -27,7 +28,9 @@ def test_a_whole_operation_arrives_whole() -> None:
         kind=providers_pb2.OperationKind.PAYOUT,
         reference="invoice 17",
         payment_method="pm_card_visa",
-        recipient=recipient_pb2.Recipient(account="+2348", bank_code="044", name="Ada"),
+        recipient=recipient_pb2.Recipient(
+            mobile_money={"holder_name": "Ada", "phone_number": "+2348", "operator": "MTN"}
+        ),
         provider_reference="lwp_1",
         trace_id="a" * 32,
     )
@@ -36,18 +39,22 @@ def test_a_whole_operation_arrives_whole() -> None:
 
     assert malformed == []
     assert (operation.kind, operation.amount.amount_minor) == (Kind.PAYOUT, 10_000)
-    assert operation.recipient
-    assert operation.recipient.account == "+2348"
+    assert operation.recipient == MobileMoney(
+        holder_name="Ada", phone_number="+2348", operator="MTN"
+    )
     assert (operation.reference, operation.provider_reference) == ("invoice 17", "lwp_1")
     assert (operation.payment_method, operation.trace_id) == ("pm_card_visa", "a" * 32)
 
 
 def test_a_recipients_data_is_in_no_repr() -> None:
-    recipient = recipient_pb2.Recipient(account="+2348", bank_code="044", name="Ada")
+    account = {"holder_name": "Ada", "account_number": "069", "account_type": "SAVINGS"}
+    recipient = recipient_pb2.Recipient(bank_account=account)  # type: ignore[arg-type]
 
     [operation], _ = convert.to_operations([message(recipient=recipient)])
 
-    assert not [text for text in ("+2348", "044", "Ada") if text in repr(operation)]
+    assert isinstance(operation.recipient, BankAccount)
+    assert operation.recipient.account_type == "SAVINGS"
+    assert not [text for text in account.values() if text in repr(operation)]
 
 
 @pytest.mark.parametrize(

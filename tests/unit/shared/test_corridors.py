@@ -12,6 +12,7 @@ from services.shared.corridors import (
     load_corridors,
 )
 from services.shared.money import CurrencyUnknown, Money
+from tests.conftest import ROOT
 
 INDIA = """
 id = "us-in"
@@ -22,6 +23,9 @@ providers = { onramps = ["stripe"], offramps = ["local_wallet"] }
 fx = { sources = ["ecb"], markup_basis_points = 50 }
 quote = { lifetime_seconds = 60 }
 late_funds = { grace_seconds = 300, tolerance_basis_points = 100 }
+recipients.wallet.rail = "wallet"
+recipients.wallet.required = { wallet_id = "wallet_id" }
+recipients.wallet.example = { wallet_id = "wallet-0001" }
 [[fees]]
 version = "1"
 effective_from = 2026-01-01
@@ -207,6 +211,18 @@ WRONG = [
     ("effective_from = 2026-07-01", "effective_from = 2026-01-01"),
     ("effective_from = 2026-07-01", "effective_from = 2025-07-01"),
     ('version = "2"', 'version = "1"'),
+    ('recipients.wallet.rail = "wallet"\n', ""),
+    ('rail = "wallet"', 'rail = ""'),
+    ("recipients.wallet.rail", "recipients.cheque.rail"),
+    ('required = { wallet_id = "wallet_id" }', "required = {}"),
+    ('wallet_id = "wallet_id"', 'wallet_id = "wallet"'),
+    ('wallet_id = "wallet_id"', 'wallet_id = "operator"'),
+    ('wallet_id = "wallet_id"', 'wallet_id = "wallet_id", iban = "iban"'),
+    ('wallet_id = "wallet_id"', 'wallet_id = "wallet_id", holder_name = "name"'),
+    ('example = { wallet_id = "wallet-0001" }', 'example = { wallet_id = "x" }'),
+    ('example = { wallet_id = "wallet-0001" }', 'example = { wallet = "wallet-0001" }'),
+    ('wallet_id = "wallet-0001" }', 'wallet_id = "wallet-0001", holder_name = "Ada" }'),
+    ("recipients.wallet.example", "recipients.wallet.examples"),
 ]
 
 
@@ -301,3 +317,25 @@ def test_outside_a_sandbox_no_rate_is_made_up(sources: str, tmp_path: Path) -> N
     load_corridors(tmp_path, sandbox=True)
     with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.sources names synthetic"):
         load_corridors(tmp_path, sandbox=False)
+
+
+def _without_recipients(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("recipients"))
+
+
+@pytest.mark.parametrize("there", ["", "recipients = {}\n"])
+def test_a_corridor_without_any_kind_of_recipient_is_refused(there: str, tmp_path: Path) -> None:
+    text = _without_recipients(INDIA)
+    assert text != INDIA
+    write(tmp_path, there + text)
+
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: recipients: "):
+        load_corridors(tmp_path, sandbox=True)
+
+
+def test_every_shipped_corridor_has_an_example_of_each_kind() -> None:
+    for corridor in load_corridors(ROOT / "deploy" / "corridors", sandbox=True):
+        for kind, rules in corridor.recipient_rules.kinds.items():
+            assert rules.example.kind is kind
+            assert rules.read(rules.example) == rules.example

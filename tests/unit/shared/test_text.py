@@ -80,11 +80,11 @@ def test_forbidden_character_is_refused_and_named(name: str, place: str) -> None
     character = FORBIDDEN[name]
 
     with pytest.raises(Invalid) as refused:
-        limited_text("recipient.name", 140)(place.format(character))
+        limited_text("recipient.wallet.holder_name", 140)(place.format(character))
 
     assert refused.value.error_reason == "CHARACTER_FORBIDDEN"
     assert refused.value.metadata == {
-        "field": "recipient.name",
+        "field": "recipient.wallet.holder_name",
         "character": f"U+{ord(character):04X}",
     }
 

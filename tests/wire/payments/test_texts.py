@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 import pytest
-from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import admin_pb2, endpoints_pb2, payments_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,10 +24,17 @@ HIDDEN = {
     "mark": "\u200f",
     "line": "\u2028",
 }
+ACCOUNT = {"holder_name": "Ada Obi", "bank_code": "044", "account_number": "0690000032"}
 FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "recipient.account": lambda text: {"recipient": recipient_pb2.Recipient(account=text)},
-    "recipient.bank_code": lambda text: {"recipient": recipient_pb2.Recipient(bank_code=text)},
-    "recipient.name": lambda text: {"recipient": recipient_pb2.Recipient(name=text)},
+    "recipient.bank_account.holder_name": lambda text: {
+        "recipient": {"bank_account": {**ACCOUNT, "holder_name": text}}
+    },
+    "recipient.bank_account.account_number": lambda text: {
+        "recipient": {"bank_account": {**ACCOUNT, "account_number": text}}
+    },
+    "recipient.wallet.wallet_id": lambda text: {
+        "recipient": {"wallet": {"holder_name": "Ada", "wallet_id": text}}
+    },
     "payment_method": lambda text: {"payment_method": text},
     "reference": lambda text: {"reference": text},
 }
@@ -65,12 +71,15 @@ async def test_the_names_of_the_world_come_back_as_they_were_given(
     service: Service, engine: AsyncEngine, name: str
 ) -> None:
     created = await service.payments.CreatePayment(
-        order(reference=name, recipient=recipient_pb2.Recipient(account="1", name=name)),
+        order(
+            reference=name,
+            recipient={"wallet": {"holder_name": name, "wallet_id": "wallet-0001"}},
+        ),
         metadata=new_key(),
     )
 
     assert created.reference == name
-    assert await rows(engine, "SELECT recipient->>'name' FROM payments") == [(name,)]
+    assert await rows(engine, "SELECT recipient->>'holder_name' FROM payments") == [(name,)]
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import grpc
-from caravel.common.v1 import money_pb2
+from caravel.common.v1 import money_pb2, recipient_pb2
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
 from services.providers.assembly import assemble
 from services.providers.config import Config
 from services.providers.domain import Operation
 from services.providers.ports import Adapter
+from services.shared.recipients.wire import recipient_fields
 from tests.contract.lab import provider_environment
 
 Results = dict[str, providers_pb2.OperationResult]
@@ -50,6 +51,9 @@ def message(operation: Operation) -> providers_pb2.Operation:
         payment_method=operation.payment_method,
         provider_reference=operation.provider_reference,
         collection_reference=operation.collection_reference,
+        recipient=recipient_pb2.Recipient(**recipient_fields(operation.recipient))
+        if operation.recipient
+        else None,
     )
 
 

@@ -12,9 +12,9 @@ from services.payments.model.payment import (
     CORRECTABLE,
     PaymentNotCorrectable,
     PaymentOnHold,
-    Recipient,
     State,
 )
+from services.shared.recipients import Recipient, hint
 
 
 def correct(work: Work, recipient: Recipient) -> Change:
@@ -32,13 +32,13 @@ def correct(work: Work, recipient: Recipient) -> Change:
         State.PAYING_OUT,
         actor="merchant",
         cause=Cause.RECIPIENT_CORRECTED,
-        recipient_before=before.recipient.masked,
-        recipient=recipient.masked,
+        recipient_before=hint(before.recipient),
+        recipient=hint(recipient),
     )
     payment = served_by(payment, Step.PAYOUT, before.route.offramps[0])
     return replace(
         release(work, due_in=timedelta(0)),
-        payment=replace(payment, recipient=recipient, failure=None),
+        payment=replace(payment, recipient=recipient, recipient_is_example=False, failure=None),
         events=(event,),
         corrects=True,
     )

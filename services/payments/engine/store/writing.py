@@ -24,6 +24,7 @@ from services.payments.webhooks_out.notification import (
     events_of_refund,
     of_payment,
 )
+from services.shared.recipients import as_row
 
 
 def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
@@ -183,7 +184,7 @@ _CORRECT = text(
          WHERE a.merchant_id = r.merchant_id AND a.payment_id = r.id
            AND a.step = 'payout' AND a.recipient IS NULL
     )
-    UPDATE payments p SET recipient = r.recipient FROM r
+    UPDATE payments p SET recipient = r.recipient, recipient_is_example = false FROM r
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
     """
 )
@@ -292,7 +293,7 @@ def _correction(change: Change) -> dict[str, Any]:
     return {
         "merchant_id": change.payment.merchant_id,
         "id": change.payment.id,
-        "recipient": rows.recipient_row(change.payment.recipient),
+        "recipient": as_row(change.payment.recipient),
         "expected_version": change.before.version,
         "lease_token": change.lease_token,
     }

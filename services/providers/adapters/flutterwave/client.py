@@ -21,9 +21,9 @@ from services.providers.adapters.kit.answers import absent
 from services.providers.adapters.kit.bearer import segment
 from services.providers.adapters.kit.events import check_proof
 from services.providers.adapters.kit.http import NO_ANSWER, AnswerInvalid, NotConnected, no_answer
+from services.providers.adapters.kit.recipients import unpayable
 from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, of_recipient, passing
 from services.providers.domain import (
-    RECIPIENT_MISSING,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -32,7 +32,6 @@ from services.providers.domain import (
     Operation,
     OperationResult,
     Outcome,
-    Recipient,
     Webhook,
     WebhookAuthentication,
     WebhookEvent,
@@ -76,7 +75,6 @@ class Flutterwave:
         _clock: Clock,
     ) -> None:
         self._api = Api(settings, session)
-        self._sandbox = settings.sandbox
         self._webhook_secrets = settings.flutterwave_webhook_secrets
         self._body_is_signed = settings.flutterwave_webhook_scheme == "signature"
         if self._body_is_signed:
@@ -128,16 +126,11 @@ class Flutterwave:
         if amount is None:
             message = f"{currency} go out whole"
             return failed(operation.key, translate.AMOUNT_UNSUPPORTED, message)
-        recipient = self._recipient(operation)
-        if recipient is None:
-            message = "the payment names nobody to pay"
-            return failed(operation.key, RECIPIENT_MISSING, message)
-        return translate.transfer_body(operation, recipient, amount)
-
-    def _recipient(self, operation: Operation) -> Recipient | None:
-        if operation.recipient is None and self._sandbox:
-            return translate.sandbox_recipient(operation.amount.currency)
-        return operation.recipient
+        recipient = operation.recipient
+        account = translate.account_of(recipient, currency) if recipient else None
+        if account is None:
+            return unpayable(operation, translate.NAME)
+        return translate.transfer_body(operation, account, amount)
 
     async def _create(self, operation: Operation, body: dict[str, Any]) -> OperationResult:
         envelope = await self._api.post("/transfers", body)

@@ -2,6 +2,7 @@
 and events by them. An answer that is not listed here is UNKNOWN, and every field is checked
 before it counts."""
 
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -23,19 +24,19 @@ from services.providers.adapters.kit.answers import (
 )
 from services.providers.adapters.kit.events import not_an_event, read_event_object
 from services.providers.adapters.kit.http import AnswerInvalid, instant, text
+from services.providers.adapters.kit.recipients import UNPAYABLE
 from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, REQUEST_INVALID
 from services.providers.domain import (
-    RECIPIENT_MISSING,
     Failure,
     Kind,
     Operation,
     OperationResult,
     Outcome,
-    Recipient,
     WebhookEvent,
     refused,
     unknown,
 )
+from services.shared.recipients import BankAccount, MobileMoney, Recipient
 
 # Its name in messages for operators.
 NAME = "Flutterwave"
@@ -51,33 +52,63 @@ AMOUNT_UNSUPPORTED = "amount_unsupported"
 # All that a FAILED or REFUSED of ours can say about a payout.
 DEFINITIVE_FAILURES = frozenset(
     {*REFUSALS.values(), *KEY_REFUSALS.values(), *FAILURES.values()}
-    | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, RECIPIENT_MISSING, REQUEST_INVALID}
+    | {AMOUNT_UNSUPPORTED, CURRENCY_UNSUPPORTED, REQUEST_INVALID}
+    | UNPAYABLE
 )
 # A refusal within a 200 leaves open what happened.
 AMBIGUOUS = {**answers.AMBIGUOUS, 200: "request_refused", 409: "reference_reused"}
 TRANSFER_EVENT = "transfer.completed"
 NARRATION_LENGTH_MAX = 100
 
-# Flutterwave's own test account, and numbers of the same kind for mobile money: of nobody.
-_TEST_BANK = Recipient(account="0690000031", bank_code="044", name="Test Recipient")
-_TEST_MOBILE_MONEY = {
-    "GHS": Recipient(account="233500000000", bank_code="MTN", name="Test Recipient"),
-    "KES": Recipient(account="254700000000", bank_code="MPS", name="Test Recipient"),
+# Its codes of mobile networks, by currency and by our words.
+NETWORKS = {
+    ("GHS", "AIRTELTIGO"): "TIGO",
+    ("GHS", "MTN"): "MTN",
+    ("GHS", "TELECEL"): "VODAFONE",
+    ("KES", "AIRTEL"): "MPX",
+    ("KES", "MPESA"): "MPS",
+    # Of these countries one code stands for every network.
+    **{
+        (currency, operator): "MPS"
+        for currency, operators in (
+            ("RWF", ("AIRTEL", "MTN")),
+            ("TZS", ("AIRTEL", "HALOPESA", "MPESA", "TIGO")),
+            ("UGX", ("AIRTEL", "MTN")),
+            ("ZMW", ("AIRTEL", "MTN", "ZAMTEL")),
+        )
+        for operator in operators
+    },
 }
 
 
-def sandbox_recipient(currency: str) -> Recipient:
-    """The recipient in a sandbox where the payment has none."""
-    return _TEST_MOBILE_MONEY.get(currency, _TEST_BANK)
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A recipient as Flutterwave names it: the code of a bank or of a network, and a number."""
+
+    bank: str = field(repr=False)
+    number: str = field(repr=False)
+    name: str = field(repr=False)
 
 
-def transfer_body(operation: Operation, recipient: Recipient, amount: Decimal) -> Json:
-    """The request to Flutterwave. A bank's code, a mobile network's, or `flutterwave` for one of
-    its wallets stands in the same field: all three kinds of recipient are one request."""
+def account_of(recipient: Recipient, currency: str) -> Account | None:
+    """The account of a recipient; None where Flutterwave pays none of this kind."""
+    name = recipient.holder_name
+    match recipient:
+        case BankAccount(account_number=number, bank_code=bank) if number:
+            return Account(bank=bank, number=number, name=name)
+        case MobileMoney(operator=operator) if (currency, operator) in NETWORKS:
+            # It writes numbers with the country's code and without the plus.
+            number = recipient.phone_number.removeprefix("+")
+            return Account(bank=NETWORKS[currency, operator], number=number, name=name)
+    return None
+
+
+def transfer_body(operation: Operation, account: Account, amount: Decimal) -> Json:
+    """The request to Flutterwave, the same for accounts at banks and at mobile networks."""
     currency = operation.amount.currency
     body: Json = {
-        "account_bank": recipient.bank_code,
-        "account_number": recipient.account,
+        "account_bank": account.bank,
+        "account_number": account.number,
         "amount": amount,
         # Left out, either of the two would be naira.
         "currency": currency,
@@ -86,8 +117,8 @@ def transfer_body(operation: Operation, recipient: Recipient, amount: Decimal) -
         "narration": operation.reference[:NARRATION_LENGTH_MAX] or operation.transaction_id,
         "meta": {"transaction_id": operation.transaction_id},
     }
-    if recipient.name:
-        body["beneficiary_name"] = recipient.name
+    if account.name:
+        body["beneficiary_name"] = account.name
     return body
 
 

@@ -19,8 +19,8 @@ class ProviderSettings(BaseModel):
     live_keys: ClassVar[tuple[str, ...]] = ()
     test_keys: ClassVar[tuple[str, ...]] = ()
 
-    # The service's own variable: only in a sandbox may an adapter's test recipient or test card
-    # stand in where a payment names none.
+    # The service's own variable: only in a sandbox may a test card stand in where a payment names
+    # none.
     sandbox: bool = Field(False, description="True where no real money can move.")
 
 

@@ -11,13 +11,13 @@ from services.providers.adapters.kit import standard_webhooks
 from services.providers.adapters.kit.answers import absent, ambiguous
 from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer, read_object
+from services.providers.adapters.kit.recipients import unpayable
 from services.providers.adapters.kit.refusals import of_recipient, passing
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.kit.standard_webhooks import StandardSecrets
 from services.providers.adapters.local_wallet import translate
 from services.providers.adapters.local_wallet.translate import NAME
 from services.providers.domain import (
-    RECIPIENT_MISSING,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -29,7 +29,6 @@ from services.providers.domain import (
     WebhookAuthentication,
     WebhookEvent,
     WebhookSignatureInvalid,
-    failed,
     not_sent,
 )
 from services.shared.clock import Clock
@@ -76,16 +75,16 @@ class LocalWallet:
             session, settings.local_wallet_base_url, settings.local_wallet_api_key
         )
         self._clock = clock
-        self._sandbox = settings.sandbox
         self._webhook_secrets = settings.local_wallet_webhook_secrets
 
     async def send_payout(self, operation: Operation) -> OperationResult:
         """Asks for the payout; usually accepted now and completed later."""
-        if operation.recipient is None and not self._sandbox:
-            message = "the payment names nobody to pay"
-            return failed(operation.key, RECIPIENT_MISSING, message)
+        recipient = operation.recipient
+        account = translate.account_of(recipient) if recipient else None
+        if account is None:
+            return unpayable(operation, NAME)
         try:
-            answer = await self._api.post(PAYOUTS, translate.payout_body(operation))
+            answer = await self._api.post(PAYOUTS, translate.payout_body(operation, account))
             if answer.status in (200, 201):
                 return translate.read_payout(operation, read_object(answer.body))
             refusal = translate.read_refusal(read_object(answer.body))

@@ -12,6 +12,7 @@ from services.providers.adapters.kit.answers import (
 )
 from services.providers.adapters.kit.events import read_event_object
 from services.providers.adapters.kit.http import instant, text
+from services.providers.adapters.kit.recipients import UNPAYABLE
 from services.providers.adapters.kit.refusals import (
     ACCESS_REFUSED,
     AMOUNT_INVALID,
@@ -29,7 +30,6 @@ from services.providers.domain import (
     RECIPIENT_ACCOUNT_INVALID,
     RECIPIENT_INVALID,
     RECIPIENT_LIMIT_EXCEEDED,
-    RECIPIENT_MISSING,
     RECIPIENT_NAME_MISMATCH,
     RECIPIENT_UNREACHABLE,
     Failure,
@@ -43,6 +43,7 @@ from services.providers.domain import (
     refused,
 )
 from services.shared.errors import field_invalid
+from services.shared.recipients import MobileMoney, Recipient, Wallet
 from services.shared.text import is_storable
 
 # Its name in messages for operators.
@@ -91,28 +92,33 @@ FAILURES = {
     )
 }
 DEFINITIVE_FAILURES = frozenset(
-    {*REFUSED_CODES.values(), *ACCESS_CODES.values(), PAYOUT_FAILED, RECIPIENT_MISSING}
+    {*REFUSED_CODES.values(), *ACCESS_CODES.values(), PAYOUT_FAILED} | UNPAYABLE
 )
 AMBIGUOUS = {**answers.AMBIGUOUS, 409: "reference_reused"}
 EVENTS = {"payment_completed": Outcome.SUCCEEDED, "payment_failed": Outcome.FAILED}
 
 
-def payout_body(operation: Operation) -> dict[str, Any]:
+def account_of(recipient: Recipient) -> dict[str, str] | None:
+    """The recipient as the wallet takes it; None where it pays none of this kind. It pays to its
+    own wallets, and to accounts at mobile networks."""
+    match recipient:
+        case Wallet(wallet_id=account) if account:
+            return {"account": account, "bank_code": "", "name": recipient.holder_name}
+        case MobileMoney(phone_number=account, operator=operator) if account:
+            return {"account": account, "bank_code": operator, "name": recipient.holder_name}
+    return None
+
+
+def payout_body(operation: Operation, account: dict[str, str]) -> dict[str, Any]:
     """The request to the wallet: to pay this amount out, once per reference."""
-    body: dict[str, Any] = {
+    return {
         "reference": operation.key,
         "amount_minor": operation.amount.amount_minor,
         "currency": operation.amount.currency,
         "note": operation.reference,
         "transaction_id": operation.transaction_id,
+        "recipient": account,
     }
-    if operation.recipient:
-        body["recipient"] = {
-            "account": operation.recipient.account,
-            "bank_code": operation.recipient.bank_code,
-            "name": operation.recipient.name,
-        }
-    return body
 
 
 def read_payout(operation: Operation, payout: dict[str, Any]) -> OperationResult:

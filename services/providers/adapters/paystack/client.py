@@ -14,6 +14,7 @@ from services.providers.adapters.kit.answers import absent, ambiguous
 from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.events import check_proof
 from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer
+from services.providers.adapters.kit.recipients import unpayable
 from services.providers.adapters.kit.refusals import (
     CURRENCY_UNSUPPORTED,
     REQUEST_INVALID,
@@ -36,7 +37,6 @@ from services.providers.adapters.paystack.translate import (
 )
 from services.providers.domain import (
     RECIPIENT_INVALID,
-    RECIPIENT_MISSING,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
@@ -100,7 +100,6 @@ class Paystack:
         self, settings: PaystackSettings, session: aiohttp.ClientSession, _: Clock
     ) -> None:
         self._api = BearerApi(session, settings.paystack_base_url, settings.paystack_api_key)
-        self._sandbox = settings.sandbox
         self._webhook_secrets = settings.paystack_webhook_secrets
 
     async def send_payout(self, operation: Operation) -> OperationResult:
@@ -109,12 +108,11 @@ class Paystack:
         if currency not in translate.ACCOUNT_TYPES:
             return failed(operation.key, CURRENCY_UNSUPPORTED, f"Paystack pays no {currency}")
         recipient = operation.recipient
-        if recipient is None and self._sandbox:
-            recipient = translate.TEST_RECIPIENTS[currency]
-        if recipient is None:
-            return failed(operation.key, RECIPIENT_MISSING, "the payment names nobody to pay")
+        body = recipient_body(recipient, currency) if recipient else None
+        if body is None:
+            return unpayable(operation, NAME)
         try:
-            answer = await self._api.post("/transferrecipient", recipient_body(recipient, currency))
+            answer = await self._api.post("/transferrecipient", body)
             if answer.status in (200, 201):
                 return await self._transfer(operation, recipient_code(answer))
             refusal = error_of(answer)

@@ -21,6 +21,7 @@ from services.providers.adapters.kit.http import (
     read_object,
     text,
 )
+from services.providers.adapters.kit.recipients import UNPAYABLE
 from services.providers.adapters.kit.refusals import (
     CURRENCY_UNSUPPORTED,
     PAYOUT_BLOCKED,
@@ -36,32 +37,28 @@ from services.providers.adapters.paystack.refusals import (
 )
 from services.providers.domain import (
     RECIPIENT_INVALID,
-    RECIPIENT_MISSING,
     Failure,
     Kind,
     Operation,
     OperationResult,
     Outcome,
-    Recipient,
     WebhookEvent,
 )
+from services.shared.recipients import BankAccount, MobileMoney, Recipient
 
 # Its name in messages for operators.
 NAME = "Paystack"
 # The name of a bank account's type, by currency.
 ACCOUNT_TYPES = {"GHS": "ghipss", "KES": "kepss", "NGN": "nuban", "ZAR": "basa"}
-# The bank codes that are phone networks: money goes to a number, and not to an account.
-MOBILE_NETWORKS = {("GHS", "ATL"), ("GHS", "MTN"), ("GHS", "VOD"), ("KES", "MPESA")}
-# Where a payout without a recipient goes in a sandbox, and only there.
-TEST_RECIPIENTS = {
-    currency: Recipient(account=account, bank_code=bank_code, name="Test Recipient")
-    for currency, account, bank_code in (
-        ("GHS", "0551234987", "MTN"),
-        ("KES", "0710000000", "MPESA"),
-        ("NGN", "0000000000", "057"),
-        ("ZAR", "0000000000", "632005"),
-    )
+# Its codes of mobile networks, by currency and by our words; money goes to a number there.
+NETWORKS = {
+    ("GHS", "AIRTELTIGO"): "ATL",
+    ("GHS", "MTN"): "MTN",
+    ("GHS", "TELECEL"): "VOD",
+    ("KES", "MPESA"): "MPESA",
 }
+# The countries' codes, for it writes numbers as they are dialled at home.
+_PREFIXES = {"GHS": "+233", "KES": "+254"}
 
 # Our code of each failure: nothing was paid, or the money was returned.
 FAILURES = {
@@ -82,7 +79,8 @@ STATUSES = {
 }
 DEFINITIVE_FAILURES = frozenset(
     {*FAILURES.values(), *REFUSED_CODES.values(), *REFUSALS.values(), *KEY_REFUSALS.values()}
-    | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, RECIPIENT_MISSING, REQUEST_INVALID}
+    | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, REQUEST_INVALID}
+    | UNPAYABLE
 )
 # Every event is a hint only: its signature holds no time, so an old one could be sent again.
 EVENTS = {
@@ -94,16 +92,29 @@ EVENTS = {
 _OUR_KEY = re.compile(r"(pay_[0-9a-z]{26})-payout-[0-9]+", re.ASCII)
 
 
-def recipient_body(recipient: Recipient, currency: str) -> dict[str, Any]:
-    """The request to Paystack to register this recipient."""
-    mobile = (currency, recipient.bank_code) in MOBILE_NETWORKS
+def recipient_body(recipient: Recipient, currency: str) -> dict[str, Any] | None:
+    """The request to Paystack to register this recipient; None where it pays none of this kind."""
+    match recipient:
+        case BankAccount(account_number=number, bank_code=bank, branch_code=branch) if number:
+            # South African banks are named by the code of any branch.
+            account_type, code = ACCOUNT_TYPES[currency], bank or branch
+        case MobileMoney(operator=operator) if (currency, operator) in NETWORKS:
+            account_type, code = "mobile_money", NETWORKS[currency, operator]
+            number = _dialled_at_home(recipient.phone_number, currency)
+        case _:
+            return None
     return {
-        "type": "mobile_money" if mobile else ACCOUNT_TYPES[currency],
-        "name": recipient.name,
-        "account_number": recipient.account,
-        "bank_code": recipient.bank_code,
+        "type": account_type,
+        "name": recipient.holder_name,
+        "account_number": number,
+        "bank_code": code,
         "currency": currency,
     }
+
+
+def _dialled_at_home(number: str, currency: str) -> str:
+    prefix = _PREFIXES[currency]
+    return f"0{number.removeprefix(prefix)}" if number.startswith(prefix) else number
 
 
 def recipient_code(answer: Answer) -> str:

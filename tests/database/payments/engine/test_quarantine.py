@@ -117,7 +117,7 @@ async def test_a_row_that_cannot_be_read_is_set_aside_and_twenty_others_complete
         attempts, error, cause, actor, counted = await _set_aside(engine, poison)
 
     assert (attempts, cause, actor, counted) == (5, "held_step_failed", "worker", "5")
-    assert error.startswith("KeyError in payments.base.rows.")
+    assert error.startswith("KeyError in payments.base.condition_rows.")
 
 
 async def test_an_attempt_that_cannot_be_read_fails_alone(engine: AsyncEngine) -> None:

@@ -24,16 +24,19 @@ from services.payments.model.payment import (
     PaymentBusy,
     PaymentNotCorrectable,
     PaymentOnHold,
-    Recipient,
     State,
 )
 from services.payments.model.timing import DEADLINES, Waiting
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.correcting import Correcting, CorrectionOrder
+from services.payments.orders.payees import Payees
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival
 from services.payments.webhooks_in.store import PostgresInbox
+from services.shared.corridors import load_corridors
+from services.shared.recipients import Recipient, Wallet, as_row
+from tests.conftest import ROOT
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import rows, run
 
@@ -43,15 +46,16 @@ REFUSED = Answer(
     outcome=Outcome.FAILED, failure=Failure(code="recipient_invalid", message="unknown")
 )
 RETURNED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="back"))
-OLD = Recipient(account="1234567890", bank_code="044", name="Asha Refused")
-NEW = Recipient(account="9876543210", bank_code="044", name="Asha Example")
+PAYEES = Payees(load_corridors(ROOT / "deploy" / "corridors", sandbox=True), sandbox=False)
+OLD = Wallet(holder_name="Asha Refused", wallet_id="wallet-7890")
+NEW = Wallet(holder_name="Asha Example", wallet_id="wallet-3210")
 Key = tuple[Step, int]
 FIRST, SECOND = (Step.PAYOUT, 1), (Step.PAYOUT, 2)
 
 
 @pytest.fixture
 def correcting(engine: AsyncEngine) -> Correcting:
-    return Correcting(PostgresWork(engine), encode_payment)
+    return Correcting(PostgresWork(engine), PAYEES, encode_payment)
 
 
 async def _created(engine: AsyncEngine) -> Payment:
@@ -123,7 +127,7 @@ def _order(payment: Payment, key: str = "", recipient: Recipient = NEW) -> Corre
         merchant_id=payment.merchant_id,
         transaction_id=payment.transaction_id,
         idempotency_key=key or uuid4().hex,
-        fingerprint=repr(recipient).encode(),
+        fingerprint=str(as_row(recipient)).encode(),
         recipient=recipient,
     )
 
@@ -138,7 +142,7 @@ async def _recipients(engine: AsyncEngine) -> list[tuple[int, str | None]]:
         (number, account)
         for number, account in await rows(
             engine,
-            "SELECT number, recipient->>'account' FROM attempts WHERE step = 'payout' ORDER BY 1",
+            "SELECT number, recipient->>'wallet_id' FROM attempts WHERE step = 'payout' ORDER BY 1",
         )
     ]
 
@@ -180,7 +184,7 @@ async def test_a_corrected_payment_is_paid_out_again_to_the_new_recipient(
     assert not created.replayed
     assert (corrected.state, corrected.recipient) == (State.PAYING_OUT, NEW)
     assert created.response == encode_payment(corrected)
-    assert await _recipients(engine) == [(1, OLD.account)]
+    assert await _recipients(engine) == [(1, OLD.wallet_id)]
     await _holds(engine)
 
     asked = await _carry(engine, {FIRST: REFUSED if state is State.ACTION_REQUIRED else RETURNED})
@@ -300,7 +304,7 @@ async def test_of_two_corrections_at_once_one_counts(
     engine: AsyncEngine, correcting: Correcting
 ) -> None:
     payment = await _refused(engine)
-    orders = [_order(payment, recipient=replace(NEW, account=f"{n}" * 10)) for n in range(4)]
+    orders = [_order(payment, recipient=replace(NEW, wallet_id=f"{n}" * 10)) for n in range(4)]
 
     answers = await asyncio.gather(
         *(correcting.correct(order) for order in orders), return_exceptions=True
@@ -320,7 +324,7 @@ async def test_a_second_correction_follows_a_second_refusal(
     await _carry(engine, {FIRST: REFUSED, SECOND: REFUSED})
     assert (await _now(engine, payment)).state is State.ACTION_REQUIRED
 
-    third = Recipient(account="5555555555", bank_code="", name="Asha Third")
+    third = Wallet(holder_name="Asha Third", wallet_id="wallet-5555")
     await correcting.correct(_order(payment, recipient=third))
     asked = await _carry(engine, {FIRST: REFUSED, SECOND: REFUSED})
 
@@ -330,7 +334,7 @@ async def test_a_second_correction_follows_a_second_refusal(
         (Call.SEND, 3, None),
     ]
     assert (await _now(engine, payment)).state is State.COMPLETED
-    assert await _recipients(engine) == [(1, OLD.account), (2, NEW.account), (3, None)]
+    assert await _recipients(engine) == [(1, OLD.wallet_id), (2, NEW.wallet_id), (3, None)]
     await _holds(engine)
 
 

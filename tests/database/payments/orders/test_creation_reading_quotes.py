@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.base.convert import encode_payment
 from services.payments.base.idempotency import Created, IdempotencyKeyInUse, IdempotencyKeyReused
 from services.payments.mesh.ports import FeeQuery, RateQuery
-from services.payments.model.payment import PaymentNotFound, Recipient
+from services.payments.model.payment import PaymentNotFound
 from services.payments.model.quote import Fees, QuoteExpired, QuoteNotFound, RateTrail
 from services.payments.orders.creation import Creation, PaymentOrder
+from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import Pricing, QuoteOrder
 from services.payments.orders.quotes import Quotes
@@ -43,10 +44,19 @@ def _order(key: str = "", *, currency: str = "NGN", quote_id: UUID | None = None
         ),
         quote_id=quote_id,
         user_id=USER,
-        recipient=Recipient(),
         payment_method="",
         reference="",
     )
+
+
+def _payees(corridors: Corridors) -> Payees:
+    return Payees(corridors, sandbox=True)
+
+
+def _creation(
+    pricing: Pricing, store: PostgresPayments, corridors: Corridors = CORRIDORS
+) -> Creation:
+    return Creation(pricing, _payees(corridors), store, encode_payment)
 
 
 @pytest.fixture
@@ -58,7 +68,7 @@ def store(engine: AsyncEngine) -> PostgresPayments:
 @pytest.fixture
 def creation(store: PostgresPayments) -> Creation:
     """Creation at fixed prices."""
-    return Creation(Pricing(CORRIDORS, FixedFees(), FixedRates()), store, encode_payment)
+    return _creation(Pricing(CORRIDORS, FixedFees(), FixedRates()), store)
 
 
 async def test_duplicate_requests_in_one_batch_are_one_payment(
@@ -113,7 +123,7 @@ async def test_a_refusal_changes_nothing_for_the_others(
 
 async def test_a_replay_needs_neither_fees_nor_rates(store: PostgresPayments) -> None:
     fees, rates = FixedFees(), FixedRates()
-    creation = Creation(Pricing(CORRIDORS, fees, rates), store, encode_payment)
+    creation = _creation(Pricing(CORRIDORS, fees, rates), store)
     await creation.create([_order("k")])
 
     (again,) = await creation.create([_order("k")])
@@ -131,10 +141,12 @@ async def test_while_rates_are_away_only_those_who_need_them_are_refused(
             raise Unavailable("fx cannot answer now")
 
     fees, rates = FixedFees(), FixedRates()
-    quote, _ = await Quotes(Pricing(CORRIDORS, fees, rates), store).create(_order().quote)
-    await Creation(Pricing(CORRIDORS, fees, rates), store, encode_payment).create([_order("k")])
+    quote, _ = await Quotes(Pricing(CORRIDORS, fees, rates), _payees(CORRIDORS), store).create(
+        _order().quote
+    )
+    await _creation(Pricing(CORRIDORS, fees, rates), store).create([_order("k")])
 
-    stranded = Creation(Pricing(CORRIDORS, fees, RatesAway()), store, encode_payment)
+    stranded = _creation(Pricing(CORRIDORS, fees, RatesAway()), store)
     replayed, priced, refused = await stranded.create(
         [_order("k"), _order(quote_id=quote.id), _order()]
     )
@@ -149,7 +161,7 @@ async def test_another_merchants_quote_and_payment_are_not_found(
     creation: Creation, store: PostgresPayments
 ) -> None:
     reading = Reading(store)
-    quotes = Quotes(Pricing(CORRIDORS, FixedFees(), FixedRates()), store)
+    quotes = Quotes(Pricing(CORRIDORS, FixedFees(), FixedRates()), _payees(CORRIDORS), store)
     await creation.create([_order()])
     (payment,) = await store.page("sandbox", PaymentFilter(), before=None, limit=1)
     quote, _ = await quotes.create(_order().quote)
@@ -167,9 +179,9 @@ async def test_an_offer_stands_by_its_own_terms_whatever_became_of_its_corridor(
     store: PostgresPayments,
 ) -> None:
     """The file is gone, and fees and fx are away: nobody is asked, and the route is the offer's."""
-    offered = Quotes(Pricing(CORRIDORS, FixedFees(), FixedRates()), store)
+    offered = Quotes(Pricing(CORRIDORS, FixedFees(), FixedRates()), _payees(CORRIDORS), store)
     quote, _ = await offered.create(_order().quote)
-    without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
+    without = _creation(Pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
 
     (created,) = await without.create([_order(quote_id=quote.id)])
 
@@ -188,8 +200,8 @@ async def test_an_offer_from_before_its_conditions_were_kept_goes_by_its_corrido
     gone = replace(old, id=new_id())
     for quote in (old, gone):
         await store.add_quote(quote)
-    with_file = Creation(Pricing(CORRIDORS, Away(), Away()), store, encode_payment)
-    without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
+    with_file = _creation(Pricing(CORRIDORS, Away(), Away()), store)
+    without = _creation(Pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
 
     (created,) = await with_file.create([_order(quote_id=old.id)])
     refused, valid = await without.create([_order(quote_id=gone.id), _order("n")])
@@ -204,7 +216,7 @@ async def test_an_offer_that_has_expired_is_refused_as_expired_where_its_corrido
 ) -> None:
     expired = make_quote(expires_at=datetime(2026, 1, 1, tzinfo=UTC))
     await store.add_quote(expired)
-    without = Creation(Pricing(NO_CORRIDORS, Away(), Away()), store, encode_payment)
+    without = _creation(Pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
 
     (refused,) = await without.create([_order(quote_id=expired.id)])
 

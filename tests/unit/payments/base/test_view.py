@@ -56,7 +56,7 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["action_required"] == {
         "reason": "recipient_account_blocked",
         "message": "The account takes no payments at present.",
-        "field": "account",
+        "field": "recipient.wallet.wallet_id",
     }
     assert shown["hold"] == {"reason": "outcome_unknown"}
     assert shown["updated_at"] == "2026-11-23T12:00:01.500Z"

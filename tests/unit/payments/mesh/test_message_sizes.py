@@ -26,6 +26,15 @@ def wide(characters: int) -> str:
     return "\N{LINEAR B SYLLABLE B008 A}" * characters
 
 
+def largest() -> recipient_pb2.BankAccount:
+    """Every text of an account at its longest: a name in any letters, and the plain characters of
+    the other formats. Its type is a number."""
+    fields = recipient_pb2.BankAccount.DESCRIPTOR.fields
+    texts = {field.name: "x" * 64 for field in fields if field.enum_type is None}
+    texts["holder_name"] = wide(140)
+    return recipient_pb2.BankAccount(**texts)  # type: ignore[arg-type]
+
+
 def operation() -> providers_pb2.Operation:
     """The largest that payments sends: convert bounds what merchants write, tables the rest."""
     return providers_pb2.Operation(
@@ -36,7 +45,7 @@ def operation() -> providers_pb2.Operation:
         transaction_id="t" * 32,
         reference=wide(140),
         payment_method=wide(255),
-        recipient=recipient_pb2.Recipient(account=wide(64), bank_code=wide(32), name=wide(140)),
+        recipient=recipient_pb2.Recipient(bank_account=largest()),
         provider_reference="r" * 255,
         collection_reference="r" * 255,
         trace_id=TRACE,

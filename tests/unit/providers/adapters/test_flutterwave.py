@@ -19,7 +19,6 @@ from services.providers.domain import (
     Kind,
     Operation,
     Outcome,
-    Recipient,
     Webhook,
     WebhookAuthentication,
     WebhookSignatureInvalid,
@@ -27,6 +26,7 @@ from services.providers.domain import (
 from services.shared.clock import SystemClock
 from services.shared.errors import Invalid
 from services.shared.money import Money
+from services.shared.recipients import BankAccount, MobileMoney, Recipient, Wallet
 from tests.contract.lab import provider_environment
 from tests.contract.providers.flutterwave import SECRET as FLUTTERWAVE_SECRET
 
@@ -38,6 +38,13 @@ OPERATION = Operation(
     transaction_id="pay_1",
     reference="invoice 17",
 )
+ACCOUNT = BankAccount(holder_name="Ada Obi", account_number="0690000031", bank_code="044")
+
+
+def mobile(phone_number: str, operator: str) -> MobileMoney:
+    return MobileMoney(holder_name="Ada Obi", phone_number=phone_number, operator=operator)
+
+
 # A key that is not a test key; it is used to speak with nobody.
 
 
@@ -111,18 +118,33 @@ def test_a_long_binary_fraction_is_read_as_what_it_says() -> None:
     assert major_units(parsed["big"], "NGN") == Money(999_999_999_999_999, "NGN")
 
 
-@pytest.mark.parametrize("bank_code", ["044", "MPS", "flutterwave"])
-def test_banks_mobile_money_and_wallets_are_one_request(bank_code: str) -> None:
-    recipient = Recipient(account="0690000031", bank_code=bank_code, name="Ada Obi")
+@pytest.mark.parametrize(
+    ("currency", "recipient", "bank", "number"),
+    [
+        ("NGN", ACCOUNT, "044", "0690000031"),
+        ("GHS", mobile("+233551234987", "MTN"), "MTN", "233551234987"),
+        ("GHS", mobile("+233201234987", "TELECEL"), "VODAFONE", "233201234987"),
+        ("GHS", mobile("+233271234987", "AIRTELTIGO"), "TIGO", "233271234987"),
+        ("KES", mobile("+254709929220", "MPESA"), "MPS", "254709929220"),
+        ("KES", mobile("+254733123456", "AIRTEL"), "MPX", "254733123456"),
+        ("UGX", mobile("+256772123456", "MTN"), "MPS", "256772123456"),
+    ],
+)
+def test_accounts_at_banks_and_at_mobile_networks_are_one_request(
+    currency: str, recipient: Recipient, bank: str, number: str
+) -> None:
+    operation = replace(OPERATION, amount=Money(14_845_338, currency))
+    account = translate.account_of(recipient, currency)
+    assert account
 
-    body = translate.transfer_body(OPERATION, recipient, Decimal("148453.38"))
+    body = translate.transfer_body(operation, account, Decimal("148453.38"))
 
     assert body == {
-        "account_bank": bank_code,
-        "account_number": "0690000031",
+        "account_bank": bank,
+        "account_number": number,
         "amount": Decimal("148453.38"),
-        "currency": "NGN",
-        "debit_currency": "NGN",
+        "currency": currency,
+        "debit_currency": currency,
         "reference": OPERATION.key,
         "narration": "invoice 17",
         "meta": {"transaction_id": "pay_1"},
@@ -131,9 +153,10 @@ def test_banks_mobile_money_and_wallets_are_one_request(bank_code: str) -> None:
 
 
 def test_a_narration_is_never_empty_nor_too_long() -> None:
-    recipient = Recipient(account="1", bank_code="044", name="")
+    account = translate.account_of(ACCOUNT, "NGN")
+    assert account
     bodies = [
-        translate.transfer_body(replace(OPERATION, reference=words), recipient, Decimal(1))
+        translate.transfer_body(replace(OPERATION, reference=words), account, Decimal(1))
         for words in ("", "x" * 200)
     ]
 
@@ -146,6 +169,9 @@ def test_a_narration_is_never_empty_nor_too_long() -> None:
         ({"amount": Money(1_448_650, "TZS")}, "amount_unsupported"),
         ({"amount": Money(100, "JPY")}, "currency_unsupported"),
         ({}, "recipient_missing"),
+        ({"recipient": Wallet(holder_name="Ada Obi", wallet_id="1")}, "recipient_unsupported"),
+        ({"recipient": mobile("+2348012345678", "MTN")}, "recipient_unsupported"),
+        ({"recipient": BankAccount(iban="DE89370400440532013000")}, "recipient_unsupported"),
     ],
 )
 async def test_unpayable_payout_is_refused_before_any_request(

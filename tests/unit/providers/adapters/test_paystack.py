@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from services.providers.adapters.paystack import Paystack, sign
-from services.providers.adapters.paystack.translate import ACCOUNT_TYPES, TEST_RECIPIENTS
+from services.providers.adapters.paystack.translate import ACCOUNT_TYPES
 from services.providers.config import Config
 from services.providers.domain import Kind, Outcome, Webhook, WebhookEvent
 from services.shared.clock import SystemClock
@@ -105,7 +105,3 @@ def test_our_keys_are_references_that_paystack_takes() -> None:
 
 def test_amounts_need_no_shifting() -> None:
     assert {exponent(currency) for currency in ACCOUNT_TYPES} == {2}
-
-
-def test_every_currency_has_a_test_recipient() -> None:
-    assert set(TEST_RECIPIENTS) == set(ACCOUNT_TYPES)

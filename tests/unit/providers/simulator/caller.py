@@ -27,6 +27,7 @@ PAYOUT = {
     "currency": "JPY",
     "note": "invoice 17",
     "transaction_id": "pay_1",
+    "recipient": {"account": "wallet-0001", "bank_code": "", "name": "Ada Obi"},
 }
 
 

@@ -29,6 +29,7 @@ async def test_the_same_reference_returns_the_payout_that_exists(caller: Caller)
         ({"amount_minor": 1.5}, 422, "amount_invalid"),
         ({"currency": "yen"}, 422, "currency_unsupported"),
         ({"recipient": {"account": ""}}, 422, "recipient_invalid"),
+        ({"recipient": None}, 422, "recipient_invalid"),
         ({"reference": "a b"}, 400, "reference_invalid"),
     ],
 )

@@ -2,6 +2,7 @@
 adapter's reading of its answers is in tests/contract."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ import pytest
 from aiohttp import ClientSession
 
 from services.providers.adapters.paystack import Paystack
-from services.providers.domain import Operation, OperationResult, Outcome, Recipient
+from services.providers.domain import Operation, OperationResult, Outcome
 from services.shared.money import Money
+from services.shared.recipients import BankAccount
 from tests.contract.cases import CASES
 from tests.contract.lab import Lab, running_lab
 from tests.contract.providers.paystack import KEY as PAYSTACK_KEY
 
 CASE = CASES["paystack"]
-ADA = Recipient(account="0690000031", bank_code="044", name="Ada Obi")
+ADA = BankAccount(holder_name="Ada Obi", account_number="0690000031", bank_code="044")
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ async def test_the_simulators_balance_can_run_out(lab: Lab) -> None:
 
 
 async def test_the_simulator_makes_no_recipient_of_nonsense(lab: Lab) -> None:
-    nobody = Recipient(account="not a number", bank_code="044", name="Ada Obi")
+    nobody = replace(ADA, account_number="not a number")
 
     result = await paid_out(lab, CASE.operation(recipient=nobody))
 

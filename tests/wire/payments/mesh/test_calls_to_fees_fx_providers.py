@@ -27,13 +27,14 @@ from services.payments.mesh.ports import (
 )
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
-from services.payments.model.payment import Recipient
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.corridors import CorridorUnsupported
 from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavailable
 from services.shared.grpc_server import GrpcServer
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
+from services.shared.recipients import BankAccount, Wallet
+from services.shared.recipients.wire import read_recipient
 from tests.makers import make_attempt, make_payment
 from tests.refusals import Missing
 
@@ -178,30 +179,35 @@ async def test_a_service_that_is_away_leaves_every_key_unknown() -> None:
     assert {answer.outcome for answer in answers.values()} == {Outcome.UNKNOWN}
 
 
-async def test_a_named_recipient_is_passed_on_and_an_unnamed_one_is_absent() -> None:
+async def test_a_recipient_goes_with_a_payout_and_with_nothing_else() -> None:
     servicer = Providers()
-    ada = Recipient(account="+2348", bank_code="044", name="Ada")
+    ada = BankAccount(holder_name="Ada", account_number="069", account_type="SAVINGS")
+    payment = make_payment(recipient=ada)
 
     async with _providers(servicer) as providers:
-        await _execute(providers, _calls(1, recipient=ada))
-        await _execute(providers, _calls(1))
+        for step in Step:
+            attempt = make_attempt(payment, step, AttemptState.SENT)
+            await _execute(providers, [ProviderCall(payment=payment, attempt=attempt)])
 
-    named, unnamed = (request.operations[0] for request in servicer.requests)
-    assert (named.recipient.account, named.recipient.name) == ("+2348", "Ada")
-    assert not unnamed.HasField("recipient")
+    asked = [request.operations[0] for request in servicer.requests]
+    assert {one.kind: read_recipient(one.recipient) for one in asked} == {
+        providers_pb2.COLLECTION: None,
+        providers_pb2.PAYOUT: ada,
+        providers_pb2.REFUND: None,
+    }
 
 
 async def test_an_attempt_keeps_its_own_recipient_beside_the_corrected_one_of_its_payment() -> None:
     servicer = Providers()
-    (call,) = _calls(1, recipient=Recipient(account="+2349"))
-    before = replace(call.attempt, recipient=Recipient(account="+2348"))
+    (call,) = _calls(1, recipient=Wallet(wallet_id="wallet-2"))
+    before = replace(call.attempt, recipient=Wallet(wallet_id="wallet-1"))
 
     async with _providers(servicer) as providers:
         await _execute(providers, [call])
         await _execute(providers, [replace(call, attempt=before)])
 
-    sent = [request.operations[0].recipient.account for request in servicer.requests]
-    assert sent == ["+2349", "+2348"]
+    sent = [request.operations[0].recipient.wallet.wallet_id for request in servicer.requests]
+    assert sent == ["wallet-2", "wallet-1"]
 
 
 async def test_capabilities_and_refusals_cross_the_wire() -> None:

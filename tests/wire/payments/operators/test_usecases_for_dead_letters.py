@@ -55,7 +55,7 @@ async def test_dead_letters_of_all_kinds_are_one_list(
         "delivery_failed",
     ]
     assert [by_kind[kind].attempts for kind in (Letter.STEP, Letter.INBOX)] == [5, 5]
-    assert by_kind[Letter.STEP].last_error.startswith("KeyError in payments.base.rows")
+    assert by_kind[Letter.STEP].last_error.startswith("KeyError in payments.base.condition_rows")
     assert all(letter.set_aside_at.seconds for letter in by_kind.values())
 
 

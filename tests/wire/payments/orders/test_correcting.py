@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.wire.payments.calls import new_key, order, refusal
 from tests.wire.payments.conftest import Service
 
-SOMEBODY = recipient_pb2.Recipient(account="9876543210", bank_code="044", name="Asha Example")
+SOMEBODY = recipient_pb2.Recipient(
+    wallet=recipient_pb2.Wallet(holder_name="Asha Example", wallet_id="wallet-3210")
+)
 
 
 async def _refused(service: Service, engine: AsyncEngine) -> payments_pb2.Payment:
@@ -45,7 +47,9 @@ async def test_a_refused_recipient_shows_why_and_what_to_correct(
 
     assert shown.status == payments_pb2.Payment.ACTION_REQUIRED
     assert shown.action_required == corrections_pb2.ActionRequired(
-        reason="recipient_account_closed", message="The account is closed.", field="account"
+        reason="recipient_account_closed",
+        message="The account is closed.",
+        field="recipient.bank_account.account_number",
     )
     listed = await service.payments.ListPayments(
         payments_pb2.ListPaymentsRequest(status=payments_pb2.Payment.ACTION_REQUIRED)
@@ -61,7 +65,9 @@ async def test_a_correction_is_answered_once_and_then_repeated(
     first = await service.payments.CorrectRecipient(_asked(payment), metadata=header)
     again = service.payments.CorrectRecipient(_asked(payment), metadata=header)
     second = await again
-    other = recipient_pb2.Recipient(account="1")
+    other = recipient_pb2.Recipient(
+        wallet=recipient_pb2.Wallet(holder_name="Asha", wallet_id="wallet-2")
+    )
     reused = await refusal(
         service.payments.CorrectRecipient(_asked(payment, recipient=other), metadata=header)
     )
@@ -118,7 +124,9 @@ async def test_a_correction_without_a_recipient_or_a_key_is_refused(
 ) -> None:
     payment = await _refused(service, engine)
     nobody = corrections_pb2.CorrectRecipientRequest(transaction_id=payment.transaction_id)
-    hidden = recipient_pb2.Recipient(account="1", name="\u202e")
+    hidden = recipient_pb2.Recipient(
+        wallet=recipient_pb2.Wallet(wallet_id="wallet-2", holder_name="\u202e")
+    )
 
     without = await refusal(service.payments.CorrectRecipient(nobody, metadata=new_key()))
     no_key = await refusal(service.payments.CorrectRecipient(_asked(payment)))

@@ -207,7 +207,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     FIELD_UNKNOWN: _ErrorReason.ValueType  # 64
     """The body or the query has a name that the call does not know, at any depth.
-    Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.acount"}}
+    Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.bank_acount"}}
     """
     FIELD_DUPLICATED: _ErrorReason.ValueType  # 65
     """A name is there twice where it may be once.
@@ -237,6 +237,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A web page of another origin may not change anything here.
     Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
     """
+    RECIPIENT_KIND_UNSUPPORTED: _ErrorReason.ValueType  # 72
+    """The corridor does not pay recipients of this kind; ListCorridors names those that it pays.
+    Example: {"reason": "RECIPIENT_KIND_UNSUPPORTED", "metadata": {"field": "recipient.wallet"}}
+    """
+    RECIPIENT_FIELD_UNSUPPORTED: _ErrorReason.ValueType  # 73
+    """The corridor does not take this field of a recipient; ListCorridors names those that it takes.
+    Example: {"reason": "RECIPIENT_FIELD_UNSUPPORTED",
+              "metadata": {"field": "recipient.bank_account.ifsc"}}
+    """
     MESSAGE_MISSING: _ErrorReason.ValueType  # 75
     """A call over native gRPC ended without the message that its method takes.
     Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
@@ -257,7 +266,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A text holds a character that is not visible: a control, one that turns the text around or hides it,
     a private or a blank one.
     Example: {"reason": "CHARACTER_FORBIDDEN",
-              "metadata": {"field": "recipient.name", "character": "U+202E"}}
+              "metadata": {"field": "recipient.wallet.holder_name", "character": "U+202E"}}
     """
     NO_LOCKED_RATE: _ErrorReason.ValueType  # 90
     """The payment is not held for late funds, so there is no locked rate to honour.
@@ -485,7 +494,7 @@ Example: {"reason": "PAYMENT_UNREADABLE", "metadata": {"transaction_id": "pay_01
 """
 FIELD_UNKNOWN: ErrorReason.ValueType  # 64
 """The body or the query has a name that the call does not know, at any depth.
-Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.acount"}}
+Example: {"reason": "FIELD_UNKNOWN", "metadata": {"field": "recipient.bank_acount"}}
 """
 FIELD_DUPLICATED: ErrorReason.ValueType  # 65
 """A name is there twice where it may be once.
@@ -515,6 +524,15 @@ ORIGIN_FORBIDDEN: ErrorReason.ValueType  # 71
 """A web page of another origin may not change anything here.
 Example: {"reason": "ORIGIN_FORBIDDEN", "metadata": {}}
 """
+RECIPIENT_KIND_UNSUPPORTED: ErrorReason.ValueType  # 72
+"""The corridor does not pay recipients of this kind; ListCorridors names those that it pays.
+Example: {"reason": "RECIPIENT_KIND_UNSUPPORTED", "metadata": {"field": "recipient.wallet"}}
+"""
+RECIPIENT_FIELD_UNSUPPORTED: ErrorReason.ValueType  # 73
+"""The corridor does not take this field of a recipient; ListCorridors names those that it takes.
+Example: {"reason": "RECIPIENT_FIELD_UNSUPPORTED",
+          "metadata": {"field": "recipient.bank_account.ifsc"}}
+"""
 MESSAGE_MISSING: ErrorReason.ValueType  # 75
 """A call over native gRPC ended without the message that its method takes.
 Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
@@ -535,7 +553,7 @@ CHARACTER_FORBIDDEN: ErrorReason.ValueType  # 85
 """A text holds a character that is not visible: a control, one that turns the text around or hides it,
 a private or a blank one.
 Example: {"reason": "CHARACTER_FORBIDDEN",
-          "metadata": {"field": "recipient.name", "character": "U+202E"}}
+          "metadata": {"field": "recipient.wallet.holder_name", "character": "U+202E"}}
 """
 NO_LOCKED_RATE: ErrorReason.ValueType  # 90
 """The payment is not held for late funds, so there is no locked rate to honour.

@@ -24,13 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!caravel/common/v1/recipient.proto\x12\x11\x63\x61ravel.common.v1\"=\n\tRecipient\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tbank_code\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!caravel/common/v1/recipient.proto\x12\x11\x63\x61ravel.common.v1\"\xd0\x01\n\tRecipient\x12\x36\n\x0c\x62\x61nk_account\x18\x04 \x01(\x0b\x32\x1e.caravel.common.v1.BankAccountH\x00\x12\x36\n\x0cmobile_money\x18\x05 \x01(\x0b\x32\x1e.caravel.common.v1.MobileMoneyH\x00\x12+\n\x06wallet\x18\x06 \x01(\x0b\x32\x19.caravel.common.v1.WalletH\x00\x42\x06\n\x04kindJ\x04\x08\x01\x10\x04R\x07\x61\x63\x63ountR\tbank_codeR\x04name\"\xa4\x03\n\x0b\x42\x61nkAccount\x12\x13\n\x0bholder_name\x18\x01 \x01(\t\x12\x11\n\x04iban\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tbank_code\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x18\n\x0b\x62ranch_code\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x11\n\x04ifsc\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x12\n\x05\x63labe\x18\x07 \x01(\tH\x05\x88\x01\x01\x12\x10\n\x03\x62ic\x18\x08 \x01(\tH\x06\x88\x01\x01\x12\x16\n\tsort_code\x18\t \x01(\tH\x07\x88\x01\x01\x12\x39\n\x0c\x61\x63\x63ount_type\x18\n \x01(\x0e\x32\x1e.caravel.common.v1.AccountTypeH\x08\x88\x01\x01\x12\x13\n\x06tax_id\x18\x0b \x01(\tH\t\x88\x01\x01\x42\x07\n\x05_ibanB\x11\n\x0f_account_numberB\x0c\n\n_bank_codeB\x0e\n\x0c_branch_codeB\x07\n\x05_ifscB\x08\n\x06_clabeB\x06\n\x04_bicB\x0c\n\n_sort_codeB\x0f\n\r_account_typeB\t\n\x07_tax_id\"r\n\x0bMobileMoney\x12\x13\n\x0bholder_name\x18\x01 \x01(\t\x12\x19\n\x0cphone_number\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08operator\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0f\n\r_phone_numberB\x0b\n\t_operator\"C\n\x06Wallet\x12\x13\n\x0bholder_name\x18\x01 \x01(\t\x12\x16\n\twallet_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_wallet_id*_\n\rRecipientKind\x12\x1e\n\x1aRECIPIENT_KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x42\x41NK_ACCOUNT\x10\x01\x12\x10\n\x0cMOBILE_MONEY\x10\x02\x12\n\n\x06WALLET\x10\x03*F\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x43HECKING\x10\x01\x12\x0b\n\x07SAVINGS\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.common.v1.recipient_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECIPIENT']._serialized_start=56
-  _globals['_RECIPIENT']._serialized_end=117
+  _globals['_RECIPIENTKIND']._serialized_start=875
+  _globals['_RECIPIENTKIND']._serialized_end=970
+  _globals['_ACCOUNTTYPE']._serialized_start=972
+  _globals['_ACCOUNTTYPE']._serialized_end=1042
+  _globals['_RECIPIENT']._serialized_start=57
+  _globals['_RECIPIENT']._serialized_end=265
+  _globals['_BANKACCOUNT']._serialized_start=268
+  _globals['_BANKACCOUNT']._serialized_end=688
+  _globals['_MOBILEMONEY']._serialized_start=690
+  _globals['_MOBILEMONEY']._serialized_end=804
+  _globals['_WALLET']._serialized_start=806
+  _globals['_WALLET']._serialized_end=873
 # @@protoc_insertion_point(module_scope)

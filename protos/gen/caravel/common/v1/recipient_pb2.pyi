@@ -5,47 +5,274 @@ The recipient of a payout."""
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RecipientKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RecipientKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecipientKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECIPIENT_KIND_UNSPECIFIED: _RecipientKind.ValueType  # 0
+    """Never sent."""
+    BANK_ACCOUNT: _RecipientKind.ValueType  # 1
+    """An account at a bank."""
+    MOBILE_MONEY: _RecipientKind.ValueType  # 2
+    """An account at a mobile network."""
+    WALLET: _RecipientKind.ValueType  # 3
+    """A wallet at the offramp itself."""
+
+class RecipientKind(_RecipientKind, metaclass=_RecipientKindEnumTypeWrapper):
+    """The kinds of recipient."""
+
+RECIPIENT_KIND_UNSPECIFIED: RecipientKind.ValueType  # 0
+"""Never sent."""
+BANK_ACCOUNT: RecipientKind.ValueType  # 1
+"""An account at a bank."""
+MOBILE_MONEY: RecipientKind.ValueType  # 2
+"""An account at a mobile network."""
+WALLET: RecipientKind.ValueType  # 3
+"""A wallet at the offramp itself."""
+Global___RecipientKind: _TypeAlias = RecipientKind  # noqa: Y015
+
+class _AccountType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AccountTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccountType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACCOUNT_TYPE_UNSPECIFIED: _AccountType.ValueType  # 0
+    """Never sent."""
+    CHECKING: _AccountType.ValueType  # 1
+    """A current account."""
+    SAVINGS: _AccountType.ValueType  # 2
+    """A savings account."""
+
+class AccountType(_AccountType, metaclass=_AccountTypeEnumTypeWrapper):
+    """The kinds of bank account."""
+
+ACCOUNT_TYPE_UNSPECIFIED: AccountType.ValueType  # 0
+"""Never sent."""
+CHECKING: AccountType.ValueType  # 1
+"""A current account."""
+SAVINGS: AccountType.ValueType  # 2
+"""A savings account."""
+Global___AccountType: _TypeAlias = AccountType  # noqa: Y015
+
 @_typing.final
 class Recipient(_message.Message):
-    """The person or firm that is paid out to, in the destination country."""
+    """The person or firm that is paid out to, in the destination country: exactly one kind.
+    ListCorridors answers which kinds a corridor pays, and which fields of each in which form; a
+    field that is not named there is refused. In answers and events the holder's name is reduced to
+    initials, and numbers to their last four digits.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ACCOUNT_FIELD_NUMBER: _builtins.int
-    BANK_CODE_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    account: _builtins.str
-    """Wallet id, phone number in E.164 form, IBAN or account number, as the offramp takes it. At most
-    64 characters.
-    """
-    bank_code: _builtins.str
-    """The bank's or mobile money network's code in the destination country; empty for a wallet. At
-    most 32 characters.
-    """
-    name: _builtins.str
-    """Name on the account. At most 140 characters."""
+    BANK_ACCOUNT_FIELD_NUMBER: _builtins.int
+    MOBILE_MONEY_FIELD_NUMBER: _builtins.int
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bank_account(self) -> Global___BankAccount:
+        """An account at a bank."""
+
+    @_builtins.property
+    def mobile_money(self) -> Global___MobileMoney:
+        """An account at a mobile network, named by its phone number."""
+
+    @_builtins.property
+    def wallet(self) -> Global___Wallet:
+        """A wallet at the offramp itself."""
+
     def __init__(
         self,
         *,
-        account: _builtins.str = ...,
-        bank_code: _builtins.str = ...,
-        name: _builtins.str = ...,
+        bank_account: Global___BankAccount | None = ...,
+        mobile_money: Global___MobileMoney | None = ...,
+        wallet: Global___Wallet | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "kind", b"kind", "mobile_money", b"mobile_money", "wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "bank_code", b"bank_code", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "kind", b"kind", "mobile_money", b"mobile_money", "wallet", b"wallet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["bank_account", "mobile_money", "wallet"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Recipient: _TypeAlias = Recipient  # noqa: Y015
+
+@_typing.final
+class BankAccount(_message.Message):
+    """An account at a bank. The fields that identify it depend on the country."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    IBAN_FIELD_NUMBER: _builtins.int
+    ACCOUNT_NUMBER_FIELD_NUMBER: _builtins.int
+    BANK_CODE_FIELD_NUMBER: _builtins.int
+    BRANCH_CODE_FIELD_NUMBER: _builtins.int
+    IFSC_FIELD_NUMBER: _builtins.int
+    CLABE_FIELD_NUMBER: _builtins.int
+    BIC_FIELD_NUMBER: _builtins.int
+    SORT_CODE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_TYPE_FIELD_NUMBER: _builtins.int
+    TAX_ID_FIELD_NUMBER: _builtins.int
+    holder_name: _builtins.str
+    """Name of the account's holder, as the bank has it."""
+    iban: _builtins.str
+    """IBAN. Blanks between its groups are taken out."""
+    account_number: _builtins.str
+    """Number of the account, as the country's banks write it."""
+    bank_code: _builtins.str
+    """Code of the bank in its country."""
+    branch_code: _builtins.str
+    """Code of the branch, where it is apart from the bank's."""
+    ifsc: _builtins.str
+    """Indian Financial System Code of the branch."""
+    clabe: _builtins.str
+    """Mexican account number of 18 digits."""
+    bic: _builtins.str
+    """BIC of the bank, 8 or 11 characters."""
+    sort_code: _builtins.str
+    """British sort code, 6 digits."""
+    account_type: Global___AccountType.ValueType
+    """Kind of the account."""
+    tax_id: _builtins.str
+    """Tax number of the holder."""
+    def __init__(
+        self,
+        *,
+        holder_name: _builtins.str = ...,
+        iban: _builtins.str | None = ...,
+        account_number: _builtins.str | None = ...,
+        bank_code: _builtins.str | None = ...,
+        branch_code: _builtins.str | None = ...,
+        ifsc: _builtins.str | None = ...,
+        clabe: _builtins.str | None = ...,
+        bic: _builtins.str | None = ...,
+        sort_code: _builtins.str | None = ...,
+        account_type: Global___AccountType.ValueType | None = ...,
+        tax_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_number", b"_account_number", "_account_type", b"_account_type", "_bank_code", b"_bank_code", "_bic", b"_bic", "_branch_code", b"_branch_code", "_clabe", b"_clabe", "_iban", b"_iban", "_ifsc", b"_ifsc", "_sort_code", b"_sort_code", "_tax_id", b"_tax_id", "account_number", b"account_number", "account_type", b"account_type", "bank_code", b"bank_code", "bic", b"bic", "branch_code", b"branch_code", "clabe", b"clabe", "iban", b"iban", "ifsc", b"ifsc", "sort_code", b"sort_code", "tax_id", b"tax_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_number", b"_account_number", "_account_type", b"_account_type", "_bank_code", b"_bank_code", "_bic", b"_bic", "_branch_code", b"_branch_code", "_clabe", b"_clabe", "_iban", b"_iban", "_ifsc", b"_ifsc", "_sort_code", b"_sort_code", "_tax_id", b"_tax_id", "account_number", b"account_number", "account_type", b"account_type", "bank_code", b"bank_code", "bic", b"bic", "branch_code", b"branch_code", "clabe", b"clabe", "holder_name", b"holder_name", "iban", b"iban", "ifsc", b"ifsc", "sort_code", b"sort_code", "tax_id", b"tax_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_number: _TypeAlias = _typing.Literal["account_number"]  # noqa: Y015
+    _WhichOneofArgType__account_number: _TypeAlias = _typing.Literal["_account_number", b"_account_number"]  # noqa: Y015
+    _WhichOneofReturnType__account_type: _TypeAlias = _typing.Literal["account_type"]  # noqa: Y015
+    _WhichOneofArgType__account_type: _TypeAlias = _typing.Literal["_account_type", b"_account_type"]  # noqa: Y015
+    _WhichOneofReturnType__bank_code: _TypeAlias = _typing.Literal["bank_code"]  # noqa: Y015
+    _WhichOneofArgType__bank_code: _TypeAlias = _typing.Literal["_bank_code", b"_bank_code"]  # noqa: Y015
+    _WhichOneofReturnType__bic: _TypeAlias = _typing.Literal["bic"]  # noqa: Y015
+    _WhichOneofArgType__bic: _TypeAlias = _typing.Literal["_bic", b"_bic"]  # noqa: Y015
+    _WhichOneofReturnType__branch_code: _TypeAlias = _typing.Literal["branch_code"]  # noqa: Y015
+    _WhichOneofArgType__branch_code: _TypeAlias = _typing.Literal["_branch_code", b"_branch_code"]  # noqa: Y015
+    _WhichOneofReturnType__clabe: _TypeAlias = _typing.Literal["clabe"]  # noqa: Y015
+    _WhichOneofArgType__clabe: _TypeAlias = _typing.Literal["_clabe", b"_clabe"]  # noqa: Y015
+    _WhichOneofReturnType__iban: _TypeAlias = _typing.Literal["iban"]  # noqa: Y015
+    _WhichOneofArgType__iban: _TypeAlias = _typing.Literal["_iban", b"_iban"]  # noqa: Y015
+    _WhichOneofReturnType__ifsc: _TypeAlias = _typing.Literal["ifsc"]  # noqa: Y015
+    _WhichOneofArgType__ifsc: _TypeAlias = _typing.Literal["_ifsc", b"_ifsc"]  # noqa: Y015
+    _WhichOneofReturnType__sort_code: _TypeAlias = _typing.Literal["sort_code"]  # noqa: Y015
+    _WhichOneofArgType__sort_code: _TypeAlias = _typing.Literal["_sort_code", b"_sort_code"]  # noqa: Y015
+    _WhichOneofReturnType__tax_id: _TypeAlias = _typing.Literal["tax_id"]  # noqa: Y015
+    _WhichOneofArgType__tax_id: _TypeAlias = _typing.Literal["_tax_id", b"_tax_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_number) -> _WhichOneofReturnType__account_number | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_type) -> _WhichOneofReturnType__account_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bank_code) -> _WhichOneofReturnType__bank_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bic) -> _WhichOneofReturnType__bic | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__branch_code) -> _WhichOneofReturnType__branch_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clabe) -> _WhichOneofReturnType__clabe | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__iban) -> _WhichOneofReturnType__iban | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ifsc) -> _WhichOneofReturnType__ifsc | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sort_code) -> _WhichOneofReturnType__sort_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tax_id) -> _WhichOneofReturnType__tax_id | None: ...
+
+Global___BankAccount: _TypeAlias = BankAccount  # noqa: Y015
+
+@_typing.final
+class MobileMoney(_message.Message):
+    """An account at a mobile network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    holder_name: _builtins.str
+    """Name of the account's holder, as the network has it."""
+    phone_number: _builtins.str
+    """Phone number in E.164 form, a mobile one of the destination country."""
+    operator: _builtins.str
+    """The network, one of the corridor's list."""
+    def __init__(
+        self,
+        *,
+        holder_name: _builtins.str = ...,
+        phone_number: _builtins.str | None = ...,
+        operator: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_operator", b"_operator", "_phone_number", b"_phone_number", "operator", b"operator", "phone_number", b"phone_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_operator", b"_operator", "_phone_number", b"_phone_number", "holder_name", b"holder_name", "operator", b"operator", "phone_number", b"phone_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__operator: _TypeAlias = _typing.Literal["operator"]  # noqa: Y015
+    _WhichOneofArgType__operator: _TypeAlias = _typing.Literal["_operator", b"_operator"]  # noqa: Y015
+    _WhichOneofReturnType__phone_number: _TypeAlias = _typing.Literal["phone_number"]  # noqa: Y015
+    _WhichOneofArgType__phone_number: _TypeAlias = _typing.Literal["_phone_number", b"_phone_number"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__operator) -> _WhichOneofReturnType__operator | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phone_number) -> _WhichOneofReturnType__phone_number | None: ...
+
+Global___MobileMoney: _TypeAlias = MobileMoney  # noqa: Y015
+
+@_typing.final
+class Wallet(_message.Message):
+    """A wallet at the offramp itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    WALLET_ID_FIELD_NUMBER: _builtins.int
+    holder_name: _builtins.str
+    """Name of the wallet's holder."""
+    wallet_id: _builtins.str
+    """The offramp's id of the wallet."""
+    def __init__(
+        self,
+        *,
+        holder_name: _builtins.str = ...,
+        wallet_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_wallet_id", b"_wallet_id", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_wallet_id", b"_wallet_id", "holder_name", b"holder_name", "wallet_id", b"wallet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__wallet_id: _TypeAlias = _typing.Literal["wallet_id"]  # noqa: Y015
+    _WhichOneofArgType__wallet_id: _TypeAlias = _typing.Literal["_wallet_id", b"_wallet_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wallet_id) -> _WhichOneofReturnType__wallet_id | None: ...
+
+Global___Wallet: _TypeAlias = Wallet  # noqa: Y015

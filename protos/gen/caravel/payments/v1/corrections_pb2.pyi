@@ -31,8 +31,8 @@ class ActionRequired(_message.Message):
     message: _builtins.str
     """A sentence for people."""
     field: _builtins.str
-    """The field of the recipient to correct, for example "account"; empty where the provider does not
-    say which it is.
+    """The path of the field to correct, for example "recipient.bank_account.account_number"; empty
+    where the provider does not say which it is.
     """
     def __init__(
         self,

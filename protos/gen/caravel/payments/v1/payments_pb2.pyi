@@ -5,6 +5,7 @@ The public API of payments and quotes: REST through the gateway, or gRPC as it s
 
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
+from caravel.payments.v1 import corridors_pb2 as _corridors_pb2
 from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -131,6 +132,8 @@ class Payment(_message.Message):
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     REFUNDED_USD_FIELD_NUMBER: _builtins.int
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    RECIPIENT_IS_EXAMPLE_FIELD_NUMBER: _builtins.int
     ACTION_REQUIRED_FIELD_NUMBER: _builtins.int
     REFUNDS_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
@@ -168,6 +171,8 @@ class Payment(_message.Message):
     """True once the merchant has requested its cancellation."""
     refunded_usd: _builtins.str
     """The amount refunded so far, decimal text in US dollars."""
+    recipient_is_example: _builtins.bool
+    """True where the request named no recipient and the sandbox pays the corridor's example."""
     refund_fees: _builtins.str
     """The fees of a refund, as agreed with the quote: "returned", the sender gets back what was paid,
     or "kept", the sender gets back `net_usd`.
@@ -201,6 +206,10 @@ class Payment(_message.Message):
         """
 
     @_builtins.property
+    def recipient(self) -> _recipient_pb2.Recipient:
+        """The recipient of the payout, masked: the holder's initials, and the last digits of numbers."""
+
+    @_builtins.property
     def action_required(self) -> _corrections_pb2.ActionRequired:
         """Why the recipient could not be paid; absent but with ACTION_REQUIRED."""
 
@@ -232,13 +241,15 @@ class Payment(_message.Message):
         cancel_requested: _builtins.bool = ...,
         refunded_usd: _builtins.str = ...,
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
+        recipient: _recipient_pb2.Recipient | None = ...,
+        recipient_is_example: _builtins.bool = ...,
         action_required: _corrections_pb2.ActionRequired | None = ...,
         refunds: _abc.Iterable[_refunds_pb2.Refund] | None = ...,
         refund_fees: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -365,6 +376,8 @@ class Quote(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    RECIPIENT_NAME_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
     quote_id: _builtins.str
     """Id of the quote, for example "quo_01jd8x3v9me7rb5k3n6q2f4h8z"."""
@@ -386,6 +399,10 @@ class Quote(_message.Message):
     """The version of the fee schedule that was applied."""
     transaction_id: _builtins.str
     """The payment that used it; empty while open."""
+    recipient_name: _builtins.str
+    """The holder's name as it will be sent to the rail, in the rail's characters; empty where the
+    request named no recipient.
+    """
     refund_fees: _builtins.str
     """The fees of a refund: "returned" or "kept", as the payment shows them."""
     @_builtins.property
@@ -393,7 +410,7 @@ class Quote(_message.Message):
         """The fees, one by one."""
 
     @_builtins.property
-    def rate_trail(self) -> Global___RateTrail:
+    def rate_trail(self) -> _corridors_pb2.RateTrail:
         """The trail of the rate."""
 
     @_builtins.property
@@ -403,6 +420,10 @@ class Quote(_message.Message):
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when it can be used."""
+
+    @_builtins.property
+    def recipient(self) -> _recipient_pb2.Recipient:
+        """The recipient that the request named, masked; absent where it named none."""
 
     def __init__(
         self,
@@ -416,178 +437,22 @@ class Quote(_message.Message):
         destination_currency: _builtins.str = ...,
         fx_rate: _builtins.str = ...,
         payout_amount: _builtins.str = ...,
-        rate_trail: Global___RateTrail | None = ...,
+        rate_trail: _corridors_pb2.RateTrail | None = ...,
         fee_schedule_version: _builtins.str = ...,
         transaction_id: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        recipient: _recipient_pb2.Recipient | None = ...,
+        recipient_name: _builtins.str = ...,
         refund_fees: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "rate_trail", b"rate_trail"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "rate_trail", b"rate_trail", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "refund_fees", b"refund_fees", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Quote: _TypeAlias = Quote  # noqa: Y015
-
-@_typing.final
-class RateTrail(_message.Message):
-    """The trail of a rate: enough to compute the rate again."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MID_RATE_FIELD_NUMBER: _builtins.int
-    MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
-    SOURCE_FIELD_NUMBER: _builtins.int
-    SYNTHETIC_FIELD_NUMBER: _builtins.int
-    OBSERVED_AT_FIELD_NUMBER: _builtins.int
-    FETCHED_AT_FIELD_NUMBER: _builtins.int
-    LEGS_FIELD_NUMBER: _builtins.int
-    mid_rate: _builtins.str
-    """The market's middle, decimal text: units of the destination currency for one US dollar."""
-    markup_basis_points: _builtins.int
-    """Our margin inside the rate, in basis points of the middle."""
-    source: _builtins.str
-    """Name of the source, for example "ecb"."""
-    synthetic: _builtins.bool
-    """True when the source is a synthetic table for a sandbox."""
-    @_builtins.property
-    def observed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the source says the rate was seen."""
-
-    @_builtins.property
-    def fetched_at(self) -> _timestamp_pb2.Timestamp:
-        """When we read it."""
-
-    @_builtins.property
-    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateLeg]:
-        """The observed pairs; more than one where the rate is a cross."""
-
-    def __init__(
-        self,
-        *,
-        mid_rate: _builtins.str = ...,
-        markup_basis_points: _builtins.int = ...,
-        source: _builtins.str = ...,
-        synthetic: _builtins.bool = ...,
-        observed_at: _timestamp_pb2.Timestamp | None = ...,
-        fetched_at: _timestamp_pb2.Timestamp | None = ...,
-        legs: _abc.Iterable[Global___RateLeg] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fetched_at", b"fetched_at", "observed_at", b"observed_at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetched_at", b"fetched_at", "legs", b"legs", "markup_basis_points", b"markup_basis_points", "mid_rate", b"mid_rate", "observed_at", b"observed_at", "source", b"source", "synthetic", b"synthetic"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RateTrail: _TypeAlias = RateTrail  # noqa: Y015
-
-@_typing.final
-class RateLeg(_message.Message):
-    """One observed pair."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BASE_CURRENCY_FIELD_NUMBER: _builtins.int
-    QUOTE_CURRENCY_FIELD_NUMBER: _builtins.int
-    RATE_FIELD_NUMBER: _builtins.int
-    base_currency: _builtins.str
-    """Currency of which one unit is priced."""
-    quote_currency: _builtins.str
-    """Currency the price is in."""
-    rate: _builtins.str
-    """Decimal text."""
-    def __init__(
-        self,
-        *,
-        base_currency: _builtins.str = ...,
-        quote_currency: _builtins.str = ...,
-        rate: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_currency", b"base_currency", "quote_currency", b"quote_currency", "rate", b"rate"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RateLeg: _TypeAlias = RateLeg  # noqa: Y015
-
-@_typing.final
-class Corridor(_message.Message):
-    """One source and one destination, with limits, fees and providers."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CORRIDOR_ID_FIELD_NUMBER: _builtins.int
-    SOURCE_COUNTRY_FIELD_NUMBER: _builtins.int
-    DESTINATION_COUNTRY_FIELD_NUMBER: _builtins.int
-    DESTINATION_CURRENCY_FIELD_NUMBER: _builtins.int
-    MINIMUM_USD_FIELD_NUMBER: _builtins.int
-    MAXIMUM_USD_FIELD_NUMBER: _builtins.int
-    ONRAMPS_FIELD_NUMBER: _builtins.int
-    OFFRAMPS_FIELD_NUMBER: _builtins.int
-    INDICATIVE_RATE_FIELD_NUMBER: _builtins.int
-    RATE_TRAIL_FIELD_NUMBER: _builtins.int
-    QUOTE_LIFETIME_SECONDS_FIELD_NUMBER: _builtins.int
-    REFUND_FEES_FIELD_NUMBER: _builtins.int
-    corridor_id: _builtins.str
-    """Id, for example "us-in"."""
-    source_country: _builtins.str
-    """ISO 3166 code of the country of the sender."""
-    destination_country: _builtins.str
-    """ISO 3166 code of the country of the payout."""
-    destination_currency: _builtins.str
-    """ISO 4217 code of the payout's currency. Where several corridors have it, a payment must name
-    its destination_country.
-    """
-    minimum_usd: _builtins.str
-    """Smallest amount, decimal text in US dollars."""
-    maximum_usd: _builtins.str
-    """Largest amount, decimal text in US dollars."""
-    indicative_rate: _builtins.str
-    """The rate at this moment, without a promise; empty when no rate is available."""
-    quote_lifetime_seconds: _builtins.int
-    """The lifetime of a quote, in seconds."""
-    refund_fees: _builtins.str
-    """The fees of a refund: "returned", the sender gets back what was paid, or "kept", the sender
-    gets it back less the fees.
-    """
-    @_builtins.property
-    def onramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Onramps in order of preference."""
-
-    @_builtins.property
-    def offramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Offramps in order of preference."""
-
-    @_builtins.property
-    def rate_trail(self) -> Global___RateTrail:
-        """The trail of that rate; absent when no rate is available."""
-
-    def __init__(
-        self,
-        *,
-        corridor_id: _builtins.str = ...,
-        source_country: _builtins.str = ...,
-        destination_country: _builtins.str = ...,
-        destination_currency: _builtins.str = ...,
-        minimum_usd: _builtins.str = ...,
-        maximum_usd: _builtins.str = ...,
-        onramps: _abc.Iterable[_builtins.str] | None = ...,
-        offramps: _abc.Iterable[_builtins.str] | None = ...,
-        indicative_rate: _builtins.str = ...,
-        rate_trail: Global___RateTrail | None = ...,
-        quote_lifetime_seconds: _builtins.int = ...,
-        refund_fees: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rate_trail", b"rate_trail"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rate_trail", b"rate_trail", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Corridor: _TypeAlias = Corridor  # noqa: Y015
 
 @_typing.final
 class CreatePaymentRequest(_message.Message):
@@ -630,7 +495,10 @@ class CreatePaymentRequest(_message.Message):
     """
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
-        """The recipient of the payout. Absent, the offramp's sandbox default."""
+        """The recipient of the payout, of a kind and with the fields that the corridor takes. Absent, the
+        one that the quote was made for; else a sandbox takes the corridor's example, which the payment
+        then says, and any other deployment refuses with FIELD_REQUIRED.
+        """
 
     def __init__(
         self,
@@ -794,6 +662,7 @@ class CreateQuoteRequest(_message.Message):
     AMOUNT_USD_FIELD_NUMBER: _builtins.int
     DESTINATION_CURRENCY_FIELD_NUMBER: _builtins.int
     DESTINATION_COUNTRY_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
     amount_usd: _builtins.str
     """The amount that the sender will pay, in US dollars: positive, at most 2 decimals."""
     destination_currency: _builtins.str
@@ -802,16 +671,23 @@ class CreateQuoteRequest(_message.Message):
     """ISO 3166 code of the country of the payout. Needed only where corridors to several
     countries pay the currency.
     """
+    @_builtins.property
+    def recipient(self) -> _recipient_pb2.Recipient:
+        """The recipient of the payout: checked now, and paid where the payment then names none. Its kind
+        must be that of the payment.
+        """
+
     def __init__(
         self,
         *,
         amount_usd: _builtins.str = ...,
         destination_currency: _builtins.str = ...,
         destination_country: _builtins.str = ...,
+        recipient: _recipient_pb2.Recipient | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "recipient", b"recipient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -864,13 +740,13 @@ class ListCorridorsResponse(_message.Message):
 
     CORRIDORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def corridors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Corridor]:
+    def corridors(self) -> _containers.RepeatedCompositeFieldContainer[_corridors_pb2.Corridor]:
         """The corridors, sorted by id."""
 
     def __init__(
         self,
         *,
-        corridors: _abc.Iterable[Global___Corridor] | None = ...,
+        corridors: _abc.Iterable[_corridors_pb2.Corridor] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -96,9 +96,10 @@ class PaymentServiceServicer:
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-        AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-        CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+        CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+        AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
+        QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
         IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
         IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
         """
@@ -146,7 +147,8 @@ class PaymentServiceServicer:
         earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
         (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
-        and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+        and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+        RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -155,8 +157,10 @@ class PaymentServiceServicer:
 
     def CreateQuote(self, request, context):
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
-        FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        payment. A recipient that is given is checked as at the payment, and the answer shows the name
+        as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+        RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
         AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
         CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
@@ -173,7 +177,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCorridors(self, request, context):
-        """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+        """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
+        that each pays.
         Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

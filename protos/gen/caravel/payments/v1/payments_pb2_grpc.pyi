@@ -42,9 +42,10 @@ class PaymentServiceStub:
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
     with the same body answers with the first answer again and `idempotent-replayed: true`, so it
     is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-    CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-    AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-    CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+    CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+    AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
+    QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
     IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
     IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
     """
@@ -71,13 +72,16 @@ class PaymentServiceStub:
     earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
     (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
-    and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+    and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+    RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
     IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
-    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    payment. A recipient that is given is checked as at the payment, and the answer shows the name
+    as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+    RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
     AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
     CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
     """
@@ -86,7 +90,8 @@ class PaymentServiceStub:
     QUOTE_NOT_FOUND.
     """
     ListCorridors: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]
-    """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+    """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
+    that each pays.
     Idempotent.
     """
 
@@ -102,9 +107,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
     with the same body answers with the first answer again and `idempotent-replayed: true`, so it
     is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-    CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-    AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-    CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+    CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+    AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+    AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
+    QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
     IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
     IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
     """
@@ -131,13 +137,16 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
     (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
-    and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+    and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+    RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
     IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-    payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
-    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    payment. A recipient that is given is checked as at the payment, and the answer shows the name
+    as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+    RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
     AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
     CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
     """
@@ -146,7 +155,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     QUOTE_NOT_FOUND.
     """
     ListCorridors: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]  # type: ignore[assignment]
-    """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+    """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
+    that each pays.
     Idempotent.
     """
 
@@ -165,9 +175,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a payment and starts it. Needs the metadata (header) `idempotency-key`: the same key
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
-        CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM,
-        AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED,
-        CORRIDOR_AMBIGUOUS, QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
+        CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+        AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
+        AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
+        QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
         IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_IN_USE,
         IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE or OVERLOADED.
         """
@@ -224,7 +235,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
         (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
-        and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, IDEMPOTENCY_KEY_REQUIRED,
+        and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+        RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
 
@@ -235,8 +247,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Quote, _abc.Awaitable[_payments_pb2.Quote]]:
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-        payment. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses with
-        FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        payment. A recipient that is given is checked as at the payment, and the answer shows the name
+        as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+        RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
         AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
         CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
         """
@@ -257,7 +271,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ListCorridorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ListCorridorsResponse, _abc.Awaitable[_payments_pb2.ListCorridorsResponse]]:
-        """Lists the corridors: the destinations, with their limits, fees and indicative rates.
+        """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
+        that each pays.
         Idempotent.
         """
 

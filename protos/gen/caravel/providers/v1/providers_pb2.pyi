@@ -265,7 +265,7 @@ class Operation(_message.Message):
 
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
-        """The recipient of a payout. Optional; absent means the offramp's sandbox default."""
+        """The recipient of a payout. Required with PAYOUT."""
 
     @_builtins.property
     def payer_until(self) -> _timestamp_pb2.Timestamp:

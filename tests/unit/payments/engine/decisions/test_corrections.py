@@ -26,17 +26,17 @@ from services.payments.model.payment import (
     PaymentNotCorrectable,
     PaymentNotRefundable,
     PaymentOnHold,
-    Recipient,
     State,
 )
 from services.payments.model.quote import Route
 from services.payments.model.timing import FIRST_ROUND
+from services.shared.recipients import Wallet
 from tests.history import attempt_of, check, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
-OLD = Recipient(account="1234567890", bank_code="044", name="Asha Refused")
-NEW = Recipient(account="9876543210", bank_code="044", name="Asha Example")
+OLD = Wallet(holder_name="Asha Refused", wallet_id="wallet-7890")
+NEW = Wallet(holder_name="Asha Example", wallet_id="wallet-3210")
 BOTH = Route(onramps=("stripe",), offramps=("local_wallet", "bank"))
 SUCCEEDED = said(Outcome.SUCCEEDED)
 REFUSED = said(Outcome.FAILED, "recipient_invalid")
@@ -68,7 +68,7 @@ def test_a_correction_leads_back_to_the_payout_at_the_locked_rate(state: State) 
 
     change = correct(work, NEW)
 
-    facts = {"recipient_before": "…7890", "recipient": "…3210"}
+    facts = {"recipient_before": "wallet ****7890", "recipient": "wallet ****3210"}
     check(change, ("recipient_corrected", "merchant", facts))
     payment = change.payment
     assert (payment.state, payment.recipient, payment.failure) == (State.PAYING_OUT, NEW, None)

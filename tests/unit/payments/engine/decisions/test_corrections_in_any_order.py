@@ -16,10 +16,11 @@ from services.payments.engine.decisions.facts import Call, Change, InboxEvent, P
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.model.operator import Operator
-from services.payments.model.payment import Failure, Payment, Recipient, State
+from services.payments.model.payment import Failure, Payment, State
 from services.payments.model.timing import CALL
 from services.payments.operators.decisions import end_hold
 from services.shared.errors import DomainError
+from services.shared.recipients import Recipient, Wallet
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_payment
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -40,7 +41,7 @@ class World:
 
     payment: Payment = field(
         default_factory=lambda: make_payment(
-            state=State.CONVERTED, version=5, recipient=Recipient(account="0")
+            state=State.CONVERTED, version=5, recipient=Wallet(wallet_id="0")
         )
     )
     now: datetime = NOW
@@ -177,7 +178,7 @@ def _provider_changes(world: World, draw: Draw) -> None:
 
 def _merchant_corrects(world: World, _: Draw) -> None:
     world.corrections += 1
-    world.write(correct(world.work(), Recipient(account=str(world.corrections))))
+    world.write(correct(world.work(), Wallet(wallet_id=str(world.corrections))))
 
 
 def _merchant_refunds(world: World, _: Draw) -> None:

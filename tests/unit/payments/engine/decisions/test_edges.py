@@ -13,8 +13,9 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_on_request,
 )
 from services.payments.model.attempt import SUCCEEDED_LATE, Answer, AttemptState, Outcome, Step
-from services.payments.model.payment import ALLOWED, Failure, Payment, Recipient, State
+from services.payments.model.payment import ALLOWED, Failure, Payment, State
 from services.shared.money import Money
+from services.shared.recipients import Wallet
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_trail, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -151,7 +152,7 @@ def test_paying_out_to_action_required() -> None:
 def test_action_required_to_paying_out() -> None:
     work = make_work(State.ACTION_REQUIRED, AttemptState.FAILED)
 
-    change = correct(work, Recipient(account="1"))
+    change = correct(work, Wallet(wallet_id="wallet-2"))
 
     assert _walked(work, change) == [(State.ACTION_REQUIRED, State.PAYING_OUT)]
 
@@ -190,7 +191,7 @@ def test_completed_to_returned() -> None:
 def test_returned_to_paying_out() -> None:
     work = make_work(State.RETURNED, AttemptState.REVERSED)
 
-    change = correct(work, Recipient(account="1"))
+    change = correct(work, Wallet(wallet_id="wallet-2"))
 
     assert _walked(work, change) == [(State.RETURNED, State.PAYING_OUT)]
 

@@ -1,0 +1,86 @@
+"""The conditions of an offer as JSON, and back: its route, the rule for late funds, and the
+recipients that may be paid. A payment keeps the first two; the rules for recipients are kept with
+an open quote alone, because a payment has been checked by them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from services.payments.base.values import text, texts
+from services.payments.model.quote import Conditions, LateFunds, RefundFees, Route
+from services.payments.model.timing import CORRECTION, PATIENCE
+from services.shared.recipients.rules import rules_of
+
+
+def conditions_row(conditions: Conditions | None, *, is_open: bool) -> dict[str, Any]:
+    """The conditions beside the terms of a quote."""
+    if conditions is None:
+        return {}
+    row: dict[str, Any] = {
+        "route": route_row(conditions.route),
+        "late_funds": late_funds_row(conditions.late_funds),
+        "refund_fees": conditions.refund_fees,
+    }
+    if is_open and conditions.recipients is not None:
+        row["recipients"] = conditions.recipients.source
+    return row
+
+
+def read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
+    """The conditions beside the terms; None where they were not kept with them yet."""
+    if "route" not in terms:
+        return None
+    kept = terms.get("recipients")
+    return Conditions(
+        route=read_route(terms["route"]),
+        late_funds=read_late_funds(terms["late_funds"]),
+        refund_fees=RefundFees(terms.get("refund_fees", RefundFees.RETURNED)),
+        recipients=rules_of(text(kept)) if kept is not None else None,
+    )
+
+
+# A corridor's payments all have the one route.
+@lru_cache(maxsize=256)
+def route_row(route: Route) -> Mapping[str, Any]:
+    """A route as JSON."""
+    return {
+        "onramps": list(route.onramps),
+        "offramps": list(route.offramps),
+        "patience_seconds": int(route.patience.total_seconds()),
+        "correction_seconds": int(route.correction.total_seconds()),
+        "expected_seconds": {
+            step: int(within.total_seconds()) for step, within in route.expected.items()
+        },
+    }
+
+
+def read_route(row: Mapping[str, Any]) -> Route:
+    """A route; one from before routes had these times has the usual ones."""
+    patience = row.get("patience_seconds", PATIENCE.total_seconds())
+    correction = row.get("correction_seconds", CORRECTION.total_seconds())
+    expected = row.get("expected_seconds", {})
+    return Route(
+        onramps=texts(row["onramps"]),
+        offramps=texts(row["offramps"]),
+        patience=timedelta(seconds=patience),
+        correction=timedelta(seconds=correction),
+        expected={step: timedelta(seconds=within) for step, within in expected.items()},
+    )
+
+
+@lru_cache(maxsize=256)
+def late_funds_row(late_funds: LateFunds) -> Mapping[str, Any]:
+    """The rule for late funds as JSON."""
+    return {
+        "grace_seconds": int(late_funds.grace.total_seconds()),
+        "tolerance_basis_points": late_funds.tolerance_basis_points,
+    }
+
+
+def read_late_funds(row: Mapping[str, Any]) -> LateFunds:
+    """The rule for late funds."""
+    return LateFunds(
+        grace=timedelta(seconds=row["grace_seconds"]),
+        tolerance_basis_points=row["tolerance_basis_points"],
+    )

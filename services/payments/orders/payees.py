@@ -1,0 +1,105 @@
+"""The recipients that merchants name: read from a request, checked by the corridor's rules before
+anything is priced, and in a sandbox filled in by the corridor's example."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.payments.base.problems import Problems
+from services.payments.model.payment import Payment
+from services.payments.model.quote import Quote, QuoteMismatch
+from services.shared.corridors import Corridors
+from services.shared.errors import DomainError, field_invalid
+from services.shared.recipients import Recipient, given_fields
+from services.shared.recipients.rules import FIELD_REQUIRED, RecipientRules, path_of
+from services.shared.recipients.wire import read_recipient
+from services.shared.text import limited_text
+
+LONGEST_TEXT = 140
+_KINDS = "bank_account, mobile_money or wallet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payee:
+    """The recipient of a payment, as it will be sent."""
+
+    recipient: Recipient
+    # True where the request named none and the sandbox pays the corridor's example.
+    is_example: bool = False
+
+
+def read_given(request: Any, problems: Problems) -> Recipient | None:
+    """The recipient of a request, its texts visible; what is wrong with it goes to the problems.
+    None where the request names none."""
+    if not request.HasField("recipient"):
+        return None
+    recipient = read_recipient(request.recipient)
+    if recipient is None:
+        words = f"recipient must have one kind: {_KINDS}"
+        problems.add(field_invalid("recipient", words, FIELD_REQUIRED))
+        return None
+    for name, text in given_fields(recipient).items():
+        problems.read(limited_text(path_of(recipient.kind, name), LONGEST_TEXT), text, "")
+    return recipient
+
+
+class Payees:
+    """Finds the recipient of a payment or a quote."""
+
+    def __init__(self, corridors: Corridors, *, sandbox: bool) -> None:
+        self._corridors = corridors
+        self._sandbox = sandbox
+
+    def check(self, given: Recipient | None, currency: str, country: str) -> None:
+        """Raises Invalid with all that is wrong by the rules of the corridor, where there is one:
+        to be reported beside other fields of the same request that are wrong."""
+        try:
+            rules = self._corridors.leading_to(currency, country).recipient_rules
+        except DomainError:
+            return
+        if given is not None:
+            rules.read(given, sandbox=self._sandbox)
+
+    def of_quote(self, given: Recipient | None, currency: str, country: str) -> Recipient | None:
+        """The recipient of a request for a quote; None where it names none.
+
+        Raises Invalid, CorridorUnsupported, CorridorAmbiguous.
+        """
+        rules = self._corridors.leading_to(currency, country).recipient_rules
+        return None if given is None else rules.read(given, sandbox=self._sandbox)
+
+    def of_payment(self, given: Recipient | None, currency: str, country: str) -> Payee:
+        """The recipient of a payment that brings no quote.
+
+        Raises Invalid, CorridorUnsupported, CorridorAmbiguous.
+        """
+        return self._payee(given, self._corridors.leading_to(currency, country).recipient_rules)
+
+    def under(self, quote: Quote, given: Recipient | None) -> Payee:
+        """The recipient of a payment under its quote: the one that the quote was made for, or
+        another of the same kind.
+
+        Raises Invalid, QuoteMismatch, CorridorUnsupported.
+        """
+        asked = quote.recipient
+        if given is None and asked is not None:
+            return Payee(recipient=asked)
+        if given is not None and asked is not None and given.kind is not asked.kind:
+            raise QuoteMismatch(field="recipient")
+        kept = quote.conditions and quote.conditions.recipients
+        return self._payee(given, kept or self._corridors.get(quote.corridor_id).recipient_rules)
+
+    def of_correction(self, payment: Payment, given: Recipient) -> Recipient:
+        """The recipient of a payment whose first one could not be paid.
+
+        Raises Invalid, CorridorUnsupported.
+        """
+        rules = self._corridors.get(payment.corridor_id).recipient_rules
+        return rules.read(given, sandbox=self._sandbox)
+
+    def _payee(self, given: Recipient | None, rules: RecipientRules) -> Payee:
+        if given is not None:
+            return Payee(recipient=rules.read(given, sandbox=self._sandbox))
+        if not self._sandbox:
+            words = f"recipient is required, with one kind: {' or '.join(rules.kinds)}"
+            raise field_invalid("recipient", words, FIELD_REQUIRED)
+        return Payee(recipient=rules.example, is_example=True)

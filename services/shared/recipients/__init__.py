@@ -1,0 +1,33 @@
+"""The recipient of a payout: its nouns, the forms of its fields, and the rules of a corridor."""
+
+from services.shared.recipients.nouns import (
+    FIELDS,
+    AccountType,
+    BankAccount,
+    MobileMoney,
+    Recipient,
+    RecipientKind,
+    Wallet,
+    as_row,
+    from_row,
+    given_fields,
+    hint,
+    masked,
+    recipient_of,
+)
+
+__all__ = [
+    "FIELDS",
+    "AccountType",
+    "BankAccount",
+    "MobileMoney",
+    "Recipient",
+    "RecipientKind",
+    "Wallet",
+    "as_row",
+    "from_row",
+    "given_fields",
+    "hint",
+    "masked",
+    "recipient_of",
+]
