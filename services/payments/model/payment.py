@@ -122,6 +122,8 @@ ENDED = UNCOLLECTED | {State.REFUNDED}
 SETTLED = ENDED | {State.COMPLETED}
 # The recipient could not be paid, or has sent the money back: the merchant may name another one.
 CORRECTABLE = frozenset({State.ACTION_REQUIRED, State.RETURNED})
+# Nothing happens to it by itself before its deadline, where it has one.
+RESTING = SETTLED | CORRECTABLE | {State.PARTLY_REFUNDED}
 # No payout is under way, and none has succeeded: the merchant may still cancel it.
 CANCELLABLE = frozenset(
     {State.CREATED, State.COLLECTING, State.FUNDED, State.CONVERTED, State.ACTION_REQUIRED}

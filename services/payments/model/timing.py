@@ -76,6 +76,12 @@ LOOKS_AHEAD = timedelta(minutes=10)
 # A success whose provider does not say whether it came back is asked about for so long; then it
 # stands.
 FINAL_WAIT = timedelta(days=3)
+# A provider that has accepted an operation decides within so long, or a person must see to it.
+OPEN_AT_MOST: Mapping[str, timedelta] = {
+    "collection": timedelta(days=3),
+    "payout": timedelta(days=7),
+    "refund": timedelta(days=30),
+}
 # A look-up may lag behind an event of the same provider by so much, also where it has declared
 # less.
 LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)

@@ -3,8 +3,17 @@ change of a status has its event for merchants. Each statement gives one row for
 only column says where."""
 
 from services.payments.audit.invariants.attempts import OUT
-from services.payments.model.timing import FINAL_AFTER, FINAL_WAIT, TRANSACTION_SECONDS
+from services.payments.model.timing import (
+    FINAL_AFTER,
+    FINAL_WAIT,
+    OPEN_AT_MOST,
+    TRANSACTION_SECONDS,
+)
 
+_OPEN_AT_MOST = " ".join(
+    f"WHEN '{step}' THEN make_interval(secs => {within.total_seconds()})"
+    for step, within in OPEN_AT_MOST.items()
+)
 _FINAL_AFTER = f"make_interval(secs => {FINAL_AFTER.total_seconds()})"
 _FINAL_WAIT = f"make_interval(secs => {FINAL_WAIT.total_seconds()})"
 
@@ -27,9 +36,14 @@ QUEUE = {
         SELECT p.id::text FROM payments p
          WHERE p.hold_reason IS NULL AND p.deadline_at IS NOT NULL
            AND (p.due_at > greatest(p.deadline_at, now() + make_interval(secs => :ahead))
-                OR p.state IN ('ACTION_REQUIRED', 'RETURNED')
+                OR p.state IN ('ACTION_REQUIRED', 'RETURNED', 'PARTLY_REFUNDED')
                    AND greatest(p.deadline_at, p.lease_until)
-                       < now() - make_interval(secs => :overdue))
+                       < now() - make_interval(secs => :overdue)
+                   -- A refund that may have come back is asked about first.
+                   AND NOT EXISTS (
+                       SELECT FROM webhook_inbox w
+                        WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
+                          AND w.state = 'PENDING'))
     """,
     "no success is asked about for ever": f"""
         SELECT p.id::text FROM payments p
@@ -39,6 +53,13 @@ QUEUE = {
                           WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
                             AND w.state = 'PENDING'))
                < now() - {_FINAL_WAIT} - make_interval(secs => :overdue)
+    """,
+    "an operation that its provider leaves open is given to a person": f"""
+        SELECT a.key FROM attempts a
+          JOIN payments p ON p.merchant_id = a.merchant_id AND p.id = a.payment_id
+         WHERE a.state = 'ACCEPTED' AND p.hold_reason IS NULL
+           AND greatest(a.sent_at + CASE a.step {_OPEN_AT_MOST} END, p.updated_at)
+               < now() - make_interval(secs => :overdue)
     """,
     "no open payment is where the list of the overdue does not look": """
         SELECT p.id::text FROM payments p

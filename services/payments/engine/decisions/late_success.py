@@ -36,8 +36,7 @@ from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import late_collection_postings
 from services.payments.model.payment import (
-    CORRECTABLE,
-    SETTLED,
+    RESTING,
     UNCOLLECTED,
     Failure,
     State,
@@ -58,8 +57,8 @@ def needs_all_attempts(work: Work) -> bool:
     """Whether the payment is not decided by the present attempt alone: an event may be about
     another one, or another one may have succeeded late."""
     tried_before = work.attempt is not None and work.attempt.number > 1
-    waits = work.payment.state in SETTLED | CORRECTABLE
-    return tried_before or waits or mentions_other_attempts(work) or before_send.is_due(work)
+    rests = work.payment.state in RESTING
+    return tried_before or rests or mentions_other_attempts(work) or before_send.is_due(work)
 
 
 def unproven(work: Work) -> Attempt | None:
@@ -129,14 +128,12 @@ def failed_after_all(case: Case) -> Change:
 
 
 def ask_again_or_hold(case: Case) -> Change:
-    """The provider does not say that it succeeded: nothing is tried again meanwhile. Where nothing
-    else happens to the payment, a person must see to it after a while, unless there provably is
-    nothing; at once where it is over and by our record nothing was taken."""
+    """The provider does not say that it succeeded: nothing is tried again meanwhile, and after a
+    while a person must see to it; at once where the payment is over and by our record nothing was
+    taken. Where the step is over, there may provably be nothing."""
     work, answer, state = case.work, case.answer, case.payment.state
-    if state not in SETTLED | CORRECTABLE:
-        return release(work, due_in=LONGEST_RETRY)
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
-    if nothing and case.is_absence_proven and case.attempt.moved is None:
+    if state in RESTING and nothing and case.is_absence_proven and case.attempt.moved is None:
         return _never_happened(case)
     waited = case.now - case.payment.updated_at
     if state in UNCOLLECTED or waited >= case.capabilities.unknown_hold_after:

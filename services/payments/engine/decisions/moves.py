@@ -19,7 +19,7 @@ from services.payments.engine.decisions.step_causes import (
     KEY_RETIRED,
 )
 from services.payments.engine.decisions.suspense import mismatch
-from services.payments.engine.decisions.waiting import release
+from services.payments.engine.decisions.waiting import hold, release
 from services.payments.model.attempt import (
     NEVER_LEFT,
     NOT_ACCEPTED,
@@ -40,7 +40,13 @@ from services.payments.model.ledger import (
     refund_postings,
 )
 from services.payments.model.payment import ExchangeRule, Failure, State
-from services.payments.model.timing import CLOCK_SKEW, poll_in, round_in
+from services.payments.model.timing import (
+    CLOCK_SKEW,
+    HELD_POLL,
+    OPEN_AT_MOST,
+    poll_in,
+    round_in,
+)
 
 
 def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
@@ -58,8 +64,12 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
 
 
 def accept(case: Case) -> Change:
-    """The provider has it and will decide."""
+    """The provider has it and will decide; after days without that a person must see to it."""
     work, attempt = case.work, case.attempt
+    if case.now - (attempt.sent_at or case.now) >= OPEN_AT_MOST[attempt.step]:
+        held = hold(work, HoldReason.OUTCOME_UNKNOWN, **case.evidence)
+        known = attempt.answered(AttemptState.ACCEPTED, case.answer)
+        return replace(held, attempt=known, due_in=HELD_POLL)
     used = closed_known(work, attempt)
     released = release(work, due_in=poll_in(attempt.sent_at, case.now), closed_events=used)
     if attempt.state is AttemptState.ACCEPTED:

@@ -36,8 +36,7 @@ _STATED = """
 """
 # The person that a payment with a deadline waits for.
 WAITING_FOR = """
-    CASE WHEN p.hold_reason IS NOT NULL THEN 'ON_HOLD'
-         WHEN p.state = 'REFUNDING' THEN 'PARTLY_REFUNDED' ELSE p.state END
+    CASE WHEN p.hold_reason IS NOT NULL THEN 'ON_HOLD' ELSE p.state END
 """
 # By the index of due payments: every open payment is due within a known time (LOOKS_AHEAD), which
 # the audit checks. The history is read only for payments that are older than expected.

@@ -235,6 +235,11 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("no success is asked about for ever",),
     ),
     (
+        "UPDATE attempts SET sent_at = now() - interval '40 days' WHERE state = 'ACCEPTED'; "
+        "UPDATE payments SET updated_at = now() - interval '1 day' WHERE state = 'PAYING_OUT'",
+        ("an operation that its provider leaves open is given to a person",),
+    ),
+    (
         "UPDATE payments SET due_at = now() - interval '1 hour' WHERE state = 'CREATED'",
         (_FORGOTTEN,),
     ),

@@ -156,7 +156,7 @@ async def test_a_hold_past_its_deadline_is_listed_and_one_within_it_is_not(
 WAITS = {
     Waiting.RETURNED: "state = 'RETURNED'",
     Waiting.ACTION_REQUIRED: "state = 'ACTION_REQUIRED'",
-    Waiting.PARTLY_REFUNDED: "state = 'REFUNDING', refunded_minor = 1",
+    Waiting.PARTLY_REFUNDED: "state = 'PARTLY_REFUNDED', refunded_minor = 1",
     Waiting.ON_HOLD: "hold_reason = 'amount_mismatch'",
 }
 

@@ -20,7 +20,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import FINAL_WAIT, LONGEST_RETRY
-from tests.history import attempt_of, said
+from tests.history import attempt_of, make_late_work, said
 from tests.makers import (
     CAPABILITIES,
     NOW,
@@ -122,6 +122,20 @@ def test_without_an_answer_it_is_asked_again_and_then_a_person_is_called(
     assert (soon.payment.hold_reason, soon.due_in) == (None, LONGEST_RETRY)
     assert later.payment.hold_reason == "late_success"
     assert later.postings == ()
+
+
+@pytest.mark.parametrize("answer", [*OPEN, Answer(outcome=Outcome.ABSENT)])
+def test_a_payment_that_is_under_way_does_not_wait_for_an_answer_for_ever_either(
+    answer: Answer,
+) -> None:
+    work = make_late_work(Step.PAYOUT, State.PAYING_OUT, AttemptState.FAILED)
+    plan = _asked(work)
+
+    soon = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=29))
+    later = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=30))
+
+    assert (soon.payment.hold_reason, soon.due_in) == (None, LONGEST_RETRY)
+    assert later.payment.hold_reason == "late_success"
 
 
 WEEK = timedelta(days=7)

@@ -33,7 +33,13 @@ from services.payments.model.ledger import (
 )
 from services.payments.model.payment import ExchangeRule, Failure, State
 from services.payments.model.quote import Route
-from services.payments.model.timing import CALL, CLOCK_SKEW, FIRST_ROUND, LANDED_AFTER, UNDER_WAY
+from services.payments.model.timing import (
+    CALL,
+    CLOCK_SKEW,
+    FIRST_ROUND,
+    LANDED_AFTER,
+    UNDER_WAY,
+)
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_capabilities, make_case, make_event, make_work
