@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.payments.mesh.ports import (
     FeeQuery,
+    Holder,
+    HolderQuery,
     IncomingWebhook,
     ProviderCall,
     ProviderEvent,
     RateQuery,
+    Resolution,
 )
 from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.model.quote import Fees, RateTrail
@@ -58,6 +61,8 @@ class ScriptedProviders:
         self.read: list[int] = []
         self.execute_answers: dict[Step, Answer] = {}
         self.look_up_answers: dict[Step, Answer] = {}
+        self.resolved: list[HolderQuery] = []
+        self.holder = Holder(resolution=Resolution.UNANSWERED)
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         for call in calls:
@@ -91,6 +96,10 @@ class ScriptedProviders:
             step=Step.PAYOUT if about_us else None,
             answer=Answer(outcome=Outcome.SUCCEEDED, actor=f"provider:{provider}"),
         )
+
+    async def resolve(self, query: HolderQuery) -> Holder:
+        self.resolved.append(query)
+        return self.holder
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         return CAPABILITIES

@@ -79,6 +79,16 @@ return {
       },
     },
     { ["method"] = "GET", ["path"] = "/api/quotes/{quote_id}", ["query"] = {} },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/recipients:check",
+      ["query"] = {},
+      ["body"] = {
+        ["destination_currency"] = { ["kind"] = "string" },
+        ["destination_country"] = { ["kind"] = "string" },
+        ["recipient"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.Recipient" },
+      },
+    },
     { ["method"] = "GET", ["path"] = "/api/corridors", ["query"] = {} },
     {
       ["method"] = "GET",
@@ -272,6 +282,8 @@ return {
     ["ORIGIN_FORBIDDEN"] = { [""] = { ["code"] = 7, ["status"] = 403 } },
     ["RECIPIENT_KIND_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["RECIPIENT_FIELD_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
+    ["RECIPIENT_NAME_MISMATCH"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["RECIPIENT_CHECK_UNAVAILABLE"] = { [""] = { ["code"] = 10, ["status"] = 409, ["retry_after_seconds"] = 30 } },
     ["MESSAGE_MISSING"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["MESSAGE_SURPLUS"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["METHOD_UNKNOWN"] = { [""] = { ["code"] = 12, ["status"] = 501 } },

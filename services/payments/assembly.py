@@ -52,6 +52,7 @@ from services.payments.operators.servicer import AdminServicer
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.checking import CheckedCreation, Checking
 from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import Creation, PaymentOrder
 from services.payments.orders.payees import Payees
@@ -112,7 +113,10 @@ def build_server(
     """The service over any ports; unready while `ready` raises, where it is given."""
     pricing = Pricing(corridors, fees, rates)
     payees = Payees(corridors, sandbox=config.sandbox)
-    creating = _in_batches(Creation(pricing, payees, store, encode_payment), config)
+    checking = Checking(payees, providers)
+    creating = CheckedCreation(
+        _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
+    )
     server = GrpcServer(
         Authenticator(sandbox=config.sandbox).admit,
         readiness=partial(Readiness, ready) if ready else None,
@@ -123,8 +127,9 @@ def build_server(
             creating,
             Reading(store),
             cancelling=Cancelling(work),
-            correcting=Correcting(work, payees, encode_payment),
+            correcting=Correcting(work, payees, checking, encode_payment),
             quotes=Quotes(pricing, payees, store),
+            checking=checking,
             payees=payees,
         ),
         RefundServicer(Refunds(work, store, encode_refund)),

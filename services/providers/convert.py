@@ -5,12 +5,13 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from caravel.common.v1 import money_pb2
+from caravel.common.v1 import money_pb2, recipient_pb2
 from caravel.providers.v1 import providers_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers.domain import (
     Capabilities,
+    Holder,
     Kind,
     Operation,
     OperationResult,
@@ -21,6 +22,7 @@ from services.providers.domain import (
 from services.shared.errors import DomainError, Invalid
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
+from services.shared.recipients import Recipient
 from services.shared.recipients.wire import read_recipient
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
@@ -83,10 +85,24 @@ def to_timeout(
     request: providers_pb2.ExecuteRequest | providers_pb2.LookUpRequest,
 ) -> timedelta | None:
     """The time one operation may take; None where the request leaves it to us."""
-    asked = request.operation_timeout
-    # The bound keeps a wild number within what a timedelta can hold; the real cap is a rule.
-    timeout = timedelta(seconds=min(asked.seconds, 86_400), microseconds=asked.nanos // 1000)
-    return timeout if timeout > timedelta() else None
+    return _to_timedelta(request.operation_timeout)
+
+
+def to_recipient(request: providers_pb2.ResolveRecipientRequest) -> Recipient | None:
+    """The recipient that is asked about; None where the request names none."""
+    return read_recipient(request.recipient)
+
+
+def to_allowed(request: providers_pb2.ResolveRecipientRequest) -> timedelta | None:
+    """The time for all that are asked; None where the request leaves it to us."""
+    return _to_timedelta(request.timeout)
+
+
+def from_holder(holder: Holder) -> providers_pb2.ResolveRecipientResponse:
+    """The answer about an account."""
+    return providers_pb2.ResolveRecipientResponse(
+        resolution=providers_pb2.Resolution.Value(holder.resolution.name), holder_name=holder.name
+    )
 
 
 def to_send_before(request: providers_pb2.ExecuteRequest) -> datetime | None:
@@ -186,6 +202,12 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
         unknown_hold_after=_from_timedelta(capabilities.unknown_hold_after),
         passing_failures=sorted(capabilities.passing_failures),
         recipient_failures=sorted(capabilities.recipient_failures),
+        resolves=[
+            providers_pb2.Resolvable(
+                kind=recipient_pb2.RecipientKind.Value(kind.name), currency_code=currency
+            )
+            for kind, currency in sorted(capabilities.resolves)
+        ],
         expected_times=[
             providers_pb2.ExpectedTime(kind=_from_kind(kind), within=_from_timedelta(within))
             for kind, within in sorted(
@@ -213,6 +235,12 @@ def _from_instant(instant: datetime | None) -> timestamp_pb2.Timestamp | None:
     stamp = timestamp_pb2.Timestamp()
     stamp.FromDatetime(instant)
     return stamp
+
+
+def _to_timedelta(asked: duration_pb2.Duration) -> timedelta | None:
+    # The bound keeps a wild number within what a timedelta can hold; the real cap is a rule.
+    timeout = timedelta(seconds=min(asked.seconds, 86_400), microseconds=asked.nanos // 1000)
+    return timeout if timeout > timedelta() else None
 
 
 def _from_timedelta(delta: timedelta) -> duration_pb2.Duration:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from services.shared.errors import Invalid, NotAuthenticated, NotFound
 from services.shared.money import Money
-from services.shared.recipients import Recipient
+from services.shared.recipients import Recipient, RecipientKind
 
 
 class ProviderNotFound(NotFound):
@@ -202,6 +202,28 @@ RECIPIENT_FAILURES = frozenset(
 )
 
 
+class Resolution(Enum):
+    """The answer to the question under which name an account is held."""
+
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """An account's holder, as far as a provider knows; the name is there with FOUND."""
+
+    resolution: Resolution
+    name: str = field(default="", repr=False)
+
+
+# Nobody has said.
+UNANSWERED = Holder(resolution=Resolution.UNANSWERED)
+# A kind of recipient, and a currency.
+Resolvable = tuple[RecipientKind, str]
+
+
 class LookUpStrength(Enum):
     """Whether "absent" is evidence: at once, after a lag, or never."""
 
@@ -259,6 +281,8 @@ class Capabilities:
     passing_failures: frozenset[str] = frozenset()
     # The definitive failures that are about the recipient: no other route would pay it either.
     recipient_failures: frozenset[str] = frozenset()
+    # The accounts whose holder it can name.
+    resolves: frozenset[Resolvable] = frozenset()
     # How long an outcome may be unknown before a person must see to it.
     unknown_hold_after: timedelta = timedelta(minutes=30)
 

@@ -1,15 +1,18 @@
-"""The port of an adapter: three functions for every provider, and one for its role. An
-adapter answers with values; only what it did not expect leaves it as an exception."""
+"""The port of an adapter: three functions for every provider, one for its role, and one that it may
+lack. An adapter answers with values; only an event that it did not expect leaves it as an
+exception."""
 
 from typing import Protocol, runtime_checkable
 
 from services.providers.domain import (
     Capabilities,
+    Holder,
     Operation,
     OperationResult,
     Webhook,
     WebhookEvent,
 )
+from services.shared.recipients import Recipient
 
 
 class Adapter(Protocol):
@@ -54,4 +57,13 @@ class Refunder(Adapter, Protocol):
 
     async def refund(self, operation: Operation) -> OperationResult:
         """Gives the amount back under the operation's key; the same key never refunds twice."""
+        ...
+
+
+@runtime_checkable
+class Resolver(Adapter, Protocol):
+    """A provider that knows under which name an account is held."""
+
+    async def resolve(self, recipient: Recipient, currency: str) -> Holder:
+        """Asks for the account's holder. Moves no money."""
         ...

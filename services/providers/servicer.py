@@ -8,7 +8,7 @@ from functools import partial
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
 from services.providers import convert
-from services.providers.domain import Operation, OperationResult
+from services.providers.domain import UNANSWERED, Operation, OperationResult
 from services.providers.usecases import Providers
 
 Work = Callable[[list[Operation], timedelta | None], AsyncGenerator[OperationResult, None]]
@@ -44,6 +44,18 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
                 (one.provider, convert.to_webhook(one)) for one in request.webhooks
             )
         )
+
+    async def ResolveRecipient(  # noqa: N802
+        self, request: providers_pb2.ResolveRecipientRequest, context: object
+    ) -> providers_pb2.ResolveRecipientResponse:
+        """Asks for an account's holder."""
+        recipient = convert.to_recipient(request)
+        if recipient is None:
+            return convert.from_holder(UNANSWERED)
+        holder = await self._providers.resolving.resolve(
+            request.providers, recipient, request.currency_code, convert.to_allowed(request)
+        )
+        return convert.from_holder(holder)
 
     async def ListProviders(  # noqa: N802
         self, request: providers_pb2.ListProvidersRequest, context: object

@@ -32,6 +32,7 @@ from services.providers.limits import Gate, Limits
 from services.providers.metrics import WEBHOOKS
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
+from services.providers.resolving import Resolving
 from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
@@ -60,8 +61,10 @@ class Providers:
         self.adapters = adapters
         self.sandbox = sandbox
         self._guards: dict[tuple[str, Kind], Guard] = {}
+        gates = {name: Gate((limits or {}).get(name, Limits()), monotonic) for name in adapters}
+        self.resolving = Resolving(adapters, gates)
         for name, adapter in adapters.items():
-            gate = Gate((limits or {}).get(name, Limits()), monotonic)
+            gate = gates[name]
             for kind, call in _methods(adapter):
                 self._guards[name, kind] = Guard(
                     Provider(name, kind, call, adapter.look_up),

@@ -73,6 +73,9 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
         f"{kind.value} {_minutes(within)}"
         for kind, within in sorted(record.expected.items(), key=lambda item: item[0].value)
     ),
+    "names the holder of": lambda record: (
+        ", ".join(f"{kind} {currency}" for kind, currency in sorted(record.resolves)) or "nothing"
+    ),
     "an event is evidence": lambda record: "yes" if record.event_is_evidence else "no",
     "failures of the recipient": lambda record: (
         ", ".join(f"`{code}`" for code in sorted(record.recipient_failures)) or "none"

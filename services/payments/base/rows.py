@@ -38,7 +38,7 @@ from services.payments.model.quote import (
     Terms,
 )
 from services.shared.money import SOURCE_CURRENCY, Money, exponent
-from services.shared.recipients import as_row, from_row
+from services.shared.recipients import AccountCheck, as_row, from_row
 from services.shared.text import storable
 
 # A route names its steps by members of an enum.
@@ -76,6 +76,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "route": route_row(payment.route),
         "recipient": as_row(payment.recipient),
         "recipient_is_example": payment.recipient_is_example,
+        "account_check": payment.account_check or "",
         "payment_method": payment.payment_method,
         "reference": payment.reference,
         "trace_id": payment.trace_id,
@@ -144,6 +145,7 @@ def read_payment(row: Row[Any]) -> Payment:
         offramp=row.offramp,
         recipient=from_row(row.recipient),
         recipient_is_example=row.recipient_is_example,
+        account_check=AccountCheck(row.account_check) if row.account_check else None,
         payment_method=row.payment_method,
         reference=row.reference,
         trace_id=row.trace_id,

@@ -40,6 +40,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "recipient": recipient_fields(masked(payment.recipient)),
         "recipient_is_example": payment.recipient_is_example,
     }
+    if payment.account_check is not None:
+        shown["account_check"] = payment.account_check
     if payment.failure is not None:
         shown["failure"] = {"code": payment.failure.code, "message": payment.failure.message}
     if payment.state is State.ACTION_REQUIRED and payment.failure is not None:

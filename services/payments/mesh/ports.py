@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
@@ -10,6 +11,7 @@ from services.payments.model.payment import Payment
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.errors import DomainError
 from services.shared.money import Money
+from services.shared.recipients import Recipient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,31 @@ class ProviderEvent:
     answer: Answer
 
 
+@dataclass(frozen=True, kw_only=True)
+class HolderQuery:
+    """A question whose an account is, and the providers that may know, the first one first."""
+
+    recipient: Recipient
+    currency: str
+    providers: tuple[str, ...]
+
+
+class Resolution(StrEnum):
+    """The answer to it."""
+
+    FOUND = "FOUND"
+    NOT_FOUND = "NOT_FOUND"
+    UNANSWERED = "UNANSWERED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """The holder of an account, as far as it is known; the name is there with FOUND."""
+
+    resolution: Resolution
+    name: str = field(default="", repr=False)
+
+
 class Providers(Protocol):
     """The providers service."""
 
@@ -105,6 +132,10 @@ class Providers(Protocol):
 
         Raises Unavailable.
         """
+        ...
+
+    async def resolve(self, query: HolderQuery) -> Holder:
+        """Asks whose an account is. Never raises: who does not answer in time is UNANSWERED."""
         ...
 
     async def capabilities(self) -> Mapping[str, Capabilities]:

@@ -12,10 +12,24 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.mesh.calls import read_money, write_money
-from services.payments.mesh.ports import IncomingWebhook, ProviderCall, ProviderEvent
+from services.payments.mesh.ports import (
+    Holder,
+    HolderQuery,
+    IncomingWebhook,
+    ProviderCall,
+    ProviderEvent,
+    Resolution,
+)
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.model.payment import Failure
-from services.payments.model.timing import CALL, OPERATION, RETRY_AFTER_MAX, WEBHOOK_CALL_SECONDS
+from services.payments.model.timing import (
+    CALL,
+    OPERATION,
+    RESOLVING,
+    RESOLVING_CALL_SECONDS,
+    RETRY_AFTER_MAX,
+    WEBHOOK_CALL_SECONDS,
+)
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -31,6 +45,7 @@ _KINDS = {
 _STEPS = {kind: step for step, kind in _KINDS.items()}
 _OPERATION_TIMEOUT = Duration(seconds=int(OPERATION.total_seconds()))
 _CALL_SECONDS = CALL.total_seconds()
+_RESOLVING = Duration(seconds=int(RESOLVING.total_seconds()))
 
 
 class GrpcProviders:
@@ -93,6 +108,25 @@ class GrpcProviders:
             _read_event(webhook.provider, result)
             for webhook, result in zip(webhooks, response.results, strict=True)
         ]
+
+    async def resolve(self, query: HolderQuery) -> Holder:
+        """See Providers.resolve."""
+        request = providers_pb2.ResolveRecipientRequest(
+            providers=query.providers,
+            currency_code=query.currency,
+            recipient=_write_recipient(query.recipient),
+            timeout=_RESOLVING,
+        )
+        try:
+            answer = await self._stub.ResolveRecipient(
+                request, timeout=RESOLVING_CALL_SECONDS, metadata=call_metadata()
+            )
+        except grpc.aio.AioRpcError as error:
+            get_logger().warning("recipient_unresolved", code=error.code().name)
+            return Holder(resolution=Resolution.UNANSWERED)
+        name = providers_pb2.Resolution.Name(answer.resolution)
+        known = Resolution(name) if name in Resolution.__members__ else Resolution.UNANSWERED
+        return Holder(resolution=known, name=answer.holder_name)
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         """See Providers.capabilities."""

@@ -14,7 +14,7 @@ from services.payments.model.quote import LateFunds, RefundFees, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
-from services.shared.recipients import Recipient
+from services.shared.recipients import AccountCheck, Recipient
 
 if TYPE_CHECKING:
     from services.payments.model.refund import Refund
@@ -256,6 +256,8 @@ class Payment:
 
     # The request named no recipient, and the sandbox pays the corridor's example.
     recipient_is_example: bool = False
+    # The answer to the question whose the recipient's account is, where its corridor demands it.
+    account_check: AccountCheck | None = None
 
     # True in the event about the exchange at another rate than the locked one; kept nowhere.
     repriced: bool = False

@@ -44,6 +44,9 @@ def key_usable_for(lifetime: timedelta) -> timedelta:
 # --- Other calls between services, seconds.
 WEBHOOK_CALL_SECONDS = 5.0
 PRICING_CALL_SECONDS = 3.0
+# The question whose an account is: at providers, and the call around it. A creation waits for it.
+RESOLVING = timedelta(seconds=4)
+RESOLVING_CALL_SECONDS = 5.0
 # Until a service that a start waits for is asked again.
 START_RETRY_SECONDS = 0.5
 

@@ -1,15 +1,17 @@
 """A merchant corrects the recipient of a payment, once for an idempotency key: one transaction,
 which decides; the worker pays out again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.payments.base.idempotency import Created, IdempotencyKeyReused, StoredAnswer
 from services.payments.base.view import Encode
 from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.written import written
-from services.payments.model.payment import read_transaction_id
-from services.payments.orders.payees import Payees
+from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.orders.checking import Checking
+from services.payments.orders.checks import Checked, CheckNeeded, demanded
+from services.payments.orders.payees import Payee, Payees
 from services.shared.recipients import Recipient
 from services.shared.rollback import repeated
 
@@ -25,23 +27,36 @@ class CorrectionOrder:
     idempotency_key: str
     fingerprint: bytes
     recipient: Recipient
+    # The answer about it, once it was asked for.
+    checked: Checked | None = None
 
 
 class Correcting:
     """Corrects recipients."""
 
-    def __init__(self, store: WorkStore, payees: Payees, encode: Encode) -> None:
+    def __init__(
+        self, store: WorkStore, payees: Payees, checking: Checking, encode: Encode
+    ) -> None:
         self._store = store
         self._payees = payees
+        self._checking = checking
         self._encode = encode
 
-    @repeated
     async def correct(self, order: CorrectionOrder) -> Created:
         """Has the payment paid out to another recipient, once for its idempotency key.
 
         Raises PaymentNotFound, PaymentBusy, PaymentOnHold, PaymentNotCorrectable,
-        PaymentUnreadable, Invalid, CorridorUnsupported, or IdempotencyKeyReused.
+        PaymentUnreadable, Invalid, CorridorUnsupported, RecipientNameMismatch,
+        RecipientCheckUnavailable, Overloaded, or IdempotencyKeyReused.
         """
+        try:
+            return await self._correct(order)
+        except CheckNeeded as needed:
+            checked = await self._checking.ask(needed.question)
+        return await self._correct(replace(order, checked=checked))
+
+    @repeated
+    async def _correct(self, order: CorrectionOrder) -> Created:
         payment_id = read_transaction_id(order.transaction_id)
         key = (order.merchant_id, order.idempotency_key)
         async with self._store.begin() as transaction:
@@ -51,8 +66,9 @@ class Correcting:
             stored = await transaction.answer(key)
             if stored is None:
                 work = await transaction.claim_one(order.merchant_id, payment_id)
-                recipient = self._payees.of_correction(work.payment, order.recipient)
-                payment = await written(transaction, correct(work, recipient))
+                payee = self._payee(work.payment, order)
+                change = correct(work, payee.recipient, payee.check)
+                payment = await written(transaction, change)
                 own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
                 stored = await transaction.keep_answer(key, own, payment_id, operation=CORRECT)
                 if stored is own:
@@ -63,3 +79,8 @@ class Correcting:
         if stored.refusal is not None:
             raise stored.refusal
         return Created(response=stored.response, replayed=True)
+
+    def _payee(self, payment: Payment, order: CorrectionOrder) -> Payee:
+        payee = self._payees.of_correction(payment, order.recipient)
+        currency = payment.terms.payout.currency
+        return demanded(payee, order.checked, payment.route.offramps, currency)

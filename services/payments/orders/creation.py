@@ -16,6 +16,7 @@ from services.payments.base.idempotency import (
 from services.payments.base.view import Encode
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Quote, QuoteNotFound
+from services.payments.orders.checks import Checked, demanded
 from services.payments.orders.payees import Payee, Payees
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.pricing import Pricing, QuoteOrder
@@ -34,6 +35,8 @@ class PaymentOrder:
     user_id: UUID
     payment_method: str
     reference: str
+    # The answer about its recipient, once it was asked for.
+    checked: Checked | None = None
 
     @property
     def key(self) -> IdempotencyKey:
@@ -92,7 +95,7 @@ class Creation:
         brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
         known = (await self._store.quotes(brought))[1] if brought else {}
         found = [
-            self._payee(order.quote)
+            self._payee(order)
             if order.quote_id is None
             else self._check(order, order.quote_id, known, now)
             for order in orders
@@ -103,9 +106,12 @@ class Creation:
         made = iter(await self._price(bare, now) if bare else ())
         return [_agreed(next(made), one) if isinstance(one, Payee) else one for one in found]
 
-    def _payee(self, order: QuoteOrder) -> Payee | DomainError:
+    def _payee(self, order: PaymentOrder) -> Payee | DomainError:
+        asked = order.quote
         try:
-            return self._payees.of_payment(order.recipient, order.currency, order.country)
+            payee = self._payees.of_payment(asked.recipient, asked.currency, asked.country)
+            offramps = self._payees.offramps(asked.currency, asked.country)
+            return demanded(payee, order.checked, offramps, asked.currency)
         except DomainError as error:
             return error
 
@@ -123,7 +129,12 @@ class Creation:
             quote.check_usable(order.quote.amount, order.quote.currency, now)
             self._pricing.check_country(quote, order.quote.country)
             conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
-            payee = self._payees.under(quote, order.quote.recipient)
+            payee = demanded(
+                self._payees.under(quote, order.quote.recipient),
+                order.checked,
+                conditions.route.offramps,
+                order.quote.currency,
+            )
             return replace(quote, conditions=conditions), payee
         except DomainError as error:
             return error
@@ -152,6 +163,7 @@ class Creation:
             offramp=route.offramps[0],
             recipient=payee.recipient,
             recipient_is_example=payee.is_example,
+            account_check=payee.check,
             payment_method=order.payment_method,
             reference=order.reference,
             trace_id=order.quote.trace_id,

@@ -1,16 +1,23 @@
 """The recipients that merchants name: read from a request, checked by the corridor's rules before
 anything is priced, and in a sandbox filled in by the corridor's example."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.payments.base.problems import Problems
+from services.payments.mesh.ports import HolderQuery
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Quote, QuoteMismatch
 from services.shared.corridors import Corridors
 from services.shared.errors import DomainError, field_invalid
-from services.shared.recipients import Recipient, given_fields
-from services.shared.recipients.rules import FIELD_REQUIRED, RecipientRules, path_of
+from services.shared.recipients import AccountCheck, Recipient, given_fields
+from services.shared.recipients.rules import (
+    FIELD_REQUIRED,
+    CheckDemand,
+    KindRules,
+    RecipientRules,
+    path_of,
+)
 from services.shared.recipients.wire import read_recipient
 from services.shared.text import limited_text
 
@@ -25,6 +32,10 @@ class Payee:
     recipient: Recipient
     # True where the request named none and the sandbox pays the corridor's example.
     is_example: bool = False
+    # None where its corridor is gone and nothing was kept of it.
+    rules: KindRules | None = field(default=None, compare=False)
+    # The result of the account check, where its corridor demands one.
+    check: AccountCheck | None = None
 
 
 def read_given(request: Any, problems: Problems) -> Recipient | None:
@@ -81,25 +92,46 @@ class Payees:
         Raises Invalid, QuoteMismatch, CorridorUnsupported.
         """
         asked = quote.recipient
+        rules = quote.conditions and quote.conditions.recipients
         if given is None and asked is not None:
-            return Payee(recipient=asked)
+            return Payee(recipient=asked, rules=rules.kinds.get(asked.kind) if rules else None)
         if given is not None and asked is not None and given.kind is not asked.kind:
             raise QuoteMismatch(field="recipient")
-        kept = quote.conditions and quote.conditions.recipients
-        return self._payee(given, kept or self._corridors.get(quote.corridor_id).recipient_rules)
+        return self._payee(given, rules or self._corridors.get(quote.corridor_id).recipient_rules)
 
-    def of_correction(self, payment: Payment, given: Recipient) -> Recipient:
+    def of_correction(self, payment: Payment, given: Recipient) -> Payee:
         """The recipient of a payment whose first one could not be paid.
 
         Raises Invalid, CorridorUnsupported.
         """
-        rules = self._corridors.get(payment.corridor_id).recipient_rules
-        return rules.read(given, sandbox=self._sandbox)
+        return self._payee(given, self._corridors.get(payment.corridor_id).recipient_rules)
+
+    def question(
+        self, given: Recipient, currency: str, country: str
+    ) -> tuple[Recipient, HolderQuery | None]:
+        """The recipient as it would be sent, and the question whose its account is; None where the
+        corridor does not offer that.
+
+        Raises Invalid, CorridorUnsupported, CorridorAmbiguous.
+        """
+        corridor = self._corridors.leading_to(currency, country)
+        recipient = corridor.recipient_rules.read(given, sandbox=self._sandbox)
+        demand = corridor.recipient_rules.kinds[recipient.kind].account_check
+        if demand is CheckDemand.NONE:
+            return recipient, None
+        providers = corridor.providers.offramps
+        return recipient, HolderQuery(recipient=recipient, currency=currency, providers=providers)
+
+    def offramps(self, currency: str, country: str) -> tuple[str, ...]:
+        """The offramps of the corridor. Raises CorridorUnsupported, CorridorAmbiguous."""
+        return self._corridors.leading_to(currency, country).providers.offramps
 
     def _payee(self, given: Recipient | None, rules: RecipientRules) -> Payee:
         if given is not None:
-            return Payee(recipient=rules.read(given, sandbox=self._sandbox))
+            read = rules.read(given, sandbox=self._sandbox)
+            return Payee(recipient=read, rules=rules.kinds[read.kind])
         if not self._sandbox:
             words = f"recipient is required, with one kind: {' or '.join(rules.kinds)}"
             raise field_invalid("recipient", words, FIELD_REQUIRED)
-        return Payee(recipient=rules.example, is_example=True)
+        example = rules.example
+        return Payee(recipient=example, is_example=True, rules=rules.kinds[example.kind])

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 from caravel.payments.v1 import (
+    checks_pb2,
     corrections_pb2,
     history_pb2,
     payments_pb2,
@@ -13,7 +14,6 @@ from caravel.payments.v1 import (
     refunds_pb2_grpc,
 )
 
-from services.payments.base.batcher import Batcher
 from services.payments.base.convert import write_payment, write_refund
 from services.payments.base.idempotency import Created, read_idempotency_key
 from services.payments.merchants.authoriser import merchant_id_var
@@ -25,8 +25,8 @@ from services.payments.model.payment import (
 )
 from services.payments.orders import convert
 from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.checking import CheckedCreation, Checking
 from services.payments.orders.correcting import Correcting
-from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.payees import Payees
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
@@ -43,12 +43,13 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
 
     def __init__(
         self,
-        creation: Batcher[PaymentOrder, Created],
+        creation: CheckedCreation,
         reading: Reading,
         *,
         cancelling: Cancelling,
         correcting: Correcting,
         quotes: Quotes,
+        checking: Checking,
         payees: Payees,
     ) -> None:
         self._creation = creation
@@ -56,6 +57,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self._cancelling = cancelling
         self._correcting = correcting
         self._quotes = quotes
+        self._checking = checking
         self._payees = payees
 
     def add_to(self, server: GrpcServer) -> None:
@@ -77,7 +79,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             merchant_id=merchant_id_var.get(),
             trace_id=trace_id_var.get(),
         )
-        created = await self._creation.submit(order)
+        created = await self._creation.create(order)
         if created.replayed:
             await context.send_initial_metadata((REPLAYED,))
         return payments_pb2.Payment.FromString(created.response)
@@ -157,6 +159,13 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         quote, now = await self._quotes.get(merchant_id_var.get(), request.quote_id)
         return convert.write_quote(quote, now)
+
+    async def CheckRecipient(  # noqa: N802 - the contract's name
+        self, request: checks_pb2.CheckRecipientRequest, context: Context
+    ) -> checks_pb2.RecipientCheck:
+        """See payments.proto."""
+        order = convert.read_check_order(request, self._payees)
+        return convert.write_check(await self._checking.check(order))
 
     async def ListCorridors(  # noqa: N802 - the contract's name
         self, request: payments_pb2.ListCorridorsRequest, context: Context

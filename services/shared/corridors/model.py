@@ -19,7 +19,7 @@ from services.shared.corridors.sections import (
 from services.shared.errors import NotAllowedNow
 from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
 from services.shared.recipients import RecipientKind
-from services.shared.recipients.rules import RecipientRules, make_rules
+from services.shared.recipients.rules import CheckDemand, RecipientRules, make_rules
 
 
 class CorridorUnsupported(NotAllowedNow):
@@ -126,6 +126,10 @@ class RecipientSection(Section):
     optional: Mapping[str, str] = {}
     # Passes. In a sandbox the first kind's is paid where a payment names nobody.
     example: Mapping[str, str]
+    # Whether the account's holder is asked for: of every payment, on request, or never.
+    account_check: CheckDemand = CheckDemand.NONE
+    # Whether a payment goes on where a required check has no answer.
+    goes_on_unchecked: bool = False
 
 
 class Corridor(Section):
@@ -147,7 +151,9 @@ class Corridor(Section):
     @cached_property
     def recipient_rules(self) -> RecipientRules:
         """The rules of its recipients. Raises RulesInvalid, while the file is read."""
-        sections = {kind.value: section.model_dump() for kind, section in self.recipients.items()}
+        sections = {
+            kind.value: section.model_dump(mode="json") for kind, section in self.recipients.items()
+        }
         return make_rules(self.destination.country, sections)
 
 

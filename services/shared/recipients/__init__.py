@@ -2,6 +2,8 @@
 
 from services.shared.recipients.nouns import (
     FIELDS,
+    HOLDER_NAME,
+    AccountCheck,
     AccountType,
     BankAccount,
     MobileMoney,
@@ -18,6 +20,8 @@ from services.shared.recipients.nouns import (
 
 __all__ = [
     "FIELDS",
+    "HOLDER_NAME",
+    "AccountCheck",
     "AccountType",
     "BankAccount",
     "MobileMoney",

@@ -23,6 +23,19 @@ class AccountType(StrEnum):
     SAVINGS = "SAVINGS"
 
 
+class AccountCheck(StrEnum):
+    """The answer to the question whose an account is."""
+
+    # The name that was given is the holder's.
+    MATCH = "MATCH"
+    # It is nearly: a name is missing, an initial, a letter.
+    CLOSE_MATCH = "CLOSE_MATCH"
+    # It is another one's, or there is no such account.
+    NO_MATCH = "NO_MATCH"
+    # Nobody could say.
+    UNAVAILABLE = "UNAVAILABLE"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BankAccount:
     """An account at a bank. The fields that identify it depend on the country."""

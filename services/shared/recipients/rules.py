@@ -4,6 +4,7 @@ example. Made from the corridor's file, kept with each open quote, and asked bef
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.shared.recipients.formats import Format, UnknownFormat, format_nam
 from services.shared.recipients.names import Unfit
 from services.shared.recipients.nouns import (
     FIELDS,
+    HOLDER_NAME,
     Recipient,
     RecipientKind,
     given_fields,
@@ -28,6 +30,16 @@ Section = Mapping[str, Any]
 
 class RulesInvalid(ValueError):
     """A section of a corridor file cannot be; the message names each key that is wrong."""
+
+
+class CheckDemand(StrEnum):
+    """Whether the holder of an account is asked for."""
+
+    # Of every payment; another holder is refused.
+    REQUIRED = "required"
+    # On request.
+    OFFERED = "offered"
+    NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +60,9 @@ class KindRules:
     fields: Mapping[str, FieldRule]
     # Passes; in a sandbox it is paid where a payment names nobody.
     example: Recipient
+    account_check: CheckDemand
+    # Whether a payment goes on where a required check has no answer.
+    goes_on_unchecked: bool
 
     def read(self, given: Recipient, *, sandbox: bool = False) -> Recipient:
         """The recipient as it is kept and sent: names as the rail writes them, numbers without
@@ -120,7 +135,17 @@ def _kind_rules(country: str, kind: RecipientKind, section: Section) -> KindRule
         raise RulesInvalid(words) from None
     except Invalid as error:
         raise RulesInvalid(f"example: {error}") from None
-    return KindRules(kind=kind, rail=section["rail"], fields=fields, example=example)
+    demand = CheckDemand(section.get("account_check", CheckDemand.NONE))
+    if demand is not CheckDemand.NONE and HOLDER_NAME not in section["required"]:
+        raise RulesInvalid(f"account_check: {HOLDER_NAME} must be required")
+    return KindRules(
+        kind=kind,
+        rail=section["rail"],
+        fields=fields,
+        example=example,
+        account_check=demand,
+        goes_on_unchecked=section.get("goes_on_unchecked", False),
+    )
 
 
 def _field_rules(

@@ -46,6 +46,7 @@ def test_every_public_call_is_described() -> None:
         "POST /api/quotes",
         "GET /api/quotes/{quote_id}",
         "GET /api/corridors",
+        "POST /api/recipients:check",
         "POST /api/webhooks",
         "POST /api/webhooks/{provider}",
         "POST /api/webhook-endpoints",

@@ -1,7 +1,9 @@
 """payments behind a real server and on a real database, with the other services as fakes."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import pytest
@@ -41,26 +43,36 @@ class Service:
     refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
+    providers: ScriptedProviders
 
 
 @pytest.fixture(params=[True])
 async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncIterator[Service]:
     """A sandbox; parametrise indirectly with False for a deployment that is none."""
+    async with serving_payments(engine, CORRIDORS, sandbox=request.param) as service:
+        yield service
+
+
+@asynccontextmanager
+async def serving_payments(
+    engine: AsyncEngine, corridors: Path, *, sandbox: bool
+) -> AsyncIterator[Service]:
+    """The service over the corridors of a folder."""
     config = ServiceSettings(
         database_url="unused",
         providers_target="unused",
         fees_target="unused",
         fx_target="unused",
-        corridors_dir=CORRIDORS,
-        sandbox=request.param,
+        corridors_dir=corridors,
+        sandbox=sandbox,
     )
-    fees, rates = FixedFees(), FixedRates()
+    fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     server = build_server(
         config,
-        corridors=load_corridors(CORRIDORS, sandbox=True),
+        corridors=load_corridors(corridors, sandbox=True),
         fees=fees,
         rates=rates,
-        providers=ScriptedProviders(),
+        providers=providers,
         store=PostgresPayments(engine, encode_event, decode_answer),
         work=PostgresWork(engine, encode_event, decode_answer=decode_answer),
         inbox=PostgresInbox(engine),
@@ -77,5 +89,6 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
             refunds=refunds_pb2_grpc.RefundServiceStub(channel),
             fees=fees,
             rates=rates,
+            providers=providers,
         )
     await server.stop(0)

@@ -72,6 +72,8 @@ payments = Table(
     Column("collection_reference", Text, nullable=False, server_default=text("''"), info=MOVED),
     Column("recipient", JSONB, nullable=False, info=SET),
     Column("recipient_is_example", Boolean, nullable=False, info=SET),
+    # Empty where no check was demanded.
+    Column("account_check", Text, nullable=False, info=SET),
     Column("payment_method", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("trace_id", Text, nullable=False),

@@ -14,10 +14,10 @@ from services.payments.model.payment import (
     PaymentOnHold,
     State,
 )
-from services.shared.recipients import Recipient, hint
+from services.shared.recipients import AccountCheck, Recipient, hint
 
 
-def correct(work: Work, recipient: Recipient) -> Change:
+def correct(work: Work, recipient: Recipient, account_check: AccountCheck | None = None) -> Change:
     """The payment on its way to another recipient, at its locked rate and payout amount. Its first
     offramp is tried first, and its corridor's patience begins again.
 
@@ -38,7 +38,13 @@ def correct(work: Work, recipient: Recipient) -> Change:
     payment = served_by(payment, Step.PAYOUT, before.route.offramps[0])
     return replace(
         release(work, due_in=timedelta(0)),
-        payment=replace(payment, recipient=recipient, recipient_is_example=False, failure=None),
+        payment=replace(
+            payment,
+            recipient=recipient,
+            recipient_is_example=False,
+            account_check=account_check,
+            failure=None,
+        ),
         events=(event,),
         corrects=True,
     )

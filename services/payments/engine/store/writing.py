@@ -172,9 +172,10 @@ _REPRICE = text(
 _CORRECT = text(
     """
     WITH r AS MATERIALIZED (
-        SELECT p.merchant_id, p.id, p.recipient AS before, r.recipient
+        SELECT p.merchant_id, p.id, p.recipient AS before, r.recipient, r.account_check
           FROM json_to_recordset(CAST(:rows AS json))
-            AS r(merchant_id text, id uuid, recipient jsonb, expected_version integer,
+            AS r(merchant_id text, id uuid, recipient jsonb, account_check text,
+                 expected_version integer,
                  lease_token bigint)
           JOIN payments p USING (merchant_id, id)
          WHERE p.version = r.expected_version AND p.lease_token = r.lease_token
@@ -184,7 +185,9 @@ _CORRECT = text(
          WHERE a.merchant_id = r.merchant_id AND a.payment_id = r.id
            AND a.step = 'payout' AND a.recipient IS NULL
     )
-    UPDATE payments p SET recipient = r.recipient, recipient_is_example = false FROM r
+    UPDATE payments p SET recipient = r.recipient, account_check = r.account_check,
+           recipient_is_example = false
+      FROM r
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
     """
 )
@@ -294,6 +297,7 @@ def _correction(change: Change) -> dict[str, Any]:
         "merchant_id": change.payment.merchant_id,
         "id": change.payment.id,
         "recipient": as_row(change.payment.recipient),
+        "account_check": change.payment.account_check or "",
         "expected_version": change.before.version,
         "lease_token": change.lease_token,
     }

@@ -24,9 +24,11 @@ from services.providers.adapters.kit.http import NO_ANSWER, AnswerInvalid, NotCo
 from services.providers.adapters.kit.recipients import unpayable
 from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, of_recipient, passing
 from services.providers.domain import (
+    UNANSWERED,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
+    Holder,
     Kind,
     LookUpStrength,
     Operation,
@@ -40,6 +42,7 @@ from services.providers.domain import (
     unknown,
 )
 from services.shared.clock import Clock
+from services.shared.recipients import Recipient, RecipientKind
 
 
 class Flutterwave:
@@ -64,6 +67,7 @@ class Flutterwave:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
+        resolves=frozenset({(RecipientKind.BANK_ACCOUNT, "NGN")}),
         passing_failures=passing(translate.DEFINITIVE_FAILURES),
         recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
     )
@@ -103,6 +107,17 @@ class Flutterwave:
             return await self._by_reference(operation)
         except NO_ANSWER as error:
             return no_answer(operation, error, translate.NAME)
+
+    async def resolve(self, recipient: Recipient, currency: str) -> Holder:
+        """Asks a Nigerian bank for the account's holder."""
+        account = translate.account_of(recipient, currency)
+        if account is None:
+            return UNANSWERED
+        body = {"account_number": account.number, "account_bank": account.bank}
+        try:
+            return translate.read_holder(await self._api.post("/accounts/resolve", body), account)
+        except (NotConnected, *NO_ANSWER):
+            return UNANSWERED
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Compares the hash, or verifies the signature by it, whichever the account uses."""

@@ -25,13 +25,20 @@ from services.providers.adapters.kit.answers import (
 from services.providers.adapters.kit.events import not_an_event, read_event_object
 from services.providers.adapters.kit.http import AnswerInvalid, instant, text
 from services.providers.adapters.kit.recipients import UNPAYABLE
-from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, REQUEST_INVALID
+from services.providers.adapters.kit.refusals import (
+    CURRENCY_UNSUPPORTED,
+    REQUEST_INVALID,
+    code_of,
+)
 from services.providers.domain import (
+    UNANSWERED,
     Failure,
+    Holder,
     Kind,
     Operation,
     OperationResult,
     Outcome,
+    Resolution,
     WebhookEvent,
     refused,
     unknown,
@@ -59,6 +66,16 @@ DEFINITIVE_FAILURES = frozenset(
 AMBIGUOUS = {**answers.AMBIGUOUS, 200: "request_refused", 409: "reference_reused"}
 TRANSFER_EVENT = "transfer.completed"
 NARRATION_LENGTH_MAX = 100
+# Its words for an account that is not there, with this HTTP status.
+UNRESOLVED = dict.fromkeys(
+    (
+        "sorry, recipient account could not be validated…",
+        "account resolve failed…",
+        "invalid account…",
+    ),
+    "recipient_account_invalid",
+)
+REFUSED_STATUS = 400
 
 # Its codes of mobile networks, by currency and by our words.
 NETWORKS = {
@@ -101,6 +118,18 @@ def account_of(recipient: Recipient, currency: str) -> Account | None:
             number = recipient.phone_number.removeprefix("+")
             return Account(bank=NETWORKS[currency, operator], number=number, name=name)
     return None
+
+
+def read_holder(envelope: Envelope, account: Account) -> Holder:
+    """The account's holder. An answer about another account, or in words that it does not use for
+    an account that is not there, is no answer."""
+    if envelope.http_status == REFUSED_STATUS and code_of(envelope.message, UNRESOLVED):
+        return Holder(resolution=Resolution.NOT_FOUND)
+    data = envelope.data if envelope.succeeded and isinstance(envelope.data, dict) else {}
+    name = text(data.get("account_name"))
+    if not name or data.get("account_number") != account.number:
+        return UNANSWERED
+    return Holder(resolution=Resolution.FOUND, name=name)
 
 
 def transfer_body(operation: Operation, account: Account, amount: Decimal) -> Json:

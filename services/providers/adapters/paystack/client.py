@@ -28,6 +28,7 @@ from services.providers.adapters.paystack.translate import (
     data_of,
     error_of,
     read_event,
+    read_holder,
     read_transfer,
     recipient_body,
     recipient_code,
@@ -37,9 +38,11 @@ from services.providers.adapters.paystack.translate import (
 )
 from services.providers.domain import (
     RECIPIENT_INVALID,
+    UNANSWERED,
     Capabilities,
     DuplicateReference,
     ErrorCaching,
+    Holder,
     Kind,
     LookUpStrength,
     Operation,
@@ -54,6 +57,7 @@ from services.providers.domain import (
     unknown,
 )
 from services.shared.clock import Clock
+from services.shared.recipients import Recipient, RecipientKind
 
 
 class PaystackSettings(ProviderSettings):
@@ -92,6 +96,13 @@ class Paystack:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
+        resolves=frozenset(
+            {
+                (RecipientKind.BANK_ACCOUNT, "GHS"),
+                (RecipientKind.BANK_ACCOUNT, "NGN"),
+                (RecipientKind.MOBILE_MONEY, "GHS"),
+            }
+        ),
         passing_failures=passing(translate.DEFINITIVE_FAILURES),
         recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
     )
@@ -136,6 +147,17 @@ class Paystack:
         except NO_ANSWER as error:
             return no_answer(operation, error, NAME)
         return ambiguous(operation, answer.status, NAME)
+
+    async def resolve(self, recipient: Recipient, currency: str) -> Holder:
+        """Asks a bank or a network of Nigeria or Ghana for the account's holder."""
+        account = recipient_body(recipient, currency)
+        if account is None:
+            return UNANSWERED
+        query = {name: account[name] for name in ("account_number", "bank_code")}
+        try:
+            return read_holder(await self._api.get("/bank/resolve", query), query)
+        except NO_ANSWER:
+            return UNANSWERED
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Verifies the signature with each active key, then reads which transfer it is about."""

@@ -4,6 +4,7 @@ checked before it counts."""
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,11 +38,14 @@ from services.providers.adapters.paystack.refusals import (
 )
 from services.providers.domain import (
     RECIPIENT_INVALID,
+    UNANSWERED,
     Failure,
+    Holder,
     Kind,
     Operation,
     OperationResult,
     Outcome,
+    Resolution,
     WebhookEvent,
 )
 from services.shared.recipients import BankAccount, MobileMoney, Recipient
@@ -77,6 +81,8 @@ STATUSES = {
     "otp": Outcome.PENDING,
     **dict.fromkeys(FAILURES, Outcome.FAILED),
 }
+# The HTTP status of an account that is not there.
+UNRESOLVED_STATUS = 422
 DEFINITIVE_FAILURES = frozenset(
     {*FAILURES.values(), *REFUSED_CODES.values(), *REFUSALS.values(), *KEY_REFUSALS.values()}
     | {CURRENCY_UNSUPPORTED, RECIPIENT_INVALID, REQUEST_INVALID}
@@ -115,6 +121,20 @@ def recipient_body(recipient: Recipient, currency: str) -> dict[str, Any] | None
 def _dialled_at_home(number: str, currency: str) -> str:
     prefix = _PREFIXES[currency]
     return f"0{number.removeprefix(prefix)}" if number.startswith(prefix) else number
+
+
+def read_holder(answer: Answer, asked: Mapping[str, str]) -> Holder:
+    """The account's holder. Paystack says with 422 that it could not name one. Raises
+    AnswerInvalid."""
+    if answer.status == UNRESOLVED_STATUS and error_of(answer)["message"]:
+        return Holder(resolution=Resolution.NOT_FOUND)
+    if answer.status != 200:
+        return UNANSWERED
+    data = data_of(answer)
+    name = text(data.get("account_name"))
+    if not name or data.get("account_number") != asked["account_number"]:
+        return UNANSWERED
+    return Holder(resolution=Resolution.FOUND, name=name)
 
 
 def recipient_code(answer: Answer) -> str:

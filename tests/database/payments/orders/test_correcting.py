@@ -29,6 +29,7 @@ from services.payments.model.payment import (
 from services.payments.model.timing import DEADLINES, Waiting
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.cancelling import Cancelling
+from services.payments.orders.checking import Checking
 from services.payments.orders.correcting import Correcting, CorrectionOrder
 from services.payments.orders.payees import Payees
 from services.payments.orders.store.payments import PostgresPayments
@@ -37,6 +38,7 @@ from services.payments.webhooks_in.store import PostgresInbox
 from services.shared.corridors import load_corridors
 from services.shared.recipients import Recipient, Wallet, as_row
 from tests.conftest import ROOT
+from tests.fakes import ScriptedProviders
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import rows, run
 
@@ -55,7 +57,8 @@ FIRST, SECOND = (Step.PAYOUT, 1), (Step.PAYOUT, 2)
 
 @pytest.fixture
 def correcting(engine: AsyncEngine) -> Correcting:
-    return Correcting(PostgresWork(engine), PAYEES, encode_payment)
+    checking = Checking(PAYEES, ScriptedProviders())
+    return Correcting(PostgresWork(engine), PAYEES, checking, encode_payment)
 
 
 async def _created(engine: AsyncEngine) -> Payment:

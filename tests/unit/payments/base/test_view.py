@@ -11,6 +11,7 @@ from services.payments.base.convert import write_payment
 from services.payments.base.view import payment_as_json, payment_fields, terms_fields
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money
+from services.shared.recipients import AccountCheck
 from tests.makers import NOW, make_payment
 
 # Each message and each time is set, which no real payment has all at once.
@@ -19,6 +20,7 @@ WHOLE = make_payment(
     reference="invoice 7",
     failure=Failure(code="recipient_account_blocked", message="No."),
     hold_reason="outcome_unknown",
+    account_check=AccountCheck.CLOSE_MATCH,
     cancel_requested_at=NOW,
     deadline_at=NOW + timedelta(days=7),
     refunded=Money(1_05, "USD"),
@@ -52,6 +54,7 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["payout_amount"] == "148453.38"
     assert shown["refunded_usd"] == "1.05"
     assert shown["cancel_requested"] is True
+    assert shown["account_check"] == "CLOSE_MATCH"
     assert shown["failure"] == {"code": "recipient_account_blocked", "message": "No."}
     assert shown["action_required"] == {
         "reason": "recipient_account_blocked",
@@ -63,7 +66,9 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["deadline_at"] == "2026-11-30T12:00:00Z"
 
 
-@pytest.mark.parametrize("name", ["failure", "hold", "deadline_at", "action_required"])
+@pytest.mark.parametrize(
+    "name", ["failure", "hold", "deadline_at", "action_required", "account_check"]
+)
 def test_a_message_that_is_not_set_is_not_shown(name: str) -> None:
     payment = make_payment()
 

@@ -246,6 +246,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "RECIPIENT_FIELD_UNSUPPORTED",
               "metadata": {"field": "recipient.bank_account.ifsc"}}
     """
+    RECIPIENT_NAME_MISMATCH: _ErrorReason.ValueType  # 74
+    """The corridor demands that the account is the named person's, and by its bank it is another's, or there
+    is none.
+    Example: {"reason": "RECIPIENT_NAME_MISMATCH", "metadata": {"field": "recipient"}}
+    """
+    RECIPIENT_CHECK_UNAVAILABLE: _ErrorReason.ValueType  # 78
+    """The corridor demands that the account's holder is asked for, and nobody could say; retry with the same
+    key.
+    Example: {"reason": "RECIPIENT_CHECK_UNAVAILABLE", "metadata": {"field": "recipient"}}
+    """
     MESSAGE_MISSING: _ErrorReason.ValueType  # 75
     """A call over native gRPC ended without the message that its method takes.
     Example: {"reason": "MESSAGE_MISSING", "metadata": {}}
@@ -532,6 +542,16 @@ RECIPIENT_FIELD_UNSUPPORTED: ErrorReason.ValueType  # 73
 """The corridor does not take this field of a recipient; ListCorridors names those that it takes.
 Example: {"reason": "RECIPIENT_FIELD_UNSUPPORTED",
           "metadata": {"field": "recipient.bank_account.ifsc"}}
+"""
+RECIPIENT_NAME_MISMATCH: ErrorReason.ValueType  # 74
+"""The corridor demands that the account is the named person's, and by its bank it is another's, or there
+is none.
+Example: {"reason": "RECIPIENT_NAME_MISMATCH", "metadata": {"field": "recipient"}}
+"""
+RECIPIENT_CHECK_UNAVAILABLE: ErrorReason.ValueType  # 78
+"""The corridor demands that the account's holder is asked for, and nobody could say; retry with the same
+key.
+Example: {"reason": "RECIPIENT_CHECK_UNAVAILABLE", "metadata": {"field": "recipient"}}
 """
 MESSAGE_MISSING: ErrorReason.ValueType  # 75
 """A call over native gRPC ended without the message that its method takes.

@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CheckDemand:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CheckDemandEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckDemand.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHECK_DEMAND_UNSPECIFIED: _CheckDemand.ValueType  # 0
+    """Never sent."""
+    REQUIRED: _CheckDemand.ValueType  # 1
+    """Of every payment: one to another holder is refused."""
+    OFFERED: _CheckDemand.ValueType  # 2
+    """On request, by CheckRecipient."""
+    NOT_OFFERED: _CheckDemand.ValueType  # 3
+    """Never: CheckRecipient answers UNAVAILABLE."""
+
+class CheckDemand(_CheckDemand, metaclass=_CheckDemandEnumTypeWrapper):
+    """Whether the holder of an account is asked for."""
+
+CHECK_DEMAND_UNSPECIFIED: CheckDemand.ValueType  # 0
+"""Never sent."""
+REQUIRED: CheckDemand.ValueType  # 1
+"""Of every payment: one to another holder is refused."""
+OFFERED: CheckDemand.ValueType  # 2
+"""On request, by CheckRecipient."""
+NOT_OFFERED: CheckDemand.ValueType  # 3
+"""Never: CheckRecipient answers UNAVAILABLE."""
+Global___CheckDemand: _TypeAlias = CheckDemand  # noqa: Y015
 
 @_typing.final
 class Corridor(_message.Message):
@@ -113,10 +142,13 @@ class RecipientForm(_message.Message):
     REQUIRED_FIELD_NUMBER: _builtins.int
     OPTIONAL_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_CHECK_FIELD_NUMBER: _builtins.int
     kind: _recipient_pb2.RecipientKind.ValueType
     """The kind."""
     rail: _builtins.str
     """Public name of the rail that pays it, for example "NIP"."""
+    account_check: Global___CheckDemand.ValueType
+    """Whether the account's holder is asked for before a payment."""
     @_builtins.property
     def required(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipientField]:
         """The fields that must be given."""
@@ -137,10 +169,11 @@ class RecipientForm(_message.Message):
         required: _abc.Iterable[Global___RecipientField] | None = ...,
         optional: _abc.Iterable[Global___RecipientField] | None = ...,
         example: _recipient_pb2.Recipient | None = ...,
+        account_check: Global___CheckDemand.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "kind", b"kind", "optional", b"optional", "rail", b"rail", "required", b"required"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_check", b"account_check", "example", b"example", "kind", b"kind", "optional", b"optional", "rail", b"rail", "required", b"required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

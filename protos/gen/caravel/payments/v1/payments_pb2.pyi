@@ -4,6 +4,7 @@ isort:skip_file
 The public API of payments and quotes: REST through the gateway, or gRPC as it stands here."""
 
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
+from caravel.payments.v1 import checks_pb2 as _checks_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from caravel.payments.v1 import corridors_pb2 as _corridors_pb2
 from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
@@ -134,6 +135,7 @@ class Payment(_message.Message):
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
     RECIPIENT_IS_EXAMPLE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_CHECK_FIELD_NUMBER: _builtins.int
     ACTION_REQUIRED_FIELD_NUMBER: _builtins.int
     REFUNDS_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
@@ -173,6 +175,8 @@ class Payment(_message.Message):
     """The amount refunded so far, decimal text in US dollars."""
     recipient_is_example: _builtins.bool
     """True where the request named no recipient and the sandbox pays the corridor's example."""
+    account_check: _checks_pb2.AccountCheck.ValueType
+    """The result of the account check before the payment; absent where none was made."""
     refund_fees: _builtins.str
     """The fees of a refund, as agreed with the quote: "returned", the sender gets back what was paid,
     or "kept", the sender gets back `net_usd`.
@@ -243,15 +247,18 @@ class Payment(_message.Message):
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
         recipient: _recipient_pb2.Recipient | None = ...,
         recipient_is_example: _builtins.bool = ...,
+        account_check: _checks_pb2.AccountCheck.ValueType | None = ...,
         action_required: _corrections_pb2.ActionRequired | None = ...,
         refunds: _abc.Iterable[_refunds_pb2.Refund] | None = ...,
         refund_fees: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
+    _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_check) -> _WhichOneofReturnType__account_check | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from caravel.payments.v1 import checks_pb2 as caravel_dot_payments_dot_v1_dot_checks__pb2
 from caravel.payments.v1 import corrections_pb2 as caravel_dot_payments_dot_v1_dot_corrections__pb2
 from caravel.payments.v1 import history_pb2 as caravel_dot_payments_dot_v1_dot_history__pb2
 from caravel.payments.v1 import payments_pb2 as caravel_dot_payments_dot_v1_dot_payments__pb2
@@ -79,6 +80,11 @@ class PaymentServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.GetQuoteRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Quote.FromString,
                 _registered_method=True)
+        self.CheckRecipient = channel.unary_unary(
+                '/caravel.payments.v1.PaymentService/CheckRecipient',
+                request_serializer=caravel_dot_payments_dot_v1_dot_checks__pb2.CheckRecipientRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_checks__pb2.RecipientCheck.FromString,
+                _registered_method=True)
         self.ListCorridors = channel.unary_unary(
                 '/caravel.payments.v1.PaymentService/ListCorridors',
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsRequest.SerializeToString,
@@ -97,6 +103,7 @@ class PaymentServiceServicer:
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
         CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+        RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
         AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
         QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
@@ -148,8 +155,9 @@ class PaymentServiceServicer:
         (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
         and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-        RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
-        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+        RECIPIENT_FIELD_UNSUPPORTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
+        CORRIDOR_UNSUPPORTED, OVERLOADED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+        IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,6 +179,17 @@ class PaymentServiceServicer:
     def GetQuote(self, request, context):
         """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
         QUOTE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckRecipient(self, request, context):
+        """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
+        pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+        RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
+        OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,6 +246,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.GetQuote,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.GetQuoteRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.Quote.SerializeToString,
+            ),
+            'CheckRecipient': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckRecipient,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_checks__pb2.CheckRecipientRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_checks__pb2.RecipientCheck.SerializeToString,
             ),
             'ListCorridors': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCorridors,
@@ -453,6 +477,33 @@ class PaymentService:
             '/caravel.payments.v1.PaymentService/GetQuote',
             caravel_dot_payments_dot_v1_dot_payments__pb2.GetQuoteRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_payments__pb2.Quote.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckRecipient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.PaymentService/CheckRecipient',
+            caravel_dot_payments_dot_v1_dot_checks__pb2.CheckRecipientRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_checks__pb2.RecipientCheck.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,6 +3,7 @@
 isort:skip_file
 The public API of payments and quotes: REST through the gateway, or gRPC as it stands here."""
 
+from caravel.payments.v1 import checks_pb2 as _checks_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from caravel.payments.v1 import history_pb2 as _history_pb2
 from caravel.payments.v1 import payments_pb2 as _payments_pb2
@@ -43,6 +44,7 @@ class PaymentServiceStub:
     with the same body answers with the first answer again and `idempotent-replayed: true`, so it
     is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
     CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+    RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
     AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
     QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
@@ -73,8 +75,9 @@ class PaymentServiceStub:
     (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
     and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-    RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
-    IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+    RECIPIENT_FIELD_UNSUPPORTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
+    CORRIDOR_UNSUPPORTED, OVERLOADED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+    IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
@@ -88,6 +91,13 @@ class PaymentServiceStub:
     GetQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
     QUOTE_NOT_FOUND.
+    """
+    CheckRecipient: _grpc.UnaryUnaryMultiCallable[_checks_pb2.CheckRecipientRequest, _checks_pb2.RecipientCheck]
+    """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
+    pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+    RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
+    OVERLOADED.
     """
     ListCorridors: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]
     """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
@@ -108,6 +118,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     with the same body answers with the first answer again and `idempotent-replayed: true`, so it
     is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
     CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+    RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
     AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
     QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
@@ -138,8 +149,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
     and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-    RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
-    IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+    RECIPIENT_FIELD_UNSUPPORTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
+    CORRIDOR_UNSUPPORTED, OVERLOADED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+    IDEMPOTENCY_KEY_REUSED.
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
@@ -153,6 +165,13 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     GetQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
     QUOTE_NOT_FOUND.
+    """
+    CheckRecipient: _aio.UnaryUnaryMultiCallable[_checks_pb2.CheckRecipientRequest, _checks_pb2.RecipientCheck]  # type: ignore[assignment]
+    """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
+    pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+    RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
+    OVERLOADED.
     """
     ListCorridors: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]  # type: ignore[assignment]
     """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
@@ -176,6 +195,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         with the same body answers with the first answer again and `idempotent-replayed: true`, so it
         is safe to retry until an answer comes. Refuses with FIELD_REQUIRED, FIELD_INVALID,
         CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED,
+        RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM,
         AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS,
         QUOTE_NOT_FOUND, QUOTE_EXPIRED, QUOTE_ALREADY_USED, QUOTE_MISMATCH,
@@ -236,8 +256,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
         and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-        RECIPIENT_FIELD_UNSUPPORTED, CORRIDOR_UNSUPPORTED, IDEMPOTENCY_KEY_REQUIRED,
-        IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
+        RECIPIENT_FIELD_UNSUPPORTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE,
+        CORRIDOR_UNSUPPORTED, OVERLOADED, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or
+        IDEMPOTENCY_KEY_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -263,6 +284,19 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Quote, _abc.Awaitable[_payments_pb2.Quote]]:
         """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
         QUOTE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckRecipient(
+        self,
+        request: _checks_pb2.CheckRecipientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checks_pb2.RecipientCheck, _abc.Awaitable[_checks_pb2.RecipientCheck]]:
+        """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
+        pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
+        RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
+        OVERLOADED.
         """
 
     @_abc_1.abstractmethod

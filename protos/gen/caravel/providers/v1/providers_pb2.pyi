@@ -218,6 +218,34 @@ NOTHING: WebhookAuthentication.ValueType  # 3
 """No proof: the content proves nothing."""
 Global___WebhookAuthentication: _TypeAlias = WebhookAuthentication  # noqa: Y015
 
+class _Resolution:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Resolution.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESOLUTION_UNSPECIFIED: _Resolution.ValueType  # 0
+    """Never sent."""
+    FOUND: _Resolution.ValueType  # 1
+    """There is such an account, with a name."""
+    NOT_FOUND: _Resolution.ValueType  # 2
+    """There is no such account."""
+    UNANSWERED: _Resolution.ValueType  # 3
+    """No provider has answered."""
+
+class Resolution(_Resolution, metaclass=_ResolutionEnumTypeWrapper):
+    """The answer to the question under which name an account is held."""
+
+RESOLUTION_UNSPECIFIED: Resolution.ValueType  # 0
+"""Never sent."""
+FOUND: Resolution.ValueType  # 1
+"""There is such an account, with a name."""
+NOT_FOUND: Resolution.ValueType  # 2
+"""There is no such account."""
+UNANSWERED: Resolution.ValueType  # 3
+"""No provider has answered."""
+Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
+
 @_typing.final
 class Operation(_message.Message):
     """One attempt of one step of one payment."""
@@ -748,6 +776,7 @@ class Capabilities(_message.Message):
     PASSING_FAILURES_FIELD_NUMBER: _builtins.int
     EXPECTED_TIMES_FIELD_NUMBER: _builtins.int
     RECIPIENT_FAILURES_FIELD_NUMBER: _builtins.int
+    RESOLVES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
@@ -810,6 +839,10 @@ class Capabilities(_message.Message):
         the recipient has to be corrected.
         """
 
+    @_builtins.property
+    def resolves(self) -> _containers.RepeatedCompositeFieldContainer[Global___Resolvable]:
+        """The accounts whose holder it can name, by kind and currency."""
+
     def __init__(
         self,
         *,
@@ -829,14 +862,41 @@ class Capabilities(_message.Message):
         passing_failures: _abc.Iterable[_builtins.str] | None = ...,
         expected_times: _abc.Iterable[Global___ExpectedTime] | None = ...,
         recipient_failures: _abc.Iterable[_builtins.str] | None = ...,
+        resolves: _abc.Iterable[Global___Resolvable] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "recipient_failures", b"recipient_failures", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Capabilities: _TypeAlias = Capabilities  # noqa: Y015
+
+@_typing.final
+class Resolvable(_message.Message):
+    """One kind of account in one currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    kind: _recipient_pb2.RecipientKind.ValueType
+    """The kind."""
+    currency_code: _builtins.str
+    """ISO 4217 code."""
+    def __init__(
+        self,
+        *,
+        kind: _recipient_pb2.RecipientKind.ValueType = ...,
+        currency_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Resolvable: _TypeAlias = Resolvable  # noqa: Y015
 
 @_typing.final
 class ExpectedTime(_message.Message):
@@ -865,6 +925,72 @@ class ExpectedTime(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExpectedTime: _TypeAlias = ExpectedTime  # noqa: Y015
+
+@_typing.final
+class ResolveRecipientRequest(_message.Message):
+    """Request of ResolveRecipient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    currency_code: _builtins.str
+    """ISO 4217 code of the payout's currency."""
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the providers to ask, the first first."""
+
+    @_builtins.property
+    def recipient(self) -> _recipient_pb2.Recipient:
+        """The recipient."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """The longest time for all of them."""
+
+    def __init__(
+        self,
+        *,
+        providers: _abc.Iterable[_builtins.str] | None = ...,
+        currency_code: _builtins.str = ...,
+        recipient: _recipient_pb2.Recipient | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "providers", b"providers", "recipient", b"recipient", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveRecipientRequest: _TypeAlias = ResolveRecipientRequest  # noqa: Y015
+
+@_typing.final
+class ResolveRecipientResponse(_message.Message):
+    """Response of ResolveRecipient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    resolution: Global___Resolution.ValueType
+    """The answer."""
+    holder_name: _builtins.str
+    """The holder's name, as the bank or the network has it; present with FOUND."""
+    def __init__(
+        self,
+        *,
+        resolution: Global___Resolution.ValueType = ...,
+        holder_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder_name", b"holder_name", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveRecipientResponse: _TypeAlias = ResolveRecipientResponse  # noqa: Y015
 
 @_typing.final
 class ListProvidersRequest(_message.Message):

@@ -51,6 +51,11 @@ class ProviderServiceStub:
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.FromString,
                 _registered_method=True)
+        self.ResolveRecipient = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/ResolveRecipient',
+                request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientResponse.FromString,
+                _registered_method=True)
         self.ListProviders = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/ListProviders',
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.SerializeToString,
@@ -90,6 +95,15 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveRecipient(self, request, context):
+        """Asks the named providers, in order, under which name an account is held, until one of them
+        answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
+        question or takes too long has not answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProviders(self, request, context):
         """Lists the registered providers with their capabilities. Idempotent.
         """
@@ -114,6 +128,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ReadWebhooks,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.SerializeToString,
+            ),
+            'ResolveRecipient': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveRecipient,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientResponse.SerializeToString,
             ),
             'ListProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProviders,
@@ -204,6 +223,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ReadWebhooks',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveRecipient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/ResolveRecipient',
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientResponse.FromString,
             options,
             channel_credentials,
             insecure,

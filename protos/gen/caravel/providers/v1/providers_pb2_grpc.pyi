@@ -52,6 +52,11 @@ class ProviderServiceStub:
     Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
     """
+    ResolveRecipient: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ResolveRecipientRequest, _providers_pb2.ResolveRecipientResponse]
+    """Asks the named providers, in order, under which name an account is held, until one of them
+    answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
+    question or takes too long has not answered.
+    """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """Lists the registered providers with their capabilities. Idempotent."""
 
@@ -76,6 +81,11 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
     Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
+    """
+    ResolveRecipient: _aio.UnaryUnaryMultiCallable[_providers_pb2.ResolveRecipientRequest, _providers_pb2.ResolveRecipientResponse]  # type: ignore[assignment]
+    """Asks the named providers, in order, under which name an account is held, until one of them
+    answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
+    question or takes too long has not answered.
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the registered providers with their capabilities. Idempotent."""
@@ -116,6 +126,17 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Verifies webhooks over their raw bytes and reads their content. Idempotent, stores nothing.
         Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
         WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveRecipient(
+        self,
+        request: _providers_pb2.ResolveRecipientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ResolveRecipientResponse, _abc.Awaitable[_providers_pb2.ResolveRecipientResponse]]:
+        """Asks the named providers, in order, under which name an account is held, until one of them
+        answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
+        question or takes too long has not answered.
         """
 
     @_abc_1.abstractmethod

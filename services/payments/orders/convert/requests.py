@@ -1,5 +1,5 @@
 """Orders, filters and page tokens as they are read, strictly: every field that is wrong is reported
-in one answer. And quotes, corridors and events as the public API shows them."""
+in one answer."""
 
 import base64
 import binascii
@@ -9,36 +9,30 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import (
+    checks_pb2,
     corrections_pb2,
-    corridors_pb2,
-    history_pb2,
     payments_pb2,
     refunds_pb2,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.payments.base.convert import timestamp
 from services.payments.base.idempotency import fingerprint_of
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from services.payments.base.problems import Problems
-from services.payments.base.view import terms_fields
-from services.payments.model.payment import STATUS_OF, RecordedEvent, State, Status
-from services.payments.model.quote import Quote, RateTrail, read_quote_id
+from services.payments.model.payment import STATUS_OF, State, Status
+from services.payments.model.quote import read_quote_id
+from services.payments.orders.checking import CheckOrder
 from services.payments.orders.correcting import CorrectionOrder
 from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.payees import Payees, read_given
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import QuoteOrder
 from services.payments.orders.refunds import CREATE, RETRY, RefundOrder, RetryOrder
-from services.shared.corridors import COUNTRIES, Corridor
+from services.shared.corridors import COUNTRIES
 from services.shared.errors import Invalid, Violation, field_invalid
-from services.shared.ids import encode_id
-from services.shared.money import SOURCE_CURRENCY, Money, exponent, format_rate, parse_amount
-from services.shared.recipients import Recipient, as_row, masked
-from services.shared.recipients.rules import KindRules
-from services.shared.recipients.wire import recipient_fields
+from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
+from services.shared.recipients import Recipient, as_row
 from services.shared.text import limited_text
 
 _NOTHING, _NOBODY = Money(0, SOURCE_CURRENCY), UUID(int=0)
@@ -175,6 +169,18 @@ def read_quote_order(
     return order
 
 
+def read_check_order(request: checks_pb2.CheckRecipientRequest, payees: Payees) -> CheckOrder:
+    """A validated order for an account check. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    currency = problems.read(_currency, request.destination_currency, "")
+    country = problems.read(_country, request.destination_country, "")
+    recipient = read_given(request, problems)
+    _raise_any(problems, payees, recipient, currency, country)
+    if recipient is None:
+        raise field_invalid("recipient", "recipient is required", "FIELD_REQUIRED")
+    return CheckOrder(recipient=recipient, currency=currency, country=country)
+
+
 def _raise_any(
     problems: Problems, payees: Payees, recipient: Recipient | None, currency: str, country: str
 ) -> None:
@@ -305,96 +311,3 @@ def _filter_digest(request: payments_pb2.ListPaymentsRequest) -> bytes:
     filters.ClearField("page_token")
     filters.ClearField("page_size")
     return hashlib.sha256(filters.SerializeToString(deterministic=True)).digest()[:8]
-
-
-def write_event(recorded: RecordedEvent) -> history_pb2.PaymentEvent:
-    """One event of a payment's history."""
-    event = recorded.event
-    return history_pb2.PaymentEvent(
-        sequence=event.sequence,
-        from_state=event.from_state or "",
-        to_state=event.to_state,
-        actor=event.actor,
-        cause=event.cause,
-        evidence=event.evidence,
-        occurred_at=timestamp(recorded.occurred_at),
-        trace_id=recorded.trace_id,
-    )
-
-
-def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
-    """A quote as it stands at this instant."""
-    return payments_pb2.Quote(
-        **terms_fields(quote.terms),
-        quote_id=quote.quote_id,
-        state=payments_pb2.Quote.State.Value(quote.state(now)),
-        rate_trail=_write_trail(quote.trail),
-        fee_schedule_version=quote.fee_schedule_version,
-        transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
-        created_at=timestamp(quote.created_at),
-        expires_at=timestamp(quote.expires_at),
-        refund_fees=quote.conditions.refund_fees if quote.conditions else "",
-        recipient=_write_recipient(masked(quote.recipient)) if quote.recipient else None,
-        recipient_name=quote.recipient.holder_name if quote.recipient else "",
-    )
-
-
-def write_corridor(corridor: Corridor, trail: RateTrail | None) -> corridors_pb2.Corridor:
-    """A corridor as it is offered, with the rate one would get now."""
-    return corridors_pb2.Corridor(
-        corridor_id=corridor.id,
-        source_country=corridor.source.country,
-        destination_country=corridor.destination.country,
-        destination_currency=corridor.destination.currency,
-        minimum_usd=corridor.limits.minimum_usd,
-        maximum_usd=corridor.limits.maximum_usd,
-        onramps=corridor.providers.onramps,
-        offramps=corridor.providers.offramps,
-        indicative_rate=format_rate(trail.rate) if trail else "",
-        rate_trail=_write_trail(trail) if trail else None,
-        quote_lifetime_seconds=corridor.quote.lifetime_seconds,
-        refund_fees=corridor.refunds.fees,
-        recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
-    )
-
-
-def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:
-    return recipient_pb2.Recipient(**recipient_fields(recipient))
-
-
-def _write_form(rules: KindRules) -> corridors_pb2.RecipientForm:
-    fields = [
-        (
-            rule.required,
-            corridors_pb2.RecipientField(
-                name=rule.name, description=rule.format.words, pattern=rule.format.pattern
-            ),
-        )
-        for rule in rules.fields.values()
-    ]
-    return corridors_pb2.RecipientForm(
-        kind=recipient_pb2.RecipientKind.Value(rules.kind.name),
-        rail=rules.rail,
-        required=[field for required, field in fields if required],
-        optional=[field for required, field in fields if not required],
-        example=_write_recipient(rules.example),
-    )
-
-
-def _write_trail(trail: RateTrail) -> corridors_pb2.RateTrail:
-    return corridors_pb2.RateTrail(
-        mid_rate=format_rate(trail.mid_rate),
-        markup_basis_points=trail.markup_basis_points,
-        source=trail.source,
-        synthetic=trail.synthetic,
-        observed_at=timestamp(trail.observed_at),
-        fetched_at=timestamp(trail.fetched_at),
-        legs=[
-            corridors_pb2.RateLeg(
-                base_currency=leg.base_currency,
-                quote_currency=leg.quote_currency,
-                rate=format_rate(leg.rate),
-            )
-            for leg in trail.legs
-        ],
-    )

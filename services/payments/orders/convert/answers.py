@@ -1,0 +1,128 @@
+"""Quotes, corridors, account checks and events as the public API shows them."""
+
+from datetime import datetime
+
+from caravel.common.v1 import recipient_pb2
+from caravel.payments.v1 import checks_pb2, corridors_pb2, history_pb2, payments_pb2
+
+from services.payments.base.convert import timestamp
+from services.payments.base.view import terms_fields
+from services.payments.model.payment import RecordedEvent
+from services.payments.model.quote import Quote, RateTrail
+from services.payments.orders.checks import Checked
+from services.shared.corridors import Corridor
+from services.shared.ids import encode_id
+from services.shared.money import format_rate
+from services.shared.recipients import Recipient, masked
+from services.shared.recipients.rules import CheckDemand, KindRules
+from services.shared.recipients.wire import recipient_fields
+
+_DEMANDS = {
+    CheckDemand.REQUIRED: corridors_pb2.REQUIRED,
+    CheckDemand.OFFERED: corridors_pb2.OFFERED,
+    CheckDemand.NONE: corridors_pb2.NOT_OFFERED,
+}
+
+
+def write_event(recorded: RecordedEvent) -> history_pb2.PaymentEvent:
+    """One event of a payment's history."""
+    event = recorded.event
+    return history_pb2.PaymentEvent(
+        sequence=event.sequence,
+        from_state=event.from_state or "",
+        to_state=event.to_state,
+        actor=event.actor,
+        cause=event.cause,
+        evidence=event.evidence,
+        occurred_at=timestamp(recorded.occurred_at),
+        trace_id=recorded.trace_id,
+    )
+
+
+def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
+    """A quote as it stands at this instant."""
+    return payments_pb2.Quote(
+        **terms_fields(quote.terms),
+        quote_id=quote.quote_id,
+        state=payments_pb2.Quote.State.Value(quote.state(now)),
+        rate_trail=_write_trail(quote.trail),
+        fee_schedule_version=quote.fee_schedule_version,
+        transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
+        created_at=timestamp(quote.created_at),
+        expires_at=timestamp(quote.expires_at),
+        refund_fees=quote.conditions.refund_fees if quote.conditions else "",
+        recipient=_write_recipient(masked(quote.recipient)) if quote.recipient else None,
+        recipient_name=quote.recipient.holder_name if quote.recipient else "",
+    )
+
+
+def write_check(checked: Checked) -> checks_pb2.RecipientCheck:
+    """The answer about an account: of the holder's name no more than initials."""
+    return checks_pb2.RecipientCheck(
+        result=checks_pb2.AccountCheck.Value(checked.result),
+        recipient=_write_recipient(masked(checked.recipient)),
+        recipient_name=checked.recipient.holder_name,
+        holder_initials=checked.initials,
+    )
+
+
+def write_corridor(corridor: Corridor, trail: RateTrail | None) -> corridors_pb2.Corridor:
+    """A corridor as it is offered, with the rate one would get now."""
+    return corridors_pb2.Corridor(
+        corridor_id=corridor.id,
+        source_country=corridor.source.country,
+        destination_country=corridor.destination.country,
+        destination_currency=corridor.destination.currency,
+        minimum_usd=corridor.limits.minimum_usd,
+        maximum_usd=corridor.limits.maximum_usd,
+        onramps=corridor.providers.onramps,
+        offramps=corridor.providers.offramps,
+        indicative_rate=format_rate(trail.rate) if trail else "",
+        rate_trail=_write_trail(trail) if trail else None,
+        quote_lifetime_seconds=corridor.quote.lifetime_seconds,
+        refund_fees=corridor.refunds.fees,
+        recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
+    )
+
+
+def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:
+    return recipient_pb2.Recipient(**recipient_fields(recipient))
+
+
+def _write_form(rules: KindRules) -> corridors_pb2.RecipientForm:
+    fields = [
+        (
+            rule.required,
+            corridors_pb2.RecipientField(
+                name=rule.name, description=rule.format.words, pattern=rule.format.pattern
+            ),
+        )
+        for rule in rules.fields.values()
+    ]
+    return corridors_pb2.RecipientForm(
+        kind=recipient_pb2.RecipientKind.Value(rules.kind.name),
+        rail=rules.rail,
+        required=[field for required, field in fields if required],
+        optional=[field for required, field in fields if not required],
+        example=_write_recipient(rules.example),
+        account_check=_DEMANDS[rules.account_check],
+    )
+
+
+def _write_trail(trail: RateTrail) -> corridors_pb2.RateTrail:
+    return corridors_pb2.RateTrail(
+        mid_rate=format_rate(trail.mid_rate),
+        markup_basis_points=trail.markup_basis_points,
+        source=trail.source,
+        synthetic=trail.synthetic,
+        observed_at=timestamp(trail.observed_at),
+        fetched_at=timestamp(trail.fetched_at),
+        legs=[
+            corridors_pb2.RateLeg(
+                base_currency=leg.base_currency,
+                quote_currency=leg.quote_currency,
+                rate=format_rate(leg.rate),
+            )
+            for leg in trail.legs
+        ],
+    )
