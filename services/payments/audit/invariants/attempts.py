@@ -34,7 +34,9 @@ ATTEMPTS = {
          -- What was never sent, and is known by its provider's word alone, may be anything.
          WHERE (a.state = 'FAILED' AND a.sent_at IS NULL) IS NOT TRUE AND CASE a.step
                WHEN 'payout' THEN (a.amount_minor, a.currency)
-                    = (p.payout_minor, p.destination_currency) AND p.route->'offramps' ? a.provider
+                    = (p.payout_minor, p.destination_currency)
+                    -- Before a correction the route may have been another one.
+                    AND (p.route->'offramps' ? a.provider OR a.recipient IS NOT NULL)
                WHEN 'collection' THEN (a.amount_minor, a.currency)
                     = (p.amount_minor, '{SOURCE_CURRENCY}')
                     AND p.route->'onramps' ? a.provider

@@ -158,7 +158,9 @@ def _counts(case: Case) -> bool:
         return False
     route = payment.route.offramps if attempt.step is Step.PAYOUT else payment.route.onramps
     wanted = {Step.COLLECTION: payment.terms.amount, Step.PAYOUT: payment.terms.payout}
-    if case.answer.amount not in (None, attempt.amount) or attempt.provider not in route:
+    # A payout that we sent went by the route of its time: a correction may have changed it since.
+    on_route = attempt.provider in route or attempt.sent_at is not None
+    if case.answer.amount not in (None, attempt.amount) or not on_route:
         return False
     if attempt.step is Step.REFUND:
         same = attempt.amount.currency == payment.refundable.currency

@@ -197,6 +197,21 @@ def test_a_correction_of_a_payment_whose_payout_succeeded_late_pays_nothing_more
     assert DECIDER.settle(plan.work, SUCCEEDED, NOW).payment.state is State.COMPLETED
 
 
+def test_a_late_success_counts_although_the_corrected_recipient_has_another_route() -> None:
+    work = _corrected()
+    other = Route(onramps=("stripe",), offramps=("bank",))
+    work = replace(work, payment=replace(work.payment, route=other, offramp="bank"))
+    work = with_attempt(work, failure=Failure(code=SUCCEEDED_LATE, message="late"))
+
+    change = DECIDER.settle(DECIDER.plan(work).work, SUCCEEDED, NOW)
+
+    assert (change.payment.state, change.payment.offramp) == (State.COMPLETED, "local_wallet")
+    # One that we never sent is not the payment's own.
+    foreign = with_attempt(work, sent_at=None, last_sent_at=None, leaves_until=None)
+    held = DECIDER.settle(DECIDER.plan(foreign).work, SUCCEEDED, NOW)
+    assert held.payment.hold_reason == HoldReason.LATE_SUCCESS
+
+
 def _with_success_of(work: Work, attempt: Attempt) -> Plan:
     event = make_event(attempt, Outcome.SUCCEEDED, "evt_late", signed=True)
     return DECIDER.plan(replace(work, inbox=(event,)))
