@@ -197,6 +197,24 @@ def test_i4_a_cancelled_payment_that_was_paid_out() -> None:
     assert broken(world.facts()) == {"I4"}
 
 
+@pytest.mark.parametrize("is_live", [False, True])
+def test_i4_a_payment_cancelled_after_its_recipient_was_refused(is_live: bool) -> None:
+    world, life = story()
+    life.refused().change(cancel_requested_at=life.now)
+    life.asked("cancel", 200, response=life.answer)
+    life.event("ACTION_REQUIRED", "REFUNDING", "refund_requested", UNWOUND)
+    life.change(deadline_at=None, due_at=None)
+    life.effect(life.attempt("refund", 1, "SUCCEEDED"), "refund_succeeded")
+    life.event("REFUNDING", "REFUNDED", "refund_succeeded", REFUNDED)
+    life.change(refunded_minor=AMOUNT)
+    if is_live:
+        second = life.attempt("payout", 2, "SUCCEEDED", "local_wallet")
+        life.effect(second, "payout_accepted", "payout_completed")
+
+    assert ("I4" in broken(world.facts())) is is_live
+    assert is_live or broken(world.facts()) == set()
+
+
 def test_i5_another_amount_at_the_provider() -> None:
     world = clean()
     world.book[0] = replace(world.book[0], currency="EUR")
@@ -278,6 +296,16 @@ def test_i6_a_posting_that_the_history_does_not_ask_for() -> None:
     world.postings.append(replace(fee, debit="fx:rounding:USD", amount_minor=1))
 
     assert broken(world.facts()) == {"I6"}
+
+
+@pytest.mark.parametrize("is_posted", [True, False])
+def test_i6_a_payout_that_came_back_is_corrected_and_paid_again(is_posted: bool) -> None:
+    world, life = story()
+    life.returned().corrected()
+    if not is_posted:
+        world.postings.pop()
+
+    assert broken(world.facts()) == (set() if is_posted else {"I6", "I8", "I9"})
 
 
 def test_i7_a_balance_that_is_not_the_sum() -> None:

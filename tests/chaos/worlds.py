@@ -240,13 +240,25 @@ class Story:
         self.change(deadline_at=deadline, due_at=deadline)
         return self
 
+    def returned(self) -> "Story":
+        """Paid, and the payout has come back: the merchant is waited for."""
+        self.collected()
+        back = self.attempt("payout", 1, "REVERSED", "local_wallet")
+        self.effect(back, "payout_accepted", "payout_completed", "payout_returned")
+        self.event("PAYING_OUT", "COMPLETED", "payout_succeeded", PAID)
+        returned = [(credit, debit, *rest) for debit, credit, *rest in PAID]
+        self.event("COMPLETED", "RETURNED", "payout_returned", returned)
+        deadline = self.now + timedelta(days=3)
+        self.change(deadline_at=deadline, due_at=deadline)
+        return self
+
     def corrected(self) -> "Story":
-        """Refused, corrected, and paid."""
+        """Refused or returned, corrected, and paid."""
         key = f"correction-{self.key}"
         self.world.keys.append(KeyRow(key=key, payment_id=self.id, operation="CorrectRecipient"))
         refused = self.world.attempts[-1]
         self.world.attempts[-1] = replace(refused, recipient={"kind": "wallet"})
-        self.event("ACTION_REQUIRED", "PAYING_OUT", "recipient_corrected")
+        self.event(self.payment.state, "PAYING_OUT", "recipient_corrected")
         self.change(deadline_at=None, due_at=None)
         paid = self.attempt("payout", 2, "SUCCEEDED", "local_wallet")
         self.effect(paid, "payout_accepted", "payout_completed")

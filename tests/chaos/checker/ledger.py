@@ -82,7 +82,7 @@ def _expected(case: Case) -> Counter[str]:
         _move(sums, "payments:USD", "revenue:fees:USD", payment.fee_minor)
     if is_open and case.when("CONVERTED"):
         _exchange(sums, case)
-    if case.when("COMPLETED") and not case.when("RETURNED"):
+    if _is_paid(case):
         currency = payment.destination_currency
         account = f"offramp:{payment.offramp}:{currency}"
         _move(sums, f"payments:{currency}", account, payment.payout_minor)
@@ -90,6 +90,13 @@ def _expected(case: Case) -> Counter[str]:
     for attempt in case.attempts:
         _suspend(sums, attempt)
     return sums
+
+
+def _is_paid(case: Case) -> bool:
+    """Whether its payout has arrived and has not come back since. A corrected one is paid again."""
+    moves = (e.to_state for e in case.events if e.to_state != e.from_state)
+    ends = [state for state in moves if state in {"COMPLETED", "RETURNED"}]
+    return ends[-1:] == ["COMPLETED"]
 
 
 def _suspend(sums: Counter[str], attempt: AttemptRow) -> None:

@@ -145,7 +145,7 @@ def i4(facts: Facts) -> Finding:
                 found.explained.append(f"{case.id}: taken back, and we cannot know it yet")
             else:
                 found.expect(bool(paid), f"{case.id} is COMPLETED and nobody was paid")
-        if case.id in cancelled:
+        if case.id in cancelled and not case.when("ACTION_REQUIRED"):
             found.expect(not case.of("payout_accepted"), f"{case.id} was cancelled and paid out")
     return found
 
@@ -334,7 +334,9 @@ def _is_explained(case: Case, account: str, difference: int) -> bool:
         return True
     if case.of("forgotten") and is_whole:
         return True
-    taken_back = case.of("payout_returned") and _cannot_know(case)
+    known = {one.key for one in case.attempts if one.state == "REVERSED"}
+    unknown = {line.key for line in case.of("payout_returned")} - known
+    taken_back = unknown and _cannot_know(case)
     unreceived = [one for one in payouts(case.lines) if one.came_late and one.provider == provider]
     return bool((taken_back or unreceived) and is_whole and not _was_received(case, unreceived))
 

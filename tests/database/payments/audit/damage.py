@@ -129,7 +129,8 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("what came back was paid out before, and is on record",),
     ),
     (
-        "UPDATE attempts SET recipient = '{}' WHERE step = 'collection'",
+        "UPDATE attempts SET recipient = (SELECT p.recipient FROM payments p "
+        "WHERE p.id = attempts.payment_id) WHERE step = 'collection'",
         ("a payout keeps another recipient than its payment only where that was corrected",),
     ),
     (
