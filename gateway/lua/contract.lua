@@ -146,6 +146,14 @@ return {
     },
     {
       ["method"] = "GET",
+      ["path"] = "/api/admin/disputes",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+      },
+    },
+    {
+      ["method"] = "GET",
       ["path"] = "/api/admin/operator-actions",
       ["query"] = {
         ["page_size"] = { ["kind"] = "int32" },
@@ -298,5 +306,6 @@ return {
     ["REFUND_NOT_FAILED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["REFUND_ENDS_PAYOUT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["REFUNDS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PAYMENT_DISPUTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

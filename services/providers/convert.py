@@ -11,6 +11,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers.domain import (
     Capabilities,
+    Dispute,
     Holder,
     Kind,
     Operation,
@@ -159,11 +160,27 @@ def _from_event(event: WebhookEvent) -> providers_pb2.AcceptedWebhook:
         provider_reference=event.provider_reference,
         amount=_from_money(event.amount),
         occurred_at=_from_instant(event.occurred_at),
+        collection_reference=event.collection_reference,
+        dispute=_from_dispute(event.dispute),
     )
     if event.failure:
         message.failure.code = event.failure.code
         message.failure.message = event.failure.message
     return providers_pb2.AcceptedWebhook(event=message, signed=event.signed)
+
+
+def _from_dispute(dispute: Dispute | None) -> providers_pb2.Dispute | None:
+    if dispute is None:
+        return None
+    return providers_pb2.Dispute(
+        kind=providers_pb2.Dispute.Kind.Value(dispute.kind.name),
+        status=providers_pb2.Dispute.Status.Value(dispute.status.name),
+        provider_reference=dispute.provider_reference,
+        reason=dispute.reason,
+        amount=_from_money(dispute.amount),
+        withdrawn=_from_money(dispute.withdrawn),
+        respond_by=_from_instant(dispute.respond_by),
+    )
 
 
 def from_events(

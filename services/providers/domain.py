@@ -330,3 +330,47 @@ class WebhookEvent:
     occurred_at: datetime | None = None
     # False when the event passed unsigned under the sandbox rule.
     signed: bool = True
+    # The provider's id of the collection that it is about, where it does not repeat our key.
+    collection_reference: str = ""
+    # A claim against that collection: no outcome of an operation of ours.
+    dispute: "Dispute | None" = None
+
+
+class DisputeKind(Enum):
+    """The kinds of claim against a collection."""
+
+    # The payer, or the payer's bank, wants the money back.
+    DISPUTE = "dispute"
+    # The card's scheme says that the charge is probably fraud.
+    FRAUD_WARNING = "fraud_warning"
+    # The provider itself wants a person to look at the charge.
+    REVIEW = "review"
+
+
+class DisputeStatus(Enum):
+    """The progress of a claim."""
+
+    # Somebody must answer it, where there is a time until `respond_by`.
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    # It is over, and no money was decided about.
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """A claim against a collection, as one event of its provider states it."""
+
+    kind: DisputeKind
+    # The provider's own id.
+    provider_reference: str
+    status: DisputeStatus
+    # The provider's word for the reason.
+    reason: str = ""
+    # How much is claimed; None where that is not said.
+    amount: Money | None = None
+    # How much of it the provider has taken from us by now; None where the event does not say.
+    withdrawn: Money | None = None
+    respond_by: datetime | None = None

@@ -51,7 +51,7 @@ READ_ROWS, REREAD_ROWS = 1_000, 200
 PART_SIZE = 2_000
 # The kinds of account; the currency follows the last colon.
 ACCOUNTS = (
-    r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|payments:[A-Z]{3}"
+    r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|(payments|chargebacks):[A-Z]{3}"
     rf"|revenue:(fees|fx):{SOURCE_CURRENCY}|fx:(position|rounding):[A-Z]{{3}})$"
 )
 # The worker that holds it audits; any number that is no other lock's in this database.

@@ -31,6 +31,9 @@ SIGHT = f"""
     ), refunds AS (
         SELECT {columns(tables.refunds, "f")} FROM payments p
           JOIN refunds f ON f.merchant_id = p.merchant_id AND f.payment_id = p.id
+    ), disputes AS (
+        SELECT {columns(tables.disputes, "d")} FROM payments p
+          JOIN disputes d ON d.merchant_id = p.merchant_id AND d.payment_id = p.id
     ), payment_events AS (
         SELECT {columns(tables.payment_events, "e")} FROM payments p
           JOIN payment_events e ON e.merchant_id = p.merchant_id AND e.payment_id = p.id

@@ -1,14 +1,15 @@
-"""A payment and a refund as the messages that the public API answers with, and times as the wire
-has them. Their fields stand in base.view."""
+"""A payment, a refund and a dispute as the messages that the public API answers with, and times as
+the wire has them. Their fields stand in base.view."""
 
 from datetime import datetime
 from typing import Any
 
-from caravel.payments.v1 import payments_pb2, refunds_pb2
+from caravel.payments.v1 import disputes_pb2, payments_pb2, refunds_pb2
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.payments.base.view import payment_fields, refund_fields
+from services.payments.base.view import dispute_fields, payment_fields, refund_fields
+from services.payments.model.dispute import Dispute
 from services.payments.model.payment import Payment
 from services.payments.model.refund import Refund
 
@@ -24,6 +25,11 @@ def write_payment(payment: Payment) -> payments_pb2.Payment:
 def write_refund(refund: Refund, payment: Payment) -> refunds_pb2.Refund:
     """A refund as the public API shows it."""
     return refunds_pb2.Refund(**_for_message(refund_fields(refund, payment)))
+
+
+def write_dispute(dispute: Dispute) -> disputes_pb2.Dispute:
+    """A dispute as the public API shows it."""
+    return disputes_pb2.Dispute(**_for_message(dispute_fields(dispute)))
 
 
 def encode_refund(refund: Refund, payment: Payment) -> bytes:

@@ -1,5 +1,5 @@
-"""The refunds of payments, read after the payments themselves and only for those that have any, so
-that all others cost no more for it."""
+"""The refunds and disputes of payments, read after the payments themselves and only for those that
+have any, so that all others cost no more for it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from services.payments.base import rows, sources, tables
 from services.payments.base.columns import columns
 from services.payments.base.errors import describe
 from services.payments.base.unreadable import UnreadableRow, read_each
+from services.payments.model.dispute import Dispute
 from services.payments.model.payment import Payment
 from services.payments.model.refund import Refund
 from services.shared.db import connected
@@ -28,10 +29,19 @@ _REFUNDS = text(
      ORDER BY f.merchant_id, f.payment_id, f.number
     """
 )
+_DISPUTES = text(
+    f"""
+    SELECT {columns(tables.disputes, "d")} FROM disputes d
+      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+     USING (merchant_id, payment_id)
+     ORDER BY d.merchant_id, d.payment_id, d.number
+    """
+)
 
 
 async def with_related(connection: AsyncConnection, payments: Sequence[Payment]) -> Whole:
-    """The payments with their refunds, in order, without those of which a refund cannot be read.
+    """The payments with their refunds and disputes, in order, without those of which one cannot be
+    read.
 
     Of one moment only where nobody changes the payments meanwhile.
     """
@@ -39,14 +49,22 @@ async def with_related(connection: AsyncConnection, payments: Sequence[Payment])
     if not wanted:
         return payments, ()
     asked = rows.as_json({"merchant_id": p.merchant_id, "payment_id": p.id} for p in wanted)
-    found = (await connection.execute(_REFUNDS, {"rows": asked})).all()
-    readable, unreadable = read_each(sources.REFUNDS, found)
+    given = (await connection.execute(_REFUNDS, {"rows": asked})).all()
+    claimed = (await connection.execute(_DISPUTES, {"rows": asked})).all()
+    found_refunds, no_refunds = read_each(sources.REFUNDS, given)
+    found_disputes, no_disputes = read_each(sources.DISPUTES, claimed)
+    unreadable = [*no_refunds, *no_disputes]
     broken = {row.payment_id for row in unreadable}
     refunds: dict[UUID, list[Refund]] = defaultdict(list)
-    for _, refund in readable:
+    for _, refund in found_refunds:
         refunds[refund.payment_id].append(refund)
+    disputes: dict[UUID, list[Dispute]] = defaultdict(list)
+    for _, dispute in found_disputes:
+        disputes[dispute.payment_id].append(dispute)
     return [
-        replace(payment, refunds=tuple(refunds[payment.id])) if payment.related else payment
+        replace(payment, refunds=tuple(refunds[payment.id]), disputes=tuple(disputes[payment.id]))
+        if payment.related
+        else payment
         for payment in payments
         if payment.id not in broken
     ], unreadable

@@ -94,7 +94,7 @@ def moved_row(payment: Payment) -> dict[str, Any]:
     return {
         "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
         "refunded_minor": payment.refunded.amount_minor,
-        "related": max(payment.related, len(payment.refunds)),
+        "related": max(payment.related, len(payment.refunds) + len(payment.disputes)),
         "exchange_rule": payment.exchange_rule,
         "collection_reference": payment.collection_reference,
         "hold_reason": payment.hold_reason,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.payments.base import attempt_rows, refund_rows, rows, tables
+from services.payments.base import attempt_rows, dispute_rows, refund_rows, rows, tables
 from services.payments.base.unreadable import Source
 from services.payments.model.attempt import Answer, Step
 from services.payments.model.endpoint import Endpoint
@@ -37,6 +37,8 @@ def _read_kept(row: Row[Any]) -> Answer:
     """The answer of an event, which may be about no step that we know."""
     if row.step is not None:
         Step(row.step)
+    if dispute_rows.DISPUTE in row.answer:
+        dispute_rows.read_report(row.answer[dispute_rows.DISPUTE])
     return attempt_rows.read_answer(row.answer)
 
 
@@ -44,6 +46,7 @@ PAYMENTS = Source(tables.payments, rows.read_payment, payment="id")
 EVENTS = Source(tables.payment_events, rows.read_event, payment="payment_id")
 ATTEMPTS = Source(tables.attempts, attempt_rows.read_attempt, payment="payment_id")
 REFUNDS = Source(tables.refunds, refund_rows.read_refund, payment="payment_id")
+DISPUTES = Source(tables.disputes, dispute_rows.read_dispute, payment="payment_id")
 QUOTES = Source(tables.quotes, rows.read_quote, payment="payment_id")
 INBOX = Source(tables.webhook_inbox, _read_kept, payment="payment_id")
 ENDPOINTS = Source(tables.webhook_endpoints, _read_endpoint)
@@ -54,6 +57,7 @@ ALL: tuple[Source[Any], ...] = (
     EVENTS,
     ATTEMPTS,
     REFUNDS,
+    DISPUTES,
     QUOTES,
     INBOX,
     ENDPOINTS,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from services.payments.model.dispute import Dispute
 from services.payments.model.payment import Payment, State
 from services.payments.model.quote import Terms
 from services.payments.model.refund import Refund
@@ -39,6 +40,7 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "refunds": [refund_fields(refund, payment) for refund in payment.refunds],
         "recipient": recipient_fields(masked(payment.recipient)),
         "recipient_is_example": payment.recipient_is_example,
+        "disputes": [dispute_fields(dispute) for dispute in payment.disputes],
     }
     if payment.account_check is not None:
         shown["account_check"] = payment.account_check
@@ -90,6 +92,26 @@ def refund_fields(refund: Refund, payment: Payment) -> dict[str, Any]:
     return shown
 
 
+def dispute_fields(dispute: Dispute) -> dict[str, Any]:
+    """A dispute's fields by their names in the contract, as those of a payment."""
+    shown = {
+        "dispute_id": dispute.dispute_id,
+        "transaction_id": encode_id("pay", dispute.payment_id),
+        "kind": dispute.kind,
+        "status": dispute.status,
+        "reason": dispute.reason,
+        "amount_usd": str(dispute.amount) if dispute.amount else "",
+        "withdrawn_usd": str(dispute.withdrawn),
+        "provider": dispute.provider,
+        "provider_reference": dispute.provider_reference,
+        "created_at": dispute.created_at,
+        "updated_at": dispute.updated_at,
+    }
+    if dispute.respond_by is not None:
+        shown["respond_by"] = dispute.respond_by
+    return shown
+
+
 def payment_as_json(payment: Payment) -> dict[str, Any]:
     """A payment as the REST API shows it."""
     return _as_json(payment_fields(payment))
@@ -98,6 +120,11 @@ def payment_as_json(payment: Payment) -> dict[str, Any]:
 def refund_as_json(refund: Refund, payment: Payment) -> dict[str, Any]:
     """A refund as the REST API shows it."""
     return _as_json(refund_fields(refund, payment))
+
+
+def dispute_as_json(dispute: Dispute) -> dict[str, Any]:
+    """A dispute as the REST API shows it."""
+    return _as_json(dispute_fields(dispute))
 
 
 def _as_json(fields: dict[str, Any]) -> dict[str, Any]:

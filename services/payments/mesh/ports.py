@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
+from services.payments.model.dispute import DisputeReport
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.errors import DomainError
@@ -83,6 +84,10 @@ class ProviderEvent:
     # None where the event is about none of our operations.
     step: Step | None
     answer: Answer
+    # The collection that it is about, by its provider's id, where it names no payment of ours.
+    collection_reference: str = ""
+    # Its report of a claim against that collection.
+    dispute: DisputeReport | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from services.payments.mesh.ports import (
     Resolution,
 )
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
+from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
 from services.payments.model.payment import Failure
 from services.payments.model.timing import (
     CALL,
@@ -259,6 +260,25 @@ def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderE
             signed=result.read.signed,
             occurred_at=_read_instant(event),
         ),
+        collection_reference=event.collection_reference,
+        dispute=_read_dispute(event.dispute) if event.HasField("dispute") else None,
+    )
+
+
+def _read_dispute(said: providers_pb2.Dispute) -> DisputeReport | None:
+    """The report; None where it is of a kind or status that this version does not know."""
+    kind = providers_pb2.Dispute.Kind.Name(said.kind)
+    status = providers_pb2.Dispute.Status.Name(said.status)
+    if kind not in DisputeKind.__members__ or status not in DisputeStatus.__members__:
+        return None
+    return DisputeReport(
+        kind=DisputeKind[kind],
+        provider_reference=said.provider_reference,
+        status=DisputeStatus[status],
+        reason=said.reason,
+        amount=read_money(said.amount) if said.HasField("amount") else None,
+        withdrawn=read_money(said.withdrawn) if said.HasField("withdrawn") else None,
+        respond_by=said.respond_by.ToDatetime(UTC) if said.HasField("respond_by") else None,
     )
 
 

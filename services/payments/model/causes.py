@@ -85,9 +85,15 @@ class Cause(StrEnum):
     # The merchant has not decided until the deadline; the rest is refunded.
     DEADLINE_PASSED = "deadline_passed"
 
+    # A claim against the collection: it became known, it goes on, it is over.
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_UPDATED = "dispute_updated"
+    DISPUTE_CLOSED = "dispute_closed"
+
     # The payment waits for a person; the reasons are in holds.
     HELD_AMOUNT_MISMATCH = "held_amount_mismatch"
     HELD_DISCARDED = "held_discarded_by_operator"
+    HELD_DISPUTED = "held_disputed"
     HELD_LATE_FUNDS = "held_late_funds"
     HELD_LATE_SUCCESS = "held_late_success"
     HELD_OUTCOME_UNKNOWN = "held_outcome_unknown"
@@ -112,6 +118,7 @@ class Cause(StrEnum):
 HELD: Mapping[HoldReason, Cause] = {
     HoldReason.AMOUNT_MISMATCH: Cause.HELD_AMOUNT_MISMATCH,
     HoldReason.DISCARDED: Cause.HELD_DISCARDED,
+    HoldReason.DISPUTED: Cause.HELD_DISPUTED,
     HoldReason.LATE_FUNDS: Cause.HELD_LATE_FUNDS,
     HoldReason.LATE_SUCCESS: Cause.HELD_LATE_SUCCESS,
     HoldReason.OUTCOME_UNKNOWN: Cause.HELD_OUTCOME_UNKNOWN,

@@ -26,6 +26,7 @@ class HoldReason(StrEnum):
 
     AMOUNT_MISMATCH = "amount_mismatch"
     DISCARDED = "discarded_by_operator"
+    DISPUTED = "disputed"
     LATE_FUNDS = "late_funds"
     LATE_SUCCESS = "late_success"
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -55,6 +56,10 @@ HOLDS: Mapping[HoldReason, Hold] = {
     HoldReason.DISCARDED: Hold(
         meaning="An operator has taken over a step that kept breaking down.",
         verbs=(Verb.RELEASE, Verb.RESOLVE),
+    ),
+    HoldReason.DISPUTED: Hold(
+        meaning="A claim against the collection stands in the way of the payout or the refund.",
+        verbs=(Verb.RELEASE, Verb.REFUND),
     ),
     HoldReason.LATE_FUNDS: Hold(
         meaning="The money came after the quote, and the new rate is worse than was agreed.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.payments.model.attempt import Attempt, Step
+from services.payments.model.dispute import Dispute
 from services.payments.model.payment import ExchangeRule, Payment, State
 from services.payments.model.quote import RefundFees, Terms
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even, round_half_up
@@ -43,6 +44,11 @@ def suspense_account(provider: str, currency: str) -> str:
     """Money that a provider has moved and no payment counts: disputed, doubled, or another
     amount."""
     return f"suspense:{provider}:{currency}"
+
+
+def chargebacks_account(currency: str) -> str:
+    """The money that onramps have taken for disputes."""
+    return f"chargebacks:{currency}"
 
 
 def position_account(currency: str) -> str:
@@ -233,6 +239,24 @@ def _to_suspense(attempt: Attempt, currency: str, change: int) -> Posting:
         credit=suspense if comes_in else clearing,
         amount=Money(abs(change), currency),
         cause=f"{attempt.step}_{'to' if change > 0 else 'from'}_suspense",
+    )
+
+
+def dispute_postings(was: Dispute | None, now: Dispute) -> tuple[Posting, ...]:
+    """The change of the money that an onramp has taken for a claim: it is gone from there, and a
+    loss until it comes back. The payment itself owes what it owed."""
+    change = now.withdrawn.amount_minor - (was.withdrawn.amount_minor if was else 0)
+    if not change:
+        return ()
+    loss = chargebacks_account(now.withdrawn.currency)
+    clearing = f"onramp:{now.provider}:{now.withdrawn.currency}"
+    return (
+        Posting(
+            debit=loss if change > 0 else clearing,
+            credit=clearing if change > 0 else loss,
+            amount=Money(abs(change), now.withdrawn.currency),
+            cause="dispute_withdrawn" if change > 0 else "dispute_reinstated",
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.recipients import AccountCheck, Recipient
 
 if TYPE_CHECKING:
+    from services.payments.model.dispute import Dispute
     from services.payments.model.refund import Refund
 
 NOTHING_USD = Money(0, SOURCE_CURRENCY)
@@ -243,10 +244,12 @@ class Payment:
     refunded: Money = NOTHING_USD
     # Whether a refund gives the fees back too, as it was agreed with the quote.
     refund_fees: RefundFees = RefundFees.RETURNED
-    # How many refunds it has on record; they are read after it, where there are any.
+    # How many refunds and disputes it has on record; they are read after it, where there are any.
     related: int = 0
     # Its refunds, by their numbers.
     refunds: tuple["Refund", ...] = ()
+    # The claims against its collection, by their numbers.
+    disputes: tuple["Dispute", ...] = ()
     # Means something once the exchange is posted.
     exchange_rule: ExchangeRule = ExchangeRule.PAYOUT_BOUGHT
     # Until when it may wait for a person; None where it does not wait for one.

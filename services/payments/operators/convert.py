@@ -11,6 +11,7 @@ from services.payments.base.paging import read_page_size, read_token, write_toke
 from services.payments.base.problems import Problems
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.model.attempt import STATED, Answer, Outcome
+from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction
 from services.payments.model.payment import Failure
 from services.payments.model.timing import ENDS
@@ -83,6 +84,23 @@ def read_actions_request(
     if request.page_token:
         before = read_token(request.page_token, lambda words: UUID(words[0]))
     return before, read_page_size(request.page_size)
+
+
+def read_disputes_request(
+    request: admin_pb2.ListDisputesRequest,
+) -> tuple[tuple[datetime, UUID] | None, int]:
+    """The deadline and the dispute to list after, and how many. Raises Invalid."""
+    after = None
+    if request.page_token:
+        after = read_token(
+            request.page_token, lambda words: (datetime.fromisoformat(words[0]), UUID(words[1]))
+        )
+    return after, read_page_size(request.page_size)
+
+
+def write_disputes_token(last: OpenDispute | None) -> str:
+    """Where to go on; empty at the end."""
+    return "" if last is None else write_token([last.due.isoformat(), str(last.id)])
 
 
 def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:

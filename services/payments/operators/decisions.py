@@ -4,6 +4,7 @@ outcome. The engine goes on from there as from any other evidence."""
 from dataclasses import replace
 from datetime import timedelta
 
+from services.payments.engine.decisions.chargebacks import overrule
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.moves import exchange
@@ -23,6 +24,8 @@ def end_hold(work: Work, operator: Operator, cause: Cause = Cause.HOLD_RELEASED)
     reason = _held_for(work)
     ended, event = without_hold(work, actor=operator.actor, cause=cause)
     change = replace(release(work, due_in=timedelta(0)), payment=ended.payment, events=(event,))
+    if reason is HoldReason.DISPUTED:
+        return replace(change, payment=overrule(ended.payment))
     if reason == HoldReason.PAYOUT_UNCONFIRMED and work.attempt is not None:
         stated = Failure(code=STATED, message="the payout before it was not paid")
         change = replace(change, attempt=replace(work.attempt, failure=stated))

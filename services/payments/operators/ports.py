@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
+from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment
 from services.payments.model.progress import ExpectedTime
@@ -90,6 +91,12 @@ class Operations(Protocol):
         """Up to limit payments that make no progress, those that have stood still longest first;
         one whose record cannot be read is named in its place. With all that wait for a person,
         also before their deadline, where `waiting` asks for them."""
+        ...
+
+    async def disputes(
+        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[OpenDispute]:
+        """Up to limit disputes that are not decided, the earliest deadline first."""
         ...
 
     async def actions(

@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 from caravel.payments.v1 import admin_pb2, admin_pb2_grpc, payments_pb2
 
-from services.payments.base.convert import write_payment
+from services.payments.base.convert import write_dispute, write_payment
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.authoriser import merchant_id_var
 from services.payments.model.operator import OperatorAction, UnreadableAction
@@ -97,6 +97,18 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             unreadable_transaction_ids=[
                 one.transaction_id for one in page if isinstance(one, UnreadableOverdue)
             ],
+        )
+
+    async def ListDisputes(  # noqa: N802 - the contract's name
+        self, request: admin_pb2.ListDisputesRequest, context: Context
+    ) -> admin_pb2.ListDisputesResponse:
+        """See admin.proto."""
+        after, limit = convert.read_disputes_request(request)
+        page, last = await self._operating.disputes(merchant_id_var.get(), after=after, limit=limit)
+        return admin_pb2.ListDisputesResponse(
+            disputes=[write_dispute(one.dispute) for one in page if one.dispute],
+            next_page_token=convert.write_disputes_token(last),
+            unreadable_dispute_ids=[one.dispute_id for one in page if one.dispute is None],
         )
 
     async def ListOperatorActions(  # noqa: N802 - the contract's name

@@ -11,6 +11,7 @@ from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.mesh.ports import Providers
 from services.payments.model.attempt import Answer
 from services.payments.model.causes import Cause
+from services.payments.model.dispute import OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment, PaymentBusy, read_transaction_id
@@ -73,6 +74,14 @@ class Operating:
             after=after,
             limit=limit + 1,
         )
+        return page[:limit], page[limit - 1] if len(page) > limit else None
+
+    async def disputes(
+        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> tuple[Sequence[OpenDispute], OpenDispute | None]:
+        """A page of the disputes that are not decided, the earliest deadline first, and the last of
+        them, after which the next page begins; None at the end."""
+        page = await self._operations.disputes(merchant_id, after=after, limit=limit + 1)
         return page[:limit], page[limit - 1] if len(page) > limit else None
 
     async def actions(

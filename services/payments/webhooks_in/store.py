@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.base import attempt_rows, rows, wake
+from services.payments.base import attempt_rows, dispute_rows, rows, wake
+from services.payments.mesh.ports import ProviderEvent
 from services.payments.model.attempt import SUCCEEDED_LATE
 from services.payments.model.payment import PaymentNotFound
 from services.payments.webhooks_in.ports import Arrival, Receipt
@@ -26,7 +27,8 @@ _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (
         SELECT r.position, r.provider, r.event_id, r.event_type, r.step, r.answer, r.body,
-               r.keep_unmatched, p.merchant_id, p.id, r.payment_id, p.version,
+               r.keep_unmatched, p.merchant_id, p.id, coalesce(r.payment_id, p.id) AS payment_id,
+               p.version,
                r.answer->>'outcome' = 'SUCCEEDED' AND coalesce(a.state = 'SUCCEEDED', false)
                AND a.moved_minor IS DISTINCT FROM 0 AS repeats,
                r.answer->>'outcome' = 'SUCCEEDED' AND CASE a.state
@@ -40,9 +42,13 @@ _RECEIVE = text(
                     ELSE false END
                AS contradicts
           FROM json_to_recordset(CAST(:rows AS json))
-            AS r(position integer, provider text, event_id text, payment_id uuid, event_type text,
-                 step text, answer jsonb, body text, keep_unmatched boolean)
-          LEFT JOIN payments p ON p.id = r.payment_id
+            AS r(position integer, provider text, event_id text, payment_id uuid,
+                 collection_reference text, event_type text, step text, answer jsonb, body text,
+                 keep_unmatched boolean)
+          LEFT JOIN payments p ON p.id = coalesce(r.payment_id, (
+               SELECT c.id FROM payments c
+                WHERE c.collection_reference = nullif(r.collection_reference, '')
+                  AND c.collection_reference <> '' AND c.onramp = r.provider LIMIT 1))
           LEFT JOIN attempts a
             ON a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.step = r.step
            AND a.provider = r.provider AND a.key = r.answer->>'key'
@@ -136,12 +142,23 @@ def _row(position: int, arrival: Arrival) -> dict[str, Any]:
         "provider": event.provider,
         "event_id": event.event_id,
         "payment_id": arrival.payment_id,
+        "collection_reference": event.collection_reference,
         "event_type": event.event_type,
         "step": event.step,
-        "answer": attempt_rows.answer_row(event.answer),
+        "answer": attempt_rows.answer_row(event.answer) | _report(event),
         "body": arrival.body.hex(),
         "keep_unmatched": arrival.keep_unmatched,
     }
+
+
+def _report(event: ProviderEvent) -> dict[str, Any]:
+    """Kept with the answer, where the event names a collection in place of a payment."""
+    if not event.collection_reference:
+        return {}
+    kept: dict[str, Any] = {"collection_reference": event.collection_reference}
+    if event.dispute is not None:
+        kept[dispute_rows.DISPUTE] = dispute_rows.report_row(event.dispute)
+    return kept
 
 
 def _receipt(row: Row[Any], arrival: Arrival) -> Receipt | PaymentNotFound:
@@ -156,11 +173,15 @@ def _receipt(row: Row[Any], arrival: Arrival) -> Receipt | PaymentNotFound:
 MATCH = """
     WITH found AS (
         SELECT p.merchant_id, p.id, w.provider, w.event_id FROM webhook_inbox w
-          JOIN payments p ON p.id = w.payment_id
+          JOIN payments p ON p.id = coalesce(w.payment_id, (
+               SELECT c.id FROM payments c
+                WHERE c.collection_reference = w.answer->>'collection_reference'
+                  AND c.collection_reference <> '' AND c.onramp = w.provider LIMIT 1))
          WHERE w.state = 'UNMATCHED' AND w.merchant_id IS NULL {}
          ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
     ), matched AS (
-        UPDATE webhook_inbox w SET state = 'PENDING', merchant_id = f.merchant_id
+        UPDATE webhook_inbox w
+           SET state = 'PENDING', merchant_id = f.merchant_id, payment_id = f.id
           FROM found f WHERE w.provider = f.provider AND w.event_id = f.event_id
         RETURNING w.merchant_id, w.payment_id
     )

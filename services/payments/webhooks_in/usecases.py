@@ -102,7 +102,7 @@ def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Receiv
     """The event to keep, or the answer where nothing is kept."""
     if isinstance(event, DomainError):
         return event
-    if taken.keep_unmatched and event.step is None:
+    if taken.keep_unmatched and event.step is None and event.dispute is None:
         return Receipt.IGNORED, event
     payment_id = decode_id("pay", event.transaction_id)
     # A signed event is kept, whichever way it came in: only the provider can have sent it.

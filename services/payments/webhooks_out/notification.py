@@ -1,9 +1,10 @@
-"""An event for merchants: about a payment, or about one of its refunds. Its bytes are made in
-convert, and the transaction of the change adds it to the outbox."""
+"""An event for merchants: about a payment, one of its refunds or one of its disputes. Its bytes are
+made in convert, and the transaction of the change adds it to the outbox."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from services.payments.model.dispute import Dispute
 from services.payments.model.payment import Payment
 from services.payments.model.refund import Refund, RefundStatus
 
@@ -25,6 +26,7 @@ class Notification:
     position: int = 0
     # None for an event about the payment itself.
     refund: Refund | None = None
+    dispute: Dispute | None = None
 
 
 EncodeEvent = Callable[[Notification], bytes]
@@ -43,3 +45,13 @@ def events_of_refund(was: Refund | None, refund: Refund) -> Iterator[str]:
     status = was.status if was else RefundStatus.PENDING
     if refund.status is not status:
         yield _OF_STATUS[refund.status]
+
+
+def events_of_dispute(was: Dispute | None, dispute: Dispute) -> Iterator[str]:
+    """The types of the events about a dispute that was as it says before."""
+    if was is None:
+        yield "dispute.created"
+    if not dispute.is_open and (was is None or was.is_open):
+        yield "dispute.closed"
+    elif was is not None:
+        yield "dispute.updated"

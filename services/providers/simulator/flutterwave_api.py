@@ -37,6 +37,7 @@ EXEMPT = {
     Mode.REFUND_FAILS: "it refunds nothing",
     Mode.PAYER_AUTHENTICATES: "it has no payer",
     Mode.PAYER_FAILS: "it has no payer",
+    Mode.DISPUTE: "it charges no card",
     Mode.OLD_TIMESTAMP: "its events hold no time",
     Mode.FUTURE_TIMESTAMP: "its events hold no time",
 }

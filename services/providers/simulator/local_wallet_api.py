@@ -40,6 +40,7 @@ _EXEMPT = {
     Mode.REFUND_FAILS: "it refunds nothing",
     Mode.PAYER_AUTHENTICATES: "it has no payer",
     Mode.PAYER_FAILS: "it has no payer",
+    Mode.DISPUTE: "it charges no card",
 }
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 

@@ -61,6 +61,7 @@ _EXEMPT = {
     Mode.RECIPIENT_REFUSED: "a transfer that fails says nothing of its recipient",
     Mode.PAYER_AUTHENTICATES: "it has no payer",
     Mode.PAYER_FAILS: "it has no payer",
+    Mode.DISPUTE: "it charges no card",
     Mode.OLD_TIMESTAMP: "it signs no time",
     Mode.FUTURE_TIMESTAMP: "it signs no time",
 }

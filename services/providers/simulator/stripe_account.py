@@ -31,6 +31,8 @@ MISMATCH = "was used before with other parameters"
 EVENTS_KEPT = 1000
 # The names of objects in the book, by Stripe's own.
 _KINDS = {"payment_intent": "intent", "refund": "refund", "customer": "customer"}
+# The name in the book of a claim against a charge: a dispute, a warning or a review.
+CLAIM = "claim"
 
 
 class StripeStandIn(Config):
@@ -91,11 +93,12 @@ class StripeAccount:
         self.intents: dict[str, Json] = {}
         self.refunds: dict[str, Json] = {}
         self.customers: dict[str, Json] = {}
+        self.claims: dict[str, Json] = {}
         self.events: deque[Json] = deque(maxlen=EVENTS_KEPT)
         self._saved: dict[str, Saved] = {}
         self._running: set[str] = set()
         for line in book.remembered(PROVIDER):
-            self._remember(line)
+            self.remember(line)
 
     async def once(self, key: str, fingerprint: str, work: Callable[[], Effect]) -> Saved:
         """Runs the work the first time that a key comes; gives the first answer ever after. Raises
@@ -115,7 +118,7 @@ class StripeAccount:
             except BookFull:
                 self.refunds.pop(line.id, None)
                 raise
-            self._remember(line)
+            self.remember(line)
         finally:
             self._running.discard(key)
         self.announce(effect, key)
@@ -127,16 +130,16 @@ class StripeAccount:
         key = self._book.about(PROVIDER, effect.subject["id"])[0].key
         line = _line(key, effect, "")
         await self._book.write_in_time(line)
-        self._remember(line)
+        self.remember(line)
         self.announce(effect, key)
 
     def announce(self, effect: Effect, key: str) -> None:
         """Sends the events of a change."""
-        self._tell(effect.event_type, effect.subject, key)
+        self.tell(effect.event_type, effect.subject, key)
         if effect.name == "refund_succeeded":
             intent_id = effect.subject["payment_intent"]
             charge = charge_of(self.intents[intent_id], self.refunds_of(intent_id))
-            self._tell("charge.refunded", charge, key)
+            self.tell("charge.refunded", charge, key)
 
     def forget(self, key: str) -> None:
         """Loses the operations with this key, as if they had never been."""
@@ -190,18 +193,25 @@ class StripeAccount:
             return next((one for one in self.charges() if one["id"] == wanted), None)
         if wanted.startswith("txn_"):
             return next((one for one in self.transactions() if one["id"] == wanted), None)
-        return payment_method(wanted)
+        return self.claims.get(wanted) or payment_method(wanted)
 
-    def _remember(self, line: Line) -> None:
-        kind = next(kind for kind in _KINDS.values() if kind in line.state)
-        objects = {"intent": self.intents, "refund": self.refunds, "customer": self.customers}[kind]
+    def remember(self, line: Line) -> None:
+        """Takes what a line of the book says."""
+        kinds = {
+            "intent": self.intents,
+            "refund": self.refunds,
+            "customer": self.customers,
+            CLAIM: self.claims,
+        }
+        kind, objects = next(one for one in kinds.items() if one[0] in line.state)
         subject = line.state[kind]
         objects[line.id] = subject
         if fingerprint := line.state["fingerprint"]:
             body = line.state.get("body") or subject
             self._saved[line.key] = Saved(fingerprint, line.state["status"], body)
 
-    def _tell(self, event_type: str, subject: Json, key: str) -> None:
+    def tell(self, event_type: str, subject: Json, key: str) -> None:
+        """Sends an event."""
         whole = shown(subject) if subject["object"] == "payment_intent" else subject
         new_id = event_id("evt")
         body = {

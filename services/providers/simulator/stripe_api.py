@@ -20,6 +20,7 @@ from services.providers.simulator.stripe_account import (
     idempotency_error,
     stripe_headers,
 )
+from services.providers.simulator.stripe_dashboard import Dashboard
 from services.providers.simulator.stripe_forms import (
     Form,
     Json,
@@ -63,7 +64,8 @@ class StripeApi:
         self._control = control
         self._payers = Payers(self._account, control)
         key = config.stripe_api_key.get_secret_value()
-        self._http = StripeHttp(self._account, key, self._payers.asked)
+        self._dashboard = Dashboard(self._account, book, control)
+        self._http = StripeHttp(self._account, key, self._made)
         self._reads = Reads(self._http)
         for intent in self._account.intents.values():
             self._payers.asked(intent)
@@ -84,6 +86,7 @@ class StripeApi:
             web.post(f"{CUSTOMERS}/{{id}}", self._http.changing(CUSTOMER, self._update_customer)),
             *self._reads.routes(),
             *self._payers.routes(),
+            *self._dashboard.routes(),
         ]
 
     def wire(self) -> Wire:
@@ -127,6 +130,11 @@ class StripeApi:
     async def close(self) -> None:
         """Leaves the payers where they are."""
         await self._payers.close()
+        await self._dashboard.close()
+
+    def _made(self, intent: Json) -> None:
+        self._payers.asked(intent)
+        self._dashboard.charged(intent)
 
     async def _create(self, request: web.Request) -> web.Response:
         version = request.headers.get("stripe-version", "")
@@ -190,6 +198,9 @@ class StripeApi:
             intent = self._refunded_intent(form)
             subject = self._control.subject(PROVIDER, intent["id"])
             fails = Mode.REFUND_FAILS in self._control.active(subject, Step.SETTLE)
+            if self._dashboard.is_disputed(intent["id"]):
+                message = f"Charge {intent['latest_charge']} has been charged back."
+                raise invalid("charge_disputed", "", message)
             others = self._account.refunds_of(intent["id"])
             refund = stripe_refunds.new_refund(form, intent, others, fails=fails)
             # Counted from here on, so that no second one at the same time exceeds the charge.

@@ -19,6 +19,11 @@ MOVED = """
                 WHEN state = 'SUCCEEDED' THEN amount_minor ELSE 0 END AS amount
       FROM attempts
 """
+# The money that providers have taken for claims against collections.
+WITHDRAWN = """
+    SELECT merchant_id, payment_id, 'dispute', provider, currency, withdrawn_minor FROM disputes
+     WHERE withdrawn_minor <> 0
+"""
 # The attempts whose money has moved, with how often a payout came back: it may succeed again.
 ENDS = """
     SELECT a.merchant_id, a.payment_id, a.step, a.provider, a.currency, a.state,
@@ -59,7 +64,7 @@ BOOK = {
          WHERE NOT (debit ~ :accounts AND credit ~ :accounts
                     AND right(debit, 3) = currency AND right(credit, 3) = currency)
     """,
-    "an onramp holds what it collected less what it gave back": f"""
+    "an onramp holds what it collected less what it gave back and what was taken": f"""
         SELECT payment_id || ' ' || account
           FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'onramp'
@@ -67,10 +72,20 @@ BOOK = {
           FULL JOIN (SELECT merchant_id, payment_id,
                             concat_ws(':', 'onramp', provider, currency) AS account,
                             sum(CASE step WHEN 'collection' THEN amount ELSE -amount END) AS moved
-                       FROM ({MOVED}) AS attempts WHERE step <> 'payout'
+                       FROM ({MOVED} UNION ALL {WITHDRAWN}) AS sides WHERE step <> 'payout'
                       GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(moved, 0)
+    """,
+    "what was taken for disputes is a loss until it comes back": f"""
+        SELECT payment_id || ' ' || currency
+          FROM (SELECT merchant_id, payment_id, currency, sum(amount) AS lost
+                  FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'chargebacks'
+                 GROUP BY 1, 2, 3) AS posted
+          FULL JOIN (SELECT merchant_id, payment_id, currency, sum(withdrawn_minor) AS taken
+                       FROM disputes GROUP BY 1, 2, 3) AS done
+         USING (merchant_id, payment_id, currency)
+         WHERE coalesce(lost, 0) <> coalesce(taken, 0)
     """,
     "an offramp holds what it paid out less what came back": f"""
         SELECT payment_id || ' ' || account
@@ -106,11 +121,11 @@ BOOK = {
           FROM (SELECT merchant_id, payment_id, debit AS account, 'in' AS direction,
                        count(*) AS postings
                   FROM postings WHERE split_part(debit, ':', 1) IN ('onramp', 'offramp')
-                   AND NOT starts_with(credit, 'suspense:') GROUP BY 1, 2, 3
+                   AND NOT credit ~ '^(suspense|chargebacks):' GROUP BY 1, 2, 3
                  UNION ALL
                 SELECT merchant_id, payment_id, credit, 'out', count(*)
                   FROM postings WHERE split_part(credit, ':', 1) IN ('onramp', 'offramp')
-                   AND NOT starts_with(debit, 'suspense:') GROUP BY 1, 2, 3) AS posted
+                   AND NOT debit ~ '^(suspense|chargebacks):' GROUP BY 1, 2, 3) AS posted
           FULL JOIN (SELECT merchant_id, payment_id, concat_ws(':', CASE step
                                 WHEN 'payout' THEN 'offramp' ELSE 'onramp' END, provider, currency)
                                 AS account, direction, sum(times) AS times

@@ -1,5 +1,5 @@
-"""Refunds against their attempts and their payments. Each statement gives one row for each
-violation; its only column says where."""
+"""Refunds against their attempts and their payments, and disputes against theirs. Each statement
+gives one row for each violation; its only column says where."""
 
 REFUNDS = {
     "a refund has succeeded where an attempt of it has, once, and failed where none is open": """
@@ -29,13 +29,23 @@ REFUNDS = {
            AND (f.amount_minor, f.currency) IS DISTINCT FROM (a.amount_minor, a.currency)
             OR a.step <> 'refund' AND a.refund_number IS NOT NULL
     """,
-    "every payment counts its refunds, and one is under way only where it is being refunded": """
+    "every payment counts its refunds and disputes, and one is refunded only where it is": """
         SELECT p.id::text FROM payments p
           LEFT JOIN (SELECT merchant_id, payment_id, count(*) AS refunds, max(number) AS last,
                             count(*) FILTER (WHERE status = 'PENDING') AS open
                        FROM refunds GROUP BY 1, 2) AS f
             ON f.merchant_id = p.merchant_id AND f.payment_id = p.id
-         WHERE (coalesce(refunds, 0), coalesce(last, 0)) <> (p.related, p.related)
+          LEFT JOIN (SELECT merchant_id, payment_id, count(*) AS disputes, max(number) AS last
+                       FROM disputes GROUP BY 1, 2) AS d
+            ON d.merchant_id = p.merchant_id AND d.payment_id = p.id
+         WHERE (coalesce(refunds, 0) + coalesce(disputes, 0),
+                coalesce(f.last, 0) + coalesce(d.last, 0)) <> (p.related, p.related)
             OR coalesce(open, 0) > 0 AND p.state <> 'REFUNDING'
+    """,
+    "a payment that waits for its disputes has some": """
+        SELECT p.id::text FROM payments p
+         WHERE p.hold_reason = 'disputed' AND NOT EXISTS (
+               SELECT FROM disputes d
+                WHERE d.merchant_id = p.merchant_id AND d.payment_id = p.id)
     """,
 }

@@ -12,6 +12,7 @@ from services.payments.base.tables.messages import (
 from services.payments.base.tables.money import (
     attempts,
     balances,
+    disputes,
     idempotency_keys,
     merchants,
     payment_events,
@@ -26,6 +27,7 @@ __all__ = [
     "SET",
     "attempts",
     "balances",
+    "disputes",
     "idempotency_keys",
     "merchants",
     "metadata",

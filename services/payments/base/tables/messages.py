@@ -26,7 +26,7 @@ webhook_inbox = Table(
     Column("provider", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("merchant_id", Text, info=SET),
-    Column("payment_id", Uuid),
+    Column("payment_id", Uuid, info=SET),
     Column("event_type", Text, nullable=False),
     Column("step", Text),
     Column("answer", JSONB, nullable=False),

@@ -88,7 +88,7 @@ payments = Table(
     Column("refunded_minor", BigInteger, nullable=False, server_default=text("0"), info=MOVED),
     # Whether a refund gives the fees back too: "returned" or "kept".
     Column("refund_fees", Text, nullable=False, info=MOVED),
-    # How many refunds it has; they are read only where there are any.
+    # How many refunds and disputes it has; they are read only where there are any.
     Column("related", SmallInteger, nullable=False, server_default=text("0"), info=MOVED),
     # How the exchange was posted; rows that say nothing are from before there was a second way.
     Column("exchange_rule", SmallInteger, nullable=False, server_default=text("2"), info=MOVED),
@@ -131,6 +131,12 @@ payments = Table(
     Index("payments_held_idx", "hold_reason", postgresql_where=text("hold_reason IS NOT NULL")),
     # Webhooks name a payment and not its merchant.
     Index("payments_id_idx", "id"),
+    # Claims name the collection and not the payment.
+    Index(
+        "payments_collection_reference_idx",
+        "collection_reference",
+        postgresql_where=text("collection_reference <> ''"),
+    ),
     postgresql_with={"fillfactor": ROOM_PERCENT},
 )
 
@@ -234,6 +240,44 @@ refunds = Table(
         "payment_id",
         unique=True,
         postgresql_where=text("status = 'PENDING'"),
+    ),
+)
+
+# One row a claim against a payment's collection, as its onramp reports it.
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("provider_reference", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False, info=MOVED),
+    Column("reason", Text, nullable=False, info=MOVED),
+    Column("amount_minor", BigInteger, info=MOVED),
+    Column("currency", Text, nullable=False),
+    # How much the provider has taken for it by now.
+    Column("withdrawn_minor", BigInteger, nullable=False, info=MOVED),
+    _instant("respond_by", nullable=True, info=MOVED),
+    # When the provider said so, by its own clock.
+    _instant("stated_at", info=MOVED),
+    # Whether it stops the payment; not any more once a person has let it go on.
+    Column("stops", Boolean, nullable=False, info=MOVED),
+    _instant("created_at", default=True),
+    _instant("updated_at", default=True, info=SET),
+    ForeignKeyConstraint(["merchant_id", "payment_id"], ["payments.merchant_id", "payments.id"]),
+    CheckConstraint("withdrawn_minor >= 0", name="withdrawn"),
+    Index(
+        "disputes_provider_reference_idx",
+        *("merchant_id", "payment_id", "provider", "provider_reference"),
+        unique=True,
+    ),
+    Index(
+        "disputes_open_idx",
+        "respond_by",
+        postgresql_where=text("status IN ('NEEDS_RESPONSE', 'UNDER_REVIEW')"),
     ),
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.payments.engine.decisions import before_send, table
+from services.payments.engine.decisions import before_send, chargebacks, table
 from services.payments.engine.decisions.case import Case, Situation, said_of_key
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
@@ -47,6 +47,7 @@ from services.payments.model.attempt import (
     intend,
 )
 from services.payments.model.causes import Cause
+from services.payments.model.dispute import money_claimed
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import CORRECTABLE, ENDED, UNCOLLECTED, State
 from services.payments.model.quote import RateTrail
@@ -87,13 +88,19 @@ class Decider:
 
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
+        if work.claims:
+            return rest(work, chargebacks.record(work))
         plan = self._plan(work)
+        if plan.call is Call.SEND:
+            plan = chargebacks.stopped(plan, work) or plan
         return replace(plan, change=with_refunds(with_suspense(work, plan.change)))
 
     def _plan(self, work: Work) -> Plan:
         against = disputed(work)
         if against is not None:
             return self._ask_about(against)
+        if chargebacks.is_over(work.payment):
+            return rest(work, chargebacks.go_on(work))
         if work.payment.hold_reason is not None:
             return self._while_held(work)
         stale = outdated(work)
@@ -118,11 +125,11 @@ class Decider:
     def _while_held(self, work: Work) -> Plan:
         """Events stay in the inbox until the hold ends; but a hold that waits for an outcome alone
         ends with it, and money that has moved is posted all the same."""
-        attempt = work.attempt
+        attempt, reason = work.attempt, work.payment.hold_reason
         if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
             return self._while_held_after_success(work, attempt)
-        watches = work.payment.hold_reason == HoldReason.AMOUNT_MISMATCH
-        waits = watches or work.payment.hold_reason in ENDED_BY_OUTCOME
+        watches = reason == HoldReason.AMOUNT_MISMATCH
+        waits = watches or reason in ENDED_BY_OUTCOME
         if not waits or attempt is None or not attempt.is_live:
             return rest(work, release(work))
         capabilities = self._capabilities.get(attempt.provider)
@@ -157,7 +164,8 @@ class Decider:
         if late is not None:
             return self._ask_late(work, late)
         if is_refund_due(work):
-            return rest(work, refund_the_rest(work))
+            claim = money_claimed(payment)
+            return rest(work, chargebacks.held(work, claim) if claim else refund_the_rest(work))
         if payment.state in _WATCHED:
             return self._watch_over(work)
         if payment.state in CORRECTABLE:
@@ -173,7 +181,7 @@ class Decider:
         late = work.succeeded_late(Step.PAYOUT) or unproven(work)
         if late is not None and (work.payment.state is State.ACTION_REQUIRED or late.moved is None):
             return self._ask_late(work, late)
-        if is_cancelled(work.payment):
+        if is_cancelled(work.payment) and money_claimed(work.payment) is None:
             return rest(work, refund_on_request(work, None))
         return rest(work, release(work, closed_events=ignored(work, work.inbox)))
 
@@ -182,11 +190,11 @@ class Decider:
         None where none is. Only for a payment that nothing else has happened to since its claim."""
         payment = change.payment
         # An event that is not closed yet comes first.
-        pending = len(work.inbox) > len(change.closed_events)
+        pending = len(work.inbox) > len(change.closed_events) or work.claims
         if payment.state is not State.CONVERTED or change.due_in != timedelta(0) or pending:
             return None
         plan = self._forward(replace(work, payment=payment, attempt=None, inbox=(), earlier=()))
-        if plan.call is not Call.SEND:
+        if plan.call is not Call.SEND or chargebacks.stopped(plan, work) is not None:
             return None
         merged = replace(
             change,
@@ -262,7 +270,10 @@ class Decider:
         """The next question or send after a look-up; None where its answer is to be settled."""
         if work.to_send is not None:
             capabilities = self._capabilities.get(live(work).provider)
-            return before_send.after_answer(work, capabilities, answer)
+            plan = before_send.after_answer(work, capabilities, answer)
+            if plan is not None and plan.call is Call.SEND:
+                return chargebacks.stopped(plan, work) or plan
+            return plan
         if not self._may_send_after(work, answer):
             return None
         return before_send.ask_first(_ask(work, Call.SEND), self._capabilities)

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 from uuid import UUID
 
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Step
+from services.payments.model.dispute import DisputeReport
 from services.payments.model.ledger import Posting
 from services.payments.model.payment import Event, Payment
 from services.payments.model.quote import RateTrail
@@ -23,6 +24,17 @@ class InboxEvent:
     answer: Answer
     # When it came; None for just now.
     received_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimEvent:
+    """A verified webhook event about a claim against the collection."""
+
+    provider: str
+    event_id: str
+    report: DisputeReport
+    # When its provider said so, or else when it came.
+    stated_at: datetime
 
 
 class EventResult(StrEnum):
@@ -55,6 +67,8 @@ class Work:
     lease_ends: float = math.inf
     # The payment's other attempts, where an event may be about one of them.
     earlier: tuple[Attempt, ...] = ()
+    # The events about claims, which are no answers of an attempt.
+    claims: tuple[ClaimEvent, ...] = ()
     # True where nothing has left under the attempt's key before the send that is under way.
     first_send: bool = False
     # The event that states a success against our record; the attempt is the one to ask about.
@@ -107,6 +121,8 @@ class Change:
     events: tuple[Event, ...] = ()
     postings: tuple[Posting, ...] = ()
     closed_events: tuple[ClosedEvent, ...] = ()
+    # The claims that it takes note of.
+    closed_claims: tuple[ClaimEvent, ...] = ()
     repricing: Repricing | None = None
     # True where the payment has another recipient from this change on.
     corrects: bool = False
@@ -120,7 +136,9 @@ class Change:
     @property
     def is_nothing(self) -> bool:
         """Whether there is nothing to write yet: the worker only goes on to ask."""
-        return self.keeps_lease and not (self.attempt or self.events or self.closed_events)
+        return self.keeps_lease and not (
+            self.attempt or self.events or self.closed_events or self.closed_claims
+        )
 
     @property
     def posted_at(self) -> int:

@@ -14,6 +14,7 @@ from services.payments.engine.decisions.refunds import asked_for
 from services.payments.engine.decisions.waiting import evidence_of, release
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
 from services.payments.model.causes import Cause
+from services.payments.model.dispute import PaymentDisputed, money_claimed
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import return_postings, unwinding_postings
 from services.payments.model.payment import (
@@ -43,7 +44,13 @@ _HOLDING = frozenset({State.FUNDED, State.CONVERTED, State.PAYING_OUT, *CORRECTA
 _GIVING_BACK = frozenset({State.REFUNDING, State.PARTLY_REFUNDED})
 # Holds that a refund ends; any other needs a decision first.
 _ENDED_BY_REFUND = frozenset(
-    {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
+    {
+        None,
+        HoldReason.DISPUTED,
+        HoldReason.LATE_FUNDS,
+        HoldReason.PAYOUT_FAILED,
+        HoldReason.REFUND_FAILED,
+    }
 )
 CANCELLED = Failure(code="cancelled", message="cancelled by the merchant before it was sent")
 EXPIRED = Failure(code="quote_expired", message="the quote had expired before anything was taken")
@@ -143,12 +150,13 @@ def refund_on_request(
     """A refund that the merchant asks for, of so much or of all that is left.
 
     Raises PaymentNotRefundable, RefundTooLarge, RefundEndsPayout or RefundsExhausted for good,
-    PaymentBusy or PaymentOnHold for now.
+    PaymentBusy, PaymentOnHold or PaymentDisputed for now.
     """
     payment = work.payment
     if amount is not None and amount > payment.refundable and _was_collected(payment):
         raise RefundTooLarge(refundable_usd=str(payment.refundable))
     number = _next_refund(work)
+    _refuse_where_claimed(payment)
     if amount is not None and amount < payment.refundable:
         if len(payment.refunds) >= REFUNDS_MAX:
             raise RefundsExhausted(maximum=str(REFUNDS_MAX))
@@ -169,13 +177,15 @@ def refund_on_request(
 def retry_refund(work: Work, number: int, *, actor: str) -> Change:
     """A refund that has failed is tried again, under a new key.
 
-    Raises RefundNotFailed or RefundTooLarge for good, PaymentBusy or PaymentOnHold for now.
+    Raises RefundNotFailed or RefundTooLarge for good, PaymentBusy, PaymentOnHold or
+    PaymentDisputed for now.
     """
     payment = work.payment
     refund = refund_of(payment, number)
     if refund is None or refund.status is not RefundStatus.FAILED:
         raise RefundNotFailed(status=refund.shown_status(payment) if refund else "")
     following = _next_refund(work)
+    _refuse_where_claimed(payment)
     if refund.amount > payment.refundable:
         raise RefundTooLarge(refundable_usd=str(payment.refundable))
     attempt = intend(payment, Step.REFUND, following, refund.amount, refund.number)
@@ -236,6 +246,13 @@ def may_be_refunded(payment: Payment) -> bool:
 def _was_collected(payment: Payment) -> bool:
     """Whether we hold the payer's money, or held it until a refund."""
     return payment.state in _HOLDING | _GIVING_BACK | {State.REFUNDED}
+
+
+def _refuse_where_claimed(payment: Payment) -> None:
+    """Raises PaymentDisputed."""
+    claim = money_claimed(payment)
+    if claim is not None:
+        raise PaymentDisputed(dispute_id=claim.dispute_id)
 
 
 def _next_refund(work: Work) -> int:

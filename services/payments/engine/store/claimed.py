@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.payments.base import rows, sources, tables
 from services.payments.base.attempt_rows import read_answer
 from services.payments.base.columns import columns
+from services.payments.base.dispute_rows import DISPUTE, read_report
 from services.payments.base.related import with_related
 from services.payments.base.unreadable import Source, UnreadableRow, read_each, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.decisions.decider import STEP_OF_STATE
-from services.payments.engine.decisions.facts import InboxEvent, Work
+from services.payments.engine.decisions.facts import ClaimEvent, InboxEvent, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
 from services.payments.engine.quarantine import EventFailure, Patience, StepFailure
 from services.payments.engine.store.quarantine import Failures, lease_of
@@ -25,8 +26,16 @@ from services.payments.model.attempt import Attempt, Step
 from services.payments.model.payment import Payment, PaymentUnreadable
 
 
-def read_inbox_event(row: Row[Any]) -> InboxEvent:
-    """An event of the inbox that is about an attempt."""
+def read_inbox_event(row: Row[Any]) -> InboxEvent | ClaimEvent:
+    """An event of the inbox: about an attempt, or about a claim against the collection."""
+    if DISPUTE in row.answer:
+        answer = read_answer(row.answer)
+        return ClaimEvent(
+            provider=row.provider,
+            event_id=row.event_id,
+            report=read_report(row.answer[DISPUTE]),
+            stated_at=answer.occurred_at or row.received_at,
+        )
     return InboxEvent(
         provider=row.provider,
         event_id=row.event_id,
@@ -123,7 +132,8 @@ class Claimed(Failures):
             Work(
                 payment=payment,
                 attempt=attempt_of.get(payment.id),
-                inbox=tuple(inbox[payment.id]),
+                inbox=tuple(e for e in inbox[payment.id] if isinstance(e, InboxEvent)),
+                claims=tuple(e for e in inbox[payment.id] if isinstance(e, ClaimEvent)),
                 lease_token=row_of[payment.id].lease_token,
                 claimed_at=row_of[payment.id].claimed_at,
             )
@@ -170,7 +180,7 @@ class Claimed(Failures):
             if item.payment.id not in errors
         ], errors
 
-    async def _inbox(self, wanted: str) -> dict[UUID, list[InboxEvent]]:
+    async def _inbox(self, wanted: str) -> dict[UUID, list[InboxEvent | ClaimEvent]]:
         found = await self._connection.execute(_INBOX_EVENTS, {"rows": wanted})
         readable, unreadable = read_each(INBOX_EVENTS, found.all())
         self.note(unreadable)
@@ -181,7 +191,7 @@ class Claimed(Failures):
                 for provider, event_id in (row.values,)
             ]
         )
-        inbox: dict[UUID, list[InboxEvent]] = defaultdict(list)
+        inbox: dict[UUID, list[InboxEvent | ClaimEvent]] = defaultdict(list)
         for row, item in readable:
             inbox[row.payment_id].append(item)
         return inbox

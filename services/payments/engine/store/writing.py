@@ -5,26 +5,30 @@ whole."""
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Boolean, Column, Double, Integer, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.base import attempt_rows, refund_rows, rows, tables
+from services.payments.base import attempt_rows, dispute_rows, refund_rows, rows, tables
 from services.payments.base.columns import assigned, given, moved, names, typed
 from services.payments.base.rows import terms_row, trail_row
-from services.payments.engine.decisions.facts import Change, Repricing
+from services.payments.engine.decisions.facts import Change, EventResult, Repricing
+from services.payments.model.dispute import Dispute, changed_disputes, with_dispute
 from services.payments.model.payment import Payment
 from services.payments.model.progress import waits_for
 from services.payments.model.refund import Refund, RefundStatus, changed_refunds, with_refund
 from services.payments.webhooks_in.store import STILL_PENDING
 from services.payments.webhooks_out.notification import (
     Notification,
+    events_of_dispute,
     events_of_refund,
     of_payment,
 )
 from services.shared.recipients import as_row
+
+Part = TypeVar("Part", Refund, Dispute)
 
 
 def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
@@ -52,7 +56,7 @@ _CHANGE = (
     Column("deadline_seconds", Double),
 )
 _ATTEMPT, _EVENT, _POSTING = map(given, (tables.attempts, tables.payment_events, tables.postings))
-_REFUND = given(tables.refunds)
+_REFUND, _DISPUTE = given(tables.refunds), given(tables.disputes)
 # A payment that waits as before keeps its deadline; the money that goes back then is due then.
 _WAITS_ON = """
     (p.state, p.hold_reason, p.refunded_minor)
@@ -117,6 +121,13 @@ _WRITE = text(
          WHERE {_STANDS}
         ON CONFLICT (merchant_id, payment_id, number) DO UPDATE
            SET {assigned(moved(tables.refunds), "excluded")}, updated_at = now()
+    ), disputing AS (
+        INSERT INTO disputes ({names(_DISPUTE)})
+        SELECT {names(_DISPUTE)}
+          FROM json_to_recordset(CAST(:disputes AS json)) AS r({typed(_DISPUTE)})
+         WHERE {_STANDS}
+        ON CONFLICT (merchant_id, payment_id, number) DO UPDATE
+           SET {assigned(moved(tables.disputes), "excluded")}, updated_at = now()
     ), noted AS (
         INSERT INTO payment_events ({names(_EVENT)})
         SELECT {names(_EVENT)}
@@ -210,6 +221,11 @@ async def write_changes(
                 attempt_rows.attempt_row(a) for c in changes for a in (c.attempt, c.following) if a
             ),
             "refunds": rows.as_json(map(refund_rows.refund_row, _refunds(changes))),
+            "disputes": rows.as_json(
+                dispute_rows.dispute_row(dispute)
+                for c in changes
+                for _, dispute in changed_disputes(c.before, c.payment)
+            ),
             "events": rows.as_json(rows.event_row(c.payment, e) for c in changes for e in c.events),
             "postings": rows.as_json(row for c in changes for row in _posting_rows(c)),
             "closed_events": rows.as_json(row for c in changes for row in _closed_event_rows(c)),
@@ -244,7 +260,8 @@ def notifications(
 
 def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
     shown = change.repricing is not None or change.payment.status != change.before.status
-    if not shown and change.payment.refunds == change.before.refunds:
+    before, after = change.before, change.payment
+    if not shown and (after.refunds, after.disputes) == (before.refunds, before.disputes):
         return
     payment = replace(
         change.payment,
@@ -253,22 +270,32 @@ def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
         deadline_at=row.deadline_at,
         repriced=change.repricing is not None,
     )
-    changed = [
-        (was, _as_written(was, refund, row))
-        for was, refund in changed_refunds(change.before, change.payment)
+    refunds = [
+        (was, _as_written(was, refund, row)) for was, refund in changed_refunds(before, after)
     ]
-    for _, refund in changed:
+    disputes = [
+        (was, _as_written(was, dispute, row)) for was, dispute in changed_disputes(before, after)
+    ]
+    for _, refund in refunds:
         payment = with_refund(payment, refund)
+    for _, dispute in disputes:
+        payment = with_dispute(payment, dispute)
     if shown:
         yield of_payment(payment)
-    types = [(name, one) for was, one in changed for name in events_of_refund(was, one)]
-    for position, (event_type, refund) in enumerate(types, 1):
-        yield Notification(event_type=event_type, payment=payment, position=position, refund=refund)
+    position = 0
+    for was, refund in refunds:
+        for name in events_of_refund(was, refund):
+            position += 1
+            yield Notification(event_type=name, payment=payment, position=position, refund=refund)
+    for known, dispute in disputes:
+        for name in events_of_dispute(known, dispute):
+            position += 1
+            yield Notification(event_type=name, payment=payment, position=position, dispute=dispute)
 
 
-def _as_written(was: Refund | None, refund: Refund, row: Row[Any]) -> Refund:
+def _as_written(was: Part | None, part: Part, row: Row[Any]) -> Part:
     created_at = was.created_at if was else row.updated_at
-    return replace(refund, created_at=created_at, updated_at=row.updated_at)
+    return replace(part, created_at=created_at, updated_at=row.updated_at)
 
 
 def _refunds(changes: Sequence[Change]) -> Sequence[Refund]:
@@ -325,12 +352,14 @@ def _posting_rows(change: Change) -> list[dict[str, Any]]:
 
 
 def _closed_event_rows(change: Change) -> list[dict[str, Any]]:
+    closed = [(c.event.provider, c.event.event_id, c.result) for c in change.closed_events]
+    closed += [(c.provider, c.event_id, EventResult.APPLIED) for c in change.closed_claims]
     return [
         {
             "payment_id": change.payment.id,
-            "provider": c.event.provider,
-            "event_id": c.event.event_id,
-            "state": c.result,
+            "provider": provider,
+            "event_id": event_id,
+            "state": result,
         }
-        for c in change.closed_events
+        for provider, event_id, result in closed
     ]

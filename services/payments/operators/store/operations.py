@@ -6,20 +6,21 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import tables, wake
 from services.payments.base.columns import columns
-from services.payments.base.sources import ACTIONS
+from services.payments.base.sources import ACTIONS, DISPUTES
 from services.payments.base.statements import text_with
-from services.payments.base.unreadable import UnreadableRow, fetch_each
+from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each
 from services.payments.base.unreadable_rows import UnreadableRows, end_of_payment
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.engine.quarantine import Patience
 from services.payments.engine.store.overdue import list_overdue
 from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.model.dispute import NO_DEADLINE, OPEN, OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.progress import ExpectedTime
@@ -97,6 +98,26 @@ class PostgresOperations:
             )
         self._unreadable.note(row[1] for row in late if isinstance(row, tuple))
         return [row[0] if isinstance(row, tuple) else row for row in late]
+
+    @repeated
+    async def disputes(
+        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[OpenDispute]:
+        """See Operations.disputes."""
+        table = tables.disputes
+        due = func.coalesce(table.c.respond_by, NO_DEADLINE).label("due")
+        query = select(table, due).where(
+            table.c.merchant_id == merchant_id, table.c.status.in_(sorted(OPEN))
+        )
+        if after is not None:
+            query = query.where(tuple_(due, table.c.id) > tuple_(*after))
+        query = query.order_by(due, table.c.id).limit(limit)
+        async with connected(self._reader) as connection:
+            found = (await connection.execute(query)).all()
+        readable, unreadable = read_each(DISPUTES, found)
+        self._unreadable.note(unreadable)
+        read = {row.id: dispute for row, dispute in readable}
+        return [OpenDispute(id=row.id, due=row.due, dispute=read.get(row.id)) for row in found]
 
     @repeated
     async def actions(

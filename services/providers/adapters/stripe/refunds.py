@@ -93,9 +93,11 @@ def read_event(event: WebhookEvent, refund: dict[str, Any]) -> WebhookEvent:
 
 
 def is_of(operation: Operation, refund: dict[str, Any]) -> bool:
-    """Whether the refund carries the operation's key."""
+    """Whether the refund carries the operation's key. One that was made in the dashboard has none,
+    and is known by Stripe's own id."""
     metadata = refund.get("metadata")
-    return isinstance(metadata, dict) and metadata.get("operation_key") == operation.key
+    ours = text(metadata.get("operation_key")) if isinstance(metadata, dict) else ""
+    return (ours or text(refund.get("id"))) == operation.key
 
 
 def refused_for_amount(error: Exception) -> bool:

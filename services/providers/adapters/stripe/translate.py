@@ -22,7 +22,7 @@ from services.providers.adapters.kit.http import (
     no_answer,
     text,
 )
-from services.providers.adapters.stripe import refunds
+from services.providers.adapters.stripe import disputes, refunds
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.adapters.stripe.declines import (
     ACCESS_CODES,
@@ -218,9 +218,11 @@ def read_event(body: bytes) -> WebhookEvent:
     subject = as_object(as_object(event.get("data")).get("object"))
     metadata = as_object(subject.get("metadata"))
     key = text(metadata.get("operation_key"))
-    read = WebhookEvent(event_id=event_id, event_type=event_type)
+    happened_at = instant(event.get("created"))
+    read = WebhookEvent(event_id=event_id, event_type=event_type, occurred_at=happened_at)
     if not key:
-        return read
+        return disputes.read_without_key(read, subject)
+    read = replace(read, occurred_at=None)
     ours = replace(read, key=key, transaction_id=text(metadata.get("transaction_id")))
     if event_type in EVENTS:
         return _intent_event(ours, subject, instant(event.get("created")))

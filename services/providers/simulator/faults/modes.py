@@ -69,6 +69,7 @@ class Mode(Enum):
     REFUND_FAILS = "refund_fails"
     PAYER_AUTHENTICATES = "payer_authenticates"
     PAYER_FAILS = "payer_fails"
+    DISPUTE = "dispute"
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ SPECS = {
     Mode.REFUND_FAILS: _at(Step.SETTLE),
     Mode.PAYER_AUTHENTICATES: _at(Step.SETTLE, seconds=2),
     Mode.PAYER_FAILS: _at(Step.SETTLE, seconds=2),
+    Mode.DISPUTE: _at(Step.SETTLE, seconds=2),
 }
 
 # A recipient with this in its name cannot be paid, as Mode.RECIPIENT_REFUSED has it.

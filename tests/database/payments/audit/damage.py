@@ -29,7 +29,7 @@ _EXCHANGE = "an exchange has both its legs by the rule it was posted by"
 _SUSPENSE = "on suspense is what providers have moved and no payment counts"
 _POSTED_ONCE = "what happened at a provider is posted once"
 _OFFRAMP = "an offramp holds what it paid out less what came back"
-_ONRAMP = "an onramp holds what it collected less what it gave back"
+_ONRAMP = "an onramp holds what it collected less what it gave back and what was taken"
 _REFUND = "a refund has succeeded where an attempt of it has, once, and failed where none is open"
 _MESSAGE = "every message to a merchant's own endpoint is about an event of the history"
 
@@ -211,7 +211,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "UPDATE payments SET related = related + 1 WHERE related > 0",
-        ("every payment counts its refunds, and one is under way only where it is being refunded",),
+        ("every payment counts its refunds and disputes, and one is refunded only where it is",),
     ),
     (
         "UPDATE payments SET due_at = NULL WHERE state = 'PARTLY_REFUNDED'",
@@ -221,6 +221,21 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         "UPDATE payments SET waiting_since = NULL, deadline_at = NULL "
         "WHERE hold_reason IS NOT NULL",
         (_DEADLINE,),
+    ),
+    (
+        "INSERT INTO disputes (merchant_id, payment_id, number, id, provider, provider_reference, "
+        "kind, status, reason, currency, withdrawn_minor, stated_at, stops) "
+        "SELECT merchant_id, id, 1, gen_random_uuid(), onramp, 'du_1', 'DISPUTE', 'LOST', '', "
+        "'USD', 5, now(), true FROM payments WHERE state = 'COMPLETED' AND related = 0 LIMIT 1; "
+        "UPDATE payments p SET related = 1 FROM disputes d WHERE d.payment_id = p.id",
+        ("what was taken for disputes is a loss until it comes back", _ONRAMP),
+    ),
+    (
+        "UPDATE payments SET hold_reason = 'disputed' WHERE hold_reason IS NOT NULL",
+        (
+            "a payment that waits for its disputes has some",
+            "a payment is held for the reason that its history gives, or not at all",
+        ),
     ),
     (
         "UPDATE payments SET waiting_since = now(), deadline_at = now() WHERE state = 'CREATED'",

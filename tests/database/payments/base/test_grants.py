@@ -26,7 +26,15 @@ CHANGED = {
     if (changed := {column.name for column in table.columns if column.info})
 }
 ADDED = {
-    *("attempts", "balances", "idempotency_keys", "operator_actions", "outbox", "payment_events"),
+    *(
+        "attempts",
+        "balances",
+        "disputes",
+        "idempotency_keys",
+        "operator_actions",
+        "outbox",
+        "payment_events",
+    ),
     *("payments", "postings", "quotes", "refunds", "unreadable_rows", "webhook_endpoints"),
     "webhook_inbox",
 }

@@ -16,7 +16,8 @@ def test_each_reason_of_a_hold_has_a_cause_of_its_own() -> None:
 
 def test_the_stored_names_of_holds_are_those_of_existing_rows() -> None:
     assert {cause.value for cause in HELD_FOR} == {
-        *("held_amount_mismatch", "held_discarded_by_operator", "held_late_funds"),
+        *("held_amount_mismatch", "held_discarded_by_operator", "held_disputed"),
+        "held_late_funds",
         *("held_late_success", "held_outcome_unknown", "held_payout_failed"),
         *("held_payout_unconfirmed", "held_provider_contradicts_itself", "held_provider_unknown"),
         *("held_refund_failed", "held_refund_reversed", "held_step_failed", "held_unknown_status"),

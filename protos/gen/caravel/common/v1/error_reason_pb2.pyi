@@ -317,6 +317,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The payment has as many refunds as it may; one of all that is left is still possible.
     Example: {"reason": "REFUNDS_EXHAUSTED", "metadata": {"maximum": "50"}}
     """
+    PAYMENT_DISPUTED: _ErrorReason.ValueType  # 105
+    """The sender's bank claims the payment's dollars, or has got them; a refund would return them
+    twice. Possible again once the dispute is won.
+    Example: {"reason": "PAYMENT_DISPUTED", "metadata": {"dispute_id": "dsp_01j…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -613,5 +618,10 @@ Example: {"reason": "REFUND_ENDS_PAYOUT", "metadata": {"field": "ends_payout"}}
 REFUNDS_EXHAUSTED: ErrorReason.ValueType  # 104
 """The payment has as many refunds as it may; one of all that is left is still possible.
 Example: {"reason": "REFUNDS_EXHAUSTED", "metadata": {"maximum": "50"}}
+"""
+PAYMENT_DISPUTED: ErrorReason.ValueType  # 105
+"""The sender's bank claims the payment's dollars, or has got them; a refund would return them
+twice. Possible again once the dispute is won.
+Example: {"reason": "PAYMENT_DISPUTED", "metadata": {"dispute_id": "dsp_01j…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -71,6 +71,11 @@ class AdminServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsResponse.FromString,
                 _registered_method=True)
+        self.ListDisputes = channel.unary_unary(
+                '/caravel.payments.v1.AdminService/ListDisputes',
+                request_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListDisputesRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListDisputesResponse.FromString,
+                _registered_method=True)
         self.ListOperatorActions = channel.unary_unary(
                 '/caravel.payments.v1.AdminService/ListOperatorActions',
                 request_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOperatorActionsRequest.SerializeToString,
@@ -155,6 +160,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDisputes(self, request, context):
+        """Lists the disputes that are not decided, the one with the earliest deadline first. They are
+        answered at their provider. Idempotent. Refuses with FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListOperatorActions(self, request, context):
         """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID.
         """
@@ -194,6 +207,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListOverduePayments,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsResponse.SerializeToString,
+            ),
+            'ListDisputes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDisputes,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListDisputesRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_admin__pb2.ListDisputesResponse.SerializeToString,
             ),
             'ListOperatorActions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOperatorActions,
@@ -369,6 +387,33 @@ class AdminService:
             '/caravel.payments.v1.AdminService/ListOverduePayments',
             caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_admin__pb2.ListOverduePaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDisputes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.AdminService/ListDisputes',
+            caravel_dot_payments_dot_v1_dot_admin__pb2.ListDisputesRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_admin__pb2.ListDisputesResponse.FromString,
             options,
             channel_credentials,
             insecure,

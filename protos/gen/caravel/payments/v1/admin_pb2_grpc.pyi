@@ -87,6 +87,10 @@ class AdminServiceStub:
     not past it. The payment that has not changed for the longest time comes first. Idempotent.
     Refuses with FIELD_INVALID.
     """
+    ListDisputes: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListDisputesRequest, _admin_pb2.ListDisputesResponse]
+    """Lists the disputes that are not decided, the one with the earliest deadline first. They are
+    answered at their provider. Idempotent. Refuses with FIELD_INVALID.
+    """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
     """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
 
@@ -144,6 +148,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     payout; or waiting for a person past their deadline. With `waiting`, also those that wait and are
     not past it. The payment that has not changed for the longest time comes first. Idempotent.
     Refuses with FIELD_INVALID.
+    """
+    ListDisputes: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListDisputesRequest, _admin_pb2.ListDisputesResponse]  # type: ignore[assignment]
+    """Lists the disputes that are not decided, the one with the earliest deadline first. They are
+    answered at their provider. Idempotent. Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
     """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -235,6 +243,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         payout; or waiting for a person past their deadline. With `waiting`, also those that wait and are
         not past it. The payment that has not changed for the longest time comes first. Idempotent.
         Refuses with FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDisputes(
+        self,
+        request: _admin_pb2.ListDisputesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListDisputesResponse, _abc.Awaitable[_admin_pb2.ListDisputesResponse]]:
+        """Lists the disputes that are not decided, the one with the earliest deadline first. They are
+        answered at their provider. Idempotent. Refuses with FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ from caravel.common.v1 import recipient_pb2 as _recipient_pb2
 from caravel.payments.v1 import checks_pb2 as _checks_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from caravel.payments.v1 import corridors_pb2 as _corridors_pb2
+from caravel.payments.v1 import disputes_pb2 as _disputes_pb2
 from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -138,6 +139,7 @@ class Payment(_message.Message):
     ACCOUNT_CHECK_FIELD_NUMBER: _builtins.int
     ACTION_REQUIRED_FIELD_NUMBER: _builtins.int
     REFUNDS_FIELD_NUMBER: _builtins.int
+    DISPUTES_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
@@ -221,6 +223,10 @@ class Payment(_message.Message):
     def refunds(self) -> _containers.RepeatedCompositeFieldContainer[_refunds_pb2.Refund]:
         """The refunds, the first one first; at most 51."""
 
+    @_builtins.property
+    def disputes(self) -> _containers.RepeatedCompositeFieldContainer[_disputes_pb2.Dispute]:
+        """The claims against its collection, the first one first; at most 50."""
+
     def __init__(
         self,
         *,
@@ -250,11 +256,12 @@ class Payment(_message.Message):
         account_check: _checks_pb2.AccountCheck.ValueType | None = ...,
         action_required: _corrections_pb2.ActionRequired | None = ...,
         refunds: _abc.Iterable[_refunds_pb2.Refund] | None = ...,
+        disputes: _abc.Iterable[_disputes_pb2.Dispute] | None = ...,
         refund_fees: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
     _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015

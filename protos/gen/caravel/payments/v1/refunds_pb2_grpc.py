@@ -76,8 +76,8 @@ class RefundServiceServicer:
         PAYMENT_BUSY and possible again after `retry-after`. Needs the metadata (header)
         `idempotency-key` and is safe to retry with it. Refuses permanently with PAYMENT_NOT_FOUND,
         PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE, REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED or
-        PAYMENT_UNREADABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with FIELD_REQUIRED,
-        FIELD_INVALID, FIELDS_CONTRADICTORY, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE,
+        PAYMENT_UNREADABLE, temporarily with PAYMENT_BUSY, PAYMENT_ON_HOLD or PAYMENT_DISPUTED, and with
+        FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY, CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE,
         AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REQUIRED,
         IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
@@ -105,7 +105,7 @@ class RefundServiceServicer:
         """Has a refund tried again that has failed, and ends the hold that its failure was. Needs the
         metadata (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         REFUND_NOT_FOUND, REFUND_NOT_FAILED, REFUND_TOO_LARGE, PAYMENT_NOT_REFUNDABLE or
-        PAYMENT_UNREADABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD, and with
+        PAYMENT_UNREADABLE, temporarily with PAYMENT_BUSY, PAYMENT_ON_HOLD or PAYMENT_DISPUTED, and with
         IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID or IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

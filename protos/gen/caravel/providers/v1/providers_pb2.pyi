@@ -581,6 +581,120 @@ class IncomingWebhook(_message.Message):
 Global___IncomingWebhook: _TypeAlias = IncomingWebhook  # noqa: Y015
 
 @_typing.final
+class Dispute(_message.Message):
+    """A claim against a collection, as an event states it: no outcome of an operation of ours."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Dispute._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Dispute._Kind.ValueType  # 0
+        """Never sent."""
+        DISPUTE: Dispute._Kind.ValueType  # 1
+        """The payer, or the payer's bank, claims the money back."""
+        FRAUD_WARNING: Dispute._Kind.ValueType  # 2
+        """The card's scheme states that the charge is probably fraud."""
+        REVIEW: Dispute._Kind.ValueType  # 3
+        """The provider has a person look at the charge."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """The kinds of claim."""
+
+    KIND_UNSPECIFIED: Dispute.Kind.ValueType  # 0
+    """Never sent."""
+    DISPUTE: Dispute.Kind.ValueType  # 1
+    """The payer, or the payer's bank, claims the money back."""
+    FRAUD_WARNING: Dispute.Kind.ValueType  # 2
+    """The card's scheme states that the charge is probably fraud."""
+    REVIEW: Dispute.Kind.ValueType  # 3
+    """The provider has a person look at the charge."""
+
+    class _Status:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Dispute._Status.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATUS_UNSPECIFIED: Dispute._Status.ValueType  # 0
+        """Never sent."""
+        NEEDS_RESPONSE: Dispute._Status.ValueType  # 1
+        """The claim needs an answer, until `respond_by` where there is a limit."""
+        UNDER_REVIEW: Dispute._Status.ValueType  # 2
+        """The claim was answered, and is not decided."""
+        WON: Dispute._Status.ValueType  # 3
+        """Decided for us."""
+        LOST: Dispute._Status.ValueType  # 4
+        """Decided against us."""
+        CLOSED: Dispute._Status.ValueType  # 5
+        """Over without a decision about money."""
+
+    class Status(_Status, metaclass=_StatusEnumTypeWrapper):
+        """The progress of a claim."""
+
+    STATUS_UNSPECIFIED: Dispute.Status.ValueType  # 0
+    """Never sent."""
+    NEEDS_RESPONSE: Dispute.Status.ValueType  # 1
+    """The claim needs an answer, until `respond_by` where there is a limit."""
+    UNDER_REVIEW: Dispute.Status.ValueType  # 2
+    """The claim was answered, and is not decided."""
+    WON: Dispute.Status.ValueType  # 3
+    """Decided for us."""
+    LOST: Dispute.Status.ValueType  # 4
+    """Decided against us."""
+    CLOSED: Dispute.Status.ValueType  # 5
+    """Over without a decision about money."""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    RESPOND_BY_FIELD_NUMBER: _builtins.int
+    kind: Global___Dispute.Kind.ValueType
+    """The kind."""
+    status: Global___Dispute.Status.ValueType
+    """The progress."""
+    provider_reference: _builtins.str
+    """The provider's own id of the claim."""
+    reason: _builtins.str
+    """The provider's word for the reason, for example "fraudulent"."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """The claimed amount; absent when the event states none."""
+
+    @_builtins.property
+    def withdrawn(self) -> _money_pb2.Money:
+        """The part that the provider has taken from us by now; absent when the event does not say."""
+
+    @_builtins.property
+    def respond_by(self) -> _timestamp_pb2.Timestamp:
+        """The provider's deadline for our answer; absent when it states none."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___Dispute.Kind.ValueType = ...,
+        status: Global___Dispute.Status.ValueType = ...,
+        provider_reference: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        withdrawn: _money_pb2.Money | None = ...,
+        respond_by: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "respond_by", b"respond_by", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "kind", b"kind", "provider_reference", b"provider_reference", "reason", b"reason", "respond_by", b"respond_by", "status", b"status", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dispute: _TypeAlias = Dispute  # noqa: Y015
+
+@_typing.final
 class WebhookEvent(_message.Message):
     """One event of a provider."""
 
@@ -596,6 +710,8 @@ class WebhookEvent(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    COLLECTION_REFERENCE_FIELD_NUMBER: _builtins.int
+    DISPUTE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The provider's id of the event, for deduplication."""
     event_type: _builtins.str
@@ -610,6 +726,8 @@ class WebhookEvent(_message.Message):
     """The outcome that the event states; UNKNOWN when it states none."""
     provider_reference: _builtins.str
     """The provider's own id of the operation."""
+    collection_reference: _builtins.str
+    """The provider's id of the collection that it is about, where it does not repeat our key."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount the event states; absent when it states none."""
@@ -624,6 +742,10 @@ class WebhookEvent(_message.Message):
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the provider's own clock; absent where the event does not say."""
 
+    @_builtins.property
+    def dispute(self) -> Global___Dispute:
+        """A claim against that collection; `kind` is then unspecified."""
+
     def __init__(
         self,
         *,
@@ -637,10 +759,12 @@ class WebhookEvent(_message.Message):
         amount: _money_pb2.Money | None = ...,
         failure: Global___Failure | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        collection_reference: _builtins.str = ...,
+        dispute: Global___Dispute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "occurred_at", b"occurred_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "dispute", b"dispute", "failure", b"failure", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "event_id", b"event_id", "event_type", b"event_type", "failure", b"failure", "key", b"key", "kind", b"kind", "occurred_at", b"occurred_at", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "collection_reference", b"collection_reference", "dispute", b"dispute", "event_id", b"event_id", "event_type", b"event_type", "failure", b"failure", "key", b"key", "kind", b"kind", "occurred_at", b"occurred_at", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

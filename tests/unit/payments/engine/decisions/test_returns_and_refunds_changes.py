@@ -198,7 +198,10 @@ def test_a_hold_in_the_way_of_a_refund_is_named() -> None:
 
 @pytest.mark.parametrize("reason", [None, *HoldReason])
 def test_a_refund_answers_no_holds_but_these(reason: HoldReason | None) -> None:
-    answered = {None, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED, HoldReason.REFUND_FAILED}
+    answered = {
+        *(None, HoldReason.DISPUTED, HoldReason.LATE_FUNDS, HoldReason.PAYOUT_FAILED),
+        HoldReason.REFUND_FAILED,
+    }
 
     assert may_be_refunded(make_work_of(State.RETURNED, hold_reason=reason).payment) is (
         reason in answered

@@ -1,0 +1,131 @@
+"""Claims in the decider: noted before anything else, once, and in the way of a first send only."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.decisions.facts import Call, ClaimEvent, Work
+from services.payments.engine.decisions.returns_and_refunds import refund_on_request
+from services.payments.model.attempt import AttemptState
+from services.payments.model.causes import Cause
+from services.payments.model.dispute import (
+    DisputeKind,
+    DisputeStatus,
+    PaymentDisputed,
+    new_dispute,
+    with_dispute,
+)
+from services.payments.model.holds import HoldReason
+from services.payments.model.operator import Operator
+from services.payments.model.payment import State
+from services.payments.operators.decisions import end_hold
+from tests.history import make_work_of
+from tests.makers import CAPABILITIES, NOW
+from tests.unit.payments.model.test_dispute import LOST, OPENED, REINSTATED, WITHDRAWN
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
+
+
+def _claimed(work: Work, *, kind: DisputeKind = DisputeKind.DISPUTE) -> Work:
+    claim = new_dispute(work.payment, work.payment.onramp, replace(WITHDRAWN, kind=kind), NOW)
+    return replace(work, payment=with_dispute(work.payment, claim))
+
+
+def _events(work: Work, *reports: tuple[str, object]) -> Work:
+    provider = work.payment.onramp
+    claims = tuple(
+        ClaimEvent(
+            provider=provider,
+            event_id=name,
+            report=report,  # type: ignore[arg-type]
+            stated_at=NOW + timedelta(seconds=number),
+        )
+        for number, (name, report) in enumerate(reports)
+    )
+    return replace(work, claims=claims)
+
+
+@pytest.mark.parametrize("reason", [None, *HoldReason])
+@pytest.mark.parametrize("state", [State.CONVERTED, State.COMPLETED, State.REFUNDED])
+def test_claims_are_noted_on_hold_and_at_rest(state: State, reason: HoldReason | None) -> None:
+    work = _events(make_work_of(state, hold_reason=reason), ("evt_1", OPENED), ("evt_2", WITHDRAWN))
+
+    plan = DECIDER.plan(work)
+
+    assert (plan.call, plan.change.due_in) == (None, timedelta(0))
+    assert [event.cause for event in plan.change.events] == [
+        Cause.DISPUTE_OPENED,
+        Cause.DISPUTE_UPDATED,
+    ]
+    assert plan.change.closed_claims == work.claims
+    (posting,) = plan.change.postings
+    assert (posting.debit, posting.credit) == (
+        "chargebacks:USD",
+        f"onramp:{work.payment.onramp}:USD",
+    )
+    assert (plan.change.payment.state, plan.change.payment.hold_reason) == (state, reason)
+
+
+def test_money_that_comes_back_is_posted_back_and_an_older_event_changes_nothing() -> None:
+    work = _claimed(make_work_of(State.COMPLETED))
+
+    won = DECIDER.plan(_events(work, ("evt_3", REINSTATED))).change
+    (posting,) = won.postings
+    assert posting.credit == "chargebacks:USD"
+    assert [event.cause for event in won.events] == [Cause.DISPUTE_CLOSED]
+    late = _events(replace(work, payment=won.payment), ("evt_1", OPENED))
+    repeated = DECIDER.plan(
+        replace(late, claims=tuple(replace(c, stated_at=NOW - timedelta(1)) for c in late.claims))
+    ).change
+    assert (repeated.events, repeated.postings) == ((), ())
+    assert repeated.closed_claims
+
+
+def test_a_payout_that_was_not_sent_is_held_and_one_that_has_left_goes_on() -> None:
+    unsent = DECIDER.plan(_claimed(make_work_of(State.CONVERTED)))
+    intended = DECIDER.plan(_claimed(make_work_of(State.PAYING_OUT, AttemptState.INTENDED)))
+    sent = DECIDER.plan(_claimed(make_work_of(State.PAYING_OUT, AttemptState.SENT)))
+
+    for plan, state in ((unsent, State.CONVERTED), (intended, State.PAYING_OUT)):
+        assert plan.call is None
+        assert plan.change.attempt is None
+        assert plan.change.payment.hold_reason is HoldReason.DISPUTED
+        assert plan.change.payment.state is state
+    assert sent.call is Call.LOOK_UP
+
+
+def test_the_hold_ends_with_the_claim_or_by_a_person() -> None:
+    held = _claimed(make_work_of(State.CONVERTED, hold_reason=HoldReason.DISPUTED))
+    assert DECIDER.plan(held).change.events == ()
+
+    change = end_hold(held, Operator(name="ann", note="known"))
+    goes_on = replace(held, payment=change.payment)
+    assert change.payment.hold_reason is None
+    assert DECIDER.plan(goes_on).call is Call.SEND
+
+    (claim,) = held.payment.disputes
+    over = with_dispute(held.payment, replace(claim, status=DisputeStatus.WON))
+    ended = DECIDER.plan(replace(held, payment=over)).change
+    assert [event.cause for event in ended.events] == [Cause.HOLD_RELEASED]
+    assert (ended.payment.hold_reason, ended.due_in) == (None, timedelta(0))
+
+
+@pytest.mark.parametrize("report", [WITHDRAWN, LOST])
+def test_claimed_money_is_not_refunded(report: object) -> None:
+    work = make_work_of(State.RETURNED)
+    claim = new_dispute(work.payment, work.payment.onramp, report, NOW)  # type: ignore[arg-type]
+    work = replace(work, payment=with_dispute(work.payment, claim))
+
+    with pytest.raises(PaymentDisputed) as refused:
+        refund_on_request(work, None)
+
+    assert refused.value.metadata == {"dispute_id": claim.dispute_id}
+
+
+def test_a_warning_is_answered_by_a_refund() -> None:
+    work = make_work_of(State.CONVERTED, hold_reason=HoldReason.DISPUTED)
+    work = _claimed(work, kind=DisputeKind.FRAUD_WARNING)
+
+    assert refund_on_request(work, None).payment.state is State.REFUNDING
