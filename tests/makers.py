@@ -191,7 +191,13 @@ def make_capabilities(provider: str, **changes: Any) -> Capabilities:
         repeats_forgotten=True,
         event_is_evidence=False,
         definitive_failures=frozenset(
-            {"card_declined", "insufficient_balance", "payout_blocked", "recipient_invalid"}
+            {
+                "card_declined",
+                "insufficient_balance",
+                "payout_blocked",
+                "recipient_invalid",
+                "requires_action",
+            }
         ),
         refunds=provider == "stripe",
         signs_events=True,

@@ -37,6 +37,8 @@ return {
         ["payment_method"] = { ["kind"] = "string" },
         ["reference"] = { ["kind"] = "string" },
         ["destination_country"] = { ["kind"] = "string" },
+        ["payer"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.Payer" },
+        ["return_url"] = { ["kind"] = "string" },
       },
     },
     { ["method"] = "GET", ["path"] = "/api/payments/{transaction_id}", ["query"] = {} },
@@ -205,6 +207,7 @@ return {
   },
   ["enums"] = {
     ["caravel.common.v1.AccountType"] = { ["CHECKING"] = true, ["SAVINGS"] = true },
+    ["caravel.payments.v1.Payer"] = { ["OFF_SESSION"] = true, ["PRESENT"] = true },
     ["caravel.payments.v1.Payment.Status"] = {
       ["PENDING"] = true,
       ["PROCESSING"] = true,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from services.shared.errors import Invalid
+from services.shared.errors import Invalid, Violation
 
 Value = TypeVar("Value")
 
@@ -42,3 +42,9 @@ class Problems:
             raise self._errors[0]
         if self._errors:
             raise Invalid(violations=tuple(v for e in self._errors for v in e.violations))
+
+
+def fields_invalid(fields: tuple[str, ...], description: str, reason: str) -> Invalid:
+    """An Invalid about fields that are right or wrong together only."""
+    violations = (Violation(field=f, reason=reason, description=description) for f in fields)
+    return Invalid(description, violations=tuple(violations))

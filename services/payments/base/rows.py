@@ -2,6 +2,7 @@
 json_to_recordset unfolds with the types written in the statement."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,9 +19,10 @@ from services.payments.base.condition_rows import (
     read_route,
     route_row,
 )
-from services.payments.base.values import finite, listed, text, whole
+from services.payments.base.values import all_text, finite, listed, text, whole
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
+from services.payments.model.payer import NextAction, PresentPayer
 from services.payments.model.payment import (
     Event,
     ExchangeRule,
@@ -79,6 +81,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "account_check": payment.account_check or "",
         "payment_method": payment.payment_method,
         "reference": payment.reference,
+        "payer": asdict(payment.payer) if payment.payer else None,
         "trace_id": payment.trace_id,
         "quote_expires_at": payment.quote_expires_at.isoformat(),
         "late_funds": late_funds_row(payment.late_funds),
@@ -97,6 +100,7 @@ def moved_row(payment: Payment) -> dict[str, Any]:
         "related": max(payment.related, len(payment.refunds) + len(payment.disputes)),
         "exchange_rule": payment.exchange_rule,
         "collection_reference": payment.collection_reference,
+        "next_action": asdict(payment.next_action) if payment.next_action else None,
         "hold_reason": payment.hold_reason,
         "failure_code": failure.code if failure else None,
         "failure_message": failure.message if failure else None,
@@ -166,6 +170,8 @@ def read_payment(row: Row[Any]) -> Payment:
         exchange_rule=ExchangeRule(row.exchange_rule),
         deadline_at=row.deadline_at,
         rests_until=row.rests_until,
+        payer=None if row.payer is None else PresentPayer(**all_text(row.payer)),
+        next_action=None if row.next_action is None else NextAction(**all_text(row.next_action)),
     )
 
 
@@ -193,7 +199,7 @@ def read_event(row: Row[Any]) -> RecordedEvent:
             to_state=State(row.to_state),
             actor=row.actor,
             cause=Cause(row.cause),
-            evidence={text(name): text(value) for name, value in row.evidence.items()},
+            evidence=all_text(row.evidence),
         ),
         occurred_at=row.occurred_at,
         trace_id=row.trace_id,

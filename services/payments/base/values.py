@@ -1,6 +1,7 @@
 """Values from JSON columns, each of the type that it must have; anything else makes its row one
 that cannot be read."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,11 @@ def text(value: object) -> str:
 def texts(value: object) -> tuple[str, ...]:
     """The value where it is a list of texts. Raises TypeError."""
     return tuple(map(text, listed(value)))
+
+
+def all_text(value: Mapping[Any, Any]) -> dict[str, str]:
+    """The value where all its names and values are texts. Raises TypeError."""
+    return {text(name): text(one) for name, one in value.items()}
 
 
 def whole(value: object) -> int:

@@ -2,6 +2,7 @@
 the JSON of merchants' events are made. The message itself is made in base.convert."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +54,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
             "message": refusal.message,
             "field": refusal.field_of(payment.recipient),
         }
+    if payment.next_action is not None:
+        shown["next_action"] = asdict(payment.next_action)
     if payment.hold_reason is not None:
         shown["hold"] = {"reason": payment.hold_reason}
     if payment.deadline_at is not None:
@@ -113,8 +116,11 @@ def dispute_fields(dispute: Dispute) -> dict[str, Any]:
 
 
 def payment_as_json(payment: Payment) -> dict[str, Any]:
-    """A payment as the REST API shows it."""
-    return _as_json(payment_fields(payment))
+    """A payment as an event shows it: as the REST API does, without what is for the payer alone."""
+    shown = _as_json(payment_fields(payment))
+    if payment.next_action is not None:
+        shown["next_action"] = {"kind": payment.next_action.kind}
+    return shown
 
 
 def refund_as_json(refund: Refund, payment: Payment) -> dict[str, Any]:

@@ -4,6 +4,7 @@ leaves every key it did not answer for as UNKNOWN."""
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 from caravel.common.v1 import recipient_pb2
@@ -22,7 +23,8 @@ from services.payments.mesh.ports import (
 )
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
-from services.payments.model.payment import Failure
+from services.payments.model.payer import NextAction
+from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import (
     CALL,
     OPERATION,
@@ -221,7 +223,17 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
         collection_reference=payment.collection_reference if refunds else "",
+        **(_payer_fields(payment) if attempt.step is Step.COLLECTION else {}),
     )
+
+
+def _payer_fields(payment: Payment) -> dict[str, Any]:
+    """Of an operation whose payer is present; a look-up after that time cancels it."""
+    if payment.payer is None or payment.payer_until is None:
+        return {}
+    until = Timestamp()
+    until.FromDatetime(payment.payer_until)
+    return {"payer_until": until, "return_url": payment.payer.return_url}
 
 
 def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:
@@ -236,7 +248,15 @@ def _read_result(result: providers_pb2.OperationResult) -> Answer:
         failure=_read_failure(result.failure) if result.HasField("failure") else None,
         occurred_at=_read_instant(result),
         retry_after=min(timedelta(seconds=max(0, result.retry_after_seconds)), RETRY_AFTER_MAX),
+        next_action=_read_next_action(result),
     )
+
+
+def _read_next_action(result: providers_pb2.OperationResult) -> NextAction | None:
+    if not result.HasField("next_action"):
+        return None
+    action = result.next_action
+    return NextAction(kind=action.kind, client_secret=action.client_secret, url=action.url)
 
 
 def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderEvent | DomainError:

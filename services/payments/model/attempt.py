@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, LANDING, key_usable_for
 from services.shared.money import Money
@@ -101,6 +102,8 @@ class Answer:
     signed: bool = False
     # When the provider did it, by the provider's own clock, where it says.
     occurred_at: datetime | None = None
+    # The action that it waits for, of its payer.
+    next_action: NextAction | None = None
 
     @property
     def is_evidence(self) -> bool:

@@ -56,6 +56,8 @@ class Cause(StrEnum):
     PAYOUT_AMOUNT_STATED = "payout_amount_stated"
     REFUND_AMOUNT_STATED = "refund_amount_stated"
 
+    # The collection waits for an action of the payer, who is present.
+    PAYER_ASKED = "payer_asked"
     # No offramp of the route can pay now; the route rests.
     PAYOUT_WAITS = "payout_waits"
     # The provider has refused the recipient; the merchant corrects it or refunds.

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.payments.model.causes import HELD, Cause
 from services.payments.model.holds import HoldReason
+from services.payments.model.payer import NextAction, PresentPayer
 from services.payments.model.quote import LateFunds, RefundFees, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import decode_id, encode_id
@@ -256,6 +257,10 @@ class Payment:
     deadline_at: datetime | None = None
     # Until when nothing is sent to a provider: a request may be on its way, or the route rests.
     rests_until: datetime | None = None
+    # The payer who is there to act; None off session.
+    payer: PresentPayer | None = None
+    # The action of the payer that the collection waits for.
+    next_action: NextAction | None = None
 
     # The request named no recipient, and the sandbox pays the corridor's example.
     recipient_is_example: bool = False
@@ -264,6 +269,8 @@ class Payment:
 
     # True in the event about the exchange at another rate than the locked one; kept nowhere.
     repriced: bool = False
+    # True in the event that the payer must act; kept nowhere.
+    asks_payer: bool = False
 
     @property
     def transaction_id(self) -> str:
@@ -288,6 +295,13 @@ class Payment:
         return self.cancel_requested_at is not None or now > self.last_moment
 
     @property
+    def payer_until(self) -> datetime | None:
+        """Until when the payer may act: at most until the terms end; None off session."""
+        if self.payer is None:
+            return None
+        return self.created_at if self.cancel_requested_at is not None else self.last_moment
+
+    @property
     def status(self) -> Status:
         """The status that the merchant is shown."""
         if self.hold_reason is not None:
@@ -298,9 +312,11 @@ class Payment:
 
     @property
     def event_type(self) -> str:
-        """The type of the event for merchants about this status, or about another price."""
+        """The type of the event for merchants: about this status, another price or the payer."""
         if self.repriced:
             return "payment.repriced"
+        if self.asks_payer:
+            return "payment.payer_action_required"
         return f"payment.{self.status.lower()}"
 
     def created_event(self) -> Event:
@@ -341,7 +357,9 @@ class Payment:
             cause=cause,
             evidence={name: value for name, value in evidence.items() if value},
         )
-        return replace(self, state=to, version=event.sequence), event
+        # Only an open collection has a payer to wait for.
+        asked = self.next_action if to is State.COLLECTING else None
+        return replace(self, state=to, version=event.sequence, next_action=asked), event
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from services.payments.base.idempotency import (
     StoredAnswer,
 )
 from services.payments.base.view import Encode
+from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Quote, QuoteNotFound
 from services.payments.orders.checks import Checked, demanded
@@ -37,6 +38,8 @@ class PaymentOrder:
     reference: str
     # The answer about its recipient, once it was asked for.
     checked: Checked | None = None
+    # None off session.
+    payer: PresentPayer | None = None
 
     @property
     def key(self) -> IdempotencyKey:
@@ -166,6 +169,7 @@ class Creation:
             account_check=payee.check,
             payment_method=order.payment_method,
             reference=order.reference,
+            payer=order.payer,
             trace_id=order.quote.trace_id,
             quote_expires_at=quote.expires_at,
             late_funds=conditions.late_funds,

@@ -76,6 +76,9 @@ payments = Table(
     Column("account_check", Text, nullable=False, info=SET),
     Column("payment_method", Text, nullable=False),
     Column("reference", Text, nullable=False),
+    # The payer who is there to act, and what is asked of one; for nobody else to read.
+    Column("payer", JSONB),
+    Column("next_action", JSONB, info=MOVED),
     Column("trace_id", Text, nullable=False),
     Column("state", Text, nullable=False, info=MOVED),
     Column("version", Integer, nullable=False, info=MOVED),

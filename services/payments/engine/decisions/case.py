@@ -22,6 +22,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.holds import HoldReason
+from services.payments.model.payer import UNPAID
 from services.payments.model.payment import Payment
 
 # A provider that is not in this deployment has declared nothing.
@@ -91,6 +92,8 @@ class Meaning(StrEnum):
     FAILED = "FAILED"
     # The same, because this recipient cannot be paid.
     REFUSED = "REFUSED"
+    # The same, because a payer who is present has not acted in time.
+    PAYER_AWAY = "PAYER_AWAY"
     NOT_SENT = "NOT_SENT"
     # The provider has nothing under the key.
     ABSENT = "ABSENT"
@@ -193,6 +196,12 @@ class Case:
         if code in MISMATCHES:
             return Meaning.MISMATCH
         if self.capabilities.says_failed(self.answer):
-            refused = self.capabilities.refuses_recipient(self.answer.failure)
-            return Meaning.REFUSED if refused else Meaning.FAILED
+            return self._failure()
         return Meaning.DENIED if code == DENIAL else Meaning.UNKNOWN
+
+    def _failure(self) -> Meaning:
+        """The meaning of a definitive failure."""
+        if self.capabilities.refuses_recipient(self.answer.failure):
+            return Meaning.REFUSED
+        waited = self.payment.payer is not None and self.attempt.step is Step.COLLECTION
+        return Meaning.PAYER_AWAY if waited and self.answer.code in UNPAID else Meaning.FAILED

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 from uuid import UUID
 
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Step
+from services.payments.model.causes import Cause
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.ledger import Posting
 from services.payments.model.payment import Event, Payment
@@ -138,6 +139,21 @@ class Change:
         """Whether there is nothing to write yet: the worker only goes on to ask."""
         return self.keeps_lease and not (
             self.attempt or self.events or self.closed_events or self.closed_claims
+        )
+
+    @property
+    def asks_payer(self) -> bool:
+        """Whether the payer is asked from this change on."""
+        return any(event.cause is Cause.PAYER_ASKED for event in self.events)
+
+    @property
+    def is_for_merchant(self) -> bool:
+        """Whether merchants get an event about the payment: of its status, its price or its
+        payer."""
+        return (
+            self.payment.status != self.before.status
+            or self.repricing is not None
+            or self.asks_payer
         )
 
     @property

@@ -9,6 +9,7 @@ from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.inbox_events import closed, closed_known, without_successes
+from services.payments.engine.decisions.payers import with_payer
 from services.payments.engine.decisions.refunds import after_refund
 from services.payments.engine.decisions.returns_and_refunds import begin_refund
 from services.payments.engine.decisions.step_causes import (
@@ -64,17 +65,22 @@ def begin(work: Work, attempt: Attempt, leads_to: State) -> Plan:
 
 
 def accept(case: Case) -> Change:
-    """The provider has it and will decide; after days without that a person must see to it."""
+    """The provider has it and will decide, or waits for the payer; after days without that a person
+    must see to it."""
     work, attempt = case.work, case.attempt
     if case.now - (attempt.sent_at or case.now) >= OPEN_AT_MOST[attempt.step]:
         held = hold(work, HoldReason.OUTCOME_UNKNOWN, **case.evidence)
         known = attempt.answered(AttemptState.ACCEPTED, case.answer)
         return replace(held, attempt=known, due_in=HELD_POLL)
     used = closed_known(work, attempt)
-    released = release(work, due_in=poll_in(attempt.sent_at, case.now), closed_events=used)
+    change = release(work, due_in=poll_in(attempt.sent_at, case.now), closed_events=used)
+    released = with_payer(case, change)
     if attempt.state is AttemptState.ACCEPTED:
         return released
-    payment, event = work.payment.noted(
+    accepted = attempt.answered(AttemptState.ACCEPTED, case.answer)
+    if released.asks_payer:
+        return replace(released, attempt=accepted)
+    payment, event = released.payment.noted(
         actor=case.answer.actor, cause=ACCEPTED[attempt.step], **case.evidence
     )
     if attempt.step is Step.PAYOUT:
@@ -82,7 +88,7 @@ def accept(case: Case) -> Change:
     return replace(
         released,
         payment=payment,
-        attempt=attempt.answered(AttemptState.ACCEPTED, case.answer),
+        attempt=accepted,
         events=(event,),
     )
 

@@ -20,6 +20,7 @@ from services.payments.engine.decisions.late_success import (
     take,
 )
 from services.payments.engine.decisions.moves import accept, fail, succeed
+from services.payments.engine.decisions.payers import end_unpaid
 from services.payments.engine.decisions.recounted import (
     ask_until_it_is_old,
     comes_back,
@@ -68,8 +69,9 @@ def stay_held(case: Case) -> Change:
 
 
 def _row(*, otherwise: Move, **moves: Move) -> Mapping[Meaning, Move]:
-    # A refusal of the recipient is a failure as any other, but for an open payout.
+    # Both are failures as any other, but for an open payout and an open collection.
     moves.setdefault("refused", moves.get("failed", otherwise))
+    moves.setdefault("payer_away", moves.get("failed", otherwise))
     return {meaning: moves.get(meaning.lower(), otherwise) for meaning in Meaning}
 
 
@@ -80,6 +82,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         pending=accept,
         failed=fail,
         refused=require_action,
+        payer_away=end_unpaid,
         not_sent=not_sent,
         absent=absent,
         otherwise=unknown,
@@ -89,6 +92,7 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         mismatch=mismatch,
         pending=accept,
         failed=fail,
+        payer_away=end_unpaid,
         not_sent=not_sent,
         absent=end_uncollected,
         otherwise=unknown,

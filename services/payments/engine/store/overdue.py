@@ -34,6 +34,14 @@ _STATED = """
                         BETWEEN 0 AND 1e9
                    THEN CAST(p.route->'expected_seconds'->>usual.step AS double precision) END END
 """
+# Until when a collection may wait for its payer, who was asked; it is not overdue before.
+_PAYER_UNTIL = """
+    CASE WHEN p.next_action IS NOT NULL AND p.state = 'COLLECTING'
+              AND jsonb_typeof(p.late_funds->'grace_seconds') = 'number'
+         THEN CASE WHEN CAST(p.late_funds->>'grace_seconds' AS numeric) BETWEEN 0 AND 1e9
+                   THEN p.quote_expires_at + make_interval(
+                        secs => CAST(p.late_funds->>'grace_seconds' AS double precision)) END END
+"""
 # The person that a payment with a deadline waits for.
 WAITING_FOR = """
     CASE WHEN p.hold_reason IS NOT NULL THEN 'ON_HOLD' ELSE p.state END
@@ -49,7 +57,7 @@ _OVERDUE = f"""
         SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.created_at, p.due_at, usual.step,
                {_PROVIDER} AS provider,
                make_interval(secs => coalesce({_STATED}, declared.seconds, usual.seconds))
-               AS within
+               AS within, coalesce({_PAYER_UNTIL}, p.created_at) AS not_before
           FROM payments p
           JOIN expected usual ON usual.state = p.state AND usual.provider = ''
           LEFT JOIN expected declared
@@ -69,6 +77,7 @@ _OVERDUE = f"""
                   AND e.from_state IS DISTINCT FROM e.to_state
                 ORDER BY e.sequence DESC LIMIT 1) AS entered ON true
          WHERE o.created_at < now() - o.within AND entered.since < now() - o.within
+           AND o.not_before < now() - o.within
     ), overdue AS (
         SELECT merchant_id, id, corridor_id, state, due_at, step, provider, within, since, sequence,
                waiting_for, deadline_at FROM standing

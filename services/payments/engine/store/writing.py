@@ -259,7 +259,7 @@ def notifications(
 
 
 def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
-    shown = change.repricing is not None or change.payment.status != change.before.status
+    shown = change.is_for_merchant
     before, after = change.before, change.payment
     if not shown and (after.refunds, after.disputes) == (before.refunds, before.disputes):
         return
@@ -269,6 +269,7 @@ def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
         cancel_requested_at=row.cancel_requested_at,
         deadline_at=row.deadline_at,
         repriced=change.repricing is not None,
+        asks_payer=change.asks_payer,
     )
     refunds = [
         (was, _as_written(was, refund, row)) for was, refund in changed_refunds(before, after)

@@ -19,18 +19,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.base.idempotency import fingerprint_of
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
-from services.payments.base.problems import Problems
+from services.payments.base.problems import Problems, fields_invalid
 from services.payments.model.payment import STATUS_OF, State, Status
 from services.payments.model.quote import read_quote_id
 from services.payments.orders.checking import CheckOrder
 from services.payments.orders.correcting import CorrectionOrder
 from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.payees import Payees, read_given
+from services.payments.orders.payers import payer_print, read_payer
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import QuoteOrder
 from services.payments.orders.refunds import CREATE, RETRY, RefundOrder, RetryOrder
 from services.shared.corridors import COUNTRIES
-from services.shared.errors import Invalid, Violation, field_invalid
+from services.shared.errors import Invalid, field_invalid
 from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
 from services.shared.recipients import Recipient, as_row
 from services.shared.text import limited_text
@@ -56,6 +57,7 @@ def read_payment_order(
     recipient = read_given(request, problems)
     method = problems.read(_payment_method, request.payment_method, "")
     reference = problems.read(_reference, request.reference, "")
+    payer = read_payer(request, problems)
     _raise_any(problems, payees, recipient, currency, country)
     return PaymentOrder(
         idempotency_key=key,
@@ -71,6 +73,7 @@ def read_payment_order(
             recipient=as_row(recipient) if recipient else ["", "", ""],
             payment_method=method,
             reference=reference,
+            **payer_print(payer),
         ),
         quote=QuoteOrder(
             merchant_id=merchant_id,
@@ -84,6 +87,7 @@ def read_payment_order(
         user_id=user_id,
         payment_method=method,
         reference=reference,
+        payer=payer,
     )
 
 
@@ -93,10 +97,10 @@ def read_refund_order(
     """A validated order for a refund. Raises Invalid, also where it does not say how much."""
     if request.full and request.amount_usd:
         words = "amount_usd or full: true, not both"
-        raise _fields_invalid(("amount_usd", "full"), words, "FIELDS_CONTRADICTORY")
+        raise fields_invalid(("amount_usd", "full"), words, "FIELDS_CONTRADICTORY")
     if not request.full and not request.amount_usd:
         words = "amount_usd, or full: true for all that is left, is required"
-        raise _fields_invalid(("amount_usd", "full"), words, "FIELD_REQUIRED")
+        raise fields_invalid(("amount_usd", "full"), words, "FIELD_REQUIRED")
     problems = Problems()
     amount = problems.read(_amount_usd, request.amount_usd, None) if request.amount_usd else None
     reason = problems.read(_reason, request.reason, "")
@@ -245,12 +249,6 @@ def _user_id(text: str) -> UUID:
     if not _UUID.fullmatch(text):
         raise field_invalid(field, f"{field} must be a UUID")
     return UUID(text)
-
-
-def _fields_invalid(fields: tuple[str, ...], description: str, reason: str) -> Invalid:
-    """An Invalid about fields that are right or wrong together only."""
-    violations = (Violation(field=f, reason=reason, description=description) for f in fields)
-    return Invalid(description, violations=tuple(violations))
 
 
 def _amount_usd(text: str) -> Money:

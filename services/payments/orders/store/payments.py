@@ -37,8 +37,8 @@ from services.shared.errors import DomainError
 from services.shared.ids import encode_id
 from services.shared.rollback import repeated
 
-# Every payment has these from the first.
-PAYMENT = tuple(column for column in given(tables.payments) if not column.nullable)
+# All that a payment may have from the first; nothing has happened to it that moves would set.
+PAYMENT = tuple(c for c in given(tables.payments) if not (c.nullable and c.info))
 _QUOTE, _EVENT = given(tables.quotes), given(tables.payment_events)
 
 

@@ -27,6 +27,7 @@ from services.payments.mesh.ports import (
 )
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.payer import NextAction, PresentPayer
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.corridors import CorridorUnsupported
 from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavailable
@@ -158,6 +159,55 @@ async def test_an_answer_comes_back_whole() -> None:
         amount=call.attempt.amount,
         retry_after=timedelta(seconds=7),
     )
+
+
+class Asking(Providers):
+    """Asks the payer of every operation."""
+
+    async def Execute(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        self.requests.append(request)
+        for operation in request.operations:
+            yield providers_pb2.OperationResult(
+                key=operation.key,
+                outcome=providers_pb2.PENDING,
+                next_action={"kind": "redirect", "client_secret": "s", "url": "https://bank"},
+            )
+
+
+async def test_an_action_of_the_payer_comes_back_with_its_answer() -> None:
+    (call,) = _calls(1)
+
+    async with _providers(Asking()) as providers:
+        answers = await _execute(providers, [call])
+
+    assert answers[call.attempt.key].next_action == NextAction(
+        kind="redirect", client_secret="s", url="https://bank"
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "payer", "until"),
+    [
+        (Step.COLLECTION, PresentPayer(return_url="https://shop"), "last_moment"),
+        (Step.COLLECTION, None, None),
+        (Step.PAYOUT, PresentPayer(return_url="https://shop"), None),
+        (Step.REFUND, PresentPayer(return_url="https://shop"), None),
+    ],
+)
+async def test_a_collection_says_until_when_its_payer_may_act(
+    step: Step, payer: PresentPayer | None, until: str | None
+) -> None:
+    servicer, payment = Providers(), make_payment(payer=payer)
+    call = ProviderCall(payment=payment, attempt=make_attempt(payment, step, AttemptState.SENT))
+
+    async with _providers(servicer) as providers:
+        await _execute(providers, [call])
+
+    (operation,) = servicer.requests[0].operations
+    assert operation.HasField("payer_until") is (until is not None)
+    assert operation.return_url == ("https://shop" if until else "")
+    if until:
+        assert operation.payer_until.ToDatetime(UTC) == payment.last_moment
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("boom"), Unavailable("away")])

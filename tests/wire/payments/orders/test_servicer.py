@@ -1,10 +1,11 @@
 """The public RPCs as a gRPC client meets them: idempotency, refusals with reasons, reading."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
-from caravel.payments.v1 import history_pb2, payments_pb2
+from caravel.payments.v1 import history_pb2, payers_pb2, payments_pb2
 
 from services.shared.ids import encode_id, new_id
 from tests.makers import USER
@@ -121,10 +122,12 @@ async def test_a_key_must_be_given_once_and_well_formed(
         ({"destination_country": "ZZ"}, "FIELD_INVALID", "destination_country"),
         ({"destination_country": "Nigeria"}, "FIELD_INVALID", "destination_country"),
         ({"reference": "x" * 141}, "FIELD_INVALID", "reference"),
+        ({"payer": 7}, "FIELD_INVALID", "payer"),
+        ({"payer": 2, "return_url": "http://shop.example"}, "FIELD_INVALID", "return_url"),
     ],
 )
 async def test_a_malformed_field_is_named(
-    service: Service, changes: dict[str, str], reason: str, field: str
+    service: Service, changes: dict[str, Any], reason: str, field: str
 ) -> None:
     call = service.payments.CreatePayment(order(**changes), metadata=new_key())
 
@@ -136,6 +139,23 @@ async def test_a_malformed_field_is_named(
         else {"field": field, "max_decimals": "2"},
         [field],
     )
+
+
+async def test_the_same_key_with_another_payer_is_another_request(service: Service) -> None:
+    key = new_key()
+    await service.payments.CreatePayment(order(payer=payers_pb2.PRESENT), metadata=key)
+
+    call = service.payments.CreatePayment(order(), metadata=key)
+
+    assert (await refusal(call))[1] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_off_session_is_what_no_payer_means(service: Service) -> None:
+    key = new_key()
+    first = await service.payments.CreatePayment(order(), metadata=key)
+
+    again = order(payer=payers_pb2.OFF_SESSION)
+    assert await service.payments.CreatePayment(again, metadata=key) == first
 
 
 async def test_every_malformed_field_is_named_at_once(service: Service) -> None:

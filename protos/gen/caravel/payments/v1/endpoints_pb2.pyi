@@ -221,14 +221,16 @@ class WebhookEvent(_message.Message):
     "evt_01jd8x3v9me7rb5k3n6q2f4h8z".
     """
     type: _builtins.str
-    """"payment." and the payment's new status in lower case, for example "payment.completed"."""
+    """"payment." and the payment's new status in lower case, for example "payment.completed";
+    "payment.repriced"; or "payment.payer_action_required" where the payer must act.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it happened, not when it was sent."""
 
     @_builtins.property
     def data(self) -> _payments_pb2.Payment:
-        """The payment as GetPayment showed it right after the event."""
+        """The payment as GetPayment showed it right after the event; of a `next_action` the kind alone."""
 
     def __init__(
         self,

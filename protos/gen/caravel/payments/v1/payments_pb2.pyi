@@ -8,6 +8,7 @@ from caravel.payments.v1 import checks_pb2 as _checks_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from caravel.payments.v1 import corridors_pb2 as _corridors_pb2
 from caravel.payments.v1 import disputes_pb2 as _disputes_pb2
+from caravel.payments.v1 import payers_pb2 as _payers_pb2
 from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -140,6 +141,7 @@ class Payment(_message.Message):
     ACTION_REQUIRED_FIELD_NUMBER: _builtins.int
     REFUNDS_FIELD_NUMBER: _builtins.int
     DISPUTES_FIELD_NUMBER: _builtins.int
+    NEXT_ACTION_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
@@ -227,6 +229,12 @@ class Payment(_message.Message):
     def disputes(self) -> _containers.RepeatedCompositeFieldContainer[_disputes_pb2.Dispute]:
         """The claims against its collection, the first one first; at most 50."""
 
+    @_builtins.property
+    def next_action(self) -> _payers_pb2.NextAction:
+        """The action that the payer must take before the dollars can be collected; absent otherwise. Its
+        event is `payment.payer_action_required`.
+        """
+
     def __init__(
         self,
         *,
@@ -257,11 +265,12 @@ class Payment(_message.Message):
         action_required: _corrections_pb2.ActionRequired | None = ...,
         refunds: _abc.Iterable[_refunds_pb2.Refund] | None = ...,
         disputes: _abc.Iterable[_disputes_pb2.Dispute] | None = ...,
+        next_action: _payers_pb2.NextAction | None = ...,
         refund_fees: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "next_action", b"next_action", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
     _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015
@@ -482,6 +491,8 @@ class CreatePaymentRequest(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     DESTINATION_COUNTRY_FIELD_NUMBER: _builtins.int
+    PAYER_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The merchant's end user, a UUID."""
     amount_usd: _builtins.str
@@ -507,6 +518,12 @@ class CreatePaymentRequest(_message.Message):
     """ISO 3166 code of the country of the payout, for example "IN". Needed only where corridors
     to several countries pay the currency; a quote must lead there too.
     """
+    payer: _payers_pb2.Payer.ValueType
+    """Whether the payer is there to act, for example for 3-D Secure. Absent, OFF_SESSION."""
+    return_url: _builtins.str
+    """Where the onramp sends the payer back to after a redirect: a URL of https, or in a test of http
+    at localhost, of at most 2000 characters. Only with PRESENT; absent, the action is "use_sdk".
+    """
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
         """The recipient of the payout, of a kind and with the fields that the corridor takes. Absent, the
@@ -525,10 +542,12 @@ class CreatePaymentRequest(_message.Message):
         payment_method: _builtins.str = ...,
         reference: _builtins.str = ...,
         destination_country: _builtins.str = ...,
+        payer: _payers_pb2.Payer.ValueType = ...,
+        return_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "payment_method", b"payment_method", "quote_id", b"quote_id", "recipient", b"recipient", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "payer", b"payer", "payment_method", b"payment_method", "quote_id", b"quote_id", "recipient", b"recipient", "reference", b"reference", "return_url", b"return_url", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from services.payments.engine.decisions import table
 from services.payments.engine.decisions.case import Case, Meaning, Situation
 from services.payments.engine.decisions.facts import InboxEvent, Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Failure, State
 from tests.makers import NOW, make_attempt, make_case, make_work
 
@@ -25,6 +26,7 @@ ANSWERS = {
     Meaning.PENDING: Answer(outcome=Outcome.PENDING),
     Meaning.FAILED: Answer(outcome=Outcome.FAILED, failure=_failure("card_declined")),
     Meaning.REFUSED: Answer(outcome=Outcome.FAILED, failure=_failure("recipient_invalid")),
+    Meaning.PAYER_AWAY: Answer(outcome=Outcome.FAILED, failure=_failure("requires_action")),
     Meaning.NOT_SENT: Answer(outcome=Outcome.NOT_SENT, failure=_failure("provider_unavailable")),
     Meaning.ABSENT: Answer(outcome=Outcome.ABSENT),
     Meaning.DENIED: Answer(outcome=Outcome.UNKNOWN, failure=_failure("reference_unknown")),
@@ -99,12 +101,26 @@ WORK = {
     Situation.SUCCEEDED: make_work(State.COMPLETED, AttemptState.SUCCEEDED),
     Situation.ENDED: make_work(State.PAYING_OUT, AttemptState.FAILED),
 }
-EVERY = list(product(Situation, Meaning))
-PROOFS = frozenset({Meaning.SUCCEEDED, Meaning.FAILED, Meaning.REFUSED, Meaning.ABSENT})
+# Only an open collection has a payer to wait for.
+WITH_PAYER = {
+    Situation.UNWANTED: WORK[Situation.UNWANTED],
+    Situation.OPEN: make_work(State.COLLECTING, AttemptState.SENT),
+}
+EVERY = [
+    (situation, meaning)
+    for situation, meaning in product(Situation, Meaning)
+    if meaning is not Meaning.PAYER_AWAY or situation in WITH_PAYER
+]
+FAILURES = frozenset({Meaning.FAILED, Meaning.REFUSED, Meaning.PAYER_AWAY})
+PROOFS = FAILURES | {Meaning.SUCCEEDED, Meaning.ABSENT}
 
 
 def _case(situation: Situation, meaning: Meaning) -> Case:
-    return make_case(WORK[situation], ANSWERS[meaning])
+    work = WORK[situation]
+    if meaning is Meaning.PAYER_AWAY:
+        work = WITH_PAYER[situation]
+        work = replace(work, payment=replace(work.payment, payer=PresentPayer()))
+    return make_case(work, ANSWERS[meaning])
 
 
 @pytest.mark.parametrize(("situation", "meaning"), EVERY)
@@ -128,7 +144,7 @@ def test_only_an_answer_that_proves_something_ends_an_open_attempt(
 @pytest.mark.parametrize("situation", [*Situation])
 def test_only_a_success_or_a_failure_moves_a_payment(situation: Situation) -> None:
     """But for a collection that nobody wants and nobody has: that ends the payment."""
-    for meaning in set(Meaning) - {Meaning.SUCCEEDED, Meaning.FAILED, Meaning.REFUSED}:
+    for meaning in set(Meaning) - FAILURES - {Meaning.SUCCEEDED}:
         case = _case(situation, meaning)
         moved = table.settle(case).payment.state is not case.payment.state
         assert moved == (situation is Situation.UNWANTED and meaning is Meaning.ABSENT)
@@ -140,5 +156,5 @@ def test_of_a_provider_that_is_not_here_no_failure_and_no_absence_is_believed(
 ) -> None:
     case = replace(_case(Situation.OPEN, meaning), providers={})
     change = table.settle(case)
-    assert change.payment.state in (State.PAYING_OUT, State.COMPLETED)
+    assert change.payment.state in (case.payment.state, State.COMPLETED)
     assert change.attempt is None or change.attempt.state is not AttemptState.FAILED
