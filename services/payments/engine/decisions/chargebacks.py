@@ -54,7 +54,8 @@ def record(work: Work) -> Change:
 def stopped(plan: Plan, work: Work) -> Plan | None:
     """A plan that holds the payment in place of a first send that a claim forbids; None where the
     plan may go on."""
-    attempt = plan.work.attempt
+    # Before some sends the payouts are asked about; the claim counts before that.
+    attempt = plan.work.to_send or plan.work.attempt
     if attempt is None or attempt.state is not AttemptState.INTENDED:
         return None
     claim = _blocking(plan.change.payment, attempt.step)

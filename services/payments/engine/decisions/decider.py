@@ -91,7 +91,7 @@ class Decider:
         if work.claims:
             return rest(work, chargebacks.record(work))
         plan = self._plan(work)
-        if plan.call is Call.SEND:
+        if plan.call is Call.SEND or plan.work.to_send is not None:
             plan = chargebacks.stopped(plan, work) or plan
         return replace(plan, change=with_refunds(with_suspense(work, plan.change)))
 

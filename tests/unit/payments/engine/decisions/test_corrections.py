@@ -18,6 +18,7 @@ from services.payments.model.attempt import (
     Outcome,
     Step,
 )
+from services.payments.model.dispute import new_dispute, with_dispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import payout_postings
 from services.payments.model.payment import (
@@ -33,6 +34,7 @@ from services.payments.model.timing import FIRST_ROUND
 from services.shared.recipients import Wallet
 from tests.history import attempt_of, check, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_work
+from tests.unit.payments.model.test_dispute import WITHDRAWN
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 OLD = Wallet(holder_name="Asha Refused", wallet_id="wallet-7890")
@@ -97,6 +99,41 @@ def test_a_payment_on_hold_is_not_corrected_now(state: State, reason: HoldReason
 def test_a_payment_that_was_cancelled_is_not_corrected_any_more() -> None:
     with pytest.raises(PaymentNotCorrectable):
         correct(_waiting(State.ACTION_REQUIRED, cancel_requested_at=NOW), NEW)
+
+
+@pytest.mark.parametrize("attempt", [None, AttemptState.INTENDED])
+@pytest.mark.parametrize("state", sorted(CORRECTABLE))
+def test_a_dispute_stops_the_next_payout_before_anybody_is_asked(
+    state: State, attempt: AttemptState | None
+) -> None:
+    work = _corrected(state)
+    work = _second(work, attempt) if attempt else work
+    claim = new_dispute(work.payment, work.payment.onramp, WITHDRAWN, NOW)
+
+    plan = DECIDER.plan(replace(work, payment=with_dispute(work.payment, claim)))
+
+    assert plan.call is None
+    assert plan.change.attempt is None
+    assert plan.change.payment.hold_reason is HoldReason.DISPUTED
+
+
+def test_a_dispute_stops_a_refund_before_its_payouts_are_asked_about() -> None:
+    work = _waiting(State.ACTION_REQUIRED)
+    change = refund_on_request(work, None)
+    assert change.attempt is not None
+    payment = change.payment
+    claim = new_dispute(payment, payment.onramp, WITHDRAWN, NOW)
+    begun = replace(
+        work,
+        payment=with_dispute(payment, claim),
+        attempt=change.attempt,
+        earlier=(attempt_of(work),),
+    )
+
+    plan = DECIDER.plan(begun)
+
+    assert plan.call is None
+    assert plan.change.payment.hold_reason is HoldReason.DISPUTED
 
 
 @pytest.mark.parametrize("state", sorted(CORRECTABLE))
