@@ -213,6 +213,18 @@ class RefundRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DisputeRow:
+    """A claim against a collection."""
+
+    payment_id: UUID
+    number: int
+    provider: str
+    kind: str
+    status: str
+    withdrawn_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class EndpointRow:
     """A merchant's endpoint."""
 
@@ -239,6 +251,7 @@ class Ledger:
     outbox: Sequence[OutboxRow] = ()
     endpoints: Sequence[EndpointRow] = ()
     refunds: Sequence[RefundRow] = ()
+    disputes: Sequence[DisputeRow] = ()
 
 
 TABLES: Mapping[str, tuple[str, type[Any], str]] = {
@@ -253,6 +266,7 @@ TABLES: Mapping[str, tuple[str, type[Any], str]] = {
     "outbox": ("outbox", OutboxRow, "payment_id, sequence, position"),
     "endpoints": ("webhook_endpoints", EndpointRow, "created_at"),
     "refunds": ("refunds", RefundRow, "payment_id, number"),
+    "disputes": ("disputes", DisputeRow, "payment_id, number"),
 }
 # After so long at most, as providers are declared, an unknown outcome is on hold.
 UNKNOWN_AT_MOST = timedelta(minutes=30)

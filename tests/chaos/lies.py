@@ -27,6 +27,7 @@ MEASURED = {
     "slow_lookup": ("seconds", 1, 6),
     "lookup_lag": ("seconds", 1, 10),
     "eventual_list": ("seconds", 1, 10),
+    "dispute": ("seconds", 1, 15),
     "late_fail": ("seconds", 1, 15),
     "late_success": ("seconds", 1, 15),
     "duplicate_webhook": ("copies", 2, 5),
@@ -46,10 +47,15 @@ OUTLASTING = ENDLESS | {"late_effect"}
 OF_PHASES = {"flapping", "late_effect"}
 # Modes that the simulator refuses at a provider.
 IMPOSSIBLE: Mapping[str, frozenset[str]] = {
-    "flutterwave": frozenset({"no_balance", "refund_fails", "old_timestamp", "future_timestamp"}),
-    "local_wallet": frozenset({"refund_fails", "eventual_list"}),
+    "flutterwave": frozenset(
+        {"no_balance", "refund_fails", "dispute", "old_timestamp", "future_timestamp"}
+    ),
+    "local_wallet": frozenset({"refund_fails", "dispute", "eventual_list"}),
     "paystack": frozenset(
-        {"refund_fails", "old_timestamp", "future_timestamp", "eventual_list", "recipient_refused"}
+        {
+            *("refund_fails", "dispute", "old_timestamp", "future_timestamp", "eventual_list"),
+            "recipient_refused",
+        }
     ),
     "stripe": frozenset(
         {
@@ -63,7 +69,7 @@ IMPOSSIBLE: Mapping[str, frozenset[str]] = {
 RARE_PROBABILITY, COMMON_PROBABILITY = 0.05, 0.4
 HELD_FOR = {
     *("amount+1", "amount-1", "currency_swap", "net_of_fee", "amnesia", "late_success"),
-    *("refund_fails", "key_mismatch_error"),
+    *("refund_fails", "key_mismatch_error", "dispute"),
 }
 RESTED_SHARE = 0.3
 ANSWER_SECONDS = 5.0

@@ -149,9 +149,10 @@ async def test_a_payout_ends_as_the_book_says_also_when_it_ends_twice(
 def test_every_mode_of_events_and_ends_is_tried() -> None:
     # A refund's end is in test_refunds.
     settling = {Mode.HOLD, Mode.PAYOUT_FAILS, Mode.LATE_FAIL, Mode.LATE_SUCCESS, Mode.REFUND_FAILS}
-    # Each cause of a failure is in test_refusals, a payer in test_stripe_payer.
+    # Each cause of a failure is in test_refusals, a payer in test_stripe_payer, a dispute in the
+    # simulator's test_stripe_dashboard.
     settling |= {Mode.FLAPPING, Mode.FAILS_AS, Mode.RECIPIENT_REFUSED}
-    settling |= {Mode.PAYER_AUTHENTICATES, Mode.PAYER_FAILS}
+    settling |= {Mode.PAYER_AUTHENTICATES, Mode.PAYER_FAILS, Mode.DISPUTE}
     telling = {Mode.DUPLICATE_WEBHOOK, Mode.REORDER, Mode.NO_WEBHOOK, Mode.BAD_SIGNATURE}
     telling |= {Mode.OLD_TIMESTAMP, Mode.FUTURE_TIMESTAMP}
     lying = {mode for mode, spec in SPECS.items() if {Step.EVENT, Step.SEND} <= spec.steps}

@@ -1,6 +1,7 @@
 """One suite for every adapter that gives collections back, in front of the real simulator."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,26 @@ async def test_a_collection_that_is_gone_already_is_refused(lab: Lab, name: str)
     assert result.failure
     assert result.failure.code == "refund_exceeds_collection"
     assert result.failure.code in refunder(lab, name).capabilities.definitive_failures
+
+
+async def test_a_refund_of_a_disputed_charge_is_refused_until_the_dispute_is_won(lab: Lab) -> None:
+    collection = await collected(lab, "stripe")
+    control = f"{lab.url}/control/stripe/disputes"
+    async with ClientSession() as session:
+        body = json.dumps({"transaction_id": collection.provider_reference})
+        async with session.post(control, data=body) as answer:
+            dispute = await answer.json()
+        refused = await refunder(lab, "stripe").refund(refund_of(collection, 4_000))
+        won = json.dumps({"status": "won"})
+        async with session.post(f"{control}/{dispute['id']}", data=won) as answer:
+            assert answer.status == 200
+    done = await refunder(lab, "stripe").refund(refund_of(collection, 4_000, 2))
+
+    assert refused.outcome is Outcome.FAILED
+    assert refused.failure
+    assert refused.failure.code == "collection_disputed"
+    assert refused.failure.code in refunder(lab, "stripe").capabilities.definitive_failures
+    assert done.outcome is Outcome.SUCCEEDED
 
 
 @every_refunder

@@ -8,6 +8,10 @@ from services.payments.engine.decisions.chargebacks import overrule
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.moves import exchange
+from services.payments.engine.decisions.returns_and_refunds import (
+    count_elsewhere,
+    refund_made_elsewhere,
+)
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
 from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState
 from services.payments.model.causes import Cause
@@ -24,6 +28,9 @@ def end_hold(work: Work, operator: Operator, cause: Cause = Cause.HOLD_RELEASED)
     reason = _held_for(work)
     ended, event = without_hold(work, actor=operator.actor, cause=cause)
     change = replace(release(work, due_in=timedelta(0)), payment=ended.payment, events=(event,))
+    late = refund_made_elsewhere(work) if reason is HoldReason.LATE_SUCCESS else None
+    if late is not None:
+        return count_elsewhere(change, late, actor=operator.actor)
     if reason is HoldReason.DISPUTED:
         return replace(change, payment=overrule(ended.payment))
     if reason == HoldReason.PAYOUT_UNCONFIRMED and work.attempt is not None:

@@ -14,6 +14,7 @@ from tests.chaos import books, history, receiver
 from tests.chaos.books import (
     AttemptRow,
     BookLine,
+    DisputeRow,
     EventRow,
     InboxRow,
     Ledger,
@@ -63,6 +64,7 @@ class Case:
     inbox: Sequence[InboxRow]
     outbox: Sequence[OutboxRow]
     refunds: Sequence[RefundRow] = ()
+    disputes: Sequence[DisputeRow] = ()
 
     @property
     def id(self) -> str:
@@ -110,6 +112,7 @@ class Facts:
         attempts, events = _by_payment(ledger.attempts), _by_payment(ledger.events)
         postings, outbox = _by_payment(ledger.postings), _by_payment(ledger.outbox)
         inbox, refunds = _by_payment(ledger.inbox), _by_payment(ledger.refunds)
+        disputes = _by_payment(ledger.disputes)
         lines: dict[str, list[BookLine]] = defaultdict(list)
         for line in self.book:
             lines[line.transaction_id or line.key].append(line)
@@ -123,6 +126,7 @@ class Facts:
                 inbox=inbox[payment.id],
                 outbox=outbox[payment.id],
                 refunds=refunds[payment.id],
+                disputes=disputes[payment.id],
             )
             for payment in ledger.payments
         ]

@@ -22,7 +22,8 @@ CAUSES = {
 
 # Effects any of which leads to a hold for this reason.
 EFFECTS = {
-    "refund_failed": ("refund_failed",),
+    "disputed": ("dispute_opened", "fraud_warning", "review_opened"),
+    "refund_failed": ("refund_failed", "dispute_opened"),
     "payout_reversed": ("payout_returned", "forgotten"),
     "outcome_unknown": ("forgotten",),
     "provider_contradicts_itself": ("forgotten",),

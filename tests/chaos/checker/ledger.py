@@ -89,6 +89,9 @@ def _expected(case: Case) -> Counter[str]:
     _move(sums, "payments:USD", f"onramp:{payment.onramp}:USD", payment.refunded_minor)
     for attempt in case.attempts:
         _suspend(sums, attempt)
+    for dispute in case.disputes:
+        onramp = f"onramp:{dispute.provider}:USD"
+        _move(sums, "chargebacks:USD", onramp, dispute.withdrawn_minor)
     return sums
 
 

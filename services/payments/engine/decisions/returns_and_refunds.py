@@ -174,6 +174,32 @@ def refund_on_request(
     return replace(change, payment=noted, events=(event,))
 
 
+def refund_made_elsewhere(work: Work) -> Attempt | None:
+    """The refund that somebody has made at the provider while we held the money, as its provider
+    has confirmed; None where there is none, or it is more than may be refunded."""
+    payment = work.payment
+    late = work.succeeded_late(Step.REFUND)
+    if late is None or late.moved is None or late.refund is not None:
+        return None
+    is_fit = late.moved == late.amount and late.amount.currency == payment.refundable.currency
+    fits = is_fit and late.provider == payment.onramp and late.amount <= payment.refundable
+    return late if fits and payment.state in _HOLDING - {State.PAYING_OUT} else None
+
+
+def count_elsewhere(change: Change, late: Attempt, *, actor: str) -> Change:
+    """The change, with the payment's move towards a refund that was made at the provider and not by
+    us. The rest waits for its merchant."""
+    facts = {"amount_usd": str(late.amount), "key": late.key}
+    cause = Cause.REFUND_REQUESTED
+    begun = begin_refund(change, late.amount, actor=actor, cause=cause, **facts)
+    refund = replace(begun.payment.refunds[-1], requested_by=f"provider:{late.provider}")
+    return replace(
+        begun,
+        payment=with_refund(begun.payment, refund),
+        attempt=replace(late, refund=refund.number),
+    )
+
+
 def retry_refund(work: Work, number: int, *, actor: str) -> Change:
     """A refund that has failed is tried again, under a new key.
 

@@ -145,13 +145,13 @@ class Stripe:
         except NotConnected as error:
             return not_sent(operation.key, "not_connected", str(error))
         except ANSWER_ERRORS as error:
-            if not refunds.refused_for_amount(error):
+            code = refunds.refusal_of(error)
+            if not code:
                 return translate.ambiguous(operation, error)
         found = await self.look_up(operation)
         if found.outcome is not Outcome.ABSENT:
             return found
-        message = "Stripe has less of the collection left than that"
-        return failed(operation.key, refunds.EXCEEDS_COLLECTION, message)
+        return failed(operation.key, code, refunds.REFUSALS[code])
 
     async def look_up(self, operation: Operation) -> OperationResult:
         """Retrieves by Stripe's id, else searches or lists by our key in the metadata.

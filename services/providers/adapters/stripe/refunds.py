@@ -36,8 +36,14 @@ FAILED_CODES = {"failed": "refund_failed", "canceled": "refund_canceled"}
 # has; some come without a code. refused_for_amount says what they prove.
 NOTHING_LEFT = {"charge_already_refunded": "", "amount_too_large": "amount", "": "amount"}
 EXCEEDS_COLLECTION = "refund_exceeds_collection"
+# The payer's bank claims the charge, or has it.
+DISPUTED = "collection_disputed"
+REFUSALS = {
+    EXCEEDS_COLLECTION: "Stripe has less of the collection left than that",
+    DISPUTED: "the charge is disputed",
+}
 # All that a FAILED of ours can say about a refund.
-DEFINITIVE_FAILURES = frozenset({*FAILED_CODES.values(), EXCEEDS_COLLECTION})
+DEFINITIVE_FAILURES = frozenset({*FAILED_CODES.values(), EXCEEDS_COLLECTION, DISPUTED})
 # Every event is a hint only.
 EVENTS = {"refund.created", "refund.updated", "refund.failed"}
 
@@ -100,19 +106,23 @@ def is_of(operation: Operation, refund: dict[str, Any]) -> bool:
     return (ours or text(refund.get("id"))) == operation.key
 
 
-def refused_for_amount(error: Exception) -> bool:
-    """Whether Stripe refused because the charge has less left than is asked for.
+def refusal_of(error: Exception) -> str:
+    """Our code for a refusal because of the charge, which is disputed, or has less left than is
+    asked for; empty for any other error.
 
     That proves that nothing moved in this call only. Under a key that Stripe has forgotten, an
     earlier try may be what took the amount; the list of the charge's refunds says so.
     """
     if not isinstance(error, stripe.InvalidRequestError) or error.http_status != 400:
-        return False
+        return ""
     body = error.json_body if isinstance(error.json_body, dict) else {}
     refusal = body.get("error")
     refusal = refusal if isinstance(refusal, dict) else {}
     code, parameter = text(refusal.get("code")), text(refusal.get("param"))
-    return code in NOTHING_LEFT and NOTHING_LEFT[code] in ("", parameter)
+    if code == "charge_disputed":
+        return DISPUTED
+    is_too_much = code in NOTHING_LEFT and NOTHING_LEFT[code] in ("", parameter)
+    return EXCEEDS_COLLECTION if is_too_much else ""
 
 
 def _failure(refund: dict[str, Any]) -> Failure | None:

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import PostgresAudit
+from services.payments.engine.decisions.facts import Call
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.dispute import (
     DisputeKind,
     DisputeReport,
@@ -231,3 +232,85 @@ async def test_a_claim_against_an_unknown_collection_is_kept_as_unmatched(
 
     assert receipt is Receipt.ORPHANED
     assert await rows(engine, "SELECT state FROM webhook_inbox") == [("UNMATCHED",)]
+
+
+async def _refunded_elsewhere(engine: AsyncEngine, amount: Money) -> None:
+    """Somebody refunds in the onramp's dashboard, which reports it and confirms it."""
+    event = ProviderEvent(
+        provider="stripe",
+        event_id="evt_refund",
+        event_type="refund.created",
+        transaction_id="",
+        step=Step.REFUND,
+        answer=Answer(
+            outcome=Outcome.SUCCEEDED,
+            provider_reference="re_1",
+            amount=amount,
+            actor="provider:stripe",
+            event_id="evt_refund",
+            key="re_1",
+            signed=True,
+        ),
+        collection_reference=COLLECTED,
+    )
+    arrival = Arrival(event=event, payment_id=None, body=b"{}", keep_unmatched=True)
+    assert await PostgresInbox(engine).receive([arrival]) == [Receipt.ACCEPTED]
+    await _answers(engine, amount)
+
+
+async def _answers(engine: AsyncEngine, amount: Money) -> None:
+    """The worker's turns, with the provider's confirmation for each question."""
+    confirmed = Answer(outcome=Outcome.SUCCEEDED, provider_reference="re_1", amount=amount)
+    while True:
+        async with PostgresWork(engine).begin() as transaction:
+            claimed = await transaction.claim("test", limit=1, lease_seconds=30)
+            if not claimed:
+                return
+            plan = DECIDER.plan(claimed[0])
+            await transaction.write([plan.change])
+            await transaction.commit()
+        if plan.call is None:
+            continue
+        assert plan.call is Call.LOOK_UP
+        async with PostgresWork(engine).begin() as transaction:
+            now, _ = await transaction.untouched([], lease_seconds=0)
+            await transaction.write([DECIDER.settle(plan.work, confirmed, now)])
+            await transaction.commit()
+
+
+@pytest.mark.parametrize(("cents", "state"), [(4_000, "PARTLY_REFUNDED"), (10_000, "REFUNDED")])
+async def test_a_refund_in_the_dashboard_before_the_payout_is_held_and_then_counted(
+    engine: AsyncEngine, cents: int, state: str
+) -> None:
+    payment = await _collected(engine)
+    amount = Money(cents, "USD")
+    await _refunded_elsewhere(engine, amount)
+    assert await _stands(engine) == [("CONVERTED", "late_success")]
+    assert await _broken(engine) == []
+
+    await _release(engine, payment)
+    await _answers(engine, amount)
+
+    found = await rows(engine, "SELECT state, hold_reason, refunded_minor FROM payments")
+    assert found == [(state, None, cents)]
+    asked = await rows(engine, "SELECT amount_minor, status, requested_by FROM refunds")
+    assert asked == [(cents, "SUCCEEDED", "provider:stripe")]
+    assert await _broken(engine) == []
+
+
+async def test_a_refund_in_the_dashboard_after_the_payout_stays_on_suspense(
+    engine: AsyncEngine,
+) -> None:
+    payment = await create(engine)
+    await carry(engine)
+    amount = Money(4_000, "USD")
+    await _refunded_elsewhere(engine, amount)
+    assert await _stands(engine) == [("COMPLETED", "late_success")]
+
+    await _release(engine, payment)
+    await _answers(engine, amount)
+
+    assert await _stands(engine) == [("COMPLETED", None)]
+    lost = "SELECT balance_minor FROM balances WHERE account = 'suspense:stripe:USD'"
+    assert await rows(engine, lost) == [(4_000,)]
+    assert await _broken(engine) == []
