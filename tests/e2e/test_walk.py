@@ -28,6 +28,10 @@ FIELDS = {
     "updated_at",
     "cancel_requested",
     "refunded_usd",
+    "recipient",
+    "recipient_is_example",
+    "refunds",
+    "refund_fees",
 }
 
 
