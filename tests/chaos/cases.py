@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from tests.chaos.failpoints import Case
 
 ACTIONS = ("raise", "exit", "hang")
-MOVES = ("collection", "payout", "refund")
+# The collection from a payer who is present and must act is a step of its own.
+MOVES = ("collection", "payer", "payout", "refund")
 # The payout to a corrected recipient, and the refund of a payment whose merchant corrects nothing.
 CORRECTED, REFUSED = (*MOVES, "correction"), (*MOVES, "correction", "deadline")
 # Beside them the refusal itself.
@@ -43,7 +44,13 @@ POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
 # Words for the simulator: a payout that fails for good is refunded, and where look-ups say nothing
 # only the webhook can finish a payment.
-WORDS_OF_STEP = {"refund": "sim:payout_fails", "inbox": "sim:webhook_only@local_wallet"}
+WORDS_OF_STEP = {
+    "refund": "sim:payout_fails",
+    "inbox": "sim:webhook_only@local_wallet",
+    "payer": "sim:payer_authenticates=1",
+}
+# A payer who is present, with a card that asks for one.
+PAYER = {"payer": "PRESENT", "payment_method": "pm_card_threeDSecure2Required"}
 # The steps of a payment whose first recipient the simulator cannot pay; at the deadline its
 # merchant has done nothing.
 WITH_REFUSED_RECIPIENT = ("correct", "correction", "deadline", "refusal")

@@ -15,7 +15,7 @@ FOLDER_VARIABLE = "CARAVEL_FAILPOINTS"
 HANG_SECONDS = 22.0
 EXIT_CODE = 77
 # The steps whose points are those of another one, in payments of their own.
-STRUCK_AS = {"deadline": "refund"}
+STRUCK_AS = {"deadline": "refund", "payer": "collection"}
 _CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)(?:-(\d+))?")
 
 

@@ -51,6 +51,9 @@ REFUSED_CHANGES: tuple[dict[str, Any], ...] = (
     {"recipient": {"account": "0690000032"}}, {"recipient": {"bank_account": {"iban": "DE00"}}},
 )  # fmt: skip
 REFUSED_KEYS = (None, "", "a b", "k" * 256)
+# A card that asks for its payer, and a payer who acts. After a restart of the simulator none does.
+ASKS_PAYER = "pm_card_threeDSecure2Required"
+PAYERS = ("sim:payer_authenticates=1", "sim:payer_authenticates=4", "sim:payer_fails=1")
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -89,6 +92,11 @@ class Orders:
         elif rng.random() < 0.3:
             body["payment_method"] = "pm_card_visa"
         words = [f"order {self._count}", *self._words(currency)]
+        if rng.random() < 0.1:
+            body["payer"] = "PRESENT"
+            if rng.random() < 0.6:
+                body["payment_method"] = ASKS_PAYER
+                words.insert(1, rng.choice(PAYERS))
         body["reference"] = " ".join(words)[:140]
         return body
 

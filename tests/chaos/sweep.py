@@ -24,6 +24,7 @@ from deploy.local.process.child import Spec
 from tests.chaos import swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
+    PAYER,
     POINTS,
     WITH_REFUSED_RECIPIENT,
     every_case,
@@ -283,6 +284,8 @@ async def ask(
     }
     if case.step in WITH_REFUSED_RECIPIENT:
         body["recipient"] = swept_merchant.REFUSED
+    if case.step == "payer":
+        body |= PAYER
     headers = {
         "idempotency-key": case.name,
         "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",

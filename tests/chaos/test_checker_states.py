@@ -131,6 +131,17 @@ def test_i10_a_refund_that_is_asked_for_again_ends_its_hold() -> None:
     assert "I10" not in broken(world.facts())
 
 
+@pytest.mark.parametrize(("since", "is_over"), [(timedelta(0), False), (timedelta(hours=1), True)])
+def test_i15_a_payer_may_be_waited_for_until_the_terms_end(since: timedelta, is_over: bool) -> None:
+    world, life = story()
+    life.attempt("collection", 1, "ACCEPTED")
+    life.event("COLLECTING", "COLLECTING", "payer_asked")
+    now = world.facts().ledger.now
+    life.change(due_at=now + timedelta(seconds=30), quote_expires_at=now - since)
+
+    assert broken(world.facts()) == ({"I15"} if is_over else set())
+
+
 @pytest.mark.parametrize(
     ("cause", "is_ended"), [("hold_ended_by_outcome", True), ("collection_unknown", False)]
 )

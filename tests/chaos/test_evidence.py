@@ -147,6 +147,8 @@ def test_the_load_has_something_of_everything() -> None:
     assert {b["destination_currency"] for b in bodies} == {"INR", "MXN", "NGN", "GHS", "KES", "ZAR"}
     assert {"sim:500_after", "sim:payout_fails", "sim:late_success", "sim:amount+1"} <= words
     assert {"sim:cache_500", "sim:refund_fails", "sim:amnesia", "sim:no_webhook"} <= words
+    assert {"sim:payer_authenticates", "sim:payer_fails"} <= words
+    assert {None, "PRESENT"} == {b.get("payer") for b in bodies}
     assert set(REFUSED_METHODS) <= {b.get("payment_method", "") for b in bodies}
 
 

@@ -25,6 +25,8 @@ ENDLESS = (
 # A payout may be looked at once more after days; that is no work that is waiting now.
 OPEN = (
     f"(due_at < now() + interval '1 hour' AND hold_reason IS NULL AND NOT {ENDLESS}"
+    # A payer who never acts is waited for until the terms end.
+    " AND next_action IS NULL"
     # A hold that waits for an outcome alone is still asked about now and then.
     " OR due_at <= now() AND hold_reason IS NOT NULL)"
 )

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-# The onramp's failures of a collection whose payer has not acted: it has cancelled it.
-UNPAID = frozenset({"requires_action", "canceled"})
+# The onramp has cancelled a collection because its payer has not acted; or shows it cancelled.
+NOT_ACTED = "requires_action"
+UNPAID = frozenset({NOT_ACTED, "canceled"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Liveness: I15 a while after everything was healed, everything has come to its end, and I22 nobody
 waits unseen meanwhile. A separate result: a payment that waits has lost no money."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tests.chaos.books import UNKNOWN_AT_MOST
 from tests.chaos.checker.evidence import Case, Facts
@@ -31,6 +31,9 @@ def i15(facts: Facts) -> Finding:
             continue
         if _never_ends(facts, case) and payment.state not in ENDS:
             found.explained.append(f"{what}: its provider never says how it ended")
+            continue
+        if _waits_for_payer(case, now):
+            found.explained.append(f"{what}: its payer may still act")
             continue
         done = payment.state in ENDS or _waits_for_merchant(case)
         never = "" if payment.due_at else " and never due again"
@@ -76,6 +79,14 @@ def _never_ends(facts: Facts, case: Case) -> bool:
     providers = {attempt.provider for attempt in case.attempts} | {case.payment.onramp}
     asked = frozenset[str]().union(*(asked_for(case, provider) for provider in providers))
     return bool(ENDLESS & asked) or "hold" in anywhere(facts, case)
+
+
+def _waits_for_payer(case: Case, now: datetime) -> bool:
+    """Whether the payer was asked to act, and has time until the terms end."""
+    grace = timedelta(seconds=case.payment.late_funds["grace_seconds"])
+    asked = any(event.cause == "payer_asked" for event in case.events)
+    binding = case.payment.quote_expires_at + grace
+    return asked and case.payment.state == "COLLECTING" and now < binding + SLACK
 
 
 def _waits_for_merchant(case: Case) -> bool:

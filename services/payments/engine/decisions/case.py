@@ -22,7 +22,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.holds import HoldReason
-from services.payments.model.payer import UNPAID
+from services.payments.model.payer import NOT_ACTED, UNPAID
 from services.payments.model.payment import Payment
 
 # A provider that is not in this deployment has declared nothing.
@@ -204,4 +204,6 @@ class Case:
         if self.capabilities.refuses_recipient(self.answer.failure):
             return Meaning.REFUSED
         waited = self.payment.payer is not None and self.attempt.step is Step.COLLECTION
-        return Meaning.PAYER_AWAY if waited and self.answer.code in UNPAID else Meaning.FAILED
+        # Before the end a cancelled one was cancelled by somebody else.
+        over = UNPAID if self.payment.is_unwanted(self.now) else {NOT_ACTED}
+        return Meaning.PAYER_AWAY if waited and self.answer.code in over else Meaning.FAILED

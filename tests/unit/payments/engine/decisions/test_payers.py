@@ -147,6 +147,12 @@ def test_a_payer_who_was_refused_has_not_paid() -> None:
     assert change.payment.failure == Failure(code="card_declined", message="No.")
 
 
+def test_a_collection_that_somebody_else_has_cancelled_has_failed() -> None:
+    change = DECIDER.settle(_waiting(), _failed("canceled"), NOW)
+
+    assert change.payment.state is State.FAILED
+
+
 def test_off_session_the_same_code_is_a_failure() -> None:
     change = DECIDER.settle(_work(payer=None), _failed("requires_action"), NOW)
 
