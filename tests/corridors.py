@@ -1,28 +1,44 @@
 """Corridor files for tests: one that a deployment with real money would take."""
 
+import re
 from pathlib import Path
 
 from tests.conftest import ROOT
 
 SHIPPED = ROOT / "deploy" / "corridors"
+# Pays wallets alone, and bank accounts alone where it is cut down to them.
+WALLETS, BANKS = "us-in", "us-ng"
+LOCAL = "local_wallet"
 
 
 def live_corridors(folder: Path, *offramps: str) -> Path:
     """The folder, with a corridor on published rates whose age is bounded, and these offramps."""
-    text = (SHIPPED / "us-in.toml").read_text()
+    name, text = _paying_through(*offramps)
     limited = text.replace("[fx]\n", "[fx]\nmaximum_age_hours = 8760\n")
-    (folder / "us-in.toml").write_text(_paying_through(limited, *offramps))
+    (folder / f"{name}.toml").write_text(limited.replace('"synthetic"', '"ecb"'))
     return folder
 
 
 def one_corridor(folder: Path, *offramps: str) -> Path:
     """The folder, with a sandbox's corridor that names these offramps alone."""
-    text = (SHIPPED / "us-in.toml").read_text()
-    (folder / "us-in.toml").write_text(_paying_through(text, *offramps))
+    name, text = _paying_through(*offramps)
+    (folder / f"{name}.toml").write_text(text)
     return folder
 
 
-def _paying_through(text: str, *offramps: str) -> str:
-    shipped = 'offramps = ["local_wallet"]'
-    assert shipped in text
-    return text.replace(shipped, f"offramps = {list(offramps)}") if offramps else text
+def _paying_through(*offramps: str) -> tuple[str, str]:
+    """A corridor's name and text; each of its kinds of recipient has one of the offramps."""
+    paying = offramps or (LOCAL,)
+    name = WALLETS if paying == (LOCAL,) else BANKS
+    text = (SHIPPED / f"{name}.toml").read_text()
+    text, count = re.subn(r"^offramps = .*$", f"offramps = {list(paying)}", text, flags=re.M)
+    assert count == 1
+    for kind, pays in (("wallet", LOCAL in paying), ("bank_account", paying != (LOCAL,))):
+        text = text if pays else _without(text, kind)
+    return name, text
+
+
+def _without(text: str, kind: str) -> str:
+    """The text without the tables of a kind of recipient."""
+    table = rf"^\[recipients\.{kind}[.\]].*?(?=^[\[#])"
+    return re.sub(table, "", text, flags=re.M | re.S)

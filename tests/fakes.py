@@ -21,6 +21,13 @@ from services.shared.errors import DomainError, NotAuthenticated
 from tests.makers import CAPABILITIES, FEES, make_trail
 
 
+class Held:
+    """The port Declared: what a test says."""
+
+    def __init__(self, current: Mapping[str, Capabilities] = CAPABILITIES) -> None:
+        self.current = current
+
+
 class FixedFees:
     """The port FeeBook: the same fees for everything, and a count of the calls."""
 
@@ -35,13 +42,16 @@ class FixedFees:
 class FixedRates:
     """The port Rates: the same rate for everything, or an error for named corridors."""
 
-    def __init__(self, broken: Mapping[str, DomainError] | None = None) -> None:
+    def __init__(
+        self, broken: Mapping[str, DomainError] | None = None, *, mid: str = "1530.25"
+    ) -> None:
         self.calls: list[list[str]] = []
         self._broken = broken or {}
+        self._trail = make_trail(mid)
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         self.calls.append([query.corridor_id for query in queries])
-        return [self._broken.get(query.corridor_id) or make_trail() for query in queries]
+        return [self._broken.get(query.corridor_id) or self._trail for query in queries]
 
 
 class BadSignature(NotAuthenticated):

@@ -36,8 +36,9 @@ from services.payments.model.timing import CALL
 from services.payments.orders.ports import NewPayment
 from services.payments.webhooks_out.delivery import Delivery
 from services.shared.ids import new_id
-from services.shared.money import Money
-from services.shared.recipients import Wallet
+from services.shared.money import EXPONENTS, MAX_AMOUNT_MINOR, Money
+from services.shared.recipients import RecipientKind, Wallet
+from services.shared.recipients.rails import Rail
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 USER = UUID("6f1d7a0e-5a0b-4c59-9c53-0f7e8d3d2b11")
@@ -181,6 +182,19 @@ def make_delivery(**changes: Any) -> Delivery:
     return replace(delivery, **changes)
 
 
+# To every kind of recipient, in every currency, whatever the amount.
+ANY_RAIL = tuple(
+    Rail(
+        recipient_kind=kind,
+        minimum=Money(1, currency),
+        maximum=Money(MAX_AMOUNT_MINOR, currency),
+        decimals=decimals,
+    )
+    for kind in RecipientKind
+    for currency, decimals in EXPONENTS.items()
+)
+
+
 def make_capabilities(provider: str, **changes: Any) -> Capabilities:
     capabilities = Capabilities(
         provider=provider,
@@ -206,6 +220,7 @@ def make_capabilities(provider: str, **changes: Any) -> Capabilities:
         passing_failures=frozenset({"insufficient_balance"}),
         recipient_failures=frozenset({"recipient_invalid"}),
         expected={step: timedelta(minutes=1) for step in Step},
+        rails=ANY_RAIL,
     )
     return replace(capabilities, **changes)
 

@@ -4,15 +4,8 @@ schedules themselves are data, read by shared.corridors, where their arithmetic 
 file whose limits its own fees make impossible is refused there."""
 
 from dataclasses import dataclass
-from datetime import date
 
-from services.shared.corridors import (
-    Corridor,
-    CorridorUnsupported,
-    FeeSchedule,
-    flat_part,
-    percentage_part,
-)
+from services.shared.corridors import FeeSchedule, flat_part, percentage_part
 from services.shared.money import Money
 
 
@@ -45,19 +38,6 @@ class Fees:
     lines: tuple[FeeLine, ...]
     total: Money
     schedule_version: str
-
-
-def schedule_on(corridor: Corridor, day: date) -> FeeSchedule:
-    """The last schedule that takes effect on or before the day.
-
-    Raises CorridorUnsupported where the corridor has no prices yet.
-    """
-    in_force = [schedule for schedule in corridor.fees if schedule.effective_from <= day]
-    if not in_force:
-        raise CorridorUnsupported(
-            f"{corridor.id} has no fee schedule in force on {day}", corridor_id=corridor.id
-        )
-    return in_force[-1]
 
 
 def calculate(schedule: FeeSchedule, amount: Money) -> Fees:

@@ -4,7 +4,7 @@ queries are checked, and a bad one does not fail the others."""
 from collections.abc import Sequence
 from datetime import date
 
-from services.fees.domain import FeeQuery, Fees, calculate, schedule_on
+from services.fees.domain import FeeQuery, Fees, calculate
 from services.shared import log
 from services.shared.clock import Clock
 from services.shared.corridors import Corridors
@@ -41,7 +41,7 @@ class FeeCalculator:
             corridor = self._corridors.get(query.corridor_id)
             amount = _amount(query, corridor.source.currency)
             day = _day(query.on_date) if query.on_date else today
-            return calculate(schedule_on(corridor, day), amount)
+            return calculate(corridor.schedule_on(day), amount)
         except DomainError as refusal:
             log.get_logger().info(
                 "fees_refused",

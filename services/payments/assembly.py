@@ -34,6 +34,7 @@ from services.payments.engine.ports import WorkStore
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
 from services.payments.merchants.authoriser import Authenticator
+from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
 from services.payments.mesh.ports import FeeBook, Providers, Rates
@@ -55,12 +56,14 @@ from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.checking import CheckedCreation, Checking
 from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import Creation, PaymentOrder
+from services.payments.orders.limits import Offers
 from services.payments.orders.payees import Payees
-from services.payments.orders.ports import PaymentStore
+from services.payments.orders.ports import Declared, PaymentStore
 from services.payments.orders.pricing import Pricing
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
 from services.payments.orders.refunds import Refunds
+from services.payments.orders.routes import Routes
 from services.payments.orders.servicer import PaymentServicer, RefundServicer
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Inbox
@@ -103,6 +106,7 @@ def build_server(
     fees: FeeBook,
     rates: Rates,
     providers: Providers,
+    declared: Declared,
     store: PaymentStore,
     work: WorkStore,
     inbox: Inbox,
@@ -111,7 +115,8 @@ def build_server(
     ready: Ask | None = None,
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises, where it is given."""
-    pricing = Pricing(corridors, fees, rates)
+    routes = Routes(corridors, declared)
+    pricing = Pricing(corridors, fees, rates, routes)
     payees = Payees(corridors, sandbox=config.sandbox)
     checking = Checking(payees, providers)
     creating = CheckedCreation(
@@ -127,8 +132,8 @@ def build_server(
             creating,
             Reading(store),
             cancelling=Cancelling(work),
-            correcting=Correcting(work, payees, checking, encode_payment),
-            quotes=Quotes(pricing, payees, store),
+            correcting=Correcting(work, payees, checking, routes, encode_payment),
+            quotes=Quotes(pricing, Offers(routes, SystemClock()), payees, store),
             checking=checking,
             payees=payees,
         ),
@@ -166,15 +171,18 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         _providers_channel(config) as providers,
         _readiness(config) as ready,
     ):
+        declared = DeclaredCapabilities(providers)
         if config.sandbox:
             # Outside a sandbox nobody calls without a key, and reading needs no providers.
             await _refuse_mixed(providers, config)
-        yield build_server(
+            await _answered(declared.load)
+        server = build_server(
             config,
             corridors=corridors,
             fees=wrap(GrpcFees(a)),
             rates=wrap(GrpcRates(b)),
             providers=wrap(providers),
+            declared=declared,
             store=wrap(PostgresPayments(engine, encode_event, decode_answer)),
             work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
@@ -182,6 +190,8 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             operations=PostgresOperations(engine, encode_event, decode_answer),
             ready=ready,
         )
+        async with declared.refreshed():
+            yield server
 
 
 @asynccontextmanager
@@ -200,15 +210,15 @@ async def assemble_worker(
         open_sender(SystemClock(), config.targets) as sender,
     ):
         await _refuse_mixed(providers, config)
-        capabilities = await _answered(providers.capabilities)
-        refuse_misfits(config.times, capabilities)
-        watcher = Watcher(PostgresWatch(engine, expected_times(capabilities)), WATCH_METRICS)
+        declared = DeclaredCapabilities(providers, check=partial(refuse_misfits, config.times))
+        await _answered(declared.load)
+        watcher = Watcher(PostgresWatch(engine, expected_times(declared)), WATCH_METRICS)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine, encode_event)),
             providers=wrap(providers),
             rates=wrap(GrpcRates(fx)),
-            decider=Decider(capabilities, random.random),
+            decider=Decider(declared, random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
             lease_seconds=config.lease_seconds,
@@ -217,11 +227,14 @@ async def assemble_worker(
         )
         deliverer = _deliverer(config, PostgresOutbox(engine), wrap(sender))
         stopping = asyncio.Event()
-        alarm = Alarm(
-            _url(config),
-            {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake},
-        )
-        async with alarm.listening(), _auditing(config), _readiness(config) as ready:
+        wakes = {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake}
+        alarm = Alarm(_url(config), wakes)
+        async with (
+            alarm.listening(),
+            declared.refreshed(),
+            _auditing(config),
+            _readiness(config) as ready,
+        ):
             running = [
                 asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer, watcher)
             ]

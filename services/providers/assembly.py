@@ -13,6 +13,7 @@ from services.providers.config import AdapterMissing, Config
 from services.providers.domain import Kind
 from services.providers.limits import CONCURRENCY_DEFAULT, Limits
 from services.providers.ports import Adapter
+from services.providers.rails import refuse_missing_rails
 from services.providers.servicer import ProviderServicer
 from services.providers.usecases import Providers
 from services.shared.clock import Clock, SystemClock
@@ -28,7 +29,7 @@ async def assemble(
     adapters: Mapping[str, Adapter] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[GrpcServer]:
-    """The service, ready to be started. Raises CorridorsError, AdapterMissing.
+    """The service, ready to be started. Raises CorridorsError, AdapterMissing, RailMissing.
 
     `monotonic` is the time that breakers and rate caps go by.
     """
@@ -78,6 +79,7 @@ def _policy(config: Config) -> BreakerPolicy:
 
 
 def _refuse_unregistered(corridors: Corridors, adapters: Mapping[str, Adapter]) -> None:
+    rails = {name: adapter.capabilities.rails for name, adapter in adapters.items()}
     for corridor in corridors:
         wanted = [(name, Kind.COLLECTION) for name in corridor.providers.onramps]
         wanted += [(name, Kind.PAYOUT) for name in corridor.providers.offramps]
@@ -86,3 +88,4 @@ def _refuse_unregistered(corridors: Corridors, adapters: Mapping[str, Adapter]) 
                 raise AdapterMissing(f"corridor {corridor.id}: no adapter is called {name}")
             if kind not in adapters[name].capabilities.kinds:
                 raise AdapterMissing(f"corridor {corridor.id}: {name} takes no {kind.value}")
+        refuse_missing_rails(corridor, rails)

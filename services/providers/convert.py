@@ -24,6 +24,7 @@ from services.shared.errors import DomainError, Invalid
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
 from services.shared.recipients import Recipient
+from services.shared.recipients.rails import Rail
 from services.shared.recipients.wire import read_recipient
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
@@ -231,7 +232,28 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
                 capabilities.expected.items(), key=lambda item: item[0].value
             )
         ],
+        rails=[_from_rail(rail) for rail in sorted(capabilities.rails, key=_order)],
     )
+
+
+def _order(rail: Rail) -> tuple[str, str, str, int]:
+    return (rail.recipient_kind, rail.currency, rail.country, rail.minimum.amount_minor)
+
+
+def _from_rail(rail: Rail) -> providers_pb2.Rail:
+    message = providers_pb2.Rail(
+        recipient_kind=recipient_pb2.RecipientKind.Value(rail.recipient_kind.name),
+        currency=rail.currency,
+        country=rail.country,
+        decimals=rail.decimals,
+        minimum=_from_money(rail.minimum),
+        maximum=_from_money(rail.maximum),
+        operators=sorted(rail.operators),
+    )
+    if rail.cut_off:
+        message.cut_off.time = f"{rail.cut_off.time:%H:%M}"
+        message.cut_off.time_zone = rail.cut_off.time_zone
+    return message
 
 
 def _from_kind(kind: Kind | None) -> providers_pb2.OperationKind.ValueType:

@@ -9,6 +9,7 @@ from enum import Enum
 from services.shared.errors import Invalid, NotAuthenticated, NotFound
 from services.shared.money import Money
 from services.shared.recipients import Recipient, RecipientKind
+from services.shared.recipients.rails import Rail
 
 
 class ProviderNotFound(NotFound):
@@ -283,12 +284,16 @@ class Capabilities:
     recipient_failures: frozenset[str] = frozenset()
     # The accounts whose holder it can name.
     resolves: frozenset[Resolvable] = frozenset()
+    # The rails that it pays out by, as its documents have them; none where it takes no payouts.
+    rails: tuple[Rail, ...] = ()
     # How long an outcome may be unknown before a person must see to it.
     unknown_hold_after: timedelta = timedelta(minutes=30)
 
     def __post_init__(self) -> None:
         if self.expected.keys() != self.kinds:
             raise ValueError("each kind of operation has an expected time")
+        if bool(self.rails) != (Kind.PAYOUT in self.kinds):
+            raise ValueError("a provider has rails where it takes payouts, and nowhere else")
         if not self.passing_failures <= self.definitive_failures:
             raise ValueError("a failure that may pass is one of the definitive failures")
         if not self.recipient_failures <= self.definitive_failures & RECIPIENT_FAILURES:

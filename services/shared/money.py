@@ -78,9 +78,15 @@ class Money:
         return f"{whole}.{part:0{digits}d}"
 
 
-def round_half_even(value: Decimal, currency: str) -> Money:
-    """The nearest amount the currency can express, ties to even: the rule for exchanged money."""
-    return _rounded(value, currency, ROUND_HALF_EVEN)
+def round_half_even(value: Decimal, currency: str, decimals: int | None = None) -> Money:
+    """The nearest amount with so many decimals, ties to even: the rule for exchanged money.
+
+    None means as many as the currency has.
+    """
+    if decimals is None:
+        return _rounded(value, currency, ROUND_HALF_EVEN)
+    whole = value.scaleb(decimals, context=EXACT).to_integral_value(ROUND_HALF_EVEN, context=EXACT)
+    return Money(int(whole) * 10 ** (exponent(currency) - decimals), currency)
 
 
 def round_half_up(value: Decimal, currency: str) -> Money:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.local.process.paths import CORRIDORS
-from services.fees.domain import calculate, schedule_on
+from services.fees.domain import calculate
 from services.fx.ports import RateSource
 from services.fx.sources import EcbSource, SyntheticSource
 from services.fx.sources.kit import Handed
@@ -50,7 +50,7 @@ async def terms_of(
     currency = corridor.destination.currency
     observed = await sources[corridor.fx.sources[0]].observe("USD", currency)
     assert observed
-    fees = calculate(schedule_on(corridor, datetime.now(UTC).date()), amount)
+    fees = calculate(corridor.schedule_on(datetime.now(UTC).date()), amount)
     rate = pricing.RATE_DIGITS.multiply(
         observed.mid, Decimal(10_000 - corridor.fx.markup_basis_points) / 10_000
     )

@@ -47,8 +47,9 @@ class Case:
     currency_field: str = "currency"
     key_field: str = "reference"
     wrap: Callable[[Json], Json] = lambda bare: bare
-    # The same where the provider is asked for all that have our reference.
-    wrap_found: Callable[[Json], Json] | None = None
+    # The same where the provider is asked for a list, which this variable of the query says.
+    wrap_found: Callable[[Json], Json | list[Json]] | None = None
+    found_query: str = "reference"
     # A suffix that gives an amount a form that the provider never uses.
     malformed_by: float = 0.0
     # Requests that an adapter sends before its operation and that move nothing, with the answer by
@@ -57,9 +58,16 @@ class Case:
     # Of a payout.
     recipient: Recipient | None = None
 
-    def answer(self, bare: Json, request: web.Request) -> Json:
+    # Whether that list is of every operation, so that others in it are no contradiction.
+    lists_all: bool = False
+    # Whether a send's own answer says nothing, so that the adapter reads the operation after it.
+    reads_after_send: bool = False
+    # Whether an event names our key and the amount. Else it names the provider's own id alone.
+    events_name_the_key: bool = True
+
+    def answer(self, bare: Json, request: web.Request) -> Json | list[Json]:
         """The object as the provider's whole answer to the request."""
-        if self.wrap_found and "reference" in request.query:
+        if self.wrap_found and self.found_query in request.query:
             return self.wrap_found(bare)
         return self.wrap(bare)
 
@@ -86,6 +94,11 @@ class Scheme:
     secret: str
     variable: str
     body: bytes
+    # Two others of its kind.
+    others: tuple[str, str] = (
+        "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0",
+        "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0",
+    )
     # Whether it signs the time too, so that an old event differs from a new one.
     timed: bool = True
 

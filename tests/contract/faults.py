@@ -2,6 +2,7 @@
 the webhooks that arrive by operation, and reads the book."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -135,13 +136,13 @@ class Trial:
         """How many events about the operation have come and were not asked for."""
         while not self.lab.gateway.received.empty():
             self.waiting.append(self.lab.gateway.received.get_nowait()[1])
-        return len([one for one in self.waiting if key.encode() in one.body])
+        return len([one for one in self.waiting if self._is_about(key, one)])
 
     async def next_event(self, operation: Operation) -> WebhookEvent:
         """The next event about the operation, as its adapter reads it."""
         while not self.arrived(operation.key):
             self.waiting.append(await self.lab.gateway.next())
-        found = next(one for one in self.waiting if operation.key.encode() in one.body)
+        found = next(one for one in self.waiting if self._is_about(operation.key, one))
         self.waiting.remove(found)
         return self.adapters[operation.provider].read_webhook(found)
 
@@ -149,8 +150,16 @@ class Trial:
         """The keys in the order in which an event about each has come."""
         while not all(self.arrived(key) for key in keys):
             self.waiting.append(await self.lab.gateway.next())
-        named = [[key for key in keys if key.encode() in one.body] for one in self.waiting]
+        named = [[key for key in keys if self._is_about(key, one)] for one in self.waiting]
         return [key for found in named for key in found]
+
+    def _is_about(self, key: str, webhook: Webhook) -> bool:
+        """Whether it names our key, or the provider's own number of what the book has under it."""
+        if key.encode() in webhook.body:
+            return True
+        lines = map(json.loads, self.lab.book_file.read_text().splitlines())
+        numbers = {line["id"] for line in lines if line["key"] == key and line["id"].isdigit()}
+        return any(f'"id": {number},'.encode() in webhook.body for number in numbers)
 
     async def _ended(self, operation: Operation, result: OperationResult) -> OperationResult:
         if result.outcome is not Outcome.PENDING:

@@ -98,6 +98,7 @@ class Lab:
     url: str
     adapters: dict[str, Adapter]
     gateway: Gateway
+    book_file: Path
 
     async def book(self, key: str) -> list[dict[str, Any]]:
         """The simulator's effects under this key."""
@@ -121,7 +122,7 @@ async def running_lab(
     async with serving(gateway.app()) as gateway_url:
         app = await create_app(simulator_config(gateway_url, book), opened)
         async with serving(app) as url, adapters_at(url) as adapters:
-            yield Lab(url, adapters, gateway)
+            yield Lab(url, adapters, gateway, book)
 
 
 @asynccontextmanager

@@ -27,11 +27,13 @@ FIELDS = {
     "created_at",
     "updated_at",
     "cancel_requested",
-    "refunded_usd",
+    "corridor_id",
+    "disputes",
     "recipient",
     "recipient_is_example",
-    "refunds",
     "refund_fees",
+    "refunded_usd",
+    "refunds",
 }
 
 
@@ -100,14 +102,6 @@ async def test_the_history_shows_every_step_with_cause_and_time(rest: Rest) -> N
     assert {event["trace_id"] for event in events} == {events[0]["trace_id"]}
 
 
-@pytest.mark.parametrize("currency", ["INR", "JPY", "MXN", "PHP", "NGN", "KES", "GHS"])
-async def test_every_corridor_pays_out(rest: Rest, currency: str) -> None:
-    payment = await rest.create(destination_currency=currency)
-
-    assert (await rest.wait(payment["transaction_id"], {"COMPLETED"}))["payout_amount"]
-    assert ("." in payment["payout_amount"]) == (currency != "JPY")
-
-
 async def test_a_declined_card_fails_the_payment_and_says_why(rest: Rest) -> None:
     payment = await rest.create(payment_method="pm_card_visa_chargeDeclinedInsufficientFunds")
 
@@ -140,10 +134,3 @@ async def test_a_quote_is_honoured_to_the_digit(rest: Rest) -> None:
         assert payment[figure] == quote[figure]
     used = (await rest.get(f"/api/quotes/{quote['quote_id']}")).json
     assert (used["state"], used["transaction_id"]) == ("USED", payment["transaction_id"])
-
-
-async def test_corridors_are_listed_with_their_limits(rest: Rest) -> None:
-    corridors = (await rest.get("/api/corridors")).json["corridors"]
-
-    assert {corridor["destination_currency"] for corridor in corridors} >= {"INR", "JPY", "NGN"}
-    assert all(corridor["indicative_rate"] for corridor in corridors)

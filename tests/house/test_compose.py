@@ -17,7 +17,7 @@ DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 RUNS_ONCE = {"migrate"}
 KEEPS_STATE = {"postgres", "simulator"}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY|_URL$")
-SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+)\}")
+SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+|MII[\w+/=]+)\}")
 
 
 def test_every_process_of_the_local_mesh_has_a_container() -> None:

@@ -86,7 +86,7 @@ def _is_float(node: ast.expr) -> bool:
 SOURCE_CURRENCY = "USD"
 NAMED_IN = {
     "services/shared/money.py": "the one constant",
-    "services/providers/adapters/flutterwave/amounts.py": "what it pays out, and its digits",
+    "services/providers/adapters/flutterwave/rails.py": "the currencies that it pays out",
     "services/providers/simulator/faults/answer_faults.py": "a currency in place of another",
     "services/providers/simulator/flutterwave_transfers.py": "its fees",
 }

@@ -13,7 +13,7 @@ from services.shared.errors import DomainError
 from services.shared.grpc_status import KINDS
 from tests.house.places import ROOT, at, check, files
 
-PROTO_LINES = 500
+PROTO_LINES = 550
 CONTRACT = read_contract(DESCRIPTOR)
 OURS = "caravel."
 REASONS = ROOT / "protos/caravel/common/v1/error_reason.proto"

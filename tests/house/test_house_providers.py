@@ -21,6 +21,8 @@ from services.providers.domain import (
     WebhookAuthentication,
 )
 from services.providers.simulator.catalogue import APIS
+from services.shared.money import EXPONENTS
+from services.shared.recipients.rails import Rail
 from tests.house.places import ROOT, at, check, files, tree
 
 PAGES = ROOT / "docs" / "providers"
@@ -92,6 +94,46 @@ def record(name: str) -> str:
     return "\n".join(["| what it declares | |", "|---|---|", *rows])
 
 
+def rails(name: str) -> str:
+    """The table of one provider's rails; "none" where it takes no payouts."""
+    declared = RECORDS[name].rails
+    if not declared:
+        return "none"
+    if {rail.currency for rail in declared} == EXPONENTS.keys():
+        return "\n".join([*_RAILS_HEAD, *sorted({_rail_of_all(rail) for rail in declared})])
+    rows = sorted(declared, key=lambda rail: (rail.recipient_kind, rail.currency, rail.country))
+    return "\n".join([*_RAILS_HEAD, *map(_rail, rows)])
+
+
+_RAILS_HEAD = (
+    "| recipient | currency | in | networks | decimals | smallest | largest | cut-off |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def _rail(rail: Rail) -> str:
+    shown = (
+        f"`{rail.recipient_kind}`",
+        rail.currency,
+        rail.country or "any country",
+        ", ".join(sorted(rail.operators)) or "any",
+        str(rail.decimals),
+        str(rail.minimum),
+        str(rail.maximum),
+        str(rail.cut_off or "none"),
+    )
+    return f"| {' | '.join(shown)} |"
+
+
+def _rail_of_all(rail: Rail) -> str:
+    """The one row of a provider that pays every currency alike."""
+    assert rail.decimals == EXPONENTS[rail.currency]
+    bounds = f"{rail.minimum.amount_minor} minor unit | {rail.maximum.amount_minor:,} minor units"
+    return (
+        f"| `{rail.recipient_kind}` | every one | any country | any | its own | {bounds} | none |"
+    )
+
+
 def failures(name: str) -> str:
     """The closed list of one provider."""
     return ", ".join(f"`{code}`" for code in sorted(RECORDS[name].definitive_failures))
@@ -119,6 +161,7 @@ def test_tables_of_a_provider_s_page_are_those_of_the_code(name: str) -> None:
     tables = {
         "variables": variables(name),
         "record": record(name),
+        "rails": rails(name),
         "failures": failures(name),
     }
     for mark, table in tables.items():

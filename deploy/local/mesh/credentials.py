@@ -72,10 +72,26 @@ def _stand_ins() -> dict[str, str]:
         name: form.format(
             hex=secrets.token_hex(24),
             base64=base64.b64encode(secrets.token_bytes(24)).decode(),
+            rsa=_rsa_pair() if "{rsa}" in form else "",
         )
         for api in APIS.values()
         for name, form in api.settings.secret_forms.items()
     }
+
+
+def _rsa_pair() -> str:
+    """A new key pair, base64 of its PKCS #8 DER form: it signs, and its public half verifies."""
+    # Likewise.
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
+
+    pair = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    written = pair.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return base64.b64encode(written).decode()
 
 
 def _write(path: Path, credentials: Credentials) -> None:

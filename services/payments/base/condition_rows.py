@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from services.payments.base.values import text, texts
+from services.payments.base.values import text, texts, whole
 from services.payments.model.quote import Conditions, LateFunds, RefundFees, Route
 from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.recipients.rules import rules_of
@@ -40,13 +40,15 @@ def read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
     )
 
 
-# A corridor's payments all have the one route.
+# Payments of a corridor have one of a few routes.
 @lru_cache(maxsize=256)
 def route_row(route: Route) -> Mapping[str, Any]:
     """A route as JSON."""
     return {
         "onramps": list(route.onramps),
         "offramps": list(route.offramps),
+        "country": route.country,
+        "payout_decimals": route.payout_decimals,
         "patience_seconds": int(route.patience.total_seconds()),
         "correction_seconds": int(route.correction.total_seconds()),
         "expected_seconds": {
@@ -56,13 +58,17 @@ def route_row(route: Route) -> Mapping[str, Any]:
 
 
 def read_route(row: Mapping[str, Any]) -> Route:
-    """A route; one from before routes had these times has the usual ones."""
+    """A route; one from before routes had these times has the usual ones, and one from before they
+    had decimals has those of its currency."""
     patience = row.get("patience_seconds", PATIENCE.total_seconds())
     correction = row.get("correction_seconds", CORRECTION.total_seconds())
     expected = row.get("expected_seconds", {})
+    decimals = row.get("payout_decimals")
     return Route(
         onramps=texts(row["onramps"]),
         offramps=texts(row["offramps"]),
+        country=text(row.get("country", "")),
+        payout_decimals=None if decimals is None else whole(decimals),
         patience=timedelta(seconds=patience),
         correction=timedelta(seconds=correction),
         expected={step: timedelta(seconds=within) for step, within in expected.items()},

@@ -30,6 +30,7 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "user_id": str(payment.user_id),
         **terms_fields(payment.terms),
         "quote_id": encode_id("quo", payment.quote_id),
+        "corridor_id": payment.corridor_id,
         "onramp": payment.onramp,
         "offramp": payment.offramp,
         "reference": payment.reference,

@@ -2,8 +2,9 @@
 leaves every key it did not answer for as UNKNOWN."""
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Any
 
 import grpc
@@ -33,11 +34,12 @@ from services.payments.model.timing import (
     RETRY_AFTER_MAX,
     WEBHOOK_CALL_SECONDS,
 )
-from services.shared.errors import DomainError
+from services.shared.errors import DomainError, Invalid
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
-from services.shared.recipients import Recipient
+from services.shared.recipients import Recipient, RecipientKind
+from services.shared.recipients.rails import CutOff, Rail
 from services.shared.recipients.wire import recipient_fields
 
 _KINDS = {
@@ -46,6 +48,7 @@ _KINDS = {
     Step.REFUND: providers_pb2.REFUND,
 }
 _STEPS = {kind: step for step, kind in _KINDS.items()}
+_RECIPIENT_KINDS = {recipient_pb2.RecipientKind.Value(kind.name): kind for kind in RecipientKind}
 _OPERATION_TIMEOUT = Duration(seconds=int(OPERATION.total_seconds()))
 _CALL_SECONDS = CALL.total_seconds()
 _RESOLVING = Duration(seconds=int(RESOLVING.total_seconds()))
@@ -156,6 +159,7 @@ class GrpcProviders:
                 unknown_hold_after=record.unknown_hold_after.ToTimedelta(),
                 passing_failures=frozenset(record.passing_failures),
                 recipient_failures=frozenset(record.recipient_failures),
+                rails=tuple(_read_rails(record)),
                 expected={
                     _STEPS[time.kind]: time.within.ToTimedelta()
                     for time in record.expected_times
@@ -316,6 +320,33 @@ def _read_outcome(outcome: providers_pb2.Outcome.ValueType) -> Outcome:
 def _read_look_up(strength: providers_pb2.LookUpStrength.ValueType) -> LookUp:
     name = providers_pb2.LookUpStrength.Name(strength)
     return LookUp(name) if name in LookUp.__members__ else LookUp.NONE
+
+
+def _read_rails(record: providers_pb2.Capabilities) -> Iterator[Rail]:
+    """The rails of a record; one of a kind or a form that this release does not know is left out,
+    and so is never used."""
+    for rail in record.rails:
+        kind = _RECIPIENT_KINDS.get(rail.recipient_kind)
+        try:
+            if kind is not None:
+                yield Rail(
+                    recipient_kind=kind,
+                    minimum=read_money(rail.minimum),
+                    maximum=read_money(rail.maximum),
+                    decimals=rail.decimals,
+                    country=rail.country,
+                    cut_off=_read_cut_off(rail),
+                    operators=frozenset(rail.operators),
+                )
+        except (Invalid, ValueError):
+            get_logger().warning("rail_not_readable", provider=record.provider)
+
+
+def _read_cut_off(rail: providers_pb2.Rail) -> CutOff | None:
+    if not rail.HasField("cut_off"):
+        return None
+    stated = time_of_day.fromisoformat(rail.cut_off.time)
+    return CutOff(time=stated, time_zone=rail.cut_off.time_zone)
 
 
 def _read_failure(failure: providers_pb2.Failure) -> Failure:

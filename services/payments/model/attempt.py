@@ -12,6 +12,7 @@ from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, LANDING, key_usable_for
 from services.shared.money import Money
 from services.shared.recipients import Recipient
+from services.shared.recipients.rails import Rail
 
 
 class Step(StrEnum):
@@ -338,6 +339,8 @@ class Capabilities:
     recipient_failures: frozenset[str]
     # How long each step takes as a rule, from its first send to its outcome.
     expected: Mapping[Step, timedelta]
+    # The rails that it pays out by.
+    rails: tuple[Rail, ...] = ()
 
     def absence_is_evidence(self, attempt: Attempt, asked_at: datetime) -> bool:
         """Whether "absent", as an answer to a question of then, proves that the provider never had

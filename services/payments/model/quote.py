@@ -92,7 +92,8 @@ class RateTrail:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The figures that bind us. net = amount - fees; payout = net x rate, rounded half to even."""
+    """The figures that bind us. net = amount - fees; payout = net x rate, rounded half to even, to
+    the decimals of the payment's route."""
 
     amount: Money
     fees: tuple[FeeLine, ...]
@@ -104,13 +105,18 @@ class Terms:
     payout: Money
 
 
-def agree_terms(amount: Money, currency: str, fees: Fees, trail: RateTrail) -> Terms:
-    """The terms of a payment of amount into currency. Raises AmountTooSmallAfterFees."""
+def agree_terms(
+    amount: Money, currency: str, fees: Fees, trail: RateTrail, decimals: int | None = None
+) -> Terms:
+    """The terms of a payment of amount into currency. Raises AmountTooSmallAfterFees.
+
+    The payout has so many decimals; as many as its currency where it is None.
+    """
     fee = fees.total
     if fee >= amount:
         raise AmountTooSmallAfterFees(fee_usd=str(fee))
     net = amount - fee
-    payout = round_half_even(EXACT.multiply(net.decimal, trail.rate), currency)
+    payout = round_half_even(EXACT.multiply(net.decimal, trail.rate), currency, decimals)
     if payout.amount_minor == 0:
         raise AmountTooSmallAfterFees(fee_usd=str(fee))
     return Terms(
@@ -131,6 +137,11 @@ class Route:
 
     onramps: tuple[str, ...]
     offramps: tuple[str, ...]
+    # ISO 3166 code of the country of the payout; empty in a route from before it was kept.
+    country: str = ""
+    # How many decimals a payout has that each of them can send. None with a route from before rails
+    # were declared: as many as the currency.
+    payout_decimals: int | None = None
     # How long a payout waits in all for an offramp that can pay: a balance is empty, a limit
     # reached, a provider down.
     patience: timedelta = PATIENCE

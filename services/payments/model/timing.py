@@ -49,6 +49,8 @@ RESOLVING = timedelta(seconds=4)
 RESOLVING_CALL_SECONDS = 5.0
 # Until a service that a start waits for is asked again.
 START_RETRY_SECONDS = 0.5
+# Between two questions about the declarations of the providers.
+DECLARATIONS_SECONDS = 60.0
 
 # --- When to look again.
 # An unknown outcome is looked up again after 0.5 s, 1 s, 2 s … and then every minute.

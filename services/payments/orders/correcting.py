@@ -9,9 +9,11 @@ from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.written import written
 from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.model.quote import Route
 from services.payments.orders.checking import Checking
 from services.payments.orders.checks import Checked, CheckNeeded, demanded
 from services.payments.orders.payees import Payee, Payees
+from services.payments.orders.routes import Routes
 from services.shared.recipients import Recipient
 from services.shared.rollback import repeated
 
@@ -35,19 +37,26 @@ class Correcting:
     """Corrects recipients."""
 
     def __init__(
-        self, store: WorkStore, payees: Payees, checking: Checking, encode: Encode
+        self,
+        store: WorkStore,
+        payees: Payees,
+        checking: Checking,
+        routes: Routes,
+        encode: Encode,
     ) -> None:
         self._store = store
         self._payees = payees
         self._checking = checking
+        self._routes = routes
         self._encode = encode
 
     async def correct(self, order: CorrectionOrder) -> Created:
         """Has the payment paid out to another recipient, once for its idempotency key.
 
         Raises PaymentNotFound, PaymentBusy, PaymentOnHold, PaymentNotCorrectable,
-        PaymentUnreadable, Invalid, CorridorUnsupported, RecipientNameMismatch,
-        RecipientCheckUnavailable, Overloaded, or IdempotencyKeyReused.
+        PaymentUnreadable, Invalid, CorridorUnsupported, RailUnsupported, PayoutBelowMinimum,
+        PayoutAboveMaximum, Unavailable, RecipientNameMismatch, RecipientCheckUnavailable,
+        Overloaded, or IdempotencyKeyReused.
         """
         try:
             return await self._correct(order)
@@ -66,8 +75,8 @@ class Correcting:
             stored = await transaction.answer(key)
             if stored is None:
                 work = await transaction.claim_one(order.merchant_id, payment_id)
-                payee = self._payee(work.payment, order)
-                change = correct(work, payee.recipient, payee.check)
+                payee, route = self._payee(work.payment, order)
+                change = correct(work, payee.recipient, payee.check, route)
                 payment = await written(transaction, change)
                 own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
                 stored = await transaction.keep_answer(key, own, payment_id, operation=CORRECT)
@@ -80,7 +89,8 @@ class Correcting:
             raise stored.refusal
         return Created(response=stored.response, replayed=True)
 
-    def _payee(self, payment: Payment, order: CorrectionOrder) -> Payee:
+    def _payee(self, payment: Payment, order: CorrectionOrder) -> tuple[Payee, Route]:
         payee = self._payees.of_correction(payment, order.recipient)
+        route = self._routes.corrected(payment, payee.recipient)
         currency = payment.terms.payout.currency
-        return demanded(payee, order.checked, payment.route.offramps, currency)
+        return demanded(payee, order.checked, route.offramps, currency), route

@@ -104,7 +104,9 @@ class Creation:
             for order in orders
         ]
         bare = [
-            order.quote for order, one in zip(orders, found, strict=True) if isinstance(one, Payee)
+            replace(order.quote, recipient=one.recipient)
+            for order, one in zip(orders, found, strict=True)
+            if isinstance(one, Payee)
         ]
         made = iter(await self._price(bare, now) if bare else ())
         return [_agreed(next(made), one) if isinstance(one, Payee) else one for one in found]
@@ -131,14 +133,9 @@ class Creation:
         try:
             quote.check_usable(order.quote.amount, order.quote.currency, now)
             self._pricing.check_country(quote, order.quote.country)
-            conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
-            payee = demanded(
-                self._payees.under(quote, order.quote.recipient),
-                order.checked,
-                conditions.route.offramps,
-                order.quote.currency,
-            )
-            return replace(quote, conditions=conditions), payee
+            payee = self._payees.under(quote, order.quote.recipient)
+            fitted, route = self._pricing.fitted(quote, payee.recipient)
+            return fitted, demanded(payee, order.checked, route.offramps, order.quote.currency)
         except DomainError as error:
             return error
 
@@ -152,7 +149,9 @@ class Creation:
             return [error] * len(orders)
 
     def _new(self, order: PaymentOrder, quote: Quote, payee: Payee, now: datetime) -> NewPayment:
-        conditions = quote.conditions or self._pricing.conditions(quote.corridor_id)
+        conditions = quote.conditions
+        if conditions is None:
+            raise TypeError("an offer that a payment uses has its conditions")
         route = conditions.route
         payment = Payment(
             merchant_id=quote.merchant_id,

@@ -1,5 +1,5 @@
-"""The store of payments and quotes, as the verbs see it; each call is one short transaction or one
-read."""
+"""The store of payments and quotes, as the verbs see it, each call one short transaction or one
+read; and the declarations of the providers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.model.attempt import Capabilities
 from services.payments.model.payment import (
     Payment,
     RecordedEvent,
@@ -43,6 +44,16 @@ class PaymentFilter:
     destination_currency: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+
+class Declared(Protocol):
+    """The newest declarations of the providers, held in memory."""
+
+    @property
+    def current(self) -> Mapping[str, Capabilities]:
+        """By provider: another mapping whenever something has changed; empty where nothing is known
+        yet."""
+        ...
 
 
 class PaymentStore(Protocol):

@@ -4,21 +4,13 @@ limits, corridors and fees that leave nothing are refused here."""
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.payments.mesh.ports import FeeBook, FeeQuery, RateQuery, Rates
-from services.payments.model.quote import (
-    Conditions,
-    Fees,
-    LateFunds,
-    Quote,
-    QuoteMismatch,
-    RateTrail,
-    RefundFees,
-    Route,
-    agree_terms,
-)
+from services.payments.model.quote import Fees, Quote, QuoteMismatch, RateTrail, Route
+from services.payments.model.rails import agree_by_rails, decimals_of, target_of
+from services.payments.orders.routes import Rails, Routes
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
 from services.shared.ids import new_id
@@ -48,42 +40,46 @@ class QuoteOrder:
     trace_id: str
     # Needed where corridors to several countries pay this currency; empty where it was not given.
     country: str = ""
-    # As it was given.
+    # None for an offer to whichever kind of recipient the corridor pays.
     recipient: Recipient | None = None
+
+
+@dataclass(frozen=True)
+class _Offered:
+    """An order within its corridor's limits, and the rails that it may take."""
+
+    order: QuoteOrder
+    corridor: Corridor
+    rails: Rails
 
 
 class Pricing:
     """Prices orders by the corridors' terms."""
 
-    def __init__(self, corridors: Corridors, fees: FeeBook, rates: Rates) -> None:
+    def __init__(self, corridors: Corridors, fees: FeeBook, rates: Rates, routes: Routes) -> None:
         self._corridors = corridors
         self._fees = fees
         self._rates = rates
-        # Made once: every quote has those of its corridor.
-        self._conditions = {corridor.id: _conditions(corridor) for corridor in corridors}
+        self._routes = routes
 
     async def quotes(
         self, orders: Sequence[QuoteOrder], now: datetime
     ) -> Sequence[Quote | DomainError]:
         """A quote for each order, or why there is none, in order. Raises Unavailable."""
-        corridors = [self._corridor(order) for order in orders]
-        offered = [
-            (order, corridor)
-            for order, corridor in zip(orders, corridors, strict=True)
-            if isinstance(corridor, Corridor)
-        ]
+        found = [self._find(order) for order in orders]
+        offered = [one for one in found if isinstance(one, _Offered)]
         if not offered:
-            return [corridor for corridor in corridors if isinstance(corridor, DomainError)]
+            return [one for one in found if isinstance(one, DomainError)]
         fees, rates = await asyncio.gather(self._ask_fees(offered), self._ask_rates(offered))
         next_fees = iter(fees)
         return [
-            corridor
-            if isinstance(corridor, DomainError)
-            else self._quote(order, corridor, next(next_fees), rates[corridor.id], now)
-            for order, corridor in zip(orders, corridors, strict=True)
+            one
+            if isinstance(one, DomainError)
+            else self._quote(one, next(next_fees), rates[one.corridor.id], now)
+            for one in found
         ]
 
-    async def indicative(self) -> Sequence[tuple[Corridor, RateTrail | None]]:
+    async def rates(self) -> Sequence[tuple[Corridor, RateTrail | None]]:
         """Every corridor, with the rate one would get now where there is one."""
         corridors = sorted(self._corridors, key=lambda corridor: corridor.id)
         try:
@@ -101,11 +97,19 @@ class Pricing:
         if country and self._corridors.get(quote.corridor_id).destination.country != country:
             raise QuoteMismatch(field="destination_country")
 
-    def conditions(self, corridor_id: str) -> Conditions:
-        """The present conditions of a corridor. Raises CorridorUnsupported."""
-        return self._conditions[self._corridors.get(corridor_id).id]
+    def fitted(self, quote: Quote, recipient: Recipient) -> tuple[Quote, Route]:
+        """The quote for a payment to this recipient, and its route: with a route that can send it.
 
-    def _corridor(self, order: QuoteOrder) -> Corridor | DomainError:
+        Raises RailUnsupported, PayoutBelowMinimum, PayoutAboveMaximum, CorridorUnsupported,
+        Unavailable.
+        """
+        agreed = quote.conditions or self._routes.all_offramps(
+            self._corridors.get(quote.corridor_id).id
+        )
+        conditions = self._routes.fitted(agreed, quote.terms.payout, target_of(recipient))
+        return replace(quote, conditions=conditions), conditions.route
+
+    def _find(self, order: QuoteOrder) -> _Offered | DomainError:
         try:
             corridor = self._corridors.leading_to(order.currency, order.country)
             limits = corridor.limits
@@ -113,14 +117,15 @@ class Pricing:
                 raise AmountBelowMinimum(minimum_usd=limits.minimum_usd)
             if order.amount > limits.maximum:
                 raise AmountAboveMaximum(maximum_usd=limits.maximum_usd)
+            target = target_of(order.recipient) if order.recipient else None
+            rails = self._routes.rails(corridor, target)
         except DomainError as error:
             return error
-        return corridor
+        return _Offered(order, corridor, rails)
 
     def _quote(
         self,
-        order: QuoteOrder,
-        corridor: Corridor,
+        offered: _Offered,
         fees: Fees | DomainError,
         trail: RateTrail | DomainError,
         now: datetime,
@@ -129,8 +134,9 @@ class Pricing:
             return fees
         if isinstance(trail, DomainError):
             return trail
+        order, corridor = offered.order, offered.corridor
         try:
-            terms = agree_terms(order.amount, order.currency, fees, trail)
+            terms, rails = agree_by_rails(order.amount, fees, trail, offered.rails)
         except DomainError as error:
             return error
         return Quote(
@@ -142,49 +148,31 @@ class Pricing:
             fee_schedule_version=fees.schedule_version,
             created_at=now,
             expires_at=now + timedelta(seconds=corridor.quote.lifetime_seconds),
-            conditions=self._conditions[corridor.id],
+            # With every offramp where nobody is named yet: the payment leaves out those that
+            # cannot pay its recipient.
+            conditions=self._routes.conditions(
+                corridor.id, rails if order.recipient else offered.rails, decimals_of(rails)
+            ),
         )
 
-    async def _ask_fees(
-        self, offered: Sequence[tuple[QuoteOrder, Corridor]]
-    ) -> Sequence[Fees | DomainError]:
+    async def _ask_fees(self, offered: Sequence[_Offered]) -> Sequence[Fees | DomainError]:
         return await self._fees.calculate(
             [
-                FeeQuery(corridor_id=corridor.id, amount=order.amount, trace_id=order.trace_id)
-                for order, corridor in offered
+                FeeQuery(
+                    corridor_id=one.corridor.id,
+                    amount=one.order.amount,
+                    trace_id=one.order.trace_id,
+                )
+                for one in offered
             ]
         )
 
-    async def _ask_rates(
-        self, offered: Sequence[tuple[QuoteOrder, Corridor]]
-    ) -> dict[str, RateTrail | DomainError]:
+    async def _ask_rates(self, offered: Sequence[_Offered]) -> dict[str, RateTrail | DomainError]:
         traces: dict[str, list[str]] = defaultdict(list)
-        for order, corridor in offered:
-            traces[corridor.id].append(order.trace_id)
+        for one in offered:
+            traces[one.corridor.id].append(one.order.trace_id)
         queries = [
             RateQuery(corridor_id=name, trace_ids=tuple(ids))
             for name, ids in sorted(traces.items())
         ]
         return dict(zip(sorted(traces), await self._rates.get(queries), strict=True))
-
-
-def _conditions(corridor: Corridor) -> Conditions:
-    providers, late_funds = corridor.providers, corridor.late_funds
-    return Conditions(
-        route=Route(
-            onramps=providers.onramps,
-            offramps=providers.offramps,
-            patience=timedelta(seconds=providers.patience_seconds),
-            correction=timedelta(hours=corridor.action_required.deadline_hours),
-            expected={
-                step: timedelta(seconds=within)
-                for step, within in providers.expected_seconds.items()
-            },
-        ),
-        late_funds=LateFunds(
-            grace=timedelta(seconds=late_funds.grace_seconds),
-            tolerance_basis_points=late_funds.tolerance_basis_points,
-        ),
-        refund_fees=RefundFees(corridor.refunds.fees),
-        recipients=corridor.recipient_rules,
-    )

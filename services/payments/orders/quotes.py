@@ -5,25 +5,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.payments.model.quote import Quote, QuoteNotFound, RateTrail, read_quote_id
+from services.payments.model.quote import Quote, QuoteNotFound, read_quote_id
+from services.payments.orders.limits import Offer, Offers
 from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentStore
 from services.payments.orders.pricing import Pricing, QuoteOrder
-from services.shared.corridors import Corridor
 from services.shared.errors import DomainError
 
 
 class Quotes:
     """Makes quotes on request, and shows them."""
 
-    def __init__(self, pricing: Pricing, payees: Payees, store: PaymentStore) -> None:
+    def __init__(
+        self, pricing: Pricing, offers: Offers, payees: Payees, store: PaymentStore
+    ) -> None:
         self._pricing = pricing
+        self._offers = offers
         self._payees = payees
         self._store = store
 
-    async def corridors(self) -> Sequence[tuple[Corridor, RateTrail | None]]:
-        """Every corridor, with the rate one would get now where there is one."""
-        return await self._pricing.indicative()
+    async def corridors(self) -> Sequence[Offer]:
+        """Every corridor, sorted by id, at the rate one would get now where there is one."""
+        rates = await self._pricing.rates()
+        return [self._offers.offer(corridor, trail) for corridor, trail in rates]
 
     async def create(self, order: QuoteOrder) -> tuple[Quote, datetime]:
         """A firm offer, kept, and the time it was made. Raises what pricing and payees refuse."""

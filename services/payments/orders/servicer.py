@@ -173,7 +173,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         offers = await self._quotes.corridors()
         return payments_pb2.ListCorridorsResponse(
-            corridors=[convert.write_corridor(corridor, trail) for corridor, trail in offers]
+            corridors=[convert.write_corridor(offer) for offer in offers]
         )
 
 

@@ -15,11 +15,19 @@ Json = dict[str, Any]
 PROVIDER = "flutterwave"
 QUEUED = "Transfer Queued Successfully"
 
-_WHOLE = {"UGX", "XAF"}
+_WHOLE = {"UGX", "XAF", "XOF"}
 # The fee of a transfer up to an amount, in minor units; the last one has no upper bound.
 _NAIRA_FEES = ((500_000, 1_075), (5_000_000, 2_688))
 _NAIRA_FEE_MAX = 5_375
-_FEE = {"GHS": 1_000, "KES": 10_000, "UGX": 500, "USD": 4_000, "XAF": 500}
+_FEE = {
+    "GHS": 1_000,
+    "KES": 10_000,
+    "TZS": 100_000,
+    "UGX": 500,
+    "USD": 4_000,
+    "XAF": 500,
+    "XOF": 500,
+}
 # Its balances are in these.
 BALANCES = {"NGN", *_FEE}
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -149,12 +150,29 @@ class Corridor(Section):
     recipients: Mapping[RecipientKind, RecipientSection] = Field(min_length=1)
 
     @cached_property
+    def kinds(self) -> tuple[RecipientKind, ...]:
+        """The kinds of recipient that it pays, in order of preference."""
+        return tuple(self.recipients)
+
+    @cached_property
     def recipient_rules(self) -> RecipientRules:
         """The rules of its recipients. Raises RulesInvalid, while the file is read."""
         sections = {
             kind.value: section.model_dump(mode="json") for kind, section in self.recipients.items()
         }
         return make_rules(self.destination.country, sections)
+
+    def schedule_on(self, day: date) -> FeeSchedule:
+        """The last schedule that takes effect on or before the day.
+
+        Raises CorridorUnsupported where the corridor has no prices yet.
+        """
+        in_force = [schedule for schedule in self.fees if schedule.effective_from <= day]
+        if not in_force:
+            raise CorridorUnsupported(
+                f"{self.id} has no fee schedule in force on {day}", corridor_id=self.id
+            )
+        return in_force[-1]
 
 
 class Corridors:

@@ -30,7 +30,7 @@ FACTS = Facts(
         amounts=(
             Money(1_484_533, "NGN"),
             Money(1, "KES"),
-            Money(14_486, "XAF"),
+            Money(14_486, "UGX"),
             Money(99_999_999_999_999, "NGN"),
             Money(30, "GHS"),
         ),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fees.domain import calculate, schedule_on
+from services.fees.domain import calculate
 from services.shared.corridors import TierKind, load_corridors
 from services.shared.money import Money
 
@@ -20,7 +20,7 @@ SHIPPED = list(load_corridors(FOLDER, sandbox=True))
 def test_corridor_prices_a_hundred_dollars(path: Path) -> None:
     corridor = load_corridors(FOLDER, sandbox=True).get(path.stem)
 
-    fees = calculate(schedule_on(corridor, date(2026, 11, 23)), HUNDRED)
+    fees = calculate(corridor.schedule_on(date(2026, 11, 23)), HUNDRED)
 
     assert corridor.limits.minimum <= HUNDRED <= corridor.limits.maximum
     assert fees.total < HUNDRED
@@ -57,7 +57,7 @@ def test_the_shown_minimum_can_be_sent(path: Path) -> None:
 def test_first_corridors_take_two_dollars_fifty_of_a_hundred(corridor_id: str) -> None:
     corridor = load_corridors(FOLDER, sandbox=True).get(corridor_id)
 
-    fees = calculate(schedule_on(corridor, date(2026, 11, 23)), HUNDRED)
+    fees = calculate(corridor.schedule_on(date(2026, 11, 23)), HUNDRED)
 
     assert fees.total == Money(250, "USD")
 

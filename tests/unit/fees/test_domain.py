@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fees.domain import FeeLine, calculate, schedule_on
+from services.fees.domain import FeeLine, calculate
 from services.shared.corridors import Corridor, CorridorUnsupported, FeeSchedule
 from services.shared.money import MAX_AMOUNT_MINOR, Money, parse_amount
 
@@ -191,9 +191,9 @@ def corridor(*starts: date) -> Corridor:
 def test_last_schedule_that_took_effect_is_in_force(day: date, version: str) -> None:
     two = corridor(date(2026, 1, 1), date(2026, 7, 1))
 
-    assert schedule_on(two, day).version == version
+    assert two.schedule_on(day).version == version
 
 
 def test_corridor_without_prices_yet_is_unsupported() -> None:
     with pytest.raises(CorridorUnsupported, match="no fee schedule in force on 2025-12-31"):
-        schedule_on(corridor(date(2026, 1, 1)), date(2025, 12, 31))
+        corridor(date(2026, 1, 1)).schedule_on(date(2025, 12, 31))

@@ -20,7 +20,16 @@ from services.providers.domain import (
     WebhookEvent,
 )
 from services.shared.money import Money
+from services.shared.recipients import RecipientKind
+from services.shared.recipients.rails import Rail
 from services.shared.telemetry import trace_id_var
+
+RAIL = Rail(
+    recipient_kind=RecipientKind.WALLET,
+    minimum=Money(1, "USD"),
+    maximum=Money(10**12, "USD"),
+    decimals=2,
+)
 
 
 def make_capabilities(**changes: Any) -> Capabilities:
@@ -40,6 +49,8 @@ def make_capabilities(**changes: Any) -> Capabilities:
     )
     kinds = changes.get("kinds", base.kinds)
     changes.setdefault("expected", {kind: timedelta(minutes=1) for kind in kinds})
+    if Kind.PAYOUT in kinds:
+        changes.setdefault("rails", (RAIL,))
     return replace(base, **changes)
 
 

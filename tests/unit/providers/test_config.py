@@ -205,7 +205,7 @@ def test_a_variable_that_is_missing_is_named_with_the_corridor_that_needs_it(
         Config.load(_without(provider, folder))
 
     variable = f"{provider.upper()}_API_KEY"
-    words = f"{variable}: field required (corridor us-in names {provider})"
+    words = f"{variable}: field required (corridor us-ng names {provider})"
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -228,3 +228,21 @@ def test_money_out_of_bounds_does_not_exist(amount_minor: int) -> None:
 )
 def test_rate_is_written_plainly(rate: str, text: str) -> None:
     assert format_rate(Decimal(rate)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "decimals", "rounded"),
+    [
+        ("14486.50", "TZS", 0, "14486.00"),
+        ("14487.50", "TZS", 0, "14488.00"),
+        ("14486.51", "TZS", 0, "14487.00"),
+        ("14486.55", "TZS", 1, "14486.60"),
+        ("14486.555", "TZS", 2, "14486.56"),
+        ("0.5", "JPY", 0, "0"),
+        ("1.23456", "KWD", 1, "1.200"),
+    ],
+)
+def test_exchanged_money_is_rounded_once_to_the_decimals_that_can_be_sent(
+    value: str, currency: str, decimals: int, rounded: str
+) -> None:
+    assert str(round_half_even(Decimal(value), currency, decimals)) == rounded

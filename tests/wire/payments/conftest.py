@@ -27,7 +27,8 @@ from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.shared.corridors import load_corridors
 from tests.conftest import ROOT
-from tests.fakes import FixedFees, FixedRates, ScriptedProviders
+from tests.fakes import FixedFees, FixedRates, Held, ScriptedProviders
+from tests.rails import any_rails
 
 CORRIDORS = ROOT / "deploy" / "corridors"
 
@@ -73,6 +74,7 @@ async def serving_payments(
         fees=fees,
         rates=rates,
         providers=providers,
+        declared=Held(any_rails()),
         store=PostgresPayments(engine, encode_event, decode_answer),
         work=PostgresWork(engine, encode_event, decode_answer=decode_answer),
         inbox=PostgresInbox(engine),

@@ -3,12 +3,13 @@ simulator behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from caravel.common.v1.recipient_pb2 import RecipientKind
 from caravel.providers.v1 import providers_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
@@ -140,6 +141,27 @@ async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_the_call_allo
     assert not result.read.signed
 
 
+async def test_each_provider_says_by_which_rails_it_pays_sorted(stub: Any) -> None:
+    listed = (await stub.ListProviders(providers_pb2.ListProvidersRequest())).providers
+
+    for record in listed:
+        declared = ADAPTERS[record.provider].capabilities.rails
+        shown = [(rail.recipient_kind, rail.currency, rail.country) for rail in record.rails]
+        assert len(shown) == len(declared)
+        assert shown == sorted(shown, key=lambda one: (RecipientKind.Name(one[0]), *one[1:]))
+        for rail in record.rails:
+            assert rail.minimum.currency_code == rail.maximum.currency_code == rail.currency
+            assert 0 < rail.minimum.amount_minor <= rail.maximum.amount_minor
+    (phones,) = [
+        rail
+        for record in listed
+        if record.provider == "paystack"
+        for rail in record.rails
+        if rail.recipient_kind == RecipientKind.MOBILE_MONEY and rail.currency == "KES"
+    ]
+    assert (phones.decimals, phones.maximum.amount_minor) == (0, 15_000_000)
+
+
 async def test_a_refused_webhook_does_not_fail_the_others(stub: Any) -> None:
     def webhook_of(provider: str, body: bytes) -> providers_pb2.IncomingWebhook:
         return providers_pb2.IncomingWebhook(provider=provider, body=body, allow_unsigned=True)
@@ -197,11 +219,13 @@ class Hanging:
 
     started: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
-    capabilities: Any = field(
-        default_factory=lambda: type(
-            "Everything", (), {"kinds": {case.kind for case in CASES.values()}}
-        )
-    )
+    capabilities: Any = None
+
+    def for_all(self) -> dict[str, Adapter]:
+        """It, in the place of every adapter and with the capabilities of each."""
+        return {
+            name: replace(self, capabilities=one.capabilities) for name, one in ADAPTERS.items()
+        }
 
     async def start_collection(self, operation: Operation) -> OperationResult:
         if operation.reference == "quick":
@@ -223,7 +247,7 @@ class Hanging:
 @pytest.mark.parametrize("read_first", [False, True])
 async def test_a_caller_who_hangs_up_leaves_no_operation_running(read_first: bool) -> None:
     hanging = Hanging()
-    adapters: dict[str, Adapter] = dict.fromkeys(ADAPTERS, hanging)
+    adapters = hanging.for_all()
     operations = [CASES["stripe"].operation(), CASES["stripe"].operation(reference="quick")]
     async with serving("http://127.0.0.1:1", adapters) as stub:
         call = stub.Execute(
@@ -240,7 +264,7 @@ async def test_a_caller_who_hangs_up_leaves_no_operation_running(read_first: boo
 
 async def test_the_requests_own_time_limit_holds() -> None:
     hanging = Hanging()
-    adapters: dict[str, Adapter] = dict.fromkeys(ADAPTERS, hanging)
+    adapters = hanging.for_all()
     request = providers_pb2.ExecuteRequest(
         operations=[message(CASES["stripe"].operation())],
         operation_timeout=duration_pb2.Duration(nanos=20_000_000),

@@ -21,15 +21,22 @@ TERMS = {
                 q.corridor_id)
             OR (p.rate, p.mid_rate) IS DISTINCT FROM
                ((q.trail->>'rate')::numeric, (q.trail->>'mid_rate')::numeric)
+            -- A payment from before routes kept the decimals may have a quote that does not.
+            OR q.terms->'route' ? 'payout_decimals'
+               AND p.route->'payout_decimals' IS DISTINCT FROM q.terms->'route'->'payout_decimals'
     """,
     "a payment's terms add up": """
         SELECT p.id::text FROM payments p
           LEFT JOIN json_each_text(CAST(:digits AS json)) AS d(code, digits)
             ON d.code = p.destination_currency
+         -- The smallest step of the payout in minor units: one, where the payment does not say how
+         -- many decimals its route can send.
+         CROSS JOIN LATERAL (SELECT power(10::numeric, digits::int
+                    - coalesce((p.route->>'payout_decimals')::int, digits::int)) AS minor) AS step
          WHERE p.fee_minor <> (SELECT coalesce(sum((line->>'amount_minor')::bigint), 0)
                                  FROM jsonb_array_elements(p.fees) AS line)
             OR (abs(p.payout_minor - p.net_minor * p.rate * power(10::numeric, digits::int - 2))
-                <= 0.5) IS NOT TRUE
+                <= 0.5 * step.minor AND p.payout_minor % step.minor = 0) IS NOT TRUE
     """,
     "every payment has one key that created it, and every key a payment": """
         SELECT coalesce(p.id, k.payment_id)::text FROM payments p

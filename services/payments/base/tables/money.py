@@ -66,7 +66,7 @@ payments = Table(
     Column("rate", Numeric, nullable=False, info=MOVED),
     Column("mid_rate", Numeric, nullable=False, info=MOVED),
     Column("markup_basis_points", SmallInteger, nullable=False, info=MOVED),
-    Column("route", JSONB, nullable=False),
+    Column("route", JSONB, nullable=False, info=SET),
     Column("onramp", Text, nullable=False, info=MOVED),
     Column("offramp", Text, nullable=False, info=MOVED),
     Column("collection_reference", Text, nullable=False, server_default=text("''"), info=MOVED),

@@ -14,12 +14,19 @@ from services.payments.model.payment import (
     PaymentOnHold,
     State,
 )
+from services.payments.model.quote import Route
 from services.shared.recipients import AccountCheck, Recipient, hint
 
 
-def correct(work: Work, recipient: Recipient, account_check: AccountCheck | None = None) -> Change:
-    """The payment on its way to another recipient, at its locked rate and payout amount. Its first
-    offramp is tried first, and its corridor's patience begins again.
+def correct(
+    work: Work,
+    recipient: Recipient,
+    account_check: AccountCheck | None = None,
+    route: Route | None = None,
+) -> Change:
+    """The payment on its way to another recipient, at its locked rate and payout amount, by the
+    route that pays it; by its own where none is given. The first offramp is tried first, and its
+    corridor's patience begins again.
 
     Raises PaymentNotCorrectable for good, or PaymentOnHold for now.
     """
@@ -35,7 +42,8 @@ def correct(work: Work, recipient: Recipient, account_check: AccountCheck | None
         recipient_before=hint(before.recipient),
         recipient=hint(recipient),
     )
-    payment = served_by(payment, Step.PAYOUT, before.route.offramps[0])
+    payment = replace(payment, route=route or before.route)
+    payment = served_by(payment, Step.PAYOUT, payment.route.offramps[0])
     return replace(
         release(work, due_in=timedelta(0)),
         payment=replace(

@@ -302,7 +302,7 @@ class Decider:
 
     def price(self, work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
         """The change for money that came after its quote had expired, at the new rate."""
-        return reprice(work, trail, now)
+        return reprice(work, trail, now, self._capabilities)
 
     def settle(self, work: Work, answer: Answer, now: datetime) -> Change:
         """The change to record for an answer, with any outcome."""

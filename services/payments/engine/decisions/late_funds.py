@@ -1,6 +1,7 @@
 """Money that came after its quote had expired: priced again, and exchanged without a person only
 where the new rate is within the agreed tolerance."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,21 +9,31 @@ from decimal import Decimal
 from services.payments.engine.decisions.facts import Change, Repricing, Work
 from services.payments.engine.decisions.moves import exchange
 from services.payments.engine.decisions.waiting import hold, release
+from services.payments.model.attempt import Capabilities
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment
-from services.payments.model.quote import Fees, RateTrail, agree_terms
+from services.payments.model.quote import Fees, RateTrail, Terms, agree_terms
+from services.payments.model.rails import rails_to, target_of
 from services.payments.model.timing import RATE_RETRY
 from services.shared.errors import DomainError
 from services.shared.ids import new_id
+from services.shared.money import Money
 
 
-def reprice(work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
-    """The exchange at the new rate; a hold where it is worse than the tolerance allows."""
+def reprice(
+    work: Work,
+    trail: RateTrail | DomainError,
+    now: datetime,
+    providers: Mapping[str, Capabilities],
+) -> Change:
+    """The exchange at the new rate; a hold where it is worse than the tolerance allows, or where no
+    offramp of the route sends the new payout."""
     payment = work.payment
     if isinstance(trail, DomainError):
         return release(work, due_in=RATE_RETRY)
-    if _is_intolerable(payment, trail.rate):
+    terms = _terms_at(payment, trail)
+    if _is_intolerable(payment, trail.rate) or not _can_be_sent(payment, terms.payout, providers):
         return hold(
             work,
             HoldReason.LATE_FUNDS,
@@ -30,22 +41,36 @@ def reprice(work: Work, trail: RateTrail | DomainError, now: datetime) -> Change
             rate=str(trail.rate),
             expired_at=payment.quote_expires_at.isoformat(),
         )
-    terms = payment.terms
-    fees = Fees(lines=terms.fees, schedule_version="")
+    locked = payment.terms
     repricing = Repricing(quote_id=new_id(), replaces=payment.quote_id, trail=trail, priced_at=now)
-    priced = replace(
-        payment,
-        quote_id=repricing.quote_id,
-        terms=agree_terms(terms.amount, terms.payout.currency, fees, trail),
-    )
+    priced = replace(payment, quote_id=repricing.quote_id, terms=terms)
     change = replace(release(work, due_in=timedelta(0)), payment=priced, repricing=repricing)
     return exchange(
         change,
         cause=Cause.EXCHANGED_AT_NEW_RATE,
-        locked_rate=str(terms.rate),
-        locked_payout=f"{terms.payout} {terms.payout.currency}",
+        locked_rate=str(locked.rate),
+        locked_payout=f"{locked.payout} {locked.payout.currency}",
         expired_at=payment.quote_expires_at.isoformat(),
     )
+
+
+def _terms_at(payment: Payment, trail: RateTrail) -> Terms:
+    terms = payment.terms
+    fees = Fees(lines=terms.fees, schedule_version="")
+    currency, decimals = terms.payout.currency, payment.route.payout_decimals
+    return agree_terms(terms.amount, currency, fees, trail, decimals)
+
+
+def _can_be_sent(payment: Payment, payout: Money, providers: Mapping[str, Capabilities]) -> bool:
+    route = payment.route
+    rails = rails_to(
+        (target_of(payment.recipient),),
+        route.offramps,
+        providers,
+        currency=payout.currency,
+        country=route.country,
+    )
+    return any(one.rail.takes(payout) for one in rails)
 
 
 def _is_intolerable(payment: Payment, rate: Decimal) -> bool:

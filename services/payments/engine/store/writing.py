@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.base import attempt_rows, dispute_rows, refund_rows, rows, tables
 from services.payments.base.columns import assigned, given, moved, names, typed
+from services.payments.base.condition_rows import route_row
 from services.payments.base.rows import terms_row, trail_row
 from services.payments.engine.decisions.facts import Change, EventResult, Repricing
 from services.payments.model.dispute import Dispute, changed_disputes, with_dispute
@@ -183,11 +184,10 @@ _REPRICE = text(
 _CORRECT = text(
     """
     WITH r AS MATERIALIZED (
-        SELECT p.merchant_id, p.id, p.recipient AS before, r.recipient, r.account_check
+        SELECT p.merchant_id, p.id, p.recipient AS before, r.recipient, r.account_check, r.route
           FROM json_to_recordset(CAST(:rows AS json))
-            AS r(merchant_id text, id uuid, recipient jsonb, account_check text,
-                 expected_version integer,
-                 lease_token bigint)
+            AS r(merchant_id text, id uuid, recipient jsonb, account_check text, route jsonb,
+                 expected_version integer, lease_token bigint)
           JOIN payments p USING (merchant_id, id)
          WHERE p.version = r.expected_version AND p.lease_token = r.lease_token
          ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
@@ -197,7 +197,7 @@ _CORRECT = text(
            AND a.step = 'payout' AND a.recipient IS NULL
     )
     UPDATE payments p SET recipient = r.recipient, account_check = r.account_check,
-           recipient_is_example = false
+           recipient_is_example = false, route = r.route
       FROM r
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
     """
@@ -326,6 +326,7 @@ def _correction(change: Change) -> dict[str, Any]:
         "id": change.payment.id,
         "recipient": as_row(change.payment.recipient),
         "account_check": change.payment.account_check or "",
+        "route": route_row(change.payment.route),
         "expected_version": change.before.version,
         "lease_token": change.lease_token,
     }

@@ -10,7 +10,7 @@ from services.payments.base.view import terms_fields
 from services.payments.model.payment import RecordedEvent
 from services.payments.model.quote import Quote, RateTrail
 from services.payments.orders.checks import Checked
-from services.shared.corridors import Corridor
+from services.payments.orders.limits import KindLimits, Offer
 from services.shared.ids import encode_id
 from services.shared.money import format_rate
 from services.shared.recipients import Recipient, masked
@@ -66,15 +66,16 @@ def write_check(checked: Checked) -> checks_pb2.RecipientCheck:
     )
 
 
-def write_corridor(corridor: Corridor, trail: RateTrail | None) -> corridors_pb2.Corridor:
+def write_corridor(offer: Offer) -> corridors_pb2.Corridor:
     """A corridor as it is offered, with the rate one would get now."""
+    corridor, trail = offer.corridor, offer.trail
     return corridors_pb2.Corridor(
         corridor_id=corridor.id,
         source_country=corridor.source.country,
         destination_country=corridor.destination.country,
         destination_currency=corridor.destination.currency,
-        minimum_usd=corridor.limits.minimum_usd,
-        maximum_usd=corridor.limits.maximum_usd,
+        minimum_usd=str(offer.minimum),
+        maximum_usd=str(offer.maximum),
         onramps=corridor.providers.onramps,
         offramps=corridor.providers.offramps,
         indicative_rate=format_rate(trail.rate) if trail else "",
@@ -82,6 +83,7 @@ def write_corridor(corridor: Corridor, trail: RateTrail | None) -> corridors_pb2
         quote_lifetime_seconds=corridor.quote.lifetime_seconds,
         refund_fees=corridor.refunds.fees,
         recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
+        rails=[_write_rail(one) for one in offer.kinds],
     )
 
 
@@ -106,6 +108,19 @@ def _write_form(rules: KindRules) -> corridors_pb2.RecipientForm:
         optional=[field for required, field in fields if not required],
         example=_write_recipient(rules.example),
         account_check=_DEMANDS[rules.account_check],
+    )
+
+
+def _write_rail(limits: KindLimits) -> corridors_pb2.CorridorRail:
+    return corridors_pb2.CorridorRail(
+        recipient_kind=recipient_pb2.RecipientKind.Value(limits.kind.name),
+        offramps=limits.offramps,
+        payout_decimals=limits.decimals,
+        minimum_usd=str(limits.minimum),
+        maximum_usd=str(limits.maximum),
+        minimum_payout=str(limits.minimum_payout),
+        maximum_payout=str(limits.maximum_payout),
+        cut_off=limits.cut_off,
     )
 
 

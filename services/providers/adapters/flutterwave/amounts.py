@@ -3,14 +3,11 @@ amount is ever a binary fraction. The kit reads them."""
 
 from decimal import Decimal, localcontext
 
+from services.providers.adapters.flutterwave.rails import RAILS
 from services.shared.money import EXACT, Money
 
-# The amount as we send it, and its number of decimals. Shillings of Tanzania go out whole, although
-# ISO 4217 gives them cents; the other differences from two are ISO's too.
-_DIGITS = {
-    **dict.fromkeys(("EUR", "GBP", "GHS", "KES", "MWK", "NGN", "USD", "ZAR", "ZMW"), 2),
-    **dict.fromkeys(("RWF", "TZS", "UGX", "XAF", "XOF"), 0),
-}
+# The most decimals that any of its rails sends in a currency; which of them pays, a route decides.
+_DIGITS = {rail.currency: rail.decimals for rail in sorted(RAILS, key=lambda one: one.decimals)}
 
 
 def is_supported(currency: str) -> bool:

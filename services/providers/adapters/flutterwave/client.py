@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from services.providers.adapters.flutterwave import translate
 from services.providers.adapters.flutterwave.amounts import is_supported, to_number
 from services.providers.adapters.flutterwave.api import Api, Envelope
+from services.providers.adapters.flutterwave.rails import RAILS
 from services.providers.adapters.flutterwave.refusals import VALIDATION
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
 from services.providers.adapters.kit.answers import absent
@@ -70,6 +71,7 @@ class Flutterwave:
         resolves=frozenset({(RecipientKind.BANK_ACCOUNT, "NGN")}),
         passing_failures=passing(translate.DEFINITIVE_FAILURES),
         recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
+        rails=RAILS,
     )
 
     def __init__(

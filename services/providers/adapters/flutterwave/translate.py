@@ -84,6 +84,8 @@ NETWORKS = {
     ("GHS", "TELECEL"): "VODAFONE",
     ("KES", "AIRTEL"): "MPX",
     ("KES", "MPESA"): "MPS",
+    **{("XOF", operator): "FMM" for operator in ("MOOV", "MTN", "ORANGE")},
+    ("XOF", "WAVE"): "WAVE",
     # Of these countries one code stands for every network.
     **{
         (currency, operator): "MPS"

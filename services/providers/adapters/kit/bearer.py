@@ -21,16 +21,28 @@ class BearerApi:
         self._base_url = base_url
         self._key = key
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+    async def get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Asks; changes nothing."""
-        return await self._call("GET", f"{path}?{urlencode(query)}" if query else path, None)
+        whole = f"{path}?{urlencode(query)}" if query else path
+        return await self._call("GET", whole, None, headers)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Asks for something to be done."""
-        return await self._call("POST", path, write_object(body))
+        return await self._call("POST", path, write_object(body), headers)
 
-    async def _call(self, method: str, path: str, body: str | None) -> Answer:
+    async def _call(
+        self, method: str, path: str, body: str | None, own: Mapping[str, str] | None
+    ) -> Answer:
         headers = {
+            **(own or {}),
             "authorization": f"Bearer {self._key.get_secret_value()}",
             "content-type": "application/json",
         }

@@ -140,6 +140,21 @@ def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any]:
 
     exact reads fractions as Decimal.
     """
+    value = _read_json(body, exact=exact)
+    if not isinstance(value, dict):
+        raise AnswerInvalid("not a JSON object")
+    return value
+
+
+def read_list(body: bytes, *, exact: bool = False) -> list[Any]:
+    """A JSON list, as strictly as read_object. Raises AnswerInvalid."""
+    value = _read_json(body, exact=exact)
+    if not isinstance(value, list):
+        raise AnswerInvalid("not a JSON list")
+    return value
+
+
+def _read_json(body: bytes, *, exact: bool) -> object:
     try:
         decoded = body.decode()
         value = (_EXACT if exact else _STRICT).decode(decoded)
@@ -148,8 +163,6 @@ def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any]:
             json.dumps(value, ensure_ascii=False, default=str).encode()
     except (ValueError, ArithmeticError, RecursionError):
         raise AnswerInvalid("not JSON") from None
-    if not isinstance(value, dict):
-        raise AnswerInvalid("not a JSON object")
     return value
 
 

@@ -16,6 +16,7 @@ from services.providers.adapters.kit.refusals import of_recipient, passing
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.kit.standard_webhooks import StandardSecrets
 from services.providers.adapters.local_wallet import translate
+from services.providers.adapters.local_wallet.rails import RAILS
 from services.providers.adapters.local_wallet.translate import NAME
 from services.providers.domain import (
     Capabilities,
@@ -66,6 +67,7 @@ class LocalWallet:
         expected={Kind.PAYOUT: timedelta(minutes=5)},
         passing_failures=passing(translate.DEFINITIVE_FAILURES),
         recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
+        rails=RAILS,
     )
 
     def __init__(

@@ -23,6 +23,7 @@ from services.providers.adapters.kit.refusals import (
 )
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.paystack import refusals, translate
+from services.providers.adapters.paystack.rails import RAILS
 from services.providers.adapters.paystack.translate import (
     NAME,
     data_of,
@@ -105,6 +106,7 @@ class Paystack:
         ),
         passing_failures=passing(translate.DEFINITIVE_FAILURES),
         recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
+        rails=RAILS,
     )
 
     def __init__(

@@ -54,8 +54,9 @@ def spoilt(body: Any, active: Container[Mode], wire: Wire) -> Any:
     # An object without money is an envelope, whose status is another one.
     if amounts and Mode.CURRENCY_SWAP in active and wire.currency_field in shown:
         shown[wire.currency_field] = _swapped(shown[wire.currency_field])
-    if amounts and Mode.UNKNOWN_STATUS in active and wire.status_field in shown:
-        shown[wire.status_field] = STRANGE_STATUS
+    if Mode.UNKNOWN_STATUS in active:
+        names = {wire.event_status_field, *((wire.status_field,) if amounts else ())}
+        shown |= dict.fromkeys(names & shown.keys(), STRANGE_STATUS)
     return {**shown, **EXTRA} if Mode.EXTRA_FIELDS in active else shown
 
 

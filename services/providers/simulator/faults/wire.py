@@ -38,6 +38,10 @@ class At:
         if self.place == "path":
             request.match_info[self.name] = NOBODY
             return request
+        if self.place == "header":
+            headers = request.headers.copy()
+            headers[self.name] = NOBODY
+            return request.clone(headers=headers)
         whole = request.query.get(self.name, "")
         return request.clone(
             rel_url=request.rel_url.update_query({self.name: whole.replace(value, NOBODY)})
@@ -81,6 +85,8 @@ class Wire:
     amount_fields: frozenset[str]
     currency_field: str
     status_field: str
+    # The same in an event, where it has another name there.
+    event_status_field: str = ""
     # The body of an error with this HTTP status and message.
     error: Callable[[int, str], Json]
     # The answer to a key that was used with other parameters.

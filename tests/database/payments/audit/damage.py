@@ -193,6 +193,10 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("a payment's terms add up",),
     ),
     (
+        "UPDATE payments SET route = route || '{\"payout_decimals\": 2}'",
+        ("a payment's terms are those of its quote",),
+    ),
+    (
         "DELETE FROM idempotency_keys",
         ("every payment has one key that created it, and every key a payment",),
     ),

@@ -21,13 +21,22 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.ledger import collection_postings, exchange_postings
 from services.payments.model.payment import ExchangeRule, Failure, Payment
+from services.payments.model.quote import agree_terms
 from services.payments.orders.refunds import RefundOrder, Refunds
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.ids import encode_id
 from services.shared.money import Money
 from tests.conftest import Database
 from tests.database.payments.audit.damage import DAMAGE, UNSEEN_BY_PARTS
-from tests.makers import CAPABILITIES, asked_about_payouts, make_new_payment
+from tests.makers import (
+    CAPABILITIES,
+    CONDITIONS,
+    FEES,
+    asked_about_payouts,
+    make_new_payment,
+    make_quote,
+    make_trail,
+)
 from tests.poison import rows
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
@@ -168,6 +177,31 @@ async def test_an_exchange_of_the_second_rule_has_no_rounding(
 
     (finding,) = (await _report(books)).broken
     assert finding.invariant == "an exchange has both its legs by the rule it was posted by"
+
+
+async def _create_in_whole_units(engine: AsyncEngine, decimals: int | None) -> None:
+    terms = agree_terms(Money(10_000, "USD"), "TZS", FEES, make_trail("2503.777"), decimals)
+    route = replace(CONDITIONS.route, payout_decimals=decimals)
+    conditions = replace(CONDITIONS, route=route)
+    quote = make_quote(terms=terms, trail=make_trail("2503.777"), conditions=conditions)
+    await PostgresPayments(engine).create([make_new_payment(quote=quote, route=route)])
+    await _carry(engine)
+
+
+@pytest.mark.parametrize(("decimals", "step"), [(0, 100), (1, 10), (2, 1), (None, 1)])
+async def test_a_payout_is_recomputed_to_the_decimals_of_its_route(
+    engine: AsyncEngine, database: Database, decimals: int | None, step: int
+) -> None:
+    await _create_in_whole_units(engine, decimals)
+    assert [*(await _report(engine)).broken] == []
+
+    for off in {step, step // 2 or 1}:
+        changed = f"UPDATE payments SET payout_minor = payout_minor + {off}"
+        await _run(database, changed)
+        found = {finding.invariant for finding in (await _report(engine)).broken}
+        assert "a payment's terms add up" in found
+        await _run(database, changed.replace("+", "-"))
+    assert [*(await _report(engine)).broken] == []
 
 
 async def test_an_empty_database_has_no_finding(engine: AsyncEngine) -> None:

@@ -1,5 +1,4 @@
-"""A corrected recipient on a real database: once for a key, never against a worker, each attempt
-with the recipient it was sent with, and the audit finds nothing at any of the stations."""
+"""A corrected recipient on a real database: once for a key, never against a worker, and audited."""
 
 import asyncio
 from collections.abc import Mapping
@@ -41,6 +40,8 @@ from tests.conftest import ROOT
 from tests.fakes import ScriptedProviders
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import rows, run
+from tests.pricing import make_routes
+from tests.rails import declared_rails
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
@@ -48,7 +49,8 @@ REFUSED = Answer(
     outcome=Outcome.FAILED, failure=Failure(code="recipient_invalid", message="unknown")
 )
 RETURNED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="back"))
-PAYEES = Payees(load_corridors(ROOT / "deploy" / "corridors", sandbox=True), sandbox=False)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+PAYEES, ROUTES = Payees(CORRIDORS, sandbox=False), make_routes(CORRIDORS, declared_rails())
 OLD = Wallet(holder_name="Asha Refused", wallet_id="wallet-7890")
 NEW = Wallet(holder_name="Asha Example", wallet_id="wallet-3210")
 Key = tuple[Step, int]
@@ -57,8 +59,8 @@ FIRST, SECOND = (Step.PAYOUT, 1), (Step.PAYOUT, 2)
 
 @pytest.fixture
 def correcting(engine: AsyncEngine) -> Correcting:
-    checking = Checking(PAYEES, ScriptedProviders())
-    return Correcting(PostgresWork(engine), PAYEES, checking, encode_payment)
+    work, checking = PostgresWork(engine), Checking(PAYEES, ScriptedProviders())
+    return Correcting(work, PAYEES, checking, ROUTES, encode_payment)
 
 
 async def _created(engine: AsyncEngine) -> Payment:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.base.convert import encode_payment
 from services.payments.base.idempotency import Created, IdempotencyKeyInUse, IdempotencyKeyReused
 from services.payments.mesh.ports import FeeQuery, RateQuery
-from services.payments.model.payment import PaymentNotFound
+from services.payments.model.payment import Payment, PaymentNotFound
 from services.payments.model.quote import Fees, QuoteExpired, QuoteNotFound, RateTrail
+from services.payments.model.rails import PayoutAboveMaximum
 from services.payments.orders.creation import Creation, PaymentOrder
 from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentFilter
@@ -25,9 +26,12 @@ from services.shared.corridors import Corridors, CorridorUnsupported, load_corri
 from services.shared.errors import DomainError, Unavailable
 from services.shared.ids import new_id
 from services.shared.money import Money
+from services.shared.recipients import BankAccount, Recipient, Wallet
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
 from tests.makers import USER, make_quote
+from tests.pricing import make_offers, make_pricing
+from tests.rails import declared_rails
 
 CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
 
@@ -68,7 +72,7 @@ def store(engine: AsyncEngine) -> PostgresPayments:
 @pytest.fixture
 def creation(store: PostgresPayments) -> Creation:
     """Creation at fixed prices."""
-    return _creation(Pricing(CORRIDORS, FixedFees(), FixedRates()), store)
+    return _creation(make_pricing(CORRIDORS, FixedFees(), FixedRates()), store)
 
 
 async def test_duplicate_requests_in_one_batch_are_one_payment(
@@ -123,7 +127,7 @@ async def test_a_refusal_changes_nothing_for_the_others(
 
 async def test_a_replay_needs_neither_fees_nor_rates(store: PostgresPayments) -> None:
     fees, rates = FixedFees(), FixedRates()
-    creation = _creation(Pricing(CORRIDORS, fees, rates), store)
+    creation = _creation(make_pricing(CORRIDORS, fees, rates), store)
     await creation.create([_order("k")])
 
     (again,) = await creation.create([_order("k")])
@@ -141,12 +145,12 @@ async def test_while_rates_are_away_only_those_who_need_them_are_refused(
             raise Unavailable("fx cannot answer now")
 
     fees, rates = FixedFees(), FixedRates()
-    quote, _ = await Quotes(Pricing(CORRIDORS, fees, rates), _payees(CORRIDORS), store).create(
-        _order().quote
-    )
-    await _creation(Pricing(CORRIDORS, fees, rates), store).create([_order("k")])
+    quote, _ = await Quotes(
+        make_pricing(CORRIDORS, fees, rates), make_offers(CORRIDORS), _payees(CORRIDORS), store
+    ).create(_order().quote)
+    await _creation(make_pricing(CORRIDORS, fees, rates), store).create([_order("k")])
 
-    stranded = _creation(Pricing(CORRIDORS, fees, RatesAway()), store)
+    stranded = _creation(make_pricing(CORRIDORS, fees, RatesAway()), store)
     replayed, priced, refused = await stranded.create(
         [_order("k"), _order(quote_id=quote.id), _order()]
     )
@@ -161,7 +165,12 @@ async def test_another_merchants_quote_and_payment_are_not_found(
     creation: Creation, store: PostgresPayments
 ) -> None:
     reading = Reading(store)
-    quotes = Quotes(Pricing(CORRIDORS, FixedFees(), FixedRates()), _payees(CORRIDORS), store)
+    quotes = Quotes(
+        make_pricing(CORRIDORS, FixedFees(), FixedRates()),
+        make_offers(CORRIDORS),
+        _payees(CORRIDORS),
+        store,
+    )
     await creation.create([_order()])
     (payment,) = await store.page("sandbox", PaymentFilter(), before=None, limit=1)
     quote, _ = await quotes.create(_order().quote)
@@ -179,9 +188,14 @@ async def test_an_offer_stands_by_its_own_terms_whatever_became_of_its_corridor(
     store: PostgresPayments,
 ) -> None:
     """The file is gone, and fees and fx are away: nobody is asked, and the route is the offer's."""
-    offered = Quotes(Pricing(CORRIDORS, FixedFees(), FixedRates()), _payees(CORRIDORS), store)
+    offered = Quotes(
+        make_pricing(CORRIDORS, FixedFees(), FixedRates()),
+        make_offers(CORRIDORS),
+        _payees(CORRIDORS),
+        store,
+    )
     quote, _ = await offered.create(_order().quote)
-    without = _creation(Pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
+    without = _creation(make_pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
 
     (created,) = await without.create([_order(quote_id=quote.id)])
 
@@ -193,6 +207,61 @@ async def test_an_offer_stands_by_its_own_terms_whatever_became_of_its_corridor(
     assert payment.late_funds.grace.total_seconds() == corridor.late_funds.grace_seconds
 
 
+BANK = BankAccount(holder_name="Ada Obi", bank_code="044", account_number="0690000032")
+WALLET = Wallet(holder_name="Ada Obi", wallet_id="wallet-0001")
+
+
+def _naming(recipient: Recipient, quote_id: UUID | None = None) -> PaymentOrder:
+    order = _order(quote_id=quote_id)
+    return replace(order, quote=replace(order.quote, recipient=recipient))
+
+
+async def _offramps(store: PostgresPayments) -> list[tuple[str, ...]]:
+    page = await store.page("sandbox", PaymentFilter(), before=None, limit=10)
+    return [one.route.offramps for one in page if isinstance(one, Payment)]
+
+
+@pytest.mark.parametrize("is_quoted", [False, True], ids=["priced now", "under a quote"])
+async def test_a_payment_goes_only_to_offramps_that_pay_its_recipient(
+    store: PostgresPayments, is_quoted: bool
+) -> None:
+    pricing = make_pricing(CORRIDORS, FixedFees(), FixedRates(), declared_rails())
+    quotes = Quotes(pricing, make_offers(CORRIDORS), _payees(CORRIDORS), store)
+    orders = []
+    for recipient in (BANK, WALLET):
+        quote = (await quotes.create(_order().quote))[0] if is_quoted else None
+        orders.append(_naming(recipient, quote.id if quote else None))
+
+    created = await _creation(pricing, store).create(orders)
+
+    assert all(isinstance(one, Created) for one in created)
+    routes = await _offramps(store)
+    assert ("local_wallet",) in routes
+    (banks,) = [route for route in routes if route != ("local_wallet",)]
+    assert {"flutterwave", "paystack"} <= set(banks)
+    assert "local_wallet" not in banks
+
+
+@pytest.mark.parametrize("is_quoted", [False, True], ids=["priced now", "under a quote"])
+async def test_a_payout_that_no_rail_to_the_recipient_sends_is_refused_and_nothing_is_kept(
+    store: PostgresPayments, is_quoted: bool
+) -> None:
+    """The wallet takes any amount; banks take no more than ten million naira."""
+    pricing = make_pricing(CORRIDORS, FixedFees(), FixedRates(), declared_rails())
+    quotes = Quotes(pricing, make_offers(CORRIDORS), _payees(CORRIDORS), store)
+    order = _naming(BANK)
+    order = replace(order, quote=replace(order.quote, amount=Money(900_000, "USD")))
+    if is_quoted:
+        quote, _ = await quotes.create(replace(order.quote, recipient=None))
+        order = replace(order, quote_id=quote.id)
+
+    (refused,) = await _creation(pricing, store).create([order])
+
+    assert isinstance(refused, PayoutAboveMaximum)
+    assert refused.metadata["maximum"] == "10000000.00"
+    assert await _offramps(store) == []
+
+
 async def test_an_offer_from_before_its_conditions_were_kept_goes_by_its_corridor(
     store: PostgresPayments,
 ) -> None:
@@ -200,8 +269,8 @@ async def test_an_offer_from_before_its_conditions_were_kept_goes_by_its_corrido
     gone = replace(old, id=new_id())
     for quote in (old, gone):
         await store.add_quote(quote)
-    with_file = _creation(Pricing(CORRIDORS, Away(), Away()), store)
-    without = _creation(Pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
+    with_file = _creation(make_pricing(CORRIDORS, Away(), Away()), store)
+    without = _creation(make_pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
 
     (created,) = await with_file.create([_order(quote_id=old.id)])
     refused, valid = await without.create([_order(quote_id=gone.id), _order("n")])
@@ -216,7 +285,7 @@ async def test_an_offer_that_has_expired_is_refused_as_expired_where_its_corrido
 ) -> None:
     expired = make_quote(expires_at=datetime(2026, 1, 1, tzinfo=UTC))
     await store.add_quote(expired)
-    without = _creation(Pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
+    without = _creation(make_pricing(NO_CORRIDORS, Away(), Away()), store, NO_CORRIDORS)
 
     (refused,) = await without.create([_order(quote_id=expired.id)])
 

@@ -12,15 +12,17 @@ from services.payments.model.quote import AmountTooSmallAfterFees, Fees, Quote
 from services.payments.orders.pricing import (
     AmountAboveMaximum,
     AmountBelowMinimum,
-    Pricing,
     QuoteOrder,
 )
 from services.shared.corridors import CorridorAmbiguous, CorridorUnsupported, load_corridors
 from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
+from services.shared.recipients import RecipientKind
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
 from tests.makers import NOW
+from tests.pricing import make_pricing
+from tests.rails import declared_rails
 
 CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
 
@@ -44,7 +46,7 @@ def _order(amount_minor: int = 10_000, currency: str = "INR") -> QuoteOrder:
 async def test_a_batch_is_one_call_to_fees_and_one_rate_a_corridor() -> None:
     fees, rates = FixedFees(), FixedRates()
 
-    quotes = await Pricing(CORRIDORS, fees, rates).quotes(
+    quotes = await make_pricing(CORRIDORS, fees, rates).quotes(
         [_order(), _order(currency="JPY"), _order()], NOW
     )
 
@@ -63,7 +65,7 @@ async def test_where_several_countries_pay_a_currency_an_order_names_its_country
     for country in ("DE", "FR"):
         text = india.replace("us-in", f"us-{country.lower()}").replace('"IN"', f'"{country}"')
         (tmp_path / f"us-{country.lower()}.toml").write_text(text.replace('"INR"', '"EUR"'))
-    pricing = Pricing(load_corridors(tmp_path, sandbox=True), FixedFees(), FixedRates())
+    pricing = make_pricing(load_corridors(tmp_path, sandbox=True), FixedFees(), FixedRates())
 
     results = await pricing.quotes([_order_to(country) for country in ("FR", "", "DE", "IT")], NOW)
 
@@ -73,7 +75,7 @@ async def test_where_several_countries_pay_a_currency_an_order_names_its_country
 
 
 async def test_a_quote_lives_as_long_as_its_corridor_says() -> None:
-    (quote,) = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes([_order()], NOW)
+    (quote,) = await make_pricing(CORRIDORS, FixedFees(), FixedRates()).quotes([_order()], NOW)
 
     assert isinstance(quote, Quote)
     assert quote.expires_at - quote.created_at == timedelta(seconds=60)
@@ -81,7 +83,7 @@ async def test_a_quote_lives_as_long_as_its_corridor_says() -> None:
 
 
 async def test_each_order_is_refused_for_its_own_reason() -> None:
-    results = await Pricing(CORRIDORS, FixedFees(), FixedRates()).quotes(
+    results = await make_pricing(CORRIDORS, FixedFees(), FixedRates()).quotes(
         [_order(99), _order(), _order(1_000_001), _order(currency="CHF"), _order(250)], NOW
     )
 
@@ -97,7 +99,7 @@ async def test_each_order_is_refused_for_its_own_reason() -> None:
 async def test_the_limits_themselves_are_taken_and_a_cent_beyond_them_is_refused() -> None:
     limits = CORRIDORS.leading_to("NGN").limits
     least, most = limits.minimum.amount_minor, limits.maximum.amount_minor
-    pricing = Pricing(CORRIDORS, FreeOfCharge(), FixedRates())
+    pricing = make_pricing(CORRIDORS, FreeOfCharge(), FixedRates())
 
     below, lowest, highest, above = await pricing.quotes(
         [_order(minor, "NGN") for minor in (least - 1, least, most, most + 1)], NOW
@@ -113,7 +115,7 @@ async def test_the_limits_themselves_are_taken_and_a_cent_beyond_them_is_refused
 async def test_a_corridor_without_a_rate_fails_its_own_orders_only() -> None:
     rates = FixedRates({"us-ng": Unavailable("no rate")})
 
-    results = await Pricing(CORRIDORS, FixedFees(), rates).quotes(
+    results = await make_pricing(CORRIDORS, FixedFees(), rates).quotes(
         [_order(currency="NGN"), _order()], NOW
     )
 
@@ -123,7 +125,7 @@ async def test_a_corridor_without_a_rate_fails_its_own_orders_only() -> None:
 async def test_nobody_is_asked_where_nothing_can_be_priced() -> None:
     fees, rates = FixedFees(), FixedRates()
 
-    await Pricing(CORRIDORS, fees, rates).quotes([_order(currency="CHF")], NOW)
+    await make_pricing(CORRIDORS, fees, rates).quotes([_order(currency="CHF")], NOW)
 
     assert (fees.calls, rates.calls) == ([], [])
 
@@ -131,7 +133,7 @@ async def test_nobody_is_asked_where_nothing_can_be_priced() -> None:
 async def test_corridors_are_shown_without_a_rate_where_there_is_none() -> None:
     rates = FixedRates({"us-ng": Unavailable("no rate")})
 
-    offers = await Pricing(CORRIDORS, FixedFees(), rates).indicative()
+    offers = await make_pricing(CORRIDORS, FixedFees(), rates).rates()
 
     assert {corridor.id for corridor, trail in offers if trail is None} == {"us-ng"}
 
@@ -142,4 +144,37 @@ async def test_fees_that_are_away_make_pricing_unavailable() -> None:
             raise Unavailable("fees cannot answer now")
 
     with pytest.raises(Unavailable):
-        await Pricing(CORRIDORS, FeesAway(), FixedRates()).quotes([_order()], NOW)
+        await make_pricing(CORRIDORS, FeesAway(), FixedRates()).quotes([_order()], NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payout", "decimals"),
+    [
+        (None, Money(1_255_300, "KES"), 0),
+        ("mobile_money", Money(1_255_300, "KES"), 0),
+        ("bank_account", Money(1_255_342, "KES"), 2),
+    ],
+)
+async def test_a_quote_has_the_decimals_of_the_rails_to_its_recipient_or_of_all_without_one(
+    kind: str | None, payout: Money, decimals: int
+) -> None:
+    corridor = CORRIDORS.get("us-ke")
+    rules = corridor.recipient_rules.kinds
+    recipient = rules[RecipientKind(kind)].example if kind else None
+    rates = FixedRates(mid="129.4")
+    pricing = make_pricing(CORRIDORS, FixedFees(), rates, declared_rails())
+
+    (quote,) = await pricing.quotes([replace(_order(currency="KES"), recipient=recipient)], NOW)
+
+    assert isinstance(quote, Quote)
+    assert quote.conditions
+    assert (quote.terms.payout, quote.conditions.route.payout_decimals) == (payout, decimals)
+
+
+async def test_without_the_declarations_of_providers_no_order_is_priced() -> None:
+    fees, rates = FixedFees(), FixedRates()
+
+    (refused,) = await make_pricing(CORRIDORS, fees, rates, {}).quotes([_order()], NOW)
+
+    assert isinstance(refused, Unavailable)
+    assert (fees.calls, rates.calls) == ([], [])

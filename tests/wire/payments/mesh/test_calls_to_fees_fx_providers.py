@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Any
 
 import grpc
 import pytest
-from caravel.common.v1 import money_pb2
+from caravel.common.v1 import money_pb2, recipient_pb2
 from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
@@ -34,7 +35,8 @@ from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavail
 from services.shared.grpc_server import GrpcServer
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
-from services.shared.recipients import BankAccount, Wallet
+from services.shared.recipients import BankAccount, RecipientKind, Wallet
+from services.shared.recipients.rails import CutOff, Rail
 from services.shared.recipients.wire import read_recipient
 from tests.makers import make_attempt, make_payment
 from tests.refusals import Missing
@@ -86,6 +88,24 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             key_lifetime={"seconds": 3600},
             event_is_evidence=True,
             webhook_authentication=providers_pb2.BODY_SIGNATURE,
+            rails=[
+                providers_pb2.Rail(
+                    recipient_kind=kind,  # type: ignore[arg-type]
+                    currency="JPY",
+                    country="JP",
+                    decimals=decimals,
+                    minimum={"amount_minor": 1, "currency_code": "JPY"},
+                    maximum={"amount_minor": 140_000_000, "currency_code": "JPY"},
+                    cut_off={"time": cut_off, "time_zone": "Asia/Tokyo"},
+                )
+                # A kind of a later release, decimals that no yen has, and no time of a day.
+                for kind, decimals, cut_off in (
+                    (recipient_pb2.BANK_ACCOUNT, 0, "17:30"),
+                    (77, 0, "17:30"),
+                    (recipient_pb2.WALLET, 2, "17:30"),
+                    (recipient_pb2.WALLET, 0, "half past five"),
+                )
+            ],
         )
         return providers_pb2.ListProvidersResponse(providers=[record], sandbox=self._sandbox)
 
@@ -342,3 +362,19 @@ async def test_a_rate_keeps_every_digit_and_a_refused_one_its_kind() -> None:
     assert isinstance(good, RateTrail)
     assert good.rate == Decimal("94.48046902971715")
     assert isinstance(bad, Unavailable)
+
+
+async def test_rails_are_read_and_one_that_this_release_does_not_know_is_left_out() -> None:
+    async with _providers(Providers()) as providers:
+        declared = await providers.capabilities()
+
+    assert declared["silent"].rails == (
+        Rail(
+            recipient_kind=RecipientKind.BANK_ACCOUNT,
+            minimum=Money(1, "JPY"),
+            maximum=Money(140_000_000, "JPY"),
+            decimals=0,
+            country="JP",
+            cut_off=CutOff(time=time_of_day(17, 30), time_zone="Asia/Tokyo"),
+        ),
+    )

@@ -151,6 +151,7 @@ async def test_corridors_say_of_each_kind_what_it_needs_and_their_examples_pass(
             quote = await service.payments.CreateQuote(
                 quoting(
                     destination_currency=corridor.destination_currency,
+                    destination_country=corridor.destination_country,
                     recipient=form.example,
                 )
             )

@@ -294,6 +294,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The payment waits for a person of ours, who may make it possible again; a webhook reports the change of its status.
     Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
     """
+    RAIL_UNSUPPORTED: _ErrorReason.ValueType  # 80
+    """No offramp of the corridor pays this kind of recipient in its currency.
+    Example: {"reason": "RAIL_UNSUPPORTED",
+              "metadata": {"corridor_id": "us-ke", "recipient_kind": "wallet"}}
+    """
+    PAYOUT_BELOW_MINIMUM: _ErrorReason.ValueType  # 81
+    """The payout is smaller than any offramp of the corridor sends to this kind of recipient.
+    Example: {"reason": "PAYOUT_BELOW_MINIMUM",
+              "metadata": {"payout_amount": "90.00", "minimum": "100.00", "currency": "NGN"}}
+    """
+    PAYOUT_ABOVE_MAXIMUM: _ErrorReason.ValueType  # 82
+    """The payout is larger than any offramp of the corridor sends to this kind of recipient.
+    Example: {"reason": "PAYOUT_ABOVE_MAXIMUM",
+              "metadata": {"payout_amount": "260000.00", "maximum": "250000.00", "currency": "KES"}}
+    """
     CORRIDOR_AMBIGUOUS: _ErrorReason.ValueType  # 100
     """Corridors to several countries pay the currency out, and destination_country does not say which is
     meant.
@@ -595,6 +610,21 @@ Example: {"reason": "FIELDS_CONTRADICTORY", "metadata": {"field": "full"}}
 PAYMENT_ON_HOLD: ErrorReason.ValueType  # 96
 """The payment waits for a person of ours, who may make it possible again; a webhook reports the change of its status.
 Example: {"reason": "PAYMENT_ON_HOLD", "metadata": {"hold_reason": "late_success"}}
+"""
+RAIL_UNSUPPORTED: ErrorReason.ValueType  # 80
+"""No offramp of the corridor pays this kind of recipient in its currency.
+Example: {"reason": "RAIL_UNSUPPORTED",
+          "metadata": {"corridor_id": "us-ke", "recipient_kind": "wallet"}}
+"""
+PAYOUT_BELOW_MINIMUM: ErrorReason.ValueType  # 81
+"""The payout is smaller than any offramp of the corridor sends to this kind of recipient.
+Example: {"reason": "PAYOUT_BELOW_MINIMUM",
+          "metadata": {"payout_amount": "90.00", "minimum": "100.00", "currency": "NGN"}}
+"""
+PAYOUT_ABOVE_MAXIMUM: ErrorReason.ValueType  # 82
+"""The payout is larger than any offramp of the corridor sends to this kind of recipient.
+Example: {"reason": "PAYOUT_ABOVE_MAXIMUM",
+          "metadata": {"payout_amount": "260000.00", "maximum": "250000.00", "currency": "KES"}}
 """
 CORRIDOR_AMBIGUOUS: ErrorReason.ValueType  # 100
 """Corridors to several countries pay the currency out, and destination_country does not say which is

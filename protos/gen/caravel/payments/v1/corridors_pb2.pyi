@@ -67,6 +67,7 @@ class Corridor(_message.Message):
     RATE_TRAIL_FIELD_NUMBER: _builtins.int
     QUOTE_LIFETIME_SECONDS_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
+    RAILS_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id, for example "us-in"."""
@@ -79,9 +80,11 @@ class Corridor(_message.Message):
     its destination_country.
     """
     minimum_usd: _builtins.str
-    """Smallest amount, decimal text in US dollars."""
+    """Smallest amount that every kind of recipient can be paid at the rate of this moment, decimal text
+    in US dollars; `rails` has that of each kind.
+    """
     maximum_usd: _builtins.str
-    """Largest amount, decimal text in US dollars."""
+    """Largest amount that every kind of recipient can be paid at that rate, decimal text in US dollars."""
     indicative_rate: _builtins.str
     """The rate at this moment, without a promise; empty when no rate is available."""
     quote_lifetime_seconds: _builtins.int
@@ -106,6 +109,12 @@ class Corridor(_message.Message):
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipientForm]:
         """The recipients that can be paid, one form for each kind."""
 
+    @_builtins.property
+    def rails(self) -> _containers.RepeatedCompositeFieldContainer[Global___CorridorRail]:
+        """The amounts that each kind of recipient can be paid, in the order of the corridor. Empty while no
+        rate is available or the providers have not declared their rails.
+        """
+
     def __init__(
         self,
         *,
@@ -121,15 +130,74 @@ class Corridor(_message.Message):
         rate_trail: Global___RateTrail | None = ...,
         quote_lifetime_seconds: _builtins.int = ...,
         recipients: _abc.Iterable[Global___RecipientForm] | None = ...,
+        rails: _abc.Iterable[Global___CorridorRail] | None = ...,
         refund_fees: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rate_trail", b"rate_trail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Corridor: _TypeAlias = Corridor  # noqa: Y015
+
+@_typing.final
+class CorridorRail(_message.Message):
+    """The amounts that one kind of recipient can be paid in a corridor. Every one in between can be sent
+    at the indicative rate, as far as the corridor's fees leave something.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_KIND_FIELD_NUMBER: _builtins.int
+    OFFRAMPS_FIELD_NUMBER: _builtins.int
+    PAYOUT_DECIMALS_FIELD_NUMBER: _builtins.int
+    MINIMUM_USD_FIELD_NUMBER: _builtins.int
+    MAXIMUM_USD_FIELD_NUMBER: _builtins.int
+    MINIMUM_PAYOUT_FIELD_NUMBER: _builtins.int
+    MAXIMUM_PAYOUT_FIELD_NUMBER: _builtins.int
+    CUT_OFF_FIELD_NUMBER: _builtins.int
+    recipient_kind: _recipient_pb2.RecipientKind.ValueType
+    """The kind of recipient."""
+    payout_decimals: _builtins.int
+    """The number of decimals of its payouts: as many as each of these offramps sends, fewer than the
+    currency has where one of them sends whole units alone.
+    """
+    minimum_usd: _builtins.str
+    """Smallest amount, decimal text in US dollars."""
+    maximum_usd: _builtins.str
+    """Largest amount, decimal text in US dollars."""
+    minimum_payout: _builtins.str
+    """Smallest payout, decimal text in the destination currency."""
+    maximum_payout: _builtins.str
+    """Largest payout, decimal text in the destination currency."""
+    cut_off: _builtins.str
+    """Until when a payout leaves on the same working day, for example "17:00 Asia/Tokyo"; empty where
+    the first of the offramps documents none.
+    """
+    @_builtins.property
+    def offramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The offramps that pay it, in order of preference."""
+
+    def __init__(
+        self,
+        *,
+        recipient_kind: _recipient_pb2.RecipientKind.ValueType = ...,
+        offramps: _abc.Iterable[_builtins.str] | None = ...,
+        payout_decimals: _builtins.int = ...,
+        minimum_usd: _builtins.str = ...,
+        maximum_usd: _builtins.str = ...,
+        minimum_payout: _builtins.str = ...,
+        maximum_payout: _builtins.str = ...,
+        cut_off: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_off", b"cut_off", "maximum_payout", b"maximum_payout", "maximum_usd", b"maximum_usd", "minimum_payout", b"minimum_payout", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "payout_decimals", b"payout_decimals", "recipient_kind", b"recipient_kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorridorRail: _TypeAlias = CorridorRail  # noqa: Y015
 
 @_typing.final
 class RecipientForm(_message.Message):

@@ -143,6 +143,7 @@ class Payment(_message.Message):
     DISPUTES_FIELD_NUMBER: _builtins.int
     NEXT_ACTION_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
+    CORRIDOR_ID_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -162,8 +163,8 @@ class Payment(_message.Message):
     text.
     """
     payout_amount: _builtins.str
-    """The amount that the recipient gets: net_usd x fx_rate, rounded half to even to the currency's
-    own number of digits, decimal text.
+    """The amount that the recipient gets: net_usd x fx_rate, rounded half to even, once, to the number
+    of decimals that every offramp of its route can send, decimal text.
     """
     quote_id: _builtins.str
     """The quote that priced this payment."""
@@ -185,6 +186,8 @@ class Payment(_message.Message):
     """The fees of a refund, as agreed with the quote: "returned", the sender gets back what was paid,
     or "kept", the sender gets back `net_usd`.
     """
+    corridor_id: _builtins.str
+    """The corridor that it takes, for example "us-in"."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -267,10 +270,11 @@ class Payment(_message.Message):
         disputes: _abc.Iterable[_disputes_pb2.Dispute] | None = ...,
         next_action: _payers_pb2.NextAction | None = ...,
         refund_fees: _builtins.str = ...,
+        corridor_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "next_action", b"next_action", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "corridor_id", b"corridor_id", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
     _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015

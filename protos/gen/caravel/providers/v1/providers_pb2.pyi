@@ -900,6 +900,7 @@ class Capabilities(_message.Message):
     PASSING_FAILURES_FIELD_NUMBER: _builtins.int
     EXPECTED_TIMES_FIELD_NUMBER: _builtins.int
     RECIPIENT_FAILURES_FIELD_NUMBER: _builtins.int
+    RAILS_FIELD_NUMBER: _builtins.int
     RESOLVES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
@@ -964,6 +965,10 @@ class Capabilities(_message.Message):
         """
 
     @_builtins.property
+    def rails(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rail]:
+        """The rails that it pays out by, sorted; none where it takes no payouts."""
+
+    @_builtins.property
     def resolves(self) -> _containers.RepeatedCompositeFieldContainer[Global___Resolvable]:
         """The accounts whose holder it can name, by kind and currency."""
 
@@ -986,11 +991,12 @@ class Capabilities(_message.Message):
         passing_failures: _abc.Iterable[_builtins.str] | None = ...,
         expected_times: _abc.Iterable[Global___ExpectedTime] | None = ...,
         recipient_failures: _abc.Iterable[_builtins.str] | None = ...,
+        rails: _abc.Iterable[Global___Rail] | None = ...,
         resolves: _abc.Iterable[Global___Resolvable] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1115,6 +1121,92 @@ class ResolveRecipientResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveRecipientResponse: _TypeAlias = ResolveRecipientResponse  # noqa: Y015
+
+@_typing.final
+class Rail(_message.Message):
+    """A way to pay recipients of one kind in one currency, as the documents of the provider have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_KIND_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    DECIMALS_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
+    CUT_OFF_FIELD_NUMBER: _builtins.int
+    OPERATORS_FIELD_NUMBER: _builtins.int
+    recipient_kind: _recipient_pb2.RecipientKind.ValueType
+    """The kind of recipient that it pays."""
+    currency: _builtins.str
+    """ISO 4217 code of the currency that arrives."""
+    country: _builtins.str
+    """ISO 3166 code of the one country that it pays in; empty where the currency alone decides."""
+    decimals: _builtins.int
+    """The number of decimals that an amount may have; fewer than ISO 4217 has where only whole units
+    can be sent.
+    """
+    @_builtins.property
+    def minimum(self) -> _money_pb2.Money:
+        """The smallest amount of one payout."""
+
+    @_builtins.property
+    def maximum(self) -> _money_pb2.Money:
+        """The largest amount of one payout."""
+
+    @_builtins.property
+    def cut_off(self) -> Global___CutOff:
+        """Until when a payout leaves on the same working day; absent where the provider documents none."""
+
+    @_builtins.property
+    def operators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The mobile networks that it reaches, sorted; empty where it is not mobile money, or reaches all."""
+
+    def __init__(
+        self,
+        *,
+        recipient_kind: _recipient_pb2.RecipientKind.ValueType = ...,
+        currency: _builtins.str = ...,
+        country: _builtins.str = ...,
+        decimals: _builtins.int = ...,
+        minimum: _money_pb2.Money | None = ...,
+        maximum: _money_pb2.Money | None = ...,
+        cut_off: Global___CutOff | None = ...,
+        operators: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cut_off", b"cut_off", "maximum", b"maximum", "minimum", b"minimum"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "currency", b"currency", "cut_off", b"cut_off", "decimals", b"decimals", "maximum", b"maximum", "minimum", b"minimum", "operators", b"operators", "recipient_kind", b"recipient_kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rail: _TypeAlias = Rail  # noqa: Y015
+
+@_typing.final
+class CutOff(_message.Message):
+    """A time of day, where it counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    time: _builtins.str
+    """Hours and minutes, for example "17:00"."""
+    time_zone: _builtins.str
+    """IANA name of the time zone, for example "Asia/Tokyo"."""
+    def __init__(
+        self,
+        *,
+        time: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["time", b"time", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CutOff: _TypeAlias = CutOff  # noqa: Y015
 
 @_typing.final
 class ListProvidersRequest(_message.Message):

@@ -11,11 +11,15 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import State
 from services.payments.operators.decisions import honour_locked_rate
 from services.payments.operators.domain import NoLockedRate, PaymentNotOnHold
 from services.shared.errors import Unavailable
+from services.shared.money import Money
+from services.shared.recipients import RecipientKind
+from services.shared.recipients.rails import Rail
 from tests.makers import CAPABILITIES, NOW, make_trail, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -141,6 +145,41 @@ def test_a_better_rate_is_the_recipients() -> None:
     change = DECIDER.price(work, make_trail("1700.00"), NOW)
 
     assert change.payment.terms.payout > work.payment.terms.payout
+
+
+def _sending_at_most(most_minor: int, decimals: int) -> Decider:
+    rail = Rail(
+        recipient_kind=RecipientKind.WALLET,
+        minimum=Money(100, "NGN"),
+        maximum=Money(most_minor, "NGN"),
+        decimals=decimals,
+    )
+    wallet = replace(CAPABILITIES["local_wallet"], rails=(rail,))
+    return Decider({**CAPABILITIES, "local_wallet": wallet}, spread=lambda: 0.0)
+
+
+def test_a_new_payout_has_the_decimals_of_the_route() -> None:
+    work = make_work(State.FUNDED)
+    route = replace(work.payment.route, payout_decimals=0)
+    work = replace(work, payment=replace(work.payment, route=route))
+
+    change = _sending_at_most(10**9, 0).price(work, make_trail("1515.00"), NOW)
+
+    exact = change.payment.terms.net.decimal * change.payment.terms.rate
+    assert change.payment.terms.payout == Money(round(exact) * 100, "NGN")
+    assert change.payment.state is State.CONVERTED
+
+
+def test_a_new_payout_that_no_offramp_sends_is_a_hold() -> None:
+    work = make_work(State.FUNDED)
+    decider = _sending_at_most(work.payment.terms.payout.amount_minor, 2)
+
+    better = decider.price(work, make_trail("1700.00"), NOW)
+    as_before = decider.price(work, make_trail("1530.25"), NOW)
+
+    assert better.payment.hold_reason == HoldReason.LATE_FUNDS
+    assert better.payment.terms == work.payment.terms
+    assert as_before.payment.hold_reason is None
 
 
 def test_a_rate_beyond_the_tolerance_is_a_hold() -> None:
