@@ -5,7 +5,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
@@ -23,6 +23,7 @@ from services.providers.limits import Gate
 from services.providers.metrics import observe, publish_state
 from services.shared.clock import Clock, SystemClock
 from services.shared.log import get_logger
+from services.shared.recipients import without
 
 # The codes that say that the provider, and not the operation, is in trouble. Every adapter uses
 # these words; a definitive refusal is an answer, and so is anything else that is not listed.
@@ -212,7 +213,7 @@ class Guard:
 async def _answered(call: Call, operation: Operation, ends: float) -> OperationResult:
     try:
         async with asyncio.timeout(ends - time.monotonic()):
-            return await call(operation)
+            return _without_recipient(await call(operation), operation)
     except TimeoutError:
         return unknown(operation.key, "timeout", "no answer in time")
     except Exception as error:  # noqa: BLE001  Whatever an adapter did, money may have moved.
@@ -225,6 +226,15 @@ async def _answered(call: Call, operation: Operation, ends: float) -> OperationR
             frames=traceback.format_tb(error.__traceback__),
         )
         return unknown(operation.key, "adapter_error", "the adapter failed; see its log")
+
+
+def _without_recipient(result: OperationResult, operation: Operation) -> OperationResult:
+    """The result, whose words a merchant may see, without what would identify a person."""
+    failure = result.failure
+    if failure is None or operation.recipient is None:
+        return result
+    words = without(failure.message, operation.recipient)
+    return replace(result, failure=replace(failure, message=words))
 
 
 def _is_fault(result: OperationResult) -> bool:

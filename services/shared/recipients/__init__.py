@@ -16,6 +16,7 @@ from services.shared.recipients.nouns import (
     hint,
     masked,
     recipient_of,
+    without,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "hint",
     "masked",
     "recipient_of",
+    "without",
 ]

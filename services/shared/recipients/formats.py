@@ -197,7 +197,7 @@ def _nuban(country: str) -> Format:
         number = re.sub("[ -]", "", text)
         if not re.fullmatch("[0-9]{10}", number, re.ASCII):
             raise Unfit(f"must be {words}")
-        bank = others.get("bank_code", "").strip()
+        bank = re.sub("[ -]", "", others.get("bank_code", ""))
         if re.fullmatch("[0-9]{3}", bank, re.ASCII) and not check_digits.fits_nuban(bank, number):
             raise Unfit(f"must be {words}; a digit is wrong, of it or of the bank code")
         return number

@@ -2,6 +2,7 @@
 form that answers, events and operators' views show. The fields that a corridor takes are in rules,
 their forms in formats."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -93,6 +94,8 @@ HOLDER_NAME = "holder_name"
 NUMBERS = ("iban", "account_number", "clabe", "phone_number", "wallet_id", "tax_id")
 _HIDDEN = "****"
 _SHOWN_DIGITS = 4
+# So many at the end tell one number from another, also where a prefix was cut off.
+_TELLING_DIGITS = 7
 
 
 def recipient_of(kind: RecipientKind, given: Mapping[str, str]) -> Recipient:
@@ -133,6 +136,23 @@ def hint(recipient: Recipient) -> str:
     """Its kind and last digits, to distinguish recipients in a history; no name."""
     numbers = (getattr(masked(recipient), name, "") for name in NUMBERS)
     return f"{recipient.kind} {next(filter(None, numbers), _HIDDEN)}"
+
+
+def without(words: str, recipient: Recipient) -> str:
+    """A provider's words with the recipient's name and numbers in their masked form, however they
+    are grouped and whatever stands before their last digits."""
+    for name, value in given_fields(recipient).items():
+        if name in NUMBERS:
+            end = "[ ./-]?".join(map(re.escape, value[-_TELLING_DIGITS:]))
+            number = rf"(?<!\w)\+?\w*?(?:\d[ ./-]?)*{end}(?!\w)"
+            words = re.sub(number, _masked(name, value), words, flags=re.I)
+        elif name == HOLDER_NAME:
+            for word in value.split():
+                named = rf"(?<!\w){re.escape(word)}(?!\w)"
+                words = re.sub(
+                    named, lambda found: _masked(HOLDER_NAME, found[0]), words, flags=re.I
+                )
+    return words
 
 
 def _masked(name: str, value: str) -> str:

@@ -2,6 +2,7 @@
 example. Made from the corridor's file, kept with each open quote, and asked before anybody pays."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -186,8 +187,8 @@ def _read(fields: Mapping[str, FieldRule], given: Recipient, *, sandbox: bool) -
 
 
 def _value(form: Format, text: str, others: Mapping[str, str], *, sandbox: bool) -> str:
-    if sandbox and text in form.test_values:
-        return text
+    if sandbox and (number := re.sub("[ -]", "", text)) in form.test_values:
+        return number
     return form.read(text, others)
 
 

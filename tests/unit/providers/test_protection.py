@@ -10,6 +10,7 @@ from services.providers.breaker import Breaker, BreakerPolicy
 from services.providers.domain import Kind, OperationResult, Outcome, failed, not_sent, unknown
 from services.providers.limits import Gate, Limits
 from services.providers.protection import PROBES_MAX, PROVIDER_FAULTS, Guard, Provider
+from services.shared.recipients import BankAccount
 from tests.unit.providers.makers import FakeMonotonic, FakeOnramp, make_operation
 
 POLICY = BreakerPolicy(faults_in_a_row=2, pause_seconds=5)
@@ -349,3 +350,16 @@ async def test_an_exception_is_unknown_and_its_text_is_not_shown(bench: Bench) -
 
     assert said(result) == (Outcome.UNKNOWN, "adapter_error")
     assert "out of order" not in repr(result)
+
+
+async def test_words_about_a_recipient_are_masked_in_answers_to_sends_and_questions() -> None:
+    bench = Bench()
+    refusal = failed("", "recipient_invalid", "no account 0690000040 of Ada Obi")
+    bench.onramp.sends, bench.onramp.look_ups = refusal, refusal
+    recipient = BankAccount(holder_name="Ada Obi", account_number="0690000040")
+    operation = make_operation(recipient=recipient)
+
+    answers = [await bench.guard.send(operation, LONG), await bench.guard.ask(operation, LONG)]
+
+    words = [answer.failure.message for answer in answers if answer.failure]
+    assert words == ["no account ****0040 of A*** O***"] * 2

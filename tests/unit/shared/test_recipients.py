@@ -17,6 +17,7 @@ from services.shared.recipients import (
     from_row,
     given_fields,
     masked,
+    without,
 )
 from services.shared.recipients.rules import RecipientRules, RulesInvalid, make_rules, rules_of
 from services.shared.recipients.wire import read_recipient, recipient_fields
@@ -188,3 +189,62 @@ def test_kinds_of_the_contract_are_ours() -> None:
 
     assert names == {kind.name for kind in RecipientKind}
     assert {one.name for one in recipient_pb2.Recipient.DESCRIPTOR.fields} == set(RecipientKind)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("Account 0690000040 (ada obi) is wrong", "Account ****0040 (a*** o***) is wrong"),
+        ("069-000-0040 of OBI, ADA: closed", "****0040 of O***, A***: closed"),
+        ("no account 00690000040; try 0690000041", "no account ****0040; try 0690000041"),
+        ("Adam may spend NGN 500000 a day", "Adam may spend NGN 500000 a day"),
+        ("", ""),
+    ],
+)
+def test_words_of_a_provider_lose_the_name_and_the_number_of_their_recipient(
+    words: str, shown: str
+) -> None:
+    recipient = BankAccount(holder_name="Ada Obi", account_number="0690000040", bank_code="044")
+
+    assert without(words, recipient) == shown
+
+
+@pytest.mark.parametrize(
+    ("recipient", "words", "shown"),
+    [
+        (MobileMoney(phone_number="+254709929220"), "0709 929220 is barred", "****9220 is barred"),
+        (
+            BankAccount(iban="DE89370400440532013000"),
+            "IBAN DE89 3704 0044 0532 0130 00: unknown",
+            "IBAN ****3000: unknown",
+        ),
+        (Wallet(wallet_id="wallet-0001"), "(WALLET-0001)", "(****0001)"),
+        (Wallet(wallet_id="wal-1"), "wal-1 or wal-12", "**** or wal-12"),
+    ],
+)
+def test_words_of_a_provider_lose_numbers_of_each_kind_however_they_are_written(
+    recipient: Recipient, words: str, shown: str
+) -> None:
+    assert without(words, recipient) == shown
+
+
+@pytest.mark.parametrize("bank_code", ["044", "0-44", "04 4", " 044"])
+def test_a_check_digit_counts_however_the_bank_code_is_grouped(
+    rules: RecipientRules, bank_code: str
+) -> None:
+    wrong = BankAccount(holder_name="Ada Obi", bank_code=bank_code, account_number="0690000050")
+
+    with pytest.raises(Invalid) as error:
+        rules.read(wrong)
+
+    assert [one.field for one in error.value.violations] == [
+        "recipient.bank_account.account_number"
+    ]
+
+
+def test_a_sandbox_takes_a_test_account_however_it_is_grouped(rules: RecipientRules) -> None:
+    grouped = BankAccount(holder_name="Ada Obi", bank_code="044", account_number="0690 0000-31")
+
+    assert rules.read(grouped, sandbox=True).account_number == "0690000031"
+    with pytest.raises(Invalid):
+        rules.read(grouped)

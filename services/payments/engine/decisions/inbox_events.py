@@ -3,6 +3,7 @@ attempt by itself, and whether it contradicts our record. The decisions are in d
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
 
 from services.payments.engine.decisions.facts import ClosedEvent, EventResult, InboxEvent, Work
 from services.payments.model.attempt import (
@@ -13,6 +14,7 @@ from services.payments.model.attempt import (
     Capabilities,
     Outcome,
 )
+from services.shared.recipients import Recipient, without
 
 _DECISIVE = (Outcome.SUCCEEDED, Outcome.FAILED)
 
@@ -162,3 +164,18 @@ def _outcome_of_events(work: Work, attempt: Attempt) -> Answer | None:
         if event.answer.outcome in _DECISIVE and is_about(event, attempt)
     ]
     return words[0] if len({word.outcome for word in words}) == 1 else None
+
+
+def without_recipients(work: Work) -> Work:
+    """The work, whose events' words a merchant may see, without what would identify a person."""
+    attempts = (work.attempt, *work.earlier)
+    paid = {work.payment.recipient, *(a.recipient for a in attempts if a and a.recipient)}
+    return replace(work, inbox=tuple(_without(event, paid) for event in work.inbox))
+
+
+def _without(event: InboxEvent, recipients: Iterable[Recipient]) -> InboxEvent:
+    failure = event.answer.failure
+    if failure is None:
+        return event
+    words = reduce(without, recipients, failure.message)
+    return replace(event, answer=replace(event.answer, failure=replace(failure, message=words)))

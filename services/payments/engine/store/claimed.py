@@ -19,6 +19,7 @@ from services.payments.base.unreadable import Source, UnreadableRow, read_each, 
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.decisions.decider import STEP_OF_STATE
 from services.payments.engine.decisions.facts import ClaimEvent, InboxEvent, Work
+from services.payments.engine.decisions.inbox_events import without_recipients
 from services.payments.engine.decisions.late_success import needs_all_attempts
 from services.payments.engine.quarantine import EventFailure, Patience, StepFailure
 from services.payments.engine.store.quarantine import Failures, lease_of
@@ -141,6 +142,7 @@ class Claimed(Failures):
             if payment.id not in errors
         ]
         complete, more_errors = await self._with_earlier(work, of_each=with_all_attempts)
+        complete = [without_recipients(item) for item in complete]
         errors |= more_errors
         failed = [row for row in claimed if row.id in errors]
         self.unreadable_held += await self.fail(

@@ -12,10 +12,12 @@ from services.payments.engine.decisions.inbox_events import (
     is_about,
     mentions_other_attempts,
     named_by_event,
+    without_recipients,
 )
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
-from services.payments.model.payment import State
-from tests.makers import CAPABILITIES, make_work
+from services.payments.model.payment import Failure, State
+from services.shared.recipients import Wallet
+from tests.makers import CAPABILITIES, make_event, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 PAYING = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
@@ -78,3 +80,17 @@ def test_an_event_about_an_attempt_that_is_to_come_stays_and_one_about_ours_is_d
     (item,) = closed_known(replace(PAYING, inbox=(own, to_come)), PAYING.attempt)
 
     assert (item.event, item.result) == (own, EventResult.APPLIED)
+
+
+def test_words_of_an_event_are_masked_for_the_recipient_of_each_attempt() -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.ACCEPTED)
+    assert work.attempt is not None
+    before = Wallet(holder_name="Bo Diaz", wallet_id="wallet-0009")
+    failure = Failure(code="recipient_invalid", message="wallet-0001 of Ada, wallet-0009 of BO")
+    event = make_event(work.attempt, Outcome.FAILED, failure=failure)
+    work = replace(work, inbox=(event,), earlier=(replace(work.attempt, recipient=before),))
+
+    (shown,) = without_recipients(work).inbox
+
+    assert shown.answer.failure is not None
+    assert shown.answer.failure.message == "****0001 of A***, ****0009 of B***"
