@@ -33,7 +33,7 @@ STATUSES = {
 # A failed or cancelled refund came back to our balance, also where it had succeeded before.
 FAILED_CODES = {"failed": "refund_failed", "canceled": "refund_canceled"}
 # The refusals (code, and parameter where it must be one) of an amount that the charge no longer
-# has; some come without a code. refused_for_amount says what they prove.
+# has; some come without a code. refusal_of says what they prove.
 NOTHING_LEFT = {"charge_already_refunded": "", "amount_too_large": "amount", "": "amount"}
 EXCEEDS_COLLECTION = "refund_exceeds_collection"
 # The payer's bank claims the charge, or has it.

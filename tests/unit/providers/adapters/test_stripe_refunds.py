@@ -112,7 +112,16 @@ def refusal(status: int, **error: Any) -> stripe.InvalidRequestError:
     ],
 )
 def test_only_listed_refusals_are_about_the_amount(error: Exception, refused: bool) -> None:
-    assert refunds.refused_for_amount(error) is refused
+    wanted = refunds.EXCEEDS_COLLECTION if refused else ""
+    assert refunds.refusal_of(error) == wanted
+
+
+def test_a_disputed_charge_is_a_refusal_of_its_own() -> None:
+    body = {"error": {"code": "charge_disputed"}}
+    error = stripe.InvalidRequestError("no", None, None, "", 400, body, {})
+
+    assert refunds.refusal_of(error) == refunds.DISPUTED
+    assert refunds.DISPUTED in refunds.DEFINITIVE_FAILURES
 
 
 def event(event_type: str, subject: object) -> bytes:
