@@ -31,7 +31,7 @@ from services.payments.model.payment import (
 )
 from services.payments.model.quote import Route
 from services.payments.model.timing import FIRST_ROUND
-from services.shared.recipients import Wallet
+from services.shared.recipients import AccountCheck, Wallet
 from tests.history import attempt_of, check, make_work_of, said, with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_work
 from tests.unit.payments.model.test_dispute import WITHDRAWN
@@ -92,8 +92,21 @@ def test_a_payment_in_any_other_state_is_not_corrected(state: State) -> None:
 @pytest.mark.parametrize("state", sorted(CORRECTABLE))
 @pytest.mark.parametrize("reason", list(HoldReason))
 def test_a_payment_on_hold_is_not_corrected_now(state: State, reason: HoldReason) -> None:
-    with pytest.raises(PaymentOnHold):
+    with pytest.raises(PaymentOnHold) as refusal:
         correct(_waiting(state, hold_reason=reason), NEW)
+
+    assert refusal.value.metadata == {"hold_reason": reason}
+
+
+@pytest.mark.parametrize("account_check", [None, AccountCheck.CLOSE_MATCH])
+def test_the_marks_of_the_old_recipient_are_not_kept_for_the_new_one(
+    account_check: AccountCheck | None,
+) -> None:
+    work = _waiting(State.RETURNED, recipient_is_example=True, account_check=AccountCheck.NO_MATCH)
+
+    payment = correct(work, NEW, account_check).payment
+
+    assert (payment.recipient_is_example, payment.account_check) == (False, account_check)
 
 
 def test_a_payment_that_was_cancelled_is_not_corrected_any_more() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, Change, Work
+from services.payments.engine.decisions.facts import Call, Change, EventResult, Work
 from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
 from services.payments.model.payment import Failure, State, Status
 from services.payments.model.quote import Route
@@ -50,6 +50,22 @@ def test_a_refused_recipient_waits_for_the_merchant_and_for_no_other_offramp(wor
     assert change.payment.offramp == "local_wallet"
     assert change.attempt == attempt_of(work).answered(AttemptState.FAILED, REFUSED)
     assert (change.postings, change.following, change.due_in) == ((), None, None)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.PENDING, Outcome.SUCCEEDED])
+def test_its_events_end_with_the_payout_but_a_success_is_looked_up_at_once(
+    outcome: Outcome,
+) -> None:
+    work = _sent(AttemptState.ACCEPTED)
+    event = make_event(attempt_of(work), outcome)
+    other = make_event(attempt_of(work), Outcome.PENDING, "evt_2", key="of-nobody")
+
+    change = _refused(replace(work, inbox=(event, other)))
+
+    results = {one.event.event_id: one.result for one in change.closed_events}
+    about = {"evt_1": EventResult.APPLIED} if outcome is not Outcome.SUCCEEDED else {}
+    assert results == {**about, "evt_2": EventResult.IGNORED}
+    assert change.due_in == (timedelta(0) if outcome is Outcome.SUCCEEDED else None)
 
 
 def test_any_other_definitive_failure_goes_to_the_next_offramp_as_before() -> None:
