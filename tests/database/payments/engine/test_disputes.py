@@ -22,6 +22,7 @@ from services.payments.model.dispute import (
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment
 from services.payments.operators.decisions import end_hold
+from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store import PostgresInbox
@@ -314,3 +315,23 @@ async def test_a_refund_in_the_dashboard_after_the_payout_stays_on_suspense(
     lost = "SELECT balance_minor FROM balances WHERE account = 'suspense:stripe:USD'"
     assert await rows(engine, lost) == [(4_000,)]
     assert await _broken(engine) == []
+
+
+async def test_open_disputes_are_listed_by_their_deadline(engine: AsyncEngine) -> None:
+    payment = await create(engine)
+    await carry(engine)
+    for reference in ("du_1", "du_2", "du_3"):
+        await _says(engine, DisputeStatus.NEEDS_RESPONSE, reference=reference)
+    await _says(engine, DisputeStatus.LOST, reference="du_3")
+    await carry(engine)
+    await run(engine, "UPDATE disputes SET respond_by = NULL WHERE provider_reference = 'du_1'")
+    operations = PostgresOperations(engine)
+
+    first = await operations.disputes(payment.merchant_id, after=None, limit=1)
+    rest = await operations.disputes(
+        payment.merchant_id, after=(first[0].due, first[0].id), limit=9
+    )
+
+    listed = [one.dispute.provider_reference for one in (*first, *rest) if one.dispute]
+    assert listed == ["du_2", "du_1"]
+    assert await operations.disputes("other", after=None, limit=9) == []
