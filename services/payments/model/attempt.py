@@ -150,7 +150,7 @@ class Attempt:
     leaves_until: datetime | None = None
     # How often one may have left.
     sends: int = 0
-    # Since when nobody knows its outcome, where that is so.
+    # Since when nobody knows its outcome, where that is so; of a success, whether it stands.
     unknown_since: datetime | None = None
     # How often in a row nothing definite was learned; drives the back-off.
     inconclusive_count: int = 0

@@ -78,9 +78,9 @@ FIRST_REST, REST_FACTOR, BREAKDOWNS_MAX = timedelta(seconds=2), 4, 5
 # Every payment that is open and not on hold is due again within this time. The list of
 # overdue payments looks no further.
 LOOKS_AHEAD = timedelta(minutes=10)
-# A success whose provider does not say whether it came back is asked about for so long; then it
-# stands.
-FINAL_WAIT = timedelta(days=3)
+# A success whose provider does not say whether it came back is asked about for so long, since the
+# first question, and so often; then it stands. Time alone would count while nobody asked.
+FINAL_WAIT, FINAL_TRIES = timedelta(days=3), 100
 # A provider that has accepted an operation decides within so long, or a person must see to it.
 OPEN_AT_MOST: Mapping[str, timedelta] = {
     "collection": timedelta(days=3),

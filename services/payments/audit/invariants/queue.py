@@ -5,6 +5,7 @@ only column says where."""
 from services.payments.audit.invariants.attempts import OUT
 from services.payments.model.timing import (
     FINAL_AFTER,
+    FINAL_TRIES,
     FINAL_WAIT,
     OPEN_AT_MOST,
     TRANSACTION_SECONDS,
@@ -51,7 +52,11 @@ QUEUE = {
            AND greatest(p.updated_at + {_FINAL_AFTER},
                         (SELECT max(w.received_at) FROM webhook_inbox w
                           WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
-                            AND w.state = 'PENDING'))
+                            AND w.state = 'PENDING'),
+                        (SELECT max(CASE WHEN a.inconclusive_count < {FINAL_TRIES} THEN now()
+                                         ELSE a.unknown_since END) FROM attempts a
+                          WHERE a.merchant_id = p.merchant_id AND a.payment_id = p.id
+                            AND a.unknown_since IS NOT NULL))
                < now() - {_FINAL_WAIT} - make_interval(secs => :overdue)
     """,
     "an operation that its provider leaves open is given to a person": f"""

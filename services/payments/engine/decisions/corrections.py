@@ -1,15 +1,18 @@
 """A merchant names another recipient after the first could not be paid, or has sent the money back:
-it is paid out again, under a new attempt, once the offramps have said that it was not paid."""
+it is paid out again, under a new attempt, once the offramps have said that it was not paid. Where
+the first was paid after all, the payment shows that recipient again."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.waiting import release
-from services.payments.model.attempt import Step, served_by
+from services.payments.model.attempt import Attempt, Step, served_by
 from services.payments.model.causes import Cause
 from services.payments.model.payment import (
     CORRECTABLE,
+    Event,
+    Payment,
     PaymentNotCorrectable,
     PaymentOnHold,
     State,
@@ -56,3 +59,23 @@ def correct(
         events=(event,),
         corrects=True,
     )
+
+
+def with_recipient_paid(payment: Payment, payout: Attempt) -> tuple[Payment, tuple[Event, ...]]:
+    """The payment with the recipient that this payout has paid, and the event that says so; as it
+    was where no correction has put another one in its place.
+
+    No answer to the question about its account is kept: that was about the other one.
+    """
+    paid = payout.recipient
+    if paid is None or paid == payment.recipient:
+        return payment, ()
+    noted, event = payment.noted(
+        actor="worker",
+        cause=Cause.EARLIER_RECIPIENT_PAID,
+        key=payout.key,
+        recipient_before=hint(payment.recipient),
+        recipient=hint(paid),
+    )
+    shown = replace(noted, recipient=paid, recipient_is_example=False, account_check=None)
+    return shown, (event,)

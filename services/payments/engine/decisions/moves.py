@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.case import Case
+from services.payments.engine.decisions.corrections import with_recipient_paid
 from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.inbox_events import closed, closed_known, without_successes
@@ -104,13 +105,14 @@ def succeed(case: Case) -> Change:
 
 def done(case: Case) -> Change:
     """The step is done. With the collection, the exchange at the locked rate is done as well. A
-    payout is looked at once more when it is final."""
+    payout is looked at once more when it is final, and its payment shows whom it has paid."""
     work, attempt, answer = case.work, case.attempt, case.answer
     if attempt.step is Step.COLLECTION:
         return _collected(case)
     if attempt.step is Step.REFUND:
         return _refunded(case)
-    payment, event = work.payment.moved(
+    shown, earlier_paid = with_recipient_paid(work.payment, attempt)
+    payment, event = shown.moved(
         State.COMPLETED, actor=answer.actor, cause=Cause.PAYOUT_SUCCEEDED, **case.evidence
     )
     final_after = case.capabilities.success_final_after
@@ -118,8 +120,9 @@ def done(case: Case) -> Change:
         release(work, due_in=final_after or None, closed_events=closed(work, attempt)),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
-        events=(event,),
+        events=(*earlier_paid, event),
         postings=payout_postings(payment),
+        corrects=bool(earlier_paid),
     )
 
 

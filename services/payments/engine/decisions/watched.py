@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change
-from services.payments.engine.decisions.inbox_events import closed, is_about
+from services.payments.engine.decisions.inbox_events import closed
 from services.payments.engine.decisions.returns_and_refunds import return_payout
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.model.attempt import Capabilities, Outcome
+from services.payments.model.attempt import Attempt, Capabilities
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State
-from services.payments.model.timing import FINAL_WAIT, LONGEST_RETRY
+from services.payments.model.timing import FINAL_TRIES, FINAL_WAIT, LONGEST_RETRY
 
 
 def final_in(payment: Payment, capabilities: Capabilities, now: datetime) -> timedelta | None:
@@ -34,7 +34,7 @@ def stays(case: Case) -> Change:
 def stays_on_hold(case: Case) -> Change:
     """It stands, also where it was known to have come back; the events stay for whoever ends the
     hold."""
-    standing = case.attempt.standing(case.answer)
+    standing = _asked_no_more(case.attempt.standing(case.answer))
     change = release(case.work)
     return change if standing is case.attempt else replace(change, attempt=standing)
 
@@ -46,33 +46,34 @@ def comes_back_on_hold(case: Case) -> Change:
 
 
 def ask_later(case: Case) -> Change:
-    """The answer proves nothing: the provider is asked again, for days at the most. Then the
-    success stands, and the history says so."""
-    if case.now - _asked_since(case) < FINAL_WAIT:
-        return release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
+    """The answer proves nothing: the provider is asked again, for days at the most, counted from
+    the first question without an answer. Then the success stands, and the history says so."""
+    attempt, since = case.attempt, case.attempt.unknown_since or case.now
+    if case.now - since < FINAL_WAIT or attempt.inconclusive_count < FINAL_TRIES:
+        asked = replace(attempt, inconclusive_count=attempt.inconclusive_count + 1)
+        waits = release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
+        return replace(waits, attempt=asked)
     payment, event = case.payment.noted(actor="worker", cause=Cause.SUCCESS_STANDS, **case.evidence)
     return replace(
-        release(case.work, closed_events=closed(case.work, None)), payment=payment, events=(event,)
+        release(case.work, closed_events=closed(case.work, None)),
+        payment=payment,
+        attempt=_asked_no_more(attempt),
+        events=(event,),
     )
 
 
-def _asked_since(case: Case) -> datetime:
-    """Since the first event that says that it came back; else since the end of the time in which
-    it may."""
-    doubts = [
-        event.received_at or case.now
-        for event in case.work.inbox
-        if event.answer.outcome is Outcome.FAILED and is_about(event, case.attempt)
-    ]
-    final_at = case.payment.updated_at + case.capabilities.success_final_after
-    return min(doubts, default=final_at)
+def _asked_no_more(attempt: Attempt) -> Attempt:
+    """The attempt without its questions so far: the next doubt is counted for itself."""
+    return replace(attempt, inconclusive_count=0) if attempt.inconclusive_count else attempt
 
 
 def contradicts(case: Case) -> Change:
     """The provider does not have it any more, or its look-up does not show it yet."""
     if not case.is_denial_certain:
         return ask_later(case)
-    return hold(case.work, HoldReason.PROVIDER_CONTRADICTS, **case.evidence)
+    change = hold(case.work, HoldReason.PROVIDER_CONTRADICTS, **case.evidence)
+    answered = _asked_no_more(case.attempt)
+    return change if answered is case.attempt else replace(change, attempt=answered)
 
 
 def denied(case: Case) -> Change:
@@ -85,7 +86,7 @@ def other_amount(case: Case) -> Change:
     facts = case.evidence | amounts_of(case.attempt, case.answer)
     change = hold(case.work, HoldReason.AMOUNT_MISMATCH, **facts)
     moved = case.answer.amount or case.attempt.moved
-    return replace(change, attempt=case.attempt.known_to_have_moved(moved))
+    return replace(change, attempt=_asked_no_more(case.attempt).known_to_have_moved(moved))
 
 
 def reversed_success(case: Case) -> Change:
@@ -94,4 +95,4 @@ def reversed_success(case: Case) -> Change:
         return return_payout(case.work, case.attempt, case.answer)
     change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
     used = closed(case.work, case.attempt)
-    return replace(change, attempt=case.attempt.back(), closed_events=used)
+    return replace(change, attempt=_asked_no_more(case.attempt).back(), closed_events=used)

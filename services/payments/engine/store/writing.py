@@ -113,6 +113,8 @@ _WRITE = text(
                sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
                sends = CASE WHEN excluded.state = 'INTENDED' THEN 0 ELSE attempts.sends END,
                unknown_since = CASE WHEN excluded.state = 'UNKNOWN'
+                                      OR excluded.state = 'SUCCEEDED'
+                                         AND excluded.inconclusive_count > 0
                                     THEN coalesce(attempts.unknown_since, now()) END,
                updated_at = now()
     ), refunding AS (

@@ -255,6 +255,13 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         ("no success is asked about for ever",),
     ),
     (
+        "UPDATE payments SET due_at = now(), updated_at = now() - interval '40 days' "
+        "WHERE state = 'COMPLETED'; "
+        "UPDATE attempts SET unknown_since = now() - interval '4 days', inconclusive_count = 4000 "
+        "WHERE state = 'SUCCEEDED'",
+        ("no success is asked about for ever",),
+    ),
+    (
         "UPDATE attempts SET sent_at = now() - interval '40 days' WHERE state = 'ACCEPTED'; "
         "UPDATE payments SET updated_at = now() - interval '1 day' WHERE state = 'PAYING_OUT'",
         ("an operation that its provider leaves open is given to a person",),

@@ -218,7 +218,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
-        """The recipient of the payout, masked: the holder's initials, and the last digits of numbers."""
+        """The recipient of the payout, masked: the holder's initials, and the last digits of numbers. Of
+        a corrected payment whose earlier recipient was paid after all, that one again.
+        """
 
     @_builtins.property
     def action_required(self) -> _corrections_pb2.ActionRequired:

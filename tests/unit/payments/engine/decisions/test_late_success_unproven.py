@@ -3,7 +3,7 @@ in every state in which nothing else would, until it says. And a success is aske
 only."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -19,8 +19,8 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import FINAL_WAIT, LONGEST_RETRY
-from tests.history import attempt_of, make_late_work, said
+from services.payments.model.timing import FINAL_TRIES, FINAL_WAIT, LONGEST_RETRY
+from tests.history import attempt_of, make_late_work, said, with_attempt
 from tests.makers import (
     CAPABILITIES,
     NOW,
@@ -31,6 +31,7 @@ from tests.makers import (
 )
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
+MISMATCH = "amount_mismatch"
 LATE = Failure(code=SUCCEEDED_LATE, message="late")
 SUCCEEDED = said(Outcome.SUCCEEDED)
 REFUSED = said(Outcome.FAILED, "payout_blocked")
@@ -148,34 +149,72 @@ def _final(age: timedelta, **changes: object) -> Work:
     return replace(work, payment=payment, **changes)
 
 
+def _asked_since(work: Work, since: datetime | None, tries: int = FINAL_TRIES) -> Work:
+    return with_attempt(work, unknown_since=since, inconclusive_count=tries)
+
+
 @pytest.mark.parametrize(
     "answer", [*OPEN, Answer(outcome=Outcome.NOT_SENT), said(Outcome.UNKNOWN, "reference_unknown")]
 )
-def test_a_last_look_up_without_an_answer_ends_after_days_and_the_success_stands(
+def test_a_last_look_up_without_an_answer_ends_after_days_of_asking_and_the_success_stands(
     answer: Answer,
 ) -> None:
     decider = Decider({**CAPABILITIES, **SLOW}, spread=lambda: 0.0)
-    early = _final(WEEK + FINAL_WAIT - timedelta(seconds=1))
-    assert decider.plan(early).call is Call.LOOK_UP
+    work = _final(timedelta(days=90))
+    assert decider.plan(work).call is Call.LOOK_UP
+    early = _asked_since(work, NOW - FINAL_WAIT + timedelta(seconds=1))
+    seldom = _asked_since(work, NOW - timedelta(days=60), FINAL_TRIES - 1)
 
-    asked = decider.settle(early, answer, NOW)
-    over = decider.settle(_final(WEEK + FINAL_WAIT), answer, NOW)
+    for asked in (early, seldom):
+        change = decider.settle(asked, answer, NOW)
+        assert (change.events, change.due_in) == ((), LONGEST_RETRY)
+        assert change.attempt is not None
+        assert change.attempt.inconclusive_count == attempt_of(asked).inconclusive_count + 1
+    over = decider.settle(_asked_since(work, NOW - FINAL_WAIT), answer, NOW)
 
-    assert (asked.events, asked.due_in) == ((), LONGEST_RETRY)
     assert [(event.actor, event.cause) for event in over.events] == [("worker", "success_stands")]
     assert (over.payment.state, over.payment.hold_reason) == (State.COMPLETED, None)
-    assert (over.attempt, over.postings, over.due_in) == (None, (), None)
+    assert (over.postings, over.due_in) == ((), None)
+    # A doubt that comes later is asked about for as long again.
+    assert over.attempt is not None
+    assert over.attempt.inconclusive_count == 0
+
+
+@pytest.mark.parametrize("age", [timedelta(0), FINAL_WAIT, timedelta(days=400)])
+@pytest.mark.parametrize("doubted", [True, False])
+def test_one_question_without_an_answer_ends_no_doubt_however_old_it_is(
+    age: timedelta, doubted: bool
+) -> None:
+    """The workers were down, or the payment was on hold, and nobody was asked meanwhile."""
+    decider = Decider({**CAPABILITIES, **SLOW}, spread=lambda: 0.0)
+    work = _final(WEEK + age)
+    failed = replace(make_event(attempt_of(work), Outcome.FAILED), received_at=NOW - age)
+    plan = decider.plan(replace(work, inbox=(failed,) if doubted else ()))
+    assert plan.call is Call.LOOK_UP
+
+    change = decider.settle(plan.work, UNKNOWN, NOW)
+
+    assert (change.events, change.closed_events, change.due_in) == ((), (), LONGEST_RETRY)
 
 
 def test_a_success_that_an_event_contradicts_is_asked_about_for_as_long() -> None:
     work = _final(timedelta(days=90))
     failed = make_event(attempt_of(work), Outcome.FAILED)
-    young = replace(failed, received_at=NOW - FINAL_WAIT + timedelta(seconds=1))
-    old = replace(failed, received_at=NOW - FINAL_WAIT)
+    work = _asked_since(replace(work, inbox=(failed,)), NOW - FINAL_WAIT)
 
-    asked = DECIDER.settle(replace(work, inbox=(young,)), UNKNOWN, NOW)
-    over = DECIDER.settle(replace(work, inbox=(old,)), UNKNOWN, NOW)
+    over = DECIDER.settle(work, UNKNOWN, NOW)
 
-    assert (asked.events, asked.closed_events) == ((), ())
     assert [event.cause for event in over.events] == ["success_stands"]
-    assert [(item.event, item.result) for item in over.closed_events] == [(old, "IGNORED")]
+    assert [(item.event, item.result) for item in over.closed_events] == [(failed, "IGNORED")]
+
+
+@pytest.mark.parametrize(
+    "answer", [SUCCEEDED, REFUSED, Answer(outcome=Outcome.ABSENT), said(Outcome.UNKNOWN, MISMATCH)]
+)
+def test_an_answer_ends_the_count_of_questions_without_one(answer: Answer) -> None:
+    work = _asked_since(_final(timedelta(days=1)), NOW - timedelta(days=2), 7)
+
+    change = DECIDER.settle(work, answer, NOW)
+
+    assert change.attempt is not None
+    assert change.attempt.inconclusive_count == 0
