@@ -64,7 +64,7 @@ class Cause(StrEnum):
     RECIPIENT_REFUSED = "recipient_refused"
     # The merchant has named another recipient, and it is paid out again.
     RECIPIENT_CORRECTED = "recipient_corrected"
-    # A payout to the recipient before the correction was paid after all; the payment shows it again.
+    # An earlier recipient was paid after all, and the payment shows that one again.
     EARLIER_RECIPIENT_PAID = "earlier_recipient_paid"
     # The provider has not said for days whether a success came back, and is asked no more.
     SUCCESS_STANDS = "success_stands"

@@ -234,49 +234,6 @@ def test_released_it_counts_the_payout_that_was_paid_and_withdraws_the_second(
     assert [p.cause for p in change.postings] == ["paid_out", "payout_from_suspense"]
 
 
-def _late(work: Work) -> Work:
-    failure = Failure(code=SUCCEEDED_LATE, message="late")
-    return with_attempt(work, failure=failure, moved=attempt_of(work).amount)
-
-
-@pytest.mark.parametrize("state", sorted(CORRECTABLE))
-def test_a_payment_whose_first_recipient_was_paid_shows_that_one_again(state: State) -> None:
-    """Alone, and after the second payout was withdrawn, given up or refused in turn."""
-    alone = _late(_corrected(state))
-    second = _second(alone, AttemptState.FAILED, failure=Failure(code="x", message="x"))
-    waits = replace(second, payment=replace(second.payment, state=State.ACTION_REQUIRED))
-
-    for work in (alone, second, waits):
-        plan = DECIDER.plan(work)
-        change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
-
-        assert (change.payment.state, change.payment.recipient) == (State.COMPLETED, OLD)
-        assert change.payment.account_check is None
-        # The recipient is written with the change; the other payouts keep theirs.
-        assert change.corrects
-        assert [event.cause for event in change.events] == [
-            "earlier_recipient_paid",
-            "payout_succeeded",
-        ]
-        assert change.events[0].evidence == {
-            "key": attempt_of(alone).key,
-            "recipient_before": "wallet ****3210",
-            "recipient": "wallet ****7890",
-        }
-        assert change.payment.version == change.events[-1].sequence
-
-
-def test_a_payment_that_shows_whom_it_has_paid_changes_no_recipient() -> None:
-    second = _second(_corrected(), AttemptState.ACCEPTED)
-    back = _late(_corrected())
-    back = replace(back, payment=replace(back.payment, recipient=OLD))
-
-    for work in (second, DECIDER.plan(back).work):
-        change = DECIDER.settle(work, SUCCEEDED, NOW)
-        assert [event.cause for event in change.events] == ["payout_succeeded"]
-        assert not change.corrects
-
-
 def test_a_correction_of_a_payment_whose_payout_succeeded_late_pays_nothing_more() -> None:
     """The merchant corrects it after the hold was released, and before anybody asked."""
     work = _corrected(State.RETURNED)
