@@ -1,5 +1,5 @@
-"""A success about which its provider is asked in vain, on a real database: since when, and how
-often, stays with its attempt."""
+"""A success about which its provider is asked without an answer, on a real database: since when,
+and how often, stays with its attempt."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
