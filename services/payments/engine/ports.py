@@ -100,6 +100,10 @@ class WorkTransaction(Protocol):
         """
         ...
 
+    async def corrections(self, merchant_id: str, payment_id: UUID) -> int:
+        """How often a merchant has corrected the payment's recipient."""
+        ...
+
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """Records that requests are about to leave; gives those whose lease still stands."""
         ...

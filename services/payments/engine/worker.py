@@ -5,9 +5,11 @@ side strikes one payment alone, by isolation, and is counted."""
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections import Counter as Counted
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
@@ -15,13 +17,15 @@ from services.payments.base.batcher import Batcher
 from services.payments.engine.claims import Claims
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
+from services.payments.engine.decisions.waiting import live
 from services.payments.engine.isolation import failure_of, is_unavailable
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.reporting import report_changes, report_failures
 from services.payments.mesh.ports import ProviderCall, Providers, RateQuery, Rates
-from services.payments.model.attempt import Answer
+from services.payments.model.attempt import Answer, Attempt
 from services.payments.model.quote import RateTrail
 from services.payments.model.timing import (
+    ASKED_TOGETHER,
     CALL,
     CLAIM_EVERY_SECONDS,
     RECORD_EVERY_SECONDS,
@@ -207,14 +211,17 @@ class Worker:
     async def _look_up(self, work: Sequence[Work]) -> None:
         """Looks the attempts up, and goes on as the answers allow: an attempt that is provably
         absent is sent again with the same key."""
-        if not work:
-            return
+        parts = _parts(work, self._claim_max)
+        await asyncio.gather(*(self._look_up_together(part) for part in parts))
+
+    async def _look_up_together(self, work: Sequence[Work]) -> None:
         looking: list[Work] = []
         sending: list[Work] = []
         async with asyncio.TaskGroup() as group:
-            async for item, answer in _answered(work, self._providers.look_up):
+            async for asked, answers in _all_answered(work, self._providers.look_up):
+                item, answer = asked, answers[live(asked).key]
                 try:
-                    following = self._decider.after_look_up(item, answer)
+                    item, answer, following = self._after(asked, answers)
                 except Exception as error:  # noqa: BLE001 - any error is counted
                     group.create_task(self._fail(item, error))
                     continue
@@ -225,6 +232,17 @@ class Worker:
                 else:
                     looking.append(following.work)
         await asyncio.gather(self._send(sending), self._look_up(looking))
+
+    def _after(self, item: Work, answers: Mapping[str, Answer]) -> tuple[Work, Answer, Plan | None]:
+        """The plan that follows the answers, and the work and the answer that it follows."""
+        while True:
+            answer = answers[live(item).key]
+            following = self._decider.after_look_up(item, answer)
+            if following is None or following.call is not Call.LOOK_UP:
+                return item, answer, following
+            if live(following.work).key not in answers:
+                return item, answer, following
+            item = following.work
 
     async def _price(self, work: Sequence[Work]) -> None:
         """Asks fx once for the rates of all whose quote had expired before the money came."""
@@ -307,14 +325,51 @@ async def _answered(
 ) -> AsyncIterator[tuple[Work, Answer]]:
     """Asks about each work's attempt; gives each with its answer as it comes in."""
     of_key = {item.attempt.key: item for item in work if item.attempt is not None}
-    calls = [
-        ProviderCall(
-            payment=item.payment,
-            attempt=item.attempt,
-            send_before=min(item.lease_ends, send_before),
-        )
-        for item in work
-        if item.attempt is not None
-    ]
+    calls = [_call(item, item.attempt, send_before) for item in work if item.attempt is not None]
     async for key, answer in ask(calls):
         yield of_key[key], answer
+
+
+async def _all_answered(
+    work: Sequence[Work], ask: Ask
+) -> AsyncIterator[tuple[Work, Mapping[str, Answer]]]:
+    """Asks about each work's attempt, and with it about the payouts that are asked about after it,
+    so that slow answers do not outlast the lease; gives each work once it has all its answers."""
+    of_key: dict[str, Work] = {}
+    calls: list[ProviderCall] = []
+    for item in work:
+        for attempt in _questions(item):
+            of_key[attempt.key] = item
+            calls.append(_call(item, attempt))
+    waiting = Counted(item.payment.id for item in of_key.values())
+    answers: dict[UUID, dict[str, Answer]] = {}
+    async for key, answer in ask(calls):
+        item = of_key[key]
+        known = answers.setdefault(item.payment.id, {})
+        known[key] = answer
+        if len(known) == waiting[item.payment.id]:
+            yield item, known
+
+
+def _questions(item: Work) -> Sequence[Attempt]:
+    return (live(item), *item.payouts)[:ASKED_TOGETHER]
+
+
+def _parts(work: Sequence[Work], questions_max: int) -> list[list[Work]]:
+    """The works in parts with no more questions than one call carries; one payment's stay
+    together."""
+    parts: list[list[Work]] = []
+    room = 0
+    for item in work:
+        if not parts or room < len(_questions(item)):
+            parts.append([])
+            room = questions_max
+        parts[-1].append(item)
+        room -= len(_questions(item))
+    return parts
+
+
+def _call(item: Work, attempt: Attempt, send_before: float = math.inf) -> ProviderCall:
+    return ProviderCall(
+        payment=item.payment, attempt=attempt, send_before=min(item.lease_ends, send_before)
+    )

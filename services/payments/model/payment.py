@@ -43,7 +43,7 @@ class PaymentNotRefundable(NotAllowedNow):
 
 
 class PaymentNotCorrectable(NotAllowedNow):
-    """No recipient can be corrected: the payment does not wait for that."""
+    """No recipient can be corrected: the payment does not wait for that, or had its corrections."""
 
     reason = "PAYMENT_NOT_CORRECTABLE"
 

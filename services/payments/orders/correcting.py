@@ -76,7 +76,8 @@ class Correcting:
             if stored is None:
                 work = await transaction.claim_one(order.merchant_id, payment_id)
                 payee, route = self._payee(work.payment, order)
-                change = correct(work, payee.recipient, payee.check, route)
+                before = await transaction.corrections(order.merchant_id, payment_id)
+                change = correct(work, payee.recipient, payee.check, route, corrected_before=before)
                 payment = await written(transaction, change)
                 own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
                 stored = await transaction.keep_answer(key, own, payment_id, operation=CORRECT)

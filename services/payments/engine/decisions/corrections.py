@@ -18,6 +18,7 @@ from services.payments.model.payment import (
     State,
 )
 from services.payments.model.quote import Route
+from services.payments.model.timing import CORRECTIONS_MAX
 from services.shared.recipients import AccountCheck, Recipient, hint
 
 
@@ -26,10 +27,12 @@ def correct(
     recipient: Recipient,
     account_check: AccountCheck | None = None,
     route: Route | None = None,
+    *,
+    corrected_before: int = 0,
 ) -> Change:
     """The payment on its way to another recipient, at its locked rate and payout amount, by the
     route that pays it; by its own where none is given. The first offramp is tried first, and its
-    corridor's patience begins again.
+    corridor's patience begins again. Its recipient was corrected so often before.
 
     Raises PaymentNotCorrectable for good, or PaymentOnHold for now.
     """
@@ -38,6 +41,8 @@ def correct(
         raise PaymentNotCorrectable(status=before.status)
     if before.hold_reason is not None:
         raise PaymentOnHold(hold_reason=before.hold_reason)
+    if corrected_before >= CORRECTIONS_MAX:
+        raise PaymentNotCorrectable(status=before.status, maximum=str(CORRECTIONS_MAX))
     payment, event = before.moved(
         State.PAYING_OUT,
         actor="merchant",

@@ -23,6 +23,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
 from services.payments.engine.store.writing import notifications, write_changes
+from services.payments.model.causes import Cause
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
 from services.payments.model.timing import CALL
 from services.payments.webhooks_out.notification import EncodeEvent
@@ -86,6 +87,12 @@ _UNTOUCHED = text(
             WHERE NOT p.nudged AND p.lease_until > now() + make_interval(secs => :lease_seconds)
             ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
            ) AS ids
+    """
+)
+_CORRECTIONS = text(
+    """
+    SELECT count(*) FROM payment_events
+     WHERE merchant_id = :merchant_id AND payment_id = :id AND cause = :cause
     """
 )
 _CALL = f"make_interval(secs => {CALL.total_seconds()})"
@@ -235,6 +242,15 @@ class PostgresWorkTransaction(Claimed):
         if not readable:
             raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
         return readable[0]
+
+    async def corrections(self, merchant_id: str, payment_id: UUID) -> int:
+        """See WorkTransaction.corrections."""
+        named = {
+            "merchant_id": merchant_id,
+            "id": payment_id,
+            "cause": Cause.RECIPIENT_CORRECTED,
+        }
+        return int((await self._connection.execute(_CORRECTIONS, named)).scalar_one())
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """See WorkTransaction.mark_sent."""

@@ -283,7 +283,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
     """
     PAYMENT_NOT_CORRECTABLE: _ErrorReason.ValueType  # 91
-    """The payment does not wait for another recipient: it was not refused or returned, or is over.
+    """The payment does not wait for another recipient: it was not refused or returned, or is over; or
+    its recipient was corrected ten times, which `maximum` then says. It can still be refunded.
     Example: {"reason": "PAYMENT_NOT_CORRECTABLE", "metadata": {"status": "COMPLETED"}}
     """
     FIELDS_CONTRADICTORY: _ErrorReason.ValueType  # 95
@@ -600,7 +601,8 @@ NO_LOCKED_RATE: ErrorReason.ValueType  # 90
 Example: {"reason": "NO_LOCKED_RATE", "metadata": {"transaction_id": "pay_01j…"}}
 """
 PAYMENT_NOT_CORRECTABLE: ErrorReason.ValueType  # 91
-"""The payment does not wait for another recipient: it was not refused or returned, or is over.
+"""The payment does not wait for another recipient: it was not refused or returned, or is over; or
+its recipient was corrected ten times, which `maximum` then says. It can still be refunded.
 Example: {"reason": "PAYMENT_NOT_CORRECTABLE", "metadata": {"status": "COMPLETED"}}
 """
 FIELDS_CONTRADICTORY: ErrorReason.ValueType  # 95

@@ -151,7 +151,8 @@ class PaymentServiceServicer:
     def CorrectRecipient(self, request, context):
         """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
         same amount at the same locked rate, under a new attempt. Before that, the provider of each
-        earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+        earlier payout is asked; one that the provider confirms is not paid again. Possible ten times for
+        one payment. Needs the metadata
         (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
         and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,

@@ -71,7 +71,8 @@ class PaymentServiceStub:
     CorrectRecipient: _grpc.UnaryUnaryMultiCallable[_corrections_pb2.CorrectRecipientRequest, _payments_pb2.Payment]
     """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
     same amount at the same locked rate, under a new attempt. Before that, the provider of each
-    earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+    earlier payout is asked; one that the provider confirms is not paid again. Possible ten times for
+    one payment. Needs the metadata
     (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
     and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
@@ -147,7 +148,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     CorrectRecipient: _aio.UnaryUnaryMultiCallable[_corrections_pb2.CorrectRecipientRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
     same amount at the same locked rate, under a new attempt. Before that, the provider of each
-    earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+    earlier payout is asked; one that the provider confirms is not paid again. Possible ten times for
+    one payment. Needs the metadata
     (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
     PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
     and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
@@ -256,7 +258,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
         same amount at the same locked rate, under a new attempt. Before that, the provider of each
-        earlier payout is asked; one that the provider confirms is not paid again. Needs the metadata
+        earlier payout is asked; one that the provider confirms is not paid again. Possible ten times for
+        one payment. Needs the metadata
         (header) `idempotency-key` and is safe to retry with it. Refuses permanently with
         PAYMENT_NOT_FOUND or PAYMENT_NOT_CORRECTABLE, temporarily with PAYMENT_BUSY or PAYMENT_ON_HOLD,
         and with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,

@@ -1,0 +1,48 @@
+"""A call that asks about payouts carries no more questions than a claim, however many there are."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.payments.engine.decisions.facts import Work
+from services.payments.engine.worker import _parts
+from services.payments.model.attempt import AttemptState, Step
+from services.payments.model.payment import State
+from services.payments.model.timing import ASKED_TOGETHER, CALL, LEASE_SECONDS
+from tests.makers import make_attempt, make_work
+
+
+def _asking(payouts: int) -> Work:
+    work = make_work(State.REFUNDING, AttemptState.INTENDED)
+    others = tuple(
+        make_attempt(work.payment, Step.PAYOUT, AttemptState.FAILED, number=n, key=f"k-{n}")
+        for n in range(1, payouts)
+    )
+    return replace(work, payouts=others)
+
+
+@pytest.mark.parametrize(
+    ("payouts", "questions_max", "sizes"),
+    [
+        ([], 4, []),
+        ([1, 1, 1], 4, [3]),
+        ([1, 1, 1, 1, 1], 4, [4, 1]),
+        ([3, 3, 1, 1, 1], 4, [1, 2, 2]),
+        # More than a claim has, and more than are asked about together.
+        ([9, 1], 4, [1, 1]),
+        ([ASKED_TOGETHER + 9, 1, 1], ASKED_TOGETHER + 1, [2, 1]),
+    ],
+)
+def test_a_call_carries_no_more_questions_than_it_may(
+    payouts: list[int], questions_max: int, sizes: list[int]
+) -> None:
+    work = [_asking(count) for count in payouts]
+
+    parts = _parts(work, questions_max)
+
+    assert [len(part) for part in parts] == sizes
+    assert [item for part in parts for item in part] == work
+
+
+def test_two_calls_that_ask_leave_time_for_the_send() -> None:
+    assert 2 * CALL.total_seconds() < LEASE_SECONDS
