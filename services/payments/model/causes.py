@@ -81,6 +81,8 @@ class Cause(StrEnum):
     EXPIRED = "expired"
     # The money was taken although the payment was over, and goes back to the payer.
     COLLECTED_AFTER_THE_END = "collected_after_the_end"
+    # A refund that had succeeded came back, and its money is owed to the payer again.
+    REFUND_RETURNED = "refund_returned"
     REFUND_REQUESTED = "refund_requested"
     # A part was refunded before that had a state of its own.
     REFUNDED_IN_PART = "refunded_in_part"

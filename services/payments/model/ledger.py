@@ -184,6 +184,12 @@ def refund_postings(payment: Payment, amount: Money) -> tuple[Posting, ...]:
     )
 
 
+def refund_return_postings(payment: Payment, amount: Money) -> tuple[Posting, ...]:
+    """The return of a refund: we owe the payer again what the onramp had given back."""
+    (given,) = refund_postings(payment, amount)
+    return (_taken_back(given, "refund_returned"),)
+
+
 def payout_postings(payment: Payment) -> tuple[Posting, ...]:
     """The payout: what we owed the recipient, the offramp has paid."""
     payout = payment.terms.payout

@@ -111,7 +111,8 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.RETURNED: frozenset({State.PAYING_OUT, State.REFUNDING}),
     State.REFUNDING: frozenset({State.PARTLY_REFUNDED, State.REFUNDED}),
     State.PARTLY_REFUNDED: frozenset({State.REFUNDING, State.REFUNDED}),
-    State.REFUNDED: frozenset(),
+    # Only with a refund that came back.
+    State.REFUNDED: frozenset({State.PARTLY_REFUNDED}),
     # Only with a collection that its onramp confirms after all: it goes back to the payer.
     State.FAILED: frozenset({State.REFUNDING}),
     State.CANCELLED: frozenset({State.REFUNDING}),

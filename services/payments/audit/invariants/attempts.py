@@ -72,14 +72,15 @@ ATTEMPTS = {
     """,
     "what is refunded is the sum of the refunds that succeeded": f"""
         SELECT p.id::text FROM payments p
-          LEFT JOIN (SELECT merchant_id, payment_id, sum(amount_minor) AS given FROM attempts
-                      WHERE step = 'refund' AND state = 'SUCCEEDED' GROUP BY 1, 2) AS done
+          LEFT JOIN (SELECT merchant_id, payment_id, bool_or(state = 'REVERSED') AS back,
+                            sum(amount_minor) FILTER (WHERE state = 'SUCCEEDED') AS given
+                       FROM attempts WHERE step = 'refund' GROUP BY 1, 2) AS done
             ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
          WHERE coalesce(given, 0) <> p.refunded_minor
             OR (p.state = 'REFUNDED') <> (p.refunded_minor = {REFUNDABLE})
             OR p.refunded_minor > 0
                AND p.state NOT IN ('REFUNDING', 'PARTLY_REFUNDED', 'REFUNDED')
-            OR p.state = 'PARTLY_REFUNDED' AND p.refunded_minor = 0
+            OR p.state = 'PARTLY_REFUNDED' AND p.refunded_minor = 0 AND back IS NOT TRUE
     """,
     "nothing is out for a payment that has ended, and no payout for one that turns back": f"""
         SELECT a.key FROM attempts a

@@ -24,14 +24,15 @@ WITHDRAWN = """
     SELECT merchant_id, payment_id, 'dispute', provider, currency, withdrawn_minor FROM disputes
      WHERE withdrawn_minor <> 0
 """
-# The attempts whose money has moved, with how often a payout came back: it may succeed again.
+# The attempts whose money has moved, with how often one came back: it may succeed again.
 ENDS = """
     SELECT a.merchant_id, a.payment_id, a.step, a.provider, a.currency, a.state,
-           CASE WHEN a.step = 'payout'
+           CASE WHEN a.step IN ('payout', 'refund')
                      AND (a.state = 'REVERSED' OR a.failure_code = 'succeeded_late')
                 THEN (SELECT count(*) FROM payment_events e
                        WHERE e.merchant_id = a.merchant_id AND e.payment_id = a.payment_id
-                         AND e.cause = 'payout_returned' AND e.evidence->>'key' = a.key)
+                         AND e.cause IN ('payout_returned', 'refund_returned')
+                         AND e.evidence->>'key' = a.key)
                 ELSE 0 END AS returns
       FROM attempts a WHERE a.state IN ('SUCCEEDED', 'REVERSED')
 """

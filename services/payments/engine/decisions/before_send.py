@@ -3,6 +3,7 @@ payout that was sent: money that one of them has paid out is neither refunded no
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
@@ -59,15 +60,23 @@ def _is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilit
 
 
 def after_answer(work: Work, capabilities: Capabilities | None, answer: Answer) -> Plan | None:
-    """The next question, or the send itself; None where the answer is in its way."""
+    """The next question, or the send itself; None where the answer is in its way, or is to be put
+    on record first."""
     attempt, sending = live(work), work.to_send
     if sending is None or not _is_unpaid(attempt, sending, capabilities, answer):
+        return None
+    if capabilities is not None and capabilities.says_failed(answer) and _counts_moved(attempt):
         return None
     kept = replace(release(work), keeps_lease=True)
     if work.payouts:
         following = replace(work, attempt=work.payouts[0], payouts=work.payouts[1:])
         return Plan(change=kept, call=Call.LOOK_UP, work=following)
     return Plan(change=kept, call=Call.SEND, work=replace(work, attempt=sending, to_send=None))
+
+
+def _counts_moved(payout: Attempt) -> bool:
+    """Whether money has moved under it by our record, although it is over."""
+    return payout.succeeded_late or payout.moved is not None
 
 
 def _is_unpaid(
@@ -88,6 +97,14 @@ def _is_unpaid(
     # Where events are evidence, one of them has ended what the look-up still calls open.
     ended = payout.state is AttemptState.FAILED and capabilities.event_is_evidence
     return (ended and answer.outcome is Outcome.PENDING) or capabilities.says_failed(answer)
+
+
+def came_back(case: Case) -> Change:
+    """The payout was known to have succeeded late, and has not: that is on record before the send
+    is due again."""
+    attempt = case.attempt
+    known = attempt.answered(attempt.state, case.answer)
+    return replace(release(case.work, due_in=timedelta(0)), attempt=known)
 
 
 def unconfirmed(case: Case) -> Change:

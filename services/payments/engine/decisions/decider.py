@@ -20,7 +20,12 @@ from services.payments.engine.decisions.late_funds import reprice
 from services.payments.engine.decisions.late_success import unproven, withdraw
 from services.payments.engine.decisions.moves import begin
 from services.payments.engine.decisions.recounted import outdated_event
-from services.payments.engine.decisions.refunds import intend_refund, with_refunds
+from services.payments.engine.decisions.refunds import (
+    REVERSED,
+    intend_refund,
+    still_counted,
+    with_refunds,
+)
 from services.payments.engine.decisions.returns_and_refunds import (
     begin_refund,
     cancel_or_expire,
@@ -29,6 +34,7 @@ from services.payments.engine.decisions.returns_and_refunds import (
     is_untouched,
     refund_on_request,
     refund_the_rest,
+    return_refund,
     wait_for_the_rest,
 )
 from services.payments.engine.decisions.suspense import with_suspense
@@ -253,7 +259,10 @@ class Decider:
     def _watch_over(self, work: Work) -> Plan:
         """A success is asked about when an event says that it failed, and once at the end of the
         time in which the money may still come back; and any that only an event has stated."""
-        late, attempt = unproven(work), work.attempt
+        back, late, attempt = still_counted(work), unproven(work), work.attempt
+        if back is not None:
+            answer = Answer(outcome=Outcome.FAILED, failure=REVERSED)
+            return rest(work, return_refund(work, back, answer))
         if late is not None:
             return self._ask_late(work, late)
         capabilities = self._capabilities.get(attempt.provider) if attempt else None

@@ -124,7 +124,7 @@ def failed_after_all(case: Case) -> Change:
         due_in=None if is_over else timedelta(0),
         closed_events=ignored(work, work.inbox) if is_over else (),
     )
-    return replace(change, attempt=case.attempt.answered(AttemptState.FAILED, case.answer))
+    return replace(change, attempt=case.attempt.answered(case.attempt.state, case.answer))
 
 
 def ask_again_or_hold(case: Case) -> Change:

@@ -13,9 +13,9 @@ from services.payments.engine.decisions.inbox_events import (
     closed_dispute,
     event_in_dispute,
 )
-from services.payments.engine.decisions.waiting import hold, release
+from services.payments.engine.decisions.returns_and_refunds import return_refund
+from services.payments.engine.decisions.waiting import release
 from services.payments.model.attempt import Attempt, AttemptState, Outcome, Step
-from services.payments.model.holds import HoldReason
 from services.payments.model.timing import poll_in
 
 
@@ -36,7 +36,7 @@ def _is_thought_moved(work: Work, attempt: Attempt) -> bool:
         return attempt.moved not in (None, attempt.nothing)
     # A part of a refund that others came after.
     is_earlier = attempt is not work.attempt and attempt.state is AttemptState.SUCCEEDED
-    return is_earlier and attempt.step is Step.REFUND and not attempt.came_back
+    return is_earlier and attempt.step is Step.REFUND
 
 
 def stands(case: Case) -> Change:
@@ -47,15 +47,15 @@ def stands(case: Case) -> Change:
 
 
 def comes_back(case: Case) -> Change:
-    """The money has come back: what no payment counted is off suspense. A part of a refund that
-    counted is on suspense, and a person must see to it."""
+    """The money has come back: what no payment counted is off suspense, and a part of a refund is
+    owed to the payer again."""
     attempt, change = case.attempt, _closed(case, EventResult.APPLIED)
     if attempt.state is not AttemptState.SUCCEEDED:
         return replace(change, attempt=attempt.answered(attempt.state, case.answer))
-    if attempt.step is Step.REFUND and case.payment.hold_reason is None:
-        held = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
-        change = replace(held, closed_events=change.closed_events)
-    return replace(change, attempt=attempt.back())
+    if attempt.step is not Step.REFUND:
+        return replace(change, attempt=attempt.back())
+    returned = return_refund(case.work, attempt, case.answer)
+    return replace(returned, closed_events=change.closed_events)
 
 
 def ask_until_it_is_old(case: Case) -> Change:

@@ -73,6 +73,23 @@ def after_refund(payment: Payment, given: Attempt) -> tuple[Payment, State]:
     return payment, State.REFUNDED if is_over else State.PARTLY_REFUNDED
 
 
+def after_return(payment: Payment, back: Attempt) -> Payment:
+    """The payment once this attempt's amount has come back: its refund has failed, and can be tried
+    again with its own money."""
+    payment = replace(payment, refunded=payment.refunded - back.amount)
+    refund = refund_of(payment, back.refund)
+    if refund is None:
+        return payment
+    return with_refund(payment, replace(refund, status=RefundStatus.FAILED, failure=REVERSED))
+
+
+def still_counted(work: Work) -> Attempt | None:
+    """A refund that came back and is counted all the same, as versions of the software did that
+    left it on suspense; None where there is none."""
+    tried = [a for a in (work.attempt, *work.earlier) if a is not None and a.step is Step.REFUND]
+    return next((attempt for attempt in tried if attempt.came_back), None)
+
+
 def with_refunds(change: Change) -> Change:
     """The change, with the refund of its attempt as it is after it."""
     attempt, payment = change.attempt, change.payment
@@ -80,7 +97,7 @@ def with_refunds(change: Change) -> Change:
         return change
     refund = refund_of(payment, attempt.refund)
     if refund is None:
-        if payment.refunded == change.before.refunded:
+        if payment.refunded <= change.before.refunded:
             return change
         refund = _unasked(payment, attempt)
         attempt = replace(attempt, refund=refund.number)
@@ -102,12 +119,11 @@ def _after(payment: Payment, refund: Refund, attempt: Attempt) -> Refund:
         provider_reference=attempt.provider_reference or refund.provider_reference,
     )
     if attempt.state is AttemptState.SUCCEEDED:
-        if attempt.came_back:
-            return replace(known, status=RefundStatus.FAILED, failure=REVERSED)
         return replace(known, status=RefundStatus.SUCCEEDED, failure=None)
     is_open = open_refund(payment) in (None, refund) and payment.state is State.REFUNDING
-    if not is_open or refund.status is RefundStatus.SUCCEEDED or attempt.succeeded_late:
-        # Another attempt counts, or nobody has taken this one for it yet.
+    over = attempt.succeeded_late or attempt.state is AttemptState.REVERSED
+    if not is_open or refund.status is RefundStatus.SUCCEEDED or over:
+        # Another attempt counts, nobody has taken this one for it yet, or it has come back.
         return refund
     if attempt.state is AttemptState.FAILED and payment.hold_reason is HoldReason.REFUND_FAILED:
         return replace(known, status=RefundStatus.FAILED, failure=attempt.failure)

@@ -10,15 +10,20 @@ from services.payments.engine.decisions.inbox_events import (
     reports_failure,
     without_successes,
 )
-from services.payments.engine.decisions.refunds import asked_for
+from services.payments.engine.decisions.refunds import after_return, asked_for
 from services.payments.engine.decisions.waiting import evidence_of, release
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import PaymentDisputed, money_claimed
 from services.payments.model.holds import HoldReason
-from services.payments.model.ledger import return_postings, unwinding_postings
+from services.payments.model.ledger import (
+    refund_return_postings,
+    return_postings,
+    unwinding_postings,
+)
 from services.payments.model.payment import (
     CORRECTABLE,
+    Event,
     Failure,
     Payment,
     PaymentBusy,
@@ -104,6 +109,31 @@ def return_payout(work: Work, attempt: Attempt, answer: Answer) -> Change:
         attempt=attempt.answered(AttemptState.REVERSED, answer),
         events=(event,),
         postings=return_postings(payment),
+    )
+
+
+def return_refund(work: Work, attempt: Attempt, answer: Answer) -> Change:
+    """A refund that had succeeded has come back: we owe it to the payer again. After a person has
+    seen to it, the merchant decides about the money, as after a refund of a part."""
+    payment, facts = after_return(work.payment, attempt), evidence_of(attempt, answer)
+    facts = {"amount_usd": str(attempt.amount), **facts}
+    cause = Cause.REFUND_RETURNED
+    if payment.state is State.REFUNDED:
+        payment, event = payment.moved(
+            State.PARTLY_REFUNDED, actor=answer.actor, cause=cause, **facts
+        )
+    else:
+        payment, event = payment.noted(actor=answer.actor, cause=cause, **facts)
+    events: tuple[Event, ...] = (event,)
+    if payment.hold_reason is None:
+        payment, held = payment.held(HoldReason.REFUND_REVERSED, actor="worker", **facts)
+        events = (event, held)
+    return replace(
+        release(work),
+        payment=payment,
+        attempt=attempt.answered(AttemptState.REVERSED, answer),
+        events=events,
+        postings=refund_return_postings(payment, attempt.amount),
     )
 
 

@@ -4,7 +4,7 @@ answer. Each move is a function in the module that it is imported from."""
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from services.payments.engine.decisions.before_send import unconfirmed
+from services.payments.engine.decisions.before_send import came_back, unconfirmed
 from services.payments.engine.decisions.case import Case, Meaning, Situation
 from services.payments.engine.decisions.disputes import (
     absent_despite_event,
@@ -128,7 +128,9 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         otherwise=wait_for_proof,
     ),
     Situation.RECOUNTED: _row(succeeded=stands, failed=comes_back, otherwise=ask_until_it_is_old),
-    Situation.BEFORE_SEND: _row(succeeded=confirm, mismatch=confirm, otherwise=unconfirmed),
+    Situation.BEFORE_SEND: _row(
+        succeeded=confirm, mismatch=confirm, failed=came_back, otherwise=unconfirmed
+    ),
     Situation.DONE_ON_HOLD: _row(
         succeeded=stays_on_hold, failed=comes_back_on_hold, otherwise=stay_held
     ),

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.case import Case
-from services.payments.engine.decisions.facts import Change
+from services.payments.engine.decisions.facts import Change, EventResult
 from services.payments.engine.decisions.inbox_events import closed
-from services.payments.engine.decisions.returns_and_refunds import return_payout
+from services.payments.engine.decisions.returns_and_refunds import return_payout, return_refund
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.model.attempt import Attempt, Capabilities
+from services.payments.model.attempt import Attempt, Capabilities, Outcome, Step
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State
@@ -40,8 +40,11 @@ def stays_on_hold(case: Case) -> Change:
 
 
 def comes_back_on_hold(case: Case) -> Change:
-    """It has come back while the payment is on hold: its money goes to suspense, and all else
-    waits for whoever ends the hold."""
+    """It has come back while the payment is on hold. A refund is owed to the payer again at once,
+    because its merchant can end a hold by another one; a payout's money goes to suspense, and all
+    else waits for whoever ends the hold."""
+    if case.attempt.step is Step.REFUND:
+        return _returned_refund(case)
     return replace(release(case.work), attempt=case.attempt.back())
 
 
@@ -90,9 +93,17 @@ def other_amount(case: Case) -> Change:
 
 
 def reversed_success(case: Case) -> Change:
-    """It has come back: a payout is returned; how to pay a refund is for a person to say."""
+    """It has come back: a payout is returned, and a refund is owed to the payer again."""
     if case.payment.state is State.COMPLETED:
         return return_payout(case.work, case.attempt, case.answer)
-    change = hold(case.work, HoldReason.REFUND_REVERSED, **case.evidence)
-    used = closed(case.work, case.attempt)
-    return replace(change, attempt=_asked_no_more(case.attempt).back(), closed_events=used)
+    return _returned_refund(case)
+
+
+def _returned_refund(case: Case) -> Change:
+    """The events that say so are dealt with; others stay for whoever ends the hold."""
+    doubts = tuple(
+        item
+        for item in closed(case.work, case.attempt)
+        if item.result is EventResult.APPLIED and item.event.answer.outcome is Outcome.FAILED
+    )
+    return replace(return_refund(case.work, case.attempt, case.answer), closed_events=doubts)

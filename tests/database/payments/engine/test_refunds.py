@@ -5,23 +5,33 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import PostgresAudit
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.base.convert import encode_refund
+from services.payments.engine.decisions.facts import Call
+from services.payments.engine.store.work import PostgresWork
+from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentBusy, RefundTooLarge
 from services.payments.model.quote import RefundFees
+from services.payments.operators.decisions import end_hold
+from services.payments.orders.refunds import Refunds, RetryOrder
+from services.payments.orders.store.payments import PostgresPayments
 from services.shared.errors import DomainError
 from services.shared.money import Money
 from tests.conftest import ROOT, Database
-from tests.database.payments.engine.carried import carry, create, refund, settle
+from tests.database.payments.engine.carried import DECIDER, carry, create, refund, settle
+from tests.makers import make_event
 from tests.poison import rows, run
 
 BLOCKED = Failure(code="payout_blocked", message="blocked")
 REFUSED = Answer(outcome=Outcome.FAILED, failure=BLOCKED)
 NOT_GIVEN = Answer(outcome=Outcome.FAILED, failure=Failure(code="refund_declined", message="no"))
+CAME_BACK = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="no"))
 _REFUNDS = """
     SELECT payment_id, number, amount_minor, currency, requested_by, provider, status,
            provider_reference, failure_code FROM refunds ORDER BY payment_id, number
@@ -93,6 +103,78 @@ async def test_parts_that_are_asked_for_at_once_are_taken_in_turn(
     assert {*ends} <= {"taken", "REFUND_TOO_LARGE", "PAYMENT_NOT_REFUNDABLE"}
     assert await rows(engine, "SELECT state FROM payments") == [("REFUNDED",)]
     assert await _broken(engine) == []
+
+
+async def _reversed(engine: AsyncEngine, payment: Payment, number: int) -> None:
+    """The onramp says in an event, and when it is asked, that this attempt came back."""
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        tried = [a for a in (work.attempt, *work.earlier) if a is not None]
+        back = next(a for a in tried if (a.step, a.number) == (Step.REFUND, number))
+        event = make_event(back, Outcome.FAILED, signed=True)
+        plan = DECIDER.plan(replace(work, inbox=(event,)))
+        assert (plan.call, plan.work.attempt) == (Call.LOOK_UP, back)
+        await transaction.write([DECIDER.settle(plan.work, CAME_BACK, work.claimed_at)])
+        await transaction.commit()
+
+
+async def _release(engine: AsyncEngine, payment: Payment) -> None:
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        await transaction.write([end_hold(work, Operator(name="ada"))])
+        await transaction.commit()
+
+
+async def _retry(engine: AsyncEngine, payment: Payment, number: int) -> None:
+    known = await PostgresPayments(engine).get(payment.merchant_id, payment.id)
+    order = RetryOrder(
+        merchant_id=payment.merchant_id,
+        refund_id=known.refunds[number - 1].refund_id,
+        idempotency_key=f"retry {number}",
+        fingerprint=b"retry",
+    )
+    await Refunds(PostgresWork(engine), PostgresPayments(engine), encode_refund).retry(order)
+
+
+@pytest.mark.parametrize("fees", list(RefundFees))
+@pytest.mark.parametrize("back", [(1,), (2,), (1, 2), (2, 1)])
+async def test_refunds_that_came_back_are_paid_again_and_the_payer_has_it_all_once(
+    engine: AsyncEngine, fees: RefundFees, back: tuple[int, ...]
+) -> None:
+    payment = await _returned(engine, fees)
+    await refund(engine, payment, Money(4000, "USD"))
+    await carry(engine)
+    await refund(engine, payment, None)
+    await carry(engine)
+    whole = await rows(engine, "SELECT state, refunded_minor FROM payments")
+
+    for number in back:
+        await _reversed(engine, payment, number)
+        assert await _broken(engine) == []
+    sums = await rows(
+        engine,
+        "SELECT refunded_minor, (SELECT coalesce(sum(amount_minor), 0) "
+        "FROM refunds WHERE status = 'SUCCEEDED') FROM payments",
+    )
+    assert sums[0][0] == sums[0][1]
+    held = await rows(engine, "SELECT state, hold_reason FROM payments")
+    assert held == [("PARTLY_REFUNDED", "refund_reversed")]
+    await _release(engine, payment)
+    await carry(engine)
+    assert await _broken(engine) == []
+    for number in back:
+        await _retry(engine, payment, number)
+        await carry(engine)
+        assert await _broken(engine) == []
+
+    assert await rows(engine, "SELECT state, refunded_minor FROM payments") == whole
+    assert await rows(engine, "SELECT DISTINCT status FROM refunds") == [("SUCCEEDED",)]
+    left = await rows(
+        engine,
+        "SELECT account FROM balances "
+        "WHERE balance_minor <> 0 AND account ~ '^(suspense|payments)'",
+    )
+    assert left == []
 
 
 async def test_refunds_from_before_they_were_rows_become_rows(

@@ -37,10 +37,12 @@ def test_a_move_is_made_exactly_when_the_table_has_it(start: State, end: State) 
 
 
 def test_only_a_return_and_money_that_was_taken_all_the_same_lead_out_of_a_settled_state() -> None:
+    """The return is of a payout or of a refund."""
     exits = {(start, end) for start in SETTLED for end in ALLOWED[start]}
 
     assert exits == {
         (State.COMPLETED, State.RETURNED),
+        (State.REFUNDED, State.PARTLY_REFUNDED),
         (State.FAILED, State.REFUNDING),
         (State.CANCELLED, State.REFUNDING),
         (State.EXPIRED, State.REFUNDING),

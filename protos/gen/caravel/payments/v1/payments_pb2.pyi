@@ -54,7 +54,9 @@ class Payment(_message.Message):
         REFUNDING: Payment._Status.ValueType  # 6
         """A refund is under way; `refunds` has each."""
         REFUNDED: Payment._Status.ValueType  # 7
-        """The sender has been refunded all that was to be."""
+        """The sender has been refunded all that was to be. If a refund does not reach the sender after
+        all, the payment becomes ON_HOLD as soon as that is known, and then PARTLY_REFUNDED.
+        """
         FAILED: Payment._Status.ValueType  # 8
         """The dollars could not be collected; nothing was taken."""
         CANCELLED: Payment._Status.ValueType  # 9
@@ -71,8 +73,9 @@ class Payment(_message.Message):
         refunds; after `deadline_at` the sender is refunded automatically.
         """
         PARTLY_REFUNDED: Payment._Status.ValueType  # 13
-        """A part was refunded, and no refund is under way. The merchant decides about the rest; after
-        `deadline_at` it is refunded automatically.
+        """A part was refunded, or a refund did not reach the sender, and no refund is under way. The
+        merchant decides about the rest, which may be all; after `deadline_at` it is refunded
+        automatically.
         """
 
     class Status(_Status, metaclass=_StatusEnumTypeWrapper):
@@ -93,7 +96,9 @@ class Payment(_message.Message):
     REFUNDING: Payment.Status.ValueType  # 6
     """A refund is under way; `refunds` has each."""
     REFUNDED: Payment.Status.ValueType  # 7
-    """The sender has been refunded all that was to be."""
+    """The sender has been refunded all that was to be. If a refund does not reach the sender after
+    all, the payment becomes ON_HOLD as soon as that is known, and then PARTLY_REFUNDED.
+    """
     FAILED: Payment.Status.ValueType  # 8
     """The dollars could not be collected; nothing was taken."""
     CANCELLED: Payment.Status.ValueType  # 9
@@ -110,8 +115,9 @@ class Payment(_message.Message):
     refunds; after `deadline_at` the sender is refunded automatically.
     """
     PARTLY_REFUNDED: Payment.Status.ValueType  # 13
-    """A part was refunded, and no refund is under way. The merchant decides about the rest; after
-    `deadline_at` it is refunded automatically.
+    """A part was refunded, or a refund did not reach the sender, and no refund is under way. The
+    merchant decides about the rest, which may be all; after `deadline_at` it is refunded
+    automatically.
     """
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int

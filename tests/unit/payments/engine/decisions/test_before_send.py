@@ -10,7 +10,14 @@ from services.payments.engine.decisions.before_send import is_due
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.attempt import (
+    SUCCEEDED_LATE,
+    Answer,
+    AttemptState,
+    LookUp,
+    Outcome,
+    Step,
+)
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
 from services.payments.operators.decisions import end_hold
@@ -77,6 +84,26 @@ def test_a_payout_that_was_shown_to_have_moved_is_not_unpaid_because_it_is_denie
 
     assert (change.payment.hold_reason, change.postings) == (None, ())
     assert late.payment.hold_reason == "payout_unconfirmed"
+
+
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_a_late_success_that_came_back_is_on_record_before_the_refund_is_sent(
+    is_proven: bool,
+) -> None:
+    work = _refunding(AttemptState.FAILED, failure=Failure(code=SUCCEEDED_LATE, message="late"))
+    late = work.earlier[0]
+    late = replace(late, moved=late.amount if is_proven else None)
+
+    _, change = _asked(replace(work, earlier=(late,)), REFUSED)
+
+    assert change.attempt == replace(late, moved=None, failure=REFUSED.failure)
+    causes = [posting.cause for posting in change.postings]
+    assert causes == (["payout_from_suspense"] if is_proven else [])
+    assert (change.payment.hold_reason, change.due_in) == (None, timedelta(0))
+    plan = DECIDER.plan(replace(work, payment=change.payment, earlier=(change.attempt,)))
+    following = DECIDER.after_look_up(plan.work, REFUSED)
+    assert following is not None
+    assert following.call is Call.SEND
 
 
 @pytest.mark.parametrize("answer", [SUCCEEDED, REFUSED])

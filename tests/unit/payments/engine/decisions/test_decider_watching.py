@@ -134,13 +134,20 @@ def test_a_success_of_another_amount_is_known_to_have_moved_what_the_provider_sh
     assert change.attempt == replace(attempt_of(work), moved=moved)
 
 
-def test_a_refund_that_came_back_has_moved_nothing_and_its_events_are_dealt_with() -> None:
-    work = _with_event(make_work(State.REFUNDED, AttemptState.SUCCEEDED), Outcome.FAILED)
+def test_a_refund_that_came_back_is_not_counted_and_its_events_are_dealt_with() -> None:
+    whole = make_work_of(State.REFUNDED, AttemptState.SUCCEEDED, refunded=Money(10_000, "USD"))
+    work = _with_event(whole, Outcome.FAILED)
 
     change = DECIDER.settle(work, DECLINED, NOW)
 
     assert change.payment.hold_reason == HoldReason.REFUND_REVERSED
-    assert change.attempt == replace(attempt_of(work), moved=Money(0, "USD"))
+    assert (change.payment.state, str(change.payment.refunded)) == (State.PARTLY_REFUNDED, "0.00")
+    assert change.attempt == replace(
+        attempt_of(work),
+        state=AttemptState.REVERSED,
+        failure=DECLINED.failure,
+        provider_reference=DECLINED.provider_reference,
+    )
     assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
 
 

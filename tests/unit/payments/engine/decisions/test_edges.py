@@ -232,6 +232,16 @@ def test_partly_refunded_to_refunding() -> None:
     assert change.postings == ()
 
 
+def test_refunded_to_partly_refunded() -> None:
+    """The only refund has not reached the payer after all."""
+    work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    work = _with(work, refunded=work.payment.terms.amount)
+
+    change = DECIDER.settle(work, REFUSED, NOW)
+
+    assert _walked(work, change) == [(State.REFUNDED, State.PARTLY_REFUNDED)]
+
+
 def test_partly_refunded_to_refunded() -> None:
     """The rest has gone back under an attempt that was over by our record."""
     work = _with(make_work(State.PARTLY_REFUNDED), refunded=PART)

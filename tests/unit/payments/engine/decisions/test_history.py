@@ -118,9 +118,6 @@ def _answered(work: Work, answer: Answer, cause: str, **others: str) -> Any:
             make_work_of(State.COMPLETED, AttemptState.SUCCEEDED), BLOCKED, "payout_returned"
         ),
         _answered(
-            make_work_of(State.REFUNDED, AttemptState.SUCCEEDED), DECLINED, "held_refund_reversed"
-        ),
-        _answered(
             make_work_of(State.COMPLETED, AttemptState.SUCCEEDED),
             ABSENT,
             "held_provider_contradicts_itself",
@@ -135,6 +132,18 @@ def test_an_answer_leaves_one_event_that_names_the_operation_and_the_failure(
     check(
         DECIDER.settle(work, answer, NOW),
         (cause, actor or "provider:them", facts(work, answer, **others)),
+    )
+
+
+def test_a_refund_that_came_back_leaves_an_event_of_its_own_before_the_hold() -> None:
+    whole = Money(10_000, "USD")
+    work = make_work_of(State.REFUNDED, AttemptState.SUCCEEDED, refunded=whole)
+    evidence = facts(work, DECLINED, amount_usd="100.00")
+
+    check(
+        DECIDER.settle(work, DECLINED, NOW),
+        ("refund_returned", "provider:them", evidence),
+        ("held_refund_reversed", "worker", evidence),
     )
 
 

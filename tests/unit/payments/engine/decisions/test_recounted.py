@@ -120,15 +120,15 @@ def _parts(second: AttemptState, state: State, hold: str | None = None) -> tuple
 
 
 @pytest.mark.parametrize(
-    ("second", "state"),
+    ("second", "state", "after"),
     [
-        (AttemptState.INTENDED, State.REFUNDING),
-        (AttemptState.ACCEPTED, State.REFUNDING),
-        (AttemptState.SUCCEEDED, State.REFUNDED),
+        (AttemptState.INTENDED, State.REFUNDING, State.REFUNDING),
+        (AttemptState.ACCEPTED, State.REFUNDING, State.REFUNDING),
+        (AttemptState.SUCCEEDED, State.REFUNDED, State.PARTLY_REFUNDED),
     ],
 )
-def test_an_earlier_part_of_a_refund_that_comes_back_is_on_suspense_and_held(
-    second: AttemptState, state: State
+def test_an_earlier_part_of_a_refund_that_comes_back_is_owed_again_and_held(
+    second: AttemptState, state: State, after: State
 ) -> None:
     work, first = _parts(second, state)
 
@@ -137,9 +137,10 @@ def test_an_earlier_part_of_a_refund_that_comes_back_is_on_suspense_and_held(
 
     assert plan.call is Call.LOOK_UP
     assert plan.work.attempt == first
-    assert (change.payment.state, change.payment.hold_reason) == (state, "refund_reversed")
-    assert [posting.cause for posting in change.postings] == ["refund_from_suspense"]
-    assert change.attempt == replace(first, moved=Money(0, "USD"))
+    assert (change.payment.state, change.payment.hold_reason) == (after, "refund_reversed")
+    assert change.payment.refunded == work.payment.refunded - PART
+    assert [posting.cause for posting in change.postings] == ["refund_returned"]
+    assert change.attempt == replace(first, state=AttemptState.REVERSED, failure=DECLINED.failure)
     assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
 
 
@@ -148,23 +149,23 @@ def test_a_part_that_comes_back_on_hold_is_posted_and_keeps_the_reason() -> None
 
     change = DECIDER.settle(DECIDER.plan(work).work, DECLINED, NOW)
 
-    assert [posting.cause for posting in change.postings] == ["refund_from_suspense"]
+    assert [posting.cause for posting in change.postings] == ["refund_returned"]
     assert change.payment.hold_reason == "late_success"
 
 
-def test_a_refund_that_came_back_and_succeeds_again_leaves_suspense() -> None:
-    work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+def test_a_payout_that_came_back_and_succeeds_again_leaves_suspense() -> None:
+    work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
     assert work.attempt is not None
     back = replace(work.attempt, moved=work.attempt.nothing)
     event = make_event(back, Outcome.SUCCEEDED, signed=True)
-    payment = replace(work.payment, hold_reason="refund_reversed")
+    payment = replace(work.payment, hold_reason="late_success")
     work = replace(work, payment=payment, attempt=back, inbox=(event,))
 
     plan = DECIDER.plan(work)
     change = DECIDER.settle(plan.work, SUCCEEDED, NOW)
 
     assert plan.call is Call.LOOK_UP
-    assert [posting.cause for posting in change.postings] == ["refund_to_suspense"]
+    assert [posting.cause for posting in change.postings] == ["payout_to_suspense"]
     assert change.attempt is not None
     assert change.attempt.moved is None
-    assert change.payment.hold_reason == "refund_reversed"
+    assert change.payment.hold_reason == "late_success"

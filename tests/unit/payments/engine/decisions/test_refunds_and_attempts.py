@@ -10,6 +10,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import (
     refund_on_request,
+    retry_refund,
 )
 from services.payments.model.attempt import (
     SUCCEEDED_LATE,
@@ -20,11 +21,13 @@ from services.payments.model.attempt import (
     intend,
 )
 from services.payments.model.holds import HoldReason
+from services.payments.model.operator import Operator
 from services.payments.model.payment import (
     Failure,
     RefundTooLarge,
     State,
 )
+from services.payments.model.progress import waiting_as
 from services.payments.model.quote import RefundFees
 from services.payments.model.refund import (
     REFUNDS_MAX,
@@ -34,13 +37,16 @@ from services.payments.model.refund import (
     open_refund,
     with_refund,
 )
+from services.payments.model.timing import OPEN_AT_MOST, Waiting
+from services.payments.operators.decisions import end_hold
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of
-from tests.makers import CAPABILITIES, NOW, make_attempt, make_payment, make_work
+from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_payment, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="re_1")
 REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="expired"))
+TIMEOUT = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="timeout"))
 PART = Money(4_000, "USD")
 
 
@@ -159,8 +165,17 @@ def test_a_refund_that_comes_back_has_failed_and_one_that_is_there_again_has_not
     parted, _ = _answered(work, change, SUCCEEDED)
 
     back = DECIDER.settle(parted, REFUSED, NOW)
-    again = DECIDER.settle(_after(parted, back), SUCCEEDED, NOW)
+    reported = replace(
+        _after(parted, back), inbox=(make_event(attempt_of(parted), Outcome.SUCCEEDED),)
+    )
+    late = DECIDER.settle(DECIDER.plan(reported).work, SUCCEEDED, NOW)
+    released = end_hold(_after(reported, late), Operator(name="ada"))
+    again = DECIDER.settle(
+        _after(reported, replace(released, attempt=late.attempt)), SUCCEEDED, NOW
+    )
 
+    assert late.payment.hold_reason is HoldReason.LATE_SUCCESS
+    assert (again.payment.state, str(again.payment.refunded)) == (State.PARTLY_REFUNDED, "40.00")
     assert back.payment.hold_reason is HoldReason.REFUND_REVERSED
     assert back.payment.refunds[0].failure == Failure(
         code="refund_reversed", message="it did not reach the payer after all"
@@ -169,7 +184,100 @@ def test_a_refund_that_comes_back_has_failed_and_one_that_is_there_again_has_not
     assert _statuses(again) == [RefundStatus.SUCCEEDED]
 
 
+def _given(change: Change) -> int:
+    succeeded = [r for r in change.payment.refunds if r.status is RefundStatus.SUCCEEDED]
+    return sum(refund.amount.amount_minor for refund in succeeded)
+
+
+@pytest.mark.parametrize("amount", [PART, None])
+def test_a_refund_that_came_back_is_tried_again_with_its_own_money(amount: Money | None) -> None:
+    work, change = _begun(amount)
+    parted, _ = _answered(work, change, SUCCEEDED)
+    back = DECIDER.settle(parted, REFUSED, NOW)
+    reversed_ = _after(parted, back)
+    released = _after(reversed_, end_hold(reversed_, Operator(name="ada")))
+    assert (released.payment.state, str(released.payment.refunded)) == (
+        State.PARTLY_REFUNDED,
+        "0.00",
+    )
+    assert waiting_as(released.payment) is Waiting.PARTLY_REFUNDED
+    plan = DECIDER.plan(released)
+    assert (plan.call, plan.change.events) == (None, ())
+
+    again, done = _answered(released, retry_refund(released, 1, actor="merchant"), SUCCEEDED)
+
+    assert _statuses(done) == [RefundStatus.SUCCEEDED]
+    if amount is not None:
+        _, done = _answered(again, refund_on_request(again, None), SUCCEEDED)
+    assert (done.payment.state, str(done.payment.refunded)) == (State.REFUNDED, "100.00")
+    assert _given(done) == 10_000
+
+
+def test_after_a_full_refund_that_came_back_its_deadline_refunds_all_of_it() -> None:
+    parted, _ = _answered(*_begun(None), SUCCEEDED)
+    reversed_ = _after(parted, DECIDER.settle(parted, REFUSED, NOW))
+    released = _after(reversed_, end_hold(reversed_, Operator(name="ada")))
+    due = replace(released, payment=replace(released.payment, deadline_at=NOW))
+
+    change = DECIDER.plan(due).change
+
+    assert change.attempt is not None
+    assert (change.payment.state, str(change.attempt.amount)) == (State.REFUNDING, "100.00")
+
+
+@pytest.mark.parametrize("second", [REFUSED, TIMEOUT])
+def test_a_part_that_came_back_during_another_hold_is_not_counted_when_that_ends(
+    second: Answer,
+) -> None:
+    parted, _ = _answered(*_begun(), SUCCEEDED)
+    first = attempt_of(parted)
+    small = Money(2_000, "USD")
+    sent = _sent(_after(parted, refund_on_request(parted, small)))
+    later = NOW if second is REFUSED else NOW + OPEN_AT_MOST[Step.REFUND]
+    held = DECIDER.settle(sent, second, later)
+    event = make_event(first, Outcome.FAILED, signed=True)
+    reported = replace(_after(sent, held), inbox=(event,))
+
+    plan = DECIDER.plan(reported)
+    back = DECIDER.settle(plan.work, REFUSED, NOW)
+
+    assert plan.work.attempt == first
+    assert held.payment.hold_reason == back.payment.hold_reason
+    assert held.payment.hold_reason in ("refund_failed", "outcome_unknown")
+    assert str(back.payment.refunded) == "0.00"
+    waiting = _after(reported, back)
+    if second is REFUSED:
+        over, done = _answered(waiting, retry_refund(waiting, 2, actor="merchant"), SUCCEEDED)
+    else:
+        done = DECIDER.settle(waiting, SUCCEEDED, NOW)
+        over = _after(waiting, done)
+    assert (done.payment.state, str(done.payment.refunded)) == (State.PARTLY_REFUNDED, "20.00")
+    assert _statuses(done) == [RefundStatus.FAILED, RefundStatus.SUCCEEDED]
+    _, rest = _answered(over, refund_on_request(over, None), SUCCEEDED)
+    assert (rest.payment.state, str(rest.payment.refunded)) == (State.REFUNDED, "100.00")
+    assert _given(rest) == 10_000
+
+
 # From before
+
+
+@pytest.mark.parametrize("state", [State.REFUNDED, State.PARTLY_REFUNDED])
+def test_a_refund_that_came_back_and_was_still_counted_is_not_counted_any_more(
+    state: State,
+) -> None:
+    parted, _ = _answered(*_begun(None), SUCCEEDED)
+    counted = replace(attempt_of(parted).back())
+    old = replace(parted, payment=replace(parted.payment, state=state), attempt=counted)
+
+    change = DECIDER.plan(old).change
+
+    assert (change.payment.state, str(change.payment.refunded)) == (State.PARTLY_REFUNDED, "0.00")
+    assert _statuses(change) == [RefundStatus.FAILED]
+    assert change.payment.hold_reason is HoldReason.REFUND_REVERSED
+    assert [posting.cause for posting in change.postings] == [
+        "refund_returned",
+        "refund_to_suspense",
+    ]
 
 
 def test_a_part_from_before_there_was_a_state_for_it_gets_the_state() -> None:

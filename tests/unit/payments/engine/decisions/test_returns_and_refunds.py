@@ -294,6 +294,8 @@ def test_an_old_event_of_a_returned_payout_is_no_late_success() -> None:
 
 def test_a_refund_that_did_not_reach_the_payer_after_all_is_a_hold() -> None:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    payment = replace(work.payment, refunded=work.payment.terms.amount)
+    work = replace(work, payment=payment)
     event = _event(Outcome.FAILED, _attempt(work))
 
     plan = DECIDER.plan(replace(work, inbox=(event,)))

@@ -323,16 +323,21 @@ def test_an_event_without_a_signature_puts_nothing_on_suspense() -> None:
         assert len(change.postings) == postings
 
 
-def test_a_refund_that_came_back_is_the_onramps_again_and_on_suspense() -> None:
+@pytest.mark.parametrize("hold", [None, "late_success"])
+def test_a_refund_that_came_back_is_the_onramps_again_and_owed_to_the_payer(
+    hold: str | None,
+) -> None:
     work = make_work(State.REFUNDED, AttemptState.SUCCEEDED)
+    payment = replace(work.payment, refunded=work.payment.terms.amount, hold_reason=hold)
+    work = replace(work, payment=payment)
     failed = Answer(
         outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="account closed")
     )
 
     change = DECIDER.settle(work, failed, NOW)
 
-    assert change.payment.hold_reason == "refund_reversed"
-    assert _balances(change) == {"onramp:stripe:USD": 10_000, "suspense:stripe:USD": -10_000}
+    assert change.payment.hold_reason == (hold or "refund_reversed")
+    assert _balances(change) == {"onramp:stripe:USD": 10_000, "payments:USD": -10_000}
 
 
 def test_a_success_after_the_refund_is_on_suspense_from_when_the_provider_confirms_it() -> None:
