@@ -380,6 +380,15 @@ def test_i24_a_correction_after_which_a_payout_has_lost_its_recipient() -> None:
     assert broken(world.facts()) == {"I24"}
 
 
+@pytest.mark.parametrize("kept", [{"kind": "wallet"}, None])
+def test_i24_an_earlier_recipient_that_was_paid_after_all(kept: dict[str, str] | None) -> None:
+    world, life = story()
+    life.refused()
+    life.corrected().event("COMPLETED", "COMPLETED", "earlier_recipient_paid")
+    world.attempts[-1] = replace(world.attempts[-1], recipient=kept)
+    assert broken(world.facts()) == (set() if kept else {"I24"})
+
+
 def test_i22_a_refused_recipient_that_may_wait_for_ever() -> None:
     world, life = story()
     life.refused()

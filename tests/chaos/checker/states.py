@@ -220,15 +220,15 @@ def i24(facts: Facts) -> Finding:
             back = event.cause == "payout_failed"
             code = event.evidence.get("failure_code")
             found.expect(not (back and code in REFUSALS), f"{case.id} went back after {code}")
-        _recipients(found, case, began, corrections)
+        _recipients(found, case, began)
     return found
 
 
-def _recipients(
-    found: Finding, case: Case, began: Mapping[str | None, int], corrections: Sequence[int]
-) -> None:
-    """Each payout before the last correction keeps the recipient that it was sent with."""
-    last = max(corrections, default=0)
+def _recipients(found: Finding, case: Case, began: Mapping[str | None, int]) -> None:
+    """Each payout before the payment last got another recipient keeps the one that it was sent
+    with."""
+    changes = ("recipient_corrected", "earlier_recipient_paid")
+    last = max((e.sequence for e in case.events if e.cause in changes), default=0)
     for attempt in case.attempts:
         if attempt.step == "payout" and attempt.key in began:
             keeps = attempt.recipient is not None
