@@ -19,6 +19,8 @@ from services.shared.db import open_engine
 from tests.servers import PrivateCluster, private_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
+# A process started while gRPC's threads run would begin with gRPC's own work after a fork.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 TEMPLATE = "caravel"
 
 

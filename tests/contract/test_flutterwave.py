@@ -68,11 +68,12 @@ async def test_a_balance_that_runs_out_fails_the_payout(tmp_path: Path) -> None:
     first, second = (CASE.operation(amount=Money(80_00, "NGN")) for _ in range(2))
     gateway = Gateway()
     async with serving(gateway.app()) as gateway_url:
-        config = simulator_config(gateway_url, tmp_path / "book.jsonl")
+        book = tmp_path / "book.jsonl"
+        config = simulator_config(gateway_url, book)
         small = config.model_copy(update={"flutterwave_balance": 100})
         app = await create_app(small)
         async with serving(app) as url, adapters_at(url) as adapters:
-            lab = Lab(url, adapters, gateway)
+            lab = Lab(url, adapters, gateway, book)
             ends = []
             for operation in (first, second):
                 await flutterwave(lab).send_payout(operation)

@@ -47,7 +47,7 @@ def katakana_name(text: str) -> str:
 
 def name_as_given(text: str) -> str:
     """The name in whatever letters it was given. Raises Unfit."""
-    name = text.strip()
+    name = text.replace("\n", " ").strip()
     if not 1 <= len(name) <= 140 or not any(map(str.isalpha, name)):
         raise Unfit("must have 1 to 140 characters, with a letter among them")
     return name

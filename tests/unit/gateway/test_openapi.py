@@ -53,6 +53,7 @@ def test_every_public_call_is_described() -> None:
         "GET /api/webhook-endpoints",
         "DELETE /api/webhook-endpoints/{endpoint_id}",
         "GET /api/admin/dead-letters",
+        "GET /api/admin/disputes",
         "POST /api/admin/dead-letters/{dead_letter_id}:requeue",
         "POST /api/admin/dead-letters/{dead_letter_id}:discard",
         "POST /api/admin/payments/{transaction_id}:release",
