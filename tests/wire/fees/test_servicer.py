@@ -70,7 +70,7 @@ async def test_payment_is_priced_line_by_line(channel: grpc.aio.Channel) -> None
 
 async def test_bad_query_carries_its_own_error(channel: grpc.aio.Channel) -> None:
     results = await calculate(
-        channel, query(), query(corridor_id="us-fr"), query(amount_minor=-1), query()
+        channel, query(), query(corridor_id="us-zz"), query(amount_minor=-1), query()
     )
 
     assert [result.WhichOneof("result") for result in results] == ["fees", "error", "error", "fees"]

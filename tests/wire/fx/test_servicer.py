@@ -101,7 +101,7 @@ async def test_made_up_rate_is_labelled(channel: grpc.aio.Channel) -> None:
 
 
 async def test_bad_query_carries_its_own_error(channel: grpc.aio.Channel) -> None:
-    results = await get_rates(channel, "us-jp", "us-fr", "", "us-mx")
+    results = await get_rates(channel, "us-jp", "us-zz", "", "us-mx")
 
     kinds = [result.WhichOneof("result") for result in results]
     assert kinds == ["rate", "error", "error", "rate"]

@@ -86,7 +86,7 @@ async def test_it_says_in_one_sentence_what_its_environment_lacks() -> None:
 async def test_it_says_in_one_sentence_that_live_rates_need_an_age_limit() -> None:
     said = await complaint(**{**GOOD, "SANDBOX": "false"})
 
-    assert said.startswith("fees cannot start: us-gh.toml: fx.sources names synthetic")
+    assert said.startswith("fees cannot start: us-bd.toml: fx.sources names synthetic")
     assert "fx.maximum_age_hours is required outside a sandbox" in said
     assert said.count("\n") == 1
 
