@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,8 @@ async def _rest(run: _Run, phase: str) -> None:
 
 
 async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
-    secrets = {n: v for n, v in asdict(run.mesh.plan.credentials).items() if n != "instance"}
+    known = run.mesh.plan.credentials
+    passwords = {"owner": known.owner_password, "application": known.application_password}
     endpoint = run.driver.endpoint
     evidence = checker.Evidence(
         history=run.options.folder,
@@ -229,7 +230,11 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
         logs=run.mesh.logs(),
         nemesis=run.nemesis.modes_set,
         phase=phase,
-        secrets={**secrets, **({"endpoint_secret": endpoint[1]} if endpoint else {})},
+        secrets={
+            **known.stand_ins,
+            **passwords,
+            **({"endpoint_secret": endpoint[1]} if endpoint else {}),
+        },
         digests_before=digests_before,
     )
     report = await checker.audit(evidence)
