@@ -25,13 +25,13 @@ def test_a_ring_that_does_not_exist_is_refused() -> None:
         development.folders(["smoke"])
 
 
-def test_the_ring_beside_is_shown_after_the_others() -> None:
+def test_the_run_beside_is_shown_after_the_others() -> None:
     command = [str(ROOT / "caravel"), "test", "house", "chaos", "--", *NO_TEST]
 
     shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
     assert shown.returncode == development.NOTHING_TO_RUN
-    first, second = shown.stdout.split("The chaos ring:")
+    first, second = shown.stdout.split("The second run:")
     assert "deselected" in first
     assert "deselected" in second
 
