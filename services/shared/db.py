@@ -34,6 +34,7 @@ BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
     # The rows in work are in memory, and a read of an index costs as much as any other read.
     "random_page_cost": "0.1",
 }
