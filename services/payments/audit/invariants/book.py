@@ -153,6 +153,8 @@ BOOK = {
         SELECT p.id::text
           FROM (SELECT merchant_id, id, destination_currency, net_minor, mid_rate, payout_minor,
                        exchange_rule,
+                       CASE WHEN jsonb_typeof(route->'payout_decimals') = 'number'
+                            THEN CAST(route->>'payout_decimals' AS numeric) END AS decimals,
                        round(net_minor * markup_basis_points / 10000.0) AS markup,
                        {EXCHANGED} AS exchanged
                   FROM payments) AS p
@@ -178,12 +180,13 @@ BOOK = {
             OR exchanged AND exchange_rule = 1
                AND abs(bought - (net_minor - markup) * mid_rate
                                 * power(10::numeric, digits::int - 2)) > 0.5
-            -- To half a minor unit and half a cent, and the eighteenth digit of the rate.
+            -- To half a unit of the rail and half a cent, and the eighteenth digit of the rate.
             OR exchanged AND exchange_rule <> 1
                AND (coalesce(rounding, 0) <> 0
                     OR abs(bought - (net_minor - markup) * mid_rate
                                     * power(10::numeric, digits::int - 2))
-                       > 0.501 + 0.501 * mid_rate * power(10::numeric, digits::int - 2))
+                       > 0.501 * power(10::numeric, digits::int - coalesce(decimals, digits::int))
+                         + 0.501 * mid_rate * power(10::numeric, digits::int - 2))
             OR NOT exchanged AND coalesce(bought, 0) <> 0
     """,
     "we owe for every payment exactly what its state says": f"""
