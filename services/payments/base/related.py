@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import Table, TextClause, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import rows, sources, tables
@@ -21,22 +21,21 @@ from services.shared.db_errors import DatabaseMistake
 
 # The payments, and apart the rows that cannot be read.
 Whole = tuple[Sequence[Payment], Sequence[UnreadableRow]]
-_REFUNDS = text(
-    f"""
-    SELECT {columns(tables.refunds, "f")} FROM refunds f
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
-     USING (merchant_id, payment_id)
-     ORDER BY f.merchant_id, f.payment_id, f.number
-    """
-)
-_DISPUTES = text(
-    f"""
-    SELECT {columns(tables.disputes, "d")} FROM disputes d
-      JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
-     USING (merchant_id, payment_id)
-     ORDER BY d.merchant_id, d.payment_id, d.number
-    """
-)
+
+
+def _of_payments(table: Table) -> TextClause:
+    """The rows of a table of numbered parts of payments, by the keys of those."""
+    return text(
+        f"""
+        SELECT {columns(table, "one")} FROM {table.name} one
+          JOIN json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
+         USING (merchant_id, payment_id)
+         ORDER BY one.merchant_id, one.payment_id, one.number
+        """
+    )
+
+
+_REFUNDS, _DISPUTES = _of_payments(tables.refunds), _of_payments(tables.disputes)
 
 
 async def with_related(connection: AsyncConnection, payments: Sequence[Payment]) -> Whole:

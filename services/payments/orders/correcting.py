@@ -1,21 +1,21 @@
-"""A merchant corrects the recipient of a payment, once for an idempotency key: one transaction,
-which decides; the worker pays out again."""
+"""A merchant corrects the recipient of a payment, and the worker pays out again. The transaction is
+in verbs."""
 
 from dataclasses import dataclass, replace
 
-from services.payments.base.idempotency import Created, IdempotencyKeyReused, StoredAnswer
+from services.payments.base.idempotency import Created
 from services.payments.base.view import Encode
 from services.payments.engine.decisions.corrections import correct
-from services.payments.engine.ports import WorkStore
-from services.payments.engine.written import written
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.model.payment import Payment, read_transaction_id
 from services.payments.model.quote import Route
 from services.payments.orders.checking import Checking
 from services.payments.orders.checks import Checked, CheckNeeded, demanded
 from services.payments.orders.payees import Payee, Payees
 from services.payments.orders.routes import Routes
+from services.payments.orders.verbs import Verb, once
 from services.shared.recipients import Recipient
-from services.shared.rollback import repeated
 
 CORRECT = "CorrectRecipient"
 
@@ -64,31 +64,20 @@ class Correcting:
             checked = await self._checking.ask(needed.question)
         return await self._correct(replace(order, checked=checked))
 
-    @repeated
     async def _correct(self, order: CorrectionOrder) -> Created:
-        payment_id = read_transaction_id(order.transaction_id)
-        key = (order.merchant_id, order.idempotency_key)
-        async with self._store.begin() as transaction:
-            # The payment is locked first, so that a duplicate request waits here and then reads the
-            # answer.
-            await transaction.lock(order.merchant_id, payment_id)
-            stored = await transaction.answer(key)
-            if stored is None:
-                work = await transaction.claim_one(order.merchant_id, payment_id)
-                payee, route = self._payee(work.payment, order)
-                before = await transaction.corrections(order.merchant_id, payment_id)
-                change = correct(work, payee.recipient, payee.check, route, corrected_before=before)
-                payment = await written(transaction, change)
-                own = StoredAnswer(fingerprint=order.fingerprint, response=self._encode(payment))
-                stored = await transaction.keep_answer(key, own, payment_id, operation=CORRECT)
-                if stored is own:
-                    await transaction.commit()
-                    return Created(response=own.response, replayed=False)
-        if stored.fingerprint != order.fingerprint:
-            raise IdempotencyKeyReused
-        if stored.refusal is not None:
-            raise stored.refusal
-        return Created(response=stored.response, replayed=True)
+        verb = Verb(
+            operation=CORRECT,
+            key=(order.merchant_id, order.idempotency_key),
+            fingerprint=order.fingerprint,
+            payment_id=read_transaction_id(order.transaction_id),
+        )
+
+        async def decide(transaction: WorkTransaction, work: Work) -> Change:
+            payee, route = self._payee(work.payment, order)
+            before = await transaction.corrections(order.merchant_id, verb.payment_id)
+            return correct(work, payee.recipient, payee.check, route, corrected_before=before)
+
+        return await once(self._store, verb, decide, self._encode)
 
     def _payee(self, payment: Payment, order: CorrectionOrder) -> tuple[Payee, Route]:
         payee = self._payees.of_correction(payment, order.recipient)

@@ -1,20 +1,18 @@
-"""A merchant has money given back, once for an idempotency key: one transaction, which decides;
-the worker carries it out. And refunds are shown."""
+"""A merchant has money given back, and refunds are shown. The transaction is in verbs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.payments.base.idempotency import Created, IdempotencyKeyReused, StoredAnswer
+from services.payments.base.idempotency import Created
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request, retry_refund
-from services.payments.engine.ports import WorkStore
-from services.payments.engine.written import written
+from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.model.payment import Payment, read_transaction_id
 from services.payments.model.refund import Refund, RefundNotFound, open_refund, read_refund_id
 from services.payments.orders.ports import PaymentStore
+from services.payments.orders.verbs import Verb, once
 from services.shared.money import Money
-from services.shared.rollback import repeated
 
 CREATE, RETRY = "CreateRefund", "RetryRefund"
 EncodeRefund = Callable[[Refund, Payment], bytes]
@@ -100,7 +98,6 @@ class Refunds:
                     return refund, payment
         raise RefundNotFound(refund_id=refund_id)
 
-    @repeated
     async def _once(
         self,
         order: RefundOrder | RetryOrder,
@@ -108,25 +105,16 @@ class Refunds:
         operation: str,
         decide: Callable[[Work], Change],
     ) -> Created:
-        key = (order.merchant_id, order.idempotency_key)
-        async with self._store.begin() as transaction:
-            # The payment is locked first, so that a duplicate request waits here and then reads the
-            # answer.
-            await transaction.lock(order.merchant_id, payment_id)
-            stored = await transaction.answer(key)
-            if stored is None:
-                work = await transaction.claim_one(order.merchant_id, payment_id)
-                payment = await written(transaction, decide(work))
-                own = StoredAnswer(fingerprint=order.fingerprint, response=self._answer(payment))
-                stored = await transaction.keep_answer(key, own, payment_id, operation=operation)
-                if stored is own:
-                    await transaction.commit()
-                    return Created(response=own.response, replayed=False)
-        if stored.fingerprint != order.fingerprint:
-            raise IdempotencyKeyReused
-        if stored.refusal is not None:
-            raise stored.refusal
-        return Created(response=stored.response, replayed=True)
+        async def decided(_: WorkTransaction, work: Work) -> Change:
+            return decide(work)
+
+        verb = Verb(
+            operation=operation,
+            key=(order.merchant_id, order.idempotency_key),
+            fingerprint=order.fingerprint,
+            payment_id=payment_id,
+        )
+        return await once(self._store, verb, decided, self._answer)
 
     def _answer(self, payment: Payment) -> bytes:
         refund = open_refund(payment)

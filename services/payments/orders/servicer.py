@@ -79,10 +79,9 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             merchant_id=merchant_id_var.get(),
             trace_id=trace_id_var.get(),
         )
-        created = await self._creation.create(order)
-        if created.replayed:
-            await context.send_initial_metadata((REPLAYED,))
-        return payments_pb2.Payment.FromString(created.response)
+        return payments_pb2.Payment.FromString(
+            await _answered(await self._creation.create(order), context)
+        )
 
     async def GetPayment(  # noqa: N802 - the contract's name
         self, request: payments_pb2.GetPaymentRequest, context: Context
@@ -135,10 +134,9 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             key=read_idempotency_key(context.invocation_metadata() or ()),
             merchant_id=merchant_id_var.get(),
         )
-        corrected = await self._correcting.correct(order)
-        if corrected.replayed:
-            await context.send_initial_metadata((REPLAYED,))
-        return payments_pb2.Payment.FromString(corrected.response)
+        return payments_pb2.Payment.FromString(
+            await _answered(await self._correcting.correct(order), context)
+        )
 
     async def CreateQuote(  # noqa: N802 - the contract's name
         self, request: payments_pb2.CreateQuoteRequest, context: Context
@@ -200,7 +198,9 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
             key=read_idempotency_key(context.invocation_metadata() or ()),
             merchant_id=merchant_id_var.get(),
         )
-        return await _refund(await self._refunds.create(order), context)
+        return refunds_pb2.Refund.FromString(
+            await _answered(await self._refunds.create(order), context)
+        )
 
     async def RetryRefund(  # noqa: N802 - the contract's name
         self, request: refunds_pb2.RetryRefundRequest, context: Context
@@ -211,7 +211,9 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
             key=read_idempotency_key(context.invocation_metadata() or ()),
             merchant_id=merchant_id_var.get(),
         )
-        return await _refund(await self._refunds.retry(order), context)
+        return refunds_pb2.Refund.FromString(
+            await _answered(await self._refunds.retry(order), context)
+        )
 
     async def ListRefunds(  # noqa: N802 - the contract's name
         self, request: refunds_pb2.ListRefundsRequest, context: Context
@@ -232,8 +234,8 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
         return write_refund(refund, payment)
 
 
-async def _refund(created: Created, context: Context) -> refunds_pb2.Refund:
-    """The answer to a call with an idempotency key, and the header where it was given before."""
+async def _answered(created: Created, context: Context) -> bytes:
+    """The answer's bytes; a header says where they were given before."""
     if created.replayed:
         await context.send_initial_metadata((REPLAYED,))
-    return refunds_pb2.Refund.FromString(created.response)
+    return created.response

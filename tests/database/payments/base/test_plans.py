@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.base import unreadable_rows
+from services.payments.base import related, unreadable_rows
 from services.payments.engine.store import claimed, work, writing
 from services.payments.engine.store import quarantine as failures
 from services.payments.operators.store import dead_letters as letters
@@ -25,7 +25,7 @@ SMALL = ("webhook_endpoints", "operator_actions", "unreadable_rows")
 QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")
 MODULES = (
     *(claimed, failures, inbox, letters, outbox_writer, operations, outbox, payments),
-    *(unreadable_rows, work, writing),
+    *(related, unreadable_rows, work, writing),
 )
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
