@@ -2,6 +2,7 @@
 connections is refused without harm."""
 
 import asyncio
+import re
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,10 @@ LONG_NAME = "a folder with a name that is long " * 5
 VERBS = ("quitquitquit", "healthcheck/fail", "drain_listeners", "logging?level=debug")
 PAGES = ("config_dump", "stats", "certs", "server_info", "stats/prometheus", "metrics/../stats")
 DESCRIPTORS = 160
+_CONNECTED = re.compile(
+    r'^envoy_http_downstream_cx_active\{envoy_http_conn_manager_prefix="rest"\} (\d+)$',
+    re.MULTILINE,
+)
 
 
 @pytest.fixture
@@ -90,6 +95,8 @@ async def test_connections_beyond_the_descriptors_are_refused_and_envoy_recovers
     backend = Backend()
     server = await start_backend(backend)
     async with run_envoy(tmp_path, server.port, backend, descriptors=DESCRIPTORS) as gateway:
+        # The connection that showed that Envoy listens would free its place in the midst of these.
+        await until(lambda: _connected(gateway), lambda count: count == 0)
         host, port = gateway.rest.removeprefix("http://").split(":")
         opened = [await asyncio.open_connection(host, int(port)) for _ in range(2 * DESCRIPTORS)]
         refused = 0
@@ -104,6 +111,13 @@ async def test_connections_beyond_the_descriptors_are_refused_and_envoy_recovers
         assert during == 200
         await until(lambda: _answer(gateway), lambda status: status == 201)
     await server.stop(0)
+
+
+async def _connected(gateway: Gateway) -> int | None:
+    """How many connections callers of REST have."""
+    async with aiohttp.ClientSession() as http, http.get(gateway.metrics) as response:
+        found = _CONNECTED.search(await response.text())
+    return int(found[1]) if found else None
 
 
 async def _is_closed(reader: asyncio.StreamReader) -> bool:
