@@ -28,6 +28,7 @@ ELSEWHERE = {
     "payments/base/wake": "the worker's own tests wait for it: engine/test_worker",
     "payments/base/view": "webhooks_out/test_convert reads what it makes",
     "payments/engine/written": "cancelling and refunds are written by it: orders",
+    "payments/orders/verbs": "each correction and refund of the database ring is one: orders",
     "payments/operators/store/dead_letters": "asked by every wire test of operators",
     "payments/operators/store/operations": "asked by every wire test of operators",
     "payments/model/endpoint": "made by every test of endpoints",
