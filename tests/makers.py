@@ -21,6 +21,7 @@ from services.payments.model.attempt import (
     intend,
 )
 from services.payments.model.payment import Payment, State
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import (
     Conditions,
     FeeLine,
@@ -122,11 +123,12 @@ def make_new_payment(
     quote, key = quote or make_quote(), key or uuid4().hex
     # The database's clock is the real one; whoever tests expiry says when.
     changes.setdefault("quote_expires_at", datetime(2126, 1, 1, tzinfo=UTC))
+    payment = make_payment(quote_id=quote.id, terms=quote.terms, **changes)
     return NewPayment(
-        idempotency_key=key,
+        key=(MerchantId(payment.merchant_id), key),
         fingerprint=b"f-" + key.encode(),
         response=uuid4().bytes,
-        payment=make_payment(quote_id=quote.id, terms=quote.terms, **changes),
+        payment=payment,
         quote=quote,
         quote_exists=quote_exists,
     )

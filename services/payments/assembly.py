@@ -33,7 +33,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
-from services.payments.merchants.authoriser import Authenticator
+from services.payments.merchants.authoriser import Authoriser
 from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
@@ -123,7 +123,7 @@ def build_server(
         _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
     )
     server = GrpcServer(
-        Authenticator(sandbox=config.sandbox).admit,
+        Authoriser(sandbox=config.sandbox).admit,
         readiness=partial(Readiness, ready) if ready else None,
     )
     webhooks = Webhooks(providers, inbox, sandbox=config.sandbox, waiting_max=config.waiting_max)

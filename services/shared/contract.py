@@ -23,20 +23,21 @@ class Refusal:
     retry_after_seconds: int | None
 
 
-class Principal(StrEnum):
+class PrincipalKind(StrEnum):
     """The kinds of principal that may make a call, as Access.Principal of the contract has them."""
 
     MERCHANT = "MERCHANT"
     OPERATOR = "OPERATOR"
     PROVIDER_EVENT = "PROVIDER_EVENT"
     SERVICE = "SERVICE"
+    ANYONE = "ANYONE"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """The kind of principal that may make a call, and the scopes that its credential needs."""
 
-    principal: Principal
+    principal: PrincipalKind
     scopes: frozenset[str]
 
 
@@ -68,7 +69,7 @@ def access_by_method(service: str) -> Mapping[str, Access]:
 def _access(method: Any) -> Access:
     stated = method.GetOptions().Extensions[options_pb2.access]
     return Access(
-        principal=Principal(options_pb2.Access.Principal.Name(stated.principal)),
+        principal=PrincipalKind(options_pb2.Access.Principal.Name(stated.principal)),
         scopes=frozenset(_scope_name(scope) for scope in stated.scopes),
     )
 

@@ -3,7 +3,8 @@ time, the trace and request it belongs to, log and metrics, and every error as o
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -39,12 +40,23 @@ MESSAGE_SECONDS, CONVERSATION_SECONDS = 10.0, 60.0
 TRANSCODED = "x-envoy-original-path"
 
 Handler = Callable[[Any, Any], Any]
-# Raises a DomainError where a call may not be made, by its path and metadata.
-Admit = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """The sender of a call: the metadata, and the name in the certificate of the connection."""
+
+    metadata: Mapping[str, Any]
+    # Empty where the server has no certificates, which only tests leave out.
+    service: str = ""
+
+
+# Raises a DomainError where a call may not be made, by its path and caller.
+Admit = Callable[[str, Caller], Awaitable[None]]
 Wrap = Callable[[Any, str], Any]
 
 
-def everyone(_: object, __: Mapping[str, Any]) -> None:
+async def everyone(_: object, __: Caller) -> None:
     """Admits every call."""
 
 
@@ -142,13 +154,13 @@ class _Beginning:
         """The call, within its trace and request."""
         return _Call(self._method, context, self._logged)
 
-    def admit(self, call: "_Call") -> None:
+    async def admit(self, call: "_Call") -> None:
         """Raises a DomainError where the call may not be made."""
-        self._admit(self._method, call.metadata)
+        await self._admit(self._method, Caller(metadata=call.metadata))
 
     async def message(self, call: "_Call", context: Any) -> Any:
         """The call's one message and then its end, once it is admitted."""
-        self._admit(self._method, call.metadata)
+        await self.admit(call)
         message = await _message(context, self._arrivals)
         if message is grpc.aio.EOF:
             raise MessageMissing
@@ -214,7 +226,7 @@ def _conversation(begin: _Beginning, answer: Handler, questions: TimeLimit) -> H
     async def wrapped(_: Any, context: Any) -> AsyncIterator[Any]:
         call = begin.call(context)
         try:
-            begin.admit(call)
+            await begin.admit(call)
             async for response in answer(messages(context), context):
                 yield response
         except BaseException as error:

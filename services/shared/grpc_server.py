@@ -5,7 +5,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from services.shared.contract import Access, access_by_method
 from services.shared.env import Settings
 from services.shared.errors import CannotStart
 from services.shared.garbage import collect_seldom
-from services.shared.grpc_calls import Wrap, everyone, unknown_methods, wrapper
+from services.shared.grpc_calls import Caller, Wrap, everyone, unknown_methods, wrapper
 from services.shared.grpc_health import NAME as HEALTH
 from services.shared.grpc_health import HealthServicer
 from services.shared.grpc_reflection import METHOD as REFLECT
@@ -51,8 +51,8 @@ OPTIONS: Sequence[tuple[str, Any]] = (
 STOP_GRACE_SECONDS = 10.0
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
-# Raises a DomainError where a call may not be made, by its access in the contract and its metadata.
-Admit = Callable[[Access, Mapping[str, Any]], None]
+# Raises a DomainError where a call may not be made, by its access in the contract and its caller.
+Admit = Callable[[Access, Caller], Awaitable[None]]
 
 
 class _Registration:
@@ -119,8 +119,8 @@ class GrpcServer:
         """
         access = access_by_method(full_name)
 
-        def admit(method: str, metadata: Mapping[str, Any]) -> None:
-            self._admit(access[method], metadata)
+        async def admit(method: str, caller: Caller) -> None:
+            await self._admit(access[method], caller)
 
         register(servicer, _Registration(self._server, self._wrap(admit)))
         self._names.append(full_name)

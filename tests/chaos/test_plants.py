@@ -173,7 +173,7 @@ async def test_9_a_replay_gets_a_new_answer(engine: AsyncEngine, plant: Plant) -
     new = make_new_payment()
     store = PostgresPayments(engine)
     await store.create([new])
-    key = ("sandbox", new.idempotency_key)
+    key = new.key
     _, found = await store.answers([key])
     assert found[key].response != new.response
 

@@ -136,6 +136,17 @@ def _handles_money(path: Path) -> bool:
     return bool(MONEY_PATH.fullmatch(path.relative_to(ROOT).as_posix()))
 
 
+def test_only_the_authoriser_makes_a_merchant_id() -> None:
+    """A store method that takes one can then only be given the merchant that makes the call."""
+    check(
+        at(path, call.lineno, "take the MerchantId that the authoriser has made")
+        for path in files("*.py", below=("services",))
+        if path != ROOT / "services/payments/merchants/authoriser.py"
+        for call in ast.walk(tree(path))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("MerchantId")
+    )
+
+
 def test_nothing_is_left_for_later() -> None:
     # In two parts, so that this line does not find itself.
     later = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b")

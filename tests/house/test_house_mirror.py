@@ -32,6 +32,7 @@ ELSEWHERE = {
     "payments/operators/store/dead_letters": "asked by every wire test of operators",
     "payments/operators/store/operations": "asked by every wire test of operators",
     "payments/model/endpoint": "made by every test of endpoints",
+    "payments/model/principal": "made by every call that is admitted: merchants",
     "payments/model/operator": "made by every test of operators",
     "payments/base/sources": "each damage is read by it: base/test_unreadable_rows_by_every_damage",
     "payments/base/times": "each damage is shown by it: base/test_unreadable_rows_by_every_damage",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.payments.model.principal import MerchantId
 from services.shared.errors import Conflict, DomainError, Invalid, NotAllowedNow
 
 IDEMPOTENCY_HEADER = "idempotency-key"
@@ -15,7 +16,7 @@ _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
-IdempotencyKey = tuple[str, str]
+IdempotencyKey = tuple[MerchantId, str]
 
 
 class IdempotencyKeyReused(NotAllowedNow):

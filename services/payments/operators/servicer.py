@@ -7,7 +7,7 @@ from caravel.payments.v1 import admin_pb2, admin_pb2_grpc, payments_pb2
 
 from services.payments.base.convert import write_dispute, write_payment
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
-from services.payments.merchants.authoriser import merchant_id_var
+from services.payments.merchants.authoriser import acting_merchant
 from services.payments.model.operator import OperatorAction, UnreadableAction
 from services.payments.operators import convert
 from services.payments.operators.usecases import Operating
@@ -35,7 +35,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListDeadLettersResponse:
         """See admin.proto."""
         wanted, limit = convert.read_letters_request(request)
-        page, last = await self._operating.dead_letters(merchant_id_var.get(), wanted, limit=limit)
+        page, last = await self._operating.dead_letters(acting_merchant(), wanted, limit=limit)
         return admin_pb2.ListDeadLettersResponse(
             dead_letters=[convert.write_letter(letter) for letter in page],
             next_page_token=convert.write_letters_token(wanted, last),
@@ -46,7 +46,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.OperatorAction:
         """See admin.proto."""
         action = await self._operating.requeue(
-            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+            acting_merchant(), request.dead_letter_id, convert.read_operator(request)
         )
         return convert.write_action(action)
 
@@ -55,7 +55,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.OperatorAction:
         """See admin.proto."""
         action = await self._operating.discard(
-            merchant_id_var.get(), request.dead_letter_id, convert.read_operator(request)
+            acting_merchant(), request.dead_letter_id, convert.read_operator(request)
         )
         return convert.write_action(action)
 
@@ -64,7 +64,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> payments_pb2.Payment:
         """See admin.proto."""
         payment = await self._operating.release(
-            merchant_id_var.get(),
+            acting_merchant(),
             request.transaction_id,
             convert.read_operator(request),
             at_locked_rate=request.honour_locked_rate,
@@ -77,7 +77,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """See admin.proto."""
         operator, answer, evidence = convert.read_resolution(request)
         payment = await self._operating.resolve(
-            merchant_id_var.get(), request.transaction_id, operator, answer, evidence=evidence
+            acting_merchant(), request.transaction_id, operator, answer, evidence=evidence
         )
         return write_payment(payment)
 
@@ -87,7 +87,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """See admin.proto."""
         after, limit = convert.read_overdue_request(request)
         page, last = await self._operating.overdue(
-            merchant_id_var.get(), waiting=request.waiting, after=after, limit=limit
+            acting_merchant(), waiting=request.waiting, after=after, limit=limit
         )
         return admin_pb2.ListOverduePaymentsResponse(
             payments=[
@@ -104,7 +104,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListDisputesResponse:
         """See admin.proto."""
         after, limit = convert.read_disputes_request(request)
-        page, last = await self._operating.disputes(merchant_id_var.get(), after=after, limit=limit)
+        page, last = await self._operating.disputes(acting_merchant(), after=after, limit=limit)
         return admin_pb2.ListDisputesResponse(
             disputes=[write_dispute(one.dispute) for one in page if one.dispute],
             next_page_token=convert.write_disputes_token(last),
@@ -116,9 +116,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListOperatorActionsResponse:
         """See admin.proto."""
         before, limit = convert.read_actions_request(request)
-        page, last = await self._operating.actions(
-            merchant_id_var.get(), before=before, limit=limit
-        )
+        page, last = await self._operating.actions(acting_merchant(), before=before, limit=limit)
         return admin_pb2.ListOperatorActionsResponse(
             actions=[convert.write_action(one) for one in page if isinstance(one, OperatorAction)],
             next_page_token=convert.write_actions_token(last),

@@ -17,6 +17,7 @@ from services.payments.model.payment import (
     State,
     read_transaction_id,
 )
+from services.payments.model.principal import MerchantId
 from services.shared.rollback import repeated
 
 
@@ -27,7 +28,7 @@ class Cancelling:
         self._store = store
 
     @repeated
-    async def cancel(self, merchant_id: str, transaction_id: str) -> Payment:
+    async def cancel(self, merchant_id: MerchantId, transaction_id: str) -> Payment:
         """The payment, cancelled: at once where nothing has been sent for it, and otherwise as soon
         as the outcome of the collection is known.
 

@@ -9,6 +9,7 @@ from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Route
 from services.payments.orders.checking import Checking
 from services.payments.orders.checks import Checked, CheckNeeded, demanded
@@ -24,7 +25,7 @@ CORRECT = "CorrectRecipient"
 class CorrectionOrder:
     """A request for another recipient, read; the recipient is as it was given."""
 
-    merchant_id: str
+    merchant_id: MerchantId
     transaction_id: str
     idempotency_key: str
     fingerprint: bytes

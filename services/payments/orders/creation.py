@@ -16,6 +16,7 @@ from services.payments.base.idempotency import (
 from services.payments.base.view import Encode
 from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Payment
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote, QuoteNotFound
 from services.payments.orders.checks import Checked, demanded
 from services.payments.orders.payees import Payee, Payees
@@ -83,12 +84,11 @@ class Creation:
         stored = dict(answered)
         own: dict[IdempotencyKey, bytes] = {}
         for item, result in zip(new, await self._store.create(new) if new else (), strict=True):
-            key = (item.payment.merchant_id, item.idempotency_key)
             if isinstance(result, StoredAnswer):
-                stored[key] = result
-                own[key] = item.response
+                stored[item.key] = result
+                own[item.key] = item.response
             else:
-                refused[key] = (item.fingerprint, result)
+                refused[item.key] = (item.fingerprint, result)
         return [_answer(order, stored, refused, own) for order in orders]
 
     async def _quotes(
@@ -124,7 +124,7 @@ class Creation:
         self,
         order: PaymentOrder,
         quote_id: UUID,
-        known: Mapping[tuple[str, UUID], Quote],
+        known: Mapping[tuple[MerchantId, UUID], Quote],
         now: datetime,
     ) -> Agreed | DomainError:
         quote = known.get((order.quote.merchant_id, quote_id))
@@ -177,7 +177,7 @@ class Creation:
             updated_at=now,
         )
         return NewPayment(
-            idempotency_key=order.idempotency_key,
+            key=order.key,
             fingerprint=order.fingerprint,
             response=self._encode(payment),
             payment=payment,

@@ -16,6 +16,7 @@ from services.payments.model.payment import (
     UnreadableEvent,
     UnreadablePayment,
 )
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote
 from services.shared.errors import DomainError
 
@@ -24,7 +25,7 @@ from services.shared.errors import DomainError
 class NewPayment:
     """All that one creation writes, in one transaction with the others of the batch."""
 
-    idempotency_key: str
+    key: IdempotencyKey
     fingerprint: bytes
     response: bytes
     payment: Payment
@@ -73,23 +74,23 @@ class PaymentStore(Protocol):
         """
         ...
 
-    async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
+    async def get(self, merchant_id: MerchantId, payment_id: UUID) -> Payment:
         """One payment. Raises PaymentNotFound, PaymentUnreadable."""
         ...
 
-    async def payment_of_refund(self, merchant_id: str, refund_id: UUID) -> UUID | None:
+    async def payment_of_refund(self, merchant_id: MerchantId, refund_id: UUID) -> UUID | None:
         """The id of the payment that a refund belongs to; None where there is no such refund."""
         ...
 
     async def page(
-        self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
+        self, merchant_id: MerchantId, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> Sequence[Payment | UnreadablePayment]:
         """Up to limit payments, newest first, those older than `before`; one whose record cannot be
         read is named in its place."""
         ...
 
     async def events(
-        self, merchant_id: str, payment_id: UUID
+        self, merchant_id: MerchantId, payment_id: UUID
     ) -> Sequence[RecordedEvent | UnreadableEvent]:
         """A payment's whole history, oldest first; one whose record cannot be read is named in its
         place. Raises PaymentNotFound."""
@@ -100,7 +101,7 @@ class PaymentStore(Protocol):
         ...
 
     async def quotes(
-        self, keys: Sequence[tuple[str, UUID]]
-    ) -> tuple[datetime, Mapping[tuple[str, UUID], Quote]]:
+        self, keys: Sequence[tuple[MerchantId, UUID]]
+    ) -> tuple[datetime, Mapping[tuple[MerchantId, UUID], Quote]]:
         """The database's time, and those quotes of (merchant, id) that exist."""
         ...

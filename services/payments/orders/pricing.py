@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.payments.mesh.ports import FeeBook, FeeQuery, RateQuery, Rates
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Fees, Quote, QuoteMismatch, RateTrail, Route
 from services.payments.model.rails import agree_by_rails, decimals_of, target_of
 from services.payments.orders.routes import Rails, Routes
@@ -34,7 +35,7 @@ class AmountAboveMaximum(OutOfRange):
 class QuoteOrder:
     """A request for a quote."""
 
-    merchant_id: str
+    merchant_id: MerchantId
     amount: Money
     currency: str
     trace_id: str

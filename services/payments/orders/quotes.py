@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote, QuoteNotFound, read_quote_id
 from services.payments.orders.limits import Offer, Offers
 from services.payments.orders.payees import Payees
@@ -40,7 +41,7 @@ class Quotes:
         await self._store.add_quote(quote)
         return quote, now
 
-    async def get(self, merchant_id: str, quote_id: str) -> tuple[Quote, datetime]:
+    async def get(self, merchant_id: MerchantId, quote_id: str) -> tuple[Quote, datetime]:
         """A quote, and the time by which its state is meant. Raises QuoteNotFound."""
         key = (merchant_id, read_quote_id(quote_id))
         now, found = await self._store.quotes([key])

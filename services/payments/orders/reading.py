@@ -10,6 +10,7 @@ from services.payments.model.payment import (
     UnreadablePayment,
     read_transaction_id,
 )
+from services.payments.model.principal import MerchantId
 from services.payments.orders.ports import PaymentFilter, PaymentStore
 
 
@@ -19,19 +20,19 @@ class Reading:
     def __init__(self, store: PaymentStore) -> None:
         self._store = store
 
-    async def payment(self, merchant_id: str, transaction_id: str) -> Payment:
+    async def payment(self, merchant_id: MerchantId, transaction_id: str) -> Payment:
         """One payment as it is now. Raises PaymentNotFound, PaymentUnreadable."""
         return await self._store.get(merchant_id, read_transaction_id(transaction_id))
 
     async def payments(
-        self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
+        self, merchant_id: MerchantId, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> tuple[Sequence[Payment | UnreadablePayment], UUID | None]:
         """A page, newest first, and the id to go on before; None at the end."""
         page = await self._store.page(merchant_id, wanted, before=before, limit=limit + 1)
         return page[:limit], page[limit - 1].id if len(page) > limit else None
 
     async def events(
-        self, merchant_id: str, transaction_id: str
+        self, merchant_id: MerchantId, transaction_id: str
     ) -> Sequence[RecordedEvent | UnreadableEvent]:
         """A payment's history, oldest first, with its gaps. Raises PaymentNotFound."""
         return await self._store.events(merchant_id, read_transaction_id(transaction_id))

@@ -9,6 +9,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request, retry_refund
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.model.principal import MerchantId
 from services.payments.model.refund import Refund, RefundNotFound, open_refund, read_refund_id
 from services.payments.orders.ports import PaymentStore
 from services.payments.orders.verbs import Verb, once
@@ -22,7 +23,7 @@ EncodeRefund = Callable[[Refund, Payment], bytes]
 class RefundOrder:
     """A request for a refund, read and validated; without an amount, of all that is left."""
 
-    merchant_id: str
+    merchant_id: MerchantId
     transaction_id: str
     idempotency_key: str
     fingerprint: bytes
@@ -37,7 +38,7 @@ class RefundOrder:
 class RetryOrder:
     """A request to try a failed refund again, read and validated."""
 
-    merchant_id: str
+    merchant_id: MerchantId
     refund_id: str
     idempotency_key: str
     fingerprint: bytes
@@ -78,17 +79,17 @@ class Refunds:
         return await self._once(order, payment.id, RETRY, decide)
 
     async def of_payment(
-        self, merchant_id: str, transaction_id: str
+        self, merchant_id: MerchantId, transaction_id: str
     ) -> tuple[Payment, Sequence[Refund]]:
         """A payment's refunds, the first one first. Raises PaymentNotFound, PaymentUnreadable."""
         payment = await self._payments.get(merchant_id, read_transaction_id(transaction_id))
         return payment, payment.refunds
 
-    async def get(self, merchant_id: str, refund_id: str) -> tuple[Refund, Payment]:
+    async def get(self, merchant_id: MerchantId, refund_id: str) -> tuple[Refund, Payment]:
         """A refund, and its payment as of the same moment. Raises RefundNotFound."""
         return await self._find(merchant_id, refund_id)
 
-    async def _find(self, merchant_id: str, refund_id: str) -> tuple[Refund, Payment]:
+    async def _find(self, merchant_id: MerchantId, refund_id: str) -> tuple[Refund, Payment]:
         wanted = read_refund_id(refund_id)
         payment_id = await self._payments.payment_of_refund(merchant_id, wanted)
         if payment_id is not None:

@@ -16,7 +16,7 @@ from caravel.payments.v1 import (
 
 from services.payments.base.convert import write_payment, write_refund
 from services.payments.base.idempotency import Created, read_idempotency_key
-from services.payments.merchants.authoriser import merchant_id_var
+from services.payments.merchants.authoriser import acting_merchant
 from services.payments.model.payment import (
     Payment,
     RecordedEvent,
@@ -76,7 +76,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             request,
             self._payees,
             key=read_idempotency_key(context.invocation_metadata() or ()),
-            merchant_id=merchant_id_var.get(),
+            merchant_id=acting_merchant(),
             trace_id=trace_id_var.get(),
         )
         return payments_pb2.Payment.FromString(
@@ -87,7 +87,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.GetPaymentRequest, context: Context
     ) -> payments_pb2.Payment:
         """See payments.proto."""
-        payment = await self._reading.payment(merchant_id_var.get(), request.transaction_id)
+        payment = await self._reading.payment(acting_merchant(), request.transaction_id)
         return write_payment(payment)
 
     async def ListPayments(  # noqa: N802 - the contract's name
@@ -96,7 +96,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         wanted, before, limit = convert.read_list_request(request)
         page, rest = await self._reading.payments(
-            merchant_id_var.get(), wanted, before=before, limit=limit
+            acting_merchant(), wanted, before=before, limit=limit
         )
         return payments_pb2.ListPaymentsResponse(
             payments=[write_payment(one) for one in page if isinstance(one, Payment)],
@@ -110,7 +110,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: history_pb2.ListPaymentEventsRequest, context: Context
     ) -> history_pb2.ListPaymentEventsResponse:
         """See payments.proto."""
-        events = await self._reading.events(merchant_id_var.get(), request.transaction_id)
+        events = await self._reading.events(acting_merchant(), request.transaction_id)
         return history_pb2.ListPaymentEventsResponse(
             events=[convert.write_event(one) for one in events if isinstance(one, RecordedEvent)],
             unreadable_sequences=[
@@ -122,7 +122,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.CancelPaymentRequest, context: Context
     ) -> payments_pb2.Payment:
         """See payments.proto."""
-        payment = await self._cancelling.cancel(merchant_id_var.get(), request.transaction_id)
+        payment = await self._cancelling.cancel(acting_merchant(), request.transaction_id)
         return write_payment(payment)
 
     async def CorrectRecipient(  # noqa: N802 - the contract's name
@@ -132,7 +132,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         order = convert.read_correction_order(
             request,
             key=read_idempotency_key(context.invocation_metadata() or ()),
-            merchant_id=merchant_id_var.get(),
+            merchant_id=acting_merchant(),
         )
         return payments_pb2.Payment.FromString(
             await _answered(await self._correcting.correct(order), context)
@@ -145,7 +145,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         order = convert.read_quote_order(
             request,
             self._payees,
-            merchant_id=merchant_id_var.get(),
+            merchant_id=acting_merchant(),
             trace_id=trace_id_var.get(),
         )
         quote, now = await self._quotes.create(order)
@@ -155,7 +155,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.GetQuoteRequest, context: Context
     ) -> payments_pb2.Quote:
         """See payments.proto."""
-        quote, now = await self._quotes.get(merchant_id_var.get(), request.quote_id)
+        quote, now = await self._quotes.get(acting_merchant(), request.quote_id)
         return convert.write_quote(quote, now)
 
     async def CheckRecipient(  # noqa: N802 - the contract's name
@@ -196,7 +196,7 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
         order = convert.read_refund_order(
             request,
             key=read_idempotency_key(context.invocation_metadata() or ()),
-            merchant_id=merchant_id_var.get(),
+            merchant_id=acting_merchant(),
         )
         return refunds_pb2.Refund.FromString(
             await _answered(await self._refunds.create(order), context)
@@ -209,7 +209,7 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
         order = convert.read_retry_order(
             request,
             key=read_idempotency_key(context.invocation_metadata() or ()),
-            merchant_id=merchant_id_var.get(),
+            merchant_id=acting_merchant(),
         )
         return refunds_pb2.Refund.FromString(
             await _answered(await self._refunds.retry(order), context)
@@ -219,9 +219,7 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
         self, request: refunds_pb2.ListRefundsRequest, context: Context
     ) -> refunds_pb2.ListRefundsResponse:
         """See refunds.proto."""
-        payment, refunds = await self._refunds.of_payment(
-            merchant_id_var.get(), request.transaction_id
-        )
+        payment, refunds = await self._refunds.of_payment(acting_merchant(), request.transaction_id)
         return refunds_pb2.ListRefundsResponse(
             refunds=[write_refund(refund, payment) for refund in refunds]
         )
@@ -230,7 +228,7 @@ class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):
         self, request: refunds_pb2.GetRefundRequest, context: Context
     ) -> refunds_pb2.Refund:
         """See refunds.proto."""
-        refund, payment = await self._refunds.get(merchant_id_var.get(), request.refund_id)
+        refund, payment = await self._refunds.get(acting_merchant(), request.refund_id)
         return write_refund(refund, payment)
 
 

@@ -5,22 +5,25 @@ from typing import Protocol
 from uuid import UUID
 
 from services.payments.model.endpoint import Endpoint, UnreadableEndpoint
+from services.payments.model.principal import MerchantId
 from services.payments.webhooks_out.delivery import Delivery, Reply, TryResult
 
 
 class EndpointStore(Protocol):
     """The endpoints of merchants."""
 
-    async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
+    async def add(
+        self, merchant_id: MerchantId, endpoint_id: UUID, url: str, secret: str
+    ) -> Endpoint:
         """Keeps a new endpoint. Raises EndpointsExhausted."""
         ...
 
-    async def list(self, merchant_id: str) -> Sequence[Endpoint | UnreadableEndpoint]:
+    async def list(self, merchant_id: MerchantId) -> Sequence[Endpoint | UnreadableEndpoint]:
         """Those of a merchant that are not deleted, oldest first; one whose record cannot be read
         is named in its place."""
         ...
 
-    async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:
+    async def delete(self, merchant_id: MerchantId, endpoint_id: UUID) -> None:
         """Disables an endpoint for good and hides it. Raises EndpointNotFound."""
         ...
 

@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 from caravel.payments.v1 import endpoints_pb2, endpoints_pb2_grpc
 
-from services.payments.merchants.authoriser import merchant_id_var
+from services.payments.merchants.authoriser import acting_merchant
 from services.payments.model.endpoint import Endpoint, UnreadableEndpoint
 from services.payments.webhooks_out import convert
 from services.payments.webhooks_out.usecases import Endpoints
@@ -32,14 +32,14 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         self, request: endpoints_pb2.CreateEndpointRequest, context: Context
     ) -> endpoints_pb2.NewEndpoint:
         """See endpoints.proto."""
-        endpoint = await self._endpoints.create(merchant_id_var.get(), request.url)
+        endpoint = await self._endpoints.create(acting_merchant(), request.url)
         return convert.write_new_endpoint(endpoint)
 
     async def ListEndpoints(  # noqa: N802 - the contract's name
         self, request: endpoints_pb2.ListEndpointsRequest, context: Context
     ) -> endpoints_pb2.ListEndpointsResponse:
         """See endpoints.proto."""
-        endpoints = await self._endpoints.list(merchant_id_var.get())
+        endpoints = await self._endpoints.list(acting_merchant())
         return endpoints_pb2.ListEndpointsResponse(
             endpoints=[
                 convert.write_endpoint(one) for one in endpoints if isinstance(one, Endpoint)
@@ -53,5 +53,5 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         self, request: endpoints_pb2.DeleteEndpointRequest, context: Context
     ) -> endpoints_pb2.DeleteEndpointResponse:
         """See endpoints.proto."""
-        await self._endpoints.delete(merchant_id_var.get(), request.endpoint_id)
+        await self._endpoints.delete(acting_merchant(), request.endpoint_id)
         return endpoints_pb2.DeleteEndpointResponse()

@@ -5,7 +5,7 @@ from caravel.common.v1 import error_reason_pb2, options_pb2
 from caravel.payments.v1 import endpoints_pb2, payments_pb2, webhooks_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from services.shared.contract import REFUSALS, Access, Principal, access_by_method
+from services.shared.contract import REFUSALS, Access, PrincipalKind, access_by_method
 
 IMPORTED = (endpoints_pb2, payments_pb2, webhooks_pb2)
 PACKAGE = "caravel.payments.v1"
@@ -40,15 +40,15 @@ def test_every_reason_that_is_sent_is_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("call", "principal", "scopes"),
     [
-        ("PaymentService/CreatePayment", Principal.MERCHANT, {"payments:write"}),
-        ("PaymentService/GetPayment", Principal.MERCHANT, {"payments:read"}),
-        ("RefundService/CreateRefund", Principal.MERCHANT, {"refunds:write"}),
-        ("EndpointService/CreateEndpoint", Principal.MERCHANT, {"webhooks:manage"}),
-        ("WebhookService/ReceiveProviderEvent", Principal.PROVIDER_EVENT, set()),
+        ("PaymentService/CreatePayment", PrincipalKind.MERCHANT, {"payments:write"}),
+        ("PaymentService/GetPayment", PrincipalKind.MERCHANT, {"payments:read"}),
+        ("RefundService/CreateRefund", PrincipalKind.MERCHANT, {"refunds:write"}),
+        ("EndpointService/CreateEndpoint", PrincipalKind.MERCHANT, {"webhooks:manage"}),
+        ("WebhookService/ReceiveProviderEvent", PrincipalKind.PROVIDER_EVENT, set()),
     ],
 )
 def test_a_call_has_its_principal_and_its_scopes(
-    call: str, principal: Principal, scopes: set[str]
+    call: str, principal: PrincipalKind, scopes: set[str]
 ) -> None:
     access = access_by_method(f"{PACKAGE}.{call.partition('/')[0]}")
 
@@ -73,4 +73,4 @@ def test_a_service_with_a_call_that_does_not_say_who_may_make_it_cannot_be_serve
 def test_every_kind_of_principal_is_one_of_the_contract() -> None:
     kinds = options_pb2.Access.Principal.keys()
 
-    assert {*Principal, "PRINCIPAL_UNSPECIFIED"} == set(kinds)
+    assert {*PrincipalKind, "PRINCIPAL_UNSPECIFIED"} == set(kinds)

@@ -2,7 +2,7 @@
 of a method that nobody serves. Each is answered in the one shape, and takes nothing from others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from services.shared.errors import NotAuthenticated
-from services.shared.grpc_calls import wrapper
+from services.shared.grpc_calls import Caller, wrapper
 from services.shared.grpc_server import GrpcServer
 from services.shared.limits import MESSAGE_MAX_BYTES
 from tests.logs import logged
@@ -139,7 +139,7 @@ async def test_a_conversation_that_falls_silent_is_ended(servicer: Scripted) -> 
     assert reason_and_request_id(refused) == ("REQUEST_TOO_SLOW", "req-1")
 
 
-def nobody(_: str, __: Mapping[str, Any]) -> None:
+async def nobody(_: str, __: Caller) -> None:
     raise NotAuthenticated
 
 

@@ -21,6 +21,7 @@ from services.payments.base.idempotency import fingerprint_of
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from services.payments.base.problems import Problems, fields_invalid
 from services.payments.model.payment import STATUS_OF, State, Status
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import read_quote_id
 from services.payments.orders.checking import CheckOrder
 from services.payments.orders.correcting import CorrectionOrder
@@ -45,7 +46,7 @@ def read_payment_order(
     payees: Payees,
     *,
     key: str,
-    merchant_id: str,
+    merchant_id: MerchantId,
     trace_id: str,
 ) -> PaymentOrder:
     """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
@@ -92,7 +93,7 @@ def read_payment_order(
 
 
 def read_refund_order(
-    request: refunds_pb2.CreateRefundRequest, *, key: str, merchant_id: str
+    request: refunds_pb2.CreateRefundRequest, *, key: str, merchant_id: MerchantId
 ) -> RefundOrder:
     """A validated order for a refund. Raises Invalid, also where it does not say how much."""
     if request.full and request.amount_usd:
@@ -123,7 +124,7 @@ def read_refund_order(
 
 
 def read_retry_order(
-    request: refunds_pb2.RetryRefundRequest, *, key: str, merchant_id: str
+    request: refunds_pb2.RetryRefundRequest, *, key: str, merchant_id: MerchantId
 ) -> RetryOrder:
     """An order to try a refund again."""
     return RetryOrder(
@@ -135,7 +136,7 @@ def read_retry_order(
 
 
 def read_correction_order(
-    request: corrections_pb2.CorrectRecipientRequest, *, key: str, merchant_id: str
+    request: corrections_pb2.CorrectRecipientRequest, *, key: str, merchant_id: MerchantId
 ) -> CorrectionOrder:
     """A validated order for another recipient. Raises Invalid with every field that is wrong."""
     problems = Problems()
@@ -157,7 +158,11 @@ def read_correction_order(
 
 
 def read_quote_order(
-    request: payments_pb2.CreateQuoteRequest, payees: Payees, *, merchant_id: str, trace_id: str
+    request: payments_pb2.CreateQuoteRequest,
+    payees: Payees,
+    *,
+    merchant_id: MerchantId,
+    trace_id: str,
 ) -> QuoteOrder:
     """A validated order for a quote. Raises Invalid with every field that is wrong."""
     problems = Problems()

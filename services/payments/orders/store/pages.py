@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from services.payments.base import tables
+from services.payments.model.principal import MerchantId
 from services.payments.orders.ports import PaymentFilter
 
 
 def page_of(
-    merchant_id: str, wanted: PaymentFilter, before: UUID | None, limit: int
+    merchant_id: MerchantId, wanted: PaymentFilter, before: UUID | None, limit: int
 ) -> Select[Any]:
     """Up to limit payments of the merchant, newest first, those older than `before`."""
     table = tables.payments

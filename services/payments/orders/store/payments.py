@@ -26,6 +26,7 @@ from services.payments.model.payment import (
     UnreadableEvent,
     UnreadablePayment,
 )
+from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote, QuoteNotFound
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.pages import page_of
@@ -118,10 +119,6 @@ _NOW = text("SELECT now()")
 READ_MAX, READS, READS_WAITING_MAX = 64, 2, 2048
 
 
-def _key(new: NewPayment) -> IdempotencyKey:
-    return (new.payment.merchant_id, new.idempotency_key)
-
-
 class PostgresPayments:
     """The port PaymentStore on PostgreSQL."""
 
@@ -136,7 +133,7 @@ class PostgresPayments:
         self._unreadable = UnreadableRows(engine, decode_answer)
         self._reader = autocommitted(engine)
         self._outbox = OutboxWriter(encode_event)
-        self._gets = Batcher[tuple[str, UUID], Payment](
+        self._gets = Batcher[tuple[MerchantId, UUID], Payment](
             self._get,
             largest_batch=READ_MAX,
             parallel=READS,
@@ -160,13 +157,13 @@ class PostgresPayments:
         refused: dict[IdempotencyKey, DomainError] = {}
         async with connected(self._reader) as connection, transaction(connection):
             refused = await _refuse_quotes(connection, self._unreadable, new)
-            usable = [item for item in new if _key(item) not in refused]
+            usable = [item for item in new if item.key not in refused]
             won = await self._create(connection, usable) if usable else set()
-            lost = [_key(item) for item in usable if _key(item) not in won]
+            lost = [item.key for item in usable if item.key not in won]
             stored = await self._answers(connection, lost) if lost else {}
         results: list[StoredAnswer | DomainError] = []
         for item in new:
-            key = _key(item)
+            key = item.key
             own = StoredAnswer(fingerprint=item.fingerprint, response=item.response)
             results.append(own if key in won else stored.get(key) or refused[key])
         return results
@@ -182,7 +179,7 @@ class PostgresPayments:
         """Writes all whose key is free; gives their keys."""
         created = await _CREATE_HOT.fetch(connection, _creation(new))
         won = {(row["merchant_id"], row["key"]) for row in created}
-        winners = [item for item in new if _key(item) in won]
+        winners = [item for item in new if item.key in won]
         if used := [_use_row(item) for item in winners if item.quote_exists]:
             await connection.execute(_USE_QUOTES, {"rows": rows.as_json(used)})
         if created and created[0]["listening"]:
@@ -191,12 +188,14 @@ class PostgresPayments:
             await self._outbox.add(connection, events, listening)
         return won
 
-    async def get(self, merchant_id: str, payment_id: UUID) -> Payment:
+    async def get(self, merchant_id: MerchantId, payment_id: UUID) -> Payment:
         """See PaymentStore.get; calls that come together share one read."""
         return await self._gets.submit((merchant_id, payment_id))
 
     @repeated
-    async def _get(self, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Payment | DomainError]:
+    async def _get(
+        self, wanted: Sequence[tuple[MerchantId, UUID]]
+    ) -> Sequence[Payment | DomainError]:
         asked = rows.as_json({"merchant_id": merchant, "id": id_} for merchant, id_ in wanted)
         try:
             async with connected(self._reader) as connection:
@@ -219,7 +218,7 @@ class PostgresPayments:
             for key in wanted
         ]
 
-    async def payment_of_refund(self, merchant_id: str, refund_id: UUID) -> UUID | None:
+    async def payment_of_refund(self, merchant_id: MerchantId, refund_id: UUID) -> UUID | None:
         """See PaymentStore.payment_of_refund."""
         table = tables.refunds
         query = select(table.c.payment_id).where(
@@ -234,7 +233,7 @@ class PostgresPayments:
 
     @repeated
     async def page(
-        self, merchant_id: str, wanted: PaymentFilter, *, before: UUID | None, limit: int
+        self, merchant_id: MerchantId, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> Sequence[Payment | UnreadablePayment]:
         """See PaymentStore.page."""
         query = page_of(merchant_id, wanted, before, limit)
@@ -249,7 +248,7 @@ class PostgresPayments:
 
     @repeated
     async def events(
-        self, merchant_id: str, payment_id: UUID
+        self, merchant_id: MerchantId, payment_id: UUID
     ) -> Sequence[RecordedEvent | UnreadableEvent]:
         """See PaymentStore.events."""
         table = tables.payment_events
@@ -278,8 +277,8 @@ class PostgresPayments:
 
     @repeated
     async def quotes(
-        self, keys: Sequence[tuple[str, UUID]]
-    ) -> tuple[datetime, Mapping[tuple[str, UUID], Quote]]:
+        self, keys: Sequence[tuple[MerchantId, UUID]]
+    ) -> tuple[datetime, Mapping[tuple[MerchantId, UUID], Quote]]:
         """See PaymentStore.quotes."""
         table = tables.quotes
         query = select(table).where(tuple_(table.c.merchant_id, table.c.id).in_(keys))
@@ -288,8 +287,8 @@ class PostgresPayments:
         found = await fetch_each(self._reader, sources.QUOTES, query)
         # Of one that cannot be read it is as if there were none.
         self._unreadable.note(row for row in found if isinstance(row, UnreadableRow))
-        quotes = (quote for quote in found if not isinstance(quote, UnreadableRow))
-        return now, {(quote.merchant_id, quote.id): quote for quote in quotes}
+        quotes = {(q.merchant_id, q.id): q for q in found if not isinstance(q, UnreadableRow)}
+        return now, {key: quotes[key] for key in keys if key in quotes}
 
 
 async def _refuse_quotes(
@@ -313,7 +312,7 @@ async def _refuse_quotes(
                 raise QuoteNotFound(quote_id=item.quote.quote_id)
             quote.check_usable(item.payment.terms.amount, item.payment.terms.payout.currency, now)
         except DomainError as error:
-            refused[_key(item)] = error
+            refused[item.key] = error
     return refused
 
 
@@ -332,8 +331,8 @@ def _creation(new: Sequence[NewPayment]) -> Mapping[str, str]:
 
 def _key_row(new: NewPayment) -> dict[str, Any]:
     return {
-        "merchant_id": new.payment.merchant_id,
-        "key": new.idempotency_key,
+        "merchant_id": new.key[0],
+        "key": new.key[1],
         "fingerprint": new.fingerprint.hex(),
         "response": new.response.hex(),
         "payment_id": new.payment.id,

@@ -12,6 +12,7 @@ from services.payments.base.sources import ENDPOINTS
 from services.payments.base.unreadable import UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.model.endpoint import Endpoint, UnreadableEndpoint
+from services.payments.model.principal import MerchantId
 from services.payments.webhooks_out.endpoint import (
     ENDPOINTS_MAX,
     EndpointNotFound,
@@ -54,7 +55,9 @@ class PostgresEndpoints:
         self._unreadable = UnreadableRows(engine)
 
     @repeated
-    async def add(self, merchant_id: str, endpoint_id: UUID, url: str, secret: str) -> Endpoint:
+    async def add(
+        self, merchant_id: MerchantId, endpoint_id: UUID, url: str, secret: str
+    ) -> Endpoint:
         """See EndpointStore.add."""
         async with connected(self._engine) as connection:
             await connection.execute(_LOCK, {"merchant_id": merchant_id})
@@ -69,7 +72,7 @@ class PostgresEndpoints:
         return ENDPOINTS.read(row)
 
     @repeated
-    async def list(self, merchant_id: str) -> Sequence[Endpoint | UnreadableEndpoint]:
+    async def list(self, merchant_id: MerchantId) -> Sequence[Endpoint | UnreadableEndpoint]:
         """See EndpointStore.list."""
         table = tables.webhook_endpoints
         query = (
@@ -88,7 +91,7 @@ class PostgresEndpoints:
         ]
 
     @repeated
-    async def delete(self, merchant_id: str, endpoint_id: UUID) -> None:
+    async def delete(self, merchant_id: MerchantId, endpoint_id: UUID) -> None:
         """See EndpointStore.delete."""
         async with connected(self._engine) as connection:
             deleted = await connection.execute(

@@ -98,7 +98,7 @@ class Traffic:
         quote = make_quote()
         await self.payments.add_quote(quote)
         assert (await self.payments.quotes([("sandbox", quote.id)]))[1]
-        assert (await self.payments.answers([("sandbox", new.idempotency_key)]))[1]
+        assert (await self.payments.answers([new.key]))[1]
         await self.operating.dead_letters("sandbox", LetterFilter(), limit=5)
         await self.operating.actions("sandbox", before=None, limit=5)
 

@@ -167,6 +167,8 @@ class Access(_message.Message):
         """A provider, by the signature of the event that it sends; no other credential is read."""
         SERVICE: Access._Principal.ValueType  # 4
         """Another service of the mesh; the gateway does not lead here."""
+        ANYONE: Access._Principal.ValueType  # 5
+        """Anyone: no credential is read."""
 
     class Principal(_Principal, metaclass=_PrincipalEnumTypeWrapper):
         """Kinds of principal."""
@@ -181,6 +183,8 @@ class Access(_message.Message):
     """A provider, by the signature of the event that it sends; no other credential is read."""
     SERVICE: Access.Principal.ValueType  # 4
     """Another service of the mesh; the gateway does not lead here."""
+    ANYONE: Access.Principal.ValueType  # 5
+    """Anyone: no credential is read."""
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
