@@ -1,0 +1,1 @@
+"""Tokens (JWT): those of foreign issuers, and our own."""
