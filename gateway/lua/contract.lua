@@ -313,5 +313,8 @@ return {
     ["REFUND_ENDS_PAYOUT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["REFUNDS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAYMENT_DISPUTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["TOKEN_INVALID"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
+    ["TOKEN_EXPIRED"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
+    ["CREDENTIALS_UNVERIFIABLE"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 10 } },
   },
 }

@@ -70,11 +70,8 @@ class KeyFetcher:
         return str(url)
 
     async def _get(self, url: str) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         headers = {"accept": "application/json", "accept-encoding": "identity"}
-        async with self._session.get(
-            url, headers=headers, timeout=timeout, allow_redirects=False
-        ) as answer:
+        async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise KeysUnreadable(f"the answer has the status {answer.status}")
             if answer.headers.get("content-encoding", "identity") != "identity":
@@ -87,6 +84,11 @@ class KeyFetcher:
             return bytes(found)
 
 
-def open_session() -> aiohttp.ClientSession:
-    """A session for all issuers, to be closed: without cookies, and nothing is unpacked."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+def open_session(seconds: float = FETCH_SECONDS) -> aiohttp.ClientSession:
+    """A session for all issuers, to be closed: each answer has so many seconds, no cookie is kept,
+    and nothing is unpacked."""
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=seconds),
+        auto_decompress=False,
+    )

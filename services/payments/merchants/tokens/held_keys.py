@@ -67,10 +67,10 @@ class HeldKeys:
             await self.fetch()
 
     async def fetch(self) -> None:
-        """One fetch; whoever asks while one is under way waits for the same."""
+        """One fetch; all who ask while one is under way wait for the same."""
         if self._running is None:
             self._running = asyncio.create_task(self._fetch_once())
-        # Whoever stops to wait takes the answer from nobody else.
+        # One who stops to wait takes the answer from nobody else.
         await asyncio.shield(self._running)
 
     def get(self, key_id: str) -> VerifyingKey | None:

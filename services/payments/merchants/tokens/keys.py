@@ -3,7 +3,7 @@ own kind decides, so that no token can have it used for another."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -33,7 +33,7 @@ class VerifyingKey:
     algorithm: str
     # The key's JWK, by which the same key is recognised after it is fetched again.
     fields: Mapping[str, Any]
-    public: jwt.PyJWK
+    public: jwt.PyJWK = field(compare=False)
 
 
 Keys = Mapping[str, VerifyingKey]
@@ -86,7 +86,7 @@ def _key(member: Any, algorithms: Sequence[str]) -> VerifyingKey:
     if any(name in member for name in _PRIVATE):
         raise KeysUnreadable("it is secret, and should not be published")
     algorithm = ALGORITHMS.get((str(kind), str(curve)))
-    if algorithm not in algorithms or member.get("alg", algorithm) != algorithm:
+    if not algorithm or algorithm not in algorithms or member.get("alg", algorithm) != algorithm:
         raise KeysUnreadable("its algorithm is not allowed for this issuer")
     if member.get("use", "sig") != "sig" or "verify" not in member.get("key_ops", ["verify"]):
         raise KeysUnreadable("it is not for signatures")

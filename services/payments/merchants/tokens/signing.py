@@ -1,5 +1,6 @@
-"""The keys of our own tokens: the first of the file signs, and all of it verify, so that a new key is
-put behind the old one on every replica before it signs. The file is followed without a restart."""
+"""The keys of our own tokens: the first of the file signs, and all of them verify, so that a new
+key is put behind the old one on every replica before it signs. The file is followed as it
+changes."""
 
 import hashlib
 import json
@@ -97,7 +98,7 @@ def _parse(text: str) -> Mapping[str, _Pair]:
             private = None
         if not isinstance(private, Ed25519PrivateKey):
             raise SigningKeysError(
-                f"TOKEN_SIGNING_KEYS: the part {number} is no Ed25519 private key without a password"
+                f"TOKEN_SIGNING_KEYS: part {number} is no Ed25519 private key without a password"
             )
         public = _public(private)
         pairs[public.key_id] = _Pair(private, public)

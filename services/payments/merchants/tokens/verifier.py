@@ -126,7 +126,8 @@ def _checked(token: str, trusted: Trusted, key: VerifyingKey) -> Mapping[str, An
         )
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
-    except jwt.InvalidSignatureError:
+    except jwt.DecodeError:
+        # All but the signature was read before.
         raise refused("signature", "The token's signature does not fit.") from None
     except jwt.InvalidAudienceError:
         raise refused("audience", "The token is for another audience.") from None

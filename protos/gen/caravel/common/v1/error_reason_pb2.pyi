@@ -338,6 +338,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     twice. Possible again once the dispute is won.
     Example: {"reason": "PAYMENT_DISPUTED", "metadata": {"dispute_id": "dsp_01j…"}}
     """
+    TOKEN_INVALID: _ErrorReason.ValueType  # 120
+    """The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
+    audience, claim, lifetime, not_yet_valid and merchant.
+    Example: {"reason": "TOKEN_INVALID", "metadata": {"problem": "audience"}}
+    """
+    TOKEN_EXPIRED: _ErrorReason.ValueType  # 121
+    """The token's time is over; ask its issuer for a new one.
+    Example: {"reason": "TOKEN_EXPIRED", "metadata": {}}
+    """
+    CREDENTIALS_UNVERIFIABLE: _ErrorReason.ValueType  # 122
+    """The keys of the token's issuer cannot be had now, so nobody can say whether the token is valid; retry.
+    Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -655,5 +668,18 @@ PAYMENT_DISPUTED: ErrorReason.ValueType  # 105
 """The sender's bank claims the payment's dollars, or has got them; a refund would return them
 twice. Possible again once the dispute is won.
 Example: {"reason": "PAYMENT_DISPUTED", "metadata": {"dispute_id": "dsp_01j…"}}
+"""
+TOKEN_INVALID: ErrorReason.ValueType  # 120
+"""The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
+audience, claim, lifetime, not_yet_valid and merchant.
+Example: {"reason": "TOKEN_INVALID", "metadata": {"problem": "audience"}}
+"""
+TOKEN_EXPIRED: ErrorReason.ValueType  # 121
+"""The token's time is over; ask its issuer for a new one.
+Example: {"reason": "TOKEN_EXPIRED", "metadata": {}}
+"""
+CREDENTIALS_UNVERIFIABLE: ErrorReason.ValueType  # 122
+"""The keys of the token's issuer cannot be had now, so nobody can say whether the token is valid; retry.
+Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
