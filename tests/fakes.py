@@ -17,6 +17,7 @@ from services.payments.mesh.ports import (
 )
 from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.model.quote import Fees, RateTrail
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, NotAuthenticated
 from tests.makers import CAPABILITIES, FEES, make_trail
 
@@ -114,8 +115,8 @@ class ScriptedProviders:
     async def capabilities(self) -> Mapping[str, Capabilities]:
         return CAPABILITIES
 
-    async def is_sandbox(self) -> bool:
-        return True
+    async def deployment(self) -> Deployment | None:
+        return Deployment.SANDBOX
 
     def _answer(self, call: ProviderCall, answers: Mapping[Step, Answer]) -> Answer:
         done = Answer(

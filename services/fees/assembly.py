@@ -10,13 +10,16 @@ from services.fees.servicer import FeeServicer
 from services.fees.usecases import FeeCalculator
 from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import load_corridors
+from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 
 
 @asynccontextmanager
 async def assemble(config: Config, clock: Clock | None = None) -> AsyncIterator[GrpcServer]:
     """The service, ready to be started. Raises CorridorsError where a corridor file is wrong."""
-    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
+    corridors = load_corridors(
+        config.corridors_dir, sandbox=config.deployment is Deployment.SANDBOX
+    )
     calculator = FeeCalculator(corridors, clock or SystemClock())
     server = GrpcServer()
     server.add(

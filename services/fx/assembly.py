@@ -15,6 +15,7 @@ from services.fx.sources.kit import Handed, Registration, open_session
 from services.fx.usecases import Rates
 from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, CorridorsError, load_corridors
+from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 
 
@@ -31,7 +32,8 @@ async def assemble(
     outside a sandbox, has made-up rates or no limit of their age.
     """
     clock = clock or SystemClock()
-    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
+    sandbox = config.deployment is Deployment.SANDBOX
+    corridors = load_corridors(config.corridors_dir, sandbox=sandbox)
     names = _source_names(corridors, catalogue)
     async with open_session() as http:
         handed = Handed(
@@ -41,8 +43,7 @@ async def assemble(
             base_currencies=frozenset(corridor.source.currency for corridor in corridors),
         )
         feeds = {
-            name: Feed(name, catalogue[name].open(handed), clock, sandbox=config.sandbox)
-            for name in names
+            name: Feed(name, catalogue[name].open(handed), clock, sandbox=sandbox) for name in names
         }
         async with _serving(feeds, corridors, clock, load_seconds) as server:
             yield server

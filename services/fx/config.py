@@ -8,7 +8,7 @@ from typing import Self
 from services.fx.sources import SOURCES
 from services.fx.sources.kit import Registration
 from services.shared.corridors import load_corridors
-from services.shared.env import Field, Settings
+from services.shared.env import Deployment, Field, Settings
 
 
 class Config(Settings):
@@ -26,7 +26,8 @@ class Config(Settings):
         """
         own = super().load(environment)
         needs: dict[str, str] = {}
-        for corridor in load_corridors(own.corridors_dir, sandbox=own.sandbox):
+        sandbox = own.deployment is Deployment.SANDBOX
+        for corridor in load_corridors(own.corridors_dir, sandbox=sandbox):
             for name in corridor.fx.sources:
                 needs.setdefault(name, f"corridor {corridor.id} names {name}")
         # Names that are no source's are refused where the sources are opened.

@@ -80,6 +80,7 @@ from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.payments.webhooks_out.usecases import Endpoints
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
+from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart, Unavailable
 from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
@@ -95,7 +96,7 @@ def _as_it_is(port: Any) -> Any:
     return port
 
 
-class MixedSandbox(CannotStart):
+class MixedDeployment(CannotStart):
     """Calls without a key could move real money, or a merchant's payments none."""
 
 
@@ -117,16 +118,17 @@ def build_server(
     """The service over any ports; unready while `ready` raises, where it is given."""
     routes = Routes(corridors, declared)
     pricing = Pricing(corridors, fees, rates, routes)
-    payees = Payees(corridors, sandbox=config.sandbox)
+    sandbox = config.deployment is Deployment.SANDBOX
+    payees = Payees(corridors, sandbox=sandbox)
     checking = Checking(payees, providers)
     creating = CheckedCreation(
         _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
     )
     server = GrpcServer(
-        Authoriser(sandbox=config.sandbox).admit,
+        Authoriser(sandbox=sandbox).admit,
         readiness=partial(Readiness, ready) if ready else None,
     )
-    webhooks = Webhooks(providers, inbox, sandbox=config.sandbox, waiting_max=config.waiting_max)
+    webhooks = Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
     for servicer in (
         PaymentServicer(
             creating,
@@ -163,7 +165,8 @@ def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentO
 @asynccontextmanager
 async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
-    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
+    sandbox = config.deployment is Deployment.SANDBOX
+    corridors = load_corridors(config.corridors_dir, sandbox=sandbox)
     async with (
         opened_database(_url(config), "caravel-payments", pool_size=10) as engine,
         open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
@@ -172,7 +175,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         _readiness(config) as ready,
     ):
         declared = DeclaredCapabilities(providers)
-        if config.sandbox:
+        if sandbox:
             # Outside a sandbox nobody calls without a key, and reading needs no providers.
             await _refuse_mixed(providers, config)
             await _answered(declared.load)
@@ -326,11 +329,12 @@ async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProvider
 
 
 async def _refuse_mixed(providers: Providers, config: MeshSettings) -> None:
-    """Raises MixedSandbox where SANDBOX is not what providers says of itself."""
-    if await _answered(providers.is_sandbox) != config.sandbox:
-        ours, theirs = ("a", "none") if config.sandbox else ("none", "a")
-        raise MixedSandbox(
-            f"SANDBOX: this process is set to be {ours} sandbox, and providers is {theirs}"
+    """Raises MixedDeployment where DEPLOYMENT is not what providers says of itself."""
+    theirs = await _answered(providers.deployment)
+    if theirs != config.deployment:
+        raise MixedDeployment(
+            f"DEPLOYMENT is {config.deployment} here and {theirs or 'unknown'} at providers; "
+            "give both the same"
         )
 
 

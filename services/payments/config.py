@@ -11,7 +11,7 @@ from services.payments.model.timing import (
 )
 from services.payments.model.timing_fit import Times
 from services.payments.webhooks_out.addresses import Targets
-from services.shared.env import Field, SecretStr, Settings
+from services.shared.env import Deployment, Field, SecretStr, Settings
 
 
 class DatabaseSettings(Settings):
@@ -46,7 +46,7 @@ class MeshSettings(DatabaseSettings):
         """Where merchants' webhooks may go."""
         named = {int(port) for port in self.own_ports.split(",") if port}
         return Targets(
-            loopback=self.sandbox,
+            loopback=self.deployment is Deployment.SANDBOX,
             own_ports=frozenset({*named, self.port, self.metrics_port}),
         )
 

@@ -18,6 +18,7 @@ from services.providers.servicer import ProviderServicer
 from services.providers.usecases import Providers
 from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, load_corridors
+from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
 
@@ -33,7 +34,9 @@ async def assemble(
 
     `monotonic` is the time that breakers and rate caps go by.
     """
-    corridors = load_corridors(config.corridors_dir, sandbox=config.sandbox)
+    corridors = load_corridors(
+        config.corridors_dir, sandbox=config.deployment is Deployment.SANDBOX
+    )
     async with open_session() as session:
         if adapters is None:
             adapters = {
@@ -43,7 +46,7 @@ async def assemble(
         _refuse_unregistered(corridors, adapters)
         providers = Providers(
             adapters,
-            sandbox=config.sandbox,
+            deployment=config.deployment,
             limits=_limits(config, adapters),
             policy=_policy(config),
             monotonic=monotonic,

@@ -15,7 +15,7 @@ from services.providers.adapters import ADAPTERS
 from services.providers.breaker import BreakerPolicy
 from services.providers.secrets import SecretFiles
 from services.shared.corridors import load_corridors
-from services.shared.env import Field, SecretStr, Settings
+from services.shared.env import Deployment, Field, SecretStr, Settings
 from services.shared.errors import CannotStart
 
 
@@ -109,13 +109,17 @@ class Config(Settings):
         secrets = SecretFiles(config, environment, read_again)
         return config.model_copy(update=secrets.handles())
 
+    @property
+    def _is_sandbox(self) -> bool:
+        return self.deployment is Deployment.SANDBOX
+
     def needed_providers(self) -> Mapping[str, str]:
         """The providers that corridors or RETIRED_PROVIDERS name, each with what needs it.
 
         Raises CorridorsError, AdapterMissing.
         """
         needs: dict[str, str] = {}
-        for corridor in load_corridors(self.corridors_dir, sandbox=self.sandbox):
+        for corridor in load_corridors(self.corridors_dir, sandbox=self._is_sandbox):
             for name in (*corridor.providers.onramps, *corridor.providers.offramps):
                 _refuse_unknown(name, f"corridor {corridor.id}")
                 needs.setdefault(name, f"corridor {corridor.id} names {name}")
@@ -126,7 +130,7 @@ class Config(Settings):
 
     def _with_simulator(self, environment: Mapping[str, str]) -> Mapping[str, str]:
         """In a sandbox a provider without an address of its own is at the simulator."""
-        if not self.sandbox or not self.simulator_url:
+        if not self._is_sandbox or not self.simulator_url:
             return environment
         simulator = self.simulator_url.rstrip("/")
         addresses = {
@@ -146,12 +150,12 @@ class Config(Settings):
         for name in type(self).model_fields:
             variable, value = name.upper(), getattr(self, name)
             if name.endswith("_base_url"):
-                if self.sandbox and not _is_under(value, self.simulator_url):
+                if self._is_sandbox and not _is_under(value, self.simulator_url):
                     yield f"a sandbox needs {variable} to be under SIMULATOR_URL"
-                elif not self.sandbox and urlsplit(value).scheme != "https":
+                elif not self._is_sandbox and urlsplit(value).scheme != "https":
                     yield f"{variable} must be https:// outside a sandbox"
         live, test = self._modes()
-        if live and self.sandbox:
+        if live and self._is_sandbox:
             yield f"{' and '.join(live)}: a live key, and this is a sandbox"
         elif live and test:
             yield f"{' and '.join(live)} live, {' and '.join(test)} test: use keys of one mode only"

@@ -66,7 +66,7 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
                 convert.from_capabilities(name, adapter.capabilities)
                 for name, adapter in sorted(self._providers.adapters.items())
             ],
-            sandbox=self._providers.sandbox,
+            deployment=providers_pb2.Deployment.Value(self._providers.deployment.name),
         )
 
 

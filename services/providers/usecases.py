@@ -33,6 +33,7 @@ from services.providers.metrics import WEBHOOKS
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
 from services.providers.resolving import Resolving
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
@@ -51,7 +52,7 @@ class Providers:
         self,
         adapters: Mapping[str, Adapter],
         *,
-        sandbox: bool = False,
+        deployment: Deployment = Deployment.LIVE,
         limits: Mapping[str, Limits] | None = None,
         policy: BreakerPolicy | None = None,
         admission: Callable[[Gate, Breaker], Admission] = LocalAdmission,
@@ -59,7 +60,7 @@ class Providers:
     ) -> None:
         """`limits` are by provider; `monotonic` is the clock of breakers and rate caps."""
         self.adapters = adapters
-        self.sandbox = sandbox
+        self.deployment = deployment
         self._guards: dict[tuple[str, Kind], Guard] = {}
         gates = {name: Gate((limits or {}).get(name, Limits()), monotonic) for name in adapters}
         self.resolving = Resolving(adapters, gates)
@@ -103,7 +104,7 @@ class Providers:
             raise ProviderNotFound(provider=provider[:64])
         # Without regard to the caller: only an event that moves no money may come without a
         # signature.
-        unsigned = webhook.allow_unsigned and self.sandbox
+        unsigned = webhook.allow_unsigned and self.deployment is Deployment.SANDBOX
         try:
             event = adapter.read_webhook(replace(webhook, allow_unsigned=unsigned))
         except DomainError as refusal:

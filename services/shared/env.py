@@ -7,11 +7,15 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 
+from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart
 
-__all__ = ["Field", "Port", "SecretStr", "Settings", "SettingsError"]
+__all__ = ["Deployment", "Field", "Port", "SecretStr", "Settings", "SettingsError"]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+_DEPLOYMENTS = f"{', '.join(list(Deployment)[:-1])} or {list(Deployment)[-1]}"
 
 
 class SettingsError(CannotStart):
@@ -35,10 +39,7 @@ class Settings(BaseModel):
         default="unknown", description="The commit of the code, shown among the metrics."
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
-    sandbox: bool = Field(
-        default=False,
-        description="True where no real money can move; calls may then come without a key.",
-    )
+    deployment: Deployment = Field(description=_DEPLOYMENTS)
 
     @classmethod
     def with_parts(cls, parts: Sequence[tuple[type[BaseModel], str]]) -> type[Self]:
@@ -76,6 +77,8 @@ class Settings(BaseModel):
                 variable = ".".join(map(str, item["loc"])).upper()
                 need = cls.needed_by.get(str(item["loc"][0]), "")
                 words = f"{variable}: {item['msg'].lower()}{f' ({need})' if need else ''}"
+                if variable == "DEPLOYMENT":
+                    words = f"{variable} must be {_DEPLOYMENTS}"
                 problems.setdefault(variable, words)
         if problems:
             raise SettingsError(f"the environment is incomplete: {'; '.join(problems.values())}")

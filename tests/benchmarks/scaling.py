@@ -2,9 +2,9 @@
 they gain or lose by each other, what they wait for, and whether the books agree afterwards."""
 
 import asyncio
-import os
 import sys
 
+from deploy.local.mesh.processes import environment
 from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 from tests.benchmarks import locks
@@ -57,7 +57,7 @@ async def verify(bench: Bench, database: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "services.payments.verify"),
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": bench.server.database(database).application_url},
+        env=environment({"DATABASE_URL": bench.server.database(database).application_url}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -4,7 +4,6 @@ healed and drained, and both books are asked. `python -m tests.chaos.sweep --onl
 import argparse
 import asyncio
 import hashlib
-import os
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
+from deploy.local.mesh.processes import environment
 from deploy.local.process.child import Spec
 from tests.chaos import swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
@@ -75,8 +75,8 @@ def launched_by(folder: Path) -> Callable[[Spec], Spec]:
         if spec.command[-1] not in SWEPT:
             return spec
         command = (*spec.command[:-1], "tests.chaos.process", spec.command[-1])
-        environment = {**spec.environment, FOLDER_VARIABLE: str(folder)}
-        return replace(spec, command=command, environment=environment)
+        variables = {**spec.environment, FOLDER_VARIABLE: str(folder)}
+        return replace(spec, command=command, environment=variables)
 
     return launch
 
@@ -334,7 +334,7 @@ async def verify(mesh: ChaosMesh) -> tuple[int, str]:
         sys.executable,
         "-m",
         "services.payments.verify",
-        env={**os.environ, "DATABASE_URL": mesh.application_url},
+        env=environment({"DATABASE_URL": mesh.application_url}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -58,6 +58,7 @@ async def mesh(tmp_path: Path) -> AsyncIterator[Any]:
         load_config(
             {
                 **values,
+                "DEPLOYMENT": "sandbox",
                 "BOOK_FILE": str(tmp_path / "book.jsonl"),
                 "GATEWAY_URL": "http://127.0.0.1:1",
             }

@@ -33,6 +33,7 @@ from services.providers.domain import Kind, Operation, Webhook
 from services.providers.domain import Outcome as AdapterOutcome
 from services.shared import db
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from services.shared.money import Money
 from tests.chaos.planted import writing as planted_writing
 from tests.chaos.planted.catalogue import PLANTS, by_name
@@ -276,7 +277,7 @@ def test_16_without_a_secret_nothing_is_verified(plant: Plant) -> None:
         stripe_base_url = "http://localhost"
         stripe_api_key = SecretStr("sk_test_none")
         stripe_webhook_secrets = (SecretStr("whsec_one"),)
-        sandbox = True
+        deployment = Deployment.SANDBOX
 
     parts: tuple[Any, ...] = (Settings(), None, SystemClock())
     body = b'{"id": "evt_1", "type": "charge.updated", "data": {"object": {}}}'

@@ -95,7 +95,12 @@ def simulator_config(tmp_path: Path) -> Config:
     known = load_or_make(tmp_path / "credentials.json")
     values = {name.upper(): value for name, value in known.stand_ins.items()}
     return load_config(
-        {**values, "BOOK_FILE": str(tmp_path / "book.jsonl"), "GATEWAY_URL": "http://127.0.0.1:1"}
+        {
+            **values,
+            "DEPLOYMENT": "sandbox",
+            "BOOK_FILE": str(tmp_path / "book.jsonl"),
+            "GATEWAY_URL": "http://127.0.0.1:1",
+        }
     )
 
 

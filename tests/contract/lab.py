@@ -21,6 +21,7 @@ from services.providers.simulator.book import open_file
 from services.providers.simulator.catalogue import load_config
 from services.providers.simulator.config import Config as SimulatorConfig
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from tests.contract.cases import FACTS
 
 CORRIDORS = Path(__file__).parents[2] / "deploy" / "corridors"
@@ -29,7 +30,7 @@ SECRETS = tuple(secret for facts in FACTS.values() for secret in facts.secrets)
 
 def provider_environment(url: str) -> dict[str, str]:
     """The variables of a sandbox whose providers are all at one address."""
-    own = {"SANDBOX": "true", "SIMULATOR_URL": url, "CORRIDORS_DIR": str(CORRIDORS)}
+    own = {"DEPLOYMENT": "sandbox", "SIMULATOR_URL": url, "CORRIDORS_DIR": str(CORRIDORS)}
     return own | {
         name: value.replace("{url}", url)
         for facts in FACTS.values()
@@ -38,7 +39,7 @@ def provider_environment(url: str) -> dict[str, str]:
 
 
 # The change that makes a deployment of these variables one with real money.
-LIVE = {"SANDBOX": "false", "SIMULATOR_URL": ""} | {
+LIVE = {"DEPLOYMENT": "live", "SIMULATOR_URL": ""} | {
     name: value for facts in FACTS.values() for name, value in facts.live.items()
 }
 
@@ -56,11 +57,13 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def adapters_at(url: str, *, sandbox: bool = True) -> AsyncIterator[dict[str, Adapter]]:
+async def adapters_at(
+    url: str, *, deployment: Deployment = Deployment.SANDBOX
+) -> AsyncIterator[dict[str, Adapter]]:
     """Every registered adapter, sending to this address."""
     config = Config.load(provider_environment(url))
     named = config.needed_providers()
-    config = config.model_copy(update={"sandbox": sandbox})
+    config = config.model_copy(update={"deployment": deployment})
     async with open_session() as session:
         yield {name: ADAPTERS[name].open(config, session, SystemClock()) for name in named}
 
@@ -108,7 +111,12 @@ class Lab:
 
 def simulator_config(gateway_url: str, book: Path, settle_seconds: str = "0") -> SimulatorConfig:
     """The simulator's settings, with the adapters' own keys."""
-    own = {"BOOK_FILE": str(book), "GATEWAY_URL": gateway_url, "SETTLE_SECONDS": settle_seconds}
+    own = {
+        "DEPLOYMENT": "sandbox",
+        "BOOK_FILE": str(book),
+        "GATEWAY_URL": gateway_url,
+        "SETTLE_SECONDS": settle_seconds,
+    }
     keys = {name: key for facts in FACTS.values() for name, key in facts.simulator.items()}
     return load_config({**keys, **own})
 
@@ -130,7 +138,7 @@ async def answering(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
     *,
     prepared: bool = True,
-    sandbox: bool = True,
+    deployment: Deployment = Deployment.SANDBOX,
 ) -> AsyncIterator[dict[str, Adapter]]:
     """The adapters in front of a server that answers everything in one way."""
     app = web.Application()
@@ -139,7 +147,7 @@ async def answering(
         # So that whatever a test wants answered is the operation itself.
         app.router.add_post(path, _always(body))
     app.router.add_route("*", "/{path:.*}", answer)
-    async with serving(app) as url, adapters_at(url, sandbox=sandbox) as adapters:
+    async with serving(app) as url, adapters_at(url, deployment=deployment) as adapters:
         yield adapters
 
 

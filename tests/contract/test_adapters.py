@@ -13,6 +13,7 @@ from aiohttp import web
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Kind, Operation, OperationResult, Outcome
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
+from services.shared.deployment import Deployment
 from services.shared.recipients import BankAccount, MobileMoney, Recipient, Wallet
 from tests.contract.cases import CASES, Case, send
 from tests.contract.lab import Lab, answering, running_lab
@@ -72,7 +73,7 @@ async def test_outside_a_sandbox_test_cards_and_payouts_to_nobody_are_refused_an
         asked.append(request.path)
         return web.Response(status=500)
 
-    async with answering(answer, prepared=False, sandbox=False) as adapters:
+    async with answering(answer, prepared=False, deployment=Deployment.LIVE) as adapters:
         adapter = adapters[case.provider]
         result = await send(adapter, case.operation(**UNNAMED[named]))
 

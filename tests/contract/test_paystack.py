@@ -16,6 +16,7 @@ from services.providers.config import Config
 from services.providers.domain import Operation, Outcome, Webhook
 from services.providers.simulator.paystack_api import paystack_headers
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from services.shared.money import Money
 from services.shared.recipients import BankAccount, MobileMoney, Recipient
 from tests.contract.cases import CASES, send
@@ -160,11 +161,11 @@ async def test_a_currency_that_it_does_not_pay_is_refused_without_asking() -> No
     assert result.failure.code == "currency_unsupported"
 
 
-@pytest.mark.parametrize("sandbox", [True, False])
-async def test_nobody_is_paid_by_default(sandbox: bool) -> None:
+@pytest.mark.parametrize("deployment", list(Deployment))
+async def test_nobody_is_paid_by_default(deployment: Deployment) -> None:
     script = Script({})
 
-    async with scripted(script, sandbox=sandbox) as paystack:
+    async with scripted(script, deployment=deployment) as paystack:
         result = await paystack.send_payout(CASE.operation(recipient=None))
 
     assert (result.outcome, script.asked) == (Outcome.FAILED, [])

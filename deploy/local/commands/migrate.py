@@ -1,7 +1,6 @@
 """`./caravel migrate` and `./caravel verify`: what is done with the database itself, whether the
 mesh runs or not."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ def verify(data_dir: DataDir) -> int:
         return subprocess.run(
             [sys.executable, "-P", "-m", "services.payments.verify"],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": chosen.application_url},
+            env=processes.environment({"DATABASE_URL": chosen.application_url}),
             check=False,
         ).returncode
 

@@ -226,7 +226,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
     The rest of our environment lets a person tune a service (LOG_LEVEL=debug ./caravel up).
     """
-    ours = {**variables, "SANDBOX": "true", "PYTHONUNBUFFERED": "1", "BUILD_COMMIT": commit()}
+    ours = {**variables, "DEPLOYMENT": "sandbox", "PYTHONUNBUFFERED": "1", "BUILD_COMMIT": commit()}
     hidden = {f"{name}_FILE" for name in ours} | set(_DATABASE_VARIABLES)
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     # Nothing in the mesh may be looked for behind a proxy.

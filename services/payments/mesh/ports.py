@@ -10,6 +10,7 @@ from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Fees, RateTrail
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError
 from services.shared.money import Money
 from services.shared.recipients import Recipient
@@ -147,6 +148,6 @@ class Providers(Protocol):
         """The declared capabilities of each provider, by name. Raises Unavailable."""
         ...
 
-    async def is_sandbox(self) -> bool:
-        """Whether no provider can move real money. Raises Unavailable."""
+    async def deployment(self) -> Deployment | None:
+        """Its deployment; None for one that we do not know. Raises Unavailable."""
         ...

@@ -34,6 +34,7 @@ from services.payments.model.timing import (
     RETRY_AFTER_MAX,
     WEBHOOK_CALL_SECONDS,
 )
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, Invalid
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -49,6 +50,7 @@ _KINDS = {
 }
 _STEPS = {kind: step for step, kind in _KINDS.items()}
 _RECIPIENT_KINDS = {recipient_pb2.RecipientKind.Value(kind.name): kind for kind in RecipientKind}
+_DEPLOYMENTS = {providers_pb2.Deployment.Value(one.name): one for one in Deployment}
 _OPERATION_TIMEOUT = Duration(seconds=int(OPERATION.total_seconds()))
 _CALL_SECONDS = CALL.total_seconds()
 _RESOLVING = Duration(seconds=int(RESOLVING.total_seconds()))
@@ -169,9 +171,9 @@ class GrpcProviders:
             for record in response.providers
         }
 
-    async def is_sandbox(self) -> bool:
-        """See Providers.is_sandbox."""
-        return (await self._list()).sandbox
+    async def deployment(self) -> Deployment | None:
+        """See Providers.deployment."""
+        return _DEPLOYMENTS.get((await self._list()).deployment)
 
     async def _list(self) -> providers_pb2.ListProvidersResponse:
         async with refusals_as_errors("providers"):

@@ -14,6 +14,7 @@ from services.providers.adapters.flutterwave import Flutterwave, FlutterwaveSett
 from services.providers.adapters.kit.http import open_session
 from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
 from services.shared.recipients import BankAccount
@@ -27,7 +28,7 @@ async def account() -> AsyncIterator[tuple[FlutterwaveSettings, ClientSession]]:
     assert KEY.startswith("FLWSECK_TEST-"), "only a test key may be used here"
     settings = FlutterwaveSettings(
         # The account is a sandbox of the provider's own.
-        sandbox=True,
+        deployment=Deployment.SANDBOX,
         flutterwave_base_url="https://api.flutterwave.com/v3",
         flutterwave_api_key=SecretStr(KEY),
         flutterwave_webhook_scheme="verif_hash",

@@ -13,6 +13,7 @@ from services.providers.adapters.kit.http import open_session
 from services.providers.adapters.paystack import Paystack, PaystackSettings
 from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
 from services.shared.recipients import BankAccount
@@ -29,7 +30,7 @@ async def paystack() -> AsyncIterator[Paystack]:
     secret = SecretStr(KEY)
     settings = PaystackSettings(
         # The account is a sandbox of the provider's own.
-        sandbox=True,
+        deployment=Deployment.SANDBOX,
         paystack_base_url="https://api.paystack.co",
         paystack_api_key=secret,
         paystack_webhook_secrets=(secret,),

@@ -13,6 +13,7 @@ from services.providers.adapters.kit.http import open_session
 from services.providers.adapters.stripe import Stripe, StripeSettings
 from services.providers.domain import Kind, Operation, Outcome
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
 
@@ -25,7 +26,7 @@ async def stripe() -> AsyncIterator[Stripe]:
     assert KEY.startswith("sk_test_"), "only a test key may be used here"
     settings = StripeSettings(
         # The account is a sandbox of the provider's own.
-        sandbox=True,
+        deployment=Deployment.SANDBOX,
         stripe_base_url="https://api.stripe.com",
         stripe_api_key=SecretStr(KEY),
         stripe_webhook_secrets=(SecretStr("whsec_unused"),),

@@ -32,7 +32,7 @@ async def complaint(module: str, **variables: str) -> str:
     """The standard error of a process that refuses to start."""
     targets = dict.fromkeys(("PROVIDERS_TARGET", "FEES_TARGET", "FX_TARGET"), NOBODY)
     path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
-    sandbox = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "SANDBOX": "true"}
+    sandbox = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "DEPLOYMENT": "sandbox"}
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
         env={"PYTHONPATH": path, **sandbox, **targets, **variables},
@@ -105,10 +105,12 @@ async def test_a_role_that_may_forget_is_refused_on_a_server_that_may_not(
 
 
 class _Providers(providers_pb2_grpc.ProviderServiceServicer):
-    """Says only whether it is a sandbox, and what its providers declare."""
+    """Says only which deployment it is, and what its providers declare."""
 
-    def __init__(self, *declared: providers_pb2.Capabilities, sandbox: bool) -> None:
-        self._said = providers_pb2.ListProvidersResponse(sandbox=sandbox, providers=declared)
+    def __init__(
+        self, *declared: providers_pb2.Capabilities, deployment: providers_pb2.Deployment
+    ) -> None:
+        self._said = providers_pb2.ListProvidersResponse(deployment=deployment, providers=declared)
 
     async def ListProviders(self, request: Any, context: Any) -> Any:  # noqa: N802
         return self._said
@@ -130,22 +132,38 @@ async def running(providers: _Providers) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("module", "sandbox"), [*((module, True) for module in PROCESSES), (PROCESSES[1], False)]
+    ("module", "ours", "theirs"),
+    [
+        (PROCESSES[0], "sandbox", providers_pb2.STAGING),
+        (PROCESSES[0], "sandbox", providers_pb2.LIVE),
+        (PROCESSES[1], "sandbox", providers_pb2.DEPLOYMENT_UNSPECIFIED),
+        (PROCESSES[1], "staging", providers_pb2.SANDBOX),
+        (PROCESSES[1], "staging", providers_pb2.LIVE),
+        (PROCESSES[1], "live", providers_pb2.STAGING),
+        (PROCESSES[1], "live", providers_pb2.SANDBOX),
+    ],
 )
-async def test_providers_of_the_other_kind_are_refused_in_one_sentence(
-    database: Database, module: str, sandbox: bool, tmp_path: Path
+async def test_providers_of_another_deployment_are_refused_in_one_sentence(
+    database: Database,
+    module: str,
+    ours: str,
+    theirs: providers_pb2.Deployment,
+    tmp_path: Path,
 ) -> None:
-    async with running(_Providers(sandbox=not sandbox)) as target:
+    async with running(_Providers(deployment=theirs)) as target:
         said = await complaint(
             module,
             DATABASE_URL=database.url,
-            SANDBOX=str(sandbox),
+            DEPLOYMENT=ours,
             CORRIDORS_DIR=str(live_corridors(tmp_path)),
             PROVIDERS_TARGET=target,
         )
 
-    assert " cannot start: SANDBOX: this process is set to be " in said
-    assert said.count("\n") == 1
+    known = providers_pb2.Deployment.Name(theirs).lower()
+    assert said == (
+        f"{module.rsplit('.', 1)[1]} cannot start: DEPLOYMENT is {ours} here and "
+        f"{known.replace('deployment_unspecified', 'unknown')} at providers; give both the same\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,7 +196,7 @@ async def test_a_worker_refuses_providers_whose_times_do_not_fit(database: Datab
         unknown_hold_after=Duration(seconds=60),
         key_lifetime=Duration(seconds=3600),
     )
-    async with running(_Providers(hasty, sandbox=True)) as target:
+    async with running(_Providers(hasty, deployment=providers_pb2.SANDBOX)) as target:
         said = await complaint(PROCESSES[1], DATABASE_URL=database.url, PROVIDERS_TARGET=target)
 
     assert said.startswith(

@@ -8,6 +8,7 @@ import pytest
 from services.providers.adapters import ADAPTERS
 from services.providers.assembly import assemble
 from services.providers.config import Config
+from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart
 from tests.contract.cases import FACTS
 from tests.contract.lab import LIVE, SECRETS, provider_environment
@@ -71,7 +72,7 @@ def test_every_providers_live_keys_are_known_wherever_they_stand(variable: str, 
 def test_keys_of_one_mode_start_outside_a_sandbox(
     live: dict[str, str], keys: dict[str, str]
 ) -> None:
-    assert not load(**(live | keys)).sandbox
+    assert load(**(live | keys)).deployment is Deployment.LIVE
 
 
 @pytest.mark.parametrize("variable", TEST)

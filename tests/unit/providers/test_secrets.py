@@ -108,7 +108,7 @@ def test_a_test_key_never_becomes_a_live_one_while_running(
     tmp_path: Path, first: str, second: str
 ) -> None:
     real = {
-        "SANDBOX": "false",
+        "DEPLOYMENT": "live",
         **{f"{name}_BASE_URL": "" for name in ("STRIPE", "FLUTTERWAVE", "PAYSTACK")},
         **{f"{name}_API_KEY": "key" for name in ("FLUTTERWAVE", "PAYSTACK")},
         "PAYSTACK_WEBHOOK_SECRETS": "key",

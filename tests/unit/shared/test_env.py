@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.shared.env import Field, SecretStr, Settings, SettingsError
+from services.shared.env import Deployment, Field, SecretStr, Settings, SettingsError
 
 SECRET, SHORT_SECRET = "swordfish", "eel!"
 
@@ -19,7 +19,7 @@ class Config(Settings):
     batch_max: int = Field(default=64, gt=0, description="Largest batch.")
 
 
-GOOD = {"API_KEY": SECRET, "CORRIDORS_DIR": "deploy/corridors"}
+GOOD = {"DEPLOYMENT": "sandbox", "API_KEY": SECRET, "CORRIDORS_DIR": "deploy/corridors"}
 
 
 def refusal_of(environment: dict[str, str]) -> str:
@@ -31,12 +31,12 @@ def refusal_of(environment: dict[str, str]) -> str:
 
 
 def test_variables_are_read_by_name_and_the_rest_has_defaults() -> None:
-    config = Config.load({**GOOD, "BATCH_MAX": "8", "SANDBOX": "true"})
+    config = Config.load({**GOOD, "BATCH_MAX": "8"})
 
     assert config.api_key.get_secret_value() == SECRET
     assert (config.corridors_dir, config.batch_max) == (Path("deploy/corridors"), 8)
     assert (config.host, config.port, config.metrics_port) == ("127.0.0.1", 0, 0)
-    assert (config.log_level, config.sandbox) == ("info", True)
+    assert (config.log_level, config.deployment) == ("info", Deployment.SANDBOX)
 
 
 def test_an_empty_variable_or_file_is_none(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_every_violation_is_reported_at_once(tmp_path: Path) -> None:
             "BATCH_MAX": "0",
             "HOST_FILE": str(binary),
             "PORT": "65536",
-            "SANDBOX": "perhaps",
+            "DEPLOYMENT": "Live",
         }
     )
 
@@ -82,7 +82,7 @@ def test_every_violation_is_reported_at_once(tmp_path: Path) -> None:
         "CORRIDORS_DIR: field required",
         "BATCH_MAX: input should be greater than 0",
         "PORT: input should be less than or equal to 65535",
-        "SANDBOX: input should be a valid boolean",
+        "DEPLOYMENT must be sandbox, staging or live",
     ):
         assert problem in refusal
     # A variable whose file cannot be read is not reported as missing as well.

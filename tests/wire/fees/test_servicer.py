@@ -27,7 +27,7 @@ class FixedClock:
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
     async with assemble(
-        Config.load({"CORRIDORS_DIR": str(CORRIDORS), "SANDBOX": "true"}), clock=FixedClock()
+        Config.load({"CORRIDORS_DIR": str(CORRIDORS), "DEPLOYMENT": "sandbox"}), clock=FixedClock()
     ) as server:
         await server.start("127.0.0.1", 0)
         await server.set_serving()
@@ -117,5 +117,5 @@ async def test_health_says_serving(channel: grpc.aio.Channel) -> None:
 
 async def test_service_refuses_to_start_without_corridors(tmp_path: Path) -> None:
     with pytest.raises(CorridorsError):
-        async with assemble(Config.load({"CORRIDORS_DIR": str(tmp_path)})):
+        async with assemble(Config.load({"CORRIDORS_DIR": str(tmp_path), "DEPLOYMENT": "live"})):
             pass

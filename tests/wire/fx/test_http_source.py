@@ -66,7 +66,7 @@ class AcmeSource:
 def environment(folder: Path, **variables: str) -> dict[str, str]:
     text = (SHIPPED / "us-jp.toml").read_text()
     (folder / "us-jp.toml").write_text(text.replace('["ecb"]', '["acme", "ecb"]'))
-    return {"CORRIDORS_DIR": str(folder), "SANDBOX": "true", **variables}
+    return {"CORRIDORS_DIR": str(folder), "DEPLOYMENT": "sandbox", **variables}
 
 
 # The table with its row.
@@ -114,5 +114,5 @@ def test_its_variables_are_required_only_where_a_corridor_names_it(tmp_path: Pat
     words = "ACME_APP_ID: field required (corridor us-jp names acme)"
     assert words in str(refused.value)
 
-    shipped = {"CORRIDORS_DIR": str(SHIPPED), "SANDBOX": "true"}
+    shipped = {"CORRIDORS_DIR": str(SHIPPED), "DEPLOYMENT": "sandbox"}
     assert not hasattr(Config.load(shipped, TABLE), "acme_url")

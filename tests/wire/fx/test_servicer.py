@@ -18,6 +18,7 @@ from services.fx.domain import Leg, Observation
 from services.fx.ports import RateSource
 from services.fx.sources.kit import Handed, Registration
 from services.shared.corridors import CorridorsError
+from services.shared.deployment import Deployment
 
 CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -56,7 +57,7 @@ YEN = {"yen": Registration(open=Yen)}
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
     async with assemble(
-        Config.load({"CORRIDORS_DIR": str(CORRIDORS), "SANDBOX": "true"}), clock=FixedClock()
+        Config.load({"CORRIDORS_DIR": str(CORRIDORS), "DEPLOYMENT": "sandbox"}), clock=FixedClock()
     ) as server:
         await server.start("127.0.0.1", 0)
         await server.set_serving()
@@ -138,7 +139,7 @@ def write_corridor(folder: Path, sources: str, fx: str = "") -> Config:
     text = (CORRIDORS / "us-jp.toml").read_text()
     text = text.replace('sources = ["ecb"]', f"sources = {sources}\n{fx}")
     (folder / "us-jp.toml").write_text(text)
-    return Config.load({"CORRIDORS_DIR": str(folder), "SANDBOX": "true"})
+    return Config.load({"CORRIDORS_DIR": str(folder), "DEPLOYMENT": "sandbox"})
 
 
 async def test_sources_are_loaded_before_there_is_a_server(tmp_path: Path) -> None:
@@ -231,7 +232,9 @@ async def test_service_refuses_to_start_live_without_an_age_limit_or_on_made_up_
     fx: str, missing: str, tmp_path: Path
 ) -> None:
     sources = '["ecb", "synthetic"]' if fx else '["ecb"]'
-    config = write_corridor(tmp_path, sources, fx).model_copy(update={"sandbox": False})
+    config = write_corridor(tmp_path, sources, fx).model_copy(
+        update={"deployment": Deployment.LIVE}
+    )
 
     with pytest.raises(CorridorsError, match=missing):
         async with assemble(config):

@@ -26,6 +26,7 @@ from services.payments.webhooks_in.store import PostgresInbox
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.shared.corridors import load_corridors
+from services.shared.deployment import Deployment
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, Held, ScriptedProviders
 from tests.rails import any_rails
@@ -65,7 +66,7 @@ async def serving_payments(
         fees_target="unused",
         fx_target="unused",
         corridors_dir=corridors,
-        sandbox=sandbox,
+        deployment=Deployment.SANDBOX if sandbox else Deployment.LIVE,
     )
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     server = build_server(

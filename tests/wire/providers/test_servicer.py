@@ -136,7 +136,8 @@ async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_the_call_allo
 ) -> None:
     result = await read_webhook(stub, "local_wallet", WALLET_EVENT, allow_unsigned=True)
 
-    assert (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
+    listed = await stub.ListProviders(providers_pb2.ListProvidersRequest())
+    assert listed.deployment == providers_pb2.SANDBOX
     assert result.HasField("read")
     assert not result.read.signed
 
@@ -188,7 +189,8 @@ async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_be
     async with serving(
         "", variables={**LIVE, "CORRIDORS_DIR": str(live_corridors(tmp_path))}
     ) as stub:
-        assert not (await stub.ListProviders(providers_pb2.ListProvidersRequest())).sandbox
+        listed = await stub.ListProviders(providers_pb2.ListProvidersRequest())
+        assert listed.deployment == providers_pb2.LIVE
         result = await read_webhook(stub, "local_wallet", WALLET_EVENT, allow_unsigned=True)
 
     assert result.error.code == grpc.StatusCode.UNAUTHENTICATED.value[0]

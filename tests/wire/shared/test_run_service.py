@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.conftest import ROOT
 
 PATIENCE_SECONDS = 30
-GOOD = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "SANDBOX": "true"}
+GOOD = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "DEPLOYMENT": "sandbox"}
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ async def test_it_says_in_one_sentence_what_its_environment_lacks() -> None:
 
 
 async def test_it_says_in_one_sentence_that_live_rates_need_an_age_limit() -> None:
-    said = await complaint(**{**GOOD, "SANDBOX": "false"})
+    said = await complaint(**{**GOOD, "DEPLOYMENT": "live"})
 
     assert said.startswith("fees cannot start: us-bd.toml: fx.sources names synthetic")
     assert "fx.maximum_age_hours is required outside a sandbox" in said

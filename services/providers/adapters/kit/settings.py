@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from services.shared.deployment import Deployment
+
 
 class ProviderSettings(BaseModel):
     """The base of one adapter's variables."""
@@ -21,7 +23,7 @@ class ProviderSettings(BaseModel):
 
     # The service's own variable: only in a sandbox may a test card stand in where a payment names
     # none.
-    sandbox: bool = Field(False, description="True where no real money can move.")
+    deployment: Deployment = Field(description="Whether real money can move.")
 
 
 def _split(value: object) -> object:

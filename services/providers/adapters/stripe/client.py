@@ -43,6 +43,7 @@ from services.providers.domain import (
     unknown,
 )
 from services.shared.clock import Clock
+from services.shared.deployment import Deployment
 
 WEBHOOK_TOLERANCE_SECONDS = 300
 # The longest list that Stripe gives; no collection of ours has so many refunds.
@@ -116,7 +117,7 @@ class Stripe:
             max_network_retries=0,
         )
         self._webhook_secrets = settings.stripe_webhook_secrets
-        self._sandbox = settings.sandbox
+        self._sandbox = settings.deployment is Deployment.SANDBOX
         self._clock = clock
 
     async def start_collection(self, operation: Operation) -> OperationResult:

@@ -70,7 +70,7 @@ def test_all_of_it_is_a_sandbox_that_reaches_only_the_simulator(tmp_path: Path) 
     plan = _plan(tmp_path)
     providers = _processes(tmp_path)["providers"].environment
 
-    assert providers["SANDBOX"] == "true"
+    assert providers["DEPLOYMENT"] == "sandbox"
     assert providers["SIMULATOR_URL"] == plan.urls["simulator"]
     # A provider without an address of its own is there.
     assert {providers[f"{name.upper()}_BASE_URL"] for name in APIS} == {""}

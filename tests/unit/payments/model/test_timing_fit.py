@@ -13,7 +13,12 @@ from services.payments.model.timing_fit import Misfit, Times, TimesDoNotFit, ref
 from tests.makers import CAPABILITIES, make_capabilities
 
 SHIPPED: Times = WorkerSettings.load(
-    {"DATABASE_URL": "postgresql://", "PROVIDERS_TARGET": "providers:1", "FX_TARGET": "fx:1"}
+    {
+        "DEPLOYMENT": "sandbox",
+        "DATABASE_URL": "postgresql://",
+        "PROVIDERS_TARGET": "providers:1",
+        "FX_TARGET": "fx:1",
+    }
 ).times
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 EVENTUAL = make_capabilities("slow", look_up=LookUp.EVENTUAL, look_up_lag=2 * MINUTE)

@@ -24,6 +24,7 @@ from services.providers.domain import (
     WebhookSignatureInvalid,
 )
 from services.shared.clock import SystemClock
+from services.shared.deployment import Deployment
 from services.shared.errors import Invalid
 from services.shared.money import Money
 from services.shared.recipients import BankAccount, MobileMoney, Recipient, Wallet
@@ -48,9 +49,9 @@ def mobile(phone_number: str, operator: str) -> MobileMoney:
 # A key that is not a test key; it is used to speak with nobody.
 
 
-async def adapter(*, sandbox: bool = True, **variables: str) -> Flutterwave:
+async def adapter(*, deployment: Deployment = Deployment.SANDBOX, **variables: str) -> Flutterwave:
     config: Any = Config.load(provider_environment("http://127.0.0.1:1") | variables)
-    config = config.model_copy(update={"sandbox": sandbox})
+    config = config.model_copy(update={"deployment": deployment})
     async with ClientSession() as session:
         return Flutterwave(config, session, SystemClock())
 
@@ -177,7 +178,7 @@ def test_a_narration_is_never_empty_nor_too_long() -> None:
 async def test_unpayable_payout_is_refused_before_any_request(
     changes: dict[str, Any], code: str
 ) -> None:
-    flutterwave = await adapter(sandbox=False)
+    flutterwave = await adapter(deployment=Deployment.LIVE)
 
     # Its session is closed: had it asked, this would not come back.
     result = await flutterwave.send_payout(replace(OPERATION, **changes))

@@ -31,6 +31,7 @@ from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcom
 from services.payments.model.payer import NextAction, PresentPayer
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.corridors import CorridorUnsupported
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, NotAllowedNow, NotFound, Unavailable
 from services.shared.grpc_server import GrpcServer
 from services.shared.grpc_status import to_status
@@ -46,9 +47,9 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
     """Answers the first operations, then does what a test wants."""
 
     def __init__(
-        self, answered: int = 100, error: Exception | None = None, *, sandbox: bool = False
+        self, answered: int = 100, error: Exception | None = None, *, deployment: int = 0
     ) -> None:
-        self._sandbox = sandbox
+        self._deployment: Any = deployment
         self.requests: list[Any] = []
         self._answered = answered
         self._error = error
@@ -107,7 +108,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
                 )
             ],
         )
-        return providers_pb2.ListProvidersResponse(providers=[record], sandbox=self._sandbox)
+        return providers_pb2.ListProvidersResponse(providers=[record], deployment=self._deployment)
 
 
 @asynccontextmanager
@@ -312,10 +313,12 @@ async def test_a_webhook_is_not_read_while_providers_is_away() -> None:
             await providers.read_webhooks([_webhook("silent", b"")])
 
 
-@pytest.mark.parametrize("sandbox", [True, False])
-async def test_whether_real_money_can_move_crosses_the_wire(sandbox: bool) -> None:
-    async with _providers(Providers(sandbox=sandbox)) as providers:
-        assert await providers.is_sandbox() is sandbox
+@pytest.mark.parametrize(
+    ("number", "deployment"), [*enumerate(Deployment, 1), (0, None), (9, None)]
+)
+async def test_the_deployment_crosses_the_wire(number: int, deployment: Deployment | None) -> None:
+    async with _providers(Providers(deployment=number)) as providers:
+        assert await providers.deployment() is deployment
 
 
 class FeesAndRates(fees_pb2_grpc.FeeServiceServicer, fx_pb2_grpc.FxServiceServicer):

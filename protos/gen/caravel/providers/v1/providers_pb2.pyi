@@ -246,6 +246,34 @@ UNANSWERED: Resolution.ValueType  # 3
 """No provider has answered."""
 Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
 
+class _Deployment:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeploymentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deployment.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEPLOYMENT_UNSPECIFIED: _Deployment.ValueType  # 0
+    """Never sent."""
+    SANDBOX: _Deployment.ValueType  # 1
+    """Every provider is the simulator."""
+    STAGING: _Deployment.ValueType  # 2
+    """The simulator, or the providers' own test accounts."""
+    LIVE: _Deployment.ValueType  # 3
+    """Real money moves."""
+
+class Deployment(_Deployment, metaclass=_DeploymentEnumTypeWrapper):
+    """Where a service runs, and whether real money can move there."""
+
+DEPLOYMENT_UNSPECIFIED: Deployment.ValueType  # 0
+"""Never sent."""
+SANDBOX: Deployment.ValueType  # 1
+"""Every provider is the simulator."""
+STAGING: Deployment.ValueType  # 2
+"""The simulator, or the providers' own test accounts."""
+LIVE: Deployment.ValueType  # 3
+"""Real money moves."""
+Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
+
 @_typing.final
 class Operation(_message.Message):
     """One attempt of one step of one payment."""
@@ -1232,10 +1260,10 @@ class ListProvidersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROVIDERS_FIELD_NUMBER: _builtins.int
-    SANDBOX_FIELD_NUMBER: _builtins.int
-    sandbox: _builtins.bool
-    """True where every provider is the simulator, so that no real money can move. Payments serves
-    only where its own setting says the same.
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    deployment: Global___Deployment.ValueType
+    """The deployment that this service is set to. Payments serves only where its own setting says the
+    same.
     """
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capabilities]:
@@ -1245,11 +1273,11 @@ class ListProvidersResponse(_message.Message):
         self,
         *,
         providers: _abc.Iterable[Global___Capabilities] | None = ...,
-        sandbox: _builtins.bool = ...,
+        deployment: Global___Deployment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers", "sandbox", b"sandbox"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "providers", b"providers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
