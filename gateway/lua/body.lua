@@ -154,12 +154,13 @@ local function read(state, fields)
   if #state.violations > 0 then error(state.violations, 0) end
 end
 
--- The text with the numbers put between quotes that stand for decimal text, digit for digit.
+-- The text with the numbers put between quotes that stand for decimal text, digit for digit; an
+-- exponent, which decimal text has not, is written out.
 local function quoted(state)
   local text, parts, from = state.text, {}, 1
   for _, place in ipairs(state.numbers) do
     parts[#parts + 1] = string.sub(text, from, place[1] - 1)
-    parts[#parts + 1] = '"' .. string.sub(text, place[1], place[2] - 1) .. '"'
+    parts[#parts + 1] = '"' .. forms.plain(string.sub(text, place[1], place[2] - 1)) .. '"'
     from = place[2]
   end
   parts[#parts + 1] = string.sub(text, from)

@@ -122,6 +122,21 @@ function forms.fits(field, text)
   return not has or has(text)
 end
 
+-- An exponent beyond this is left, and the text is refused where it is read.
+local EXPONENT_MAX = 30
+
+-- The digits of a JSON number without its exponent: 1E+2 is 100, 1050e-2 is 10.50.
+function forms.plain(text)
+  local sign, whole, fraction, exponent = match(text, "^(%-?)(%d+)%.?(%d*)[eE]%+?(%-?%d+)$")
+  local shift = tonumber(exponent)
+  if not shift or shift > EXPONENT_MAX or shift < -EXPONENT_MAX then return text end
+  local digits = string.rep("0", -shift) .. whole .. fraction .. string.rep("0", shift - #fraction)
+  local point = math.max(-shift, 0) + #whole + shift
+  local before, after = string.sub(digits, 1, point), string.sub(digits, point + 1)
+  before = string.gsub(before, "^0+(%d)", "%1")
+  return sign .. before .. (after == "" and "" or "." .. after)
+end
+
 -- Leads and first continuations that would be overlong, a surrogate, or beyond the last character.
 local NEVER_UTF8 = {
   "[\192\193\245-\255]", "\224[\128-\159]", "\237[\160-\191]", "\240[\128-\143]", "\244[\144-\191]",

@@ -12,10 +12,7 @@ from services.shared.errors import Invalid, field_invalid
 # Enough digits for any 64-bit amount times any rate of 18 digits, exactly.
 EXACT = Context(prec=60)
 MAX_AMOUNT_MINOR = 10**15
-_DECIMAL_TEXT = re.compile(
-    r"(?P<whole>0|[1-9][0-9]{0,14})(?:\.(?P<fraction>[0-9]{1,30}))?(?:[eE](?P<exponent>[+-]?[0-9]{1,2}))?",
-    re.ASCII,
-)
+_DECIMAL_TEXT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,30})?", re.ASCII)
 # The currency that payers pay in. Names of the public API (amount_usd, fee_usd) and of the corridor
 # files (minimum_usd) imply it; no other line of the code may.
 SOURCE_CURRENCY = "USD"
@@ -102,8 +99,8 @@ def _rounded(value: Decimal, currency: str, rounding: str) -> Money:
 def parse_amount(text: str, currency: str, *, field: str) -> Money:
     """Reads what a client sent: strict ASCII decimal, positive, no more digits than the currency.
 
-    An exponent is accepted where the value it stands for is exact, as JSON numbers have it.
-    Raises Invalid with a reason that names the field.
+    The gateway writes out the exponent of a JSON number; text has none. Raises Invalid with a
+    reason that names the field.
     """
     if not text:
         raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")

@@ -31,7 +31,7 @@ async def test_the_same_key_and_body_replays_the_first_answer(service: Service) 
     key = new_key()
     first = await service.payments.CreatePayment(order(), metadata=key)
 
-    call = service.payments.CreatePayment(order(amount_usd="1e2"), metadata=key)
+    call = service.payments.CreatePayment(order(amount_usd="100"), metadata=key)
 
     assert await call == first
     assert dict(await call.initial_metadata())["idempotent-replayed"] == "true"

@@ -218,7 +218,9 @@ HEADERS_FIELD_NUMBER: _builtins.int
 WEBHOOK_FIELD_NUMBER: _builtins.int
 LIMITS_FIELD_NUMBER: _builtins.int
 decimal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
-"""The text is a decimal. Over REST it may be a JSON number too, whose digits arrive as written."""
+"""The text is a plain decimal, such as 100.00, without an exponent. Over REST it may be a JSON
+number too, whose digits arrive as written; an exponent is written out.
+"""
 refusal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___Refusal]
 """On a value of ErrorReason: how the refusal reaches its caller. Every value but zero has it."""
 scope_name: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
