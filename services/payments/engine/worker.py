@@ -25,7 +25,6 @@ from services.payments.mesh.ports import ProviderCall, Providers, RateQuery, Rat
 from services.payments.model.attempt import Answer, Attempt
 from services.payments.model.quote import RateTrail
 from services.payments.model.timing import (
-    ASKED_TOGETHER,
     CALL,
     CLAIM_EVERY_SECONDS,
     RECORD_EVERY_SECONDS,
@@ -218,7 +217,8 @@ class Worker:
         looking: list[Work] = []
         sending: list[Work] = []
         async with asyncio.TaskGroup() as group:
-            async for asked, answers in _all_answered(work, self._providers.look_up):
+            replies = _all_answered(work, self._providers.look_up, self._claim_max)
+            async for asked, answers in replies:
                 item, answer = asked, answers[live(asked).key]
                 try:
                     item, answer, following = self._after(asked, answers)
@@ -331,10 +331,11 @@ async def _answered(
 
 
 async def _all_answered(
-    work: Sequence[Work], ask: Ask
+    work: Sequence[Work], ask: Ask, questions_max: int
 ) -> AsyncIterator[tuple[Work, Mapping[str, Answer]]]:
-    """Asks about each work's attempt, and with it about the payouts that are asked about after it,
-    so that slow answers do not outlast the lease; gives each work once it has all its answers."""
+    """Asks about each work's attempt, and at the same time about the payouts that are asked about
+    after it, so that the answers take one call's time however many and slow they are; gives each
+    work once it has all its answers."""
     of_key: dict[str, Work] = {}
     calls: list[ProviderCall] = []
     for item in work:
@@ -343,7 +344,7 @@ async def _all_answered(
             calls.append(_call(item, attempt))
     waiting = Counted(item.payment.id for item in of_key.values())
     answers: dict[UUID, dict[str, Answer]] = {}
-    async for key, answer in ask(calls):
+    async for key, answer in _side_by_side(calls, ask, questions_max):
         item = of_key[key]
         known = answers.setdefault(item.payment.id, {})
         known[key] = answer
@@ -351,13 +352,31 @@ async def _all_answered(
             yield item, known
 
 
+async def _side_by_side(
+    calls: Sequence[ProviderCall], ask: Ask, questions_max: int
+) -> AsyncIterator[tuple[str, Answer]]:
+    """The answers to the questions, in as many calls at once as they need."""
+    if len(calls) <= questions_max:
+        async for pair in ask(calls):
+            yield pair
+        return
+
+    async def answers(first: int) -> list[tuple[str, Answer]]:
+        return [pair async for pair in ask(calls[first : first + questions_max])]
+
+    starts = range(0, len(calls), questions_max)
+    for pairs in await asyncio.gather(*map(answers, starts)):
+        for pair in pairs:
+            yield pair
+
+
 def _questions(item: Work) -> Sequence[Attempt]:
-    return (live(item), *item.payouts)[:ASKED_TOGETHER]
+    return (live(item), *item.payouts)
 
 
 def _parts(work: Sequence[Work], questions_max: int) -> list[list[Work]]:
-    """The works in parts with no more questions than one call carries; one payment's stay
-    together."""
+    """The works in parts with no more questions than one call carries; a payment with more is a
+    part of its own."""
     parts: list[list[Work]] = []
     room = 0
     for item in work:

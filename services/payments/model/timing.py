@@ -100,9 +100,6 @@ SENDS_MAX = 10
 KEYS_MAX = 10
 # A status that no document names is asked about so often.
 STATUS_TRIES = 5
-# Before money is sent again, so many payouts of one payment are asked about in one call. Two such
-# calls and the send fit into one lease, however slow the answers are.
-ASKED_TOGETHER = 32
 # The recipient of a payment is corrected so often.
 CORRECTIONS_MAX = 10
 # A payout that cannot be sent to the last provider of a route is tried so often before it waits.

@@ -52,9 +52,7 @@ async def test_new_payment_answers_201(gateway: Gateway, http: aiohttp.ClientSes
 
 
 @pytest.mark.parametrize("path", ["/api/payments", "/api/quotes"])
-@pytest.mark.parametrize(
-    "number", ["100.00", "100", "-5", "0.10", "123456789012345678901234.560"]
-)
+@pytest.mark.parametrize("number", ["100.00", "100", "-5", "0.10", "123456789012345678901234.560"])
 async def test_amount_as_number_arrives_digit_for_digit(
     gateway: Gateway, http: aiohttp.ClientSession, path: str, number: str
 ) -> None:

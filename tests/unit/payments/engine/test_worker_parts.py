@@ -8,7 +8,6 @@ from services.payments.engine.decisions.facts import Work
 from services.payments.engine.worker import _parts
 from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import State
-from services.payments.model.timing import ASKED_TOGETHER, CALL, LEASE_SECONDS
 from tests.makers import make_attempt, make_work
 
 
@@ -28,9 +27,8 @@ def _asking(payouts: int) -> Work:
         ([1, 1, 1], 4, [3]),
         ([1, 1, 1, 1, 1], 4, [4, 1]),
         ([3, 3, 1, 1, 1], 4, [1, 2, 2]),
-        # More than a claim has, and more than are asked about together.
+        # More than a claim has.
         ([9, 1], 4, [1, 1]),
-        ([ASKED_TOGETHER + 9, 1, 1], ASKED_TOGETHER + 1, [2, 1]),
     ],
 )
 def test_a_call_carries_no_more_questions_than_it_may(
@@ -42,7 +40,3 @@ def test_a_call_carries_no_more_questions_than_it_may(
 
     assert [len(part) for part in parts] == sizes
     assert [item for part in parts for item in part] == work
-
-
-def test_two_calls_that_ask_leave_time_for_the_send() -> None:
-    assert 2 * CALL.total_seconds() < LEASE_SECONDS
