@@ -21,8 +21,8 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import Posting, dispute_postings
 from services.payments.model.payment import Event, Payment, State
 
-# Nothing but a refund can still leave.
-_GIVING_BACK = frozenset({State.REFUNDING, State.PARTLY_REFUNDED, State.RETURNED})
+# The merchant decides, until a deadline at which the money goes back.
+_WAITING = frozenset({State.RETURNED, State.ACTION_REQUIRED, State.PARTLY_REFUNDED})
 # So many are kept of one payment; of more, the events only end.
 DISPUTES_MAX = 50
 
@@ -73,8 +73,12 @@ def held(work: Work, claim: Dispute) -> Change:
 
 
 def is_over(payment: Payment) -> bool:
-    """Whether the payment is on hold for its claims, and none of them is left."""
-    step = Step.REFUND if payment.state in _GIVING_BACK else Step.PAYOUT
+    """Whether the payment is on hold for its claims, and none of them is left. Held at the deadline
+    of its merchant, it waits for those that claim the money, also where a person has overruled them
+    for the time before."""
+    if payment.hold_reason is HoldReason.DISPUTED and payment.state in _WAITING:
+        return money_claimed(payment) is None
+    step = Step.REFUND if payment.state is State.REFUNDING else Step.PAYOUT
     return payment.hold_reason is HoldReason.DISPUTED and _blocking(payment, step) is None
 
 
@@ -85,7 +89,8 @@ def go_on(work: Work) -> Change:
 
 
 def overrule(payment: Payment) -> Payment:
-    """The payment after a person has decided to go on in spite of its claims."""
+    """The payment after a person has decided to go on in spite of its claims: the payout or refund
+    that they stopped is sent, or the merchant gets another term."""
     for dispute in payment.disputes:
         if dispute.stops:
             payment = with_dispute(payment, replace(dispute, stops=False))

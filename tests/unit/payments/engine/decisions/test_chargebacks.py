@@ -129,3 +129,37 @@ def test_a_warning_is_answered_by_a_refund() -> None:
     work = _claimed(work, kind=DisputeKind.FRAUD_WARNING)
 
     assert refund_on_request(work, None).payment.state is State.REFUNDING
+
+
+@pytest.mark.parametrize("state", [State.RETURNED, State.ACTION_REQUIRED, State.PARTLY_REFUNDED])
+def test_a_release_at_the_deadline_is_another_term_for_the_merchant(state: State) -> None:
+    past, ahead = NOW - timedelta(seconds=1), NOW + timedelta(days=30)
+    held = _claimed(make_work_of(state))
+    held = replace(held, payment=replace(held.payment, deadline_at=past))
+    first = DECIDER.plan(held).change.payment
+    assert first.hold_reason is HoldReason.DISPUTED
+
+    released = end_hold(replace(held, payment=first), Operator(name="ann", note="asked")).payment
+    waits = replace(held, payment=replace(released, deadline_at=ahead))
+    change = DECIDER.plan(waits).change
+    assert (change.payment.state, change.payment.hold_reason, change.events) == (state, None, ())
+
+    again = DECIDER.plan(replace(waits, payment=replace(released, deadline_at=past))).change
+    assert again.payment.hold_reason is HoldReason.DISPUTED
+    # It stands, whatever wakes it, until the claim is over.
+    assert DECIDER.plan(replace(held, payment=again.payment)).change.events == ()
+    (claim,) = again.payment.disputes
+    over = with_dispute(again.payment, replace(claim, status=DisputeStatus.WON))
+    ended = DECIDER.plan(replace(held, payment=over)).change
+    assert [event.cause for event in ended.events] == [Cause.HOLD_RELEASED]
+
+
+def test_a_refund_that_was_held_is_sent_after_the_release() -> None:
+    work = _claimed(make_work_of(State.REFUNDING, AttemptState.INTENDED))
+    held = DECIDER.plan(work).change.payment
+    assert held.hold_reason is HoldReason.DISPUTED
+    assert DECIDER.plan(replace(work, payment=held)).change.events == ()
+
+    released = end_hold(replace(work, payment=held), Operator(name="ann", note="asked")).payment
+
+    assert DECIDER.plan(replace(work, payment=released)).call is not None
