@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from services.providers.failures import PASSING_FAILURES, RECIPIENT_FAILURES
 from services.shared.errors import Invalid, NotAuthenticated, NotFound
 from services.shared.money import Money
 from services.shared.recipients import Recipient, RecipientKind
@@ -174,35 +175,6 @@ def not_sent(
     )
 
 
-# The codes of failures that are about the recipient, and of no others.
-RECIPIENT_ACCOUNT_INVALID = "recipient_account_invalid"
-RECIPIENT_ACCOUNT_CLOSED = "recipient_account_closed"
-RECIPIENT_ACCOUNT_BLOCKED = "recipient_account_blocked"
-RECIPIENT_NAME_MISMATCH = "recipient_name_mismatch"
-RECIPIENT_BANK_UNKNOWN = "recipient_bank_unknown"
-# The recipient cannot be reached at all: the telephone number or wallet takes no money.
-RECIPIENT_UNREACHABLE = "recipient_unreachable"
-# The recipient may hold or receive no more.
-RECIPIENT_LIMIT_EXCEEDED = "recipient_limit_exceeded"
-# A payment names nobody; it is not sent at all.
-RECIPIENT_MISSING = "recipient_missing"
-# Something else of the recipient.
-RECIPIENT_INVALID = "recipient_invalid"
-RECIPIENT_FAILURES = frozenset(
-    {
-        RECIPIENT_ACCOUNT_INVALID,
-        RECIPIENT_ACCOUNT_CLOSED,
-        RECIPIENT_ACCOUNT_BLOCKED,
-        RECIPIENT_NAME_MISMATCH,
-        RECIPIENT_BANK_UNKNOWN,
-        RECIPIENT_UNREACHABLE,
-        RECIPIENT_LIMIT_EXCEEDED,
-        RECIPIENT_INVALID,
-        RECIPIENT_MISSING,
-    }
-)
-
-
 class Resolution(Enum):
     """The answer to the question under which name an account is held."""
 
@@ -278,10 +250,6 @@ class Capabilities:
     event_is_evidence: bool
     # How long an operation of each kind takes as a rule, from its first send to its outcome.
     expected: Mapping[Kind, timedelta]
-    # The definitive failures that say nothing of the recipient and may pass: no balance, a limit.
-    passing_failures: frozenset[str] = frozenset()
-    # The definitive failures that are about the recipient: no other route would pay it either.
-    recipient_failures: frozenset[str] = frozenset()
     # The accounts whose holder it can name.
     resolves: frozenset[Resolvable] = frozenset()
     # The rails that it pays out by, as its documents have them; none where it takes no payouts.
@@ -294,17 +262,23 @@ class Capabilities:
             raise ValueError("each kind of operation has an expected time")
         if bool(self.rails) != (Kind.PAYOUT in self.kinds):
             raise ValueError("a provider has rails where it takes payouts, and nowhere else")
-        if not self.passing_failures <= self.definitive_failures:
-            raise ValueError("a failure that may pass is one of the definitive failures")
-        if not self.recipient_failures <= self.definitive_failures & RECIPIENT_FAILURES:
-            raise ValueError("a failure of the recipient is definitive, and has a code of ours")
-        if self.recipient_failures & self.passing_failures:
-            raise ValueError("a failure of the recipient does not pass by itself")
         if not timedelta(0) < self.unknown_hold_after < self.key_lifetime * 4 / 5:
             raise ValueError("an unknown outcome is a person's before its key may be forgotten")
         signed = self.webhook_authentication is WebhookAuthentication.BODY_SIGNATURE
         if self.event_is_evidence and not signed:
             raise ValueError("an event without a signature over its body is no evidence")
+
+    @property
+    def passing_failures(self) -> frozenset[str]:
+        """The definitive failures that say nothing of the recipient and may pass: no balance, a
+        limit."""
+        return self.definitive_failures & PASSING_FAILURES
+
+    @property
+    def recipient_failures(self) -> frozenset[str]:
+        """The definitive failures that are about the recipient: no other route would pay it
+        either."""
+        return self.definitive_failures & RECIPIENT_FAILURES
 
 
 @dataclass(frozen=True, kw_only=True)

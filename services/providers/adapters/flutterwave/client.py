@@ -23,7 +23,7 @@ from services.providers.adapters.kit.bearer import segment
 from services.providers.adapters.kit.events import check_proof
 from services.providers.adapters.kit.http import NO_ANSWER, AnswerInvalid, NotConnected, no_answer
 from services.providers.adapters.kit.recipients import unpayable
-from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, of_recipient, passing
+from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED
 from services.providers.domain import (
     UNANSWERED,
     Capabilities,
@@ -69,8 +69,6 @@ class Flutterwave:
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(minutes=30)},
         resolves=frozenset({(RecipientKind.BANK_ACCOUNT, "NGN")}),
-        passing_failures=passing(translate.DEFINITIVE_FAILURES),
-        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
         rails=RAILS,
     )
 

@@ -4,19 +4,19 @@ it, as users report them."""
 
 from services.providers.adapters.kit.refusals import (
     AMOUNT_INVALID,
-    BANK_UNAVAILABLE,
-    CREDENTIALS_REFUSED,
     CURRENCY_UNSUPPORTED,
-    INSUFFICIENT_BALANCE,
-    LIMIT_EXCEEDED,
     PAYOUT_FAILED,
     PAYOUT_RETURNED,
-    PAYOUTS_UNAVAILABLE,
     REQUEST_INVALID,
     Sentences,
     code_of,
 )
-from services.providers.domain import (
+from services.providers.failures import (
+    BANK_UNAVAILABLE,
+    CREDENTIALS_REFUSED,
+    INSUFFICIENT_BALANCE,
+    LIMIT_EXCEEDED,
+    PAYOUTS_UNAVAILABLE,
     RECIPIENT_ACCOUNT_BLOCKED,
     RECIPIENT_ACCOUNT_CLOSED,
     RECIPIENT_ACCOUNT_INVALID,

@@ -25,11 +25,7 @@ from services.providers.adapters.kit.answers import (
 from services.providers.adapters.kit.events import not_an_event, read_event_object
 from services.providers.adapters.kit.http import AnswerInvalid, instant, text
 from services.providers.adapters.kit.recipients import UNPAYABLE
-from services.providers.adapters.kit.refusals import (
-    CURRENCY_UNSUPPORTED,
-    REQUEST_INVALID,
-    code_of,
-)
+from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, REQUEST_INVALID, code_of
 from services.providers.domain import (
     UNANSWERED,
     Failure,

@@ -1,7 +1,8 @@
 """The refusal that adapters share for an operation whose recipient they cannot pay: it is not
 sent, and so nothing moved."""
 
-from services.providers.domain import RECIPIENT_MISSING, Operation, OperationResult, failed
+from services.providers.domain import Operation, OperationResult, failed
+from services.providers.failures import RECIPIENT_MISSING
 
 # A kind that the provider does not pay. It says nothing of the recipient: the next offramp may.
 RECIPIENT_UNSUPPORTED = "recipient_unsupported"

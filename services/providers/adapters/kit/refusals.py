@@ -1,30 +1,10 @@
-"""The codes by which adapters say why a provider refused, beside those of the recipient in domain;
-and tables of a provider's sentences, in which … stands for any words."""
+"""The codes by which adapters say why a provider refused, beside those of the recipient and of the
+route in failures; and tables of a provider's sentences, in which … stands for any words."""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from services.providers.domain import RECIPIENT_FAILURES
-
-# Of the route, and they may pass.
-# A person has to correct our key, or the rights of our account.
-ACCESS_REFUSED = "access_refused"
-CREDENTIALS_REFUSED = "credentials_refused"
-BANK_UNAVAILABLE = "bank_unavailable"
-INSUFFICIENT_BALANCE = "insufficient_balance"
-LIMIT_EXCEEDED = "limit_exceeded"
-PAYOUTS_UNAVAILABLE = "payouts_unavailable"
-PASSING = frozenset(
-    {
-        ACCESS_REFUSED,
-        BANK_UNAVAILABLE,
-        CREDENTIALS_REFUSED,
-        INSUFFICIENT_BALANCE,
-        LIMIT_EXCEEDED,
-        PAYOUTS_UNAVAILABLE,
-    }
-)
 # Of our request.
 AMOUNT_INVALID = "amount_invalid"
 CURRENCY_UNSUPPORTED = "currency_unsupported"
@@ -37,16 +17,6 @@ PAYOUT_RETURNED = "payout_returned"
 # A provider's sentences in plain form, each with our code.
 Sentences = Mapping[str, str]
 _ANY = "…"
-
-
-def passing(definitive: Iterable[str]) -> frozenset[str]:
-    """Those of the definitive failures that are of the route and may pass."""
-    return PASSING & frozenset(definitive)
-
-
-def of_recipient(definitive: Iterable[str]) -> frozenset[str]:
-    """Those of the definitive failures that are of the recipient."""
-    return RECIPIENT_FAILURES & frozenset(definitive)
 
 
 def plain(words: str) -> str:

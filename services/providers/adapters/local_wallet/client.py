@@ -12,7 +12,6 @@ from services.providers.adapters.kit.answers import absent, ambiguous
 from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer, read_object
 from services.providers.adapters.kit.recipients import unpayable
-from services.providers.adapters.kit.refusals import of_recipient, passing
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings
 from services.providers.adapters.kit.standard_webhooks import StandardSecrets
 from services.providers.adapters.local_wallet import translate
@@ -65,8 +64,6 @@ class LocalWallet:
         look_up_lag=timedelta(),
         event_is_evidence=True,
         expected={Kind.PAYOUT: timedelta(minutes=5)},
-        passing_failures=passing(translate.DEFINITIVE_FAILURES),
-        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
         rails=RAILS,
     )
 

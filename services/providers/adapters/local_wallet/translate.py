@@ -14,24 +14,12 @@ from services.providers.adapters.kit.events import read_event_object
 from services.providers.adapters.kit.http import instant, text
 from services.providers.adapters.kit.recipients import UNPAYABLE
 from services.providers.adapters.kit.refusals import (
-    ACCESS_REFUSED,
     AMOUNT_INVALID,
-    CREDENTIALS_REFUSED,
     CURRENCY_UNSUPPORTED,
-    INSUFFICIENT_BALANCE,
-    LIMIT_EXCEEDED,
     PAYOUT_FAILED,
-    PAYOUTS_UNAVAILABLE,
     REQUEST_INVALID,
 )
 from services.providers.domain import (
-    RECIPIENT_ACCOUNT_BLOCKED,
-    RECIPIENT_ACCOUNT_CLOSED,
-    RECIPIENT_ACCOUNT_INVALID,
-    RECIPIENT_INVALID,
-    RECIPIENT_LIMIT_EXCEEDED,
-    RECIPIENT_NAME_MISMATCH,
-    RECIPIENT_UNREACHABLE,
     Failure,
     Kind,
     Operation,
@@ -41,6 +29,20 @@ from services.providers.domain import (
     WebhookEventTypeUnknown,
     failed,
     refused,
+)
+from services.providers.failures import (
+    ACCESS_REFUSED,
+    CREDENTIALS_REFUSED,
+    INSUFFICIENT_BALANCE,
+    LIMIT_EXCEEDED,
+    PAYOUTS_UNAVAILABLE,
+    RECIPIENT_ACCOUNT_BLOCKED,
+    RECIPIENT_ACCOUNT_CLOSED,
+    RECIPIENT_ACCOUNT_INVALID,
+    RECIPIENT_INVALID,
+    RECIPIENT_LIMIT_EXCEEDED,
+    RECIPIENT_NAME_MISMATCH,
+    RECIPIENT_UNREACHABLE,
 )
 from services.shared.errors import field_invalid
 from services.shared.recipients import MobileMoney, Recipient, Wallet

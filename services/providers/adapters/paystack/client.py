@@ -15,12 +15,7 @@ from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.events import check_proof
 from services.providers.adapters.kit.http import NO_ANSWER, NotConnected, no_answer
 from services.providers.adapters.kit.recipients import unpayable
-from services.providers.adapters.kit.refusals import (
-    CURRENCY_UNSUPPORTED,
-    REQUEST_INVALID,
-    of_recipient,
-    passing,
-)
+from services.providers.adapters.kit.refusals import CURRENCY_UNSUPPORTED, REQUEST_INVALID
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.paystack import refusals, translate
 from services.providers.adapters.paystack.rails import RAILS
@@ -38,7 +33,6 @@ from services.providers.adapters.paystack.translate import (
     without_recipient,
 )
 from services.providers.domain import (
-    RECIPIENT_INVALID,
     UNANSWERED,
     Capabilities,
     DuplicateReference,
@@ -57,6 +51,7 @@ from services.providers.domain import (
     refused,
     unknown,
 )
+from services.providers.failures import RECIPIENT_INVALID
 from services.shared.clock import Clock
 from services.shared.recipients import Recipient, RecipientKind
 
@@ -104,8 +99,6 @@ class Paystack:
                 (RecipientKind.MOBILE_MONEY, "GHS"),
             }
         ),
-        passing_failures=passing(translate.DEFINITIVE_FAILURES),
-        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
         rails=RAILS,
     )
 

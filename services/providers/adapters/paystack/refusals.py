@@ -5,16 +5,16 @@ from collections.abc import Mapping
 
 from services.providers.adapters.kit.refusals import (
     AMOUNT_INVALID,
-    BANK_UNAVAILABLE,
-    CREDENTIALS_REFUSED,
     CURRENCY_UNSUPPORTED,
-    INSUFFICIENT_BALANCE,
-    PAYOUTS_UNAVAILABLE,
     REQUEST_INVALID,
     Sentences,
     code_of,
 )
-from services.providers.domain import (
+from services.providers.failures import (
+    BANK_UNAVAILABLE,
+    CREDENTIALS_REFUSED,
+    INSUFFICIENT_BALANCE,
+    PAYOUTS_UNAVAILABLE,
     RECIPIENT_ACCOUNT_BLOCKED,
     RECIPIENT_ACCOUNT_CLOSED,
     RECIPIENT_ACCOUNT_INVALID,

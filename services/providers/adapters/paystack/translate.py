@@ -37,7 +37,6 @@ from services.providers.adapters.paystack.refusals import (
     failure_code,
 )
 from services.providers.domain import (
-    RECIPIENT_INVALID,
     UNANSWERED,
     Failure,
     Holder,
@@ -48,6 +47,7 @@ from services.providers.domain import (
     Resolution,
     WebhookEvent,
 )
+from services.providers.failures import RECIPIENT_INVALID
 from services.shared.recipients import BankAccount, MobileMoney, Recipient
 
 # Its name in messages for operators.

@@ -21,7 +21,6 @@ from services.providers.adapters.kit.http import (
     send,
     text,
 )
-from services.providers.adapters.kit.refusals import passing
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
 from services.providers.adapters.stripe import refunds, translate
 from services.providers.domain import (
@@ -100,7 +99,6 @@ class Stripe:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         expected={Kind.COLLECTION: timedelta(seconds=30), Kind.REFUND: timedelta(hours=1)},
-        passing_failures=passing(translate.DEFINITIVE_FAILURES),
     )
 
     def __init__(

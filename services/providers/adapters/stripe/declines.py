@@ -5,13 +5,11 @@ them."""
 from collections.abc import Mapping
 
 from services.providers.adapters.kit.refusals import (
-    ACCESS_REFUSED,
     AMOUNT_INVALID,
-    CREDENTIALS_REFUSED,
     CURRENCY_UNSUPPORTED,
-    LIMIT_EXCEEDED,
     REQUEST_INVALID,
 )
+from services.providers.failures import ACCESS_REFUSED, CREDENTIALS_REFUSED, LIMIT_EXCEEDED
 
 CARD_DECLINED = "card_declined"
 CARD_INVALID = "card_invalid"

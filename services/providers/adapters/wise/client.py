@@ -26,7 +26,6 @@ from services.providers.adapters.kit.http import (
     read_object,
 )
 from services.providers.adapters.kit.recipients import unpayable
-from services.providers.adapters.kit.refusals import of_recipient, passing
 from services.providers.adapters.wise import translate
 from services.providers.adapters.wise.api import PAGE, Api
 from services.providers.adapters.wise.rails import RAILS
@@ -80,8 +79,6 @@ class Wise:
         # Signed, but without a time: an old event could be sent again.
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(hours=24)},
-        passing_failures=passing(translate.DEFINITIVE_FAILURES),
-        recipient_failures=of_recipient(translate.DEFINITIVE_FAILURES),
         rails=RAILS,
     )
 

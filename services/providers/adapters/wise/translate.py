@@ -18,20 +18,15 @@ from services.providers.adapters.kit.answers import (
 from services.providers.adapters.kit.events import not_an_event, read_event_object
 from services.providers.adapters.kit.http import Answer, AnswerInvalid, read_object, text
 from services.providers.adapters.kit.recipients import UNPAYABLE
-from services.providers.adapters.kit.refusals import (
+from services.providers.adapters.kit.refusals import PAYOUT_RETURNED
+from services.providers.domain import Failure, Operation, OperationResult, Outcome
+from services.providers.failures import (
     CREDENTIALS_REFUSED,
     INSUFFICIENT_BALANCE,
-    PAYOUT_RETURNED,
     PAYOUTS_UNAVAILABLE,
-)
-from services.providers.domain import (
     RECIPIENT_ACCOUNT_INVALID,
     RECIPIENT_BANK_UNKNOWN,
     RECIPIENT_INVALID,
-    Failure,
-    Operation,
-    OperationResult,
-    Outcome,
 )
 from services.shared.ids import decode_id
 from services.shared.money import EXACT, Money
