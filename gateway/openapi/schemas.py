@@ -123,6 +123,8 @@ class Schemas:
             schema["additionalProperties"] = False
         if required:
             schema["required"] = required
+        if choices := _choices(fields):
+            schema["allOf"] = choices
         if comment := self._comment(type_name):
             schema["description"] = comment
         return schema
@@ -139,6 +141,22 @@ class Schemas:
         lines = [f"- `{name}`: {comments.get(f'{type_name}.{name}', '')}" for name in names]
         description = "\n".join([comments.get(type_name, ""), "", *lines])
         return {"type": "string", "enum": names, "description": description}
+
+
+def _choices(fields: Collection[Field]) -> list[Schema]:
+    """For each oneof of a message, that at most one of its members is there; exactly one where the
+    message has nothing else."""
+    members: dict[int, list[str]] = {}
+    for field in fields:
+        if field.HasField("oneof_index") and not field.proto3_optional:
+            members.setdefault(field.oneof_index, []).append(field.name)
+    choices: list[Schema] = []
+    for names in members.values():
+        one_of: list[Schema] = [{"required": [name]} for name in names]
+        if len(names) < len(fields):
+            one_of.append({"not": {"anyOf": list(one_of)}})
+        choices.append({"oneOf": one_of})
+    return choices
 
 
 def _always_printed(field: Field) -> bool:

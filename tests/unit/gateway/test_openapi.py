@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from caravel.common.v1 import error_reason_pb2
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -110,6 +111,53 @@ def test_fields_that_are_always_there_are_required_in_answers() -> None:
     assert SCHEMAS["CreatePaymentRequest"]["required"] == [
         *("user_id", "amount_usd", "destination_currency")
     ]
+
+
+def test_a_recipient_has_exactly_one_kind() -> None:
+    request = {
+        "user_id": "0b8f6f0e-8a53-4f0c-9d7b-2d7c1f6a4e11",
+        "amount_usd": "1.00",
+        "destination_currency": "INR",
+    }
+    check = jsonschema_rs.Draft202012Validator(
+        {"$ref": "#/components/schemas/CreatePaymentRequest", "components": DOCUMENT["components"]}
+    )
+    wallet = {"holder_name": "Asha Rao", "wallet_id": "wallet-0003"}
+
+    taken = [{"wallet": wallet}, {"bank_account": {"holder_name": "Asha Rao"}}]
+    refused: list[object] = [
+        {},
+        {"wallet": wallet, "bank_account": {}},
+        {"card": {}},
+        "wallet-0003",
+    ]
+
+    assert check.is_valid(request)
+    assert [check.is_valid({**request, "recipient": one}) for one in taken] == [True, True]
+    assert not any(check.is_valid({**request, "recipient": one}) for one in refused)
+
+
+def test_every_oneof_of_the_contract_is_one_in_the_schemas() -> None:
+    contract = read_contract(DESCRIPTOR)
+    groups = {
+        (name, field.oneof_index)
+        for name, message in contract.messages.items()
+        for field in message.field
+        if field.HasField("oneof_index") and not field.proto3_optional
+    }
+    shown = {
+        name: [choice["oneOf"] for choice in schema.get("allOf", ())]
+        for name, schema in SCHEMAS.items()
+    }
+
+    for name, number in groups:
+        fields = [one for one in contract.messages[name].field if one.oneof_index == number]
+        short = ".".join(part for part in name.split(".") if not part[0].islower())
+        if short in shown:
+            assert [{"required": [one.name]} for one in fields] in [
+                [branch for branch in choice if "not" not in branch] for choice in shown[short]
+            ]
+    assert shown["Recipient"]
 
 
 def test_webhook_takes_json_of_any_form() -> None:
