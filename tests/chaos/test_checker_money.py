@@ -290,6 +290,23 @@ def test_i9_a_held_charge_is_on_suspense_to_the_cent_that_was_lied_about() -> No
     assert "I6" in broken(world.facts())
 
 
+def test_i9_a_refund_that_came_back_is_not_the_payers_any_more() -> None:
+    world, life = story()
+    life.refunded()
+    refund = next(a for a in world.attempts if a.step == "refund" and a.payment_id == life.id)
+    life.effect(refund, "refund_failed")
+    unknown = check_facts(world.facts())
+    world.attempts[-1] = replace(refund, state="REVERSED")
+    back = [(credit, debit, *rest) for debit, credit, *rest in REFUNDED]
+    life.event("REFUNDED", "PARTLY_REFUNDED", "refund_returned", back)  # type: ignore[arg-type]
+    life.change(refunded_minor=0)
+    life.held("refund_reversed")
+    known = check_facts(world.facts())
+
+    assert "I9" in unknown.broken
+    assert known.finding("I9").violations == known.finding("I5").violations == []
+
+
 def test_i6_a_posting_that_the_history_does_not_ask_for() -> None:
     world = clean()
     fee = world.postings[1]

@@ -2,7 +2,7 @@
 ours. The order of the effects in the simulator's book counts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
@@ -79,6 +79,13 @@ def payouts(lines: Sequence[BookLine]) -> Sequence[Payout]:
     return list(found.values())
 
 
+def given_back(lines: Iterable[BookLine]) -> Sequence[BookLine]:
+    """The refunds that stand: one that came back does not, unless it is there again."""
+    known = [line for line in lines if line.effect in ("refund_succeeded", "refund_failed")]
+    last = {(line.provider, line.id): line for line in known}
+    return [line for line in last.values() if line.effect == "refund_succeeded"]
+
+
 def _replayed(
     lines: Sequence[BookLine], found: dict[tuple[str, str], Payout]
 ) -> Iterator[BookLine]:
@@ -106,7 +113,7 @@ def i3(facts: Facts) -> Finding:
         if state in FUNDED:
             found.expect(bool(charges), f"{case.id} is {state} and was never charged")
         elif state in UNPAID and charges:
-            back = sum(line.amount_minor for line in case.of("refund_succeeded"))
+            back = sum(line.amount_minor for line in given_back(case.lines))
             taken = sum(line.amount_minor for line in charges)
             kept = taken > back and hold is None
             if kept and _not_known_by_its_onramp(case, charges):
@@ -249,7 +256,7 @@ def _amounts(found: Finding, case: Case) -> None:
         stated = (attempt.amount_minor, attempt.currency)
         found.expect(stated == wanted, f"{attempt.key}: {stated}, agreed {wanted}")
     taken = sum(line.amount_minor for line in case.of("charge_succeeded"))
-    back = sum(line.amount_minor for line in case.of("refund_succeeded"))
+    back = sum(line.amount_minor for line in given_back(case.lines))
     found.expect(back <= taken, f"{case.id}: {back} given back of {taken}")
     found.expect(payment.refunded_minor <= back, f"{case.id}: refunds that nobody has made")
 
@@ -290,17 +297,22 @@ def _unreported(facts: Facts, case: Case, account: str) -> int:
 
 def _theirs(case: Case) -> Counter[str]:
     """Debits less credits of the provider accounts, if our book said what theirs say."""
-    sums: Counter[str] = Counter()
+    sums = _refunds(case.lines)
     for line in case.of("charge_succeeded"):
         sums[f"onramp:{line.provider}:USD"] += line.amount_minor
-    for line in case.of("refund_succeeded"):
-        sums[f"onramp:{line.provider}:USD"] -= line.amount_minor
     for line in case.of(*DISPUTED):
         sums[f"onramp:{line.provider}:USD"] += DISPUTED[line.effect] * line.amount_minor
     for payout in payouts(case.lines):
         if payout.paid:
             currency = case.payment.destination_currency
             sums[f"offramp:{payout.provider}:{currency}"] -= payout.amount_minor
+    return sums
+
+
+def _refunds(lines: Sequence[BookLine]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for line in given_back(lines):
+        sums[f"onramp:{line.provider}:USD"] -= line.amount_minor
     return sums
 
 
@@ -365,12 +377,11 @@ def _is_open(case: Case, attempt: AttemptRow) -> bool:
 
 def _by_account(facts: Facts) -> Counter[str]:
     """Theirs less ours, from the whole books and no payment's share of them."""
-    sums: Counter[str] = Counter()
+    sums = _refunds(facts.book)
     latest: dict[tuple[str, str], BookLine] = {}
     for line in facts.book:
-        if line.effect in ("charge_succeeded", "refund_succeeded"):
-            sign = 1 if line.effect == "charge_succeeded" else -1
-            sums[f"onramp:{line.provider}:USD"] += sign * line.amount_minor
+        if line.effect == "charge_succeeded":
+            sums[f"onramp:{line.provider}:USD"] += line.amount_minor
         elif line.effect in DISPUTED:
             sums[f"onramp:{line.provider}:USD"] += DISPUTED[line.effect] * line.amount_minor
         elif line.effect in MONEY:

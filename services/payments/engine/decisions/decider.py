@@ -17,7 +17,7 @@ from services.payments.engine.decisions.inbox_events import (
     reports_failure,
 )
 from services.payments.engine.decisions.late_funds import reprice
-from services.payments.engine.decisions.late_success import unproven, withdraw
+from services.payments.engine.decisions.late_success import refund_again, unproven, withdraw
 from services.payments.engine.decisions.moves import begin
 from services.payments.engine.decisions.recounted import outdated_event
 from services.payments.engine.decisions.refunds import (
@@ -258,8 +258,10 @@ class Decider:
 
     def _watch_over(self, work: Work) -> Plan:
         """A success is asked about when an event says that it failed, and once at the end of the
-        time in which the money may still come back; and any that only an event has stated."""
-        back, late, attempt = still_counted(work), unproven(work), work.attempt
+        time in which the money may still come back; and any that only an event has stated, or
+        that is a refund of what is owed."""
+        back, attempt = still_counted(work), work.attempt
+        late = unproven(work) or refund_again(work)
         if back is not None:
             answer = Answer(outcome=Outcome.FAILED, failure=REVERSED)
             return rest(work, return_refund(work, back, answer))

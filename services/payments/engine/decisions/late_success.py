@@ -39,6 +39,7 @@ from services.payments.model.payment import (
     RESTING,
     UNCOLLECTED,
     Failure,
+    Payment,
     State,
 )
 from services.payments.model.quote import RefundFees
@@ -66,6 +67,17 @@ def unproven(work: Work) -> Attempt | None:
     have moved money; of any step."""
     tried = [a for a in (work.attempt, *work.earlier) if a is not None]
     return next((a for a in tried if a.succeeded_late and a.moved is None), None)
+
+
+def refund_again(work: Work) -> Attempt | None:
+    """A refund that had come back, or had failed, and that its onramp has shown to have succeeded
+    after all, as far as the payment can count it; None where there is none."""
+    payment = work.payment
+    if payment.state is not State.PARTLY_REFUNDED:
+        return None
+    tried = [a for a in (work.attempt, *work.earlier) if a is not None and a.step is Step.REFUND]
+    shown = (a for a in tried if a.succeeded_late and a.moved == a.amount)
+    return next((a for a in shown if _is_refundable(payment, a)), None)
 
 
 def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
@@ -163,10 +175,15 @@ def _counts(case: Case) -> bool:
     if case.answer.amount not in (None, attempt.amount) or not on_route:
         return False
     if attempt.step is Step.REFUND:
-        same = attempt.amount.currency == payment.refundable.currency
-        return same and attempt.provider == payment.onramp and attempt.amount <= payment.refundable
+        return _is_refundable(payment, attempt)
     may_go_back = case.capabilities.refunds or payment.state not in UNCOLLECTED
     return may_go_back and attempt.amount == wanted[attempt.step]
+
+
+def _is_refundable(payment: Payment, refund: Attempt) -> bool:
+    """Whether the payment's onramp has given back no more than is still to be given back."""
+    same = refund.amount.currency == payment.refundable.currency
+    return same and refund.provider == payment.onramp and refund.amount <= payment.refundable
 
 
 def _taken(case: Case) -> Change:

@@ -177,6 +177,80 @@ async def test_refunds_that_came_back_are_paid_again_and_the_payer_has_it_all_on
     assert left == []
 
 
+async def _there_again(engine: AsyncEngine, payment: Payment, number: int) -> None:
+    """The onramp says in an event, and when it is asked, that this attempt has succeeded."""
+    async with PostgresWork(engine).begin() as transaction:
+        work = await transaction.claim_one(payment.merchant_id, payment.id)
+        tried = [a for a in (work.attempt, *work.earlier) if a is not None]
+        late = next(a for a in tried if (a.step, a.number) == (Step.REFUND, number))
+        event = make_event(late, Outcome.SUCCEEDED, signed=True)
+        plan = DECIDER.plan(replace(work, inbox=(event,)))
+        assert plan.call is Call.LOOK_UP
+        given = Answer(outcome=Outcome.SUCCEEDED, amount=late.amount)
+        await transaction.write([DECIDER.settle(plan.work, given, work.claimed_at)])
+        await transaction.commit()
+
+
+async def _look_up(engine: AsyncEngine) -> None:
+    """A worker asks about what is due, and the provider says that it succeeded."""
+    async with PostgresWork(engine).begin() as transaction:
+        (work,) = await transaction.claim("test", limit=10, lease_seconds=30)
+        plan = DECIDER.plan(work)
+        assert plan.call is Call.LOOK_UP
+        given = Answer(outcome=Outcome.SUCCEEDED)
+        await transaction.write([DECIDER.settle(plan.work, given, work.claimed_at)])
+        await transaction.commit()
+
+
+@pytest.mark.parametrize("parts", [(None,), (4000, None), (4000, 1000)])
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_refund_that_came_back_and_is_there_again_counts_after_its_release(
+    engine: AsyncEngine, parts: tuple[int | None, ...], number: int
+) -> None:
+    payment = await _returned(engine)
+    for part in parts:
+        await refund(engine, payment, Money(part, "USD") if part else None)
+        await carry(engine)
+    number = min(number, len(parts))
+    whole = await rows(engine, "SELECT state, refunded_minor FROM payments")
+
+    await _reversed(engine, payment, number)
+    await _there_again(engine, payment, number)
+    held = await rows(engine, "SELECT state, hold_reason FROM payments")
+    assert held == [("PARTLY_REFUNDED", "late_success")]
+    assert await _broken(engine) == []
+    await _release(engine, payment)
+    await _look_up(engine)
+    await carry(engine)
+
+    assert await rows(engine, "SELECT state, refunded_minor FROM payments") == whole
+    assert await rows(engine, "SELECT DISTINCT status FROM refunds") == [("SUCCEEDED",)]
+    assert await rows(engine, "SELECT hold_reason FROM payments") == [(None,)]
+    left = "SELECT 1 FROM balances WHERE balance_minor <> 0 AND account LIKE 'suspense%'"
+    assert await rows(engine, left) == []
+    assert await _broken(engine) == []
+
+
+async def test_one_that_is_there_again_after_another_was_paid_stays_on_suspense(
+    engine: AsyncEngine,
+) -> None:
+    payment = await _returned(engine)
+    await refund(engine, payment, None)
+    await carry(engine)
+    await _reversed(engine, payment, 1)
+    await _release(engine, payment)
+    await _retry(engine, payment, 1)
+    await carry(engine)
+    await _there_again(engine, payment, 1)
+    await _release(engine, payment)
+    await carry(engine)
+
+    assert await rows(engine, "SELECT state, hold_reason FROM payments") == [("REFUNDED", None)]
+    left = "SELECT balance_minor FROM balances WHERE account LIKE 'suspense%'"
+    assert [abs(row[0]) for row in await rows(engine, left)] == [payment.terms.amount.amount_minor]
+    assert await _broken(engine) == []
+
+
 async def test_refunds_from_before_they_were_rows_become_rows(
     engine: AsyncEngine, database: Database
 ) -> None:

@@ -131,7 +131,8 @@ def test_a_late_success_of_the_same_refund_begins_no_second_one() -> None:
 
     assert (done.payment.state, str(done.payment.refunded)) == (State.PARTLY_REFUNDED, "40.00")
     assert _statuses(done) == [RefundStatus.SUCCEEDED]
-    waiting = replace(work, payment=done.payment, attempt=second, earlier=(first,))
+    assert done.attempt is not None
+    waiting = replace(work, payment=done.payment, attempt=second, earlier=(done.attempt,))
     plan = DECIDER.plan(waiting)
     assert (plan.call, plan.change.attempt) == (None, None)
 
