@@ -4,6 +4,7 @@ tests/e2e."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from services.payments.mesh.ports import (
     FeeQuery,
@@ -16,9 +17,11 @@ from services.payments.mesh.ports import (
     Resolution,
 )
 from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
+from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, NotAuthenticated
+from services.shared.money import Money
 from tests.makers import CAPABILITIES, FEES, make_trail
 
 
@@ -59,6 +62,19 @@ class BadSignature(NotAuthenticated):
     """The signature does not fit."""
 
     reason = "WEBHOOK_SIGNATURE_INVALID"
+
+
+def _report(claim: Mapping[str, Any]) -> DisputeReport:
+    taken = claim["withdrawn"]
+    return DisputeReport(
+        kind=DisputeKind(claim.get("kind", DisputeKind.DISPUTE)),
+        provider_reference="du_1",
+        status=DisputeStatus(claim["status"]),
+        reason="fraudulent",
+        amount=Money(10_000, "USD"),
+        withdrawn=None if taken is None else Money(taken, "USD"),
+        respond_by=None,
+    )
 
 
 class ScriptedProviders:
@@ -106,6 +122,8 @@ class ScriptedProviders:
             transaction_id=event.get("transaction_id", ""),
             step=Step.PAYOUT if about_us else None,
             answer=Answer(outcome=Outcome.SUCCEEDED, actor=f"provider:{provider}"),
+            collection_reference=event.get("collection", ""),
+            dispute=_report(event["dispute"]) if "dispute" in event else None,
         )
 
     async def resolve(self, query: HolderQuery) -> Holder:

@@ -26,21 +26,24 @@ async def create(engine: AsyncEngine, **changes: Any) -> Payment:
     return new.payment
 
 
-async def carry(engine: AsyncEngine, answer: Answer = SUCCEEDED) -> None:
+async def carry(
+    engine: AsyncEngine, answer: Answer = SUCCEEDED, *, work: PostgresWork | None = None
+) -> None:
     """Takes every payment that is due as far as it goes, with this answer to each of its steps."""
+    store = work or PostgresWork(engine)
     while True:
-        async with PostgresWork(engine).begin() as transaction:
+        async with store.begin() as transaction:
             claimed = await transaction.claim("test", limit=10, lease_seconds=30)
-            plans = [DECIDER.plan(work) for work in claimed]
+            plans = [DECIDER.plan(item) for item in claimed]
             await transaction.write([plan.change for plan in plans])
             await transaction.commit()
         if not plans:
             return
-        async with PostgresWork(engine).begin() as transaction:
+        async with store.begin() as transaction:
             asked = [past_questions(DECIDER, plan).work for plan in plans if plan.call]
             sent = await transaction.mark_sent(asked)
             now, _ = await transaction.untouched([], lease_seconds=0)
-            await transaction.write([DECIDER.settle(work, answer, now) for work in sent])
+            await transaction.write([DECIDER.settle(item, answer, now) for item in sent])
             await transaction.commit()
 
 
