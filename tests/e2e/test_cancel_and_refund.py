@@ -87,6 +87,43 @@ async def test_a_refund_that_does_not_say_how_much_changes_nothing(
     assert (shown["status"], shown["refunded_usd"]) == ("RETURNED", "0.00")
 
 
+async def test_refunds_are_listed_read_and_tried_again(rest: Rest) -> None:
+    payment = await rest.create(
+        destination_currency="MXN", reference="sim:late_fail sim:refund_fails@stripe"
+    )
+    path = f"/api/payments/{payment['transaction_id']}"
+    await rest.wait(payment["transaction_id"], {"RETURNED"})
+    assert (await rest.get(f"{path}/refunds")).json == {"refunds": []}
+    unsaid = await rest.post(f"{path}/refunds", {"amount_usd": "40.00"}, key=uuid4().hex)
+    assert (unsaid.status, unsaid.reason) == (400, "REFUND_ENDS_PAYOUT")
+    body = {"amount_usd": "40.00", "ends_payout": True, "reason": "half was enough"}
+    created = await rest.post(f"{path}/refunds", body, key=uuid4().hex)
+    assert created.status == 201, created.body
+    refund = f"/api/refunds/{created.json['refund_id']}"
+
+    async def failed() -> Any:
+        return (await rest.get(refund)).json
+
+    shown = await until(failed, lambda one: one["status"] == "FAILED")
+    assert shown["failure"]["code"]
+    assert (shown["reason"], shown["requested_by"]) == ("half was enough", "merchant")
+    assert (await rest.get(f"{path}/refunds")).json == {"refunds": [shown]}
+    assert (await rest.wait(payment["transaction_id"], {"ON_HOLD"}))["hold"] == {
+        "reason": "refund_failed"
+    }
+    key = uuid4().hex
+    answers = [await rest.post(f"{refund}:retry", {}, key=key) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].body == answers[1].body
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    # It fails again at the simulator, and can be tried again.
+    await until(failed, lambda one: one["status"] == "FAILED")
+    missing = await rest.get("/api/refunds/ref_01jd8x3v9me7rb5k3n6q2f4h8z")
+    assert (missing.status, missing.reason) == (404, "REFUND_NOT_FOUND")
+    without = await rest.post(f"{refund}:retry", {})
+    assert (without.status, without.reason) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+
+
 async def _refunded(rest: Rest, transaction_id: str, amount: str) -> None:
     async def look() -> str:
         shown = (await rest.get(f"/api/payments/{transaction_id}")).json
