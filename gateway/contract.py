@@ -53,6 +53,8 @@ class Reason:
     meaning: str
     metadata: Mapping[str, str]
     answers: Mapping[str, Answer]
+    # Whether any call that needs a credential may be refused with it.
+    of_credentials: bool
 
     @property
     def usual(self) -> Answer:
@@ -223,6 +225,7 @@ def _reason(value: EnumValueDescriptorProto, comment: str) -> Reason:
         meaning=match["meaning"],
         metadata=json.loads(match["example"])["metadata"],
         answers=_answers(value),
+        of_credentials=value.options.Extensions[options_pb2.of_credentials],
     )
 
 

@@ -20,10 +20,7 @@ from gateway.openapi.schemas import Schema, Schemas
 
 _REASON_NAME = re.compile(r"[A-Z][A-Z_]+")
 # Credentials that a merchant or an operator may send, either of them.
-_KEY = (
-    "An API key with the scopes that the operation lists. A sandbox needs none, and there are none "
-)
-_KEY += "yet: a key is refused with API_KEY_INVALID."
+_KEY = "An API key with the scopes that the operation lists. A sandbox needs none."
 SECURITY_SCHEMES: Mapping[str, Schema] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": _KEY},
     "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": _KEY},
@@ -91,6 +88,8 @@ class Operations:
         named = set(_REASON_NAME.findall(comment + self._comment(service)))
         takes_json = bool(rule.body) and not self._is_raw(method, rule.body)
         reasons = named | gateway_reasons(takes_json=takes_json, verb=rule.WhichOneof("pattern"))
+        if security:
+            reasons |= self._refusals.of_credentials
         operation["responses"] = self._responses(method, reasons, has_body=bool(rule.body))
         return operation
 

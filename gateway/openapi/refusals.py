@@ -56,6 +56,8 @@ class Refusals:
     def __init__(self, contract: Contract) -> None:
         self._reasons = contract.reasons()
         self._limits = contract.limits
+        # The reasons with which any call that needs a credential may be refused.
+        self.of_credentials = {one.name for one in self._reasons.values() if one.of_credentials}
 
     def responses(
         self, names: Collection[str], *, has_body: bool, replays: bool
@@ -139,7 +141,7 @@ def _refusal(reasons: list[Reason], case: str = "", description: str = "") -> Sc
         reason.name: {"summary": reason.meaning, "value": _example(reason, case)}
         for reason in reasons
         # Any call has them, and one example of each in every call would bury the others.
-        if len(reasons) == 1 or reason.name not in gateways
+        if len(reasons) == 1 or not (reason.of_credentials or reason.name in gateways)
     }
     return {"description": "\n".join(lines), "content": status_content(examples)}
 

@@ -5,7 +5,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from services.payments.base.idempotency import Created
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
+    AdminSettings,
     AuditSettings,
     DatabaseSettings,
     MeshSettings,
@@ -34,6 +35,12 @@ from services.payments.engine.ports import WorkStore
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
 from services.payments.merchants.authoriser import Authoriser
+from services.payments.merchants.convert import MERCHANT_SCOPES, read_name
+from services.payments.merchants.held import HeldCredentials
+from services.payments.merchants.ports import Credentials, KeyStore
+from services.payments.merchants.servicer import KeyServicer
+from services.payments.merchants.store import PostgresCredentials, PostgresKeys, add_merchant
+from services.payments.merchants.usecases import Keys, new_merchant
 from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
@@ -43,6 +50,7 @@ from services.payments.model.progress import expected_times
 from services.payments.model.timing import (
     AUDIT_STATEMENT_SECONDS,
     CREATION_EVERY_SECONDS,
+    CREDENTIALS_STATEMENT_SECONDS,
     DELIVERY,
     START_RETRY_SECONDS,
     VERIFY_STATEMENT_SECONDS,
@@ -113,6 +121,8 @@ def build_server(
     inbox: Inbox,
     endpoints: EndpointStore,
     operations: Operations,
+    credentials: Credentials,
+    keys: KeyStore,
     ready: Ask | None = None,
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises, where it is given."""
@@ -125,7 +135,7 @@ def build_server(
         _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
     )
     server = GrpcServer(
-        Authoriser(sandbox=sandbox).admit,
+        Authoriser(credentials, SystemClock(), deployment=config.deployment).admit,
         readiness=partial(Readiness, ready) if ready else None,
     )
     webhooks = Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
@@ -142,6 +152,7 @@ def build_server(
         RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(webhooks),
         EndpointServicer(Endpoints(endpoints, config.targets)),
+        KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE)),
         AdminServicer(Operating(operations, providers, random.random)),
     ):
         servicer.add_to(server)
@@ -172,6 +183,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
         _providers_channel(config) as providers,
+        _held_credentials(config) as credentials,
         _readiness(config) as ready,
     ):
         declared = DeclaredCapabilities(providers)
@@ -191,6 +203,8 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
             operations=PostgresOperations(engine, encode_event, decode_answer),
+            credentials=credentials,
+            keys=PostgresKeys(engine),
             ready=ready,
         )
         async with declared.refreshed():
@@ -307,6 +321,29 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _held_credentials(config: DatabaseSettings) -> AsyncIterator[HeldCredentials]:
+    """The credentials of all, read again and again on a connection of their own."""
+    async with opened_database(
+        _url(config),
+        "caravel-credentials",
+        pool_size=1,
+        statement_seconds=CREDENTIALS_STATEMENT_SECONDS,
+    ) as engine:
+        held = HeldCredentials(PostgresCredentials(engine))
+        async with held.refreshed():
+            yield held
+
+
+async def create_merchant(config: AdminSettings, name: str) -> Mapping[str, str]:
+    """Makes a merchant and its first key; gives their ids and the key's text. Raises Invalid."""
+    is_live = config.deployment is Deployment.LIVE
+    made = new_merchant(read_name(name), MERCHANT_SCOPES, SystemClock().now(), is_live=is_live)
+    async with opened_database(_url(config), "caravel-admin", pool_size=1) as engine:
+        await add_merchant(engine, made.merchant, made.key)
+    return {"merchant_id": made.merchant.id, "key_id": made.key.key_id, "api_key": made.text}
 
 
 def _url(config: DatabaseSettings) -> str:

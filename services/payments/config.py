@@ -31,6 +31,10 @@ class AuditSettings(DatabaseSettings):
     )
 
 
+class AdminSettings(DatabaseSettings):
+    """The variables of `python -m services.payments.admin`."""
+
+
 class MeshSettings(DatabaseSettings):
     """The variables of the service and of the worker."""
 

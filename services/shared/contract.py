@@ -66,6 +66,18 @@ def access_by_method(service: str) -> Mapping[str, Access]:
     return {f"/{service}/{method.name}": _access(method) for method in found.methods}
 
 
+def scopes_of(principal: PrincipalKind) -> frozenset[str]:
+    """The names of all scopes that the credentials of a kind of principal may have."""
+    return frozenset(
+        _scope_name(value.number)
+        for value in options_pb2.Scope.DESCRIPTOR.values
+        if options_pb2.Access.Principal.Name(
+            value.GetOptions().Extensions[options_pb2.scope_principal]
+        )
+        == principal
+    )
+
+
 def _access(method: Any) -> Access:
     stated = method.GetOptions().Extensions[options_pb2.access]
     return Access(

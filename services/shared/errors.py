@@ -9,6 +9,7 @@ DomainError
 ├── Conflict           another request is in the way; retry
 ├── NotAllowedNow      the state of things forbids it
 ├── NotAuthenticated   who is calling?
+├── Forbidden          the caller is known, and may not do this
 ├── Overloaded         too much at once; retry later
 ├── TooSlow            the request did not arrive in time
 ├── Unsupported        there is no such method
@@ -92,6 +93,12 @@ class NotAuthenticated(DomainError):
     """The caller is not known."""
 
     reason = "CREDENTIALS_MISSING"
+
+
+class Forbidden(DomainError):
+    """The caller may not do this."""
+
+    reason = "PRINCIPAL_NOT_ALLOWED"
 
 
 class Overloaded(DomainError):

@@ -3,7 +3,7 @@ time, the trace and request it belongs to, log and metrics, and every error as o
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,8 @@ Handler = Callable[[Any, Any], Any]
 class Caller:
     """The sender of a call: the metadata, and the name in the certificate of the connection."""
 
+    # As it was sent, where a name may come twice, and by name.
+    pairs: Sequence[tuple[str, Any]]
     metadata: Mapping[str, Any]
     # Empty where the server has no certificates, which only tests leave out.
     service: str = ""
@@ -156,7 +158,7 @@ class _Beginning:
 
     async def admit(self, call: "_Call") -> None:
         """Raises a DomainError where the call may not be made."""
-        await self._admit(self._method, Caller(metadata=call.metadata))
+        await self._admit(self._method, Caller(pairs=call.pairs, metadata=call.metadata))
 
     async def message(self, call: "_Call", context: Any) -> Any:
         """The call's one message and then its end, once it is admitted."""
@@ -254,7 +256,8 @@ class _Call:
     """One call from its first byte to its answer."""
 
     def __init__(self, method: str, context: Any, logged: _Log) -> None:
-        self.metadata: Mapping[str, Any] = dict(context.invocation_metadata() or ())
+        self.pairs: Sequence[tuple[str, Any]] = context.invocation_metadata() or ()
+        self.metadata: Mapping[str, Any] = dict(self.pairs)
         trace_id_var.set(read_traceparent(self.metadata.get("traceparent")))
         request_id_var.set(self.metadata.get("x-request-id") or str(new_id()))
         self._method = method

@@ -21,6 +21,7 @@ KINDS: dict[grpc.StatusCode, type[errors.DomainError]] = {
     grpc.StatusCode.ABORTED: errors.Conflict,
     grpc.StatusCode.FAILED_PRECONDITION: errors.NotAllowedNow,
     grpc.StatusCode.UNAUTHENTICATED: errors.NotAuthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: errors.Forbidden,
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.TooSlow,
     grpc.StatusCode.UNIMPLEMENTED: errors.Unsupported,

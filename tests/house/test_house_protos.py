@@ -211,5 +211,7 @@ def test_contract_files_are_short() -> None:
     check(
         at(path, length, f"{length} lines; one gRPC service a file")
         for path in files("*.proto", below=("protos",))
+        # One enum is one list.
+        if path.name != "error_reason.proto"
         if (length := len(path.read_text().splitlines())) > PROTO_LINES
     )

@@ -56,7 +56,7 @@ def perform(parsed: argparse.Namespace) -> None:
     code = 1
     # A mesh's files are nobody else's business, and neither are those that its processes make. The
     # other commands write to the checkout, which is the person's own matter.
-    umask = os.umask(0o077) if parsed.command in ("up", "migrate", "verify") else None
+    umask = os.umask(0o077) if parsed.command in ("up", "migrate", "verify", "merchants") else None
     try:
         code = parsed.run(parsed)
     except KeyboardInterrupt:
@@ -110,6 +110,9 @@ def _parser() -> _Parser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
+    merchants = _add(commands, "merchants", _merchants, "make a merchant and its first key", data)
+    merchants.add_argument("verb", choices=["create"], help="make one; the key is shown this once")
+    merchants.add_argument("--name", required=True, help="the merchant's name, for people")
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
@@ -261,6 +264,13 @@ def _verify(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import migrate  # noqa: PLC0415
 
     return migrate.verify(DataDir.at(parsed.data_dir))
+
+
+def _merchants(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import migrate  # noqa: PLC0415
+
+    words = ["merchants", parsed.verb, "--name", parsed.name]
+    return migrate.administer(DataDir.at(parsed.data_dir), words)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -1,9 +1,9 @@
-"""`./caravel migrate` and `./caravel verify`: what is done with the database itself, whether the
+"""`./caravel migrate`, `verify` and `merchants`: what is done with the database itself, whether the
 mesh runs or not."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from deploy.local.mesh import credentials, database, postgres, processes, state
@@ -36,6 +36,19 @@ def verify(data_dir: DataDir) -> int:
     with _reachable(data_dir) as chosen:
         return subprocess.run(
             [sys.executable, "-P", "-m", "services.payments.verify"],
+            cwd=ROOT,
+            env=processes.environment({"DATABASE_URL": chosen.application_url}),
+            check=False,
+        ).returncode
+
+
+def administer(data_dir: DataDir, words: Sequence[str]) -> int:
+    """Runs a command of services.payments.admin on the database; returns its code. Raises
+    Problem."""
+    data_dir.make()
+    with _reachable(data_dir) as chosen:
+        return subprocess.run(  # noqa: S603
+            [sys.executable, "-P", "-m", "services.payments.admin", *words],
             cwd=ROOT,
             env=processes.environment({"DATABASE_URL": chosen.application_url}),
             check=False,

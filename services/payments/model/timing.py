@@ -52,6 +52,18 @@ START_RETRY_SECONDS = 0.5
 # Between two questions about the declarations of the providers.
 DECLARATIONS_SECONDS = 60.0
 
+# --- Credentials, which every replica holds in memory, seconds.
+# From one reading of what has changed to the next; where an unknown key waits for it, sooner.
+CREDENTIALS_REFRESH_SECONDS = 0.25
+CREDENTIALS_PAUSE_SECONDS = 0.05
+# Nobody is admitted by anything older: a revocation counts everywhere within a second.
+CREDENTIALS_FRESH_SECONDS = 0.8
+# How long a call waits for a reading before it is refused.
+CREDENTIALS_WAIT_SECONDS = 2.0
+CREDENTIALS_STATEMENT_SECONDS = 2
+# How often the hours of the last uses are written down.
+CREDENTIALS_USES_SECONDS = 10.0
+
 # --- When to look again.
 # An unknown outcome is looked up again after 0.5 s, 1 s, 2 s … and then every minute.
 FIRST_RETRY = timedelta(seconds=0.5)

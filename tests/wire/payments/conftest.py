@@ -10,6 +10,7 @@ import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
+    keys_pb2_grpc,
     payments_pb2_grpc,
     refunds_pb2_grpc,
     webhooks_pb2_grpc,
@@ -20,6 +21,8 @@ from services.payments.assembly import build_server
 from services.payments.base.convert import decode_answer
 from services.payments.config import ServiceSettings
 from services.payments.engine.store.work import PostgresWork
+from services.payments.merchants.held import HeldCredentials
+from services.payments.merchants.store import PostgresCredentials, PostgresKeys
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.store import PostgresInbox
@@ -43,21 +46,22 @@ class Service:
     endpoints: "endpoints_pb2_grpc.EndpointServiceAsyncStub"
     admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
+    keys: "keys_pb2_grpc.KeyServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
     providers: ScriptedProviders
 
 
-@pytest.fixture(params=[True])
+@pytest.fixture(params=[Deployment.SANDBOX])
 async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncIterator[Service]:
-    """A sandbox; parametrise indirectly with False for a deployment that is none."""
-    async with serving_payments(engine, CORRIDORS, sandbox=request.param) as service:
+    """A sandbox; parametrise indirectly with another deployment."""
+    async with serving_payments(engine, CORRIDORS, request.param) as service:
         yield service
 
 
 @asynccontextmanager
 async def serving_payments(
-    engine: AsyncEngine, corridors: Path, *, sandbox: bool
+    engine: AsyncEngine, corridors: Path, deployment: Deployment = Deployment.SANDBOX
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder."""
     config = ServiceSettings(
@@ -66,9 +70,10 @@ async def serving_payments(
         fees_target="unused",
         fx_target="unused",
         corridors_dir=corridors,
-        deployment=Deployment.SANDBOX if sandbox else Deployment.LIVE,
+        deployment=deployment,
     )
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
+    credentials = HeldCredentials(PostgresCredentials(engine))
     server = build_server(
         config,
         corridors=load_corridors(corridors, sandbox=True),
@@ -81,15 +86,21 @@ async def serving_payments(
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
         operations=PostgresOperations(engine, encode_event, decode_answer),
+        credentials=credentials,
+        keys=PostgresKeys(engine),
     )
     await server.start("127.0.0.1", 0)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    async with (
+        credentials.refreshed(),
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
         yield Service(
             payments=payments_pb2_grpc.PaymentServiceStub(channel),
             webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
             endpoints=endpoints_pb2_grpc.EndpointServiceStub(channel),
             admin=admin_pb2_grpc.AdminServiceStub(channel),
             refunds=refunds_pb2_grpc.RefundServiceStub(channel),
+            keys=keys_pb2_grpc.KeyServiceStub(channel),
             fees=fees,
             rates=rates,
             providers=providers,

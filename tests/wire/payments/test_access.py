@@ -10,6 +10,7 @@ from caravel.common.v1 import options_pb2
 from google.protobuf import descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 
+from services.shared.deployment import Deployment
 from tests.wire.payments.calls import refusal
 from tests.wire.payments.conftest import Service
 
@@ -19,6 +20,7 @@ SERVICES = {
     "RefundService": "refunds",
     "EndpointService": "endpoints",
     "AdminService": "admin",
+    "KeyService": "keys",
     "WebhookService": "webhooks",
 }
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -57,7 +59,7 @@ each_call = pytest.mark.parametrize("method", list(methods()), ids=lambda method
 
 
 @each_call
-@pytest.mark.parametrize("service", [False], indirect=True)
+@pytest.mark.parametrize("service", [Deployment.LIVE], indirect=True)
 async def test_outside_a_sandbox_a_call_needs_the_credential_that_the_contract_asks_for(
     service: Service, method: Any
 ) -> None:

@@ -1,6 +1,12 @@
 """The tables of payments, as SQLAlchemy knows them and alembic creates them. The merchant leads
 every key, so that the schema could be spread by merchant; nothing needs an extension."""
 
+from services.payments.base.tables.credentials import (
+    api_keys,
+    credential_version,
+    merchants,
+    operator_keys,
+)
 from services.payments.base.tables.kit import MOVED, SET, metadata
 from services.payments.base.tables.messages import (
     operator_actions,
@@ -14,7 +20,6 @@ from services.payments.base.tables.money import (
     balances,
     disputes,
     idempotency_keys,
-    merchants,
     payment_events,
     payments,
     postings,
@@ -25,13 +30,16 @@ from services.payments.base.tables.money import (
 __all__ = [
     "MOVED",
     "SET",
+    "api_keys",
     "attempts",
     "balances",
+    "credential_version",
     "disputes",
     "idempotency_keys",
     "merchants",
     "metadata",
     "operator_actions",
+    "operator_keys",
     "outbox",
     "payment_events",
     "payments",

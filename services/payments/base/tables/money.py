@@ -23,15 +23,6 @@ from services.payments.base.tables.kit import MOVED, ROOM_PERCENT, SET, metadata
 from services.payments.base.tables.kit import instant as _instant
 from services.payments.model.holds import HoldReason
 
-# The owners of payments and keys.
-merchants = Table(
-    "merchants",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("display_name", Text, nullable=False),
-    _instant("created_at", default=True),
-)
-
 # Firm offers; terms and trail stay readable after use and expiry. With the terms stand the route
 # and the treatment of late money, so that an offer needs no corridor file any more.
 quotes = Table(

@@ -9,6 +9,7 @@ from caravel.payments.v1 import payments_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from services.shared.deployment import Deployment
 from tests.wire.payments.conftest import Service
 
 LIST = payments_pb2.ListPaymentsRequest()
@@ -29,13 +30,13 @@ async def test_a_sandbox_takes_a_call_without_credentials(service: Service) -> N
     assert not (await service.payments.ListPayments(LIST)).payments
 
 
-@pytest.mark.parametrize("service", [False], indirect=True)
+@pytest.mark.parametrize("service", [Deployment.LIVE], indirect=True)
 async def test_outside_a_sandbox_a_call_without_credentials_is_refused(service: Service) -> None:
     assert await _reason(service.payments.ListPayments(LIST)) == "CREDENTIALS_MISSING"
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
-@pytest.mark.parametrize("service", [True, False], indirect=True)
+@pytest.mark.parametrize("service", [*Deployment], indirect=True)
 async def test_an_unknown_key_is_refused_everywhere(service: Service, header: str) -> None:
     call = service.payments.ListPayments(LIST, metadata=((header, "Bearer nobody"),))
 

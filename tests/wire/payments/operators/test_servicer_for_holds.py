@@ -9,6 +9,7 @@ from caravel.payments.v1 import admin_pb2, history_pb2, payments_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
+from services.shared.deployment import Deployment
 from tests.poison import (
     claims,
     rows,
@@ -191,7 +192,7 @@ async def test_a_resolution_is_read_strictly(
     assert (await refused(call))[:2] == ("INVALID_ARGUMENT", reason)
 
 
-@pytest.mark.parametrize("service", [False], indirect=True)
+@pytest.mark.parametrize("service", [Deployment.LIVE], indirect=True)
 async def test_outside_a_sandbox_nobody_is_an_operator_yet(service: Service) -> None:
     for call in (
         service.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest()),

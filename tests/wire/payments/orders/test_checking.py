@@ -34,7 +34,7 @@ async def demanding(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Servic
     for source in CORRIDORS.glob("*.toml"):
         text = source.read_text().replace('"offered"', '"required"')
         (tmp_path / source.name).write_text(text)
-    async with serving_payments(engine, tmp_path, sandbox=True) as service:
+    async with serving_payments(engine, tmp_path) as service:
         yield service
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.webhooks_out.endpoint import ENDPOINTS_MAX
+from services.shared.deployment import Deployment
 from services.shared.ids import encode_id, new_id
 from tests.makers import USER
 from tests.wire.payments.conftest import Service
@@ -112,7 +113,7 @@ async def test_a_sandbox_takes_http_to_this_machine(service: Service) -> None:
     assert created.url == "http://127.0.0.1:9000/hook"
 
 
-@pytest.mark.parametrize("service", [False], indirect=True)
+@pytest.mark.parametrize("service", [Deployment.LIVE], indirect=True)
 async def test_outside_a_sandbox_endpoints_want_credentials(service: Service) -> None:
     refusal = await _refusal(_list(service))
 

@@ -338,6 +338,54 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     twice. Possible again once the dispute is won.
     Example: {"reason": "PAYMENT_DISPUTED", "metadata": {"dispute_id": "dsp_01j…"}}
     """
+    CREDENTIALS_AMBIGUOUS: _ErrorReason.ValueType  # 106
+    """The call has more than one credential; send one, once.
+    Example: {"reason": "CREDENTIALS_AMBIGUOUS", "metadata": {}}
+    """
+    API_KEY_MISTYPED: _ErrorReason.ValueType  # 107
+    """The API key is cut off or mistyped: its last characters do not fit the others.
+    Example: {"reason": "API_KEY_MISTYPED", "metadata": {}}
+    """
+    API_KEY_OF_OTHER_DEPLOYMENT: _ErrorReason.ValueType  # 108
+    """A test key at a live deployment, or a live key at another.
+    Example: {"reason": "API_KEY_OF_OTHER_DEPLOYMENT", "metadata": {}}
+    """
+    API_KEY_EXPIRED: _ErrorReason.ValueType  # 109
+    """The API key has ended.
+    Example: {"reason": "API_KEY_EXPIRED", "metadata": {"key_id": "key_01j…"}}
+    """
+    API_KEY_REVOKED: _ErrorReason.ValueType  # 110
+    """The API key was revoked.
+    Example: {"reason": "API_KEY_REVOKED", "metadata": {"key_id": "key_01j…"}}
+    """
+    ADDRESS_NOT_ALLOWED: _ErrorReason.ValueType  # 112
+    """The API key may not be used from this address.
+    Example: {"reason": "ADDRESS_NOT_ALLOWED", "metadata": {}}
+    """
+    MERCHANT_DISABLED: _ErrorReason.ValueType  # 113
+    """The merchant may make no calls any more.
+    Example: {"reason": "MERCHANT_DISABLED", "metadata": {}}
+    """
+    PRINCIPAL_NOT_ALLOWED: _ErrorReason.ValueType  # 114
+    """The call is for another kind of principal, for example an operator.
+    Example: {"reason": "PRINCIPAL_NOT_ALLOWED", "metadata": {"needed": "OPERATOR"}}
+    """
+    SCOPE_MISSING: _ErrorReason.ValueType  # 115
+    """The credential lacks a scope that the call needs.
+    Example: {"reason": "SCOPE_MISSING", "metadata": {"scopes": "payments:write"}}
+    """
+    KEY_NOT_FOUND: _ErrorReason.ValueType  # 116
+    """No key of this merchant has this id.
+    Example: {"reason": "KEY_NOT_FOUND", "metadata": {"key_id": "key_01j…"}}
+    """
+    KEY_NOT_ACTIVE: _ErrorReason.ValueType  # 117
+    """The key has ended, or was rolled before.
+    Example: {"reason": "KEY_NOT_ACTIVE", "metadata": {"status": "REVOKED"}}
+    """
+    KEYS_EXHAUSTED: _ErrorReason.ValueType  # 118
+    """The merchant has as many active keys as it may; revoke one first.
+    Example: {"reason": "KEYS_EXHAUSTED", "metadata": {"maximum": "100"}}
+    """
     TOKEN_INVALID: _ErrorReason.ValueType  # 120
     """The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
     audience, claim, lifetime, not_yet_valid and merchant.
@@ -348,7 +396,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "TOKEN_EXPIRED", "metadata": {}}
     """
     CREDENTIALS_UNVERIFIABLE: _ErrorReason.ValueType  # 122
-    """The keys of the token's issuer cannot be had now, so nobody can say whether the token is valid; retry.
+    """Whether the credential is good cannot be found out now; retry.
     Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
     """
 
@@ -669,6 +717,54 @@ PAYMENT_DISPUTED: ErrorReason.ValueType  # 105
 twice. Possible again once the dispute is won.
 Example: {"reason": "PAYMENT_DISPUTED", "metadata": {"dispute_id": "dsp_01j…"}}
 """
+CREDENTIALS_AMBIGUOUS: ErrorReason.ValueType  # 106
+"""The call has more than one credential; send one, once.
+Example: {"reason": "CREDENTIALS_AMBIGUOUS", "metadata": {}}
+"""
+API_KEY_MISTYPED: ErrorReason.ValueType  # 107
+"""The API key is cut off or mistyped: its last characters do not fit the others.
+Example: {"reason": "API_KEY_MISTYPED", "metadata": {}}
+"""
+API_KEY_OF_OTHER_DEPLOYMENT: ErrorReason.ValueType  # 108
+"""A test key at a live deployment, or a live key at another.
+Example: {"reason": "API_KEY_OF_OTHER_DEPLOYMENT", "metadata": {}}
+"""
+API_KEY_EXPIRED: ErrorReason.ValueType  # 109
+"""The API key has ended.
+Example: {"reason": "API_KEY_EXPIRED", "metadata": {"key_id": "key_01j…"}}
+"""
+API_KEY_REVOKED: ErrorReason.ValueType  # 110
+"""The API key was revoked.
+Example: {"reason": "API_KEY_REVOKED", "metadata": {"key_id": "key_01j…"}}
+"""
+ADDRESS_NOT_ALLOWED: ErrorReason.ValueType  # 112
+"""The API key may not be used from this address.
+Example: {"reason": "ADDRESS_NOT_ALLOWED", "metadata": {}}
+"""
+MERCHANT_DISABLED: ErrorReason.ValueType  # 113
+"""The merchant may make no calls any more.
+Example: {"reason": "MERCHANT_DISABLED", "metadata": {}}
+"""
+PRINCIPAL_NOT_ALLOWED: ErrorReason.ValueType  # 114
+"""The call is for another kind of principal, for example an operator.
+Example: {"reason": "PRINCIPAL_NOT_ALLOWED", "metadata": {"needed": "OPERATOR"}}
+"""
+SCOPE_MISSING: ErrorReason.ValueType  # 115
+"""The credential lacks a scope that the call needs.
+Example: {"reason": "SCOPE_MISSING", "metadata": {"scopes": "payments:write"}}
+"""
+KEY_NOT_FOUND: ErrorReason.ValueType  # 116
+"""No key of this merchant has this id.
+Example: {"reason": "KEY_NOT_FOUND", "metadata": {"key_id": "key_01j…"}}
+"""
+KEY_NOT_ACTIVE: ErrorReason.ValueType  # 117
+"""The key has ended, or was rolled before.
+Example: {"reason": "KEY_NOT_ACTIVE", "metadata": {"status": "REVOKED"}}
+"""
+KEYS_EXHAUSTED: ErrorReason.ValueType  # 118
+"""The merchant has as many active keys as it may; revoke one first.
+Example: {"reason": "KEYS_EXHAUSTED", "metadata": {"maximum": "100"}}
+"""
 TOKEN_INVALID: ErrorReason.ValueType  # 120
 """The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
 audience, claim, lifetime, not_yet_valid and merchant.
@@ -679,7 +775,7 @@ TOKEN_EXPIRED: ErrorReason.ValueType  # 121
 Example: {"reason": "TOKEN_EXPIRED", "metadata": {}}
 """
 CREDENTIALS_UNVERIFIABLE: ErrorReason.ValueType  # 122
-"""The keys of the token's issuer cannot be had now, so nobody can say whether the token is valid; retry.
+"""Whether the credential is good cannot be found out now; retry.
 Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

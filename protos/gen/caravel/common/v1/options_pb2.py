@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61ravel/common/v1/options.proto\x12\x11\x63\x61ravel.common.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"T\n\x06Limits\x12\x16\n\x0e\x62ody_max_bytes\x18\x01 \x01(\x05\x12\x19\n\x11message_max_bytes\x18\x02 \x01(\x05\x12\x17\n\x0fheaders_max_kib\x18\x03 \x01(\x05\"\x9a\x01\n\x07Refusal\x12#\n\tgrpc_code\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\x12\x1b\n\x13retry_after_seconds\x18\x03 \x01(\x05\x12*\n\x06others\x18\x04 \x03(\x0b\x32\x1a.caravel.common.v1.Refusal\x12\x0c\n\x04name\x18\x05 \x01(\t\"\xdb\x01\n\x06\x41\x63\x63\x65ss\x12\x36\n\tprincipal\x18\x01 \x01(\x0e\x32#.caravel.common.v1.Access.Principal\x12(\n\x06scopes\x18\x02 \x03(\x0e\x32\x18.caravel.common.v1.Scope\"o\n\tPrincipal\x12\x19\n\x15PRINCIPAL_UNSPECIFIED\x10\x00\x12\x0c\n\x08MERCHANT\x10\x01\x12\x0c\n\x08OPERATOR\x10\x02\x12\x12\n\x0ePROVIDER_EVENT\x10\x03\x12\x0b\n\x07SERVICE\x10\x04\x12\n\n\x06\x41NYONE\x10\x05*\xce\x02\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12$\n\rPAYMENTS_READ\x10\x01\x1a\x11\x9a\xb5\x18\rpayments:read\x12&\n\x0ePAYMENTS_WRITE\x10\x02\x1a\x12\x9a\xb5\x18\x0epayments:write\x12$\n\rREFUNDS_WRITE\x10\x03\x1a\x11\x9a\xb5\x18\rrefunds:write\x12\"\n\x0cQUOTES_WRITE\x10\x04\x1a\x10\x9a\xb5\x18\x0cquotes:write\x12(\n\x0fWEBHOOKS_MANAGE\x10\x05\x1a\x13\x9a\xb5\x18\x0fwebhooks:manage\x12\"\n\x0cOPERATE_READ\x10\x06\x1a\x10\x9a\xb5\x18\x0coperate:read\x12(\n\x0fOPERATE_PROPOSE\x10\x07\x1a\x13\x9a\xb5\x18\x0foperate:propose\x12\x1e\n\nAUDIT_READ\x10\x08\x1a\x0e\x9a\xb5\x18\naudit:read:0\n\x07\x64\x65\x63imal\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x08:P\n\x07refusal\x12!.google.protobuf.EnumValueOptions\x18\xd2\x86\x03 \x01(\x0b\x32\x1a.caravel.common.v1.Refusal:7\n\nscope_name\x12!.google.protobuf.EnumValueOptions\x18\xd3\x86\x03 \x01(\t:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd4\x86\x03 \x01(\x0b\x32\x19.caravel.common.v1.Access:9\n\x0fidempotency_key\x12\x1e.google.protobuf.MethodOptions\x18\xd5\x86\x03 \x01(\x08:8\n\x0esuccess_status\x12\x1e.google.protobuf.MethodOptions\x18\xd6\x86\x03 \x01(\x05:1\n\x07headers\x12\x1e.google.protobuf.MethodOptions\x18\xd7\x86\x03 \x03(\t:2\n\x07webhook\x12\x1f.google.protobuf.MessageOptions\x18\xd8\x86\x03 \x01(\t:I\n\x06limits\x12\x1c.google.protobuf.FileOptions\x18\xd9\x86\x03 \x01(\x0b\x32\x19.caravel.common.v1.Limitsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61ravel/common/v1/options.proto\x12\x11\x63\x61ravel.common.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"T\n\x06Limits\x12\x16\n\x0e\x62ody_max_bytes\x18\x01 \x01(\x05\x12\x19\n\x11message_max_bytes\x18\x02 \x01(\x05\x12\x17\n\x0fheaders_max_kib\x18\x03 \x01(\x05\"\x9a\x01\n\x07Refusal\x12#\n\tgrpc_code\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\x12\x1b\n\x13retry_after_seconds\x18\x03 \x01(\x05\x12*\n\x06others\x18\x04 \x03(\x0b\x32\x1a.caravel.common.v1.Refusal\x12\x0c\n\x04name\x18\x05 \x01(\t\"\xdb\x01\n\x06\x41\x63\x63\x65ss\x12\x36\n\tprincipal\x18\x01 \x01(\x0e\x32#.caravel.common.v1.Access.Principal\x12(\n\x06scopes\x18\x02 \x03(\x0e\x32\x18.caravel.common.v1.Scope\"o\n\tPrincipal\x12\x19\n\x15PRINCIPAL_UNSPECIFIED\x10\x00\x12\x0c\n\x08MERCHANT\x10\x01\x12\x0c\n\x08OPERATOR\x10\x02\x12\x12\n\x0ePROVIDER_EVENT\x10\x03\x12\x0b\n\x07SERVICE\x10\x04\x12\n\n\x06\x41NYONE\x10\x05*\x94\x03\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12(\n\rPAYMENTS_READ\x10\x01\x1a\x15\x9a\xb5\x18\rpayments:read\xd8\xb5\x18\x01\x12*\n\x0ePAYMENTS_WRITE\x10\x02\x1a\x16\x9a\xb5\x18\x0epayments:write\xd8\xb5\x18\x01\x12(\n\rREFUNDS_WRITE\x10\x03\x1a\x15\x9a\xb5\x18\rrefunds:write\xd8\xb5\x18\x01\x12&\n\x0cQUOTES_WRITE\x10\x04\x1a\x14\x9a\xb5\x18\x0cquotes:write\xd8\xb5\x18\x01\x12,\n\x0fWEBHOOKS_MANAGE\x10\x05\x1a\x17\x9a\xb5\x18\x0fwebhooks:manage\xd8\xb5\x18\x01\x12&\n\x0cOPERATE_READ\x10\x06\x1a\x14\x9a\xb5\x18\x0coperate:read\xd8\xb5\x18\x02\x12,\n\x0fOPERATE_PROPOSE\x10\x07\x1a\x17\x9a\xb5\x18\x0foperate:propose\xd8\xb5\x18\x02\x12\"\n\nAUDIT_READ\x10\x08\x1a\x12\x9a\xb5\x18\naudit:read\xd8\xb5\x18\x02\x12$\n\x0bKEYS_MANAGE\x10\t\x1a\x13\x9a\xb5\x18\x0bkeys:manage\xd8\xb5\x18\x01:0\n\x07\x64\x65\x63imal\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x08:P\n\x07refusal\x12!.google.protobuf.EnumValueOptions\x18\xd2\x86\x03 \x01(\x0b\x32\x1a.caravel.common.v1.Refusal:;\n\x0eof_credentials\x12!.google.protobuf.EnumValueOptions\x18\xda\x86\x03 \x01(\x08:7\n\nscope_name\x12!.google.protobuf.EnumValueOptions\x18\xd3\x86\x03 \x01(\t:a\n\x0fscope_principal\x12!.google.protobuf.EnumValueOptions\x18\xdb\x86\x03 \x01(\x0e\x32#.caravel.common.v1.Access.Principal:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd4\x86\x03 \x01(\x0b\x32\x19.caravel.common.v1.Access:9\n\x0fidempotency_key\x12\x1e.google.protobuf.MethodOptions\x18\xd5\x86\x03 \x01(\x08:8\n\x0esuccess_status\x12\x1e.google.protobuf.MethodOptions\x18\xd6\x86\x03 \x01(\x05:1\n\x07headers\x12\x1e.google.protobuf.MethodOptions\x18\xd7\x86\x03 \x03(\t:2\n\x07webhook\x12\x1f.google.protobuf.MessageOptions\x18\xd8\x86\x03 \x01(\t:I\n\x06limits\x12\x1c.google.protobuf.FileOptions\x18\xd9\x86\x03 \x01(\x0b\x32\x19.caravel.common.v1.Limitsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,23 +34,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.common.v1.options_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCOPE'].values_by_name["PAYMENTS_READ"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["PAYMENTS_READ"]._serialized_options = b'\232\265\030\rpayments:read'
+  _globals['_SCOPE'].values_by_name["PAYMENTS_READ"]._serialized_options = b'\232\265\030\rpayments:read\330\265\030\001'
   _globals['_SCOPE'].values_by_name["PAYMENTS_WRITE"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["PAYMENTS_WRITE"]._serialized_options = b'\232\265\030\016payments:write'
+  _globals['_SCOPE'].values_by_name["PAYMENTS_WRITE"]._serialized_options = b'\232\265\030\016payments:write\330\265\030\001'
   _globals['_SCOPE'].values_by_name["REFUNDS_WRITE"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["REFUNDS_WRITE"]._serialized_options = b'\232\265\030\rrefunds:write'
+  _globals['_SCOPE'].values_by_name["REFUNDS_WRITE"]._serialized_options = b'\232\265\030\rrefunds:write\330\265\030\001'
   _globals['_SCOPE'].values_by_name["QUOTES_WRITE"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["QUOTES_WRITE"]._serialized_options = b'\232\265\030\014quotes:write'
+  _globals['_SCOPE'].values_by_name["QUOTES_WRITE"]._serialized_options = b'\232\265\030\014quotes:write\330\265\030\001'
   _globals['_SCOPE'].values_by_name["WEBHOOKS_MANAGE"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["WEBHOOKS_MANAGE"]._serialized_options = b'\232\265\030\017webhooks:manage'
+  _globals['_SCOPE'].values_by_name["WEBHOOKS_MANAGE"]._serialized_options = b'\232\265\030\017webhooks:manage\330\265\030\001'
   _globals['_SCOPE'].values_by_name["OPERATE_READ"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["OPERATE_READ"]._serialized_options = b'\232\265\030\014operate:read'
+  _globals['_SCOPE'].values_by_name["OPERATE_READ"]._serialized_options = b'\232\265\030\014operate:read\330\265\030\002'
   _globals['_SCOPE'].values_by_name["OPERATE_PROPOSE"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["OPERATE_PROPOSE"]._serialized_options = b'\232\265\030\017operate:propose'
+  _globals['_SCOPE'].values_by_name["OPERATE_PROPOSE"]._serialized_options = b'\232\265\030\017operate:propose\330\265\030\002'
   _globals['_SCOPE'].values_by_name["AUDIT_READ"]._loaded_options = None
-  _globals['_SCOPE'].values_by_name["AUDIT_READ"]._serialized_options = b'\232\265\030\naudit:read'
+  _globals['_SCOPE'].values_by_name["AUDIT_READ"]._serialized_options = b'\232\265\030\naudit:read\330\265\030\002'
+  _globals['_SCOPE'].values_by_name["KEYS_MANAGE"]._loaded_options = None
+  _globals['_SCOPE'].values_by_name["KEYS_MANAGE"]._serialized_options = b'\232\265\030\013keys:manage\330\265\030\001'
   _globals['_SCOPE']._serialized_start=577
-  _globals['_SCOPE']._serialized_end=911
+  _globals['_SCOPE']._serialized_end=981
   _globals['_LIMITS']._serialized_start=111
   _globals['_LIMITS']._serialized_end=195
   _globals['_REFUSAL']._serialized_start=198

@@ -49,6 +49,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Decide about what is set aside or on hold."""
     AUDIT_READ: _Scope.ValueType  # 8
     """See which operator did what."""
+    KEYS_MANAGE: _Scope.ValueType  # 9
+    """Make, see, replace and revoke the merchant's own API keys."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """A permission of a credential."""
@@ -71,6 +73,8 @@ OPERATE_PROPOSE: Scope.ValueType  # 7
 """Decide about what is set aside or on hold."""
 AUDIT_READ: Scope.ValueType  # 8
 """See which operator did what."""
+KEYS_MANAGE: Scope.ValueType  # 9
+"""Make, see, replace and revoke the merchant's own API keys."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final
@@ -210,7 +214,9 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 DECIMAL_FIELD_NUMBER: _builtins.int
 REFUSAL_FIELD_NUMBER: _builtins.int
+OF_CREDENTIALS_FIELD_NUMBER: _builtins.int
 SCOPE_NAME_FIELD_NUMBER: _builtins.int
+SCOPE_PRINCIPAL_FIELD_NUMBER: _builtins.int
 ACCESS_FIELD_NUMBER: _builtins.int
 IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
@@ -223,8 +229,14 @@ number too, whose digits arrive as written; an exponent is written out.
 """
 refusal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___Refusal]
 """On a value of ErrorReason: how the refusal reaches its caller. Every value but zero has it."""
+of_credentials: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.bool]
+"""On a value of ErrorReason: any call that needs a credential may be refused with it, so that no
+call's comment names it.
+"""
 scope_name: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
 """On a value of Scope: its name in credentials and documents, for example "payments:read"."""
+scope_principal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___Access.Principal.ValueType]
+"""On a value of Scope: the kind of principal whose credentials may have it."""
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Which principal may make the call, and with which scopes. Every call has it."""
 idempotency_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]

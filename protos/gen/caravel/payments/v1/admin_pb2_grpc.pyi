@@ -35,8 +35,7 @@ class AdminServiceStub:
     operators' actions in the same transaction; where it changes a payment, it stands in the
     payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
     nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down; a
-    deployment that is no sandbox has no operators' keys yet and refuses all.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     @_typing.overload
@@ -100,8 +99,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     operators' actions in the same transaction; where it changes a payment, it stands in the
     payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
     nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down; a
-    deployment that is no sandbox has no operators' keys yet and refuses all.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -161,8 +159,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     operators' actions in the same transaction; where it changes a payment, it stands in the
     payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
     nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down; a
-    deployment that is no sandbox has no operators' keys yet and refuses all.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     @_abc_1.abstractmethod

@@ -31,7 +31,7 @@ if _version_not_supported:
 class PaymentServiceStub:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
     another merchant's id answers exactly like an unknown one. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     def __init__(self, channel):
@@ -95,7 +95,7 @@ class PaymentServiceStub:
 class PaymentServiceServicer:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
     another merchant's id answers exactly like an unknown one. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     def CreatePayment(self, request, context):
@@ -271,7 +271,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 class PaymentService:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
     another merchant's id answers exactly like an unknown one. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     @staticmethod

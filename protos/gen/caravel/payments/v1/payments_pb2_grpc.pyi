@@ -32,7 +32,7 @@ GRPC_VERSION: str
 class PaymentServiceStub:
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
     another merchant's id answers exactly like an unknown one. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     @_typing.overload
@@ -112,7 +112,7 @@ class PaymentServiceStub:
 class PaymentServiceAsyncStub(PaymentServiceStub):
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
     another merchant's id answers exactly like an unknown one. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -188,7 +188,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Moves US dollars in one country to local money in another. Every call acts for one merchant, and
     another merchant's id answers exactly like an unknown one. Every call may refuse with
-    CREDENTIALS_MISSING or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    SERVICE_UNAVAILABLE while a part is down.
     """
 
     @_abc_1.abstractmethod

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class RefundServiceStub:
     """Returns dollars to senders, in whole or in part. Every call acts for one merchant, and another
-    merchant's id answers exactly like an unknown one. Every call may refuse with CREDENTIALS_MISSING
-    or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    merchant's id answers exactly like an unknown one. Every call may refuse with SERVICE_UNAVAILABLE
+    while a part is down.
     """
 
     def __init__(self, channel):
@@ -61,8 +61,8 @@ class RefundServiceStub:
 
 class RefundServiceServicer:
     """Returns dollars to senders, in whole or in part. Every call acts for one merchant, and another
-    merchant's id answers exactly like an unknown one. Every call may refuse with CREDENTIALS_MISSING
-    or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    merchant's id answers exactly like an unknown one. Every call may refuse with SERVICE_UNAVAILABLE
+    while a part is down.
     """
 
     def CreateRefund(self, request, context):
@@ -145,8 +145,8 @@ def add_RefundServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RefundService:
     """Returns dollars to senders, in whole or in part. Every call acts for one merchant, and another
-    merchant's id answers exactly like an unknown one. Every call may refuse with CREDENTIALS_MISSING
-    or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    merchant's id answers exactly like an unknown one. Every call may refuse with SERVICE_UNAVAILABLE
+    while a part is down.
     """
 
     @staticmethod

@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class RefundServiceStub:
     """Returns dollars to senders, in whole or in part. Every call acts for one merchant, and another
-    merchant's id answers exactly like an unknown one. Every call may refuse with CREDENTIALS_MISSING
-    or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    merchant's id answers exactly like an unknown one. Every call may refuse with SERVICE_UNAVAILABLE
+    while a part is down.
     """
 
     @_typing.overload
@@ -71,8 +71,8 @@ class RefundServiceStub:
 @_typing.type_check_only
 class RefundServiceAsyncStub(RefundServiceStub):
     """Returns dollars to senders, in whole or in part. Every call acts for one merchant, and another
-    merchant's id answers exactly like an unknown one. Every call may refuse with CREDENTIALS_MISSING
-    or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    merchant's id answers exactly like an unknown one. Every call may refuse with SERVICE_UNAVAILABLE
+    while a part is down.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -110,8 +110,8 @@ class RefundServiceAsyncStub(RefundServiceStub):
 
 class RefundServiceServicer(metaclass=_abc_1.ABCMeta):
     """Returns dollars to senders, in whole or in part. Every call acts for one merchant, and another
-    merchant's id answers exactly like an unknown one. Every call may refuse with CREDENTIALS_MISSING
-    or API_KEY_INVALID, and with SERVICE_UNAVAILABLE while a part is down.
+    merchant's id answers exactly like an unknown one. Every call may refuse with SERVICE_UNAVAILABLE
+    while a part is down.
     """
 
     @_abc_1.abstractmethod

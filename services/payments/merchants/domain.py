@@ -1,0 +1,224 @@
+"""Merchants and keys, those of operators too, and the refusals about them. The text of a key is in
+key_text; of it only the digest is kept."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from uuid import UUID
+
+from services.shared.errors import (
+    Forbidden,
+    NotAllowedNow,
+    NotAuthenticated,
+    NotFound,
+    Unavailable,
+)
+from services.shared.ids import decode_id, encode_id
+
+KEYS_MAX = 100
+ADDRESSES_MAX = 50
+OVERLAP_HOURS_MAX = 72
+# The maker of a first key, in its `created_by`.
+COMMAND = "command"
+Network = IPv4Network | IPv6Network
+
+
+class CredentialsMissing(NotAuthenticated):
+    """The call has no credentials; send `authorization: Bearer <api key>`."""
+
+    reason = "CREDENTIALS_MISSING"
+
+
+class CredentialsAmbiguous(NotAuthenticated):
+    """The call has more than one credential; send one, once."""
+
+    reason = "CREDENTIALS_AMBIGUOUS"
+
+
+class CredentialsUnverifiable(Unavailable):
+    """Whether the credential is good cannot be found out now; retry in a moment."""
+
+    reason = "CREDENTIALS_UNVERIFIABLE"
+
+
+class ApiKeyInvalid(NotAuthenticated):
+    """The API key is unknown."""
+
+    reason = "API_KEY_INVALID"
+
+
+class ApiKeyMistyped(NotAuthenticated):
+    """The API key is cut off or mistyped."""
+
+    reason = "API_KEY_MISTYPED"
+
+
+class ApiKeyOfOtherDeployment(NotAuthenticated):
+    """A live deployment takes live keys, and any other takes test keys."""
+
+    reason = "API_KEY_OF_OTHER_DEPLOYMENT"
+
+
+class ApiKeyExpired(NotAuthenticated):
+    """The API key has ended."""
+
+    reason = "API_KEY_EXPIRED"
+
+
+class ApiKeyRevoked(NotAuthenticated):
+    """The API key was revoked."""
+
+    reason = "API_KEY_REVOKED"
+
+
+class AddressNotAllowed(Forbidden):
+    """The API key may not be used from this address."""
+
+    reason = "ADDRESS_NOT_ALLOWED"
+
+
+class MerchantDisabled(Forbidden):
+    """The merchant may make no calls any more."""
+
+    reason = "MERCHANT_DISABLED"
+
+
+class PrincipalNotAllowed(Forbidden):
+    """The call is for another kind of principal."""
+
+    reason = "PRINCIPAL_NOT_ALLOWED"
+
+
+class ScopeMissing(Forbidden):
+    """The credential lacks a scope that is needed."""
+
+    reason = "SCOPE_MISSING"
+
+
+class KeyNotFound(NotFound):
+    """No key of this merchant has this id."""
+
+    reason = "KEY_NOT_FOUND"
+
+
+class KeyNotActive(NotAllowedNow):
+    """The key has ended, or was rolled before."""
+
+    reason = "KEY_NOT_ACTIVE"
+
+
+class KeysExhausted(NotAllowedNow):
+    """The merchant has as many active keys as it may; revoke one first."""
+
+    reason = "KEYS_EXHAUSTED"
+
+
+class KeyStatus(StrEnum):
+    """Whether a key may be used, as the public API shows it."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merchant:
+    """The owner of payments and keys."""
+
+    id: str
+    display_name: str
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key without its text; the digest is of that text."""
+
+    id: UUID
+    name: str
+    digest: bytes = field(repr=False)
+    scopes: frozenset[str]
+    # Empty where every address may use it.
+    addresses: tuple[Network, ...] = ()
+    created_at: datetime
+    # Public id of the credential that made it, or COMMAND.
+    created_by: str
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    rolled_to: UUID | None = None
+    last_used_at: datetime | None = None
+
+    def status(self, now: datetime) -> KeyStatus:
+        """Whether it may be used at a time."""
+        if self.revoked_at is not None:
+            return KeyStatus.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return KeyStatus.EXPIRED
+        return KeyStatus.ACTIVE
+
+    def check_usable(self, now: datetime) -> None:
+        """Raises ApiKeyRevoked, ApiKeyExpired."""
+        status = self.status(now)
+        if status is KeyStatus.REVOKED:
+            raise ApiKeyRevoked(key_id=self.key_id)
+        if status is KeyStatus.EXPIRED:
+            raise ApiKeyExpired(key_id=self.key_id)
+
+    def check_address(self, address: str) -> None:
+        """Raises AddressNotAllowed for an address that is not listed, where addresses are."""
+        if not self.addresses:
+            return
+        try:
+            client = ip_address(address)
+        except ValueError:
+            raise AddressNotAllowed from None
+        client = getattr(client, "ipv4_mapped", None) or client
+        if not any(client in network for network in self.addresses):
+            raise AddressNotAllowed
+
+    @property
+    def key_id(self) -> str:
+        """The public id."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MerchantKey(Key):
+    """A merchant's key."""
+
+    merchant_id: str
+
+    @property
+    def key_id(self) -> str:
+        """The public id, for example key_01jd8x3v9me7rb5k3n6q2f4h8z."""
+        return encode_id("key", self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorKey(Key):
+    """An operator's key."""
+
+    # The name that the audit trail shows.
+    operator: str
+
+    @property
+    def key_id(self) -> str:
+        """The public id, for example opk_01jd8x3v9me7rb5k3n6q2f4h8z."""
+        return encode_id("opk", self.id)
+
+
+def read_key_id(text: str) -> UUID:
+    """The id of a merchant's key. Raises KeyNotFound for any other text."""
+    key_id = decode_id("key", text)
+    if key_id is None:
+        raise KeyNotFound(key_id=text)
+    return key_id
+
+
+def check_granted(wanted: Collection[str], granted: Collection[str]) -> None:
+    """Raises ScopeMissing where a scope is wanted that is not granted."""
+    if missing := sorted(set(wanted) - set(granted)):
+        raise ScopeMissing(scopes=",".join(missing))

@@ -1,0 +1,277 @@
+"""Merchants and keys on PostgreSQL. Each change counts up credential_version first, and holds its
+row until the commit, so that a reader who knows a version misses no change before it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Table, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.payments.base import tables
+from services.payments.merchants.domain import (
+    KEYS_MAX,
+    Key,
+    KeyNotActive,
+    KeyNotFound,
+    KeysExhausted,
+    KeyStatus,
+    Merchant,
+    MerchantKey,
+    OperatorKey,
+)
+from services.payments.merchants.ports import Changes
+from services.payments.model.principal import MerchantId
+from services.shared.db import autocommitted, connected
+from services.shared.ids import encode_id
+from services.shared.rollback import repeated
+
+_API_KEYS, _OPERATOR_KEYS = tables.api_keys, tables.operator_keys
+_TABLES: Mapping[type, Table] = {MerchantKey: _API_KEYS, OperatorKey: _OPERATOR_KEYS}
+_COUNT_UP = text(
+    "UPDATE credential_version SET version = version + 1 WHERE id = 1 RETURNING version"
+)
+_VERSION = text("SELECT version FROM credential_version WHERE id = 1")
+_NOW = text("SELECT now()")
+
+
+class PostgresKeys:
+    """The port KeyStore on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._reader = autocommitted(engine)
+
+    @repeated
+    async def now(self) -> datetime:
+        """See KeyStore.now."""
+        async with connected(self._reader) as connection:
+            now: datetime = (await connection.execute(_NOW)).scalar_one()
+            return now
+
+    @repeated
+    async def add(self, merchant_id: MerchantId, key: MerchantKey) -> MerchantKey:
+        """See KeyStore.add."""
+        async with connected(self._engine) as connection:
+            version = await _count_up(connection)
+            await _refuse_exhausted(connection, merchant_id)
+            added = await _insert_key(connection, merchant_id, key, version)
+            await connection.commit()
+        return added
+
+    @repeated
+    async def get(self, merchant_id: MerchantId, key_id: UUID) -> MerchantKey:
+        """See KeyStore.get."""
+        async with connected(self._reader) as connection:
+            return await _one(connection, merchant_id, key_id)
+
+    @repeated
+    async def page(
+        self, merchant_id: MerchantId, *, before: UUID | None, limit: int
+    ) -> Sequence[MerchantKey]:
+        """See KeyStore.page."""
+        query = select(_API_KEYS).where(_API_KEYS.c.merchant_id == merchant_id)
+        if before is not None:
+            query = query.where(_API_KEYS.c.id < before)
+        query = query.order_by(_API_KEYS.c.id.desc()).limit(limit)
+        async with connected(self._reader) as connection:
+            return [read_merchant_key(row) for row in await connection.execute(query)]
+
+    @repeated
+    async def roll(
+        self, merchant_id: MerchantId, key_id: UUID, new: MerchantKey, *, overlap_hours: int
+    ) -> MerchantKey:
+        """See KeyStore.roll."""
+        async with connected(self._engine) as connection:
+            version = await _count_up(connection)
+            old = await _one(connection, merchant_id, key_id)
+            now: datetime = (await connection.execute(_NOW)).scalar_one()
+            status = old.status(now)
+            if status is not KeyStatus.ACTIVE or old.rolled_to is not None:
+                raise KeyNotActive(key_id=old.key_id, status=status)
+            ends: dict[str, Any] = {"revoked_at": now}
+            if overlap_hours:
+                end = now + timedelta(hours=overlap_hours)
+                ends = {"expires_at": min(end, old.expires_at or end)}
+            await _change(connection, old, {"rolled_to": new.id, **ends}, version)
+            await _refuse_exhausted(connection, merchant_id)
+            added = await _insert_key(connection, merchant_id, new, version)
+            await connection.commit()
+        return added
+
+    @repeated
+    async def revoke(self, merchant_id: MerchantId, key_id: UUID) -> MerchantKey:
+        """See KeyStore.revoke."""
+        async with connected(self._engine) as connection:
+            version = await _count_up(connection)
+            key = await _one(connection, merchant_id, key_id)
+            if key.revoked_at is None:
+                await _change(connection, key, {"revoked_at": func.now()}, version)
+                key = await _one(connection, merchant_id, key_id)
+                await connection.commit()
+        return key
+
+
+class PostgresCredentials:
+    """The port CredentialSource on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._reader = autocommitted(engine)
+
+    @repeated
+    async def changes(self, after: int) -> Changes:
+        """See CredentialSource.changes."""
+        async with connected(self._reader) as connection:
+            version: int = (await connection.execute(_VERSION)).scalar_one()
+            if version == after:
+                return Changes(version=version)
+            # A change that is committed meanwhile comes once more with the next reading.
+            return Changes(
+                version=version,
+                merchants=[
+                    read_merchant(row)
+                    for row in await _changed(connection, tables.merchants, after)
+                ],
+                merchant_keys=[
+                    read_merchant_key(row) for row in await _changed(connection, _API_KEYS, after)
+                ],
+                operator_keys=[
+                    read_operator_key(row)
+                    for row in await _changed(connection, _OPERATOR_KEYS, after)
+                ],
+            )
+
+    @repeated
+    async def note_uses(self, used: Mapping[type, Collection[UUID]]) -> None:
+        """See CredentialSource.note_uses."""
+        hour = func.date_trunc("hour", func.now())
+        async with connected(self._engine) as connection:
+            for kind, ids in used.items():
+                table = _TABLES[kind]
+                await connection.execute(
+                    update(table)
+                    .where(table.c.id.in_(ids), table.c.last_used_at.is_distinct_from(hour))
+                    .values(last_used_at=hour)
+                )
+            await connection.commit()
+
+
+async def add_merchant(engine: AsyncEngine, merchant: Merchant, key: MerchantKey) -> None:
+    """Keeps a new merchant with a first key, both or neither."""
+    async with connected(engine) as connection:
+        version = await _count_up(connection)
+        await connection.execute(
+            insert(tables.merchants).values(
+                id=merchant.id, display_name=merchant.display_name, version=version
+            )
+        )
+        await _insert_key(connection, key.merchant_id, key, version)
+        await connection.commit()
+
+
+def read_merchant(row: Row[Any]) -> Merchant:
+    """A row of merchants."""
+    return Merchant(
+        id=row.id,
+        display_name=row.display_name,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
+
+
+def read_merchant_key(row: Row[Any]) -> MerchantKey:
+    """A row of api_keys."""
+    return MerchantKey(merchant_id=row.merchant_id, **_read_key(row))
+
+
+def read_operator_key(row: Row[Any]) -> OperatorKey:
+    """A row of operator_keys."""
+    return OperatorKey(operator=row.operator, **_read_key(row))
+
+
+def key_values(key: Key, version: int) -> Mapping[str, Any]:
+    """The columns of a new key but its owner."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "digest": key.digest,
+        "scopes": sorted(key.scopes),
+        "addresses": [str(network) for network in key.addresses],
+        "created_by": key.created_by,
+        "expires_at": key.expires_at,
+        "version": version,
+    }
+
+
+def _read_key(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "digest": row.digest,
+        "scopes": frozenset(row.scopes),
+        "addresses": tuple(ip_network(one) for one in row.addresses),
+        "created_at": row.created_at,
+        "created_by": row.created_by,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+        "rolled_to": row.rolled_to,
+        "last_used_at": row.last_used_at,
+    }
+
+
+async def _count_up(connection: AsyncConnection) -> int:
+    version: int = (await connection.execute(_COUNT_UP)).scalar_one()
+    return version
+
+
+async def _changed(connection: AsyncConnection, table: Table, after: int) -> Sequence[Row[Any]]:
+    return (await connection.execute(select(table).where(table.c.version > after))).all()
+
+
+async def _one(connection: AsyncConnection, merchant_id: str, key_id: UUID) -> MerchantKey:
+    found = await connection.execute(
+        select(_API_KEYS).where(_API_KEYS.c.merchant_id == merchant_id, _API_KEYS.c.id == key_id)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise KeyNotFound(key_id=encode_id("key", key_id))
+    return read_merchant_key(row)
+
+
+async def _refuse_exhausted(connection: AsyncConnection, merchant_id: str) -> None:
+    columns = _API_KEYS.c
+    active = (
+        select(func.count())
+        .select_from(_API_KEYS)
+        .where(
+            columns.merchant_id == merchant_id,
+            columns.revoked_at.is_(None),
+            (columns.expires_at.is_(None)) | (columns.expires_at > func.now()),
+        )
+    )
+    if (await connection.execute(active)).scalar_one() >= KEYS_MAX:
+        raise KeysExhausted(maximum=str(KEYS_MAX))
+
+
+async def _insert_key(
+    connection: AsyncConnection, merchant_id: str, key: MerchantKey, version: int
+) -> MerchantKey:
+    added = await connection.execute(
+        insert(_API_KEYS)
+        .values(merchant_id=merchant_id, **key_values(key, version))
+        .returning(_API_KEYS)
+    )
+    return read_merchant_key(added.one())
+
+
+async def _change(
+    connection: AsyncConnection, key: MerchantKey, values: Mapping[str, Any], version: int
+) -> None:
+    await connection.execute(
+        update(_API_KEYS)
+        .where(_API_KEYS.c.merchant_id == key.merchant_id, _API_KEYS.c.id == key.id)
+        .values(version=version, **values)
+    )
