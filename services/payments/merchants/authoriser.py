@@ -139,7 +139,8 @@ def _of_sandbox(access: Access, caller: Caller) -> Principal:
 def _credential(caller: Caller) -> str:
     """The credential that was sent; empty where none was. Raises CredentialsAmbiguous."""
     sent = [(name, value) for name, value in caller.pairs if name in CREDENTIAL_HEADERS and value]
-    if len(sent) > 1:
+    # The gateway writes a header that came twice as one, with a comma; no credential has any.
+    if len(sent) > 1 or any("," in str(value) for _, value in sent):
         raise CredentialsAmbiguous
     if not sent:
         return ""

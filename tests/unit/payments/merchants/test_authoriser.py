@@ -139,6 +139,8 @@ async def test_an_operators_key_makes_its_operator_act(known: Known) -> None:
         (caller(("x-api-key", TEXT), ("x-api-key", TEXT)), "CREDENTIALS_AMBIGUOUS"),
         (bearer(TEXT, ("x-api-key", TEXT)), "CREDENTIALS_AMBIGUOUS"),
         (bearer(TEXT, ("authorization", f"Bearer {TEXT}")), "CREDENTIALS_AMBIGUOUS"),
+        (bearer(f"{TEXT},Bearer {TEXT}"), "CREDENTIALS_AMBIGUOUS"),
+        (caller(("x-api-key", f"{TEXT},{TEXT}")), "CREDENTIALS_AMBIGUOUS"),
         (caller(("authorization", f"Basic {TEXT}")), "API_KEY_INVALID"),
         (caller(("authorization", TEXT)), "API_KEY_INVALID"),
         (bearer("nobody"), "API_KEY_INVALID"),
