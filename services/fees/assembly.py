@@ -17,9 +17,8 @@ from services.shared.grpc_server import GrpcServer
 @asynccontextmanager
 async def assemble(config: Config, clock: Clock | None = None) -> AsyncIterator[GrpcServer]:
     """The service, ready to be started. Raises CorridorsError where a corridor file is wrong."""
-    corridors = load_corridors(
-        config.corridors_dir, sandbox=config.deployment is Deployment.SANDBOX
-    )
+    live = config.deployment is Deployment.LIVE
+    corridors = load_corridors(config.corridors_dir, live=live)
     calculator = FeeCalculator(corridors, clock or SystemClock())
     server = GrpcServer()
     server.add(

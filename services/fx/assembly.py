@@ -29,11 +29,11 @@ async def assemble(
     """The service, ready to be started: its sources are loaded, or away and loading on.
 
     Raises CorridorsError where a corridor file is wrong, names a source that does not exist, or,
-    outside a sandbox, has made-up rates or no limit of their age.
+    where it is live, has made-up rates or no limit of their age.
     """
     clock = clock or SystemClock()
-    sandbox = config.deployment is Deployment.SANDBOX
-    corridors = load_corridors(config.corridors_dir, sandbox=sandbox)
+    live = config.deployment is Deployment.LIVE
+    corridors = load_corridors(config.corridors_dir, live=live)
     names = _source_names(corridors, catalogue)
     async with open_session() as http:
         handed = Handed(
@@ -42,9 +42,7 @@ async def assemble(
             settings=config,
             base_currencies=frozenset(corridor.source.currency for corridor in corridors),
         )
-        feeds = {
-            name: Feed(name, catalogue[name].open(handed), clock, sandbox=sandbox) for name in names
-        }
+        feeds = {name: Feed(name, catalogue[name].open(handed), clock, live=live) for name in names}
         async with _serving(feeds, corridors, clock, load_seconds) as server:
             yield server
 

@@ -26,8 +26,8 @@ class Config(Settings):
         """
         own = super().load(environment)
         needs: dict[str, str] = {}
-        sandbox = own.deployment is Deployment.SANDBOX
-        for corridor in load_corridors(own.corridors_dir, sandbox=sandbox):
+        live = own.deployment is Deployment.LIVE
+        for corridor in load_corridors(own.corridors_dir, live=live):
             for name in corridor.fx.sources:
                 needs.setdefault(name, f"corridor {corridor.id} names {name}")
         # Names that are no source's are refused where the sources are opened.

@@ -65,7 +65,7 @@ class Observation:
         return now - self.observed_at <= timedelta(hours=maximum_age_hours)
 
 
-def unusable(observation: Observation, now: datetime, *, sandbox: bool) -> str:
+def unusable(observation: Observation, now: datetime, *, live: bool) -> str:
     """The reason why an observation is never used, or nothing: nonsense, future or synthetic."""
     rates = (observation.mid, *(leg.rate for leg in observation.legs))
     if not all(rate.is_finite() and rate > 0 for rate in rates):
@@ -74,7 +74,7 @@ def unusable(observation: Observation, now: datetime, *, sandbox: bool) -> str:
         return "nonsense"
     if observation.observed_at > now + CLOCK_TOLERANCE:
         return "future"
-    return "synthetic" if observation.synthetic and not sandbox else ""
+    return "synthetic" if observation.synthetic and live else ""
 
 
 @dataclass(frozen=True, kw_only=True)

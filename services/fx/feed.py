@@ -31,13 +31,13 @@ class Feed:
         source: RateSource,
         clock: Clock,
         *,
-        sandbox: bool = True,
+        live: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
         self._source = source
         self._clock = clock
-        self._sandbox = sandbox
+        self._live = live
         self._sleep = sleep
         self._tried, self._loaded = asyncio.Event(), asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class Feed:
             observation = await self._limit.of(self._source.observe(base, quote))
             if observation is None:
                 return None
-            reason = unusable(observation, self._clock.now(), sandbox=self._sandbox)
+            reason = unusable(observation, self._clock.now(), live=self._live)
         except TimeoutError:
             self._rests_until = now + REST
             self._is_away("timeout", pair)

@@ -6,7 +6,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -129,7 +129,7 @@ def build_server(
     routes = Routes(corridors, declared)
     pricing = Pricing(corridors, fees, rates, routes)
     sandbox = config.deployment is Deployment.SANDBOX
-    payees = Payees(corridors, sandbox=sandbox)
+    payees = Payees(corridors, deployment=config.deployment)
     checking = Checking(payees, providers)
     creating = CheckedCreation(
         _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
@@ -176,8 +176,7 @@ def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentO
 @asynccontextmanager
 async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
-    sandbox = config.deployment is Deployment.SANDBOX
-    corridors = load_corridors(config.corridors_dir, sandbox=sandbox)
+    corridors = load_corridors(config.corridors_dir, live=config.deployment is Deployment.LIVE)
     async with (
         opened_database(_url(config), "caravel-payments", pool_size=10) as engine,
         open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
@@ -187,10 +186,13 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         _readiness(config) as ready,
     ):
         declared = DeclaredCapabilities(providers)
-        if sandbox:
-            # Outside a sandbox nobody calls without a key, and reading needs no providers.
-            await _refuse_mixed(providers, config)
+        if config.deployment is Deployment.SANDBOX:
+            _refuse_mixed(await _answered(providers.deployment), config)
             await _answered(declared.load)
+        else:
+            # Reading needs no providers, which the worker waits for.
+            with suppress(Unavailable):
+                _refuse_mixed(await providers.deployment(), config)
         server = build_server(
             config,
             corridors=corridors,
@@ -226,7 +228,7 @@ async def assemble_worker(
         _providers_channel(config) as providers,
         open_sender(SystemClock(), config.targets) as sender,
     ):
-        await _refuse_mixed(providers, config)
+        _refuse_mixed(await _answered(providers.deployment), config)
         declared = DeclaredCapabilities(providers, check=partial(refuse_misfits, config.times))
         await _answered(declared.load)
         watcher = Watcher(PostgresWatch(engine, expected_times(declared)), WATCH_METRICS)
@@ -365,9 +367,8 @@ async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProvider
         yield GrpcProviders(channel)
 
 
-async def _refuse_mixed(providers: Providers, config: MeshSettings) -> None:
+def _refuse_mixed(theirs: Deployment | None, config: MeshSettings) -> None:
     """Raises MixedDeployment where DEPLOYMENT is not what providers says of itself."""
-    theirs = await _answered(providers.deployment)
     if theirs != config.deployment:
         raise MixedDeployment(
             f"DEPLOYMENT is {config.deployment} here and {theirs or 'unknown'} at providers; "

@@ -34,9 +34,8 @@ async def assemble(
 
     `monotonic` is the time that breakers and rate caps go by.
     """
-    corridors = load_corridors(
-        config.corridors_dir, sandbox=config.deployment is Deployment.SANDBOX
-    )
+    live = config.deployment is Deployment.LIVE
+    corridors = load_corridors(config.corridors_dir, live=live)
     async with open_session() as session:
         if adapters is None:
             adapters = {

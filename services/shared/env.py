@@ -1,7 +1,9 @@
 """Settings from the environment. Each service has one frozen, documented subclass of Settings; all
-that is missing or malformed is reported at once, in sentences, and never with a secret's value."""
+that is missing, malformed or not for this deployment is reported at once, in sentences, and never
+with a secret's value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -9,8 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, c
 
 from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart
+from services.shared.well_known import is_well_known
 
-__all__ = ["Deployment", "Field", "Port", "SecretStr", "Settings", "SettingsError"]
+__all__ = [
+    "Deployment",
+    "Field",
+    "Port",
+    "SecretStr",
+    "Settings",
+    "SettingsError",
+    "UnsafeDeployment",
+    "is_loopback",
+    "secrets_in",
+]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -20,6 +33,10 @@ _DEPLOYMENTS = f"{', '.join(list(Deployment)[:-1])} or {list(Deployment)[-1]}"
 
 class SettingsError(CannotStart):
     """The environment does not hold what the process needs; the message lists all of it."""
+
+
+class UnsafeDeployment(CannotStart):
+    """The settings are not for this deployment; the message says of each what to change."""
 
 
 class Settings(BaseModel):
@@ -40,6 +57,11 @@ class Settings(BaseModel):
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     deployment: Deployment = Field(description=_DEPLOYMENTS)
+    private_network: bool = Field(
+        default=False,
+        description="True where HOST is in a network of the mesh's own, as in the images; a "
+        "sandbox then need not listen on loopback.",
+    )
 
     @classmethod
     def with_parts(cls, parts: Sequence[tuple[type[BaseModel], str]]) -> type[Self]:
@@ -82,4 +104,33 @@ class Settings(BaseModel):
                 problems.setdefault(variable, words)
         if problems:
             raise SettingsError(f"the environment is incomplete: {'; '.join(problems.values())}")
+        if refusals := list(config.refusals()):
+            raise UnsafeDeployment("; ".join(refusals))
         return config
+
+    def refusals(self) -> Iterator[str]:
+        """Each thing that the deployment does not allow, as a sentence that says what to change."""
+        if self.deployment is Deployment.SANDBOX:
+            if not self.private_network and not is_loopback(self.host):
+                yield "HOST must be 127.0.0.1 in a sandbox, whose calls need no key"
+            return
+        for name in type(self).model_fields:
+            if any(is_well_known(secret) for secret in secrets_in(getattr(self, name))):
+                yield (
+                    f"{name.upper()} is the value of the sandbox in docker-compose.yml, which "
+                    f"anybody can read; make another for {self.deployment}"
+                )
+
+
+def secrets_in(value: object) -> Iterable[str]:
+    """The secrets that a setting holds, where it holds any."""
+    many = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    return [one.get_secret_value() for one in many if isinstance(one, SecretStr)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is an address, or the name, of this machine alone."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -75,7 +75,7 @@ async def terms_of(
 
 
 @pytest.mark.parametrize(
-    "corridor", list(load_corridors(CORRIDORS, sandbox=True)), ids=lambda one: one.id
+    "corridor", list(load_corridors(CORRIDORS, live=False)), ids=lambda one: one.id
 )
 async def test_it_prices_every_corridor_as_the_mesh_does(
     corridor: Corridor, sources: dict[str, RateSource], monolith: dict[str, pricing.Corridor]

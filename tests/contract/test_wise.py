@@ -31,7 +31,7 @@ from tests.polling import until
 
 CASE = CASES["wise"]
 CALLS = ("recipient", "quote", "transfer", "funding", "reading")
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 
 
 def call_of(request: web.Request) -> str:

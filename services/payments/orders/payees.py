@@ -9,6 +9,7 @@ from services.payments.mesh.ports import HolderQuery
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Quote, QuoteMismatch
 from services.shared.corridors import Corridors
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, field_invalid
 from services.shared.recipients import AccountCheck, Recipient, given_fields
 from services.shared.recipients.rules import (
@@ -56,9 +57,10 @@ def read_given(request: Any, problems: Problems) -> Recipient | None:
 class Payees:
     """Finds the recipient of a payment or a quote."""
 
-    def __init__(self, corridors: Corridors, *, sandbox: bool) -> None:
+    def __init__(self, corridors: Corridors, *, deployment: Deployment) -> None:
         self._corridors = corridors
-        self._sandbox = sandbox
+        self._has_default = deployment is Deployment.SANDBOX
+        self._test_accounts = deployment is not Deployment.LIVE
 
     def check(self, given: Recipient | None, currency: str, country: str) -> None:
         """Raises Invalid with all that is wrong by the rules of the corridor, where there is one:
@@ -68,7 +70,7 @@ class Payees:
         except DomainError:
             return
         if given is not None:
-            rules.read(given, sandbox=self._sandbox)
+            rules.read(given, test_accounts=self._test_accounts)
 
     def of_quote(self, given: Recipient | None, currency: str, country: str) -> Recipient | None:
         """The recipient of a request for a quote; None where it names none.
@@ -76,7 +78,7 @@ class Payees:
         Raises Invalid, CorridorUnsupported, CorridorAmbiguous.
         """
         rules = self._corridors.leading_to(currency, country).recipient_rules
-        return None if given is None else rules.read(given, sandbox=self._sandbox)
+        return None if given is None else rules.read(given, test_accounts=self._test_accounts)
 
     def of_payment(self, given: Recipient | None, currency: str, country: str) -> Payee:
         """The recipient of a payment that brings no quote.
@@ -115,7 +117,7 @@ class Payees:
         Raises Invalid, CorridorUnsupported, CorridorAmbiguous.
         """
         corridor = self._corridors.leading_to(currency, country)
-        recipient = corridor.recipient_rules.read(given, sandbox=self._sandbox)
+        recipient = corridor.recipient_rules.read(given, test_accounts=self._test_accounts)
         demand = corridor.recipient_rules.kinds[recipient.kind].account_check
         if demand is CheckDemand.NONE:
             return recipient, None
@@ -128,9 +130,9 @@ class Payees:
 
     def _payee(self, given: Recipient | None, rules: RecipientRules) -> Payee:
         if given is not None:
-            read = rules.read(given, sandbox=self._sandbox)
+            read = rules.read(given, test_accounts=self._test_accounts)
             return Payee(recipient=read, rules=rules.kinds[read.kind])
-        if not self._sandbox:
+        if not self._has_default:
             words = f"recipient is required, with one kind: {' or '.join(rules.kinds)}"
             raise field_invalid("recipient", words, FIELD_REQUIRED)
         example = rules.example

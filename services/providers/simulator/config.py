@@ -1,12 +1,12 @@
 """The settings of the simulator, beside those of every process and those of each API, which stand
 beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 
-from services.shared.env import Field, Settings
+from services.shared.env import Deployment, Field, Settings
 
 
 class Config(Settings):
@@ -22,3 +22,9 @@ class Config(Settings):
     settle_seconds: Decimal = Field(
         Decimal("0.5"), ge=0, description="How long a payout takes to end."
     )
+
+    def refusals(self) -> Iterator[str]:
+        """Also a live deployment, in which nothing stands in for a provider."""
+        yield from super().refusals()
+        if self.deployment is Deployment.LIVE:
+            yield "the simulator is no part of a live deployment; do not start it there"

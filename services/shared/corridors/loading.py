@@ -19,12 +19,12 @@ class CorridorsError(CannotStart):
     """A corridor file is wrong; the message names the file and the key."""
 
 
-def load_corridors(folder: Path, *, sandbox: bool) -> Corridors:
+def load_corridors(folder: Path, *, live: bool) -> Corridors:
     """Reads every *.toml of the folder, sorted by name. Raises CorridorsError.
 
-    Outside a sandbox each corridor must bound the age of its rates, and name no made-up ones.
+    Where it is live each corridor must bound the age of its rates, and name no made-up ones.
     """
-    corridors = [_load(path, sandbox=sandbox) for path in sorted(folder.glob("*.toml"))]
+    corridors = [_load(path, live=live) for path in sorted(folder.glob("*.toml"))]
     if not corridors:
         raise CorridorsError(f"no corridor files in {folder}")
     _refuse_doubles(corridors)
@@ -45,7 +45,7 @@ def _refuse_doubles(corridors: Sequence[Corridor]) -> None:
         first[ends] = corridor.id
 
 
-def _load(path: Path, *, sandbox: bool) -> Corridor:
+def _load(path: Path, *, live: bool) -> Corridor:
     try:
         corridor = Corridor.model_validate(tomllib.loads(path.read_text("utf-8")))
     except _UNREADABLE as error:
@@ -57,7 +57,7 @@ def _load(path: Path, *, sandbox: bool) -> Corridor:
         raise CorridorsError(f"{path.name}: {error}") from None
     if corridor.id != path.stem:
         raise CorridorsError(f"{path.name}: the id must be the file's name, not {corridor.id}")
-    found = [*problems(corridor), *(() if sandbox else live_problems(corridor))]
+    found = [*problems(corridor), *(live_problems(corridor) if live else ())]
     if found:
         raise CorridorsError(f"{path.name}: {'; '.join(found)}")
     return corridor

@@ -84,7 +84,7 @@ class FxTerms(Section):
 
     sources: Names
     markup_basis_points: Whole = Field(ge=0, le=1000)
-    # Absent means any age will do, which only a sandbox on shipped rates may say.
+    # Absent means any age will do, which no live deployment may say.
     maximum_age_hours: Whole | None = Field(None, gt=0, le=8760)
 
 

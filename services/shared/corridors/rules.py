@@ -47,11 +47,11 @@ def problems(corridor: Corridor) -> Iterator[str]:
 
 
 def live_problems(corridor: Corridor) -> Iterator[str]:
-    """All that only a sandbox may have."""
+    """All that no live deployment may have."""
     if SYNTHETIC in corridor.fx.sources:
-        yield "fx.sources names synthetic, whose rates are made up, and this is no sandbox"
+        yield "fx.sources names synthetic, whose rates are made up, and this is live"
     if corridor.fx.maximum_age_hours is None:
-        yield "fx.maximum_age_hours is required outside a sandbox"
+        yield "fx.maximum_age_hours is required where it is live"
 
 
 def _schedule_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:

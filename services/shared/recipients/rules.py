@@ -65,13 +65,13 @@ class KindRules:
     # Whether a payment goes on where a required check has no answer.
     goes_on_unchecked: bool
 
-    def read(self, given: Recipient, *, sandbox: bool = False) -> Recipient:
+    def read(self, given: Recipient, *, test_accounts: bool = False) -> Recipient:
         """The recipient as it is kept and sent: names as the rail writes them, numbers without
         blanks. Raises Invalid with every field that is wrong.
 
-        A sandbox takes the accounts that providers have for tests.
+        test_accounts says whether the accounts are taken that providers have for tests.
         """
-        return _read(self.fields, given, sandbox=sandbox)
+        return _read(self.fields, given, test_accounts=test_accounts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +87,14 @@ class RecipientRules:
         """The recipient that a sandbox pays where a payment names nobody."""
         return next(iter(self.kinds.values())).example
 
-    def read(self, given: Recipient, *, sandbox: bool = False) -> Recipient:
+    def read(self, given: Recipient, *, test_accounts: bool = False) -> Recipient:
         """See KindRules.read. Raises Invalid also for a kind that the corridor does not pay."""
         rules = self.kinds.get(given.kind)
         if rules is None:
             path, kinds = path_of(given.kind), " or ".join(self.kinds)
             words = f"{path} cannot be paid here; the corridor pays {kinds}"
             raise Invalid(violations=(_violation(path, KIND_UNSUPPORTED, words),))
-        return rules.read(given, sandbox=sandbox)
+        return rules.read(given, test_accounts=test_accounts)
 
 
 def path_of(kind: RecipientKind, name: str = "") -> str:
@@ -130,7 +130,7 @@ def rules_of(source: str) -> RecipientRules:
 def _kind_rules(country: str, kind: RecipientKind, section: Section) -> KindRules:
     fields = dict(_field_rules(country, kind, section))
     try:
-        example = _read(fields, recipient_of(kind, section["example"]), sandbox=False)
+        example = _read(fields, recipient_of(kind, section["example"]), test_accounts=False)
     except ValueError:
         words = f"example: it has a field that {kind} does not have"
         raise RulesInvalid(words) from None
@@ -165,7 +165,7 @@ def _field_rules(
             yield name, FieldRule(name=name, format=form, required=part == "required")
 
 
-def _read(fields: Mapping[str, FieldRule], given: Recipient, *, sandbox: bool) -> Recipient:
+def _read(fields: Mapping[str, FieldRule], given: Recipient, *, test_accounts: bool) -> Recipient:
     texts = given_fields(given)
     read, wrong = {}, []
     for name in (*fields, *(name for name in texts if name not in fields)):
@@ -175,7 +175,7 @@ def _read(fields: Mapping[str, FieldRule], given: Recipient, *, sandbox: bool) -
             wrong.append(_violation(path, FIELD_UNSUPPORTED, words))
         elif text:
             try:
-                read[name] = _value(rule.format, text, texts, sandbox=sandbox)
+                read[name] = _value(rule.format, text, texts, test_accounts=test_accounts)
             except Unfit as error:
                 wrong.append(_violation(path, FIELD_INVALID, f"{path} {error}"))
         elif rule.required:
@@ -186,8 +186,8 @@ def _read(fields: Mapping[str, FieldRule], given: Recipient, *, sandbox: bool) -
     return recipient_of(given.kind, read)
 
 
-def _value(form: Format, text: str, others: Mapping[str, str], *, sandbox: bool) -> str:
-    if sandbox and (number := re.sub("[ -]", "", text)) in form.test_values:
+def _value(form: Format, text: str, others: Mapping[str, str], *, test_accounts: bool) -> str:
+    if test_accounts and (number := re.sub("[ -]", "", text)) in form.test_values:
         return number
     return form.read(text, others)
 

@@ -72,7 +72,11 @@ FACTS = Facts(
         "FLUTTERWAVE_WEBHOOK_SECRETS": SECRET,
         "FLUTTERWAVE_WEBHOOK_SCHEME": "signature",
     },
-    live={"FLUTTERWAVE_API_KEY": "FLWSECK-1-X", "FLUTTERWAVE_BASE_URL": ""},
+    live={
+        "FLUTTERWAVE_API_KEY": "FLWSECK-1-X",
+        "FLUTTERWAVE_BASE_URL": "",
+        "FLUTTERWAVE_WEBHOOK_SCHEME": "signature",
+    },
     simulator={"FLUTTERWAVE_API_KEY": KEY, "FLUTTERWAVE_WEBHOOK_SECRET": SECRET},
     refusals=Refusals(
         send=[f"{status} {words}" for status, words in theirs.REFUSALS],

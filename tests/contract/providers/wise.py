@@ -108,7 +108,11 @@ FACTS = Facts(
         "WISE_API_KEY": KEY,
         "WISE_WEBHOOK_SECRETS": PAIR,
     },
-    live={"WISE_BASE_URL": ""},
+    live={
+        "WISE_BASE_URL": "",
+        "WISE_PROFILE_ID": "4711",
+        "WISE_SOURCE_CURRENCY": "EUR",
+    },
     simulator={"WISE_API_KEY": KEY, "WISE_WEBHOOK_SECRET": PAIR},
     refusals=Refusals(
         prepare=[_said(body) for _, body in theirs.RECIPIENT_REFUSALS],

@@ -136,6 +136,9 @@ async def running(providers: _Providers) -> AsyncIterator[str]:
     [
         (PROCESSES[0], "sandbox", providers_pb2.STAGING),
         (PROCESSES[0], "sandbox", providers_pb2.LIVE),
+        (PROCESSES[0], "staging", providers_pb2.LIVE),
+        (PROCESSES[0], "live", providers_pb2.STAGING),
+        (PROCESSES[0], "live", providers_pb2.SANDBOX),
         (PROCESSES[1], "sandbox", providers_pb2.DEPLOYMENT_UNSPECIFIED),
         (PROCESSES[1], "staging", providers_pb2.SANDBOX),
         (PROCESSES[1], "staging", providers_pb2.LIVE),

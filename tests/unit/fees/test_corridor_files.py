@@ -13,12 +13,12 @@ from services.shared.money import Money
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "corridors"
 HUNDRED = Money(10000, "USD")
-SHIPPED = list(load_corridors(FOLDER, sandbox=True))
+SHIPPED = list(load_corridors(FOLDER, live=False))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_corridor_prices_a_hundred_dollars(path: Path) -> None:
-    corridor = load_corridors(FOLDER, sandbox=True).get(path.stem)
+    corridor = load_corridors(FOLDER, live=False).get(path.stem)
 
     fees = calculate(corridor.schedule_on(date(2026, 11, 23)), HUNDRED)
 
@@ -47,7 +47,7 @@ def test_one_more_cent_raises_the_fees_by_at_most_one_cent(data: st.DataObject) 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_shown_minimum_can_be_sent(path: Path) -> None:
-    corridor = load_corridors(FOLDER, sandbox=True).get(path.stem)
+    corridor = load_corridors(FOLDER, live=False).get(path.stem)
 
     for schedule in corridor.fees:
         assert calculate(schedule, corridor.limits.minimum).total < corridor.limits.minimum
@@ -55,7 +55,7 @@ def test_the_shown_minimum_can_be_sent(path: Path) -> None:
 
 @pytest.mark.parametrize("corridor_id", ["us-in", "us-jp", "us-mx", "us-ng", "us-ph"])
 def test_first_corridors_take_two_dollars_fifty_of_a_hundred(corridor_id: str) -> None:
-    corridor = load_corridors(FOLDER, sandbox=True).get(corridor_id)
+    corridor = load_corridors(FOLDER, live=False).get(corridor_id)
 
     fees = calculate(corridor.schedule_on(date(2026, 11, 23)), HUNDRED)
 
@@ -63,8 +63,6 @@ def test_first_corridors_take_two_dollars_fifty_of_a_hundred(corridor_id: str) -
 
 
 def test_first_corridors_are_there() -> None:
-    currencies = {
-        corridor.destination.currency for corridor in load_corridors(FOLDER, sandbox=True)
-    }
+    currencies = {corridor.destination.currency for corridor in load_corridors(FOLDER, live=False)}
 
     assert currencies >= {"INR", "JPY", "MXN", "NGN", "PHP"}

@@ -42,7 +42,7 @@ class LastDayOfJune:
 @pytest.fixture
 def calculator(tmp_path: Path) -> FeeCalculator:
     (tmp_path / "us-in.toml").write_text(CORRIDOR)
-    return FeeCalculator(load_corridors(tmp_path, sandbox=True), LastDayOfJune())
+    return FeeCalculator(load_corridors(tmp_path, live=False), LastDayOfJune())
 
 
 def total(answer: Fees | DomainError) -> str:

@@ -102,4 +102,4 @@ def test_rate_is_fresh_up_to_the_limit(age: timedelta, limit: int | None, fresh:
 def test_a_rate_is_nonsense_beyond_what_any_currency_is_worth(mid: str, reason: str) -> None:
     observation = Observation(mid=Decimal(mid), legs=(), observed_at=NOON, fetched_at=NOON)
 
-    assert unusable(observation, NOON, sandbox=False) == reason
+    assert unusable(observation, NOON, live=True) == reason

@@ -152,11 +152,11 @@ async def test_a_pair_that_is_missing_is_no_fault() -> None:
     assert [faults("src", reason) for reason in ("error", "nonsense")] == before
 
 
-async def test_a_made_up_rate_is_used_in_a_sandbox_only() -> None:
+async def test_a_made_up_rate_is_never_used_where_it_is_live() -> None:
     made_up = telling(synthetic=True)
 
-    assert await (await opened(made_up, sandbox=True)).observe("USD", "INR") is not None
-    assert await (await opened(made_up, sandbox=False)).observe("USD", "INR") is None
+    assert await (await opened(made_up, live=False)).observe("USD", "INR") is not None
+    assert await (await opened(made_up, live=True)).observe("USD", "INR") is None
 
 
 async def test_a_source_that_hangs_is_not_waited_for_again_at_once() -> None:

@@ -65,7 +65,7 @@ async def rates(folder: Path, sources: Mapping[str, Source], corridor: str = COR
     feeds = {name: Feed(name, source, clock) for name, source in sources.items()}
     for feed in feeds.values():
         await feed.open()
-    return Rates(load_corridors(folder, sandbox=True), feeds, clock)
+    return Rates(load_corridors(folder, live=False), feeds, clock)
 
 
 @pytest.mark.parametrize(

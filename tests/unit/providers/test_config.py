@@ -8,21 +8,11 @@ import pytest
 from services.providers.adapters import ADAPTERS
 from services.providers.assembly import assemble
 from services.providers.config import Config
-from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart
-from tests.contract.cases import FACTS
 from tests.contract.lab import LIVE, SECRETS, provider_environment
 from tests.corridors import live_corridors, one_corridor
 
 SIMULATOR = "http://127.0.0.1:7000"
-# In place of each live key, one that moves no money.
-TEST = {
-    name: facts.sandbox[name]
-    for facts in FACTS.values()
-    for name in facts.live
-    if not name.endswith("_BASE_URL")
-} | {"STRIPE_API_KEY": "rk_test_1"}
-
 VARIABLES = [name for name in ADAPTERS for name in ADAPTERS[name].settings.model_fields]
 ADDRESSES = [name.upper() for name in VARIABLES if name.endswith("_base_url")]
 
@@ -66,19 +56,6 @@ def test_a_live_key_in_a_sandbox_is_refused(key: str) -> None:
 def test_every_providers_live_keys_are_known_wherever_they_stand(variable: str, key: str) -> None:
     with pytest.raises(CannotStart, match=f"{variable}: a live key"):
         load(**{variable: key})
-
-
-@pytest.mark.parametrize("keys", [{}, TEST])
-def test_keys_of_one_mode_start_outside_a_sandbox(
-    live: dict[str, str], keys: dict[str, str]
-) -> None:
-    assert load(**(live | keys)).deployment is Deployment.LIVE
-
-
-@pytest.mark.parametrize("variable", TEST)
-def test_a_test_key_among_live_ones_is_refused(live: dict[str, str], variable: str) -> None:
-    with pytest.raises(CannotStart, match=f"live, {variable} test: use keys of one mode only"):
-        load(**(live | {variable: TEST[variable]}))
 
 
 @pytest.mark.parametrize("variable", ADDRESSES)

@@ -13,7 +13,7 @@ from services.shared.recipients import RecipientKind
 from services.shared.recipients.rails import Rail
 from tests.conftest import ROOT
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 RAILS = {name: ADAPTERS[name].capabilities.rails for name in ADAPTERS}
 NIGERIA = CORRIDORS.get("us-ng")
 

@@ -101,14 +101,20 @@ def test_an_unusable_file_keeps_the_old_secret_and_is_spoken_of_once(
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [("sk_test_1", "sk_live_1"), ("sk_live_1", "sk_test_1"), ("sk_live_1", "?")],
+    ("deployment", "first", "second"),
+    [
+        ("staging", "sk_test_1", "sk_live_1"),
+        ("live", "sk_live_1", "sk_test_1"),
+        ("live", "sk_live_1", "?"),
+        ("staging", "sk_test_1", "?"),
+    ],
 )
 def test_a_test_key_never_becomes_a_live_one_while_running(
-    tmp_path: Path, first: str, second: str
+    tmp_path: Path, deployment: str, first: str, second: str
 ) -> None:
     real = {
-        "DEPLOYMENT": "live",
+        "DEPLOYMENT": deployment,
+        "SIMULATOR_URL": "",
         **{f"{name}_BASE_URL": "" for name in ("STRIPE", "FLUTTERWAVE", "PAYSTACK")},
         **{f"{name}_API_KEY": "key" for name in ("FLUTTERWAVE", "PAYSTACK")},
         "PAYSTACK_WEBHOOK_SECRETS": "key",

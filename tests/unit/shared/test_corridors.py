@@ -48,14 +48,14 @@ def write(folder: Path, text: str, name: str = "us-in.toml") -> Path:
 
 
 def test_corridor_is_found_by_id_and_by_currency(tmp_path: Path) -> None:
-    corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
+    corridors = load_corridors(write(tmp_path, INDIA), live=False)
 
     assert corridors.get("us-in") is corridors.leading_to("INR")
     assert [corridor.id for corridor in corridors] == ["us-in"]
 
 
 def test_amounts_and_percentages_are_exact(tmp_path: Path) -> None:
-    corridor = load_corridors(write(tmp_path, INDIA), sandbox=True).get("us-in")
+    corridor = load_corridors(write(tmp_path, INDIA), live=False).get("us-in")
 
     assert corridor.limits.minimum == Money(200, "USD")
     assert corridor.limits.maximum == Money(1_000_000, "USD")
@@ -64,7 +64,7 @@ def test_amounts_and_percentages_are_exact(tmp_path: Path) -> None:
 
 
 def test_unknown_corridor_is_unsupported(tmp_path: Path) -> None:
-    corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
+    corridors = load_corridors(write(tmp_path, INDIA), live=False)
 
     with pytest.raises(CorridorUnsupported):
         corridors.get("us-fr")
@@ -76,7 +76,7 @@ def test_unknown_corridor_is_unsupported(tmp_path: Path) -> None:
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorridorsError, match="no corridor files"):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 def _to(country: str, currency: str, *, source: str = "US", suffix: str = "") -> tuple[str, str]:
@@ -95,13 +95,13 @@ def test_two_corridors_between_the_same_ends_are_refused_by_the_names_of_both_fi
 
     words = r"us-in-fast\.toml and us-in\.toml both lead from USD in US to INR in IN"
     with pytest.raises(CorridorsError, match=words):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 def test_one_country_may_be_paid_in_several_currencies(tmp_path: Path) -> None:
     write(tmp_path, INDIA)
     write(tmp_path, *_to("IN", "EUR", suffix="-eur"))
-    corridors = load_corridors(tmp_path, sandbox=True)
+    corridors = load_corridors(tmp_path, live=False)
 
     assert corridors.leading_to("INR").id == corridors.leading_to("INR", "IN").id == "us-in"
     assert corridors.leading_to("EUR").id == "us-in-eur"
@@ -112,7 +112,7 @@ def test_of_several_countries_with_one_currency_the_country_says_which_is_meant(
 ) -> None:
     for country in ("DE", "FR"):
         write(tmp_path, *_to(country, "EUR"))
-    corridors = load_corridors(tmp_path, sandbox=True)
+    corridors = load_corridors(tmp_path, live=False)
 
     assert [corridors.leading_to("EUR", country).id for country in ("DE", "FR")] == [
         "us-de",
@@ -127,7 +127,7 @@ def test_of_several_countries_with_one_currency_the_country_says_which_is_meant(
 
 
 def test_a_currency_that_is_not_paid_out_in_this_country_is_unsupported(tmp_path: Path) -> None:
-    corridors = load_corridors(write(tmp_path, INDIA), sandbox=True)
+    corridors = load_corridors(write(tmp_path, INDIA), live=False)
 
     with pytest.raises(CorridorUnsupported) as refusal:
         corridors.leading_to("INR", "NP")
@@ -140,7 +140,7 @@ def test_a_currency_that_is_not_paid_out_in_this_country_is_unsupported(tmp_path
 def test_one_destination_may_be_reached_from_several_countries(tmp_path: Path) -> None:
     write(tmp_path, INDIA)
     write(tmp_path, *_to("IN", "INR", source="CA"))
-    corridors = load_corridors(tmp_path, sandbox=True)
+    corridors = load_corridors(tmp_path, live=False)
 
     assert [corridor.id for corridor in corridors] == ["ca-in", "us-in"]
     with pytest.raises(CorridorAmbiguous):
@@ -232,7 +232,7 @@ def test_wrong_file_is_refused_by_name(right: str, wrong: str, tmp_path: Path) -
     write(tmp_path, INDIA.replace(right, wrong, 1))
 
     with pytest.raises(CorridorsError, match=r"us-in\.toml: ") as refusal:
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
     assert "\n" not in str(refusal.value)
 
 
@@ -252,7 +252,7 @@ def _without_tiers(text: str) -> str:
 )
 def test_bounds_may_meet(text: str, tmp_path: Path) -> None:
     assert text != INDIA
-    assert load_corridors(write(tmp_path, text), sandbox=True).get("us-in")
+    assert load_corridors(write(tmp_path, text), live=False).get("us-in")
 
 
 @pytest.mark.parametrize(
@@ -260,18 +260,18 @@ def test_bounds_may_meet(text: str, tmp_path: Path) -> None:
 )
 def test_a_marginal_tier_has_a_percentage_alone(more: str, tmp_path: Path) -> None:
     marginal = INDIA.replace("whole_amount", "marginal")
-    load_corridors(write(tmp_path, marginal), sandbox=True)
+    load_corridors(write(tmp_path, marginal), live=False)
     write(tmp_path, marginal.replace('percent = "1.2"', f'percent = "1.2", {more}'))
 
     with pytest.raises(CorridorsError, match="a marginal tier has a percentage alone"):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 def test_the_refusal_of_a_minimum_names_an_amount_that_leaves_something(tmp_path: Path) -> None:
     write(tmp_path, INDIA.replace('minimum_usd = "2.00"', 'minimum_usd = "1.00"'))
 
     with pytest.raises(CorridorsError, match=r"1\.00 USD leaves nothing .* 1\.51 USD would"):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 def test_where_even_the_maximum_leaves_nothing_no_amount_is_named(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_where_even_the_maximum_leaves_nothing_no_amount_is_named(tmp_path: Path
     write(tmp_path, text.replace('maximum_usd = "10000.00"', 'maximum_usd = "1.50"'))
 
     with pytest.raises(CorridorsError, match=r"1\.00 USD leaves nothing after its fees$"):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"\x00", b"a = " + b"[" * 5000, b""])
@@ -287,7 +287,7 @@ def test_a_file_that_is_no_toml_is_refused_in_a_sentence(raw: bytes, tmp_path: P
     (tmp_path / "us-in.toml").write_bytes(raw)
 
     with pytest.raises(CorridorsError, match=r"us-in\.toml: ") as refusal:
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
     assert "\n" not in str(refusal.value)
 
 
@@ -295,7 +295,7 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> 
     (tmp_path / "us-in.toml").mkdir()
 
     with pytest.raises(CorridorsError, match=r"us-in\.toml: .*IsADirectoryError"):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 LIVE = INDIA.replace("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = 72")
@@ -304,19 +304,19 @@ LIVE = INDIA.replace("markup_basis_points = 50", "markup_basis_points = 50, maxi
 def test_outside_a_sandbox_the_age_of_rates_is_bounded(tmp_path: Path) -> None:
     write(tmp_path, INDIA)
     with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.maximum_age_hours is required"):
-        load_corridors(tmp_path, sandbox=False)
+        load_corridors(tmp_path, live=True)
 
     write(tmp_path, LIVE)
-    assert load_corridors(tmp_path, sandbox=False).get("us-in").fx.maximum_age_hours == 72
+    assert load_corridors(tmp_path, live=True).get("us-in").fx.maximum_age_hours == 72
 
 
 @pytest.mark.parametrize("sources", ['["synthetic"]', '["ecb", "synthetic"]'])
 def test_outside_a_sandbox_no_rate_is_made_up(sources: str, tmp_path: Path) -> None:
     write(tmp_path, LIVE.replace('["ecb"]', sources))
 
-    load_corridors(tmp_path, sandbox=True)
+    load_corridors(tmp_path, live=False)
     with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.sources names synthetic"):
-        load_corridors(tmp_path, sandbox=False)
+        load_corridors(tmp_path, live=True)
 
 
 def _without_recipients(text: str) -> str:
@@ -331,11 +331,11 @@ def test_a_corridor_without_any_kind_of_recipient_is_refused(there: str, tmp_pat
     write(tmp_path, there + text)
 
     with pytest.raises(CorridorsError, match=r"us-in\.toml: recipients: "):
-        load_corridors(tmp_path, sandbox=True)
+        load_corridors(tmp_path, live=False)
 
 
 def test_every_shipped_corridor_has_an_example_of_each_kind() -> None:
-    for corridor in load_corridors(ROOT / "deploy" / "corridors", sandbox=True):
+    for corridor in load_corridors(ROOT / "deploy" / "corridors", live=False):
         for kind, rules in corridor.recipient_rules.kinds.items():
             assert rules.example.kind is kind
             assert rules.read(rules.example) == rules.example

@@ -42,10 +42,12 @@ def rules() -> RecipientRules:
     return make_rules("NG", {"bank_account": BANK, "wallet": WALLET})
 
 
-def wrong(rules: RecipientRules, given: Recipient, *, sandbox: bool = False) -> dict[str, str]:
+def wrong(
+    rules: RecipientRules, given: Recipient, *, test_accounts: bool = False
+) -> dict[str, str]:
     """The fields that are refused, with their reasons."""
     with pytest.raises(Invalid) as refusal:
-        rules.read(given, sandbox=sandbox)
+        rules.read(given, test_accounts=test_accounts)
     return {violation.field: violation.reason for violation in refusal.value.violations}
 
 
@@ -75,10 +77,10 @@ def test_a_kind_that_is_not_paid_is_refused(rules: RecipientRules) -> None:
     assert wrong(rules, given) == {"recipient.mobile_money": "RECIPIENT_KIND_UNSUPPORTED"}
 
 
-def test_test_accounts_of_providers_pass_in_a_sandbox_alone(rules: RecipientRules) -> None:
+def test_test_accounts_of_providers_pass_where_they_are_taken(rules: RecipientRules) -> None:
     given = BankAccount(holder_name="Ada Obi", bank_code="044", account_number="0690000040")
 
-    assert rules.read(given, sandbox=True) == given
+    assert rules.read(given, test_accounts=True) == given
     assert wrong(rules, given) == {"recipient.bank_account.account_number": "FIELD_INVALID"}
 
 
@@ -242,9 +244,9 @@ def test_a_check_digit_counts_however_the_bank_code_is_grouped(
     ]
 
 
-def test_a_sandbox_takes_a_test_account_however_it_is_grouped(rules: RecipientRules) -> None:
+def test_a_test_account_is_taken_however_it_is_grouped(rules: RecipientRules) -> None:
     grouped = BankAccount(holder_name="Ada Obi", bank_code="044", account_number="0690 0000-31")
 
-    assert rules.read(grouped, sandbox=True).account_number == "0690000031"
+    assert rules.read(grouped, test_accounts=True).account_number == "0690000031"
     with pytest.raises(Invalid):
         rules.read(grouped)

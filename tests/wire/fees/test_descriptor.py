@@ -34,7 +34,7 @@ class Synchronous:
 
 @pytest.mark.parametrize("method", list(SERVICE.methods), ids=lambda method: method.name)
 def test_every_rpc_of_the_contract_answers_an_empty_request(method: Any) -> None:
-    servicer = FeeServicer(FeeCalculator(load_corridors(CORRIDORS, sandbox=True), SystemClock()))
+    servicer = FeeServicer(FeeCalculator(load_corridors(CORRIDORS, live=False), SystemClock()))
     server = grpc_testing.server_from_dictionary(
         {SERVICE: Synchronous(servicer)}, grpc_testing.strict_real_time()
     )

@@ -224,7 +224,7 @@ async def test_a_source_that_fails_at_its_load_leaves_the_service_and_the_next_s
 @pytest.mark.parametrize(
     ("fx", "missing"),
     [
-        ("", "fx.maximum_age_hours is required outside a sandbox"),
+        ("", "fx.maximum_age_hours is required where it is live"),
         ("maximum_age_hours = 72", "fx.sources names synthetic"),
     ],
 )

@@ -76,7 +76,7 @@ async def serving_payments(
     credentials = HeldCredentials(PostgresCredentials(engine))
     server = build_server(
         config,
-        corridors=load_corridors(corridors, sandbox=True),
+        corridors=load_corridors(corridors, live=False),
         fees=fees,
         rates=rates,
         providers=providers,

@@ -87,7 +87,7 @@ async def test_it_says_in_one_sentence_that_live_rates_need_an_age_limit() -> No
     said = await complaint(**{**GOOD, "DEPLOYMENT": "live"})
 
     assert said.startswith("fees cannot start: us-bd.toml: fx.sources names synthetic")
-    assert "fx.maximum_age_hours is required outside a sandbox" in said
+    assert "fx.maximum_age_hours is required where it is live" in said
     assert said.count("\n") == 1
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from services.payments.base.tables import metadata
 from services.shared.db_errors import failure_of
+from services.shared.well_known import is_well_known
 
 # Any number will do, as long as nobody else locks it.
 MIGRATION_LOCK = 7_266_728_035
@@ -38,8 +39,18 @@ def _address() -> str:
     raise SystemExit("set MIGRATION_DATABASE_URL or DATABASE_URL to migrate")
 
 
+def _refuse_well_known(address: str) -> None:
+    if os.environ.get("DEPLOYMENT") != "sandbox" and is_well_known(address):
+        raise SystemExit(
+            "the password of the database's owner is the one of the sandbox in docker-compose.yml, "
+            "which anybody can read; make another, or set DEPLOYMENT=sandbox"
+        )
+
+
 async def _main() -> None:
-    url = make_url(_address()).set(drivername="postgresql+asyncpg")
+    address = _address()
+    _refuse_well_known(address)
+    url = make_url(address).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(url, poolclass=NullPool)
     try:
         connection = await engine.connect()

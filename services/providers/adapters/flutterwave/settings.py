@@ -1,10 +1,15 @@
 """Flutterwave's variables."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
+from services.providers.adapters.kit.settings import (
+    BaseUrl,
+    OfTheAccount,
+    ProviderSettings,
+    Secrets,
+)
 
 
 class FlutterwaveSettings(ProviderSettings):
@@ -15,7 +20,7 @@ class FlutterwaveSettings(ProviderSettings):
     test_keys = ("FLWSECK_TEST-",)
 
     flutterwave_api_key: SecretStr = Field(
-        description="Secret key, FLWSECK_TEST-…, or FLWSECK-… outside a sandbox."
+        description="Secret key, FLWSECK_TEST-…, or FLWSECK-… where it is live."
     )
     flutterwave_base_url: BaseUrl = Field(
         "https://api.flutterwave.com/v3",
@@ -24,7 +29,9 @@ class FlutterwaveSettings(ProviderSettings):
     flutterwave_webhook_secrets: Secrets = Field(
         description="Secret hashes of the webhook, comma-separated."
     )
-    flutterwave_webhook_scheme: Literal["verif_hash", "signature"] = Field(
-        "verif_hash",
-        description="How its webhooks prove themselves: the hash itself, or an HMAC by it.",
+    flutterwave_webhook_scheme: Annotated[Literal["verif_hash", "signature"], OfTheAccount()] = (
+        Field(
+            "verif_hash",
+            description="How its webhooks prove themselves: the hash itself, or an HMAC by it.",
+        )
     )

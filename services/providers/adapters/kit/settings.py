@@ -20,10 +20,18 @@ class ProviderSettings(BaseModel):
     # shows nothing.
     live_keys: ClassVar[tuple[str, ...]] = ()
     test_keys: ClassVar[tuple[str, ...]] = ()
+    # Where its test mode is at another address: the hosts at which real money moves, and those at
+    # which none does.
+    live_hosts: ClassVar[tuple[str, ...]] = ()
+    test_hosts: ClassVar[tuple[str, ...]] = ()
 
-    # The service's own variable: only in a sandbox may a test card stand in where a payment names
-    # none.
+    # The service's own variable.
     deployment: Deployment = Field(description="Whether real money can move.")
+
+
+class OfTheAccount:
+    """Marks a setting of a company's own account: its default is the simulator's, and counts in a
+    sandbox only."""
 
 
 def _split(value: object) -> object:

@@ -42,7 +42,6 @@ from services.providers.domain import (
     unknown,
 )
 from services.shared.clock import Clock
-from services.shared.deployment import Deployment
 
 WEBHOOK_TOLERANCE_SECONDS = 300
 # The longest list that Stripe gives; no collection of ours has so many refunds.
@@ -115,13 +114,13 @@ class Stripe:
             max_network_retries=0,
         )
         self._webhook_secrets = settings.stripe_webhook_secrets
-        self._sandbox = settings.deployment is Deployment.SANDBOX
+        self._deployment = settings.deployment
         self._clock = clock
 
     async def start_collection(self, operation: Operation) -> OperationResult:
         """Creates and confirms an intent; one that asks for its payer waits where one is there, and
         is cancelled else."""
-        refusal = None if self._sandbox else translate.refuse_test_payment_method(operation)
+        refusal = translate.refuse_payment_method(operation, self._deployment)
         if refusal:
             return refusal
         try:

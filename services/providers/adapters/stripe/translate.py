@@ -45,6 +45,7 @@ from services.providers.domain import (
     refused,
     unknown,
 )
+from services.shared.deployment import Deployment
 from services.shared.money import Money
 
 # Its name in messages for operators.
@@ -102,14 +103,15 @@ def create_params(operation: Operation) -> stripe.params.PaymentIntentCreatePara
     return params
 
 
-def refuse_test_payment_method(operation: Operation) -> OperationResult | None:
-    """Outside a sandbox: the refusal of a payment that names no payment method, or a test card."""
+def refuse_payment_method(operation: Operation, deployment: Deployment) -> OperationResult | None:
+    """The refusal of a payment that names no payment method outside a sandbox, or a test card where
+    it is live."""
     method = operation.payment_method
-    if not method:
+    if not method and deployment is not Deployment.SANDBOX:
         message = "the payment names no payment method"
         return failed(operation.key, PAYMENT_METHOD_MISSING, message)
-    if method.startswith(TEST_PAYMENT_METHODS):
-        message = "a test card, and this is no sandbox"
+    if method.startswith(TEST_PAYMENT_METHODS) and deployment is Deployment.LIVE:
+        message = "a test card, and this is live"
         return failed(operation.key, PAYMENT_METHOD_UNKNOWN, message)
     return None
 

@@ -10,7 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 from pydantic import AfterValidator, Field, SecretStr
 
-from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
+from services.providers.adapters.kit.settings import (
+    BaseUrl,
+    OfTheAccount,
+    ProviderSettings,
+    Secrets,
+)
 
 
 def public_key(text: str) -> RSAPublicKey:
@@ -44,16 +49,20 @@ def _usable(secrets: Sequence[SecretStr]) -> Sequence[SecretStr]:
 class WiseSettings(ProviderSettings):
     """Wise's variables."""
 
+    # Its keys look the same in both.
+    live_hosts = ("api.wise.com", "api.transferwise.com")
+    test_hosts = ("api.wise-sandbox.com", "api.sandbox.transferwise.tech")
+
     wise_base_url: BaseUrl = Field(
         "https://api.wise.com", description="Where its API is; the simulator in a sandbox."
     )
     wise_api_key: SecretStr = Field(description="Token of the business account.")
-    wise_profile_id: str = Field(
+    wise_profile_id: Annotated[str, OfTheAccount()] = Field(
         "1",
         pattern=r"^[1-9][0-9]{0,17}$",
         description="Number of the business profile that pays; the simulator takes any.",
     )
-    wise_source_currency: str = Field(
+    wise_source_currency: Annotated[str, OfTheAccount()] = Field(
         "EUR",
         pattern=r"^[A-Z]{3}$",
         description="Currency of the balance that pays. From dollars, Wise asks for each "

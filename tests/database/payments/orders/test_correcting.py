@@ -35,6 +35,7 @@ from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival
 from services.payments.webhooks_in.store import PostgresInbox
 from services.shared.corridors import load_corridors
+from services.shared.deployment import Deployment
 from services.shared.recipients import Recipient, Wallet, as_row
 from tests.conftest import ROOT
 from tests.fakes import ScriptedProviders
@@ -45,12 +46,10 @@ from tests.rails import declared_rails
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 SUCCEEDED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
-REFUSED = Answer(
-    outcome=Outcome.FAILED, failure=Failure(code="recipient_invalid", message="unknown")
-)
+REFUSED = Answer(outcome=Outcome.FAILED, failure=Failure(code="recipient_invalid", message="no"))
 RETURNED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="back"))
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
-PAYEES, ROUTES = Payees(CORRIDORS, sandbox=False), make_routes(CORRIDORS, declared_rails())
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
+PAYEES = Payees(CORRIDORS, deployment=Deployment.LIVE)
 OLD = Wallet(holder_name="Asha Refused", wallet_id="wallet-7890")
 NEW = Wallet(holder_name="Asha Example", wallet_id="wallet-3210")
 Key = tuple[Step, int]
@@ -59,8 +58,9 @@ FIRST, SECOND = (Step.PAYOUT, 1), (Step.PAYOUT, 2)
 
 @pytest.fixture
 def correcting(engine: AsyncEngine) -> Correcting:
-    work, checking = PostgresWork(engine), Checking(PAYEES, ScriptedProviders())
-    return Correcting(work, PAYEES, checking, ROUTES, encode_payment)
+    work, routes = PostgresWork(engine), make_routes(CORRIDORS, declared_rails())
+    checking = Checking(PAYEES, ScriptedProviders())
+    return Correcting(work, PAYEES, checking, routes, encode_payment)
 
 
 async def _created(engine: AsyncEngine) -> Payment:

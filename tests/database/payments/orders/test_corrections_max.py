@@ -11,6 +11,7 @@ from services.payments.orders.checking import Checking
 from services.payments.orders.correcting import Correcting, CorrectionOrder
 from services.payments.orders.payees import Payees
 from services.shared.corridors import load_corridors
+from services.shared.deployment import Deployment
 from services.shared.recipients import Wallet
 from tests.conftest import ROOT
 from tests.database.payments.engine.carried import create
@@ -19,8 +20,11 @@ from tests.poison import rows, run
 from tests.pricing import make_routes
 from tests.rails import declared_rails
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
-PAYEES, ROUTES = Payees(CORRIDORS, sandbox=False), make_routes(CORRIDORS, declared_rails())
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
+PAYEES, ROUTES = (
+    Payees(CORRIDORS, deployment=Deployment.LIVE),
+    make_routes(CORRIDORS, declared_rails()),
+)
 NEW = Wallet(holder_name="Asha Example", wallet_id="wallet-3210")
 _REFUSED = "UPDATE payments SET state = 'ACTION_REQUIRED', due_at = NULL"
 

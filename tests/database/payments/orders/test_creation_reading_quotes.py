@@ -23,6 +23,7 @@ from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.corridors import Corridors, CorridorUnsupported, load_corridors
+from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, Unavailable
 from services.shared.ids import new_id
 from services.shared.money import Money
@@ -33,7 +34,7 @@ from tests.makers import USER, make_quote
 from tests.pricing import make_offers, make_pricing
 from tests.rails import declared_rails
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 
 
 def _order(key: str = "", *, currency: str = "NGN", quote_id: UUID | None = None) -> PaymentOrder:
@@ -54,7 +55,7 @@ def _order(key: str = "", *, currency: str = "NGN", quote_id: UUID | None = None
 
 
 def _payees(corridors: Corridors) -> Payees:
-    return Payees(corridors, sandbox=True)
+    return Payees(corridors, deployment=Deployment.SANDBOX)
 
 
 def _creation(

@@ -28,7 +28,7 @@ from tests.makers import FEES, make_attempt, make_payment, make_terms, make_trai
 
 PAID_OUT = [
     corridor.destination.currency
-    for corridor in load_corridors(Path("deploy/corridors"), sandbox=True)
+    for corridor in load_corridors(Path("deploy/corridors"), live=False)
 ]
 
 

@@ -21,6 +21,7 @@ from services.payments.orders.creation import PaymentOrder
 from services.payments.orders.payees import Payee, Payees
 from services.payments.orders.pricing import QuoteOrder
 from services.shared.corridors import load_corridors
+from services.shared.deployment import Deployment
 from services.shared.errors import Overloaded
 from services.shared.money import Money
 from services.shared.recipients import AccountCheck, BankAccount
@@ -29,7 +30,7 @@ from tests.conftest import ROOT
 from tests.fakes import ScriptedProviders
 from tests.makers import USER
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 ADA = BankAccount(holder_name="Ada Obi", bank_code="044", account_number="0690000032")
 RULES = CORRIDORS.get("us-ng").recipient_rules.kinds[ADA.kind]
 QUESTION = HolderQuery(recipient=ADA, currency="NGN", providers=("flutterwave",))
@@ -109,7 +110,7 @@ async def test_questions_have_a_bound_and_give_their_places_back() -> None:
             return self.holder
 
     providers = Slow()
-    checking = Checking(Payees(CORRIDORS, sandbox=True), providers)
+    checking = Checking(Payees(CORRIDORS, deployment=Deployment.SANDBOX), providers)
     asked = [asyncio.create_task(checking.ask(QUESTION)) for _ in range(CHECKS_MAX)]
     await asyncio.sleep(0)
 
@@ -147,7 +148,7 @@ async def test_a_payment_waits_for_its_check_outside_of_the_batch() -> None:
     )
     providers, batches = ScriptedProviders(), Batches()
     providers.holder = found("ADA OBI")
-    checking = Checking(Payees(CORRIDORS, sandbox=True), providers)
+    checking = Checking(Payees(CORRIDORS, deployment=Deployment.SANDBOX), providers)
 
     await CheckedCreation(batches, checking).create(order)  # type: ignore[arg-type]
 

@@ -22,7 +22,7 @@ from tests.fakes import Held
 from tests.makers import make_capabilities, make_trail
 from tests.rails import declared_rails
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 ROUTES = Routes(CORRIDORS, Held(declared_rails()))
 # Rates at which the bounds of rails count, and rates at which they do not.
 MIDS = ("0.0051", "0.93", "17.2", "129.4", "1530.25", "25310", "4100000")

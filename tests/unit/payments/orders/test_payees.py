@@ -8,16 +8,17 @@ import pytest
 from services.payments.model.quote import Quote, QuoteMismatch
 from services.payments.orders.payees import Payee, Payees
 from services.shared.corridors import Corridors, CorridorUnsupported, load_corridors
+from services.shared.deployment import Deployment
 from services.shared.errors import Invalid
 from services.shared.recipients import BankAccount, MobileMoney, Wallet
 from tests.conftest import ROOT
 from tests.makers import CONDITIONS, make_quote
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 RULES = CORRIDORS.get("us-ng").recipient_rules
 ADA = BankAccount(holder_name="Ada Obi", bank_code="044", account_number="0690000032")
 WALLET = Wallet(holder_name="Ada Obi", wallet_id="wallet-77")
-SANDBOX, LIVE = (Payees(CORRIDORS, sandbox=sandbox) for sandbox in (True, False))
+SANDBOX, LIVE = (Payees(CORRIDORS, deployment=one) for one in (Deployment.SANDBOX, Deployment.LIVE))
 
 
 def _quote(recipient: BankAccount | None = None, *, kept: bool = True) -> Quote:
@@ -71,7 +72,7 @@ def test_under_a_quote_another_recipient_of_the_same_kind_may_be_paid() -> None:
 
 
 def test_a_quote_without_a_recipient_takes_one_by_the_rules_that_it_has_kept() -> None:
-    payees = Payees(Corridors(()), sandbox=False)
+    payees = Payees(Corridors(()), deployment=Deployment.LIVE)
 
     assert payees.under(_quote(), WALLET) == Payee(recipient=WALLET)
     with pytest.raises(Invalid):
@@ -88,3 +89,22 @@ def test_a_check_beside_other_faults_needs_a_corridor() -> None:
     LIVE.check(None, "NGN", "")
     with pytest.raises(Invalid):
         LIVE.check(phone, "NGN", "")
+
+
+@pytest.mark.parametrize("deployment", list(Deployment))
+def test_nobody_is_paid_by_default_outside_a_sandbox_and_no_test_account_where_it_is_live(
+    deployment: Deployment,
+) -> None:
+    payees = Payees(CORRIDORS, deployment=deployment)
+    test_account = replace(ADA, account_number="0690000031")
+
+    if deployment is Deployment.SANDBOX:
+        assert payees.of_payment(None, "NGN", "").is_example
+    else:
+        with pytest.raises(Invalid, match="recipient is required"):
+            payees.of_payment(None, "NGN", "")
+    if deployment is Deployment.LIVE:
+        with pytest.raises(Invalid):
+            payees.of_payment(test_account, "NGN", "")
+    else:
+        assert payees.of_payment(test_account, "NGN", "").recipient == test_account

@@ -24,7 +24,7 @@ from tests.makers import NOW
 from tests.pricing import make_pricing
 from tests.rails import declared_rails
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 
 
 class FreeOfCharge(FixedFees):
@@ -65,7 +65,7 @@ async def test_where_several_countries_pay_a_currency_an_order_names_its_country
     for country in ("DE", "FR"):
         text = india.replace("us-in", f"us-{country.lower()}").replace('"IN"', f'"{country}"')
         (tmp_path / f"us-{country.lower()}.toml").write_text(text.replace('"INR"', '"EUR"'))
-    pricing = make_pricing(load_corridors(tmp_path, sandbox=True), FixedFees(), FixedRates())
+    pricing = make_pricing(load_corridors(tmp_path, live=False), FixedFees(), FixedRates())
 
     results = await pricing.quotes([_order_to(country) for country in ("FR", "", "DE", "IT")], NOW)
 

@@ -23,7 +23,7 @@ from tests.fakes import Held
 from tests.makers import make_capabilities, make_payment, make_terms
 from tests.rails import declared_rails
 
-CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", sandbox=True)
+CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 NIGERIA = CORRIDORS.get("us-ng")
 BANK, WALLET = (RecipientKind.BANK_ACCOUNT, ""), (RecipientKind.WALLET, "")
 
@@ -119,7 +119,7 @@ def test_an_offer_whose_payout_cannot_reach_its_recipient_is_refused(
 def test_an_offer_keeps_its_own_offramps_whatever_the_corridor_has_now() -> None:
     agreed = _agreed()
     routes = Routes(
-        load_corridors(ROOT / "deploy" / "corridors", sandbox=True),
+        load_corridors(ROOT / "deploy" / "corridors", live=False),
         Held({**declared_rails(), "acme": make_capabilities("acme")}),
     )
 

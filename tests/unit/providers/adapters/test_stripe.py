@@ -11,6 +11,7 @@ from services.providers.adapters.kit.http import AnswerInvalid
 from services.providers.adapters.stripe import translate
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.domain import Failure, Kind, Operation, Outcome
+from services.shared.deployment import Deployment
 from services.shared.money import Money
 
 OPERATION = Operation(
@@ -223,3 +224,25 @@ def test_a_charge_is_asked_for_whole() -> None:
         "metadata": {"transaction_id": "pay_1", "operation_key": OPERATION.key},
         "description": "invoice 17",
     }
+
+
+@pytest.mark.parametrize(
+    ("deployment", "method", "code"),
+    [
+        (Deployment.SANDBOX, "", None),
+        (Deployment.SANDBOX, "pm_card_visa", None),
+        (Deployment.STAGING, "", "payment_method_missing"),
+        (Deployment.STAGING, "pm_card_visa", None),
+        (Deployment.LIVE, "", "payment_method_missing"),
+        (Deployment.LIVE, "pm_card_visa", "payment_method_unknown"),
+        (Deployment.LIVE, "pm_1NqLJK", None),
+    ],
+)
+def test_a_card_stands_in_in_a_sandbox_and_a_test_card_is_none_where_it_is_live(
+    deployment: Deployment, method: str, code: str | None
+) -> None:
+    operation = replace(OPERATION, payment_method=method)
+
+    refusal = translate.refuse_payment_method(operation, deployment)
+
+    assert (refusal and refusal.failure and refusal.failure.code) == code
