@@ -1,33 +1,41 @@
-"""Envoy's configuration, made from the template envoy.yaml, and the folder of files it reads at
-start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up` writes one of
-its own. Envoy's behaviour stands in envoy.yaml; the contract's part (statuses, codes, the place
-of each call) comes from the descriptor set, and only ports and paths are decided here."""
+"""Envoy's configuration, made from the templates envoy.yaml and envoy/*.yaml, and the folder of
+files it reads at start. `python -m gateway.config FOLDER` writes it for containers, `./caravel up`
+writes one of its own. Envoy's behaviour stands in the templates; the contract's part (statuses,
+codes, the listener and the place of each call) comes from the descriptor set, and only ports and
+paths are decided here."""
 
 import argparse
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from gateway.contract import Contract, read_contract, verb_and_path
+from gateway.contract import SERVED, Contract, Listener, read_contract, verb_and_path
+from gateway.openapi import DOCUMENTS
+from gateway.routes import TABLES
 
 HERE = Path(__file__).resolve().parent
 CONFIG_FILE = "envoy.yaml"
+# The two listeners of each kind of caller.
+REST_TEMPLATE, NATIVE_TEMPLATE = HERE / "envoy" / "rest.yaml", HERE / "envoy" / "native.yaml"
 DESCRIPTOR = HERE / "descriptor.binpb"
 # Starts Envoy with as many connections as it has descriptors for.
 START = HERE / "start.sh"
 SCRIPTS = HERE / "lua"
-# The script that begins; the others are its modules, and go into the same file.
-MAIN_SCRIPT = "rest"
-SCRIPT_FILE = "rest.lua"
-# The script of the native listener, and the modules that it needs.
-NATIVE_SCRIPT, NATIVE_MODULES = HERE / "native.lua", ("contract",)
+# The script that begins; the others are its modules, and go into the same file. One module is the
+# table of the listener's calls.
+MAIN_SCRIPT, CALLS_MODULE = "rest", "contract"
+SCRIPT_FILES = {Listener.PUBLIC: "rest.lua", Listener.OPERATORS: "operators.lua"}
+# The script of both native listeners; of the table it needs what is the same for all calls.
+NATIVE_SCRIPT = HERE / "native.lua"
 # Calls of this principal have places of their own.
 PROVIDER_EVENT = "PROVIDER_EVENT"
+# The parts of a template that are for one kind of caller.
+_ONLY = re.compile(r"^ *#only (\w+)\n(.*?)^ *#end\n", re.MULTILINE | re.DOTALL)
 # A page opened from this machine may call the API; where a deployment wants others, it says so.
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
@@ -38,7 +46,8 @@ class GatewayConfig:
 
     payments_host is one name or address with every replica behind it, each on one of these ports.
     files is the folder as Envoy will see it. allowed_origins is the regular expression of web
-    origins that may call the API, and calls_max how many calls may be on their way to payments.
+    origins that may call the API, operators_origins the same for operators' calls, and calls_max
+    how many of merchants' calls may be on their way to payments.
     admin_socket may be a bare name, and is then in the folder where Envoy is started.
     """
 
@@ -46,15 +55,19 @@ class GatewayConfig:
     host: str = "127.0.0.1"
     rest_port: int = 8080
     grpc_port: int = 9090
+    operators_port: int = 8081
+    operators_grpc_port: int = 9091
     metrics_port: int = 9464
     admin_socket: Path = Path("admin.sock")
     payments_host: str = "127.0.0.1"
     payments_ports: tuple[int, ...] = (50051,)
     allowed_origins: str = LOCAL_ORIGINS
+    operators_origins: str = LOCAL_ORIGINS
     calls_max: int = 2048
 
 
-# In a container; the container's own network is the boundary, and two ports are published from it.
+# In a container; the container's own network is the boundary, and the compose file says which ports
+# are published from it, and how far.
 COMPOSE = GatewayConfig(
     files=Path("/etc/caravel/gateway"),
     host="0.0.0.0",  # noqa: S104
@@ -66,44 +79,83 @@ COMPOSE = GatewayConfig(
 
 def render(config: GatewayConfig) -> str:
     """The text of Envoy's configuration. Every value is put in as JSON, which YAML understands."""
+    contract = read_contract(DESCRIPTOR)
     values: dict[str, object] = {
         "HOST": config.host,
-        "REST_PORT": config.rest_port,
-        "GRPC_PORT": config.grpc_port,
         "METRICS_PORT": config.metrics_port,
         "ADMIN_SOCKET": str(config.admin_socket),
         "PAYMENTS_ENDPOINTS": [
             _endpoint(config.payments_host, port) for port in config.payments_ports
         ],
-        "ALLOWED_ORIGINS": config.allowed_origins,
         "CALLS_MAX": config.calls_max,
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
-    values["REST_SCRIPT"] = str(config.files / SCRIPT_FILE)
     values["NATIVE_SCRIPT"] = str(config.files / NATIVE_SCRIPT.name)
-    values |= _from_contract(read_contract(DESCRIPTOR))
+    values |= _from_contract(contract)
+    listeners = "\n".join(
+        _listeners(listener, values | _of_listener(listener, config, contract.served_by(listener)))
+        for listener in Listener
+    )
     template = Template((HERE / CONFIG_FILE).read_text())
-    return template.substitute({name: json.dumps(value) for name, value in values.items()})
+    return template.substitute(_as_json(values), LISTENERS=listeners)
+
+
+def _as_json(values: Mapping[str, object]) -> dict[str, str]:
+    return {name: json.dumps(value) for name, value in values.items()}
+
+
+def _listeners(listener: Listener, values: Mapping[str, object]) -> str:
+    """The text of the two listeners for one kind of caller."""
+    text = REST_TEMPLATE.read_text() + "\n" + NATIVE_TEMPLATE.read_text()
+    own = _ONLY.sub(lambda part: part[2] if part[1] == listener else "", text)
+    return Template(own).substitute(_as_json(values))
+
+
+def _of_listener(
+    listener: Listener, config: GatewayConfig, contract: Contract
+) -> dict[str, object]:
+    """The values in which listeners differ; contract has only the calls that this one leads to."""
+    ports, origins = (config.rest_port, config.grpc_port), config.allowed_origins
+    names, clusters = ("rest", "grpc"), ("payments", "payments_grpc")
+    if listener is Listener.OPERATORS:
+        ports = (config.operators_port, config.operators_grpc_port)
+        origins = config.operators_origins
+        names, clusters = ("operators", "operators_grpc"), ("payments_operators",) * 2
+    verbs = {verb_and_path(rule)[0] for _, _, rule in contract.bindings()}
+    return {
+        "REST_PORT": ports[0],
+        "GRPC_PORT": ports[1],
+        "REST_NAME": names[0],
+        "GRPC_NAME": names[1],
+        "REST_CLUSTER": clusters[0],
+        "GRPC_CLUSTER": clusters[1],
+        "ALLOWED_ORIGINS": origins,
+        "SCRIPT": str(config.files / SCRIPT_FILES[listener]),
+        "OPENAPI": str(config.files / DOCUMENTS[listener].name),
+        "SERVICES": list(dict.fromkeys(service for service, _, _ in contract.bindings())),
+        "METHODS": ", ".join(sorted({*verbs, "HEAD"})),
+        "PRINCIPALS": ",".join(sorted(SERVED[listener])),
+        "CALLS": _calls(contract, SERVED[listener] - {PROVIDER_EVENT}),
+        "PROVIDER_EVENT_CALLS": _calls(contract, {PROVIDER_EVENT}),
+    }
+
+
+def _calls(contract: Contract, principals: Container[str]) -> str:
+    """The regular expression of the calls that these principals may make."""
+    return "|".join(
+        re.escape(f"/{service}/{method.name}")
+        for service, block in contract.services.items()
+        for method in block.method
+        if contract.access(method).principal in principals
+    )
 
 
 def _from_contract(contract: Contract) -> dict[str, object]:
-    """The facts of the contract that envoy.yaml names: services, places and limits. Each reason has
-    a code, a status and a time to wait, as OVERLOADED_CODE; in a case that has a name, as
+    """The facts of the contract that are the same for all listeners: limits, and for each reason a
+    code, a status and a time to wait, as OVERLOADED_CODE; in a case that has a name, as
     SERVICE_UNAVAILABLE_LATE_CODE."""
-    bindings = list(contract.bindings())
-    verbs = {verb_and_path(rule)[0] for _, _, rule in bindings}
-    values: dict[str, object] = {
-        "SERVICES": list(dict.fromkeys(service for service, _, _ in bindings)),
-        "METHODS": ", ".join(sorted({*verbs, "HEAD"})),
-        "PROVIDER_EVENT_CALLS": "|".join(
-            re.escape(f"/{service}/{method.name}")
-            for service, block in contract.services.items()
-            for method in block.method
-            if contract.access(method).principal == PROVIDER_EVENT
-        ),
-    }
     limits = contract.limits
-    values |= {
+    values: dict[str, object] = {
         "BODY_MAX_BYTES": limits.body_max_bytes,
         "BODY_MAX_KIB": limits.body_max_bytes // 1024,
         "MESSAGE_MAX_BYTES": limits.message_max_bytes,
@@ -120,16 +172,22 @@ def _from_contract(contract: Contract) -> dict[str, object]:
     return values
 
 
-def script() -> str:
-    """The scripts for REST as the one text that Envoy reads: the modules, then the main one."""
-    names = sorted(path.stem for path in SCRIPTS.glob("*.lua") if path.stem != MAIN_SCRIPT)
-    return _modules(names) + (SCRIPTS / f"{MAIN_SCRIPT}.lua").read_text()
+def script(listener: Listener) -> str:
+    """The scripts of a listener for REST as the one text that Envoy reads: the modules, then the
+    main one."""
+    modules = {path.stem: path for path in SCRIPTS.glob("*.lua")}
+    main = modules.pop(MAIN_SCRIPT)
+    return _modules(modules | {CALLS_MODULE: TABLES[listener]}) + main.read_text()
 
 
-def _modules(names: Iterable[str]) -> str:
-    sources = {name: (SCRIPTS / f"{name}.lua").read_text() for name in names}
+def _native_script() -> str:
+    return _modules({CALLS_MODULE: TABLES[Listener.PUBLIC]}) + NATIVE_SCRIPT.read_text()
+
+
+def _modules(files: Mapping[str, Path]) -> str:
     return "".join(
-        f'package.preload["{name}"] = function()\n{source}end\n' for name, source in sources.items()
+        f'package.preload["{name}"] = function()\n{files[name].read_text()}end\n'
+        for name in sorted(files)
     )
 
 
@@ -144,11 +202,11 @@ def write(config: GatewayConfig, folder: Path) -> Path:
     with Swagger UI is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for source in _files().values():
+    for source in (*_files().values(), *DOCUMENTS.values()):
         shutil.copyfile(source, folder / source.name)
-    (folder / SCRIPT_FILE).write_text(script())
-    native = _modules(NATIVE_MODULES) + NATIVE_SCRIPT.read_text()
-    (folder / NATIVE_SCRIPT.name).write_text(native)
+    for listener, name in SCRIPT_FILES.items():
+        (folder / name).write_text(script(listener))
+    (folder / NATIVE_SCRIPT.name).write_text(_native_script())
     target = folder / CONFIG_FILE
     target.write_text(render(config))
     return target
@@ -172,7 +230,6 @@ def _files() -> dict[str, Path]:
     swagger_ui = _swagger_ui()
     return {
         "DESCRIPTOR": DESCRIPTOR,
-        "OPENAPI": HERE / "openapi.json",
         "HEALTHZ_SCRIPT": HERE / "healthz.lua",
         "DOCS_PAGE": HERE / "docs" / "index.html",
         "DOCS_SCRIPT": HERE / "docs" / "start.js",

@@ -4,7 +4,8 @@ REST and its access, and the catalogue of reasons. The gateway's programs read t
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,20 @@ RAW_BODY = "google.api.HttpBody"
 
 _COMMON = "caravel.common.v1"
 _REASON = re.compile(r"(?P<meaning>.+) Example: (?P<example>\{.+\})")
+
+
+class Listener(StrEnum):
+    """The callers of a listener of the gateway; each has a port for REST and one for native gRPC."""
+
+    PUBLIC = "public"
+    OPERATORS = "operators"
+
+
+# The principals whose calls a listener leads to. Calls between services are on none.
+SERVED: Mapping[Listener, frozenset[str]] = {
+    Listener.PUBLIC: frozenset({"MERCHANT", "PROVIDER_EVENT"}),
+    Listener.OPERATORS: frozenset({"OPERATOR"}),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +134,15 @@ class Contract:
                 for scope in stated.scopes
             ],
         )
+
+    def served_by(self, listener: Listener) -> "Contract":
+        """The same without the calls to which the listener does not lead."""
+        services = {}
+        for name, block in self.services.items():
+            served = [one for one in block.method if self.access(one).principal in SERVED[listener]]
+            if served:
+                services[name] = ServiceDescriptorProto(name=block.name, method=served)
+        return replace(self, services=services)
 
     def webhooks(self) -> dict[str, str]:
         """Full names of the messages that merchants' endpoints are sent, by the webhook's name."""

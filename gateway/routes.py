@@ -1,7 +1,8 @@
 """The table that the gateway's scripts hold every request against: which call takes which fields,
 from where, of which kind, with which status it succeeds, and how each reason is answered. It is
 made from the descriptor set, so that the gateway's refusals and the contract cannot differ.
-`python -m gateway.routes` writes gateway/lua/contract.lua."""
+`python -m gateway.routes` writes gateway/lua/contract.lua, and gateway/lua/operators/contract.lua
+for the operators' listener."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from gateway.contract import (
     RAW_BODY,
     Answer,
     Contract,
+    Listener,
     fields_in_path,
     is_decimal,
     read_contract,
@@ -23,7 +25,10 @@ from gateway.contract import (
 
 HERE = Path(__file__).resolve().parent
 DESCRIPTOR = HERE / "descriptor.binpb"
-TABLE = HERE / "lua" / "contract.lua"
+TABLES: Mapping[Listener, Path] = {
+    Listener.PUBLIC: HERE / "lua" / "contract.lua",
+    Listener.OPERATORS: HERE / "lua" / "operators" / "contract.lua",
+}
 
 Field = FieldDescriptorProto
 # Kinds that a program in Lua can tell apart; each stands for a form that a value must have.
@@ -69,18 +74,18 @@ _HEAD += "-- how each reason is answered, by the name of the case; the usual cas
 Table = dict[str, Any]
 
 
-def render(descriptor: Path) -> str:
+def render(descriptor: Path, listener: Listener = Listener.PUBLIC) -> str:
     """The table as a Lua module, the same for the same descriptor set.
 
     Raises ValueError for a binding or a type that the script cannot check.
     """
-    return f"{_HEAD}return {_lua(table(descriptor))}\n"
+    return f"{_HEAD}return {_lua(table(descriptor, listener))}\n"
 
 
-def table(descriptor: Path) -> Table:
-    """Every bound RPC as a route, the messages and enums that their fields refer to, and the
-    answers to each reason."""
-    reader = _Reader(read_contract(descriptor))
+def table(descriptor: Path, listener: Listener = Listener.PUBLIC) -> Table:
+    """Every bound RPC of the listener as a route, the messages and enums that their fields refer
+    to, and the answers to each reason."""
+    reader = _Reader(read_contract(descriptor).served_by(listener))
     routes = [reader.route(method, rule) for _, method, rule in reader.contract.bindings()]
     limits = reader.contract.limits
     return {
@@ -208,4 +213,5 @@ def _lua(value: Any, indent: int = 0) -> str:
 
 
 if __name__ == "__main__":
-    TABLE.write_text(render(DESCRIPTOR))
+    for each, path in TABLES.items():
+        path.write_text(render(DESCRIPTOR, each))

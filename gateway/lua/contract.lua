@@ -93,76 +93,6 @@ return {
     },
     { ["method"] = "GET", ["path"] = "/api/corridors", ["query"] = {} },
     {
-      ["method"] = "GET",
-      ["path"] = "/api/admin/dead-letters",
-      ["query"] = {
-        ["page_size"] = { ["kind"] = "int32" },
-        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
-        ["kind"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.DeadLetter.Kind" },
-      },
-    },
-    {
-      ["method"] = "POST",
-      ["path"] = "/api/admin/dead-letters/{dead_letter_id}:requeue",
-      ["query"] = {},
-      ["body"] = { ["operator"] = { ["kind"] = "string" }, ["note"] = { ["kind"] = "string" } },
-    },
-    {
-      ["method"] = "POST",
-      ["path"] = "/api/admin/dead-letters/{dead_letter_id}:discard",
-      ["query"] = {},
-      ["body"] = { ["operator"] = { ["kind"] = "string" }, ["note"] = { ["kind"] = "string" } },
-    },
-    {
-      ["method"] = "POST",
-      ["path"] = "/api/admin/payments/{transaction_id}:release",
-      ["query"] = {},
-      ["body"] = {
-        ["operator"] = { ["kind"] = "string" },
-        ["note"] = { ["kind"] = "string" },
-        ["honour_locked_rate"] = { ["kind"] = "bool" },
-      },
-    },
-    {
-      ["method"] = "POST",
-      ["path"] = "/api/admin/payments/{transaction_id}:resolve",
-      ["query"] = {},
-      ["body"] = {
-        ["operator"] = { ["kind"] = "string" },
-        ["note"] = { ["kind"] = "string" },
-        ["outcome"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.ResolveAttemptRequest.Outcome" },
-        ["evidence"] = { ["kind"] = "string" },
-        ["provider_reference"] = { ["kind"] = "string" },
-        ["moved_amount"] = { ["kind"] = "decimal" },
-        ["moved_currency"] = { ["kind"] = "string" },
-      },
-    },
-    {
-      ["method"] = "GET",
-      ["path"] = "/api/admin/overdue-payments",
-      ["query"] = {
-        ["page_size"] = { ["kind"] = "int32" },
-        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
-        ["waiting"] = { ["kind"] = "bool" },
-      },
-    },
-    {
-      ["method"] = "GET",
-      ["path"] = "/api/admin/disputes",
-      ["query"] = {
-        ["page_size"] = { ["kind"] = "int32" },
-        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
-      },
-    },
-    {
-      ["method"] = "GET",
-      ["path"] = "/api/admin/operator-actions",
-      ["query"] = {
-        ["page_size"] = { ["kind"] = "int32" },
-        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
-      },
-    },
-    {
       ["method"] = "POST",
       ["path"] = "/api/webhook-endpoints",
       ["query"] = {},
@@ -254,14 +184,6 @@ return {
       ["ACTION_REQUIRED"] = true,
       ["PARTLY_REFUNDED"] = true,
     },
-    ["caravel.payments.v1.DeadLetter.Kind"] = {
-      ["STEP"] = true,
-      ["INBOX"] = true,
-      ["OUTBOX"] = true,
-      ["ORPHAN"] = true,
-      ["UNREADABLE"] = true,
-    },
-    ["caravel.payments.v1.ResolveAttemptRequest.Outcome"] = { ["SUCCEEDED"] = true, ["FAILED"] = true },
   },
   ["reasons"] = {
     ["FIELD_REQUIRED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },

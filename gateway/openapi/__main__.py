@@ -1,6 +1,7 @@
-"""Writes gateway/openapi.json."""
+"""Writes gateway/openapi.json and gateway/openapi.operators.json."""
 
-from gateway.openapi import DESCRIPTOR, OPENAPI, render
+from gateway.openapi import DESCRIPTOR, DOCUMENTS, render
 
 if __name__ == "__main__":
-    OPENAPI.write_text(render(DESCRIPTOR))
+    for listener, path in DOCUMENTS.items():
+        path.write_text(render(DESCRIPTOR, listener))

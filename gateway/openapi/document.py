@@ -1,10 +1,11 @@
 """The document as a whole: every bound RPC below its path, and the parts they share."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.contract import Contract, read_contract, verb_and_path
+from gateway.contract import Contract, Listener, read_contract, verb_and_path
 from gateway.openapi.operations import REQUEST_HEADERS, SECURITY_SCHEMES, Operations
 from gateway.openapi.refusals import DOMAIN, RESPONSE_HEADERS, Refusals
 from gateway.openapi.schemas import Schema, Schemas
@@ -12,24 +13,34 @@ from gateway.openapi.webhooks import webhook
 
 GATEWAY = Path(__file__).resolve().parent.parent
 DESCRIPTOR = GATEWAY / "descriptor.binpb"
-OPENAPI = GATEWAY / "openapi.json"
+DOCUMENTS: Mapping[Listener, Path] = {
+    Listener.PUBLIC: GATEWAY / "openapi.json",
+    Listener.OPERATORS: GATEWAY / "openapi.operators.json",
+}
 
 # The file whose comment introduces the API, and whose package is its version.
-INTRODUCTION = "caravel/payments/v1/payments.proto"
+INTRODUCTIONS: Mapping[Listener, str] = {
+    Listener.PUBLIC: "caravel/payments/v1/payments.proto",
+    Listener.OPERATORS: "caravel/payments/v1/admin.proto",
+}
+TITLES: Mapping[Listener, str] = {
+    Listener.PUBLIC: "Caravel",
+    Listener.OPERATORS: "Caravel for operators",
+}
 ERROR_DETAILS = ("ErrorInfo", "BadRequest", "RetryInfo", "RequestInfo")
 
 
-def render(descriptor: Path) -> str:
+def render(descriptor: Path, listener: Listener = Listener.PUBLIC) -> str:
     """The document as text, the same for the same descriptor set."""
-    return json.dumps(document(descriptor), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(descriptor, listener), indent=2, ensure_ascii=False) + "\n"
 
 
-def document(descriptor: Path) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every RPC that is bound to REST.
+def document(descriptor: Path, listener: Listener = Listener.PUBLIC) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of every RPC to which the listener leads by REST.
 
     Raises ValueError where a reason's comment is not of its form.
     """
-    contract = read_contract(descriptor)
+    contract = read_contract(descriptor).served_by(listener)
     schemas = Schemas(contract)
     operations = Operations(contract, schemas)
     paths: dict[str, Schema] = {}
@@ -43,19 +54,21 @@ def document(descriptor: Path) -> dict[str, Any]:
     webhooks = {
         name: {"post": webhook(contract, schemas, message)}
         for name, message in contract.webhooks().items()
+        # They are sent to merchants.
+        if listener is Listener.PUBLIC
     }
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Caravel",
+            "title": TITLES[listener],
             "version": "v1",
-            "description": contract.comments.get(INTRODUCTION, ""),
+            "description": contract.comments.get(INTRODUCTIONS[listener], ""),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "tags": list(tags.values()),
         "paths": paths,
-        "webhooks": webhooks,
+        **({"webhooks": webhooks} if webhooks else {}),
         "components": _components(contract, schemas),
     }
 

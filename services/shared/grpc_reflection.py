@@ -1,38 +1,42 @@
 """gRPC's reflection: which services there are, and the files that describe them. Both versions, in
 the same words; symbols of methods too, which generic clients ask for. grpcio's own servicer knows
-neither, and shows every file that the process has loaded."""
+neither, and shows every file that the process has loaded. A question that came through a listener
+of the gateway is answered with the services to which that listener leads, and with no others."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2 as messages
 
-from services.shared.contract import REASONS
+from services.shared.contract import REASONS, access_by_method
 from services.shared.held import HeldStreams
 
 OLD, NEW = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 NAMES = tuple(f"{package}.ServerReflection" for package in (OLD, NEW))
 METHOD = "ServerReflectionInfo"
+# Where the names of our own services begin.
+OURS = "caravel."
 NOT_FOUND = messages.ErrorResponse(
     error_code=grpc.StatusCode.NOT_FOUND.value[0], error_message="Nothing here has this name."
 )
+# The gateway sets it: the kinds of principal whose calls the listener leads to, with commas.
+PRINCIPALS = "x-caravel-principals"
 
 
 class Reflection:
-    """Describes these services, and no file that they do not need."""
+    """Describes these services, each caller those that it can reach."""
 
     def __init__(self, services: Iterable[str], held: HeldStreams) -> None:
         _describe_new_version()
-        self._services = sorted({*services, *NAMES})
+        self._services = tuple(services)
         self._held = held
-        self._files: dict[str, Any] = {}
-        pool = descriptor_pool.Default()
-        for name in self._services:
-            self._add(pool.FindServiceByName(name).file)
-        # Every error names one of its values, and no file of a service imports it.
-        self._add(pool.FindEnumTypeByName(REASONS).file)
+        # As many as there are listeners, and more than that is not kept.
+        self._described = lru_cache(maxsize=4)(self._describe)
+        # Not with the first question, which would wait for it.
+        self._described(None)
 
     def handler(self) -> Any:
         """The handler of either version."""
@@ -43,11 +47,41 @@ class Reflection:
         )
 
     async def _answers(self, questions: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        metadata = dict(context.invocation_metadata() or ())
+        described = self._described(metadata.get(PRINCIPALS))
         with self._held.one_more(context.peer()):
             async for question in questions:
-                yield self._answer(question)
+                yield described.answer(question)
 
-    def _answer(self, question: Any) -> Any:
+    def _describe(self, principals: str | None) -> "_Described":
+        """The services that one of these principals may call; all of them for a caller inside."""
+        if principals is None:
+            return _Described(self._services)
+        kinds = set(principals.split(","))
+        return _Described(name for name in self._services if _is_open(name, kinds))
+
+
+def _is_open(service: str, kinds: set[str]) -> bool:
+    """Whether one of these kinds of principal may make a call of it; health is everybody's."""
+    if not service.startswith(OURS):
+        return True
+    return any(access.principal in kinds for access in access_by_method(service).values())
+
+
+class _Described:
+    """Answers about these services, and about no file that they do not need."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._services = sorted({*services, *NAMES})
+        self._files: dict[str, Any] = {}
+        pool = descriptor_pool.Default()
+        for name in self._services:
+            self._add(pool.FindServiceByName(name).file)
+        # Every error names one of its values, and no file of a service imports it.
+        self._add(pool.FindEnumTypeByName(REASONS).file)
+
+    def answer(self, question: Any) -> Any:
+        """The answer to one question."""
         answer = messages.ServerReflectionResponse(
             valid_host=question.host, original_request=question
         )

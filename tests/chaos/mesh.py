@@ -257,6 +257,8 @@ class ChaosMesh:
             data_dir=self._data,
             rest_port=picked["gateway"],
             grpc_port=picked["gateway grpc"],
+            operators_port=picked["gateway operators"],
+            operators_grpc_port=picked["gateway operators grpc"],
             ports=picked,
             credentials=secrets,
             database=chosen,

@@ -83,7 +83,9 @@ class Topology:
         """All that a port is needed for."""
         own = [name for name in self.processes if kind_of(name) in REPLICATED]
         numbered = [port for name in own for port in (name, f"{name} metrics")]
-        return [*processes.PORT_NAMES, "gateway", "gateway grpc", *numbered, *self.links]
+        gateways = ("", " grpc", " operators", " operators grpc")
+        listeners = [f"gateway{one}" for one in gateways]
+        return [*processes.PORT_NAMES, *listeners, *numbered, *self.links]
 
     def make_links(self, ports: Mapping[str, int], rng: random.Random) -> dict[str, Link]:
         """The proxies, not listening yet."""
@@ -159,6 +161,8 @@ class Topology:
             files=plan.data_dir.gateway,
             rest_port=plan.rest_port,
             grpc_port=plan.grpc_port,
+            operators_port=plan.operators_port,
+            operators_grpc_port=plan.operators_grpc_port,
             metrics_port=plan.ports["gateway metrics"],
             payments_ports=tuple(plan.ports[name] for name in names),
         )

@@ -1,5 +1,6 @@
-"""One mesh for the ring: the one that CARAVEL_REST_URL and CARAVEL_GRPC_TARGET name, or else one
-that `./caravel up` starts here, on free ports and in a folder of its own."""
+"""One mesh for the ring: the one that CARAVEL_REST_URL and CARAVEL_GRPC_TARGET name, and for
+operators CARAVEL_OPERATORS_URL and CARAVEL_OPERATORS_GRPC_TARGET; or else one that `./caravel up`
+starts here, on free ports and in a folder of its own."""
 
 import json
 import os
@@ -21,6 +22,8 @@ from tests.tools import go_tool
 
 CARAVEL = ROOT / "caravel"
 START_SECONDS = 120
+# A port of its own for each of its listeners.
+PORT_FLAGS = ("--port", "--grpc-port", "--operators-port", "--operators-grpc-port")
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
@@ -30,6 +33,8 @@ class Mesh:
 
     rest_url: str
     grpc_target: str
+    operators_url: str
+    operators_grpc_target: str
     data_dir: Path | None
     simulator_url: str | None
 
@@ -44,20 +49,29 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """The mesh of the run."""
     rest_url = os.environ.get("CARAVEL_REST_URL")
     if rest_url:
-        yield Mesh(rest_url, os.environ.get("CARAVEL_GRPC_TARGET", "127.0.0.1:9090"), None, None)
+        yield Mesh(
+            rest_url=rest_url,
+            grpc_target=os.environ.get("CARAVEL_GRPC_TARGET", "127.0.0.1:9090"),
+            operators_url=os.environ.get("CARAVEL_OPERATORS_URL", "http://127.0.0.1:8081"),
+            operators_grpc_target=os.environ.get("CARAVEL_OPERATORS_GRPC_TARGET", "127.0.0.1:9091"),
+            data_dir=None,
+            simulator_url=None,
+        )
         return
     data_dir = tmp_path_factory.mktemp("mesh") / "data"
     folder = ["--data-dir", str(data_dir)]
-    with ports.claimed(["rest", "grpc"]) as claimed:
-        rest, grpc = claimed["rest"], claimed["grpc"]
+    with ports.claimed(PORT_FLAGS) as claimed:
+        listen = [word for flag, port in claimed.items() for word in (flag, str(port))]
         try:
-            _caravel("up", "--detach", *folder, "--port", str(rest), "--grpc-port", str(grpc))
-            status = json.loads(_caravel("status", "--json", *folder))
+            _caravel("up", "--detach", *folder, *listen)
+            urls = json.loads(_caravel("status", "--json", *folder))["urls"]
             yield Mesh(
-                rest_url=f"http://127.0.0.1:{rest}",
-                grpc_target=f"127.0.0.1:{grpc}",
+                rest_url=urls["rest"],
+                grpc_target=urls["grpc"],
+                operators_url=urls["operators"],
+                operators_grpc_target=urls["operators_grpc"],
                 data_dir=data_dir,
-                simulator_url=status["urls"]["simulator"],
+                simulator_url=urls["simulator"],
             )
         finally:
             _caravel("down", "--delete", *folder)
@@ -159,6 +173,13 @@ class Rest:
 async def rest(mesh: Mesh) -> AsyncIterator[Rest]:
     """A client of the mesh's gateway."""
     async with aiohttp.ClientSession(mesh.rest_url) as session:
+        yield Rest(session)
+
+
+@pytest.fixture
+async def operators(mesh: Mesh) -> AsyncIterator[Rest]:
+    """A client of the operators' listener."""
+    async with aiohttp.ClientSession(mesh.operators_url) as session:
         yield Rest(session)
 
 

@@ -20,13 +20,15 @@ async def _held(rest: Rest) -> Any:
     return await rest.wait(payment["transaction_id"], {"ON_HOLD", "COMPLETED", "REFUNDED"})
 
 
-async def test_a_person_ends_a_hold_by_stating_what_became_of_the_attempt(rest: Rest) -> None:
+async def test_a_person_ends_a_hold_by_stating_what_became_of_the_attempt(
+    rest: Rest, operators: Rest
+) -> None:
     payment = await _held(rest)
     assert payment["hold"] == {"reason": "amount_mismatch"}
     path = f"/api/admin/payments/{payment['transaction_id']}"
     said = {"operator": "ada", "note": "asked", "outcome": "SUCCEEDED", "evidence": "line 12"}
 
-    resolved = await rest.say(f"{path}:resolve", said)
+    resolved = await operators.say(f"{path}:resolve", said)
     assert resolved.status == 200, resolved.body
 
     events = await rest.events(payment["transaction_id"])
@@ -34,27 +36,29 @@ async def test_a_person_ends_a_hold_by_stating_what_became_of_the_attempt(rest: 
         "attempt_resolved",
         "collection_succeeded",
     ]
-    actions = (await rest.get("/api/admin/operator-actions?page_size=1")).json["actions"]
+    actions = (await operators.get("/api/admin/operator-actions?page_size=1")).json["actions"]
     assert (actions[0]["action"], actions[0]["note"]) == ("RESOLVE_ATTEMPT", "asked")
     assert actions[0]["subject"] == payment["transaction_id"]
 
 
-async def test_a_released_payment_goes_on_without_its_hold(rest: Rest) -> None:
+async def test_a_released_payment_goes_on_without_its_hold(rest: Rest, operators: Rest) -> None:
     payment = await _held(rest)
 
     path = f"/api/admin/payments/{payment['transaction_id']}:release"
-    released = await rest.say(path, {"operator": "ada"})
+    released = await operators.say(path, {"operator": "ada"})
 
     assert (released.status, released.json["status"]) == (200, "PENDING")
     assert "hold" not in released.json
 
 
-async def test_dead_letters_are_listed_and_refusals_are_clear(rest: Rest) -> None:
-    listed = await rest.get("/api/admin/dead-letters?kind=STEP")
+async def test_dead_letters_are_listed_and_refusals_are_clear(operators: Rest) -> None:
+    listed = await operators.get("/api/admin/dead-letters?kind=STEP")
     assert listed.json == {"dead_letters": [], "next_page_token": ""}
 
     for verb in ("requeue", "discard"):
-        refused = await rest.post(f"/api/admin/dead-letters/step_MDE5:{verb}", {"operator": "ada"})
+        refused = await operators.post(
+            f"/api/admin/dead-letters/step_MDE5:{verb}", {"operator": "ada"}
+        )
         assert (refused.status, refused.reason) == (404, "DEAD_LETTER_NOT_FOUND")
-        nobody = await rest.post(f"/api/admin/dead-letters/step_MDE5:{verb}", {})
+        nobody = await operators.post(f"/api/admin/dead-letters/step_MDE5:{verb}", {})
         assert (nobody.status, nobody.reason) == (400, "FIELD_REQUIRED")

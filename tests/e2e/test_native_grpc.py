@@ -14,7 +14,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.e2e.conftest import Mesh, Rest
 
 SERVICES = {
-    "caravel.payments.v1.AdminService",
     "caravel.payments.v1.EndpointService",
     "caravel.payments.v1.PaymentService",
     "caravel.payments.v1.WebhookService",

@@ -35,7 +35,7 @@ async def _on_suspense(mesh: Mesh, transaction_id: str) -> list[str]:
     ],
 )
 async def test_a_held_charge_is_on_suspense_until_somebody_says_what_it_was(
-    mesh: Mesh, rest: Rest, stated: dict[str, str], left: list[str]
+    mesh: Mesh, rest: Rest, operators: Rest, stated: dict[str, str], left: list[str]
 ) -> None:
     if mesh.data_dir is None:
         pytest.skip("the database of a mesh that runs elsewhere is not at hand")
@@ -46,7 +46,7 @@ async def test_a_held_charge_is_on_suspense_until_somebody_says_what_it_was(
     assert held["deadline_at"] > held["updated_at"]
     assert await _on_suspense(mesh, transaction_id) == ["amount_mismatch -99.99 USD"]
 
-    answer = await rest.say(
+    answer = await operators.say(
         f"/api/admin/payments/{transaction_id}:resolve",
         {"operator": "ada", "evidence": "statement, line 12", **stated},
     )

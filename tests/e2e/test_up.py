@@ -21,6 +21,7 @@ import pytest
 
 from deploy.local.mesh import ports
 from deploy.local.process.child import is_alive
+from tests.e2e.conftest import PORT_FLAGS
 from tests.polling import until
 
 CARAVEL = Path(__file__).resolve().parents[2] / "caravel"
@@ -35,11 +36,13 @@ pytestmark = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A data folder and two ports of its own, and what can be done with them."""
+    """A data folder and ports of its own, and what can be done with them."""
 
     data_dir: Path
     rest_port: int
     grpc_port: int
+    operators_port: int
+    operators_grpc_port: int
 
     def caravel(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs ./caravel to its end, about this sandbox."""
@@ -59,7 +62,9 @@ class Sandbox:
     @property
     def listen(self) -> tuple[str, ...]:
         """The flags for its ports."""
-        return ("--port", str(self.rest_port), "--grpc-port", str(self.grpc_port))
+        ports = (self.rest_port, self.grpc_port, self.operators_port, self.operators_grpc_port)
+        pairs = zip(PORT_FLAGS, ports, strict=True)
+        return tuple(word for flag, port in pairs for word in (flag, str(port)))
 
     @property
     def status(self) -> Any:
@@ -80,11 +85,11 @@ def new_sandbox() -> Iterator[Sandbox]:
     """A sandbox where nothing runs yet, and nothing is left afterwards."""
     # A path with a space, and one that PostgreSQL's user can pass through.
     with (
-        ports.claimed(["rest", "grpc"]) as claimed,
+        ports.claimed(PORT_FLAGS) as claimed,
         TemporaryDirectory(prefix="caravel e2e ") as name,
     ):
         Path(name).chmod(0o711)
-        sandbox = Sandbox(Path(name) / "data", claimed["rest"], claimed["grpc"])
+        sandbox = Sandbox(Path(name) / "data", *(claimed[flag] for flag in PORT_FLAGS))
         try:
             yield sandbox
         finally:

@@ -31,7 +31,9 @@ Say = Callable[[str], None]
 ROUNDS = 10
 # So many connections at a time.
 AT_ONCE = 8
-# Of a round's cases.
+# Of a round's cases: those for the merchants' listeners and those for the operators'.
+LISTENER_SHARES = (0.75, 0.25)
+# Of a listener's.
 NATIVE_SHARE, SCHEMA_SHARE, FRAME_SHARE = 0.2, 0.15, 0.1
 ORDINARY_EVERY_SECONDS = 0.2
 # The last rounds' memory may be so much more than that of the rounds after the warming up.
@@ -58,7 +60,14 @@ class Running:
     """The mesh of the campaign."""
 
     target: Target
+    # Its listeners for operators.
+    operators: Target
     data_dir: Path
+
+    @property
+    def targets(self) -> tuple[Target, Target]:
+        """The listeners for merchants, then those for operators."""
+        return self.target, self.operators
 
     def status(self) -> Any:
         """The answer of `./caravel status`."""
@@ -80,14 +89,18 @@ def caravel(*words: str) -> str:
 @asynccontextmanager
 async def mesh(data_dir: Path) -> AsyncIterator[Running]:
     """A mesh on ports of its own, gone afterwards; its logs stay."""
-    with ports.claimed(["rest", "grpc"]) as claimed:
-        rest, native = claimed["rest"], claimed["grpc"]
+    flags = ["--port", "--grpc-port", "--operators-port", "--operators-grpc-port"]
+    with ports.claimed(flags) as claimed:
         where = ["--data-dir", str(data_dir)]
-        listen = ["--port", str(rest), "--grpc-port", str(native)]
+        listen = [word for flag in flags for word in (flag, str(claimed[flag]))]
+        rest, native, operators, operators_native = (claimed[flag] for flag in flags)
         try:
             await asyncio.to_thread(caravel, "up", "--detach", "--fresh", *where, *listen)
-            target = Target(host="127.0.0.1", rest_port=rest, grpc_port=native)
-            yield Running(target=target, data_dir=data_dir)
+            yield Running(
+                target=Target(host="127.0.0.1", rest_port=rest, grpc_port=native),
+                operators=Target(host="127.0.0.1", rest_port=operators, grpc_port=operators_native),
+                data_dir=data_dir,
+            )
         finally:
             await asyncio.to_thread(caravel, "down", *where)
 
@@ -96,12 +109,16 @@ async def campaign(running: Running, *, cases: int, seed: int, say: Say) -> Camp
     """Sends about so many cases and checks every answer."""
     found = Campaign()
     rng = random.Random(seed)
-    document = await _document(running.target)
+    documents = [await _document(target) for target in running.targets]
     for number in range(ROUNDS):
         started = time.monotonic()
-        async with _ordinary_clients(running.target, found):
-            one = Round(number=number, cases=cases // ROUNDS, rng=rng)
-            await one.run(running.target, document, found.tally)
+        async with _ordinary_clients(running.target, found), asyncio.TaskGroup() as group:
+            for target, document, share in zip(
+                running.targets, documents, LISTENER_SHARES, strict=True
+            ):
+                chance = random.Random(rng.random())
+                one = Round(number=number, cases=int(cases * share) // ROUNDS, rng=chance)
+                group.create_task(one.run(target, document, found.tally))
         found.memory_mb.append(await asyncio.to_thread(running.memory))
         say(
             f"  round {number + 1:2d}/{ROUNDS}: {found.tally.cases} cases, "
@@ -113,7 +130,7 @@ async def campaign(running: Running, *, cases: int, seed: int, say: Say) -> Camp
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One of ten: its number from 0, so many cases, and its own chance."""
+    """One of ten, on one pair of listeners: its number from 0, so many cases, its own chance."""
 
     number: int
     cases: int

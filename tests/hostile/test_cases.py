@@ -2,11 +2,15 @@
 
 import json
 import random
+from typing import Any
+
+import pytest
 
 from tests.conftest import ROOT
 from tests.hostile.cases import Attack, routes_of
 from tests.hostile.native import methods_of
 
+OPERATORS = json.loads((ROOT / "gateway" / "openapi.operators.json").read_text())
 DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text())
 
 
@@ -19,8 +23,9 @@ def test_the_same_seed_makes_the_same_cases() -> None:
     assert made(1) != made(2)
 
 
-def test_every_kind_comes() -> None:
-    attack = Attack(random.Random(1), routes_of(DOCUMENT))
+@pytest.mark.parametrize("document", [DOCUMENT, OPERATORS])
+def test_every_kind_comes(document: dict[str, Any]) -> None:
+    attack = Attack(random.Random(1), routes_of(document))
 
     assert len({case.kind for case in attack.cases(7)}) == 7
 

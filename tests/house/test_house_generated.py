@@ -9,7 +9,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway import routes
-from gateway.openapi import DESCRIPTOR, OPENAPI, document, render
+from gateway.contract import Listener
+from gateway.openapi import DESCRIPTOR, DOCUMENTS, document, render
 from protos.generate import generate
 from tests.house.places import ROOT, check
 
@@ -47,16 +48,20 @@ def test_descriptor_set_is_fresh(regenerated: Path) -> None:
     assert DESCRIPTOR.read_bytes() == fresh, f"gateway/descriptor.binpb:1: {GENERATE}"
 
 
-def test_openapi_is_fresh_and_valid() -> None:
-    assert OPENAPI.read_text() == render(DESCRIPTOR), (
-        "gateway/openapi.json:1: run `python -m gateway.openapi`"
+@pytest.mark.parametrize("listener", Listener)
+def test_openapi_is_fresh_and_valid(listener: Listener) -> None:
+    file = DOCUMENTS[listener]
+    assert file.read_text() == render(DESCRIPTOR, listener), (
+        f"gateway/{file.name}:1: run `python -m gateway.openapi`"
     )
-    OpenAPIV31SpecValidator(document(DESCRIPTOR)).validate()
+    OpenAPIV31SpecValidator(document(DESCRIPTOR, listener)).validate()
 
 
-def test_table_of_routes_is_fresh() -> None:
-    assert routes.TABLE.read_text() == routes.render(DESCRIPTOR), (
-        "gateway/lua/contract.lua:1: run `python -m gateway.routes`"
+@pytest.mark.parametrize("listener", Listener)
+def test_table_of_routes_is_fresh(listener: Listener) -> None:
+    file = routes.TABLES[listener]
+    assert file.read_text() == routes.render(DESCRIPTOR, listener), (
+        f"{file}:1: run `python -m gateway.routes`"
     )
 
 

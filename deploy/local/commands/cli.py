@@ -15,6 +15,7 @@ from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, sentence
 
 Command = Callable[[argparse.Namespace], int]
+PORTS_MAX = 65535
 EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
 
 
@@ -190,7 +191,27 @@ def _port_arguments() -> _Parser:
     parent = _Parser(add_help=False)
     parent.add_argument("--port", type=_port, default=8080, help="REST and docs (default: 8080)")
     parent.add_argument("--grpc-port", type=_port, default=9090, help="gRPC (default: 9090)")
+    parent.add_argument(
+        "--operators-port", type=_port, help="operators' REST and docs (default: one above --port)"
+    )
+    parent.add_argument(
+        "--operators-grpc-port", type=_port, help="operators' gRPC (default: one above --grpc-port)"
+    )
     return parent
+
+
+def _port_options(parsed: argparse.Namespace) -> dict[str, int]:
+    """The ports as options of `up`, those that were not given too."""
+    return {
+        "port": parsed.port,
+        "grpc_port": parsed.grpc_port,
+        "operators_port": parsed.operators_port or _port_beside(parsed.port),
+        "operators_grpc_port": parsed.operators_grpc_port or _port_beside(parsed.grpc_port),
+    }
+
+
+def _port_beside(port: int) -> int:
+    return port + 1 if port < PORTS_MAX else port - 1
 
 
 def _positive(text: str) -> float:
@@ -205,8 +226,8 @@ def _positive(text: str) -> float:
 
 def _port(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port; a port is 1 to 65535")
+    if not 1 <= number <= PORTS_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is no port; a port is 1 to {PORTS_MAX}")
     return number
 
 
@@ -226,7 +247,10 @@ def _up(parsed: argparse.Namespace) -> int:
     data_dir = DataDir.at(parsed.data_dir)
     allow_most_descriptors()
     if parsed.detach:
-        ports = ["--port", str(parsed.port), "--grpc-port", str(parsed.grpc_port)]
+        asked_for = _port_options(parsed).items()
+        ports = [
+            word for name, port in asked_for for word in (f"--{name.replace('_', '-')}", str(port))
+        ]
         flags = [*ports, "--data-dir", str(data_dir.root), *(["--fresh"] if parsed.fresh else [])]
         return detach.up_detached(data_dir, ["up", "--in-background", *flags])
     from deploy.local.commands import up  # noqa: PLC0415
@@ -234,8 +258,7 @@ def _up(parsed: argparse.Namespace) -> int:
     return up.up(
         up.Options(
             data_dir=data_dir,
-            port=parsed.port,
-            grpc_port=parsed.grpc_port,
+            **_port_options(parsed),
             fresh=parsed.fresh,
             in_background=parsed.in_background,
         )
@@ -276,7 +299,7 @@ def _merchants(parsed: argparse.Namespace) -> int:
 def _doctor(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import doctor  # noqa: PLC0415
 
-    return doctor.doctor(DataDir.at(parsed.data_dir), parsed.port, parsed.grpc_port)
+    return doctor.doctor(DataDir.at(parsed.data_dir), _port_options(parsed).values())
 
 
 def _test(parsed: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from deploy.local.mesh import database, ports, processes, state
@@ -23,14 +23,14 @@ LEAST_FREE_BYTES = 1_000_000_000
 Examination = Callable[[], str]
 
 
-def doctor(data_dir: DataDir, port: int, grpc_port: int) -> int:
+def doctor(data_dir: DataDir, asked_for: Collection[int]) -> int:
     """Examines all of it; returns the number of things that are wrong, 1 at most."""
     examinations: tuple[tuple[str, Examination], ...] = (
         ("Python", _python),
         ("Envoy", lambda: _version(processes.envoy_binary())),
         ("PostgreSQL", lambda: _version(installed_package() / INSTALL / "bin" / "postgres")),
         ("database", lambda: _database(data_dir)),
-        ("ports", lambda: _ports(data_dir, port, grpc_port)),
+        ("ports", lambda: _ports(data_dir, asked_for)),
         ("data folder", lambda: _folder(data_dir)),
     )
     healthy = [_examine(name, look) for name, look in examinations]
@@ -75,13 +75,13 @@ def _database(data_dir: DataDir) -> str:
     return f"embedded, run {user}, in {folder}"
 
 
-def _ports(data_dir: DataDir, port: int, grpc_port: int) -> str:
+def _ports(data_dir: DataDir, asked_for: Collection[int]) -> str:
     if state.is_locked(data_dir):
         return "in use by the mesh that runs in this folder"
-    for each in (port, grpc_port):
+    for each in asked_for:
         if not ports.is_free(each):
-            raise Problem(f"{each} is in use by another program; see --port and --grpc-port")
-    return f"{port} and {grpc_port} are free"
+            raise Problem(f"{each} is in use by another program; `up --help` has flags for ports")
+    return f"{', '.join(map(str, asked_for))} are free"
 
 
 def _folder(data_dir: DataDir) -> str:

@@ -30,9 +30,21 @@ class Options:
     data_dir: DataDir
     port: int
     grpc_port: int
+    operators_port: int
+    operators_grpc_port: int
     fresh: bool = False
     # We are the second process of --detach: nobody watches.
     in_background: bool = False
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that were asked for, by their flags."""
+        return {
+            "--port": self.port,
+            "--grpc-port": self.grpc_port,
+            "--operators-port": self.operators_port,
+            "--operators-grpc-port": self.operators_grpc_port,
+        }
 
 
 def up(options: Options) -> int:
@@ -44,8 +56,8 @@ def up(options: Options) -> int:
             options.data_dir.state.unlink(missing_ok=True)
             options.data_dir.refuse_full_disk()
             refuse_busy_ports(options)
-            asked_for = (options.port, options.grpc_port)
             blocks = ports.blocks_of(options.port)
+            asked_for = options.ports.values()
             with ports.claimed(processes.PORT_NAMES, asked_for, blocks) as claimed:
                 plan = prepare(options, claimed)
                 asyncio.run(run(plan, started, watched=not options.in_background))
@@ -79,6 +91,8 @@ def prepare(options: Options, claimed: Mapping[str, int]) -> processes.Plan:
         data_dir=data_dir,
         rest_port=options.port,
         grpc_port=options.grpc_port,
+        operators_port=options.operators_port,
+        operators_grpc_port=options.operators_grpc_port,
         ports=claimed,
         credentials=secrets,
         database=chosen,
@@ -88,11 +102,13 @@ def prepare(options: Options, claimed: Mapping[str, int]) -> processes.Plan:
 
 def refuse_busy_ports(options: Options) -> None:
     """Raises Problem where a port that was asked for cannot be had."""
-    if options.port == options.grpc_port:
-        raise Problem(f"REST and gRPC cannot share port {options.port}; change --grpc-port")
-    for flag, port in (("--port", options.port), ("--grpc-port", options.grpc_port)):
+    taken: dict[int, str] = {}
+    for flag, port in options.ports.items():
+        if port in taken:
+            raise Problem(f"{taken[port]} and {flag} cannot share port {port}; change {flag}")
         if not ports.is_free(port):
             raise Problem(f"port {port} is in use by another program; choose another with {flag}")
+        taken[port] = flag
 
 
 def forget(data_dir: DataDir) -> None:
@@ -220,6 +236,7 @@ def greeting(state: MeshState, data_dir: DataDir, *, watched: bool) -> str:
         ("REST", f"{state.urls['rest']}/api/payments"),
         ("Docs", state.urls["docs"]),
         ("gRPC", f"{state.urls['grpc']}  (plaintext, reflection)"),
+        ("Operators", f"{state.urls['operators']}/docs, gRPC {state.urls['operators_grpc']}"),
         ("Logs", command("logs", "-f", *data_dir.flags)),
         ("Stop", f"Ctrl-C, or {down}" if watched else down),
     )

@@ -37,6 +37,8 @@ class Plan:
     data_dir: DataDir
     rest_port: int
     grpc_port: int
+    operators_port: int
+    operators_grpc_port: int
     # One for each of PORT_NAMES.
     ports: Mapping[str, int]
     credentials: Credentials
@@ -52,6 +54,8 @@ class Plan:
             "rest": rest,
             "docs": f"{rest}/docs",
             "grpc": f"{HOST}:{self.grpc_port}",
+            "operators": f"http://{HOST}:{self.operators_port}",
+            "operators_grpc": f"{HOST}:{self.operators_grpc_port}",
             "simulator": f"http://{HOST}:{self.ports['simulator']}",
         }
 
@@ -60,7 +64,13 @@ class Plan:
         """Every port that the mesh or its database listens on: none is a merchant's endpoint."""
         addresses = (self.database.application_url, self.database.migration_url)
         databases = {urlsplit(address).port or 5432 for address in addresses}
-        return frozenset({*self.ports.values(), self.rest_port, self.grpc_port, *databases})
+        return frozenset({*self.ports.values(), *self.gateway_ports, *databases})
+
+    @property
+    def gateway_ports(self) -> tuple[int, ...]:
+        """The ports on which the gateway is reached from outside."""
+        operators = (self.operators_port, self.operators_grpc_port)
+        return (self.rest_port, self.grpc_port, *operators)
 
     def target(self, name: str) -> str:
         """host:port of a process inside the mesh."""
@@ -193,6 +203,8 @@ def _gateway(plan: Plan) -> Spec:
         host=HOST,
         rest_port=plan.rest_port,
         grpc_port=plan.grpc_port,
+        operators_port=plan.operators_port,
+        operators_grpc_port=plan.operators_grpc_port,
         metrics_port=metrics_port,
         payments_host=HOST,
         payments_ports=(plan.ports["payments"],),

@@ -25,12 +25,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from deploy.local.mesh import ports
-from gateway.config import SCRIPT_FILE, START, GatewayConfig, arguments, write
+from gateway.config import SCRIPT_FILES, START, GatewayConfig, arguments, write
+from gateway.contract import Listener
 from services.shared.grpc_server import GrpcServer
 from tests.polling import until
 
 ENVOY = Path(sys.executable).parent / "envoy"
 START_SECONDS = 20
+PORTS = ("rest_port", "grpc_port", "operators_port", "operators_grpc_port", "metrics_port")
 
 Answer = Callable[[Any, Any], Awaitable[Any]]
 
@@ -104,6 +106,8 @@ class Gateway:
 
     rest: str
     grpc: str
+    operators: str
+    operators_grpc: str
     metrics: str
     backend: Backend
     pid: int
@@ -142,7 +146,7 @@ async def run_envoy(
     descriptors is how many it may have, where that is not as many as we. script is what stands in
     the place of rest.lua.
     """
-    with ports.claimed(["rest_port", "grpc_port", "metrics_port"]) as claimed:
+    with ports.claimed(PORTS) as claimed:
         config = GatewayConfig(files=folder, payments_ports=(payments_port,), **claimed, **settings)
         async with _envoy(config, backend, descriptors, script) as gateway:
             yield gateway
@@ -154,7 +158,7 @@ async def _envoy(
 ) -> AsyncIterator[Gateway]:
     file = write(config, config.files)
     if script:
-        (config.files / SCRIPT_FILE).write_text(script)
+        (config.files / SCRIPT_FILES[Listener.PUBLIC]).write_text(script)
     limited = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "-") if descriptors else ()
     process = await asyncio.create_subprocess_exec(
         *limited,
@@ -168,12 +172,14 @@ async def _envoy(
     assert process.stderr
     drain = None
     try:
-        opened = (config.rest_port, config.grpc_port, config.metrics_port)
+        opened = tuple(getattr(config, name) for name in PORTS)
         await _wait_until_listening(process.stderr, opened)
         drain = asyncio.create_task(process.stderr.read())
         yield Gateway(
             rest=f"http://127.0.0.1:{config.rest_port}",
             grpc=f"127.0.0.1:{config.grpc_port}",
+            operators=f"http://127.0.0.1:{config.operators_port}",
+            operators_grpc=f"127.0.0.1:{config.operators_grpc_port}",
             metrics=f"http://127.0.0.1:{config.metrics_port}/metrics",
             backend=backend,
             pid=process.pid,

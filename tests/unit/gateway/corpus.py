@@ -6,10 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.contract import Listener
 from gateway.routes import DESCRIPTOR, table
 
-TABLE = table(DESCRIPTOR)
-ROUTES: list[dict[str, Any]] = TABLE["routes"]
+TABLES = {listener: table(DESCRIPTOR, listener) for listener in Listener}
+# The parts of both tables; each route has the name of its listener.
+TABLE = {
+    part: {name: one for parts in TABLES.values() for name, one in parts[part].items()}
+    for part in ("messages", "enums", "reasons")
+}
+ROUTES: list[dict[str, Any]] = [
+    {**route, "listener": listener}
+    for listener, parts in TABLES.items()
+    for route in parts["routes"]
+]
 VALUES: Mapping[str, Any] = {"bool": True, "int32": 7, "timestamp": "2026-11-23T12:00:00Z"}
 OTHER_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
@@ -75,6 +85,7 @@ class Fault:
     method: str
     path: str
     reason: str
+    listener: Listener
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     at: str | None = None
@@ -128,7 +139,11 @@ def _together(members: dict[str, Any]) -> Iterator[str]:
 def faults() -> Iterator[Fault]:
     """All of them."""
     for route in ROUTES:
-        place: dict[str, Any] = {"method": route["method"], "path": path_of(route)}
+        place: dict[str, Any] = {
+            "method": route["method"],
+            "path": path_of(route),
+            "listener": route["listener"],
+        }
         yield from _method_faults(route)
         yield from _query_faults(route, place)
         if "body" in route:
@@ -145,12 +160,13 @@ def faults() -> Iterator[Fault]:
 
 
 def _method_faults(route: dict[str, Any]) -> Iterator[Fault]:
-    path = path_of(route)
+    path, listener = path_of(route), route["listener"]
     known = {one["method"] for one in ROUTES if one["path"] == route["path"]}
     for method in OTHER_METHODS:
         if method not in known:
             reason = "METHOD_NOT_ALLOWED"
-            yield Fault(name="method", method=method, path=path, reason=reason)
+            at: dict[str, Any] = {"method": method, "path": path, "listener": listener}
+            yield Fault(name="method", reason=reason, **at)
     if route["method"] != "GET":
         for headers in (
             {"origin": "https://elsewhere.example"},
@@ -158,8 +174,9 @@ def _method_faults(route: dict[str, Any]) -> Iterator[Fault]:
             {"origin": "http://localhost.example"},
             {"sec-fetch-site": "cross-site"},
         ):
-            at: dict[str, Any] = {"method": route["method"], "path": path, "headers": headers}
-            yield Fault(name=f"a page with {headers}", reason="ORIGIN_FORBIDDEN", **at)
+            at = {"method": route["method"], "path": path, "listener": listener}
+            reason = "ORIGIN_FORBIDDEN"
+            yield Fault(name=f"a page with {headers}", reason=reason, headers=headers, **at)
 
 
 def _query_faults(route: dict[str, Any], place: dict[str, Any]) -> Iterator[Fault]:

@@ -36,7 +36,7 @@ async def admin_free(tmp_path: Path) -> AsyncIterator[tuple[Gateway, Path]]:
     await server.stop(0)
 
 
-async def test_envoy_listens_on_its_three_ports_and_a_socket_of_its_own(
+async def test_envoy_listens_on_its_five_ports_and_a_socket_of_its_own(
     admin_free: tuple[Gateway, Path],
 ) -> None:
     gateway, folder = admin_free
@@ -45,7 +45,7 @@ async def test_envoy_listens_on_its_three_ports_and_a_socket_of_its_own(
         one.laddr.port for one in envoy.net_connections("tcp") if one.status == psutil.CONN_LISTEN
     }
 
-    assert len(listening) == 3
+    assert len(listening) == 5
     mode = (folder / "admin.sock").stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600

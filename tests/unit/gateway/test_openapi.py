@@ -8,18 +8,20 @@ import pytest
 from caravel.common.v1 import error_reason_pb2
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway.contract import read_contract, reflow
+from gateway.contract import SERVED, Listener, read_contract, reflow
 from gateway.openapi import DESCRIPTOR, document
 
-DOCUMENT = document(DESCRIPTOR)
+DOCUMENTS = {listener: document(DESCRIPTOR, listener) for listener in Listener}
+DOCUMENT = DOCUMENTS[Listener.PUBLIC]
 CREATE = DOCUMENT["paths"]["/api/payments"]["post"]
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 
-def operations() -> dict[str, Any]:
+def operations(*listeners: Listener) -> dict[str, Any]:
     return {
         f"{verb.upper()} {path}": operation
-        for path, item in DOCUMENT["paths"].items()
+        for listener in listeners or Listener
+        for path, item in DOCUMENTS[listener]["paths"].items()
         for verb, operation in item.items()
     }
 
@@ -28,8 +30,23 @@ def body_of(response: dict[str, Any]) -> Any:
     return response["content"]["application/json"]["schema"]
 
 
-def test_document_is_valid() -> None:
-    OpenAPIV31SpecValidator(DOCUMENT).validate()
+@pytest.mark.parametrize("listener", Listener)
+def test_document_is_valid(listener: Listener) -> None:
+    OpenAPIV31SpecValidator(DOCUMENTS[listener]).validate()
+
+
+def test_every_call_from_outside_is_on_the_one_listener_of_its_principal() -> None:
+    for listener in Listener:
+        served = read_contract(DESCRIPTOR).served_by(listener)
+        principals = {served.access(method).principal for _, method, _ in served.bindings()}
+        assert principals == SERVED[listener]
+    assert len(operations()) == sum(len(operations(listener)) for listener in Listener)
+    assert {len(list(read_contract(DESCRIPTOR).bindings()))} == {len(operations())}
+    assert {path.startswith("/api/admin/") for path in DOCUMENT["paths"]} == {False}
+
+
+def test_only_merchants_are_sent_webhooks() -> None:
+    assert "webhooks" not in DOCUMENTS[Listener.OPERATORS]
 
 
 def test_every_public_call_is_described() -> None:

@@ -24,7 +24,9 @@ from google.protobuf.descriptor_pb2 import (
 from google.rpc import code_pb2
 
 from gateway.config import script as our_script
-from gateway.routes import DESCRIPTOR, TABLE, render, table
+from gateway.contract import Listener
+from gateway.openapi import DOCUMENTS
+from gateway.routes import DESCRIPTOR, TABLES, render, table
 from tests.polling import until
 from tests.unit.gateway.conftest import Backend, Gateway, healthz, run_envoy, start_backend
 
@@ -69,6 +71,7 @@ def contract(**fields: dict[str, Any]) -> bytes:
     method.options.Extensions[annotations_pb2.http].post = "/api/payments"
     method.options.Extensions[annotations_pb2.http].body = "*"
     method.options.Extensions[options_pb2.success_status] = 201
+    method.options.Extensions[options_pb2.access].principal = options_pb2.Access.MERCHANT
     colors = [
         EnumValueDescriptorProto(name=name, number=at) for at, name in enumerate(("NO", "RED"))
     ]
@@ -96,7 +99,8 @@ async def any_kind(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ga
     folder = tmp_path_factory.mktemp("kinds")
     descriptor = folder / "kinds.binpb"
     descriptor.write_bytes(contract(**KINDS))
-    script = our_script().replace(TABLE.read_text(), render(descriptor))
+    ours = TABLES[Listener.PUBLIC].read_text()
+    script = our_script(Listener.PUBLIC).replace(ours, render(descriptor))
     backend = Backend()
     server = await start_backend(backend)
     async with run_envoy(folder, server.port, backend, script=script) as gateway:
@@ -221,9 +225,11 @@ def test_a_type_that_the_script_cannot_check_is_no_part_of_a_table(
         render(descriptor)
 
 
-def test_every_call_of_the_document_is_in_the_table() -> None:
-    document = json.loads((TABLE.parents[1] / "openapi.json").read_text())
+@pytest.mark.parametrize("listener", Listener)
+def test_every_call_of_the_document_is_in_the_table(listener: Listener) -> None:
+    document = json.loads(DOCUMENTS[listener].read_text())
 
-    assert {(one["method"].lower(), one["path"]) for one in table(DESCRIPTOR)["routes"]} == {
+    routes = table(DESCRIPTOR, listener)["routes"]
+    assert {(one["method"].lower(), one["path"]) for one in routes} == {
         (method, path) for path, item in document["paths"].items() for method in item
     }

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from gateway.contract import Listener
 from tests.unit.gateway.conftest import Gateway
 from tests.unit.gateway.corpus import (
     ROUTES,
@@ -22,11 +23,17 @@ FAULTS = list(faults())
 JSON = {"content-type": "application/json"}
 
 
+def url_of(gateway: Gateway, listener: Listener, path: str) -> URL:
+    """Where the listener has the path, which is sent as it is written."""
+    base = gateway.rest if listener is Listener.PUBLIC else gateway.operators
+    return URL(base + path, encoded=True)
+
+
 async def send(
-    http: aiohttp.ClientSession, fault: Fault
+    gateway: Gateway, http: aiohttp.ClientSession, fault: Fault
 ) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
     headers = fault.headers if "content-type" in fault.headers else {**JSON, **fault.headers}
-    url = URL(str(http._base_url).rstrip("/") + fault.path, encoded=True)
+    url = url_of(gateway, fault.listener, fault.path)
     async with http.request(fault.method, url, data=fault.body, headers=headers) as response:
         assert response.content_type == "application/json"
         return response, await response.json()
@@ -47,7 +54,7 @@ async def test_every_fault_is_refused_with_its_reason_before_anything_happens(
     for fault in FAULTS:
         if fault.path.partition("?")[0] != path_of(route):
             continue
-        response, body = await send(http, fault)
+        response, body = await send(gateway, http, fault)
         info, *_, request_info = body["details"]
         problems = {
             "status": response.status != fault.status,
@@ -74,8 +81,8 @@ async def test_every_field_of_the_contract_is_accepted(
     body = {name: value_of(one) for name, one in route.get("body", {}).items()}
     data = json.dumps(body) if "body" in route else None
 
-    path = path_of(route)
-    async with http.request(route["method"], path, params=query, data=data) as response:
+    url = url_of(gateway, route["listener"], path_of(route))
+    async with http.request(route["method"], url, params=query, data=data) as response:
         assert response.status in (200, 201), await response.text()
 
     request = gateway.backend.requests[-1]

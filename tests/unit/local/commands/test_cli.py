@@ -28,13 +28,22 @@ def test_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     assert "70000 is no port" in capsys.readouterr().err
 
 
-def test_rest_and_grpc_on_one_port_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("flag", ["--grpc-port", "--operators-port", "--operators-grpc-port"])
+def test_two_listeners_on_one_port_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
 ) -> None:
     folder = str(tmp_path)
 
-    assert _run("up", "--data-dir", folder, "--port", "20001", "--grpc-port", "20001") == 1
-    assert "change --grpc-port" in capsys.readouterr().err
+    assert _run("up", "--data-dir", folder, "--port", "20001", flag, "20001") == 1
+    assert f"change {flag}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("port", "beside"), [(8080, 8081), (65535, 65534)])
+def test_operators_ports_are_beside_those_of_merchants(port: int, beside: int) -> None:
+    parsed = cli.read(["up", "--port", str(port)])
+
+    assert cli._port_options(parsed)["operators_port"] == beside
+    assert cli._port_options(parsed)["operators_grpc_port"] == 9091
 
 
 def test_status_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +59,7 @@ def test_status_remembers_why_it_is_down(
 
     _run("status", "--data-dir", str(tmp_path))
 
-    assert "Not running: REST and gRPC cannot share port 20001" in capsys.readouterr().out
+    assert "Not running: --port and --grpc-port cannot share port 20001" in capsys.readouterr().out
 
 
 def test_down_of_nothing_is_success(tmp_path: Path) -> None:

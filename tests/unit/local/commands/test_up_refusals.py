@@ -16,7 +16,7 @@ from deploy.local.process.terminal import Problem, sentence
 CARAVEL = Path(__file__).resolve().parents[4] / "caravel"
 PATIENCE_SECONDS = 60
 # In the range that nobody else uses, since nothing is to be started.
-LISTEN = ("--port", "19998", "--grpc-port", "19999")
+LISTEN = ("--port", "19990", "--grpc-port", "19992")
 
 
 def _up(folder: Path, *before: str) -> subprocess.CompletedProcess[str]:
