@@ -44,7 +44,7 @@ class Listener(StrEnum):
 
 # The principals whose calls a listener leads to. Calls between services are on none.
 SERVED: Mapping[Listener, frozenset[str]] = {
-    Listener.PUBLIC: frozenset({"MERCHANT", "PROVIDER_EVENT"}),
+    Listener.PUBLIC: frozenset({"MERCHANT", "PROVIDER_EVENT", "ANYONE"}),
     Listener.OPERATORS: frozenset({"OPERATOR"}),
 }
 
