@@ -92,10 +92,5 @@ async def test_others_do_not_notice(gateway: Gateway, kind: Kind) -> None:
     async with holding(gateway, kind):
         seen = await asyncio.gather(*(work(gateway) for _ in range(CLIENTS)))
 
-    refused = {
-        outcome
-        for client in seen
-        for outcome in client
-        if outcome not in EXPECTED
-    }
+    refused = {outcome for client in seen for outcome in client if outcome not in EXPECTED}
     assert refused == set()
