@@ -36,7 +36,7 @@ _REASON = re.compile(r"(?P<meaning>.+) Example: (?P<example>\{.+\})")
 
 
 class Listener(StrEnum):
-    """The callers of a listener of the gateway; each has a port for REST and one for native gRPC."""
+    """The callers of a listener; each has a port for REST and one for native gRPC."""
 
     PUBLIC = "public"
     OPERATORS = "operators"
