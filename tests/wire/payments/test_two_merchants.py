@@ -227,7 +227,7 @@ async def test_anothers_id_is_answered_like_an_unknown_one(
                     service, method, ours.text, {**FIELDS.get(method.name, {}), field: id_}, id_
                 )
                 for name, id_ in asked.items()
-                # What is asked of one's own is the verbs' own matter, and it changes things.
+                # A verb on one's own would change it, and has tests of its own.
                 if name != "own" or method.name.startswith(("Get", "List"))
             }
             cases += len(given)
