@@ -26,7 +26,7 @@ HEALTHY_SECONDS = 120.0
 POLL_SECONDS = 0.05
 # Started and done before anything is measured.
 LASTING = ("postgresql", "migrations")
-MOST = Topology(payments=2, workers=2, proxied=False)
+MOST = Topology(payments=3, workers=2, proxied=False)
 EXTRA_PORTS = ("baseline", "baseline with two workers")
 # pgbench opens one for each of its clients.
 MORE_CONNECTIONS = ("-c", "max_connections=400")

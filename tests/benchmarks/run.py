@@ -13,7 +13,18 @@ from typing import Any
 from deploy.local.process import terminal
 from deploy.local.process.paths import commit
 from deploy.local.process.terminal import Problem, paint
-from tests.benchmarks import cost, create, growth, overload, plot, reads, scaling, settle, table
+from tests.benchmarks import (
+    cost,
+    create,
+    growth,
+    overload,
+    plot,
+    reads,
+    revocation,
+    scaling,
+    settle,
+    table,
+)
 from tests.benchmarks.bench import FAILURES, Bench, Part
 from tests.benchmarks.interpreter import interpreter
 from tests.benchmarks.merchant import listening
@@ -29,6 +40,7 @@ OTHERS: dict[str, Callable[[], Part]] = {
     "cost": cost.Cost,
     "overload": overload.Overload,
     "scaling": scaling.Scaling,
+    "revocation": revocation.Revocation,
     "growth": growth.Growth,
 }
 PARTS = (*create.NAMES, *OTHERS)

@@ -60,6 +60,7 @@ TITLES = {
     "cost": "cost: processor, memory, log and disk",
     "overload": "overload: four times what the mesh can take",
     "scaling": "scaling: one and two payments and workers",
+    "revocation": "revocation: of a key, with three payments under load",
     "growth": "growth: with so many completed payments in the tables",
     "ratio": "ratios, each within one round",
 }
