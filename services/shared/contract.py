@@ -5,6 +5,7 @@ options from the descriptor set."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from caravel.common.v1 import error_reason_pb2, options_pb2
@@ -66,6 +67,7 @@ def access_by_method(service: str) -> Mapping[str, Access]:
     return {f"/{service}/{method.name}": _access(method) for method in found.methods}
 
 
+@cache
 def scopes_of(principal: PrincipalKind) -> frozenset[str]:
     """The names of all scopes that the credentials of a kind of principal may have."""
     return frozenset(

@@ -128,21 +128,17 @@ class PostgresCredentials:
             version: int = (await connection.execute(_VERSION)).scalar_one()
             if version == after:
                 return Changes(version=version)
-            # A change that is committed meanwhile comes once more with the next reading.
-            return Changes(
-                version=version,
-                merchants=[
-                    read_merchant(row)
-                    for row in await _changed(connection, tables.merchants, after)
-                ],
-                merchant_keys=[
-                    read_merchant_key(row) for row in await _changed(connection, _API_KEYS, after)
-                ],
-                operator_keys=[
-                    read_operator_key(row)
-                    for row in await _changed(connection, _OPERATOR_KEYS, after)
-                ],
-            )
+            # A change that is committed meanwhile comes once more with the next reading. Merchants
+            # are read last, so that no key is without its merchant.
+            keys = await _changed(connection, _API_KEYS, after)
+            operators_keys = await _changed(connection, _OPERATOR_KEYS, after)
+            merchants = await _changed(connection, tables.merchants, after)
+        return Changes(
+            version=version,
+            merchants=[read_merchant(row) for row in merchants],
+            merchant_keys=[read_merchant_key(row) for row in keys],
+            operator_keys=[read_operator_key(row) for row in operators_keys],
+        )
 
     @repeated
     async def note_uses(self, used: Mapping[type, Collection[UUID]]) -> None:
