@@ -1,7 +1,8 @@
 """The settings of this service, beside those of every service. Each source declares its own
 variables in its own file; they are read only where a corridor names the source."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -18,13 +19,17 @@ class Config(Settings):
 
     @classmethod
     def load(
-        cls, environment: Mapping[str, str], sources: Mapping[str, Registration] = SOURCES
+        cls,
+        environment: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+        *,
+        sources: Mapping[str, Registration] = SOURCES,
     ) -> Self:
         """Reads the variables, with those of each source that is needed.
 
-        Raises SettingsError, CorridorsError.
+        Raises SettingsError, CorridorsError, UnsafeDeployment.
         """
-        own = super().load(environment)
+        own = cls.read(environment)
         needs: dict[str, str] = {}
         live = own.deployment is Deployment.LIVE
         for corridor in load_corridors(own.corridors_dir, live=live):
@@ -33,8 +38,4 @@ class Config(Settings):
         # Names that are no source's are refused where the sources are opened.
         known = [(sources[name], need) for name, need in needs.items() if name in sources]
         parts = [(source.settings, need) for source, need in known if source.settings]
-        return cls.with_parts(parts)._read(environment) if parts else own
-
-    @classmethod
-    def _read(cls, environment: Mapping[str, str]) -> Self:
-        return super().load(environment)
+        return super(Config, cls.with_parts(parts)).load(environment, now)

@@ -88,6 +88,7 @@ from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.payments.webhooks_out.usecases import Endpoints
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
+from services.shared.db import Address
 from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart, Unavailable
 from services.shared.grpc_client import open_channel
@@ -348,8 +349,9 @@ async def create_merchant(config: AdminSettings, name: str) -> Mapping[str, str]
     return {"merchant_id": made.merchant.id, "key_id": made.key.key_id, "api_key": made.text}
 
 
-def _url(config: DatabaseSettings) -> str:
-    return config.database_url.get_secret_value()
+def _url(config: DatabaseSettings) -> Address:
+    # Read for each connection, because its password may be rotated.
+    return config.database_url.get_secret_value
 
 
 @asynccontextmanager

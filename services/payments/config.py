@@ -2,6 +2,10 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 from services.payments.model.timing import (
     AUDIT_SECONDS,
@@ -14,10 +18,21 @@ from services.payments.webhooks_out.addresses import Targets
 from services.shared.env import Deployment, Field, SecretStr, Settings
 
 
+def _address(secret: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is no address") from None
+    if not parts.scheme.startswith("postgres"):
+        raise ValueError("must begin with postgresql://")
+    return secret
+
+
 class DatabaseSettings(Settings):
     """The variables of every process of payments."""
 
-    database_url: SecretStr = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_address)] = Field(
         description="postgresql:// address of the application role, with its password."
     )
 

@@ -2,9 +2,7 @@
 
 from services.providers.assembly import assemble
 from services.providers.config import Config
-from services.providers.secrets import forbid_core_dumps
 from services.shared.grpc_server import run_service
 
 if __name__ == "__main__":
-    forbid_core_dumps()
     run_service("providers", Config, assemble)

@@ -2,7 +2,8 @@
 its deployment does not allow are in mixes. Each adapter declares its own variables in its own
 folder; they are read only where a corridor names the provider."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -13,7 +14,6 @@ from services.providers.adapters import ADAPTERS
 from services.providers.adapters.kit.settings import ProviderSettings
 from services.providers.breaker import BreakerPolicy
 from services.providers.mixes import mixes, modes
-from services.providers.secrets import SecretFiles
 from services.shared.corridors import load_corridors
 from services.shared.env import Deployment, Field, Settings, UnsafeDeployment
 from services.shared.errors import CannotStart
@@ -82,28 +82,24 @@ class Config(Settings):
     )
 
     @classmethod
-    def load(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables, with those of each provider that is needed; secrets that come from
-        files follow them.
+    def load(cls, environment: Mapping[str, str], now: Callable[[], float] = time.time) -> Self:
+        """Reads the variables, with those of each provider that is needed.
 
         Raises SettingsError, CorridorsError, AdapterMissing, UnsafeDeployment.
         """
-        own = super().load(environment)
+        own = cls.read(environment)
         needs = own.needed_providers()
         parts = {ADAPTERS[name].settings: need for name, need in needs.items()}
         extended = cls.with_parts(list(parts.items()))
         extended.parts = tuple(parts)
-        environment = own._with_simulator(environment)
-        config = extended._read(environment)
+        return super(Config, extended).load(own._with_simulator(environment), now)
 
-        def read_again(changed: Mapping[str, str]) -> Config:
-            again = extended._read(changed)
-            if modes(again, extended.parts) != modes(config, extended.parts):
-                raise UnsafeDeployment("test and live keys change places at a start only")
-            return again
-
-        secrets = SecretFiles(config, environment, read_again)
-        return config.model_copy(update=secrets.handles())
+    def read_again(self, environment: Mapping[str, str]) -> Self:
+        """Refuses a key that moves money in place of one that moves none, and the reverse."""
+        again = super().read_again(environment)
+        if modes(again, self.parts) != modes(self, self.parts):
+            raise UnsafeDeployment("test and live keys change places at a start only")
+        return again
 
     def needed_providers(self) -> Mapping[str, str]:
         """The providers that corridors or RETIRED_PROVIDERS name, each with what needs it.
@@ -131,10 +127,6 @@ class Config(Settings):
             for name in self.needed_providers()
         }
         return addresses | {name: text for name, text in environment.items() if text}
-
-    @classmethod
-    def _read(cls, environment: Mapping[str, str]) -> Self:
-        return super().load(environment)
 
     def refusals(self) -> Iterator[str]:
         """Also the keys and addresses that do not go with the deployment, or with each other."""

@@ -1,14 +1,14 @@
 """The one way to reach PostgreSQL: an async engine with bounded waits, the naming of constraints,
 and the refusal to run on a server that may forget what it acknowledged."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
 import orjson
 from prometheus_client import Gauge
-from sqlalchemy import MetaData, TextClause, event, text
+from sqlalchemy import URL, Dialect, MetaData, TextClause, event, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -38,6 +38,8 @@ BY_KEY = {
     # The rows in work are in memory, and a read of an index costs as much as any other read.
     "random_page_cost": "0.1",
 }
+# Gives the database's postgresql:// URL as it is now: its password may be rotated.
+Address = Callable[[], str]
 # How long one statement may take.
 STATEMENT_SECONDS = 10
 
@@ -70,17 +72,19 @@ def new_metadata() -> MetaData:
 
 
 def open_engine(
-    url: str,
+    url: Address | str,
     *,
     pool_size: int,
     application: str,
     statement_seconds: int = STATEMENT_SECONDS,
     reads_all: bool = False,
 ) -> AsyncEngine:
-    """An engine for a postgresql:// URL. Opens nothing yet; every wait is bounded.
+    """An engine for a postgresql:// URL. Opens nothing yet; every wait is bounded. Each connection
+    is opened by the address as it is then, and those before it go on.
 
     Statements are planned for rows by key, unless reads_all says that they read whole tables.
     """
+    address = url if callable(url) else lambda: url
     settings: Mapping[str, str] = {
         "application_name": application,
         "statement_timeout": f"{statement_seconds * 1000}",
@@ -89,7 +93,7 @@ def open_engine(
         **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+        _parsed(address()),
         pool_size=pool_size,
         pool_logging_name=application,
         max_overflow=0,
@@ -107,11 +111,25 @@ def open_engine(
         },
     )
     event.listen(engine.sync_engine, "checkout", _replace_closed)
+    event.listen(engine.sync_engine, "do_connect", _by_the_newest(address))
     pool: Any = engine.pool
     POOL_CONNECTIONS_MAX.labels(application).set(pool_size)
     POOL_CONNECTIONS_USED.labels(application).set_function(pool.checkedout)
     _waiting(application)
     return engine
+
+
+def _parsed(address: str) -> URL:
+    return make_url(address).set(drivername="postgresql+asyncpg")
+
+
+def _by_the_newest(address: Address) -> Callable[..., None]:
+    """Puts the address of now, with its password, in the place of the one of the start."""
+
+    def connect(dialect: Dialect, _: object, __: object, parameters: dict[str, Any]) -> None:
+        parameters.update(dialect.create_connect_args(_parsed(address()))[1])
+
+    return connect
 
 
 def _replace_closed(connection: Any, _: object, __: object) -> None:

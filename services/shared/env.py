@@ -2,7 +2,8 @@
 that is missing, malformed or not for this deployment is reported at once, in sentences, and never
 with a secret's value."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, c
 
 from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart
+from services.shared.secret_files import SecretFiles
 from services.shared.well_known import is_well_known
 
 __all__ = [
@@ -77,8 +79,24 @@ class Settings(BaseModel):
         return extended
 
     @classmethod
-    def load(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables of this class, NAME or NAME_FILE. Raises SettingsError."""
+    def load(cls, environment: Mapping[str, str], now: Callable[[], float] = time.time) -> Self:
+        """Reads the variables of this class, NAME or NAME_FILE; secrets that come from files follow
+        them, by the clock `now`.
+
+        Raises SettingsError, UnsafeDeployment.
+        """
+        config = cls.read(environment)
+        secrets = SecretFiles(config, environment, config.read_again, now)
+        return config.model_copy(update=secrets.handles())
+
+    def read_again(self, environment: Mapping[str, str]) -> Self:
+        """Settings with a changed secret. Raises CannotStart where these settings do not become
+        them while running."""
+        return type(self).read(environment)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Reads the variables as they are now. Raises SettingsError, UnsafeDeployment."""
         values: dict[str, str] = {}
         problems: dict[str, str] = {}
         for name in cls.model_fields:

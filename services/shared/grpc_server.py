@@ -27,6 +27,7 @@ from services.shared.grpc_reflection import Reflection
 from services.shared.held import HeldStreams
 from services.shared.limits import KIB, MESSAGE_MAX_BYTES, METADATA_MAX_BYTES
 from services.shared.readiness import Readiness, Tell
+from services.shared.secret_files import forbid_core_dumps
 from services.shared.telemetry import publish_build, publish_metrics
 
 CALLS_PENDING_MAX = 16_384
@@ -172,6 +173,7 @@ def run_service(
 
     Exits with 1 and one sentence on standard error where the process cannot or must not start.
     """
+    forbid_core_dumps()
     try:
         config = settings.load(os.environ)
         log.configure(name, config.log_level)

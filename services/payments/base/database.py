@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.shared.db import STATEMENT_SECONDS, open_engine, refuse_unsafe_durability
+from services.shared.db import STATEMENT_SECONDS, Address, open_engine, refuse_unsafe_durability
 
 
 @asynccontextmanager
 async def opened_database(
-    url: str,
+    url: Address,
     application: str,
     *,
     pool_size: int,

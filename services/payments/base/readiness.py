@@ -11,6 +11,7 @@ from services.payments.model.timing import (
     READINESS_IDLE_SECONDS,
     READINESS_STATEMENT_SECONDS,
 )
+from services.shared.db import Address
 from services.shared.db_errors import as_ours, failure_of
 
 SETTINGS = {
@@ -31,7 +32,7 @@ KEPT = "SELECT pg_logical_emit_message(true, 'caravel-readiness', '')"
 class DatabaseReadiness:
     """Asks the database; one question at a time."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: Address) -> None:
         self._url = url
         self._connection: asyncpg.Connection | None = None
 
@@ -56,7 +57,7 @@ class DatabaseReadiness:
     async def _ask(self) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._url, timeout=READINESS_ANSWER_SECONDS, server_settings=SETTINGS
+                self._url(), timeout=READINESS_ANSWER_SECONDS, server_settings=SETTINGS
             )
         async with self._connection.transaction():
             await self._connection.execute(WRITABLE)

@@ -14,6 +14,7 @@ from services.payments.model.timing import (
     ALARM_CONNECT_SECONDS,
     ALARM_RETRY_SECONDS,
 )
+from services.shared.db import Address
 from services.shared.db_errors import failure_of
 from services.shared.log import get_logger
 
@@ -26,7 +27,7 @@ MESSAGES_DUE = text(f"SELECT pg_notify('{MESSAGES}', '')")
 class Alarm:
     """Listens on a connection of its own, and comes back when the server does."""
 
-    def __init__(self, url: str, rings: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, url: Address, rings: Mapping[str, Callable[[], None]]) -> None:
         """rings has the function to call for each channel."""
         self._url = url
         self._rings = rings
@@ -53,7 +54,7 @@ class Alarm:
     async def _listen_once(self) -> None:
         closed = asyncio.Event()
         connection = await asyncpg.connect(
-            self._url,
+            self._url(),
             timeout=ALARM_CONNECT_SECONDS,
             server_settings={"application_name": "caravel-alarm"},
         )

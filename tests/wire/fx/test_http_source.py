@@ -94,7 +94,7 @@ async def test_a_source_over_http_is_a_file_and_a_row(tmp_path: Path) -> None:
     app.router.add_get("/", answer)
     async with serving(app) as url:
         variables: Any = environment(tmp_path, ACME_URL=url, ACME_APP_ID="secret")
-        rate = await asked(Config.load(variables, TABLE))
+        rate = await asked(Config.load(variables, sources=TABLE))
 
     assert (rate.source, rate.mid_rate) == ("acme", "150.25")
     assert seen == [{"base": "USD", "app_id": "secret"}]
@@ -103,16 +103,16 @@ async def test_a_source_over_http_is_a_file_and_a_row(tmp_path: Path) -> None:
 async def test_where_its_server_fails_the_next_source_is_asked(tmp_path: Path) -> None:
     async with serving(web.Application()) as url:
         variables = environment(tmp_path, ACME_URL=url, ACME_APP_ID="secret")
-        rate = await asked(Config.load(variables, TABLE))
+        rate = await asked(Config.load(variables, sources=TABLE))
 
     assert rate.source == "ecb"
 
 
 def test_its_variables_are_required_only_where_a_corridor_names_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
-        Config.load(environment(tmp_path, ACME_URL="http://127.0.0.1:1"), TABLE)
+        Config.load(environment(tmp_path, ACME_URL="http://127.0.0.1:1"), sources=TABLE)
     words = "ACME_APP_ID: field required (corridor us-jp names acme)"
     assert words in str(refused.value)
 
     shipped = {"CORRIDORS_DIR": str(SHIPPED), "DEPLOYMENT": "sandbox"}
-    assert not hasattr(Config.load(shipped, TABLE), "acme_url")
+    assert not hasattr(Config.load(shipped, sources=TABLE), "acme_url")

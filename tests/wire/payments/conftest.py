@@ -65,7 +65,7 @@ async def serving_payments(
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder."""
     config = ServiceSettings(
-        database_url="unused",
+        database_url="postgresql://unused",
         providers_target="unused",
         fees_target="unused",
         fx_target="unused",

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from aiohttp import ClientSession, web
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
 from services.shared.money import Money
+from services.shared.secret_files import SETTLED_SECONDS
 from tests.contract.cases import CASES
 from tests.contract.lab import SECRETS, provider_environment
 from tests.contract.lab import serving as http_serving
+from tests.polling import until
 from tests.wire.providers.service import message, read_webhook
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +129,10 @@ def found(output: str) -> list[str]:
     return [secret for secret in (*SECRETS, ROTATED) if secret in output]
 
 
+async def _age(path: Path) -> float:
+    return time.time() - (await asyncio.to_thread(path.stat)).st_ctime
+
+
 async def test_a_process_in_trouble_reveals_no_secret(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(ROTATED)
@@ -136,6 +143,7 @@ async def test_a_process_in_trouble_reveals_no_secret(tmp_path: Path) -> None:
         async with running(variables) as service:
             output = await provoke(service.stub)
             key.write_text("")
+            await until(lambda: _age(key), lambda age: age > SETTLED_SECONDS)
             output += await provoke(service.stub)
             output += await service.abort()
 

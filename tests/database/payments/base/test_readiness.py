@@ -17,7 +17,7 @@ from tests.polling import until
 
 @pytest.fixture
 async def readiness(database: Database) -> AsyncIterator[DatabaseReadiness]:
-    asked = DatabaseReadiness(database.url)
+    asked = DatabaseReadiness(lambda: database.url)
     yield asked
     asked.close()
 

@@ -256,7 +256,7 @@ async def test_a_creation_rings_the_alarm_and_so_does_every_reconnect(
     engine: AsyncEngine, database: Database
 ) -> None:
     rings: asyncio.Queue[None] = asyncio.Queue()
-    alarm = Alarm(database.url, {wake.PAYMENTS: lambda: rings.put_nowait(None)})
+    alarm = Alarm(lambda: database.url, {wake.PAYMENTS: lambda: rings.put_nowait(None)})
 
     async with alarm.listening():
         await rings.get()

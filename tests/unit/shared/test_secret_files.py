@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.providers.config import Config
-from services.providers.secrets import LiveSecret, LiveSecrets
-from services.shared.env import SecretStr
+from services.shared.env import SecretStr, Settings
 from services.shared.errors import CannotStart
+from services.shared.secret_files import SETTLED_SECONDS, LiveSecret, LiveSecrets
 from tests.contract.lab import provider_environment
 from tests.contract.providers.stripe import KEY as STRIPE_KEY
 from tests.corridors import live_corridors
@@ -20,18 +22,25 @@ from tests.corridors import live_corridors
 SIMULATOR = "http://127.0.0.1:7000"
 
 
+def later() -> float:
+    """A time at which each change so far has stood long enough."""
+    return time.time() + 60
+
+
 class Folder:
     """A folder of secret files, and the configuration that reads them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # Much later than each change, unless a test says otherwise.
+        self.ahead = 60.0
         self.put("STRIPE_API_KEY", "sk_test_first")
         self.put("STRIPE_WEBHOOK_SECRETS", "whsec_one,whsec_two")
         environment = provider_environment(SIMULATOR)
         for variable in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"):
             del environment[variable]
             environment[f"{variable}_FILE"] = str(self.path(variable))
-        self.config: Any = Config.load(environment)
+        self.config: Any = Config.load(environment, lambda: time.time() + self.ahead)
 
     def path(self, variable: str) -> Path:
         return self._folder / variable.lower()
@@ -123,7 +132,7 @@ def test_a_test_key_never_becomes_a_live_one_while_running(
         "CORRIDORS_DIR": str(live_corridors(tmp_path)),
     }
     (tmp_path / "key").write_text(first)
-    config: Any = Config.load(provider_environment(SIMULATOR) | real)
+    config: Any = Config.load(provider_environment(SIMULATOR) | real, later)
 
     (tmp_path / "key").write_text(f"{second}\n")
 
@@ -223,7 +232,8 @@ def test_a_mounted_folder_that_moves_its_link_is_seen(tmp_path: Path) -> None:
     (tmp_path / "key").symlink_to("..data/key")
     environment = provider_environment(SIMULATOR)
     del environment["STRIPE_API_KEY"]
-    config: Any = Config.load({**environment, "STRIPE_API_KEY_FILE": str(tmp_path / "key")})
+    variables = {**environment, "STRIPE_API_KEY_FILE": str(tmp_path / "key")}
+    config: Any = Config.load(variables, later)
     seen = [config.stripe_api_key.get_secret_value()]
 
     for number in (1, 2):
@@ -234,3 +244,108 @@ def test_a_mounted_folder_that_moves_its_link_is_seen(tmp_path: Path) -> None:
         seen.append(config.stripe_api_key.get_secret_value())
 
     assert seen == ["sk_test_first", "sk_test_other", "sk_test_third"]
+
+
+def test_a_half_written_file_does_not_count_until_it_has_stood(folder: Folder) -> None:
+    path = folder.path("STRIPE_API_KEY")
+    written = path.stat().st_ctime
+    folder.ahead = 0.0
+    with path.open("w") as file:
+        file.write("sk_test_sec")
+        file.flush()
+        changed = path.stat().st_ctime
+        folder.ahead = changed - time.time()
+        halves = [folder.key for _ in range(3)]
+        file.write("ond\n")
+    assert changed >= written
+    folder.ahead = 60.0
+
+    assert (halves, folder.key) == (["sk_test_first"] * 3, "sk_test_second")
+
+
+def test_a_clock_of_the_file_system_that_is_ahead_delays_a_rotation_no_longer(
+    folder: Folder,
+) -> None:
+    # Our clock is an hour behind.
+    folder.ahead = -3600.0
+    folder.put("STRIPE_API_KEY", "sk_test_second")
+    assert folder.key == "sk_test_first"
+
+    folder.ahead += 2 * SETTLED_SECONDS
+
+    assert folder.key == "sk_test_second"
+
+
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_an_empty_file_says_that_it_is_empty(folder: Folder, content: str) -> None:
+    folder.put("STRIPE_API_KEY", content)
+
+    with capture_logs() as lines:
+        assert folder.key == "sk_test_first"
+
+    assert [line["reason"] for line in lines] == ["the file is empty"]
+
+
+def test_the_same_content_again_is_no_rotation(folder: Folder) -> None:
+    folder.put("STRIPE_API_KEY", "sk_test_first")
+
+    with capture_logs() as lines:
+        assert folder.key == "sk_test_first"
+
+    assert lines == []
+
+
+def test_any_setting_that_is_a_secret_follows_its_file(tmp_path: Path) -> None:
+    class Signing(Settings):
+        signing_key: SecretStr
+
+    file = tmp_path / "key"
+    file.write_text("-----BEGIN\nfirst\n-----END\n")
+    variables = {"DEPLOYMENT": "live", "SIGNING_KEY_FILE": str(file)}
+    config = Signing.load(variables, later)
+    assert config.signing_key.get_secret_value() == "-----BEGIN\nfirst\n-----END"
+
+    file.write_text("second")
+
+    assert config.signing_key.get_secret_value() == "second"
+
+
+def test_a_secret_of_the_compose_file_never_comes_in_by_a_rotation(tmp_path: Path) -> None:
+    class Signing(Settings):
+        signing_key: SecretStr
+
+    file = tmp_path / "key"
+    file.write_text("of our own")
+    config = Signing.load({"DEPLOYMENT": "live", "SIGNING_KEY_FILE": str(file)}, later)
+
+    file.write_text("sandbox-application")
+
+    assert config.signing_key.get_secret_value() == "of our own"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_single_file_that_is_mounted_and_written_in_place_is_followed(tmp_path: Path) -> None:
+    """A file that is moved to its place cannot be: the mount shows the old one. That is said."""
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.write_text("first")
+    inside.touch()
+    if subprocess.run(["mount", "--bind", outside, inside], check=False).returncode:
+        pytest.skip("no mounts here")
+    try:
+
+        class Signing(Settings):
+            signing_key: SecretStr
+
+        variables = {"DEPLOYMENT": "live", "SIGNING_KEY_FILE": str(inside)}
+        config = Signing.load(variables, later)
+        outside.write_text("second")
+        assert config.signing_key.get_secret_value() == "second"
+
+        _renamed(outside, "third")
+
+        with capture_logs() as lines:
+            assert config.signing_key.get_secret_value() == "second"
+        assert [line["event"] for line in lines] == ["secret_kept"]
+        assert "mount its folder" in lines[0]["reason"]
+    finally:
+        subprocess.run(["umount", inside], check=True)

@@ -1,9 +1,10 @@
 """Secrets that follow their files, so that a key is rotated without a restart: each use looks
-whether the file has changed, and a new content counts once it has passed every check that the
-settings passed at the start. Its user cannot distinguish such a secret from one that never
-changes."""
+whether the file has changed. A new content counts once it has stood for half a second and has
+passed every check that the settings passed at the start; until then the old one goes on. Its user
+cannot distinguish such a secret from one that never changes."""
 
 import resource
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -16,6 +17,8 @@ from services.shared.log import get_logger
 # Reads variables into settings. Raises CannotStart, without a value in its message.
 Check = Callable[[Mapping[str, str]], BaseModel]
 Signature = tuple[int, int, int, int, int] | None
+# A file that changed more recently may be half written.
+SETTLED_SECONDS = 0.5
 
 
 def forbid_core_dumps() -> None:
@@ -23,18 +26,32 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+class EmptyFile(CannotStart):
+    """There is nothing in the file, as while it is being written."""
+
+
 class SecretFiles:
     """The files that a configuration's secrets came from, and what they say now."""
 
-    def __init__(self, settings: BaseModel, environment: Mapping[str, str], check: Check) -> None:
+    def __init__(
+        self,
+        settings: BaseModel,
+        environment: Mapping[str, str],
+        check: Check,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`now` is the clock of the file system, in seconds since 1970."""
         self._settings = settings
         self._check = check
+        self._now = now
         self._paths = {
             name: Path(environment[f"{name.upper()}_FILE"])
             for name in type(settings).model_fields
             if _is_secret(getattr(settings, name)) and environment.get(f"{name.upper()}_FILE")
         }
         self._seen = {name: _signature(path) for name, path in self._paths.items()}
+        # Each version that is not settled yet, and when it was first looked at.
+        self._unsettled: dict[str, tuple[Signature, float]] = {}
         hidden = {f"{name.upper()}_FILE" for name in self._paths}
         # With every secret's last good text, so that one broken file never hinders another.
         self._variables = {name: text for name, text in environment.items() if name not in hidden}
@@ -48,16 +65,35 @@ class SecretFiles:
     def current(self, name: str) -> Any:
         """The secret of this name, as its file has it; the last good one where that is none."""
         seen = _signature(self._paths[name])
-        if seen != self._seen[name]:
+        if seen != self._seen[name] and self._is_settled(name, seen):
             # Remembered first: a file that is refused is spoken of once, and not at every use.
             self._seen[name] = seen
             self._read(name)
         return getattr(self._settings, name)
 
+    def _is_settled(self, name: str, version: Signature) -> bool:
+        now = self._now()
+        if version is None or version[-1] <= (now - SETTLED_SECONDS) * 1e9:
+            return True
+        first = self._unsettled.get(name)
+        if first is None or first[0] != version:
+            self._unsettled[name] = (version, now)
+            return False
+        # The clock of a file server may be ahead of ours.
+        return now - first[1] >= SETTLED_SECONDS
+
     def _read(self, name: str) -> None:
-        variable = name.upper()
+        variable, path = name.upper(), self._paths[name]
         try:
-            text = self._paths[name].read_text().strip()
+            text = path.read_text().strip()
+            if _signature(path) != self._seen[name]:
+                # Written while it was read; the next look finds it changed.
+                return
+            if not text:
+                raise EmptyFile("the file is empty")
+            if text == self._variables[variable]:
+                _warn_of_lost(variable, path)
+                return
             variables = {**self._variables, variable: text}
             self._settings = self._check(variables)
         except (OSError, UnicodeError) as error:
@@ -120,6 +156,13 @@ class LiveSecrets(Sequence[SecretStr]):
 def _is_secret(value: object) -> bool:
     several = isinstance(value, Sequence) and any(isinstance(one, SecretStr) for one in value)
     return several or isinstance(value, SecretStr)
+
+
+def _warn_of_lost(variable: str, path: Path) -> None:
+    """A mount of one file goes on showing it after another one was moved to its place."""
+    if path.stat().st_nlink == 0:
+        reason = "its file was replaced outside of the mount of this one file; mount its folder"
+        get_logger().warning("secret_kept", variable=variable, reason=reason)
 
 
 def _signature(path: Path) -> Signature:
