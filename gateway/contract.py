@@ -217,6 +217,16 @@ def success_status(method: MethodDescriptorProto) -> int:
     return method.options.Extensions[options_pb2.success_status] or 200
 
 
+def body_type(method: MethodDescriptorProto) -> str:
+    """The media type of the call's raw body; empty where it may be any."""
+    return str(method.options.Extensions[options_pb2.body_type])
+
+
+def has_oauth_errors(method: MethodDescriptorProto) -> bool:
+    """Whether the call's errors have the members of RFC 6749 too."""
+    return bool(method.options.Extensions[options_pb2.oauth_errors])
+
+
 def read_headers(method: MethodDescriptorProto) -> list[str]:
     """The headers that the call reads, by name; credentials are not among them."""
     options = method.options.Extensions

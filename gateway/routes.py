@@ -16,7 +16,9 @@ from gateway.contract import (
     Answer,
     Contract,
     Listener,
+    body_type,
     fields_in_path,
+    has_oauth_errors,
     is_decimal,
     read_contract,
     success_status,
@@ -109,6 +111,13 @@ def _answer(answer: Answer) -> Table:
     return stated | ({"retry_after_seconds": seconds} if seconds else {})
 
 
+def _raw(method: MethodDescriptorProto) -> Table:
+    route: Table = {"raw": True}
+    if media_type := body_type(method):
+        route["body_type"] = media_type
+    return route | ({"oauth_errors": True} if has_oauth_errors(method) else {})
+
+
 class _Reader:
     """Makes routes; the messages and enums that they need gather beside them."""
 
@@ -137,7 +146,7 @@ class _Reader:
         if rule.body:
             type_name = fields.pop(rule.body).type_name[1:]
             raw = type_name == RAW_BODY
-            route |= {"raw": True} if raw else {"body": self._message(type_name)}
+            route |= _raw(method) if raw else {"body": self._message(type_name)}
         query = dict(self._query(request, fields.values()))
         return {**route, "query": query}
 

@@ -37,6 +37,7 @@ local GRPC_NOISE = {
 }
 
 local OTHER_PORT = "native gRPC has its own port"
+local OAUTH_CHALLENGE = 'Basic realm="caravel", charset="UTF-8"'
 
 local function methods_of(calls)
   local names = {}
@@ -90,6 +91,16 @@ local function route_of(handle, headers)
   return route
 end
 
+-- The refusal for the headers of a raw body that must be of one type, or nil.
+local function unreadable_raw(headers, content_type, needed)
+  local found = match(lower(content_type), "^%s*([^;]*[^;%s])%s*") or ""
+  if found ~= needed then
+    return refusals.unsupported("content-type", "The body must be a form; send content-type: " .. needed .. ".")
+  elseif (headers:get("content-encoding") or "identity") ~= "identity" then
+    return refusals.unsupported("content-encoding", "The body must not be compressed.")
+  end
+end
+
 -- The refusal for the headers of a body, or nil.
 local function unreadable_body(headers, content_type)
   if content_type ~= "application/json" then
@@ -110,16 +121,16 @@ end
 -- quotes.
 local function check_body(route, buffer, unreadable)
   if buffer:length() > BODY_BYTES_MAX then return nil, refusals.too_large() end
+  if unreadable then return nil, unreadable end
   if route.raw then return nil end
   if not route.body then return nil, refusals.malformed("This call takes no body.") end
-  if unreadable then return nil, unreadable end
   local text = buffer:getBytes(0, buffer:length())
   local checked, problem = body.check(text, route.body, route.in_path)
   if not checked then return nil, refusals.of_body(problem) end
   if checked ~= text then buffer:setBytes(checked) end
 end
 
-local function respond(handle, refusal, request_id)
+local function respond(handle, refusal, request_id, route)
   local fields = { [":status"] = tostring(refusal.status) }
   if refusal.allow then fields.allow = refusal.allow end
   if refusal.status == 204 then
@@ -130,7 +141,12 @@ local function respond(handle, refusal, request_id)
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("caravel", "reason", refusal.reason)
   metadata:set("caravel", "status", refusal.status)
-  handle:respond(fields, answers.body(refusal, request_id))
+  local text = answers.body(refusal, request_id)
+  if route and route.oauth_errors then
+    text = answers.of_oauth(text, refusal.status)
+    if refusal.status == 401 then fields["www-authenticate"] = OAUTH_CHALLENGE end
+  end
+  handle:respond(fields, text)
 end
 
 -- Runs a check; an error in it refuses the request, which Envoy would let pass.
@@ -168,7 +184,9 @@ local function check_headers(handle, headers)
   local length = tonumber(headers:get("content-length") or "") or 0
   if length > BODY_BYTES_MAX then return route, refusals.too_large() end
   local unreadable = route.body and unreadable_body(headers, content_type)
-  local name = clean(headers, route.raw)
+  if route.body_type then unreadable = unreadable_raw(headers, content_type, route.body_type) end
+  -- Of a webhook nobody here can say which headers its signature needs.
+  local name = clean(headers, route.raw and not route.body_type)
   if name then
     return route, refusals.unreadable_header(name)
   end
@@ -181,8 +199,9 @@ function envoy_on_request(handle)
   local request_id = headers:get("x-request-id") or ""
   trace(handle, headers, request_id)
   local route, refusal, unreadable = guarded(handle, check_headers, handle, headers)
-  if refusal then return respond(handle, refusal, request_id) end
+  if refusal then return respond(handle, refusal, request_id, route) end
   if not route then return end
+  if route.oauth_errors then handle:streamInfo():dynamicMetadata():set("caravel", "oauth", true) end
   if route.status then
     handle:streamInfo():dynamicMetadata():set("caravel", "success", route.status)
   end
@@ -190,7 +209,7 @@ function envoy_on_request(handle)
   local buffer = handle:body()
   if not buffer then return end
   local _, fault = guarded(handle, check_body, route, buffer, unreadable)
-  if fault then respond(handle, fault, request_id) end
+  if fault then respond(handle, fault, request_id, route) end
 end
 
 -- Puts a body in the place of an answer's, and returns its headers, which reading it has made old.
@@ -217,6 +236,16 @@ local function explain(handle, headers, request_id)
   headers:replace(":status", tostring(refusal.status))
   local seconds = refusal.retry_after_seconds
   if seconds then headers:replace("retry-after", tostring(seconds)) end
+  return headers
+end
+
+-- Gives an error the members of RFC 6749 too.
+local function explain_to_oauth(handle)
+  local buffer = handle:body(true)
+  local status = tonumber(handle:headers():get(":status"))
+  buffer:setBytes(answers.of_oauth(buffer:getBytes(0, buffer:length()), status))
+  local headers = handle:headers()
+  if status == 401 then headers:replace("www-authenticate", OAUTH_CHALLENGE) end
   return headers
 end
 
@@ -253,6 +282,7 @@ function envoy_on_response(handle)
     if noted.native then return end
   elseif headers:get(":status") >= "400" and not noted.reason then
     headers = explain(handle, headers, noted.request_id or "")
+    if noted.oauth then headers = explain_to_oauth(handle) end
   elseif noted.success and headers:get(":status") == "200" then
     headers:replace(":status", tostring(noted.success))
   end

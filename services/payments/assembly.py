@@ -40,6 +40,8 @@ from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.ports import Credentials, KeyStore
 from services.payments.merchants.servicer import KeyServicer
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, add_merchant
+from services.payments.merchants.tokens.opening import Tokens, opened_tokens
+from services.payments.merchants.tokens.servicer import TokenServicer
 from services.payments.merchants.usecases import Keys, new_merchant
 from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.fees import GrpcFees
@@ -124,6 +126,7 @@ def build_server(
     operations: Operations,
     credentials: Credentials,
     keys: KeyStore,
+    tokens: Tokens,
     ready: Ask | None = None,
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises, where it is given."""
@@ -135,10 +138,8 @@ def build_server(
     creating = CheckedCreation(
         _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
     )
-    server = GrpcServer(
-        Authoriser(credentials, SystemClock(), deployment=config.deployment).admit,
-        readiness=partial(Readiness, ready) if ready else None,
-    )
+    authoriser = _authoriser(config, credentials, tokens)
+    server = GrpcServer(authoriser.admit, readiness=partial(Readiness, ready) if ready else None)
     webhooks = Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
     for servicer in (
         PaymentServicer(
@@ -153,11 +154,16 @@ def build_server(
         RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(webhooks),
         EndpointServicer(Endpoints(endpoints, config.targets)),
+        TokenServicer(tokens.issuing, authoriser.of_key),
         KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE)),
         AdminServicer(Operating(operations, providers, random.random)),
     ):
         servicer.add_to(server)
     return server
+
+
+def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
+    return Authoriser(credentials, tokens.verifier, SystemClock(), deployment=config.deployment)
 
 
 def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentOrder, Created]:
@@ -184,6 +190,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
         _providers_channel(config) as providers,
         _held_credentials(config) as credentials,
+        opened_tokens(config.tokens, roles={}) as tokens,
         _readiness(config) as ready,
     ):
         declared = DeclaredCapabilities(providers)
@@ -208,6 +215,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             operations=PostgresOperations(engine, encode_event, decode_answer),
             credentials=credentials,
             keys=PostgresKeys(engine),
+            tokens=tokens,
             ready=ready,
         )
         async with declared.refreshed():

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from services.payments.merchants.tokens.opening import TokenSettings
 from services.payments.model.timing import (
     AUDIT_SECONDS,
     LEASE_SECONDS,
@@ -76,12 +77,33 @@ class ServiceSettings(MeshSettings):
     fees_target: str = Field(description="host:port of fees.")
     fx_target: str = Field(description="host:port of fx.")
     corridors_dir: Path = Field(description="Folder of the corridor files.")
+    token_issuer: str = Field(
+        default="http://127.0.0.1:8080",
+        max_length=200,
+        description="URL at which merchants reach the API, and the issuer of its tokens.",
+    )
+    token_signing_keys: SecretStr | None = Field(
+        default=None, description="Ed25519 keys in PEM that sign tokens; without it none is issued."
+    )
+    token_issuers_file: Path | None = Field(
+        default=None, description="TOML file of the foreign issuers whose tokens are taken."
+    )
     batch_max: int = Field(
         default=256, ge=1, le=1000, description="Most payments that one commit creates."
     )
     waiting_max: int = Field(
         default=2048, ge=1, description="Most creations that wait; above it callers get OVERLOADED."
     )
+
+    @property
+    def tokens(self) -> TokenSettings:
+        """The issuers and keys of tokens."""
+        return TokenSettings(
+            issuer=self.token_issuer,
+            signing_keys=self.token_signing_keys,
+            issuers=self.token_issuers_file,
+            plain_http=self.deployment is Deployment.SANDBOX,
+        )
 
 
 class WorkerSettings(MeshSettings, AuditSettings):

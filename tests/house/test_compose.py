@@ -14,14 +14,14 @@ from tests.house.places import ROOT, check
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-RUNS_ONCE = {"migrate"}
-KEEPS_STATE = {"postgres", "simulator"}
+RUNS_ONCE = {"migrate", "signing-keys"}
+KEEPS_STATE = {"postgres", "simulator", "signing-keys"}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY|_URL$")
 SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+|MII[\w+/=]+)\}")
 
 
 def test_every_process_of_the_local_mesh_has_a_container() -> None:
-    wanted = {*processes.SERVICES, "simulator", "postgres", "migrate", "gateway"}
+    wanted = {*processes.SERVICES, "simulator", "postgres", "migrate", "gateway", "signing-keys"}
     assert set(SERVICES) == wanted
 
 
@@ -57,8 +57,12 @@ def test_scalable_service_has_no_name_and_no_volume_of_its_own() -> None:
     check(
         f"docker-compose.yml:1: a second {name} would be refused"
         for name, service in SERVICES.items()
-        if "container_name" in service or ("volumes" in service and name not in KEEPS_STATE)
+        if "container_name" in service or (name not in KEEPS_STATE and _writes(service))
     )
+
+
+def _writes(service: dict[str, Any]) -> bool:
+    return not all(volume.endswith(":ro") for volume in service.get("volumes", []))
 
 
 def test_secrets_are_the_sandbox_s_own_and_can_be_replaced() -> None:
@@ -66,7 +70,8 @@ def test_secrets_are_the_sandbox_s_own_and_can_be_replaced() -> None:
         f"docker-compose.yml:1: {name} has a secret of its own in {variable}"
         for name, service in SERVICES.items()
         for variable, value in service.get("environment", {}).items()
-        if SECRET.search(variable) and not _is_plain_address(value)
+        if SECRET.search(variable) and not variable.endswith("_FILE")
+        if not _is_plain_address(value)
         if not SANDBOX_VALUE.search(value)
     )
 

@@ -96,7 +96,7 @@ def processes(plan: Plan) -> Iterator[Spec]:
     }
     # The server is named although the migrations imply it: it has to stop after these two.
     first = (*(("postgresql",) if plan.cluster else ()), "migrations", "fees", "fx", "providers")
-    yield _service(plan, "payments", corridors | database, after=first)
+    yield _service(plan, "payments", corridors | database | _tokens(plan), after=first)
     worker = corridors | database
     yield _service(plan, "worker", worker, after=first, module="services.payments.worker")
     yield _gateway(plan)
@@ -161,6 +161,17 @@ def _service(
         port=port,
         metrics_port=metrics_port,
     )
+
+
+def _tokens(plan: Plan) -> dict[str, str]:
+    # `cryptography` is a part of a second to import, which `status` and `logs` do without.
+    from services.payments.merchants.tokens.key_file import ensure_key_file  # noqa: PLC0415
+
+    ensure_key_file(plan.data_dir.signing_keys)
+    return {
+        "TOKEN_ISSUER": plan.urls["rest"],
+        "TOKEN_SIGNING_KEYS_FILE": str(plan.data_dir.signing_keys),
+    }
 
 
 def _provider_access(plan: Plan) -> dict[str, str]:

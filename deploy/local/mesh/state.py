@@ -67,6 +67,11 @@ class DataDir:
         return self.root / "credentials.json"
 
     @property
+    def signing_keys(self) -> Path:
+        """The keys that sign access tokens."""
+        return self.root / "tokens.pem"
+
+    @property
     def lock(self) -> Path:
         """Locked for as long as a mesh runs."""
         return self.root / "lock"
@@ -92,7 +97,7 @@ class DataDir:
         for folder in (self.logs, self.gateway):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
-        kept = (self.simulator_book, self.state, self.credentials, self.lock)
+        kept = (self.simulator_book, self.state, self.credentials, self.signing_keys, self.lock)
         for file in (*self.logs.iterdir(), *kept):
             if file.is_file():
                 file.chmod(0o600)

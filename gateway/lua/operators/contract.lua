@@ -180,6 +180,11 @@ return {
     ["KEYS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["TOKEN_INVALID"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
     ["TOKEN_EXPIRED"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
+    ["GRANT_TYPE_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
+    ["SCOPE_INVALID"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
+    ["CLIENT_INVALID"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
+    ["CLIENT_NOT_ALLOWED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["TOKENS_NOT_ISSUED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CREDENTIALS_UNVERIFIABLE"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 1 } },
   },
 }

@@ -3,6 +3,7 @@ message is read, and its principal is kept for the servicer. A sandbox takes a c
 credential, and refuses a bad one as any other deployment does."""
 
 from contextvars import ContextVar
+from dataclasses import replace
 from hmac import compare_digest
 from typing import TypeVar
 
@@ -12,23 +13,32 @@ from services.payments.merchants.domain import (
     CredentialsAmbiguous,
     CredentialsMissing,
     Key,
+    Merchant,
     MerchantDisabled,
     MerchantKey,
     OperatorKey,
     PrincipalNotAllowed,
     check_granted,
 )
-from services.payments.merchants.key_text import KeyText, read_key_text
+from services.payments.merchants.key_text import KeyText, is_key_text, read_key_text
 from services.payments.merchants.ports import Credentials
+from services.payments.merchants.tokens.verified import (
+    TokenPrincipal,
+    TokenVerifier,
+    Verified,
+    refused,
+)
 from services.payments.model.principal import CredentialKind, MerchantId, Principal
 from services.shared.clock import Clock
 from services.shared.contract import Access, PrincipalKind, scopes_of
 from services.shared.deployment import Deployment
 from services.shared.grpc_calls import Caller
+from services.shared.ids import decode_id
 from services.shared.telemetry import request_id_var
 
 SANDBOX_MERCHANT = MerchantId("sandbox")
-CREDENTIAL_HEADERS = ("authorization", "x-api-key")
+BEARER_HEADER = "authorization"
+CREDENTIAL_HEADERS = (BEARER_HEADER, "x-api-key")
 # The gateway sets it to the address of the client, whatever the client sent.
 ADDRESS_HEADER = "x-client-address"
 _BEARER = "bearer "
@@ -58,8 +68,16 @@ def acting_merchant() -> MerchantId:
 class Authoriser:
     """Refuses a call that may not be made, and makes the principal of any other."""
 
-    def __init__(self, credentials: Credentials, clock: Clock, *, deployment: Deployment) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        tokens: TokenVerifier,
+        clock: Clock,
+        *,
+        deployment: Deployment,
+    ) -> None:
         self._credentials = credentials
+        self._tokens = tokens
         self._clock = clock
         self._deployment = deployment
 
@@ -68,20 +86,26 @@ class Authoriser:
         CredentialsUnverifiable."""
         if access.principal in _OPEN:
             return
-        credential = _credential(caller)
+        header, credential = _credential(caller)
         if not credential:
             if self._deployment is not Deployment.SANDBOX:
                 raise CredentialsMissing
             _principal.set(_of_sandbox(access, caller))
             return
-        principal = await self._of_key(credential, caller)
+        # A token has dots and a key has none.
+        if header == BEARER_HEADER and "." in credential and not is_key_text(credential):
+            principal = await self._of_token(credential, caller)
+        else:
+            principal = await self.of_key(credential, caller)
         is_merchants = principal.merchant_id is not None
         if is_merchants != (access.principal is PrincipalKind.MERCHANT):
             raise PrincipalNotAllowed(needed=access.principal)
         check_granted(access.scopes, principal.scopes)
         _principal.set(principal)
 
-    async def _of_key(self, text: str, caller: Caller) -> Principal:
+    async def of_key(self, text: str, caller: Caller) -> Principal:
+        """The principal of a key, given as its text. Raises NotAuthenticated, Forbidden, or
+        CredentialsUnverifiable."""
         said = read_key_text(text)
         if said.is_live != (self._deployment is Deployment.LIVE):
             raise ApiKeyOfOtherDeployment
@@ -89,10 +113,48 @@ class Authoriser:
             operator = _proven(await self._credentials.operator_key(said.id), said)
             self._check(operator, caller)
             return _principal_of(operator, caller, merchant_id=None, name=operator.operator)
-        found, merchant = await self._credentials.merchant_key(said.id) or (None, None)
-        key = _proven(found, said)
+        found = await self._credentials.merchant_key(said.id)
+        if found is None:
+            raise ApiKeyInvalid
+        return self._of_merchants_key(_proven(found[0], said), found[1], caller)
+
+    async def _of_token(self, token: str, caller: Caller) -> Principal:
+        verified = await self._tokens.verify(token)
+        if verified.principal is TokenPrincipal.KEY:
+            return await self._of_own_token(verified, caller)
+        merchant_id = None
+        if verified.principal is TokenPrincipal.MERCHANT:
+            merchant = await self._credentials.merchant(verified.merchant_id)
+            if merchant is None:
+                raise refused("merchant", "The token names no merchant here.")
+            if merchant.disabled_at is not None:
+                raise MerchantDisabled
+            merchant_id = MerchantId(merchant.id)
+        return _principal_from(
+            CredentialKind.OPERATOR_TOKEN if merchant_id is None else CredentialKind.MERCHANT_TOKEN,
+            caller,
+            merchant_id=merchant_id,
+            scopes=verified.scopes,
+            credential_id=verified.credential_id,
+            name=verified.name if merchant_id is None else "",
+        )
+
+    async def _of_own_token(self, verified: Verified, caller: Caller) -> Principal:
+        """A token ends with its key, and may do no more than that."""
+        key_id = decode_id("key", verified.subject)
+        found = await self._credentials.merchant_key(key_id) if key_id else None
+        if found is None:
+            raise refused("key", "The token's own key is unknown.")
+        principal = self._of_merchants_key(*found, caller)
+        return replace(
+            principal,
+            kind=CredentialKind.MERCHANT_TOKEN,
+            scopes=principal.scopes & verified.scopes,
+        )
+
+    def _of_merchants_key(self, key: MerchantKey, merchant: Merchant, caller: Caller) -> Principal:
         self._check(key, caller)
-        if merchant is None or merchant.disabled_at is not None:
+        if merchant.disabled_at is not None:
             raise MerchantDisabled
         return _principal_of(key, caller, merchant_id=MerchantId(merchant.id), name="")
 
@@ -105,12 +167,30 @@ class Authoriser:
 def _principal_of(
     key: MerchantKey | OperatorKey, caller: Caller, *, merchant_id: MerchantId | None, name: str
 ) -> Principal:
-    kind = CredentialKind.OPERATOR_KEY if merchant_id is None else CredentialKind.MERCHANT_KEY
-    return Principal(
-        kind=kind,
+    return _principal_from(
+        CredentialKind.OPERATOR_KEY if merchant_id is None else CredentialKind.MERCHANT_KEY,
+        caller,
         merchant_id=merchant_id,
         scopes=key.scopes,
         credential_id=key.key_id,
+        name=name,
+    )
+
+
+def _principal_from(
+    kind: CredentialKind,
+    caller: Caller,
+    *,
+    merchant_id: MerchantId | None,
+    scopes: frozenset[str],
+    credential_id: str,
+    name: str,
+) -> Principal:
+    return Principal(
+        kind=kind,
+        merchant_id=merchant_id,
+        scopes=scopes,
+        credential_id=credential_id,
         name=name,
         address=caller.metadata.get(ADDRESS_HEADER, ""),
         request_id=request_id_var.get(),
@@ -126,28 +206,29 @@ def _proven(key: SomeKey | None, said: KeyText) -> SomeKey:
 
 def _of_sandbox(access: Access, caller: Caller) -> Principal:
     """A sandbox's own merchant or operator, who needs no credential."""
-    return Principal(
-        kind=CredentialKind.SANDBOX,
+    return _principal_from(
+        CredentialKind.SANDBOX,
+        caller,
         merchant_id=SANDBOX_MERCHANT,
         scopes=scopes_of(access.principal),
+        credential_id="",
         name="sandbox",
-        address=caller.metadata.get(ADDRESS_HEADER, ""),
-        request_id=request_id_var.get(),
     )
 
 
-def _credential(caller: Caller) -> str:
-    """The credential that was sent; empty where none was. Raises CredentialsAmbiguous."""
+def _credential(caller: Caller) -> tuple[str, str]:
+    """The header of the credential that was sent, and the credential; both are empty where none
+    was. Raises CredentialsAmbiguous."""
     sent = [(name, value) for name, value in caller.pairs if name in CREDENTIAL_HEADERS and value]
     # The gateway writes a header that came twice as one, with a comma; no credential has any.
     if len(sent) > 1 or any("," in str(value) for _, value in sent):
         raise CredentialsAmbiguous
     if not sent:
-        return ""
+        return "", ""
     name, value = sent[0]
     text = str(value).strip()
-    if name == "x-api-key":
-        return text
+    if name != BEARER_HEADER:
+        return name, text
     if text[: len(_BEARER)].lower() != _BEARER:
-        raise ApiKeyInvalid("The header authorization must be `Bearer` and the API key.")
-    return text[len(_BEARER) :].strip()
+        raise ApiKeyInvalid("The header authorization must be `Bearer` and an API key or a token.")
+    return name, text[len(_BEARER) :].strip()

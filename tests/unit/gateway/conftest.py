@@ -18,6 +18,7 @@ from caravel.payments.v1 import (
     payments_pb2,
     payments_pb2_grpc,
     refunds_pb2_grpc,
+    tokens_pb2_grpc,
     webhooks_pb2_grpc,
 )
 from google.protobuf import descriptor_pool
@@ -51,6 +52,8 @@ class Backend:
     """The scripted services' answers to a new payment, and their requests."""
 
     answer: Answer = created
+    # The refusal of the next request for a token, where there is one.
+    refusal: Exception | None = None
     requests: list[Any] = field(default_factory=list)
     metadata: list[dict[str, str]] = field(default_factory=list)
     seconds_left: list[float | None] = field(default_factory=list)
@@ -67,6 +70,7 @@ SERVICES = {
     "RefundService": refunds_pb2_grpc.add_RefundServiceServicer_to_server,
     "EndpointService": endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
     "AdminService": admin_pb2_grpc.add_AdminServiceServicer_to_server,
+    "TokenService": tokens_pb2_grpc.add_TokenServiceServicer_to_server,
     "WebhookService": webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
 }
 PACKAGE = "caravel.payments.v1"
@@ -93,6 +97,8 @@ def _noting(backend: Backend, method: MethodDescriptor) -> Any:
 
     async def answer(_: object, request: Any, context: Any) -> Any:
         backend.note(request, context)
+        if method.name == "IssueToken" and backend.refusal:
+            raise backend.refusal
         if method.name == "CreatePayment":
             return await backend.answer(request, context)
         return response(**fixed, **{name: getattr(request, name) for name in echoed})

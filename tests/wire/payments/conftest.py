@@ -13,6 +13,7 @@ from caravel.payments.v1 import (
     keys_pb2_grpc,
     payments_pb2_grpc,
     refunds_pb2_grpc,
+    tokens_pb2_grpc,
     webhooks_pb2_grpc,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,6 +24,7 @@ from services.payments.config import ServiceSettings
 from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys
+from services.payments.merchants.tokens.opening import TokenSettings, own_tokens
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.store import PostgresInbox
@@ -47,6 +49,7 @@ class Service:
     admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
     keys: "keys_pb2_grpc.KeyServiceAsyncStub"
+    tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
     providers: ScriptedProviders
@@ -59,12 +62,8 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         yield service
 
 
-@asynccontextmanager
-async def serving_payments(
-    engine: AsyncEngine, corridors: Path, deployment: Deployment = Deployment.SANDBOX
-) -> AsyncIterator[Service]:
-    """The service over the corridors of a folder."""
-    config = ServiceSettings(
+def _settings(corridors: Path, deployment: Deployment) -> ServiceSettings:
+    return ServiceSettings(
         database_url="postgresql://unused",
         providers_target="unused",
         fees_target="unused",
@@ -72,6 +71,17 @@ async def serving_payments(
         corridors_dir=corridors,
         deployment=deployment,
     )
+
+
+@asynccontextmanager
+async def serving_payments(
+    engine: AsyncEngine,
+    corridors: Path,
+    deployment: Deployment = Deployment.SANDBOX,
+    tokens: TokenSettings | None = None,
+) -> AsyncIterator[Service]:
+    """The service over the corridors of a folder."""
+    config = _settings(corridors, deployment)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
     server = build_server(
@@ -88,6 +98,7 @@ async def serving_payments(
         operations=PostgresOperations(engine, encode_event, decode_answer),
         credentials=credentials,
         keys=PostgresKeys(engine),
+        tokens=own_tokens(tokens or config.tokens),
     )
     await server.start("127.0.0.1", 0)
     async with (
@@ -101,6 +112,7 @@ async def serving_payments(
             admin=admin_pb2_grpc.AdminServiceStub(channel),
             refunds=refunds_pb2_grpc.RefundServiceStub(channel),
             keys=keys_pb2_grpc.KeyServiceStub(channel),
+            tokens=tokens_pb2_grpc.TokenServiceStub(channel),
             fees=fees,
             rates=rates,
             providers=providers,

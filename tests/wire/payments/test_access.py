@@ -21,10 +21,11 @@ SERVICES = {
     "EndpointService": "endpoints",
     "AdminService": "admin",
     "KeyService": "keys",
+    "TokenService": "tokens",
     "WebhookService": "webhooks",
 }
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
-PROVIDER_EVENT = options_pb2.Access.PROVIDER_EVENT
+OPEN = (options_pb2.Access.PROVIDER_EVENT, options_pb2.Access.ANYONE)
 unknown_key = (("authorization", "Bearer nobody"),)
 
 
@@ -36,7 +37,7 @@ def methods() -> Iterator[Any]:
 
 def needs_credential(method: Any) -> bool:
     access = method.GetOptions().Extensions[options_pb2.access]
-    return bool(access.principal != PROVIDER_EVENT)
+    return bool(access.principal not in OPEN)
 
 
 def call(service: Service, method: Any, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
@@ -93,7 +94,7 @@ async def test_a_call_needs_an_idempotency_key_where_the_contract_says_so(
     assert ("IDEMPOTENCY_KEY_REQUIRED" in reasons) == needed, reasons
 
 
-def test_four_calls_need_a_key_and_two_no_credential() -> None:
+def test_four_calls_need_a_key_and_five_no_credential() -> None:
     """Written by hand, so that the contract itself is held to something."""
     with_key = {
         one.name for one in methods() if one.GetOptions().Extensions[options_pb2.idempotency_key]
@@ -101,5 +102,6 @@ def test_four_calls_need_a_key_and_two_no_credential() -> None:
 
     assert with_key == {"CreatePayment", "CorrectRecipient", "CreateRefund", "RetryRefund"}
     assert {one.name for one in methods() if not needs_credential(one)} == {
-        *("ReceiveEvent", "ReceiveProviderEvent")
+        *("ReceiveEvent", "ReceiveProviderEvent"),
+        *("IssueToken", "GetKeySet", "GetServerMetadata"),
     }

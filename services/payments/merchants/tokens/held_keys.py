@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from services.payments.merchants.domain import CredentialsUnverifiable
 from services.payments.merchants.tokens.keys import Keys, KeysUnreadable, VerifyingKey
-from services.payments.merchants.tokens.verified import Unverifiable
 from services.shared.log import get_logger
 
 # Gets the issuer's keys. Raises OSError, TimeoutError or KeysUnreadable.
@@ -74,7 +74,10 @@ class HeldKeys:
         await asyncio.shield(self._running)
 
     def get(self, key_id: str) -> VerifyingKey | None:
-        """The key of this id. Raises Unverifiable where the keys are too old, or never came."""
+        """The key of this id.
+
+        Raises CredentialsUnverifiable where the keys are too old, or never came.
+        """
         if self._fetched is None or self._now() - self._fetched > self._patience.held:
             raise self._unverifiable()
         return self._keys.get(key_id)
@@ -82,7 +85,7 @@ class HeldKeys:
     async def look_for(self, key_id: str) -> VerifyingKey | None:
         """The key of this id, fetched where it is not there and the last fetch is not recent.
 
-        Raises Unverifiable where it is not there, and the issuer did not answer.
+        Raises CredentialsUnverifiable where it is not there, and the issuer did not answer.
         """
         found = self._keys.get(key_id)
         if not found and (self._running or self._may_try()):
@@ -114,7 +117,7 @@ class HeldKeys:
         finally:
             self._running = None
 
-    def _unverifiable(self) -> Unverifiable:
-        refusal = Unverifiable(cause=f"keys of {self._issuer}")
+    def _unverifiable(self) -> CredentialsUnverifiable:
+        refusal = CredentialsUnverifiable(cause=f"keys of {self._issuer}")
         refusal.retry_after_seconds = max(1, round(self._patience.retry))
         return refusal

@@ -98,7 +98,7 @@ def _parse(text: str) -> Mapping[str, _Pair]:
             private = None
         if not isinstance(private, Ed25519PrivateKey):
             raise SigningKeysError(
-                f"TOKEN_SIGNING_KEYS: part {number} is no Ed25519 private key without a password"
+                f"TOKEN_SIGNING_KEYS: part {number} is no plain Ed25519 private key"
             )
         public = _public(private)
         pairs[public.key_id] = _Pair(private, public)

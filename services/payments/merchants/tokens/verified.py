@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from services.shared.errors import NotAuthenticated, Unavailable
+from services.shared.errors import NotAuthenticated
 
 
 class TokenPrincipal(StrEnum):
@@ -46,8 +46,8 @@ class TokenVerifier(Protocol):
     async def verify(self, token: str) -> Verified:
         """The content of a token.
 
-        Raises TokenInvalid or TokenExpired, and Unverifiable where the keys of its issuer cannot be
-        had now.
+        Raises TokenInvalid or TokenExpired, and CredentialsUnverifiable where the keys of its
+        issuer cannot be had now.
         """
         ...
 
@@ -62,12 +62,6 @@ class TokenExpired(NotAuthenticated):
     """The token's time is over; ask for a new one."""
 
     reason = "TOKEN_EXPIRED"
-
-
-class Unverifiable(Unavailable):
-    """The keys of the token's issuer cannot be had now; repeat the call with the same token."""
-
-    reason = "CREDENTIALS_UNVERIFIABLE"
 
 
 def refused(problem: str, message: str) -> TokenInvalid:

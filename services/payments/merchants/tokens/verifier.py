@@ -25,11 +25,14 @@ class KeySource(Protocol):
     """The public keys of one issuer."""
 
     def get(self, key_id: str) -> VerifyingKey | None:
-        """The key of this id, or None. Raises Unverifiable where the keys cannot be relied on."""
+        """The key of this id, or None.
+
+        Raises CredentialsUnverifiable where the keys cannot be relied on.
+        """
         ...
 
     async def look_for(self, key_id: str) -> VerifyingKey | None:
-        """The key of an id that `get` does not know. Raises Unverifiable."""
+        """The key of an id that `get` does not know. Raises CredentialsUnverifiable."""
         ...
 
 

@@ -14,6 +14,7 @@ from services.payments.merchants.authoriser import (
 )
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
 from services.payments.merchants.key_text import digest_of, new_key_text
+from services.payments.merchants.tokens.verified import TokenInvalid, Verified
 from services.payments.model.principal import CredentialKind
 from services.shared.contract import Access, PrincipalKind
 from services.shared.deployment import Deployment
@@ -72,6 +73,13 @@ class Known:
         self.used.append(key.id)
 
 
+class NoTokens:
+    """The port TokenVerifier where no issuer is known."""
+
+    async def verify(self, token: str) -> Verified:
+        raise TokenInvalid
+
+
 class Clock:
     """Stands still."""
 
@@ -97,7 +105,7 @@ async def refused(
 ) -> str:
     """The reason of the refusal; empty where there is none."""
     try:
-        await Authoriser(known, Clock(), deployment=deployment).admit(access, sender)
+        await Authoriser(known, NoTokens(), Clock(), deployment=deployment).admit(access, sender)
     except DomainError as error:
         return error.error_reason
     return ""
@@ -144,6 +152,8 @@ async def test_an_operators_key_makes_its_operator_act(known: Known) -> None:
         (caller(("authorization", f"Basic {TEXT}")), "API_KEY_INVALID"),
         (caller(("authorization", TEXT)), "API_KEY_INVALID"),
         (bearer("nobody"), "API_KEY_INVALID"),
+        (bearer("no.bo.dy"), "TOKEN_INVALID"),
+        (caller(("x-api-key", "no.bo.dy")), "API_KEY_INVALID"),
         (bearer(TEXT[:-1]), "API_KEY_MISTYPED"),
         (bearer(LIVE_TEXT), "API_KEY_OF_OTHER_DEPLOYMENT"),
         (

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.payments.merchants.domain import CredentialsUnverifiable
 from services.payments.merchants.tokens.held_keys import HeldKeys, Patience
 from services.payments.merchants.tokens.keys import Keys, KeysUnreadable, parse_keys
 from services.payments.merchants.tokens.verified import (
     TokenInvalid,
     TokenPrincipal,
-    Unverifiable,
     Verified,
 )
 from services.payments.merchants.tokens.verifier import Trusted, Verifier
@@ -159,7 +159,7 @@ async def test_keys_that_never_came_make_a_token_unverifiable(error: Exception) 
     keys = held(steps)
     await keys.fetch()
 
-    with pytest.raises(Unverifiable) as refused:
+    with pytest.raises(CredentialsUnverifiable) as refused:
         await verifier(steps, keys).verify(FIRST.token(make_claims()))
 
     assert refused.value.retry_after_seconds == 10
@@ -177,7 +177,7 @@ async def test_keys_are_held_through_an_outage_and_not_for_longer() -> None:
     await verify.verify(token)
     steps.seconds = 3601
 
-    with pytest.raises(Unverifiable):
+    with pytest.raises(CredentialsUnverifiable):
         await verify.verify(token)
 
 
@@ -210,7 +210,7 @@ async def test_an_unknown_kid_is_unverifiable_while_its_issuer_is_away() -> None
     verify = verifier(steps, keys)
 
     for _ in range(3):
-        with pytest.raises(Unverifiable):
+        with pytest.raises(CredentialsUnverifiable):
             await verify.verify(SECOND.token(make_claims()))
     await verify.verify(FIRST.token(make_claims()))
 

@@ -2,33 +2,27 @@
 
 import json
 from base64 import urlsafe_b64decode
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
 )
 from joserfc import jwk, jwt
+from pydantic import SecretStr
 
+from services.payments.merchants.tokens.issuers import IssuersError
+from services.payments.merchants.tokens.key_file import ensure_key_file
+from services.payments.merchants.tokens.opening import TokenSettings, own_tokens
 from services.payments.merchants.tokens.signing import SigningKeys, SigningKeysError
+from tests.signing_keys import make_pem, pem
 
 # The key of RFC 8037, appendix A.1, and its thumbprint of A.3.
 RFC_PRIVATE = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
 RFC_THUMBPRINT = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-
-
-def pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, password: bytes = b"") -> str:
-    encryption = BestAvailableEncryption(password) if password else NoEncryption()
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
-
-
-def make_pem() -> str:
-    return pem(Ed25519PrivateKey.generate())
 
 
 class File:
@@ -120,3 +114,24 @@ def test_a_wrong_file_is_refused_without_a_word_of_it(text: str) -> None:
         SigningKeys(File(text).read)
 
     assert not any(line and line in str(refused.value) for line in text.splitlines()[1:2])
+
+
+@pytest.mark.parametrize("issuer", ["http://x.example", "x.example", "https://"])
+def test_tokens_are_issued_over_https_outside_a_sandbox(issuer: str) -> None:
+    settings = TokenSettings(issuer=issuer, signing_keys=SecretStr(make_pem()))
+
+    with pytest.raises(IssuersError, match="TOKEN_ISSUER"):
+        own_tokens(settings)
+
+
+def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.pem"
+
+    assert ensure_key_file(path)
+    text = path.read_text()
+    assert not ensure_key_file(path)
+
+    assert path.read_text() == text
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(SigningKeys(path.read_text).public()) == 1
+    assert list(tmp_path.iterdir()) == [path]

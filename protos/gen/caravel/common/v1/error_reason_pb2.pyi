@@ -395,6 +395,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The token's time is over; ask its issuer for a new one.
     Example: {"reason": "TOKEN_EXPIRED", "metadata": {}}
     """
+    GRANT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 123
+    """The token endpoint issues tokens for `client_credentials` alone.
+    Example: {"reason": "GRANT_TYPE_UNSUPPORTED", "metadata": {"field": "grant_type"}}
+    """
+    SCOPE_INVALID: _ErrorReason.ValueType  # 124
+    """The scope that is asked for does not exist, or the key does not have it.
+    Example: {"reason": "SCOPE_INVALID", "metadata": {"field": "scope"}}
+    """
+    CLIENT_INVALID: _ErrorReason.ValueType  # 125
+    """The client of the token endpoint is missing, or `client_id` is not the public id of the key that is its
+    secret.
+    Example: {"reason": "CLIENT_INVALID", "metadata": {}}
+    """
+    CLIENT_NOT_ALLOWED: _ErrorReason.ValueType  # 128
+    """The client of the token endpoint is known and may have no token; `because` is the reason with which its
+    key itself would be refused, for example MERCHANT_DISABLED.
+    Example: {"reason": "CLIENT_NOT_ALLOWED", "metadata": {"because": "ADDRESS_NOT_ALLOWED"}}
+    """
+    TOKENS_NOT_ISSUED: _ErrorReason.ValueType  # 126
+    """This deployment has no keys to sign tokens with; send the API key itself.
+    Example: {"reason": "TOKENS_NOT_ISSUED", "metadata": {}}
+    """
     CREDENTIALS_UNVERIFIABLE: _ErrorReason.ValueType  # 122
     """Whether the credential is good cannot be found out now; retry.
     Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
@@ -773,6 +795,28 @@ Example: {"reason": "TOKEN_INVALID", "metadata": {"problem": "audience"}}
 TOKEN_EXPIRED: ErrorReason.ValueType  # 121
 """The token's time is over; ask its issuer for a new one.
 Example: {"reason": "TOKEN_EXPIRED", "metadata": {}}
+"""
+GRANT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 123
+"""The token endpoint issues tokens for `client_credentials` alone.
+Example: {"reason": "GRANT_TYPE_UNSUPPORTED", "metadata": {"field": "grant_type"}}
+"""
+SCOPE_INVALID: ErrorReason.ValueType  # 124
+"""The scope that is asked for does not exist, or the key does not have it.
+Example: {"reason": "SCOPE_INVALID", "metadata": {"field": "scope"}}
+"""
+CLIENT_INVALID: ErrorReason.ValueType  # 125
+"""The client of the token endpoint is missing, or `client_id` is not the public id of the key that is its
+secret.
+Example: {"reason": "CLIENT_INVALID", "metadata": {}}
+"""
+CLIENT_NOT_ALLOWED: ErrorReason.ValueType  # 128
+"""The client of the token endpoint is known and may have no token; `because` is the reason with which its
+key itself would be refused, for example MERCHANT_DISABLED.
+Example: {"reason": "CLIENT_NOT_ALLOWED", "metadata": {"because": "ADDRESS_NOT_ALLOWED"}}
+"""
+TOKENS_NOT_ISSUED: ErrorReason.ValueType  # 126
+"""This deployment has no keys to sign tokens with; send the API key itself.
+Example: {"reason": "TOKENS_NOT_ISSUED", "metadata": {}}
 """
 CREDENTIALS_UNVERIFIABLE: ErrorReason.ValueType  # 122
 """Whether the credential is good cannot be found out now; retry.

@@ -221,6 +221,8 @@ ACCESS_FIELD_NUMBER: _builtins.int
 IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
 HEADERS_FIELD_NUMBER: _builtins.int
+BODY_TYPE_FIELD_NUMBER: _builtins.int
+OAUTH_ERRORS_FIELD_NUMBER: _builtins.int
 WEBHOOK_FIELD_NUMBER: _builtins.int
 LIMITS_FIELD_NUMBER: _builtins.int
 decimal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
@@ -245,6 +247,10 @@ success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.Method
 """HTTP status of success over REST; 200 where it is absent."""
 headers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
 """Names of other headers that the call reads over REST, in lower case."""
+body_type: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
+"""Media type of a body that is taken byte for byte over REST; any where it is absent."""
+oauth_errors: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""Errors over REST have the members of RFC 6749 too: `error` and `error_description`."""
 webhook: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
 """The message is sent to merchants' endpoints; the text is its name among the webhooks of
 OpenAPI.
