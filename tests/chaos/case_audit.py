@@ -23,6 +23,9 @@ _PAYMENTS = """
              WHERE (k.merchant_id, k.payment_id) = (p.merchant_id, p.id)) AS keys,
            (SELECT count(*) FROM webhook_inbox w
              WHERE w.payment_id = p.id AND w.state = 'PENDING') AS pending_events,
+           (SELECT coalesce(string_agg(d.status || ' ' || d.withdrawn_minor, ', '), '')
+              FROM disputes d
+             WHERE (d.merchant_id, d.payment_id) = (p.merchant_id, p.id)) AS claims,
            (SELECT count(*) FROM outbox m WHERE m.payment_id = p.id) AS messages,
            (SELECT count(*) FROM outbox m
              WHERE m.payment_id = p.id AND m.state <> 'DELIVERED') AS undelivered,
@@ -34,7 +37,8 @@ _PAYMENTS = """
       FROM payments p WHERE p.reference LIKE 'fp:%'
 """
 _ATTEMPTS = "SELECT payment_id::text, step, number, state, key FROM attempts"
-_SETTLED = ("COMPLETED", "REFUNDED", "FAILED", "CANCELLED", "EXPIRED")
+# Nothing follows these; a payment that has another state is settled where that is its end.
+_SETTLED = ("REFUNDED", "FAILED", "CANCELLED", "EXPIRED")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +90,10 @@ class Books:
                 yield f"{line['effect']}: they have {theirs}, we have {ours[line['effect']]}"
 
 
-def is_settled(payment: asyncpg.Record) -> bool:
-    """Whether nothing more will happen by itself, and the merchant knows."""
-    ended = payment["hold_reason"] is not None or payment["state"] in _SETTLED
-    return ended and not payment["undelivered"]
+def is_settled(payment: asyncpg.Record, expected: Outcome) -> bool:
+    """Whether nothing more will happen, and the merchant knows."""
+    ended = payment["state"] in (*_SETTLED, expected.state) and payment["claims"] == expected.claims
+    return (ended or payment["hold_reason"] is not None) and not payment["undelivered"]
 
 
 async def read_payments(url: str) -> dict[str, list[asyncpg.Record]]:
@@ -116,6 +120,8 @@ def _rows(payment: asyncpg.Record, expected: Outcome) -> Iterator[str]:
         yield f"{payment['state']} ({payment['hold_reason'] or 'no hold'}), not {expected.state}"
     if payment["keys"] != expected.keys:
         yield f"{payment['keys']} idempotency keys"
+    if payment["claims"] != expected.claims:
+        yield f"claims {payment['claims']}, not {expected.claims}"
     if payment["version"] != payment["events"]:
         yield f"version {payment['version']} after {payment['events']} events"
     if payment["rest"]:

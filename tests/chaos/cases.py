@@ -13,30 +13,35 @@ MOVES = ("collection", "payer", "payout", "refund")
 CORRECTED, REFUSED = (*MOVES, "correction"), (*MOVES, "correction", "deadline")
 # Beside them the refusal itself.
 ANSWERED = (*REFUSED, "refusal")
+# The payout by each adapter but the first one's; and a payout that comes back.
+OFFRAMPS: Mapping[str, str] = {"flutterwave": "NGN", "paystack": "ZAR", "wise": "GBP"}
+SENT, BACK = (*REFUSED, *OFFRAMPS), (*ANSWERED, "return")
+# A merchant's verbs, and the events that the inbox gets: of a payout, and of a claim.
+VERBS, EVENTS = ("correct", "give_back"), ("inbox", "claim")
 # Each point, in the order of a payment's life.
 POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "F1": ("a call to fees or fx is outstanding", ("fees", "fx", "with_fees", "with_fx")),
     "A1": ("before the creation's commit", ("create",)),
     "A2": ("created, not answered", ("create",)),
     "A3": ("answered, and the answer lost at the gateway", ("create",)),
-    "C1": ("before the commit of a correction", ("correct",)),
-    "C2": ("corrected, not answered", ("correct",)),
+    "C1": ("before the commit of a verb", VERBS),
+    "C2": ("done by a verb, not answered", VERBS),
     "W1": ("claimed, no intent yet", REFUSED),
     "W2": ("intent committed, not marked", CORRECTED),
     "W2a": ("about to mark as sent", REFUSED),
-    "W2b": ("marked, nothing sent", REFUSED),
-    "W3": ("half of the request is out", REFUSED),
-    "W4": ("the provider has it, the answer is lost", REFUSED),
-    "W5": ("answer read, nothing written", ANSWERED),
-    "L1": ("between postings and balances", REFUSED),
-    "W5b": ("all written, not committed", ANSWERED),
-    "W6": ("result committed", ANSWERED),
-    "W7": ("after the result's transaction", ANSWERED),
-    "H1": ("webhook read, not kept", ("inbox",)),
-    "H1b": ("webhook written, not committed", ("inbox",)),
-    "H2": ("webhook kept, not answered", ("inbox",)),
-    "H3": ("webhook answered, not processed", ("inbox",)),
-    "H4": ("webhook applied, not committed", ("inbox",)),
+    "W2b": ("marked, nothing sent", SENT),
+    "W3": ("half of the request is out", SENT),
+    "W4": ("the provider has it, the answer is lost", SENT),
+    "W5": ("answer read, nothing written", (*BACK, *OFFRAMPS)),
+    "L1": ("between postings and balances", (*REFUSED, "return")),
+    "W5b": ("all written, not committed", BACK),
+    "W6": ("result committed", BACK),
+    "W7": ("after the result's transaction", BACK),
+    "H1": ("webhook read, not kept", EVENTS),
+    "H1b": ("webhook written, not committed", EVENTS),
+    "H2": ("webhook kept, not answered", EVENTS),
+    "H3": ("webhook answered, not processed", EVENTS),
+    "H4": ("webhook applied, not committed", EVENTS),
     "O1": ("event delivered, not marked", ("outbox",)),
     "O2": ("message claimed, event not delivered", ("outbox",)),
 }
@@ -48,6 +53,8 @@ WORDS_OF_STEP = {
     "refund": "sim:payout_fails",
     "inbox": "sim:webhook_only@local_wallet",
     "payer": "sim:payer_authenticates=1",
+    "give_back": "sim:late_fail=1",
+    "return": "sim:late_fail=1",
 }
 # A payer who is present, with a card that asks for one.
 PAYER = {"payer": "PRESENT", "payment_method": "pm_card_threeDSecure2Required"}
@@ -66,8 +73,10 @@ class Outcome:
     # How often each effect may and must stand in the simulator's book.
     effects: Mapping[str, int]
     attempts: Mapping[str, str]
-    # The number of idempotency keys: of the creation, and of a correction.
+    # The number of idempotency keys: of the creation, and of a merchant's verb.
     keys: int = 1
+    # The claims against the collection, each with its status and the cents that are taken for it.
+    claims: str = ""
     # True where a message must have come again, under its own id.
     repeats: bool = False
 
@@ -84,6 +93,24 @@ REFUNDED = Outcome(
 )
 
 CORRECTED_AND_PAID = replace(PAID, effects={**PAID.effects, "payout_failed": 1}, keys=2)
+RETURNED = replace(
+    PAID, state="RETURNED", attempts={"collection": "SUCCEEDED", "payout": "REVERSED"}
+)
+GIVEN_BACK = replace(
+    RETURNED,
+    state="REFUNDED",
+    effects={**PAID.effects, "refund_succeeded": 1},
+    attempts={**RETURNED.attempts, "refund": "SUCCEEDED"},
+    keys=2,
+)
+# The end of each step's payment, where it is not paid out.
+ENDS: Mapping[str, Outcome] = {
+    **dict.fromkeys(WITH_REFUSED_RECIPIENT, CORRECTED_AND_PAID),
+    **dict.fromkeys(("refund", "deadline"), REFUNDED),
+    "claim": replace(PAID, claims="WON 0"),
+    "give_back": GIVEN_BACK,
+    "return": RETURNED,
+}
 
 
 def every_case() -> Iterator[Case]:
@@ -102,11 +129,7 @@ def reference_of(case: Case) -> str:
 
 def outcome_of(case: Case) -> Outcome:
     """The end that the case must reach, whatever happened on the way."""
-    if case.step in WITH_REFUSED_RECIPIENT:
-        expected = REFUNDED if case.step == "deadline" else CORRECTED_AND_PAID
-    else:
-        expected = REFUNDED if case.step == "refund" else PAID
-    return replace(expected, repeats=case.point == "O1")
+    return replace(ENDS.get(case.step, PAID), repeats=case.point == "O1")
 
 
 def shown_point(case: Case) -> str:

@@ -15,7 +15,13 @@ FOLDER_VARIABLE = "CARAVEL_FAILPOINTS"
 HANG_SECONDS = 22.0
 EXIT_CODE = 77
 # The steps whose points are those of another one, in payments of their own.
-STRUCK_AS = {"deadline": "refund", "payer": "collection"}
+STRUCK_AS = {
+    "deadline": "refund",
+    "payer": "collection",
+    "flutterwave": "payout",
+    "paystack": "payout",
+    "wise": "payout",
+}
 _CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)(?:-(\d+))?")
 
 

@@ -24,6 +24,7 @@ from deploy.local.process.child import Spec
 from tests.chaos import swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
+    OFFRAMPS,
     PAYER,
     POINTS,
     WITH_REFUSED_RECIPIENT,
@@ -185,7 +186,7 @@ class Sweep:
             with suppress(aiohttp.ClientError, TimeoutError):
                 if answer := await ask(session, self._failpoints, case, patience):
                     self._answers[case] = answer
-                    acting = swept_merchant.act(session, self._mesh.owner_url, case, answer)
+                    acting = swept_merchant.act(session, self._mesh, case, answer)
                     self._acting.add(asyncio.create_task(acting))
                     return
 
@@ -198,7 +199,7 @@ class Sweep:
             fired = self._failpoints.fired()
             for case in cases:
                 found = payments.get(reference_of(case), [])
-                if found and all(map(is_settled, found)):
+                if found and all(is_settled(one, outcome_of(case)) for one in found):
                     self._settled.setdefault(case, time.monotonic())
             missing = [case.name for case in cases if not self._is_over(case, fired)]
             if not missing:
@@ -286,6 +287,8 @@ async def ask(
         body["recipient"] = swept_merchant.REFUSED
     if case.step == "payer":
         body |= PAYER
+    if case.step in OFFRAMPS:
+        body["destination_currency"] = OFFRAMPS[case.step]
     headers = {
         "idempotency-key": case.name,
         "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",

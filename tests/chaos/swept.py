@@ -192,6 +192,11 @@ class SweptInbox(Swept):
             for arrival in arrivals
             if arrival.event.step == "payout"
         ]
+        received += [
+            ("claim", self._failpoints.called(arrival.event.collection_reference))
+            for arrival in arrivals
+            if arrival.event.dispute is not None
+        ]
         await self._failpoints.hit("H1", *received)
 
         async def before_commit() -> None:
@@ -232,7 +237,7 @@ class SweptTransaction(Swept):
         self._marked: list[Work] = []
         # The payments that a record makes due at once: their claim was the one before.
         self._followed: list[tuple[str, str]] = []
-        self._corrected: list[tuple[str, str]] = []
+        self._asked: list[tuple[str, str]] = []
 
     async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
         claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
@@ -246,7 +251,10 @@ class SweptTransaction(Swept):
         begins = [(_due(work), work.payment.reference) for work in claimed if _begins(work)]
         received = [work for work in claimed if any(event.step == "payout" for event in work.inbox)]
         await self._failpoints.hit("W1", *begins)
-        await self._failpoints.hit("H3", *(("inbox", work.payment.reference) for work in received))
+        claims = [("claim", work.payment.reference) for work in claimed if work.claims]
+        await self._failpoints.hit(
+            "H3", *(("inbox", work.payment.reference) for work in received), *claims
+        )
         return claimed
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
@@ -264,7 +272,13 @@ class SweptTransaction(Swept):
             if change.following
         ]
         await self._failpoints.hit("W1", *self._followed)
-        self._corrected = [("correct", c.payment.reference) for c in changes if c.corrects]
+        self._asked = [("correct", c.payment.reference) for c in changes if c.corrects]
+        if not self._claims:
+            self._asked += [("give_back", c.payment.reference) for c in changes if _gives_back(c)]
+        for change in changes:
+            if change.payment.collection_reference != change.before.collection_reference:
+                # Claims name the collection alone.
+                self._failpoints.call(change.payment.collection_reference, change.payment.reference)
         posting = [change for change in changes if change.postings]
 
         async def between_legs() -> None:
@@ -279,13 +293,14 @@ class SweptTransaction(Swept):
         if self._claims:
             self._intended = [c for c in changes if c.attempt and c.keeps_lease]
             received = [("inbox", c.payment.reference) for c in changes if c.closed_events]
+            received += [("claim", c.payment.reference) for c in changes if c.closed_claims]
             await self._failpoints.hit("H4", *received)
         return written
 
     async def commit(self) -> None:
-        await self._failpoints.hit("C1", *self._corrected)
+        await self._failpoints.hit("C1", *self._asked)
         await self._inner.commit()
-        await self._failpoints.hit("C2", *self._corrected)
+        await self._failpoints.hit("C2", *self._asked)
         await self._hit_each("W2", self._intended)
         await self._failpoints.hit("W2", *self._followed)
         await self._hit_each("W6", self._answered)
@@ -311,6 +326,12 @@ def _due(work: Work) -> str:
     return "correction" if step == "payout" and work.attempt is not None else step
 
 
+def _gives_back(change: Change) -> bool:
+    """Whether it is a refund that a merchant asks for: a worker intends its own with its claim."""
+    attempt = change.attempt
+    return attempt is not None and (attempt.step, attempt.state) == ("refund", "INTENDED")
+
+
 def _attempted(what: Work | Change) -> tuple[str, str]:
     return (_step_of(what), what.payment.reference)
 
@@ -320,6 +341,8 @@ def _step_of(what: Work | Change) -> str:
         return ""
     if what.payment.state is State.ACTION_REQUIRED:
         return "refusal"
+    if isinstance(what, Change) and what.attempt.state is AttemptState.REVERSED:
+        return "return"
     is_second = what.attempt.step == "payout" and what.attempt.number > 1
     return "correction" if is_second else what.attempt.step
 

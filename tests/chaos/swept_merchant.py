@@ -1,7 +1,8 @@
-"""The merchant of a swept payment whose recipient was refused: corrects it, with one key until
-there is an answer, or lets the deadline pass."""
+"""The people of a swept payment: its merchant corrects a refused recipient or asks for a refund,
+with one key until there is an answer, or lets the deadline pass; its payer disputes the charge."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 
 import aiohttp
@@ -10,10 +11,18 @@ import asyncpg
 from services.shared.ids import decode_id
 from tests.chaos.cases import WITH_REFUSED_RECIPIENT
 from tests.chaos.failpoints import Case
+from tests.chaos.mesh import ChaosMesh
 
 # A recipient that the simulator cannot pay, by the name, and one that it can.
 REFUSED = {"wallet": {"holder_name": "Asha Refused", "wallet_id": "wallet-1"}}
 CORRECTED = {"wallet": {"holder_name": "Asha Example", "wallet_id": "wallet-2"}}
+# The status in which somebody acts, by the step.
+WAITS_FOR = {
+    **dict.fromkeys(WITH_REFUSED_RECIPIENT, "ACTION_REQUIRED"),
+    "claim": "COMPLETED",
+    "give_back": "RETURNED",
+}
+VERBS: Mapping[str, tuple[str, Mapping[str, object]]] = {"give_back": ("/refunds", {"full": True})}
 ASK_SECONDS, ANSWER_SECONDS = 0.5, 8.0
 # For longer than several leases; what is not refused by then has been lost, and the audit says so.
 TRIES = 300
@@ -24,21 +33,23 @@ _PASS_DEADLINE = (
 
 
 async def act(
-    session: aiohttp.ClientSession, owner_url: str, case: Case, transaction_id: str
+    session: aiohttp.ClientSession, mesh: ChaosMesh, case: Case, transaction_id: str
 ) -> None:
-    """Does what this case's merchant does, once the payment is ACTION_REQUIRED."""
-    if case.step not in WITH_REFUSED_RECIPIENT:
+    """Does what this case's merchant or payer does, once the payment is where that is possible."""
+    if case.step not in WAITS_FOR:
         return
-
     for _ in range(TRIES):
-        if await _status(session, transaction_id) in ("ACTION_REQUIRED", "REFUNDED"):
+        if await _status(session, transaction_id) in (WAITS_FOR[case.step], "REFUNDED"):
             break
         await asyncio.sleep(ASK_SECONDS)
     if case.step == "deadline":
-        await _let_deadline_pass(owner_url, transaction_id)
+        await _let_deadline_pass(mesh.owner_url, transaction_id)
+        return
+    if case.step == "claim":
+        await _claim(mesh.simulator_url, transaction_id)
         return
     for _ in range(TRIES):
-        if await _corrected(session, case, transaction_id):
+        if await _says(session, case, transaction_id):
             break
         await asyncio.sleep(ASK_SECONDS)
 
@@ -51,17 +62,27 @@ async def _status(session: aiohttp.ClientSession, transaction_id: str) -> str:
     return ""
 
 
-async def _corrected(session: aiohttp.ClientSession, case: Case, transaction_id: str) -> bool:
-    """Whether the correction, asked for under the one key, is answered."""
+async def _says(session: aiohttp.ClientSession, case: Case, transaction_id: str) -> bool:
+    """Whether the verb, asked for under the one key, is answered."""
+    path, body = VERBS.get(case.step, (":correct", {"recipient": CORRECTED}))
     with suppress(aiohttp.ClientError, TimeoutError):
         async with session.post(
-            f"/api/payments/{transaction_id}:correct",
-            json={"recipient": CORRECTED},
-            headers={"idempotency-key": f"{case.name}-correction"},
+            f"/api/payments/{transaction_id}{path}",
+            json=body,
+            headers={"idempotency-key": f"{case.name}-verb"},
             timeout=_patience(),
         ) as answer:
-            return answer.status == 200
+            return answer.status in (200, 201)
     return False
+
+
+async def _claim(simulator_url: str, transaction_id: str) -> None:
+    """The payer disputes the charge, and loses."""
+    url = f"{simulator_url}/control/stripe/disputes"
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        async with session.post(url, json={"transaction_id": transaction_id}) as raised:
+            dispute = await raised.json()
+        await session.post(f"{url}/{dispute['id']}", json={"status": "won"})
 
 
 async def _let_deadline_pass(owner_url: str, transaction_id: str) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import ClientSession
 
 from tests.chaos.case_audit import Books, is_settled, read_books
-from tests.chaos.cases import outcome_of, reference_of
+from tests.chaos.cases import PAID, outcome_of, reference_of
 from tests.chaos.failpoints import Case
 from tests.chaos.mesh import ChaosMesh
 from tests.chaos.sweep import LEASE_SECONDS, ask, swept_mesh, verify
@@ -86,7 +86,7 @@ async def _until_settled(mesh: ChaosMesh) -> Books:
     while True:
         books = await _books(mesh)
         payments = [payment for found in books.payments.values() for payment in found]
-        if len(payments) == len(STOPPED) and all(map(is_settled, payments)):
+        if len(payments) == len(STOPPED) and all(is_settled(one, PAID) for one in payments):
             return books
         assert time.monotonic() < deadline, [dict(payment) for payment in payments]
         await asyncio.sleep(0.5)
