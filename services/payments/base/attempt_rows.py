@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from services.payments.base.condition_rows import read_route
 from services.payments.base.rows import read_money
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.model.payment import Failure
@@ -57,6 +58,7 @@ def read_attempt(row: Row[Any]) -> Attempt:
         failure=Failure(code=row.failure_code, message=row.failure_message) if failed else None,
         moved=read_money(row, "moved_minor", "moved_currency") if row.moved_currency else None,
         recipient=from_row(row.recipient) if row.recipient is not None else None,
+        route=read_route(row.route) if row.route is not None else None,
         refund=row.refund_number,
     )
 

@@ -9,7 +9,14 @@ from uuid import UUID
 
 from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, Payment
-from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, LANDING, key_usable_for
+from services.payments.model.quote import Route
+from services.payments.model.timing import (
+    CLOCK_SKEW,
+    DOUBTED_TRIES,
+    LANDED_AFTER,
+    LANDING,
+    key_usable_for,
+)
 from services.shared.money import Money
 from services.shared.recipients import Recipient
 from services.shared.recipients.rails import Rail
@@ -150,7 +157,8 @@ class Attempt:
     leaves_until: datetime | None = None
     # How often one may have left.
     sends: int = 0
-    # Since when nobody knows its outcome, where that is so; of a success, whether it stands.
+    # Since when nobody knows its outcome, where that is so; of one that is over or has succeeded,
+    # whether that stands.
     unknown_since: datetime | None = None
     # How often in a row nothing definite was learned; drives the back-off.
     inconclusive_count: int = 0
@@ -159,6 +167,8 @@ class Attempt:
     moved: Money | None = None
     # The recipient that it was sent with, where the payment has another one by now.
     recipient: Recipient | None = None
+    # The route of its payment then.
+    route: Route | None = None
     # The number of the refund that it is a try of; None for any other step.
     refund: int | None = None
 
@@ -243,6 +253,16 @@ class Attempt:
             return (answer.amount if answer.is_evidence else None) or self.moved
         differs = state is AttemptState.SUCCEEDED and answer.amount != self.amount
         return answer.amount if differs else None
+
+    def doubted(self) -> "Attempt":
+        """The attempt, asked about once more without an answer, in the state that it has."""
+        return replace(self, inconclusive_count=self.inconclusive_count + 1)
+
+    def is_doubted_for(self, patience: timedelta, now: datetime) -> bool:
+        """Whether the questions about it have gone without an answer for so long, and often
+        enough."""
+        since = self.unknown_since or now
+        return now - since >= patience and self.inconclusive_count >= DOUBTED_TRIES
 
     def unanswered(self, answer: Answer, *, first_send: bool) -> "Attempt":
         """The attempt after an answer that leaves open what became of it."""

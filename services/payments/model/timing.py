@@ -106,6 +106,9 @@ LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)
 # --- How often to try.
 # An error under a key is believed to be for good when it has come so often.
 CACHED_ERRORS = 5
+# A doubt that ends after a time without an answer was asked about so often; time alone would count
+# while nobody asked.
+DOUBTED_TRIES = 10
 # A key is sent no more often than that.
 SENDS_MAX = 10
 # A step gets no more keys than that because errors were cached under those before.

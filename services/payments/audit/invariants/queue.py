@@ -50,7 +50,7 @@ QUEUE = {
         SELECT p.id::text FROM payments p
          WHERE p.state = ANY(:settled) AND p.hold_reason IS NULL AND p.due_at IS NOT NULL
            AND greatest(p.updated_at + {_FINAL_AFTER},
-                        (SELECT max(w.received_at) FROM webhook_inbox w
+                        (SELECT max(greatest(w.received_at, w.asked_since)) FROM webhook_inbox w
                           WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
                             AND w.state = 'PENDING'),
                         (SELECT max(CASE WHEN a.inconclusive_count < {FINAL_TRIES} THEN now()

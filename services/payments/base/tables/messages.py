@@ -35,6 +35,9 @@ webhook_inbox = Table(
     # cannot be processed, DISCARDED where an operator has given it up.
     Column("state", Text, nullable=False, info=SET),
     _instant("received_at", default=True),
+    # Since when and how often its provider was asked about it without an answer.
+    _instant("asked_since", nullable=True, info=SET),
+    Column("asked", Integer, nullable=False, server_default=text("0"), info=SET),
     Column("failures", Integer, nullable=False, server_default=text("0"), info=SET),
     Column("last_error", Text, info=SET),
     _instant("set_aside_at", nullable=True, info=SET),

@@ -176,6 +176,8 @@ attempts = Table(
     Column("moved_currency", Text, info=MOVED),
     # The recipient that a payout was sent with, where its payment has another one by now.
     Column("recipient", JSONB(none_as_null=True), info=SET),
+    # The route of its payment then, kept with it.
+    Column("route", JSONB(none_as_null=True), info=SET),
     # The refund that it is a try of.
     Column("refund_number", SmallInteger, info=MOVED),
     _instant("created_at", default=True),

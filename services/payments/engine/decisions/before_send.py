@@ -109,7 +109,11 @@ def came_back(case: Case) -> Change:
 
 def unconfirmed(case: Case) -> Change:
     """The provider does not confirm that the payout was not paid: a hold after a while."""
-    entered_at = case.payment.updated_at
-    if case.now - entered_at >= case.capabilities.unknown_hold_after:
-        return hold(case.work, HoldReason.PAYOUT_UNCONFIRMED, **case.evidence)
-    return release(case.work, due_in=poll_in(entered_at, case.now))
+    attempt, patience = case.attempt, case.capabilities.unknown_hold_after
+    # The questions of an earlier refund or correction do not count.
+    is_long = case.now - case.payment.updated_at >= patience
+    if is_long and attempt.is_doubted_for(patience, case.now):
+        held = hold(case.work, HoldReason.PAYOUT_UNCONFIRMED, **case.evidence)
+        return replace(held, attempt=replace(attempt, inconclusive_count=0))
+    asks = release(case.work, due_in=poll_in(attempt.unknown_since, case.now))
+    return replace(asks, attempt=attempt.doubted())

@@ -1,6 +1,6 @@
 """A merchant names another recipient after the first could not be paid, or has sent the money back:
 it is paid out again, under a new attempt, once the offramps have said that it was not paid. Where
-the first was paid after all, the payment shows that recipient again."""
+the first was paid after all, the payment shows that recipient again, with its route."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -67,8 +67,8 @@ def correct(
 
 
 def with_recipient_paid(payment: Payment, payout: Attempt) -> tuple[Payment, tuple[Event, ...]]:
-    """The payment with the recipient that this payout has paid, and the event that says so; as it
-    was where no correction has put another one in its place.
+    """The payment with the recipient that this payout has paid and the route of then, and the event
+    that says so; as it was where no correction has put another recipient in its place.
 
     No answer to the question about its account is kept: that was about the other one.
     """
@@ -82,5 +82,12 @@ def with_recipient_paid(payment: Payment, payout: Attempt) -> tuple[Payment, tup
         recipient_before=hint(payment.recipient),
         recipient=hint(paid),
     )
-    shown = replace(noted, recipient=paid, recipient_is_example=False, account_check=None)
+    shown = replace(
+        noted,
+        recipient=paid,
+        recipient_is_example=False,
+        account_check=None,
+        # One from before routes were kept has none.
+        route=payout.route or noted.route,
+    )
     return shown, (event,)

@@ -23,8 +23,9 @@ class InboxEvent:
     event_id: str
     step: Step
     answer: Answer
-    # When it came; None for just now.
-    received_at: datetime | None = None
+    # Since when and how often its provider was asked about it without an answer.
+    asked_since: datetime | None = None
+    asked: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,8 @@ class Change:
     events: tuple[Event, ...] = ()
     postings: tuple[Posting, ...] = ()
     closed_events: tuple[ClosedEvent, ...] = ()
+    # The event about which the provider was asked without an answer.
+    asked_event: InboxEvent | None = None
     # The claims that it takes note of.
     closed_claims: tuple[ClaimEvent, ...] = ()
     repricing: Repricing | None = None

@@ -26,6 +26,7 @@ from services.payments.model.attempt import (
     DENIAL,
     NEVER_LEFT,
     NOT_ACCEPTED,
+    Answer,
     Attempt,
     AttemptState,
     Outcome,
@@ -83,7 +84,8 @@ def refund_again(work: Work) -> Attempt | None:
 def withdraw(work: Work, attempt: Attempt, late: Attempt) -> Plan:
     """Nothing has left under the attempt, and nothing will: the late one is asked about."""
     failure = Failure(code=NEVER_LEFT, message="an attempt before it succeeded late")
-    withdrawn = replace(attempt, state=AttemptState.FAILED, failure=failure)
+    over = Answer(outcome=Outcome.FAILED, failure=failure)
+    withdrawn = attempt.answered(AttemptState.FAILED, over)
     payment, event = work.payment.noted(
         actor="worker",
         cause=WITHDRAWN[attempt.step],
@@ -147,10 +149,11 @@ def ask_again_or_hold(case: Case) -> Change:
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
     if state in RESTING and nothing and case.is_absence_proven and case.attempt.moved is None:
         return _never_happened(case)
-    waited = case.now - case.payment.updated_at
-    if state in UNCOLLECTED or waited >= case.capabilities.unknown_hold_after:
-        return hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
-    return release(work, due_in=LONGEST_RETRY)
+    patience = case.capabilities.unknown_hold_after
+    if state in UNCOLLECTED or case.attempt.is_doubted_for(patience, case.now):
+        held = hold(work, HoldReason.LATE_SUCCESS, **case.evidence)
+        return replace(held, attempt=replace(case.attempt, inconclusive_count=0))
+    return replace(release(work, due_in=LONGEST_RETRY), attempt=case.attempt.doubted())
 
 
 def _never_happened(case: Case) -> Change:

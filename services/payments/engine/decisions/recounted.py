@@ -16,7 +16,7 @@ from services.payments.engine.decisions.inbox_events import (
 from services.payments.engine.decisions.returns_and_refunds import return_refund
 from services.payments.engine.decisions.waiting import release
 from services.payments.model.attempt import Attempt, AttemptState, Outcome, Step
-from services.payments.model.timing import poll_in
+from services.payments.model.timing import DOUBTED_TRIES, poll_in
 
 
 def contradicted(work: Work, event: InboxEvent) -> Attempt | None:
@@ -65,11 +65,13 @@ def ask_until_it_is_old(case: Case) -> Change:
 
 
 def ask_again(case: Case, patience: timedelta, then: Callable[[Case], Change]) -> Change:
-    """The provider is asked again about the event, and after so long the last move is made."""
-    received_at = event_in_dispute(case.work).received_at or case.now
-    if case.now - received_at >= patience:
+    """The provider is asked again about the event, and after so long the last move is made, counted
+    from the first question without an answer, and after enough of them."""
+    event = event_in_dispute(case.work)
+    since = event.asked_since or case.now
+    if case.now - since >= patience and event.asked >= DOUBTED_TRIES:
         return then(case)
-    return release(case.work, due_in=poll_in(received_at, case.now))
+    return replace(release(case.work, due_in=poll_in(since, case.now)), asked_event=event)
 
 
 def outdated_event(case: Case) -> Change:

@@ -42,7 +42,8 @@ def read_inbox_event(row: Row[Any]) -> InboxEvent | ClaimEvent:
         event_id=row.event_id,
         step=Step(row.step),
         answer=read_answer(row.answer),
-        received_at=row.received_at,
+        asked_since=row.asked_since,
+        asked=row.asked,
     )
 
 
@@ -70,10 +71,12 @@ _ALL_ATTEMPTS = text(
 )
 _INBOX_EVENTS = text(
     """
-    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer, n.received_at
+    SELECT n.merchant_id, n.payment_id, n.provider, n.event_id, n.step, n.answer, n.received_at,
+           n.asked_since, n.asked
       FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, payment_id uuid)
      CROSS JOIN LATERAL (
-           SELECT merchant_id, payment_id, provider, event_id, step, answer, received_at
+           SELECT merchant_id, payment_id, provider, event_id, step, answer, received_at,
+                  asked_since, asked
               FROM webhook_inbox w
             WHERE w.merchant_id = r.merchant_id AND w.payment_id = r.payment_id
               AND w.state = 'PENDING' ORDER BY w.received_at

@@ -113,7 +113,7 @@ _WRITE = text(
                sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
                sends = CASE WHEN excluded.state = 'INTENDED' THEN 0 ELSE attempts.sends END,
                unknown_since = CASE WHEN excluded.state = 'UNKNOWN'
-                                      OR excluded.state = 'SUCCEEDED'
+                                      OR excluded.state IN ('SUCCEEDED', 'FAILED', 'REVERSED')
                                          AND excluded.inconclusive_count > 0
                                     THEN coalesce(attempts.unknown_since, now()) END,
                updated_at = now()
@@ -153,7 +153,11 @@ _WRITE = text(
            SET balance_minor = balances.balance_minor + excluded.balance_minor,
                updated_at = now()
     ), closed AS (
-        UPDATE webhook_inbox w SET state = r.state
+        UPDATE webhook_inbox w
+           SET state = r.state,
+               asked = w.asked + CAST(r.state = 'PENDING' AS integer),
+               asked_since = CASE WHEN r.state = 'PENDING' THEN coalesce(w.asked_since, now())
+                                  ELSE w.asked_since END
           FROM json_to_recordset(CAST(:closed_events AS json))
             AS r(payment_id uuid, provider text, event_id text, state text)
          WHERE w.provider = r.provider AND w.event_id = r.event_id AND r.{_STANDS}
@@ -182,11 +186,12 @@ _REPRICE = text(
 )
 
 # First, while the payment stands as it did: its payouts so far keep the recipient that they went
-# to.
+# to, and the route of then.
 _CORRECT = text(
     """
     WITH r AS MATERIALIZED (
-        SELECT p.merchant_id, p.id, p.recipient AS before, r.recipient, r.account_check, r.route
+        SELECT p.merchant_id, p.id, p.recipient AS before, p.route AS route_before,
+               r.recipient, r.account_check, r.route
           FROM json_to_recordset(CAST(:rows AS json))
             AS r(merchant_id text, id uuid, recipient jsonb, account_check text, route jsonb,
                  expected_version integer, lease_token bigint)
@@ -194,7 +199,7 @@ _CORRECT = text(
          WHERE p.version = r.expected_version AND p.lease_token = r.lease_token
          ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
     ), kept AS (
-        UPDATE attempts a SET recipient = r.before FROM r
+        UPDATE attempts a SET recipient = r.before, route = r.route_before FROM r
          WHERE a.merchant_id = r.merchant_id AND a.payment_id = r.id
            AND a.step = 'payout' AND a.recipient IS NULL
     )
@@ -356,7 +361,9 @@ def _posting_rows(change: Change) -> list[dict[str, Any]]:
 
 
 def _closed_event_rows(change: Change) -> list[dict[str, Any]]:
-    closed = [(c.event.provider, c.event.event_id, c.result) for c in change.closed_events]
+    closed = [(c.event.provider, c.event.event_id, str(c.result)) for c in change.closed_events]
+    if change.asked_event:
+        closed.append((change.asked_event.provider, change.asked_event.event_id, "PENDING"))
     closed += [(c.provider, c.event_id, EventResult.APPLIED) for c in change.closed_claims]
     return [
         {

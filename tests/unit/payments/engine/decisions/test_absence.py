@@ -22,7 +22,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import CACHED_ERRORS, CALL, CLOCK_SKEW, SENDS_MAX
+from services.payments.model.timing import CACHED_ERRORS, CALL, CLOCK_SKEW, DOUBTED_TRIES, SENDS_MAX
 from tests.makers import NOW, make_attempt, make_capabilities, make_payment
 
 ABSENT = Answer(outcome=Outcome.ABSENT)
@@ -237,7 +237,8 @@ def test_an_event_is_not_dropped_for_a_look_up_that_may_not_show_it_yet(
         event_id="evt_1",
         step=Step.PAYOUT,
         answer=Answer(outcome=Outcome.SUCCEEDED, event_id="evt_1", key=over.key),
-        received_at=NOW + asked,
+        asked_since=NOW + asked,
+        asked=DOUBTED_TRIES,
     )
     payment = make_payment(state=State.REFUNDING, version=5)
     work = Work(

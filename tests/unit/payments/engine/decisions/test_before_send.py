@@ -20,7 +20,9 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
+from services.payments.model.timing import DOUBTED_TRIES
 from services.payments.operators.decisions import end_hold
+from tests.history import with_attempt
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
@@ -80,7 +82,8 @@ def test_a_payout_that_was_shown_to_have_moved_is_not_unpaid_because_it_is_denie
     moved = replace(work.earlier[0], moved=work.earlier[0].amount)
 
     plan, change = _asked(replace(work, earlier=(moved,)), answer)
-    late = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=30))
+    doubted = with_attempt(plan.work, unknown_since=NOW, inconclusive_count=DOUBTED_TRIES)
+    late = DECIDER.settle(doubted, answer, NOW + timedelta(minutes=30))
 
     assert (change.payment.hold_reason, change.postings) == (None, ())
     assert late.payment.hold_reason == "payout_unconfirmed"
@@ -208,12 +211,31 @@ def test_payouts_are_fetched_where_a_refund_may_be_sent_next(work: Work, expecte
     assert is_due(work) is expected
 
 
+def _doubted(work: Work, tries: int = DOUBTED_TRIES) -> Work:
+    asked = replace(work.earlier[0], unknown_since=NOW, inconclusive_count=tries)
+    return replace(work, earlier=(asked,))
+
+
+def test_before_a_refund_time_counts_only_while_the_provider_is_asked() -> None:
+    work, late = _refunding(AttemptState.FAILED), timedelta(days=9)
+
+    for answer in OPEN:
+        for asked in (work, _doubted(work, DOUBTED_TRIES - 1)):
+            change = _asked(asked, answer, after=late)[1]
+            assert change.payment.hold_reason is None
+            assert change.attempt == asked.earlier[0].doubted()
+        # Asked about before an earlier refund: that time does not count either.
+        old = replace(_doubted(work).earlier[0], unknown_since=NOW - late)
+        change = _asked(replace(work, earlier=(old,)), answer, after=timedelta(minutes=29))[1]
+        assert change.payment.hold_reason is None
+
+
 def test_a_refund_waits_for_the_payouts_provider_and_then_for_a_person() -> None:
     work = _refunding(AttemptState.FAILED)
 
     for answer in OPEN:
         assert _asked(work, answer)[1].due_in is not None
-        change = _asked(work, answer, after=timedelta(minutes=30))[1]
+        change = _asked(_doubted(work), answer, after=timedelta(minutes=30))[1]
         assert change.payment.hold_reason == "payout_unconfirmed"
         assert change.events[-1].evidence["key"] == work.earlier[0].key
 

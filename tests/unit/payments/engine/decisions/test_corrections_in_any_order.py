@@ -17,7 +17,7 @@ from services.payments.engine.decisions.returns_and_refunds import refund_on_req
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, State
-from services.payments.model.timing import CALL
+from services.payments.model.timing import CALL, DOUBTED_TRIES
 from services.payments.operators.decisions import end_hold
 from services.shared.errors import DomainError
 from services.shared.recipients import Recipient, Wallet
@@ -171,7 +171,8 @@ def _provider_changes(world: World, draw: Draw) -> None:
         world.inbox.append(
             replace(
                 make_event(attempt, outcome, number, signed=True, failure=failure),
-                received_at=world.now,
+                asked_since=world.now,
+                asked=DOUBTED_TRIES,
             )
         )
 

@@ -31,10 +31,11 @@ class _Written:
 def _corrected(state: State = State.ACTION_REQUIRED) -> Work:
     """The work as it is claimed after the correction: the payout so far keeps its recipient."""
     work = make_work_of(state, ENDS[state], recipient=OLD)
+    route = replace(work.payment.route, offramps=("paystack",))
     return replace(
         work,
-        payment=correct(work, NEW).payment,
-        attempt=replace(attempt_of(work), recipient=OLD),
+        payment=correct(work, NEW, route=route).payment,
+        attempt=replace(attempt_of(work), recipient=OLD, route=work.payment.route),
     )
 
 
@@ -62,6 +63,8 @@ def test_a_payment_whose_first_recipient_was_paid_shows_that_one_again(state: St
 
         assert (change.payment.state, change.payment.recipient) == (State.COMPLETED, OLD)
         assert change.payment.account_check is None
+        assert change.payment.route == attempt_of(alone).route
+        assert change.payment.offramp == attempt_of(alone).provider
         # The recipient is written with the change; the other payouts keep theirs.
         assert change.corrects
         assert [event.cause for event in change.events] == [

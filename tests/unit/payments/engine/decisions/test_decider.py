@@ -377,7 +377,8 @@ def test_the_payouts_are_asked_about_before_a_refund() -> None:
     refused = said(Outcome.FAILED, "payout_blocked")
     assert DECIDER.after_look_up(plan.work, refused) is not None
     assert Decider({}, lambda: 0.0).after_look_up(plan.work, refused) is None
-    waits = DECIDER.settle(plan.work, TIMEOUT, NOW + timedelta(seconds=40))
+    asked = replace(plan.work, attempt=replace(payout, unknown_since=NOW))
+    waits = DECIDER.settle(asked, TIMEOUT, NOW + timedelta(seconds=40))
     assert (waits.payment, waits.due_in) == (work.payment, timedelta(seconds=10))
     paid = DECIDER.settle(plan.work, SUCCEEDED, NOW)
     assert paid.payment.hold_reason == HoldReason.LATE_SUCCESS

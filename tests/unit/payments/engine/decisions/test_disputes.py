@@ -30,6 +30,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
+from services.payments.model.timing import DOUBTED_TRIES
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_payment, make_work
 
@@ -93,7 +94,8 @@ def _event(attempt: Attempt, outcome: Outcome, *, signed: bool = True) -> InboxE
         event_id="evt_1",
         step=attempt.step,
         answer=answer,
-        received_at=NOW,
+        asked_since=NOW,
+        asked=DOUBTED_TRIES,
     )
 
 
@@ -343,7 +345,7 @@ def test_released_a_payout_that_succeeded_late_completes_where_the_provider_stil
     assert done.payment.state is State.COMPLETED
     assert [posting.cause for posting in done.postings] == ["paid_out"]
     nobody_knows = DECIDER.settle(plan.work, _unknown("timeout"), NOW)
-    assert (nobody_knows.payment, nobody_knows.attempt) == (work.payment, None)
+    assert (nobody_knows.payment, nobody_knows.attempt) == (work.payment, late.doubted())
 
 
 # Attempts that we never sent

@@ -25,7 +25,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import LOOK_UP_BEHIND_EVENT
+from services.payments.model.timing import DOUBTED_TRIES, LOOK_UP_BEHIND_EVENT
 from services.shared.money import Money
 from tests.history import attempt_of, make_work_of, said
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_case, make_work
@@ -47,7 +47,8 @@ def _event(attempt: Attempt, event_id: str = "evt_1", **changes: Any) -> InboxEv
         event_id=event_id,
         step=attempt.step,
         answer=answer,
-        received_at=NOW,
+        asked_since=NOW,
+        asked=DOUBTED_TRIES,
     )
 
 
@@ -254,8 +255,8 @@ def test_it_is_asked_about_again_after_a_quarter_of_its_age(
     age: int | None, due_in: timedelta
 ) -> None:
     work = _failed()
-    received_at = None if age is None else NOW - timedelta(seconds=age)
-    work = replace(work, inbox=(replace(work.inbox[0], received_at=received_at),))
+    since = None if age is None else NOW - timedelta(seconds=age)
+    work = replace(work, inbox=(replace(work.inbox[0], asked_since=since, asked=DOUBTED_TRIES),))
 
     change = DECIDER.settle(_asked(work), TIMEOUT, NOW)
 

@@ -12,6 +12,7 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Work
 from services.payments.engine.decisions.returns_and_refunds import is_untouched
+from services.payments.engine.decisions.waiting import live
 from services.payments.model.attempt import (
     NEVER_LEFT,
     NOT_ACCEPTED,
@@ -135,7 +136,8 @@ def test_while_the_provider_does_not_say_nothing_is_sent(step: Step, answer: Ans
 
     assert DECIDER.after_look_up(plan.work, answer) is None
     change = DECIDER.settle(plan.work, answer, NOW)
-    assert change.attempt is None
+    assert change.attempt is not None
+    assert change.attempt == live(plan.work).doubted()
     assert change.due_in is not None
     again = DECIDER.plan(_after(plan.work, change))
     assert again.call is Call.LOOK_UP

@@ -19,7 +19,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
-from services.payments.model.timing import FINAL_TRIES, FINAL_WAIT, LONGEST_RETRY
+from services.payments.model.timing import DOUBTED_TRIES, FINAL_TRIES, FINAL_WAIT, LONGEST_RETRY
 from tests.history import attempt_of, make_late_work, said, with_attempt
 from tests.makers import (
     CAPABILITIES,
@@ -117,12 +117,25 @@ def test_without_an_answer_it_is_asked_again_and_then_a_person_is_called(
 ) -> None:
     plan = _asked(_work(state))
 
-    soon = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=29))
-    later = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=30))
-
-    assert (soon.payment.hold_reason, soon.due_in) == (None, LONGEST_RETRY)
+    _is_asked_for_half_an_hour(plan.work, answer)
+    later = DECIDER.settle(_doubted(plan.work), answer, NOW + timedelta(minutes=30))
     assert later.payment.hold_reason == "late_success"
+    assert attempt_of(replace(plan.work, attempt=later.attempt)).inconclusive_count == 0
     assert later.postings == ()
+
+
+def _doubted(work: Work, tries: int = DOUBTED_TRIES) -> Work:
+    return with_attempt(work, unknown_since=NOW, inconclusive_count=tries)
+
+
+def _is_asked_for_half_an_hour(work: Work, answer: Answer) -> None:
+    """From the first question without an answer, and after enough of them."""
+    early = (_doubted(work), NOW + timedelta(minutes=29))
+    seldom = (_doubted(work, DOUBTED_TRIES - 1), NOW + timedelta(days=9))
+    for asked, now in ((work, NOW + timedelta(days=9)), early, seldom):
+        soon = DECIDER.settle(asked, answer, now)
+        assert (soon.payment.hold_reason, soon.due_in) == (None, LONGEST_RETRY)
+        assert soon.attempt == attempt_of(asked).doubted()
 
 
 @pytest.mark.parametrize("answer", [*OPEN, Answer(outcome=Outcome.ABSENT)])
@@ -132,11 +145,10 @@ def test_a_payment_that_is_under_way_does_not_wait_for_an_answer_for_ever_either
     work = make_late_work(Step.PAYOUT, State.PAYING_OUT, AttemptState.FAILED)
     plan = _asked(work)
 
-    soon = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=29))
-    later = DECIDER.settle(plan.work, answer, NOW + timedelta(minutes=30))
-
-    assert (soon.payment.hold_reason, soon.due_in) == (None, LONGEST_RETRY)
+    _is_asked_for_half_an_hour(plan.work, answer)
+    later = DECIDER.settle(_doubted(plan.work), answer, NOW + timedelta(minutes=30))
     assert later.payment.hold_reason == "late_success"
+    assert attempt_of(replace(plan.work, attempt=later.attempt)).inconclusive_count == 0
 
 
 WEEK = timedelta(days=7)
@@ -188,7 +200,9 @@ def test_one_question_without_an_answer_ends_no_doubt_however_old_it_is(
     """The workers were down, or the payment was on hold, and nobody was asked meanwhile."""
     decider = Decider({**CAPABILITIES, **SLOW}, spread=lambda: 0.0)
     work = _final(WEEK + age)
-    failed = replace(make_event(attempt_of(work), Outcome.FAILED), received_at=NOW - age)
+    failed = replace(
+        make_event(attempt_of(work), Outcome.FAILED), asked_since=NOW - age, asked=DOUBTED_TRIES
+    )
     plan = decider.plan(replace(work, inbox=(failed,) if doubted else ()))
     assert plan.call is Call.LOOK_UP
 

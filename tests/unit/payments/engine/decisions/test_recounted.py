@@ -18,6 +18,7 @@ from services.payments.model.attempt import (
     Step,
 )
 from services.payments.model.payment import Failure, State
+from services.payments.model.timing import DOUBTED_TRIES
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_event, make_work
 
@@ -37,7 +38,7 @@ def _late_payout(state: State, ended: AttemptState, hold: str | None = None) -> 
     failure = Failure(code=SUCCEEDED_LATE, message="late")
     payout = replace(payout, failure=failure, moved=payout.amount)
     event = make_event(payout, Outcome.FAILED, signed=True)
-    event = replace(event, received_at=NOW)
+    event = replace(event, asked_since=NOW, asked=DOUBTED_TRIES)
     last = {
         State.RETURNED: (payout, ()),
         State.PAYING_OUT: (payout, ()),
@@ -90,6 +91,12 @@ def test_an_older_failure_takes_no_late_success_back(state: State, ended: Attemp
         change = DECIDER.settle(work, answer, NOW)
         assert (change.postings, change.attempt, change.closed_events) == ((), None, ())
         assert change.due_in is not None
+        assert change.asked_event == work.inbox[0]
+        event = work.inbox[0]
+        few = replace(event, asked_since=NOW - timedelta(days=9), asked=DOUBTED_TRIES - 1)
+        for asked in (few, replace(event, asked_since=None, asked=0)):
+            again = DECIDER.settle(replace(work, disputed=asked), answer, NOW)
+            assert (again.closed_events, again.asked_event) == ((), asked)
         old = DECIDER.settle(work, answer, NOW + timedelta(minutes=30))
         assert (old.postings, old.attempt) == ((), None)
         assert [item.result for item in old.closed_events] == [EventResult.IGNORED]

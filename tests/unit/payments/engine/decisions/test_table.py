@@ -13,6 +13,7 @@ from services.payments.engine.decisions.facts import InboxEvent, Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Failure, State
+from services.payments.model.timing import DOUBTED_TRIES
 from tests.makers import NOW, make_attempt, make_case, make_work
 
 
@@ -69,7 +70,8 @@ def _disputed() -> Work:
         event_id="evt_1",
         step=Step.PAYOUT,
         answer=ANSWERS[Meaning.SUCCEEDED],
-        received_at=NOW - timedelta(seconds=1),
+        asked_since=NOW - timedelta(seconds=1),
+        asked=DOUBTED_TRIES,
     )
     return replace(work, disputed=event)
 
