@@ -32,6 +32,8 @@ MAIN_SCRIPT, CALLS_MODULE = "rest", "contract"
 SCRIPT_FILES = {Listener.PUBLIC: "rest.lua", Listener.OPERATORS: "operators.lua"}
 # The script of both native listeners; of the table it needs what is the same for all calls.
 NATIVE_SCRIPT = HERE / "native.lua"
+# Envoy reads them again when the files that they name have changed.
+SECRETS = {"CERTIFICATE_SECRET": "certificate.yaml", "AUTHORITY_SECRET": "authority.yaml"}
 # Calls of this principal have places of their own.
 PROVIDER_EVENT = "PROVIDER_EVENT"
 # The parts of a template that are for one kind of caller.
@@ -48,7 +50,8 @@ class GatewayConfig:
     files is the folder as Envoy will see it. allowed_origins is the regular expression of web
     origins that may call the API, operators_origins the same for operators' calls, and calls_max
     how many of merchants' calls may be on their way to payments.
-    admin_socket may be a bare name, and is then in the folder where Envoy is started.
+    admin_socket may be a bare name, and is then in the folder where Envoy is started. identity is
+    the folder with the gateway's certificate for the mesh, its key and the authorities.
     """
 
     files: Path
@@ -64,6 +67,7 @@ class GatewayConfig:
     allowed_origins: str = LOCAL_ORIGINS
     operators_origins: str = LOCAL_ORIGINS
     calls_max: int = 2048
+    identity: Path = Path("/etc/caravel/identity")
 
 
 # In a container; the container's own network is the boundary, and the compose file says which ports
@@ -88,6 +92,7 @@ def render(config: GatewayConfig) -> str:
             _endpoint(config.payments_host, port) for port in config.payments_ports
         ],
         "CALLS_MAX": config.calls_max,
+        **{name: str(config.files / file) for name, file in SECRETS.items()},
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
     values["NATIVE_SCRIPT"] = str(config.files / NATIVE_SCRIPT.name)
@@ -150,6 +155,12 @@ def _calls(contract: Contract, principals: Container[str]) -> str:
     )
 
 
+def _identity(folder: Path) -> dict[str, object]:
+    names = {"CERTIFICATE_FILE": "tls.crt", "KEY_FILE": "tls.key", "AUTHORITY_FILE": "ca.crt"}
+    files = {name: str(folder / file) for name, file in names.items()}
+    return {"IDENTITY": str(folder), **files}
+
+
 def _from_contract(contract: Contract) -> dict[str, object]:
     """The facts of the contract that are the same for all listeners: limits, and for each reason a
     code, a status and a time to wait, as OVERLOADED_CODE; in a case that has a name, as
@@ -207,6 +218,9 @@ def write(config: GatewayConfig, folder: Path) -> Path:
     for listener, name in SCRIPT_FILES.items():
         (folder / name).write_text(script(listener))
     (folder / NATIVE_SCRIPT.name).write_text(_native_script())
+    for name in SECRETS.values():
+        template = Template((HERE / "envoy" / name).read_text())
+        (folder / name).write_text(template.substitute(_as_json(_identity(config.identity))))
     target = folder / CONFIG_FILE
     target.write_text(render(config))
     return target

@@ -288,6 +288,7 @@ return {
     ["KEY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["KEY_NOT_ACTIVE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["KEYS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["SERVICE_NOT_ALLOWED"] = { [""] = { ["code"] = 7, ["status"] = 403 } },
     ["TOKEN_INVALID"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
     ["TOKEN_EXPIRED"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
     ["GRANT_TYPE_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },

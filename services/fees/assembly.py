@@ -12,15 +12,21 @@ from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
+from services.shared.identity import Identity
 
 
 @asynccontextmanager
-async def assemble(config: Config, clock: Clock | None = None) -> AsyncIterator[GrpcServer]:
-    """The service, ready to be started. Raises CorridorsError where a corridor file is wrong."""
+async def assemble(
+    config: Config, identity: Identity | None = None, clock: Clock | None = None
+) -> AsyncIterator[GrpcServer]:
+    """The service, ready to be started; in the clear without an identity.
+
+    Raises CorridorsError where a corridor file is wrong.
+    """
     live = config.deployment is Deployment.LIVE
     corridors = load_corridors(config.corridors_dir, live=live)
     calculator = FeeCalculator(corridors, clock or SystemClock())
-    server = GrpcServer()
+    server = GrpcServer(identity=identity)
     server.add(
         fees_pb2_grpc.add_FeeServiceServicer_to_server,
         FeeServicer(calculator),

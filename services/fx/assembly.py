@@ -17,16 +17,19 @@ from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, CorridorsError, load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
+from services.shared.identity import Identity
 
 
 @asynccontextmanager
 async def assemble(
     config: Config,
+    identity: Identity | None = None,
     clock: Clock | None = None,
     catalogue: Mapping[str, Registration] = SOURCES,
     load_seconds: float = LOAD_SECONDS,
 ) -> AsyncIterator[GrpcServer]:
-    """The service, ready to be started: its sources are loaded, or away and loading on.
+    """The service, ready to be started: its sources are loaded, or away and loading on. Without an
+    identity it is in the clear.
 
     Raises CorridorsError where a corridor file is wrong, names a source that does not exist, or,
     where it is live, has made-up rates or no limit of their age.
@@ -43,19 +46,23 @@ async def assemble(
             base_currencies=frozenset(corridor.source.currency for corridor in corridors),
         )
         feeds = {name: Feed(name, catalogue[name].open(handed), clock, live=live) for name in names}
-        async with _serving(feeds, corridors, clock, load_seconds) as server:
+        async with _serving(feeds, corridors, clock, identity, load_seconds) as server:
             yield server
 
 
 @asynccontextmanager
 async def _serving(
-    feeds: Mapping[str, Feed], corridors: Corridors, clock: Clock, load_seconds: float
+    feeds: Mapping[str, Feed],
+    corridors: Corridors,
+    clock: Clock,
+    identity: Identity | None,
+    load_seconds: float,
 ) -> AsyncIterator[GrpcServer]:
     try:
         await asyncio.gather(*(feed.open(load_seconds) for feed in feeds.values()))
         rates = Rates(corridors, feeds, clock)
         await rates.survey()
-        server = GrpcServer()
+        server = GrpcServer(identity=identity)
         server.add(
             fx_pb2_grpc.add_FxServiceServicer_to_server,
             FxServicer(rates),

@@ -43,11 +43,9 @@ from services.payments.merchants.store import PostgresCredentials, PostgresKeys,
 from services.payments.merchants.tokens.opening import Tokens, opened_tokens
 from services.payments.merchants.tokens.servicer import TokenServicer
 from services.payments.merchants.usecases import Keys, new_merchant
+from services.payments.mesh.channels import opened_fees, opened_providers, opened_rates
 from services.payments.mesh.declared import DeclaredCapabilities
-from services.payments.mesh.fees import GrpcFees
-from services.payments.mesh.fx import GrpcRates
 from services.payments.mesh.ports import FeeBook, Providers, Rates
-from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import (
     AUDIT_STATEMENT_SECONDS,
@@ -93,8 +91,8 @@ from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import Address
 from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart, Unavailable
-from services.shared.grpc_client import open_channel
 from services.shared.grpc_server import GrpcServer
+from services.shared.identity import Identity
 from services.shared.log import get_logger
 from services.shared.readiness import Ask, Readiness
 
@@ -128,18 +126,19 @@ def build_server(
     keys: KeyStore,
     tokens: Tokens,
     ready: Ask | None = None,
+    identity: Identity | None = None,
 ) -> GrpcServer:
-    """The service over any ports; unready while `ready` raises, where it is given."""
+    """The service over any ports; unready while `ready` raises; in the clear with no identity."""
     routes = Routes(corridors, declared)
     pricing = Pricing(corridors, fees, rates, routes)
     sandbox = config.deployment is Deployment.SANDBOX
     payees = Payees(corridors, deployment=config.deployment)
     checking = Checking(payees, providers)
-    creating = CheckedCreation(
-        _in_batches(Creation(pricing, payees, store, encode_payment), config), checking
-    )
+    creation = Creation(pricing, payees, store, encode_payment)
+    creating = CheckedCreation(_in_batches(creation, config), checking)
     authoriser = _authoriser(config, credentials, tokens)
-    server = GrpcServer(authoriser.admit, readiness=partial(Readiness, ready) if ready else None)
+    readiness = partial(Readiness, ready) if ready else None
+    server = GrpcServer(authoriser.admit, identity=identity, readiness=readiness)
     webhooks = Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
     for servicer in (
         PaymentServicer(
@@ -181,14 +180,16 @@ def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentO
 
 
 @asynccontextmanager
-async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIterator[GrpcServer]:
+async def assemble(
+    config: ServiceSettings, identity: Identity, wrap: Wrap = _as_it_is
+) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
     corridors = load_corridors(config.corridors_dir, live=config.deployment is Deployment.LIVE)
     async with (
         opened_database(_url(config), "caravel-payments", pool_size=10) as engine,
-        open_channel(config.fees_target, "caravel.fees.v1.FeeService", retry_unavailable=True) as a,
-        open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as b,
-        _providers_channel(config) as providers,
+        opened_fees(config.fees_target, identity) as fees,
+        opened_rates(config.fx_target, identity) as rates,
+        opened_providers(config.providers_target, identity) as providers,
         _held_credentials(config) as credentials,
         opened_tokens(config.tokens, roles={}) as tokens,
         _readiness(config) as ready,
@@ -204,8 +205,8 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
         server = build_server(
             config,
             corridors=corridors,
-            fees=wrap(GrpcFees(a)),
-            rates=wrap(GrpcRates(b)),
+            fees=wrap(fees),
+            rates=wrap(rates),
             providers=wrap(providers),
             declared=declared,
             store=wrap(PostgresPayments(engine, encode_event, decode_answer)),
@@ -217,6 +218,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
             keys=PostgresKeys(engine),
             tokens=tokens,
             ready=ready,
+            identity=identity,
         )
         async with declared.refreshed():
             yield server
@@ -224,7 +226,7 @@ async def assemble(config: ServiceSettings, wrap: Wrap = _as_it_is) -> AsyncIter
 
 @asynccontextmanager
 async def assemble_worker(
-    config: WorkerSettings, wrap: Wrap = _as_it_is
+    config: WorkerSettings, identity: Identity, wrap: Wrap = _as_it_is
 ) -> AsyncIterator[GrpcServer]:
     """The worker as it runs, with a server for its health alone.
 
@@ -233,8 +235,8 @@ async def assemble_worker(
     refuse_misfits(config.times, {})
     async with (
         opened_database(_url(config), "caravel-worker", pool_size=8) as engine,
-        open_channel(config.fx_target, "caravel.fx.v1.FxService", retry_unavailable=True) as fx,
-        _providers_channel(config) as providers,
+        opened_rates(config.fx_target, identity) as rates,
+        opened_providers(config.providers_target, identity) as providers,
         open_sender(SystemClock(), config.targets) as sender,
     ):
         _refuse_mixed(await _answered(providers.deployment), config)
@@ -245,7 +247,7 @@ async def assemble_worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine, encode_event)),
             providers=wrap(providers),
-            rates=wrap(GrpcRates(fx)),
+            rates=wrap(rates),
             decider=Decider(declared, random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
@@ -266,7 +268,7 @@ async def assemble_worker(
             running = [
                 asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer, watcher)
             ]
-            yield GrpcServer(readiness=partial(Readiness, ready))
+            yield GrpcServer(identity=identity, readiness=partial(Readiness, ready))
             stopping.set()
             worker.wake()
             deliverer.wake()
@@ -366,15 +368,6 @@ def _url(config: DatabaseSettings) -> Address:
 async def _readiness(config: DatabaseSettings) -> AsyncIterator[Ask]:
     with closing(DatabaseReadiness(_url(config))) as database:
         yield database.ask
-
-
-@asynccontextmanager
-async def _providers_channel(config: MeshSettings) -> AsyncIterator[GrpcProviders]:
-    # Execute is never retried below the engine, which looks up before it sends again.
-    async with open_channel(
-        config.providers_target, "caravel.providers.v1.ProviderService", retry_unavailable=False
-    ) as channel:
-        yield GrpcProviders(channel)
 
 
 def _refuse_mixed(theirs: Deployment | None, config: MeshSettings) -> None:

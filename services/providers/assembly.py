@@ -20,19 +20,22 @@ from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
+from services.shared.identity import Identity
 from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
 
 
 @asynccontextmanager
 async def assemble(
     config: Config,
+    identity: Identity | None = None,
     clock: Clock | None = None,
     adapters: Mapping[str, Adapter] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[GrpcServer]:
     """The service, ready to be started. Raises CorridorsError, AdapterMissing, RailMissing.
 
-    `monotonic` is the time that breakers and rate caps go by.
+    Without an identity it is in the clear. `monotonic` is the time that breakers and rate caps go
+    by.
     """
     live = config.deployment is Deployment.LIVE
     corridors = load_corridors(config.corridors_dir, live=live)
@@ -50,7 +53,7 @@ async def assemble(
             policy=_policy(config),
             monotonic=monotonic,
         )
-        server = GrpcServer(max_bytes=BATCH_MESSAGE_MAX_BYTES)
+        server = GrpcServer(identity=identity, max_bytes=BATCH_MESSAGE_MAX_BYTES)
         server.add(
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
             ProviderServicer(providers),

@@ -34,12 +34,18 @@ class PrincipalKind(StrEnum):
     ANYONE = "ANYONE"
 
 
+# A principal from outside the mesh makes its calls by way of this service alone.
+THROUGH_GATEWAY = frozenset({"gateway"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """The kind of principal that may make a call, and the scopes that its credential needs."""
 
     principal: PrincipalKind
     scopes: frozenset[str]
+    # The services whose certificates may make the call.
+    services: frozenset[str] = THROUGH_GATEWAY
 
 
 def _refusals() -> Mapping[str, Refusal]:
@@ -82,9 +88,13 @@ def scopes_of(principal: PrincipalKind) -> frozenset[str]:
 
 def _access(method: Any) -> Access:
     stated = method.GetOptions().Extensions[options_pb2.access]
+    principal = PrincipalKind(options_pb2.Access.Principal.Name(stated.principal))
     return Access(
-        principal=PrincipalKind(options_pb2.Access.Principal.Name(stated.principal)),
+        principal=principal,
         scopes=frozenset(_scope_name(scope) for scope in stated.scopes),
+        services=frozenset(stated.services)
+        if principal is PrincipalKind.SERVICE
+        else THROUGH_GATEWAY,
     )
 
 

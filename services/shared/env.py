@@ -71,10 +71,13 @@ class Settings(BaseModel):
         bases: Any = (*(part for part, _ in parts), cls)
         extended: type[Self] = create_model(cls.__name__, __base__=bases, __doc__=cls.__doc__)
         extended.needed_by = {
-            name: need
-            for part, need in parts
-            for name in part.model_fields
-            if name not in cls.model_fields
+            **cls.needed_by,
+            **{
+                name: need
+                for part, need in parts
+                for name in part.model_fields
+                if name not in cls.model_fields
+            },
         }
         return extended
 

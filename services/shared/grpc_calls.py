@@ -13,9 +13,11 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from services.shared import grpc_status, log
+from services.shared.certificates import service_of
 from services.shared.enum_numbers import refuse_unknown_numbers
 from services.shared.errors import (
     DomainError,
+    Forbidden,
     Invalid,
     TooSlow,
     Unavailable,
@@ -31,6 +33,9 @@ from services.shared.telemetry import (
     trace_id_var,
 )
 from services.shared.time_limit import TimeLimit
+
+# gRPC's name for those in a certificate.
+_NAMES = "x509_subject_alternative_name"
 
 # How long a message may take to arrive, and the next question of a conversation.
 MESSAGE_SECONDS, CONVERSATION_SECONDS = 10.0, 60.0
@@ -64,6 +69,12 @@ async def everyone(_: object, __: Caller) -> None:
 
 class RequestUnreadable(Invalid):
     """The request is not of the contract's form: a text in it is not UTF-8, or it is cut off."""
+
+
+class ServiceNotAllowed(Forbidden):
+    """The certificate of the caller is that of a service that may not make this call."""
+
+    reason = "SERVICE_NOT_ALLOWED"
 
 
 class MessageMissing(Invalid):
@@ -158,7 +169,8 @@ class _Beginning:
 
     async def admit(self, call: "_Call") -> None:
         """Raises a DomainError where the call may not be made."""
-        await self._admit(self._method, Caller(pairs=call.pairs, metadata=call.metadata))
+        caller = Caller(pairs=call.pairs, metadata=call.metadata, service=call.service)
+        await self._admit(self._method, caller)
 
     async def message(self, call: "_Call", context: Any) -> Any:
         """The call's one message and then its end, once it is admitted."""
@@ -258,6 +270,7 @@ class _Call:
     def __init__(self, method: str, context: Any, logged: _Log) -> None:
         self.pairs: Sequence[tuple[str, Any]] = context.invocation_metadata() or ()
         self.metadata: Mapping[str, Any] = dict(self.pairs)
+        self.service = _service(context)
         trace_id_var.set(read_traceparent(self.metadata.get("traceparent")))
         request_id_var.set(self.metadata.get("x-request-id") or str(new_id()))
         self._method = method
@@ -299,6 +312,13 @@ class _Call:
             milliseconds=round(seconds * 1000, 2),
             **facts,
         )
+
+
+def _service(context: Any) -> str:
+    """The service in the certificate of the connection; empty where that has none."""
+    names = context.auth_context().get(_NAMES, ())
+    # No authority of ours gives one certificate two names.
+    return service_of(names[0].decode()) if len(names) == 1 else ""
 
 
 async def _refuse(context: Any, error: DomainError) -> None:

@@ -10,7 +10,10 @@ import grpc
 from grpc_status import rpc_status
 
 from services.shared import grpc_status
+from services.shared.certificates import Certificate, host_name
 from services.shared.errors import Unavailable
+from services.shared.grpc_channel import FollowingChannel
+from services.shared.identity import Identity, channel_credentials
 from services.shared.log import get_logger
 from services.shared.telemetry import request_id_var, write_traceparent
 
@@ -26,28 +29,40 @@ _AWAY = {
 _NEVER = 2**31 - 1
 
 
-def open_channel(target: str, service: str, *, retry_unavailable: bool) -> grpc.aio.Channel:
-    """A channel to every replica behind target ("host:port").
+def open_channel(
+    target: str, service: str, identity: Identity | None = None, *, retry_unavailable: bool
+) -> grpc.aio.Channel:
+    """A channel to every replica behind target ("host:port"), where a service of the mesh serves
+    the gRPC service of this full name, for example "caravel.fees.v1.FeeService".
 
-    retry_unavailable re-sends a call that was answered UNAVAILABLE up to three times; only for
-    services whose every call may run twice.
+    The peer must have that service's certificate, and sees that of the identity; only in tests
+    there is none, and the channel is in the clear. retry_unavailable re-sends a call that
+    was answered UNAVAILABLE up to three times; only for services whose every call may run twice.
     """
-    channel = grpc.aio.insecure_channel(
-        f"dns:///{target}",
-        options=[
-            ("grpc.service_config", _service_config(service, retry_unavailable)),
-            ("grpc.enable_retries", 1 if retry_unavailable else 0),
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-            # After a replica dies the rest must be found again in less than a request's deadline.
-            ("grpc.max_reconnect_backoff_ms", 1_000),
-            # How long a connection may take; the lookup that finds a new replica waits for it.
-            ("grpc.min_reconnect_backoff_ms", 1_000),
-            ("grpc.dns_min_time_between_resolutions_ms", 500),
-            # A channel at rest would forget the replicas, and the next call fail with the lookup.
-            ("grpc.client_idle_timeout_ms", _NEVER),
-        ],
-    )
+    options = [
+        ("grpc.service_config", _service_config(service, retry_unavailable)),
+        ("grpc.enable_retries", 1 if retry_unavailable else 0),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+        # After a replica dies the rest must be found again in less than a request's deadline.
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        # How long a connection may take; the lookup that finds a new replica waits for it.
+        ("grpc.min_reconnect_backoff_ms", 1_000),
+        ("grpc.dns_min_time_between_resolutions_ms", 500),
+        # A channel at rest would forget the replicas, and the next call fail with the lookup.
+        ("grpc.client_idle_timeout_ms", _NEVER),
+    ]
+
+    def with_certificate(certificate: Certificate) -> grpc.aio.Channel:
+        # The name that the peer's certificate must have, whatever its address is.
+        named = ("grpc.ssl_target_name_override", host_name(service.split(".")[1]))
+        credentials = channel_credentials(certificate)
+        return grpc.aio.secure_channel(f"dns:///{target}", credentials, options=[*options, named])
+
+    if identity:
+        channel: grpc.aio.Channel = FollowingChannel(with_certificate, identity)
+    else:
+        channel = grpc.aio.insecure_channel(f"dns:///{target}", options=options)
     # Looks the replicas up now; with the first call, one lost DNS packet would fail that call.
     channel.get_state(try_to_connect=True)
     return channel

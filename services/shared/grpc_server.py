@@ -14,17 +14,26 @@ import uvloop
 from grpc_health.v1 import health_pb2_grpc
 
 from services.shared import log
+from services.shared.certificates import IdentityFiles
 from services.shared.contract import Access, access_by_method
 from services.shared.env import Settings
 from services.shared.errors import CannotStart
 from services.shared.garbage import collect_seldom
-from services.shared.grpc_calls import Caller, Wrap, everyone, unknown_methods, wrapper
+from services.shared.grpc_calls import (
+    Caller,
+    ServiceNotAllowed,
+    Wrap,
+    everyone,
+    unknown_methods,
+    wrapper,
+)
 from services.shared.grpc_health import NAME as HEALTH
 from services.shared.grpc_health import HealthServicer
 from services.shared.grpc_reflection import METHOD as REFLECT
 from services.shared.grpc_reflection import NAMES as REFLECTIONS
 from services.shared.grpc_reflection import Reflection
 from services.shared.held import HeldStreams
+from services.shared.identity import Identity
 from services.shared.limits import KIB, MESSAGE_MAX_BYTES, METADATA_MAX_BYTES
 from services.shared.readiness import Readiness, Tell
 from services.shared.secret_files import forbid_core_dumps
@@ -34,8 +43,6 @@ CALLS_PENDING_MAX = 16_384
 OPTIONS: Sequence[tuple[str, Any]] = (
     # A busy port must be an error, not a second server that takes half of the calls.
     ("grpc.so_reuseport", 0),
-    # Clients meet new replicas when their connections age; both numbers cost nothing.
-    ("grpc.max_connection_age_ms", 60_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Beyond a thousand calls that Python has not yet taken, gRPC would cancel some by lot, without
@@ -49,6 +56,9 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.http2.lookahead_bytes", 64 * KIB),
     ("grpc.http2.bdp_probe", 0),
 )
+# Clients meet new replicas, and both sides show new certificates, when their connections age. It
+# costs nothing.
+CONNECTION_AGE_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -88,24 +98,33 @@ class _Registration:
 class GrpcServer:
     """A server with health and reflection; add services, start, and it serves until stopped.
 
-    Calls are admitted by `admit`; health and reflection are everybody's, because they tell only
-    what the contract does. A call without an access option in the contract cannot be served. A
-    message may have max_bytes. Health says SERVING only while `readiness`, where it is given, says
-    so.
+    It shows the certificate of `identity`, and takes connections of the mesh's own certificates
+    alone; a test may leave it out. A call is for the services that its access in the contract
+    names, and then admitted by `admit`; health and reflection are for every certificate, because
+    they tell only what the contract does. A call without an access option in the contract cannot
+    be served. A message may have max_bytes. Health says SERVING only while `readiness`, where it
+    is given, says so.
     """
 
     def __init__(
         self,
         admit: Admit = everyone,
         *,
+        identity: Identity | None = None,
         max_bytes: int = MESSAGE_MAX_BYTES,
+        connection_age_seconds: float = CONNECTION_AGE_SECONDS,
         readiness: Callable[[Tell], Readiness] | None = None,
         wrap: Callable[..., Wrap] = wrapper,
     ) -> None:
-        options = [*OPTIONS, ("grpc.max_receive_message_length", max_bytes)]
+        options = [
+            *OPTIONS,
+            ("grpc.max_receive_message_length", max_bytes),
+            ("grpc.max_connection_age_ms", int(connection_age_seconds * 1000)),
+        ]
         self._server = grpc.aio.server(options=options)
         self._wrap = wrap
         self._admit = admit
+        self._identity = identity
         self._held = HeldStreams()
         self._health = HealthServicer(self._held)
         self._readiness = readiness(self._tell) if readiness else None
@@ -121,6 +140,8 @@ class GrpcServer:
         access = access_by_method(full_name)
 
         async def admit(method: str, caller: Caller) -> None:
+            if self._identity and caller.service not in access[method].services:
+                raise ServiceNotAllowed(service=caller.service)
             await self._admit(access[method], caller)
 
         register(servicer, _Registration(self._server, self._wrap(admit)))
@@ -139,7 +160,7 @@ class GrpcServer:
             reflects.add_registered_method_handlers(service, {REFLECT: described})
         self._server.add_generic_rpc_handlers((unknown_methods(),))
         try:
-            self.port = self._server.add_insecure_port(f"{host}:{port}")
+            self.port = self._bind(f"{host}:{port}")
         except RuntimeError as error:
             raise OSError(f"cannot listen on {host}:{port}: the port is in use") from error
         await self._server.start()
@@ -159,34 +180,42 @@ class GrpcServer:
                 await self._asking
         await self._server.stop(grace_seconds)
 
+    def _bind(self, address: str) -> int:
+        if self._identity:
+            return self._server.add_secure_port(address, self._identity.server_credentials())
+        return self._server.add_insecure_port(address)
+
     def _tell(self, ready: bool) -> None:
         self._health.set(serving=ready)
 
 
 Assembled = AbstractAsyncContextManager[GrpcServer]
+NEEDS_IDENTITY = "calls inside the mesh are mutual TLS; deploy/authority.py makes the files"
 
 
 def run_service(
-    name: str, settings: type[SettingsT], assemble: Callable[[SettingsT], Assembled]
+    name: str, settings: type[SettingsT], assemble: Callable[[SettingsT, Identity], Assembled]
 ) -> None:
     """The whole life of a service process: read settings, assemble, serve until SIGTERM, stop.
 
-    Exits with 1 and one sentence on standard error where the process cannot or must not start.
+    The name is also that in the certificate. Exits with 1 and one sentence on standard error where
+    the process cannot or must not start.
     """
     forbid_core_dumps()
     try:
-        config = settings.load(os.environ)
+        config = settings.with_parts([(IdentityFiles, NEEDS_IDENTITY)]).load(os.environ)
         log.configure(name, config.log_level)
-        uvloop.run(_serve(name, config, assemble(config)))
+        identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), name)
+        uvloop.run(_serve(name, config, identity, assemble(config, identity)))
     except (CannotStart, OSError) as error:
         sys.exit(f"{name} cannot start: {error}")
 
 
-async def _serve(name: str, config: Settings, assembled: Assembled) -> None:
+async def _serve(name: str, config: Settings, identity: Identity, assembled: Assembled) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with assembled as server:
+    async with identity.followed(), assembled as server:
         publish_build(name, config.build_commit)
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)

@@ -12,11 +12,11 @@ from typing import Any, overload
 from pydantic import BaseModel, SecretStr
 
 from services.shared.errors import CannotStart
+from services.shared.file_version import Version, file_version
 from services.shared.log import get_logger
 
 # Reads variables into settings. Raises CannotStart, without a value in its message.
 Check = Callable[[Mapping[str, str]], BaseModel]
-Signature = tuple[int, int, int, int, int] | None
 # A file that changed more recently may be half written.
 SETTLED_SECONDS = 0.5
 
@@ -49,9 +49,9 @@ class SecretFiles:
             for name in type(settings).model_fields
             if _is_secret(getattr(settings, name)) and environment.get(f"{name.upper()}_FILE")
         }
-        self._seen = {name: _signature(path) for name, path in self._paths.items()}
+        self._seen = {name: file_version(path) for name, path in self._paths.items()}
         # Each version that is not settled yet, and when it was first looked at.
-        self._unsettled: dict[str, tuple[Signature, float]] = {}
+        self._unsettled: dict[str, tuple[Version, float]] = {}
         hidden = {f"{name.upper()}_FILE" for name in self._paths}
         # With every secret's last good text, so that one broken file never hinders another.
         self._variables = {name: text for name, text in environment.items() if name not in hidden}
@@ -64,14 +64,14 @@ class SecretFiles:
 
     def current(self, name: str) -> Any:
         """The secret of this name, as its file has it; the last good one where that is none."""
-        seen = _signature(self._paths[name])
+        seen = file_version(self._paths[name])
         if seen != self._seen[name] and self._is_settled(name, seen):
             # Remembered first: a file that is refused is spoken of once, and not at every use.
             self._seen[name] = seen
             self._read(name)
         return getattr(self._settings, name)
 
-    def _is_settled(self, name: str, version: Signature) -> bool:
+    def _is_settled(self, name: str, version: Version) -> bool:
         now = self._now()
         if version is None or version[-1] <= (now - SETTLED_SECONDS) * 1e9:
             return True
@@ -86,7 +86,7 @@ class SecretFiles:
         variable, path = name.upper(), self._paths[name]
         try:
             text = path.read_text().strip()
-            if _signature(path) != self._seen[name]:
+            if file_version(path) != self._seen[name]:
                 # Written while it was read; the next look finds it changed.
                 return
             if not text:
@@ -163,20 +163,3 @@ def _warn_of_lost(variable: str, path: Path) -> None:
     if path.stat().st_nlink == 0:
         reason = "its file was replaced outside of the mount of this one file; mount its folder"
         get_logger().warning("secret_kept", variable=variable, reason=reason)
-
-
-def _signature(path: Path) -> Signature:
-    """The file's version, which changes with it; None where there is no file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    # By way of links: a folder that is mounted changes all its files by moving one link.
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        # A file that is copied with its times, over one of its size, has this one of its own.
-        status.st_ctime_ns,
-    )

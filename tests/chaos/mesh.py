@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deploy import authority
 from deploy.local.mesh import credentials, database, placement
 from deploy.local.mesh.ports import claimed
 from deploy.local.mesh.processes import Plan
@@ -135,7 +136,9 @@ class ChaosMesh:
         """Makes what is missing and starts everything; returns when all of it is healthy."""
         self._data.make()
         self._plan = self._prepare()
-        self.links = self.topology.make_links(self.plan.ports, self.rng)
+        certificates = self._data.certificates
+        authority.renew(certificates)
+        self.links = self.topology.make_links(self.plan.ports, self.rng, certificates)
         for link in self.links.values():
             await link.open()
         specs = self.topology.specs(self.plan, self._settings, self._corridors_dir)

@@ -4,6 +4,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from services.payments import assembly as payments
 from services.payments.config import ServiceSettings, WorkerSettings
@@ -11,6 +12,7 @@ from services.providers import assembly as providers
 from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
 from services.shared.grpc_server import GrpcServer, run_service
+from services.shared.identity import Identity
 from tests.chaos.failpoints import Failpoints
 from tests.chaos.swept import sweep_port
 from tests.chaos.swept_providers import swept_adapters
@@ -19,10 +21,10 @@ FAILPOINTS = Failpoints.of_environment()
 
 
 @asynccontextmanager
-async def _providers(config: Config) -> AsyncIterator[GrpcServer]:
+async def _providers(config: Config, identity: Identity) -> AsyncIterator[GrpcServer]:
     async with open_session() as session:
         adapters = swept_adapters(config, session, FAILPOINTS)
-        async with providers.assemble(config, adapters=adapters) as server:
+        async with providers.assemble(config, identity, adapters=adapters) as server:
             yield server
 
 
@@ -30,9 +32,9 @@ def main(module: str) -> None:
     """Becomes the service."""
     wrap = sweep_port(FAILPOINTS)
     if module == "services.payments":
-        run_service("payments", ServiceSettings, lambda config: payments.assemble(config, wrap))
+        run_service("payments", ServiceSettings, partial(payments.assemble, wrap=wrap))
     elif module == "services.payments.worker":
-        run_service("worker", WorkerSettings, lambda config: payments.assemble_worker(config, wrap))
+        run_service("worker", WorkerSettings, partial(payments.assemble_worker, wrap=wrap))
     elif module == "services.providers":
         run_service("providers", Config, _providers)
     else:

@@ -5,6 +5,7 @@ stream an answer is, wires knows."""
 import asyncio
 import random
 import socket
+import ssl
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy.local.mesh.ports import HOST
+from services.shared.certificates import IdentityFiles, host_name, read_certificate
 from tests.chaos.wires import Found, Wire
 
 CHUNK_BYTES = 64 * 1024
@@ -57,6 +59,38 @@ _FIELDS = (
 ENDED = b"E" + (len(_FIELDS) + 4).to_bytes(4, "big") + _FIELDS
 
 
+@dataclass(frozen=True)
+class Identities:
+    """The two ends of a link that carries mutual TLS: it stands for each towards the other."""
+
+    caller: IdentityFiles
+    called: IdentityFiles
+
+    def as_called(self) -> ssl.SSLContext:
+        """Its side towards the caller."""
+        context = ssl.create_default_context(
+            ssl.Purpose.CLIENT_AUTH, cafile=self.called.mesh_authority_file
+        )
+        context.verify_mode = ssl.CERT_REQUIRED
+        return _with(context, self.called)
+
+    def as_caller(self) -> ssl.SSLContext:
+        """Its side towards the one that is called."""
+        return _with(
+            ssl.create_default_context(cafile=self.caller.mesh_authority_file), self.caller
+        )
+
+    def called_name(self) -> str:
+        """The name that the certificate of the one that is called must have."""
+        return host_name(read_certificate(self.called).service)
+
+
+def _with(context: ssl.SSLContext, files: IdentityFiles) -> ssl.SSLContext:
+    context.load_cert_chain(files.mesh_certificate_file, files.mesh_key_file)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 class Link:
     """One listening port, and the one place behind it."""
 
@@ -68,6 +102,7 @@ class Link:
         target_port: int,
         wire: Callable[[], Wire],
         rng: random.Random,
+        identities: Identities | None = None,
     ) -> None:
         self.name = name
         self.port = port
@@ -75,6 +110,7 @@ class Link:
         self.struck: Counter[str] = Counter()
         self.target_port = target_port
         self._wire = wire
+        self._identities = identities
         self._rng = rng
         self._toxic = HARMLESS
         self._passing = asyncio.Event()
@@ -89,7 +125,8 @@ class Link:
 
     async def open(self) -> None:
         """Listens."""
-        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        shown = self._identities.as_called() if self._identities else None
+        self._server = await asyncio.start_server(self._serve, HOST, self.port, ssl=shown)
 
     async def close(self) -> None:
         """Stops listening and resets what is open."""
@@ -131,7 +168,7 @@ class Link:
             _reset(writer)
             return
         try:
-            there = await asyncio.open_connection(HOST, self.target_port)
+            there = await self._connect()
         except OSError:
             _reset(writer)
             return
@@ -147,6 +184,16 @@ class Link:
         finally:
             self._open.discard(connection)
             await connection.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not self._identities:
+            return await asyncio.open_connection(HOST, self.target_port)
+        return await asyncio.open_connection(
+            HOST,
+            self.target_port,
+            ssl=self._identities.as_caller(),
+            server_hostname=self._identities.called_name(),
+        )
 
     async def _ask(
         self, connection: "_Connection", client: asyncio.StreamReader, wire: Wire
@@ -236,8 +283,13 @@ class _Connection:
 
     def end(self, sink: asyncio.StreamWriter) -> None:
         """Signals to one side that no more comes."""
-        if not self.is_reset and sink.can_write_eof():
+        if self.is_reset:
+            return
+        if sink.can_write_eof():
             sink.write_eof()
+        else:
+            # TLS has no half of a connection that ends.
+            sink.close()
 
     async def close(self) -> None:
         for writer in (self.client, self.server):

@@ -15,7 +15,8 @@ from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.processes import Plan
 from deploy.local.process.child import Spec
 from gateway import config as gateway
-from tests.chaos.proxy import Link
+from services.shared.certificates import files_in
+from tests.chaos.proxy import Identities, Link
 from tests.chaos.wires import Http1, Http2, Postgres, Wire
 
 # Run in numbers; each process carries its number behind its kind.
@@ -87,8 +88,10 @@ class Topology:
         listeners = [f"gateway{one}" for one in gateways]
         return [*processes.PORT_NAMES, *listeners, *numbered, *self.links]
 
-    def make_links(self, ports: Mapping[str, int], rng: random.Random) -> dict[str, Link]:
-        """The proxies, not listening yet."""
+    def make_links(
+        self, ports: Mapping[str, int], rng: random.Random, certificates: Path
+    ) -> dict[str, Link]:
+        """The proxies, not listening yet. certificates is the folder of all."""
         return {
             name: Link(
                 name,
@@ -96,6 +99,7 @@ class Topology:
                 target_port=ports[called],
                 wire=CALLS[kind_of(caller), kind_of(called)],
                 rng=rng,
+                identities=_identities(caller, called, certificates),
             )
             for caller, called in self.calls
             if (name := link_name(caller, called)) in self.links
@@ -149,7 +153,7 @@ class Topology:
             after=after,
             port=port,
             metrics_port=plan.ports[f"{name} metrics"],
-            healthy=partial(health.grpc_serving, port),
+            healthy=partial(health.grpc_serving, port, kind_of(name), plan.data_dir.certificates),
         )
 
     def _write_gateway(self, plan: Plan) -> None:
@@ -165,8 +169,17 @@ class Topology:
             operators_grpc_port=plan.operators_grpc_port,
             metrics_port=plan.ports["gateway metrics"],
             payments_ports=tuple(plan.ports[name] for name in names),
+            identity=plan.data_dir.certificates / "gateway",
         )
         gateway.write(config, plan.data_dir.gateway)
+
+
+def _identities(caller: str, called: str, certificates: Path) -> Identities | None:
+    """The two ends of a link that carries gRPC, so that it can read what is said."""
+    kinds = (kind_of(caller), kind_of(called))
+    if CALLS[kinds] is not Http2:
+        return None
+    return Identities(*(files_in(certificates / kind) for kind in kinds))
 
 
 def link_name(caller: str, called: str) -> str:

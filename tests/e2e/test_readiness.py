@@ -21,14 +21,18 @@ async def test_a_database_that_takes_no_payments_is_seen_until_it_does(
     running = state.read(folder.state)
     assert running is not None
     port = running.process("postgresql").port
-    ports = [running.process(name).port for name in ("payments", "worker")]
+    ports = {name: running.process(name).port for name in ("payments", "worker")}
     assert port is not None
     cluster = database.own_cluster(folder, load_or_make(folder.credentials))
     payment = await rest.create()
 
     async def seen() -> tuple[Any, ...]:
         page = await rest.get("/healthz")
-        return (page.status, *[await health.grpc_serving(one or 0) for one in ports])
+        answers = [
+            await health.grpc_serving(one or 0, name, folder.certificates)
+            for name, one in ports.items()
+        ]
+        return (page.status, *answers)
 
     await until(seen, lambda answers: answers == (200, True, True))
     owner = await asyncpg.connect(cluster.owner_url(port))

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from sqlalchemy import make_url
 
+from deploy import authority
 from deploy.local.mesh import processes
 from services.providers.simulator.catalogue import APIS
 from tests.house.places import ROOT, check
@@ -15,13 +16,14 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 RUNS_ONCE = {"migrate", "signing-keys"}
-KEEPS_STATE = {"postgres", "simulator", "signing-keys"}
+KEEPS_STATE = {"postgres", "simulator", "signing-keys", "authority"}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY|_URL$")
 SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+|MII[\w+/=]+)\}")
 
 
 def test_every_process_of_the_local_mesh_has_a_container() -> None:
-    wanted = {*processes.SERVICES, "simulator", "postgres", "migrate", "gateway", "signing-keys"}
+    others = {"simulator", "postgres", "migrate", "gateway", "signing-keys", "authority"}
+    wanted = {*processes.SERVICES, *others}
     assert set(SERVICES) == wanted
 
 
@@ -63,6 +65,23 @@ def test_scalable_service_has_no_name_and_no_volume_of_its_own() -> None:
 
 def _writes(service: dict[str, Any]) -> bool:
     return not all(volume.endswith(":ro") for volume in service.get("volumes", []))
+
+
+def test_each_service_has_its_own_certificate_and_nobody_has_the_authority_s_key() -> None:
+    mounted = {name: service.get("volumes", []) for name, service in SERVICES.items()}
+    for name, volumes in mounted.items():
+        if name != "authority":
+            own = [identity_of(name)] if name in (*processes.SERVICES, "gateway") else []
+            assert [one for one in volumes if "identity" in one or "authority" in one] == own, name
+    assert set(mounted["authority"]) == {
+        "authority:/certificates/authority",
+        *(f"{name}-identity:/certificates/{name}" for name in authority.SERVICES),
+    }
+
+
+def identity_of(name: str) -> str:
+    """The volume of a service with its certificate, which it reads and may not write."""
+    return f"{name}-identity:/etc/caravel/identity:ro"
 
 
 def test_secrets_are_the_sandbox_s_own_and_can_be_replaced() -> None:

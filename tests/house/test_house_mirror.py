@@ -33,6 +33,7 @@ ELSEWHERE = {
     "payments/merchants/domain": "each refusal is met by merchants/test_authoriser",
     "payments/operators/store/dead_letters": "asked by every wire test of operators",
     "payments/operators/store/operations": "asked by every wire test of operators",
+    "payments/mesh/channels": "opened by every process of payments: the e2e ring",
     "payments/model/endpoint": "made by every test of endpoints",
     "payments/model/principal": "made by every call that is admitted: merchants",
     "payments/model/operator": "made by every test of operators",

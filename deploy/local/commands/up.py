@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from deploy import authority
 from deploy.local.mesh import credentials, database, placement, ports, processes, state
 from deploy.local.mesh.state import DataDir, MeshState, RunningProcess
 from deploy.local.mesh.supervisor import Restarts, Supervisor
@@ -149,7 +150,7 @@ async def run(plan: processes.Plan, started: float, *, watched: bool) -> None:
             running = replace(running, processes=_processes(supervisor), ready_seconds=seconds)
             say(greeting(running, plan.data_dir, watched=watched))
             state.write(plan.data_dir.state, running)
-            await _serve(stop, supervisor, watched=watched)
+            await _serve(stop, supervisor, plan.data_dir.certificates, watched=watched)
     finally:
         hint = paint(" (Ctrl-C again kills)", terminal.DIM) if watched else ""
         say_if_possible(f"\n  Stopping …{hint}")
@@ -181,13 +182,25 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
         await asyncio.wait({task, stopping})
 
 
-async def _serve(stop: asyncio.Event, supervisor: Supervisor, *, watched: bool) -> None:
+async def _serve(
+    stop: asyncio.Event, supervisor: Supervisor, certificates: Path, *, watched: bool
+) -> None:
     files = {name: child.log for name, child in supervisor.children.items()} if watched else {}
-    showing = asyncio.create_task(_show(files))
+    tasks = (asyncio.create_task(_show(files)), asyncio.create_task(_renew(certificates)))
     try:
         await stop.wait()
     finally:
-        showing.cancel()
+        for task in tasks:
+            task.cancel()
+
+
+async def _renew(certificates: Path) -> None:
+    """Renews certificates for as long as the mesh runs, which may be longer than they last."""
+    while True:
+        await asyncio.sleep(authority.STAY_SECONDS)
+        # On a full disk the mesh goes on with those that it has.
+        with suppress(OSError):
+            authority.renew(certificates)
 
 
 async def _show(files: Mapping[str, Path]) -> None:

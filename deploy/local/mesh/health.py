@@ -3,23 +3,30 @@ answer is a plain yes or no, within a second."""
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from deploy.authority import OPERATOR
 from deploy.local.mesh.ports import HOST
+from services.shared.certificates import files_in, host_name, read_certificate
+from services.shared.identity import channel_credentials
 
 ANSWER_SECONDS = 1.0
 NO_PROXY = (("grpc.enable_http_proxy", 0),)
 
 
-async def grpc_serving(port: int) -> bool:
-    """Whether the gRPC server on this port says that it is SERVING."""
+async def grpc_serving(port: int, service: str, certificates: Path) -> bool:
+    """Whether the service on this port says that it is SERVING, to the operator's certificate in
+    the folder of all. Raises IdentityUnusable."""
     # A channel waits long after a refused connection; a socket fails at once.
     if not await accepts(port):
         return False
-    async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=NO_PROXY) as channel:
+    shown = channel_credentials(read_certificate(files_in(certificates / OPERATOR)))
+    options = (*NO_PROXY, ("grpc.ssl_target_name_override", host_name(service)))
+    async with grpc.aio.secure_channel(f"{HOST}:{port}", shown, options=options) as channel:
         try:
             # The stub's type has no methods; they are added when it is made.
             stub: Any = health_pb2_grpc.HealthStub(channel)

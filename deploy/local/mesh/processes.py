@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy import authority
 from deploy.local.mesh import health, postgres
 from deploy.local.mesh.credentials import Credentials
 from deploy.local.mesh.database import Database
@@ -20,6 +21,7 @@ from deploy.local.process.child import Spec
 from deploy.local.process.paths import CORRIDORS, ROOT, commit
 from deploy.local.process.terminal import Problem
 from gateway import config as gateway
+from services.shared.certificates import files_in
 
 # With a gRPC port and a page of metrics each.
 SERVICES = ("fees", "fx", "providers", "payments", "worker")
@@ -79,6 +81,7 @@ class Plan:
 
 def processes(plan: Plan) -> Iterator[Spec]:
     """Every process of the mesh, in the order in which they are shown."""
+    authority.renew(plan.data_dir.certificates)
     if plan.cluster:
         yield _postgresql(plan.cluster, plan.ports["postgresql"])
     yield _migrations(plan)
@@ -150,13 +153,15 @@ def _service(
     module: str | None = None,
 ) -> Spec:
     port, metrics_port = plan.ports[name], plan.ports[f"{name} metrics"]
+    certificates = plan.data_dir.certificates
+    listening = {"HOST": HOST, "PORT": str(port), "METRICS_PORT": str(metrics_port)}
     return Spec(
         name=name,
         command=_python(module or f"services.{name}"),
         environment=environment(
-            {"HOST": HOST, "PORT": str(port), "METRICS_PORT": str(metrics_port), **variables}
+            {**listening, **files_in(certificates / name).variables, **variables}
         ),
-        healthy=partial(health.grpc_serving, port),
+        healthy=partial(health.grpc_serving, port, name, certificates),
         after=after,
         port=port,
         metrics_port=metrics_port,
@@ -219,6 +224,7 @@ def _gateway(plan: Plan) -> Spec:
         metrics_port=metrics_port,
         payments_host=HOST,
         payments_ports=(plan.ports["payments"],),
+        identity=plan.data_dir.certificates / "gateway",
     )
     arguments = gateway.arguments(gateway.write(config, plan.data_dir.gateway))
     return Spec(

@@ -52,6 +52,11 @@ class DataDir:
         return self.root / "postgres"
 
     @property
+    def certificates(self) -> Path:
+        """The mesh's authority, and a folder for each service and for our people."""
+        return self.root / "certificates"
+
+    @property
     def simulator_book(self) -> Path:
         """The book of the simulator."""
         return self.root / "simulator.jsonl"
@@ -94,7 +99,7 @@ class DataDir:
         if is_ours:
             # Root's PostgreSQL runs as nobody, who has to pass through, and may not look around.
             self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        for folder in (self.logs, self.gateway):
+        for folder in (self.logs, self.gateway, self.certificates):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
         kept = (self.simulator_book, self.state, self.credentials, self.signing_keys, self.lock)
@@ -114,7 +119,7 @@ class DataDir:
 
     def forget(self) -> None:
         """Deletes everything a mesh has made here, and nothing that it has not."""
-        for folder in (self.gateway, self.postgres):
+        for folder in (self.gateway, self.postgres, self.certificates):
             shutil.rmtree(folder, ignore_errors=True)
         for log in self.logs.glob("*.log*"):
             # We may be writing to it ourselves.

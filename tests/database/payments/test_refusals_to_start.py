@@ -21,6 +21,7 @@ from services.shared.db import DURABILITY
 from services.shared.grpc_server import GrpcServer
 from tests.conftest import ROOT, Database
 from tests.corridors import live_corridors
+from tests.identities import identity_of, variables_of
 from tests.polling import PATIENCE_SECONDS, until
 from tests.servers import PrivateCluster, private_cluster
 
@@ -30,12 +31,13 @@ NOBODY = "127.0.0.1:1"
 
 async def complaint(module: str, **variables: str) -> str:
     """The standard error of a process that refuses to start."""
+    name = module.rsplit(".", 1)[1]
     targets = dict.fromkeys(("PROVIDERS_TARGET", "FEES_TARGET", "FX_TARGET"), NOBODY)
     path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
     sandbox = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "DEPLOYMENT": "sandbox"}
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
-        env={"PYTHONPATH": path, **sandbox, **targets, **variables},
+        env={"PYTHONPATH": path, **sandbox, **targets, **variables_of(name), **variables},
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -119,7 +121,7 @@ class _Providers(providers_pb2_grpc.ProviderServiceServicer):
 @asynccontextmanager
 async def running(providers: _Providers) -> AsyncIterator[str]:
     """The target of a providers service."""
-    server = GrpcServer()
+    server = GrpcServer(identity=identity_of("providers"))
     server.add(
         providers_pb2_grpc.add_ProviderServiceServicer_to_server,
         providers,

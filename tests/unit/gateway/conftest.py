@@ -29,6 +29,8 @@ from deploy.local.mesh import ports
 from gateway.config import SCRIPT_FILES, START, GatewayConfig, arguments, write
 from gateway.contract import Listener
 from services.shared.grpc_server import GrpcServer
+from services.shared.identity import Identity
+from tests.identities import certificates, identity_of
 from tests.polling import until
 
 ENVOY = Path(sys.executable).parent / "envoy"
@@ -57,12 +59,15 @@ class Backend:
     requests: list[Any] = field(default_factory=list)
     metadata: list[dict[str, str]] = field(default_factory=list)
     seconds_left: list[float | None] = field(default_factory=list)
+    # Of the gateway, as each call came with them.
+    certificates: list[bytes] = field(default_factory=list)
 
     def note(self, request: Any, context: Any) -> None:
         """Keeps what arrived."""
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
         self.seconds_left.append(context.time_remaining())
+        self.certificates.append(context.auth_context()["x509_pem_cert"][0])
 
 
 SERVICES = {
@@ -128,9 +133,11 @@ class Gateway:
                     return dict(line)
 
 
-async def start_backend(backend: Backend, port: int = 0) -> GrpcServer:
+async def start_backend(
+    backend: Backend, port: int = 0, identity: Identity | None = None, **options: Any
+) -> GrpcServer:
     """The scripted services on a real port, healthy."""
-    server = GrpcServer()
+    server = GrpcServer(identity=identity or identity_of("payments"), **options)
     for service, register in SERVICES.items():
         server.add(register, scripted(backend, service), f"{PACKAGE}.{service}")
     await server.start("127.0.0.1", port)
@@ -153,7 +160,8 @@ async def run_envoy(
     the place of rest.lua.
     """
     with ports.claimed(PORTS) as claimed:
-        config = GatewayConfig(files=folder, payments_ports=(payments_port,), **claimed, **settings)
+        own = {"identity": certificates() / "gateway", **claimed, **settings}
+        config = GatewayConfig(files=folder, payments_ports=(payments_port,), **own)
         async with _envoy(config, backend, descriptors, script) as gateway:
             yield gateway
 

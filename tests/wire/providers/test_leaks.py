@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from aiohttp import ClientSession, web
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
@@ -24,6 +23,7 @@ from services.shared.secret_files import SETTLED_SECONDS
 from tests.contract.cases import CASES
 from tests.contract.lab import SECRETS, provider_environment
 from tests.contract.lab import serving as http_serving
+from tests.identities import channel_as, variables_of
 from tests.polling import until
 from tests.wire.providers.service import message, read_webhook
 
@@ -46,6 +46,7 @@ def environment(url: str, **changes: str) -> dict[str, str]:
     return {
         **inherited,
         **provider_environment(url),
+        **variables_of("providers"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'protos' / 'gen'}",
         "PYTHONFAULTHANDLER": "1",
         "PYTHONASYNCIODEBUG": "1",
@@ -86,8 +87,14 @@ async def running(variables: dict[str, str]) -> AsyncIterator[Process]:
             line = await asyncio.wait_for(process.stdout.readline(), 30)
             assert line, (await process.communicate())[1].decode()
         target = f"127.0.0.1:{json.loads(line)['port']}"
-        async with grpc.aio.insecure_channel(target) as channel:
-            yield Process(process, providers_pb2_grpc.ProviderServiceStub(channel), line)
+        async with (
+            channel_as("worker", "providers", target) as worker,
+            channel_as("payments", "providers", target) as payments,
+        ):
+            stub: Any = providers_pb2_grpc.ProviderServiceStub(worker)
+            # The one call that is not a worker's.
+            stub.ReadWebhooks = providers_pb2_grpc.ProviderServiceStub(payments).ReadWebhooks
+            yield Process(process, stub, line)
     finally:
         if process.returncode is None:
             process.kill()

@@ -9,6 +9,7 @@ from typing import Any
 from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
 
 from services.shared.grpc_server import GrpcServer
+from services.shared.identity import Identity
 from services.shared.telemetry import request_id_var, trace_id_var
 
 NAME = "caravel.providers.v1.ProviderService"
@@ -64,9 +65,9 @@ class Scripted(providers_pb2_grpc.ProviderServiceServicer):
             raise self.errors.pop(0)
 
 
-def serve(servicer: Scripted) -> GrpcServer:
+def serve(servicer: Scripted, identity: Identity | None = None) -> GrpcServer:
     """A server with the service, not yet started."""
-    server = GrpcServer()
+    server = GrpcServer(identity=identity)
     server.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, servicer, NAME)
     return server
 

@@ -138,4 +138,4 @@ async def test_a_generic_client_reads_who_may_make_a_call(
     options: Any = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.MethodOptions"))
     stated = options.FromString(method.GetOptions().SerializeToString())
     access = stated.Extensions[pool.FindExtensionByName("caravel.common.v1.access")]
-    assert MessageToDict(access) == {"principal": "SERVICE"}
+    assert MessageToDict(access) == {"principal": "SERVICE", "services": ["worker"]}

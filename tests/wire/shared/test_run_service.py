@@ -12,14 +12,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.conftest import ROOT
+from tests.identities import channel_as, variables_of
 
 PATIENCE_SECONDS = 30
-GOOD = {"CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"), "DEPLOYMENT": "sandbox"}
+GOOD = {
+    "CORRIDORS_DIR": str(ROOT / "deploy" / "corridors"),
+    "DEPLOYMENT": "sandbox",
+    **variables_of("fees"),
+}
 
 
 @asynccontextmanager
@@ -52,7 +56,7 @@ async def next_line(running: Process) -> dict[str, Any]:
 async def test_it_says_when_it_serves_and_ends_well_at_a_signal(number: signal.Signals) -> None:
     async with process(**GOOD, LOG_LEVEL="info") as running:
         serving = await next_line(running)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{serving['port']}") as channel:
+        async with channel_as("operator", "fees", f"127.0.0.1:{serving['port']}") as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
 
@@ -80,6 +84,7 @@ async def test_it_says_in_one_sentence_what_its_environment_lacks() -> None:
     assert said.startswith("fees cannot start: the environment is incomplete: ")
     assert "PORT: " in said
     assert "CORRIDORS_DIR: field required" in said
+    assert "MESH_KEY_FILE: field required (calls inside the mesh are mutual TLS" in said
     assert said.count("\n") == 1
 
 

@@ -6,22 +6,23 @@ import pytest
 
 from deploy.local.mesh import health, ports
 from services.shared.grpc_server import GrpcServer
+from tests.identities import certificates, identity_of
 
 
 async def test_grpc_server_is_healthy_once_it_serves() -> None:
-    server = GrpcServer()
+    server = GrpcServer(identity=identity_of("fees"))
     await server.start(ports.HOST, 0)
     try:
-        assert not await health.grpc_serving(server.port)
+        assert not await health.grpc_serving(server.port, "fees", certificates())
         await server.set_serving()
-        assert await health.grpc_serving(server.port)
+        assert await health.grpc_serving(server.port, "fees", certificates())
     finally:
         await server.stop(0)
 
 
 async def test_port_without_a_server_is_not_healthy() -> None:
     with ports.claimed(["nobody"]) as claimed:
-        assert not await health.grpc_serving(claimed["nobody"])
+        assert not await health.grpc_serving(claimed["nobody"], "fees", certificates())
         assert not await health.http_ok(claimed["nobody"])
 
 

@@ -386,6 +386,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The merchant has as many active keys as it may; revoke one first.
     Example: {"reason": "KEYS_EXHAUSTED", "metadata": {"maximum": "100"}}
     """
+    SERVICE_NOT_ALLOWED: _ErrorReason.ValueType  # 119
+    """Inside the mesh: the certificate of the caller is that of a service that may not make this call.
+    Example: {"reason": "SERVICE_NOT_ALLOWED", "metadata": {"service": "fees"}}
+    """
     TOKEN_INVALID: _ErrorReason.ValueType  # 120
     """The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
     audience, claim, lifetime, not_yet_valid and merchant.
@@ -786,6 +790,10 @@ Example: {"reason": "KEY_NOT_ACTIVE", "metadata": {"status": "REVOKED"}}
 KEYS_EXHAUSTED: ErrorReason.ValueType  # 118
 """The merchant has as many active keys as it may; revoke one first.
 Example: {"reason": "KEYS_EXHAUSTED", "metadata": {"maximum": "100"}}
+"""
+SERVICE_NOT_ALLOWED: ErrorReason.ValueType  # 119
+"""Inside the mesh: the certificate of the caller is that of a service that may not make this call.
+Example: {"reason": "SERVICE_NOT_ALLOWED", "metadata": {"service": "fees"}}
 """
 TOKEN_INVALID: ErrorReason.ValueType  # 120
 """The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,

@@ -192,21 +192,30 @@ class Access(_message.Message):
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
     principal: Global___Access.Principal.ValueType
     """The kind of principal."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
         """The scopes that the credential needs, all of them. Only merchants and operators have scopes."""
 
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For SERVICE, and there alone: the services whose certificates may make the call, for example
+        "payments"; "operator" is the certificate of our people, who move no money with it. A call for
+        any other principal comes from the service "gateway".
+        """
+
     def __init__(
         self,
         *,
         principal: Global___Access.Principal.ValueType = ...,
         scopes: _abc.Iterable[Global___Scope.ValueType] | None = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "scopes", b"scopes", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FeeServiceStub:
-    """Prices many payments in one call. Internal: reached by payments only, and on the mesh's network.
+    """Prices many payments in one call. Internal: a call names the services that may make it, and is
+    refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def __init__(self, channel):
@@ -43,7 +44,8 @@ class FeeServiceStub:
 
 
 class FeeServiceServicer:
-    """Prices many payments in one call. Internal: reached by payments only, and on the mesh's network.
+    """Prices many payments in one call. Internal: a call names the services that may make it, and is
+    refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def CalculateFees(self, request, context):
@@ -71,7 +73,8 @@ def add_FeeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FeeService:
-    """Prices many payments in one call. Internal: reached by payments only, and on the mesh's network.
+    """Prices many payments in one call. Internal: a call names the services that may make it, and is
+    refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FeeServiceStub:
-    """Prices many payments in one call. Internal: reached by payments only, and on the mesh's network."""
+    """Prices many payments in one call. Internal: a call names the services that may make it, and is
+    refused to all others with SERVICE_NOT_ALLOWED.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +42,9 @@ class FeeServiceStub:
 
 @_typing.type_check_only
 class FeeServiceAsyncStub(FeeServiceStub):
-    """Prices many payments in one call. Internal: reached by payments only, and on the mesh's network."""
+    """Prices many payments in one call. Internal: a call names the services that may make it, and is
+    refused to all others with SERVICE_NOT_ALLOWED.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CalculateFees: _aio.UnaryUnaryMultiCallable[_fees_pb2.CalculateFeesRequest, _fees_pb2.CalculateFeesResponse]  # type: ignore[assignment]
@@ -49,7 +53,9 @@ class FeeServiceAsyncStub(FeeServiceStub):
     """
 
 class FeeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Prices many payments in one call. Internal: reached by payments only, and on the mesh's network."""
+    """Prices many payments in one call. Internal: a call names the services that may make it, and is
+    refused to all others with SERVICE_NOT_ALLOWED.
+    """
 
     @_abc_1.abstractmethod
     def CalculateFees(

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FxServiceStub:
-    """Answers rates with their whole trail. Internal: reached by payments only, on the mesh's network.
+    """Answers rates with their whole trail. Internal: a call names the services that may make it, and
+    is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def __init__(self, channel):
@@ -43,7 +44,8 @@ class FxServiceStub:
 
 
 class FxServiceServicer:
-    """Answers rates with their whole trail. Internal: reached by payments only, on the mesh's network.
+    """Answers rates with their whole trail. Internal: a call names the services that may make it, and
+    is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def GetRates(self, request, context):
@@ -71,7 +73,8 @@ def add_FxServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FxService:
-    """Answers rates with their whole trail. Internal: reached by payments only, on the mesh's network.
+    """Answers rates with their whole trail. Internal: a call names the services that may make it, and
+    is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FxServiceStub:
-    """Answers rates with their whole trail. Internal: reached by payments only, on the mesh's network."""
+    """Answers rates with their whole trail. Internal: a call names the services that may make it, and
+    is refused to all others with SERVICE_NOT_ALLOWED.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +42,9 @@ class FxServiceStub:
 
 @_typing.type_check_only
 class FxServiceAsyncStub(FxServiceStub):
-    """Answers rates with their whole trail. Internal: reached by payments only, on the mesh's network."""
+    """Answers rates with their whole trail. Internal: a call names the services that may make it, and
+    is refused to all others with SERVICE_NOT_ALLOWED.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRates: _aio.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]  # type: ignore[assignment]
@@ -49,7 +53,9 @@ class FxServiceAsyncStub(FxServiceStub):
     """
 
 class FxServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers rates with their whole trail. Internal: reached by payments only, on the mesh's network."""
+    """Answers rates with their whole trail. Internal: a call names the services that may make it, and
+    is refused to all others with SERVICE_NOT_ALLOWED.
+    """
 
     @_abc_1.abstractmethod
     def GetRates(

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ProviderServiceStub:
-    """Sends operations to providers and reads their answers and events. Internal: reached by payments
-    only.
+    """Sends operations to providers and reads their answers and events. Internal: each call names the
+    services that may make it, and is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def __init__(self, channel):
@@ -64,8 +64,8 @@ class ProviderServiceStub:
 
 
 class ProviderServiceServicer:
-    """Sends operations to providers and reads their answers and events. Internal: reached by payments
-    only.
+    """Sends operations to providers and reads their answers and events. Internal: each call names the
+    services that may make it, and is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def Execute(self, request, context):
@@ -148,8 +148,8 @@ def add_ProviderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProviderService:
-    """Sends operations to providers and reads their answers and events. Internal: reached by payments
-    only.
+    """Sends operations to providers and reads their answers and events. Internal: each call names the
+    services that may make it, and is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     @staticmethod

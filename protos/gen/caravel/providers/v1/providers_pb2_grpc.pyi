@@ -29,8 +29,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProviderServiceStub:
-    """Sends operations to providers and reads their answers and events. Internal: reached by payments
-    only.
+    """Sends operations to providers and reads their answers and events. Internal: each call names the
+    services that may make it, and is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     @_typing.overload
@@ -62,8 +62,8 @@ class ProviderServiceStub:
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
-    """Sends operations to providers and reads their answers and events. Internal: reached by payments
-    only.
+    """Sends operations to providers and reads their answers and events. Internal: each call names the
+    services that may make it, and is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -91,8 +91,8 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Lists the registered providers with their capabilities. Idempotent."""
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Sends operations to providers and reads their answers and events. Internal: reached by payments
-    only.
+    """Sends operations to providers and reads their answers and events. Internal: each call names the
+    services that may make it, and is refused to all others with SERVICE_NOT_ALLOWED.
     """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,35 @@
+"""The other services, each behind its port on a channel that is open as long as the context."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.payments.mesh.fees import GrpcFees
+from services.payments.mesh.fx import GrpcRates
+from services.payments.mesh.providers import GrpcProviders
+from services.shared.grpc_client import open_channel
+from services.shared.identity import Identity
+
+
+@asynccontextmanager
+async def opened_fees(target: str, identity: Identity) -> AsyncIterator[GrpcFees]:
+    """fees at host:port."""
+    name = "caravel.fees.v1.FeeService"
+    async with open_channel(target, name, identity, retry_unavailable=True) as channel:
+        yield GrpcFees(channel)
+
+
+@asynccontextmanager
+async def opened_rates(target: str, identity: Identity) -> AsyncIterator[GrpcRates]:
+    """fx at host:port."""
+    name = "caravel.fx.v1.FxService"
+    async with open_channel(target, name, identity, retry_unavailable=True) as channel:
+        yield GrpcRates(channel)
+
+
+@asynccontextmanager
+async def opened_providers(target: str, identity: Identity) -> AsyncIterator[GrpcProviders]:
+    """providers at host:port. Execute is never retried below the engine, which looks up before it
+    sends again."""
+    name = "caravel.providers.v1.ProviderService"
+    async with open_channel(target, name, identity, retry_unavailable=False) as channel:
+        yield GrpcProviders(channel)
