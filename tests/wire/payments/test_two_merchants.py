@@ -2,32 +2,43 @@
 that never was, by each credential; each bad credential is refused; and nothing of one is changed
 or listed by the other. Calls, their ids and their scopes are read from the contract."""
 
+import json
+from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import grpc
 import pytest
 from caravel.common.v1 import options_pb2
 from caravel.payments.v1 import payments_pb2
+from caravel.payments.v1.tokens_pb2 import IssueTokenRequest
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf import descriptor_pool, json_format
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from grpc_status import rpc_status
+from joserfc import jwk, jwt
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.convert import MERCHANT_SCOPES
-from services.payments.merchants.key_text import digest_of, new_key_text
+from services.payments.merchants.key_text import digest_of, new_key_text, read_key_text
 from services.payments.merchants.store import PostgresKeys, add_merchant
+from services.payments.merchants.tokens.opening import TokenSettings
 from services.payments.merchants.usecases import KeyOrder, NewMerchant, new_key, new_merchant
 from services.payments.model.principal import MerchantId
 from services.shared.deployment import Deployment
 from services.shared.ids import decode_id, encode_id, new_id
 from tests.makers import USER
 from tests.poison import run
+from tests.signing_keys import make_pem
 from tests.wire.payments.calls import new_key as new_idempotency_key
-from tests.wire.payments.conftest import Service
+from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
+from tests.wire.payments.merchants.test_tokens_issuing import followed
 
 PACKAGE = "caravel.payments.v1"
 STUBS = {
@@ -140,14 +151,17 @@ class Side:
 
     merchant_id: str
     text: str
-    keys: Mapping[str, str]
+    # Keys and tokens that must not serve, by the reason.
+    bad: Mapping[str, str]
     owned: Mapping[str, str]
+    token: str
 
 
 async def _side(service: Service, engine: AsyncEngine, name: str) -> Side:
     made = new_merchant(name, MERCHANT_SCOPES, datetime.now(UTC), is_live=False)
     await add_merchant(engine, made.merchant, made.key)
-    side = Side(made.merchant.id, made.text, await _keys(engine, made), {})
+    token = await issue(service, made.text)
+    side = Side(made.merchant.id, made.text, await _bad(service, engine, made), {}, token)
     created = {method.name: method for method in methods(Access.MERCHANT)}
 
     async def make(rpc: str, **fields: Any) -> Any:
@@ -178,8 +192,23 @@ async def _return(engine: AsyncEngine, transaction_id: str) -> None:
     await run(engine, f"UPDATE payments SET state = 'RETURNED' WHERE id = '{payment_id}'")
 
 
-async def _keys(engine: AsyncEngine, made: NewMerchant) -> Mapping[str, str]:
-    """Keys of the merchant that must not serve, by the reason."""
+async def issue(service: Service, text: str, scope: str = "") -> str:
+    """A token of our own for a key."""
+    said = read_key_text(text)
+    body = urlencode(
+        {
+            "grant_type": "client_credentials",
+            "client_id": encode_id("key", said.id),
+            "client_secret": text,
+            "scope": scope,
+        }
+    )
+    form = HttpBody(content_type="application/x-www-form-urlencoded", data=body.encode())
+    return str((await service.tokens.IssueToken(IssueTokenRequest(body=form))).access_token)
+
+
+async def _bad(service: Service, engine: AsyncEngine, made: NewMerchant) -> Mapping[str, str]:
+    """Keys and tokens of the merchant that must not serve, by the reason."""
     store, now = PostgresKeys(engine), datetime.now(UTC)
     order = KeyOrder(name="bad", scopes=MERCHANT_SCOPES, addresses=(), expires_at=None)
     merchant_id = MerchantId(made.merchant.id)
@@ -195,9 +224,30 @@ async def _keys(engine: AsyncEngine, made: NewMerchant) -> Mapping[str, str]:
         key, text = new_key(merchant_id, replace(order, **changes), now, "command", is_live=False)
         await store.add(merchant_id, key)
         if name == REVOKED:
+            texts[f"{name} token"] = await issue(service, text)
             await store.revoke(merchant_id, key.id)
         texts[name] = text
+    for scope in MERCHANT_SCOPES:
+        others = " ".join(sorted(MERCHANT_SCOPES - {scope}))
+        texts[f"{NARROW} {scope} token"] = await issue(service, made.text, others)
     return texts
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "keys.pem"
+    path.write_text(make_pem())
+    return path
+
+
+@pytest.fixture
+async def service(
+    request: pytest.FixtureRequest, engine: AsyncEngine, key_file: Path
+) -> AsyncIterator[Service]:
+    """A deployment that issues tokens."""
+    settings = TokenSettings(issuer="https://api.caravel.example", signing_keys=followed(key_file))
+    async with serving_payments(engine, CORRIDORS, request.param, settings) as service:
+        yield service
 
 
 @pytest.fixture
@@ -214,7 +264,7 @@ async def test_anothers_id_is_answered_like_an_unknown_one(
 ) -> None:
     ours, theirs = sides
     wrong, cases = [], 0
-    for method in methods(Access.MERCHANT):
+    for credential, method in product((ours.text, ours.token), methods(Access.MERCHANT)):
         for field in ids_in(method):
             asked = {
                 "own": ours.owned[field],
@@ -224,7 +274,7 @@ async def test_anothers_id_is_answered_like_an_unknown_one(
             }
             given = {
                 name: await answer(
-                    service, method, ours.text, {**FIELDS.get(method.name, {}), field: id_}, id_
+                    service, method, credential, {**FIELDS.get(method.name, {}), field: id_}, id_
                 )
                 for name, id_ in asked.items()
                 # A verb on one's own would change it, and has tests of its own.
@@ -241,7 +291,7 @@ async def test_anothers_id_is_answered_like_an_unknown_one(
                 wrong.append((method.name, field, "own", given["own"]))
 
     assert not wrong
-    assert cases > 40
+    assert cases > 80
 
 
 @in_staging
@@ -300,7 +350,7 @@ async def test_one_idempotency_key_serves_each_merchant_by_itself(
 
 @in_staging
 async def test_each_call_is_refused_by_each_bad_credential(
-    service: Service, sides: tuple[Side, Side], engine: AsyncEngine
+    service: Service, sides: tuple[Side, Side], engine: AsyncEngine, key_file: Path
 ) -> None:
     ours, _ = sides
     unknown = new_key_text(new_id(), is_operators=False, is_live=False)
@@ -314,15 +364,20 @@ async def test_each_call_is_refused_by_each_bad_credential(
             unknown: "API_KEY_INVALID",
             unknown[:-1]: "API_KEY_MISTYPED",
             live: "API_KEY_OF_OTHER_DEPLOYMENT",
-            ours.keys[REVOKED]: "API_KEY_REVOKED",
-            ours.keys[EXPIRED]: "API_KEY_EXPIRED",
+            ours.bad[REVOKED]: "API_KEY_REVOKED",
+            ours.bad[EXPIRED]: "API_KEY_EXPIRED",
+            ours.bad[f"{REVOKED} token"]: "API_KEY_REVOKED",
+            ours.token[:-4] + "AAAA": "TOKEN_INVALID",
+            expired(ours.token, key_file): "TOKEN_EXPIRED",
+            expired(ours.token, None): "TOKEN_INVALID",
         }
         if is_merchants:
             wanted[operators] = "PRINCIPAL_NOT_ALLOWED"
             for scope in scopes_of(method):
-                wanted[ours.keys[f"{NARROW} {scope}"]] = "SCOPE_MISSING"
+                wanted[ours.bad[f"{NARROW} {scope}"]] = "SCOPE_MISSING"
+                wanted[ours.bad[f"{NARROW} {scope} token"]] = "SCOPE_MISSING"
         else:
-            wanted[ours.text] = "PRINCIPAL_NOT_ALLOWED"
+            wanted[ours.text] = wanted[ours.token] = "PRINCIPAL_NOT_ALLOWED"
         for text, reason in wanted.items():
             given = await answer(service, method, text, {})
             cases += 1
@@ -330,7 +385,18 @@ async def test_each_call_is_refused_by_each_bad_credential(
                 wrong.append((method.name, reason, given))
 
     assert not wrong
-    assert cases > 150
+    assert cases > 300
+
+
+def expired(token: str, key_file: Path | None) -> str:
+    """The token as it was an hour ago, signed by our own key, or else by somebody's."""
+    pem = key_file.read_text() if key_file else make_pem()
+    key = jwk.import_key(pem, "OKP")
+    kid = json.loads(b64decode(token.split(".", maxsplit=1)[0] + "==", altchars="-_"))["kid"]
+    claims = json.loads(b64decode(token.split(".")[1] + "==", altchars="-_"))
+    claims |= {name: claims[name] - 3600 for name in ("exp", "iat", "nbf") if name in claims}
+    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": kid}
+    return str(jwt.encode(header, claims, key, algorithms=["EdDSA"]))
 
 
 async def _operators_key(engine: AsyncEngine) -> str:
