@@ -38,6 +38,7 @@ local GRPC_NOISE = {
 
 local OTHER_PORT = "native gRPC has its own port"
 local OAUTH_CHALLENGE = 'Basic realm="caravel", charset="UTF-8"'
+local CHALLENGE = 'Bearer realm="caravel"'
 
 local function methods_of(calls)
   local names = {}
@@ -282,6 +283,7 @@ function envoy_on_response(handle)
     if noted.native then return end
   elseif headers:get(":status") >= "400" and not noted.reason then
     headers = explain(handle, headers, noted.request_id or "")
+    if headers:get(":status") == "401" then headers:replace("www-authenticate", CHALLENGE) end
     if noted.oauth then headers = explain_to_oauth(handle) end
   elseif noted.success and headers:get(":status") == "200" then
     headers:replace(":status", tostring(noted.success))

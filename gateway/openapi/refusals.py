@@ -38,6 +38,7 @@ RESPONSE_HEADERS: dict[str, Schema] = {
     "idempotent-replayed": {"description": "`true` where this is the first answer again."},
     "retry-after": {"description": "Seconds after which to try again."},
     "allow": {"description": "The methods that the path takes."},
+    "www-authenticate": {"description": "How a credential is sent."},
 }
 
 
@@ -111,6 +112,8 @@ class Refusals:
             names.append("retry-after")
         if status == str(self._answer("MethodNotAllowed").http_status):
             names.append("allow")
+        if status == "401":
+            names.append("www-authenticate")
         return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 

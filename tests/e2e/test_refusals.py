@@ -92,10 +92,12 @@ async def test_an_unknown_query_parameter_is_refused(rest: Rest) -> None:
     assert (await rest.get("/api/payments?page=2")).status == 400
 
 
-async def test_an_unknown_api_key_is_401(rest: Rest) -> None:
-    answer = await rest.get("/api/payments", authorization="Bearer cvl_live_nobody")
+async def test_a_bad_credential_is_401_and_the_answer_says_how_one_is_sent(rest: Rest) -> None:
+    for text, reason in (("cvl_live_nobody", "API_KEY_MISTYPED"), ("nobody", "API_KEY_INVALID")):
+        answer = await rest.get("/api/payments", authorization=f"Bearer {text}")
 
-    assert (answer.status, answer.reason) == (401, "API_KEY_INVALID")
+        assert (answer.status, answer.reason) == (401, reason)
+        assert answer.headers["www-authenticate"] == 'Bearer realm="caravel"'
 
 
 async def test_every_answer_has_a_request_id_and_no_grpc_noise(rest: Rest) -> None:
