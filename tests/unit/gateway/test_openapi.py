@@ -76,6 +76,9 @@ def test_every_public_call_is_described() -> None:
         "GET /api/keys/{key_id}",
         "POST /api/keys/{key_id}:roll",
         "POST /api/keys/{key_id}:revoke",
+        "POST /oauth/token",
+        "GET /.well-known/jwks.json",
+        "GET /.well-known/oauth-authorization-server",
         "GET /api/admin/dead-letters",
         "GET /api/admin/disputes",
         "POST /api/admin/dead-letters/{dead_letter_id}:requeue",
@@ -239,10 +242,14 @@ def test_an_operation_names_the_scope_that_it_needs_where_a_credential_is_needed
     assert operations()[name]["security"] == wanted
 
 
-def test_only_what_providers_sign_needs_no_credential() -> None:
+def test_only_events_and_the_way_to_a_token_need_no_credential() -> None:
     without = {name for name, operation in operations().items() if "security" not in operation}
 
-    assert without == {"POST /api/webhooks", "POST /api/webhooks/{provider}"}
+    assert without == {
+        *("POST /api/webhooks", "POST /api/webhooks/{provider}"),
+        *("POST /oauth/token", "GET /.well-known/jwks.json"),
+        "GET /.well-known/oauth-authorization-server",
+    }
 
 
 def test_every_scheme_that_an_operation_names_is_declared() -> None:

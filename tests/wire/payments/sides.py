@@ -1,0 +1,251 @@
+"""The calls of the contract by kind of principal, and merchants with credentials good and bad and
+one thing of each kind that a merchant owns."""
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import grpc
+from caravel.common.v1 import options_pb2
+from caravel.payments.v1.tokens_pb2 import IssueTokenRequest
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf import descriptor_pool, json_format
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+from joserfc import jwk, jwt
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.merchants.convert import MERCHANT_SCOPES
+from services.payments.merchants.key_text import digest_of, new_key_text, read_key_text
+from services.payments.merchants.store import PostgresKeys, add_merchant
+from services.payments.merchants.usecases import KeyOrder, NewMerchant, new_key, new_merchant
+from services.payments.model.principal import MerchantId
+from services.shared.ids import decode_id, encode_id, new_id
+from tests.makers import USER
+from tests.poison import run
+from tests.signing_keys import make_pem
+from tests.wire.payments.calls import new_key as new_idempotency_key
+from tests.wire.payments.conftest import Service
+
+PACKAGE = "caravel.payments.v1"
+STUBS = {
+    "PaymentService": "payments",
+    "RefundService": "refunds",
+    "EndpointService": "endpoints",
+    "KeyService": "keys",
+    "AdminService": "admin",
+}
+Access = options_pb2.Access
+# The ids that belong to one merchant, by the names of their fields, with their prefixes.
+KINDS = {
+    "transaction_id": "pay",
+    "quote_id": "quo",
+    "refund_id": "ref",
+    "endpoint_id": "whe",
+    "key_id": "key",
+}
+# Ids that the caller itself gives out.
+CALLERS_OWN = {"user_id"}
+RECIPIENT = {
+    "bank_account": {
+        "holder_name": "Ada Obi",
+        "bank_code": "044",
+        "account_number": "0690000032",
+    }
+}
+OTHER_RECIPIENT = {"bank_account": {**RECIPIENT["bank_account"], "holder_name": "Bale Gary"}}
+PAY = {"amount_usd": "20.00", "destination_currency": "NGN", "recipient": RECIPIENT}
+# The fields with which a call goes as far as the id that it names.
+FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "CreatePayment": {**PAY, "user_id": str(USER)},
+    "CreateQuote": PAY,
+    "CheckRecipient": {"destination_currency": "NGN", "recipient": RECIPIENT},
+    "CorrectRecipient": {"recipient": OTHER_RECIPIENT},
+    "CreateRefund": {"full": True},
+    "CreateEndpoint": {"url": "https://example.com/hook"},
+    "CreateKey": {"name": "shop", "scopes": ["payments:read"]},
+    "RollKey": {"overlap_hours": 1},
+}
+REVOKED, EXPIRED, NARROW = "revoked", "expired", "narrow"
+
+
+def methods(*kinds: int) -> Iterator[Any]:
+    """The calls of the contract for these kinds of principal."""
+    for name in STUBS:
+        service: Any = descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{name}")
+        for method in service.methods:
+            if method.GetOptions().Extensions[options_pb2.access].principal in kinds:
+                yield method
+
+
+def scopes_of(method: Any) -> list[str]:
+    return [
+        str(
+            options_pb2.Scope.DESCRIPTOR.values_by_number[scope]
+            .GetOptions()
+            .Extensions[options_pb2.scope_name]
+        )
+        for scope in method.GetOptions().Extensions[options_pb2.access].scopes
+    ]
+
+
+def ids_in(method: Any) -> list[str]:
+    """The fields of a request that hold an id of one merchant."""
+    return [field.name for field in method.input_type.fields if field.name in KINDS]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as bytes, or a refusal; an id that was asked for stands in it as `<id>`."""
+
+    status: grpc.StatusCode
+    body: str
+    reason: str
+
+
+async def answer(
+    service: Service, method: Any, text: str, fields: Mapping[str, Any], named: str = ""
+) -> Answer:
+    request: Any = json_format.ParseDict(dict(fields), GetMessageClass(method.input_type)())
+    stub = getattr(service, STUBS[method.containing_service.name])
+    credential = (("authorization", f"Bearer {text}"),) if text else ()
+    metadata = (*credential, *new_idempotency_key())
+    try:
+        response = await getattr(stub, method.name)(request, metadata=metadata, timeout=30)
+    except grpc.aio.AioRpcError as error:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        assert status is not None, method.name
+        return Answer(error.code(), _without(status, named), _reason(status))
+    return Answer(grpc.StatusCode.OK, str(response), "")
+
+
+def _reason(status: status_pb2.Status) -> str:
+    return str(json_format.MessageToDict(status)["details"][0]["reason"])
+
+
+def _without(status: status_pb2.Status, named: str) -> str:
+    """The refusal without the id that was asked for, and without the request's own."""
+    written = json_format.MessageToDict(status)
+    written["details"] = [
+        detail for detail in written["details"] if not detail["@type"].endswith("RequestInfo")
+    ]
+    return str(written).replace(named, "<id>") if named else str(written)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One merchant with a key, and one thing of each kind that it owns."""
+
+    merchant_id: str
+    text: str
+    # Keys and tokens that must not serve, by the reason.
+    bad: Mapping[str, str]
+    owned: Mapping[str, str]
+    token: str
+
+
+async def make_side(service: Service, engine: AsyncEngine, name: str) -> Side:
+    """A new merchant with one thing of each kind."""
+    made = new_merchant(name, MERCHANT_SCOPES, datetime.now(UTC), is_live=False)
+    await add_merchant(engine, made.merchant, made.key)
+    token = await issue(service, made.text)
+    side = Side(made.merchant.id, made.text, await _bad(service, engine, made), {}, token)
+    created = {method.name: method for method in methods(Access.MERCHANT)}
+
+    async def make(rpc: str, **fields: Any) -> Any:
+        method = created[rpc]
+        request: Any = json_format.ParseDict(
+            {**FIELDS.get(rpc, {}), **fields}, GetMessageClass(method.input_type)()
+        )
+        stub = getattr(service, STUBS[method.containing_service.name])
+        metadata = (("authorization", f"Bearer {side.text}"), *new_idempotency_key())
+        return await getattr(stub, rpc)(request, metadata=metadata)
+
+    payment = await make("CreatePayment")
+    returned = await make("CreatePayment")
+    await _return(engine, returned.transaction_id)
+    refund = await make("CreateRefund", transaction_id=returned.transaction_id)
+    owned = {
+        "transaction_id": payment.transaction_id,
+        "quote_id": (await make("CreateQuote")).quote_id,
+        "refund_id": refund.refund_id,
+        "endpoint_id": (await make("CreateEndpoint")).endpoint_id,
+        "key_id": (await make("CreateKey")).key.key_id,
+    }
+    return replace(side, owned=owned)
+
+
+async def _return(engine: AsyncEngine, transaction_id: str) -> None:
+    payment_id = decode_id("pay", transaction_id)
+    await run(engine, f"UPDATE payments SET state = 'RETURNED' WHERE id = '{payment_id}'")
+
+
+async def issue(service: Service, text: str, scope: str = "") -> str:
+    """A token of our own for a key."""
+    said = read_key_text(text)
+    body = urlencode(
+        {
+            "grant_type": "client_credentials",
+            "client_id": encode_id("key", said.id),
+            "client_secret": text,
+            "scope": scope,
+        }
+    )
+    form = HttpBody(content_type="application/x-www-form-urlencoded", data=body.encode())
+    return str((await service.tokens.IssueToken(IssueTokenRequest(body=form))).access_token)
+
+
+async def _bad(service: Service, engine: AsyncEngine, made: NewMerchant) -> Mapping[str, str]:
+    """Keys and tokens of the merchant that must not serve, by the reason."""
+    store, now = PostgresKeys(engine), datetime.now(UTC)
+    order = KeyOrder(name="bad", scopes=MERCHANT_SCOPES, addresses=(), expires_at=None)
+    merchant_id = MerchantId(made.merchant.id)
+    texts = {}
+    for name, changes in (
+        (REVOKED, {}),
+        (EXPIRED, {"expires_at": now - timedelta(seconds=1)}),
+        *(
+            (f"{NARROW} {scope}", {"scopes": MERCHANT_SCOPES - {scope}})
+            for scope in MERCHANT_SCOPES
+        ),
+    ):
+        key, text = new_key(merchant_id, replace(order, **changes), now, "command", is_live=False)
+        await store.add(merchant_id, key)
+        if name == REVOKED:
+            texts[f"{name} token"] = await issue(service, text)
+            await store.revoke(merchant_id, key.id)
+        texts[name] = text
+    for scope in MERCHANT_SCOPES:
+        others = " ".join(sorted(MERCHANT_SCOPES - {scope}))
+        texts[f"{NARROW} {scope} token"] = await issue(service, made.text, others)
+    return texts
+
+
+def expired(token: str, key_file: Path | None) -> str:
+    """The token as it was an hour ago, signed by our own key, or else by somebody's."""
+    pem = key_file.read_text() if key_file else make_pem()
+    key = jwk.import_key(pem, "OKP")
+    kid = json.loads(b64decode(token.split(".", maxsplit=1)[0] + "==", altchars="-_"))["kid"]
+    claims = json.loads(b64decode(token.split(".")[1] + "==", altchars="-_"))
+    claims |= {name: claims[name] - 3600 for name in ("exp", "iat", "nbf") if name in claims}
+    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": kid}
+    return str(jwt.encode(header, claims, key, algorithms=["EdDSA"]))
+
+
+async def operators_key(engine: AsyncEngine) -> str:
+    key_id = new_id()
+    text = new_key_text(key_id, is_operators=True, is_live=False)
+    await run(
+        engine,
+        "INSERT INTO operator_keys (id, operator, name, digest, scopes, addresses, created_by, "
+        f"version) VALUES ('{key_id}', 'amina', 'laptop', '\\x{digest_of(text).hex()}', "
+        """'["operate:read"]', '[]', 'command', 1000)""",
+    )
+    await run(engine, "UPDATE credential_version SET version = 1000")
+    return text
