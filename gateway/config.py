@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
@@ -20,6 +20,9 @@ from gateway.routes import TABLES
 
 HERE = Path(__file__).resolve().parent
 CONFIG_FILE = "envoy.yaml"
+# Leads Envoy to the certificate for clients.
+CLIENTS_FILE = "clients.yaml"
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 # The two listeners of each kind of caller.
 REST_TEMPLATE, NATIVE_TEMPLATE = HERE / "envoy" / "rest.yaml", HERE / "envoy" / "native.yaml"
 DESCRIPTOR = HERE / "descriptor.binpb"
@@ -68,6 +71,10 @@ class GatewayConfig:
     operators_origins: str = LOCAL_ORIGINS
     calls_max: int = 2048
     identity: Path = Path("/etc/caravel/identity")
+    # With tls.crt and tls.key, by which clients know the gateway; without it clients speak plainly.
+    clients_certificate: Path | None = None
+    # How many proxies in front add their client's address to x-forwarded-for, and are believed.
+    proxies: int = 0
 
 
 # In a container; the container's own network is the boundary, and the compose file says which ports
@@ -79,6 +86,12 @@ COMPOSE = GatewayConfig(
     # Where alone the container's file system can be written.
     admin_socket=Path("/tmp/admin.sock"),  # noqa: S108
 )
+# The configurations of a container; GATEWAY_TLS chooses one (start_container.sh).
+CONTAINER_CONFIGS = {
+    CONFIG_FILE: COMPOSE,
+    "envoy-tls.yaml": replace(COMPOSE, clients_certificate=Path("/etc/caravel/public")),
+    "envoy-behind-proxy.yaml": replace(COMPOSE, proxies=1),
+}
 
 
 def render(config: GatewayConfig) -> str:
@@ -93,6 +106,9 @@ def render(config: GatewayConfig) -> str:
         ],
         "CALLS_MAX": config.calls_max,
         **{name: str(config.files / file) for name, file in SECRETS.items()},
+        "PROXIES": config.proxies,
+        "REST_TLS": _clients_tls(config, "h2", "http/1.1"),
+        "NATIVE_TLS": _clients_tls(config, "h2"),
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
     values["NATIVE_SCRIPT"] = str(config.files / NATIVE_SCRIPT.name)
@@ -103,6 +119,37 @@ def render(config: GatewayConfig) -> str:
     )
     template = Template((HERE / CONFIG_FILE).read_text())
     return template.substitute(_as_json(values), LISTENERS=listeners)
+
+
+def _clients_tls(config: GatewayConfig, *protocols: str) -> object:
+    """The TLS of a listener; none where clients speak plainly."""
+    if config.clients_certificate is None:
+        return None
+    source = {"path_config_source": {"path": str(config.files / CLIENTS_FILE)}}
+    common = {
+        "alpn_protocols": protocols,
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "tls_certificate_sds_secret_configs": [{"name": "clients", "sds_config": source}],
+    }
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common},
+    }
+
+
+def _clients_secret(folder: Path) -> str:
+    """The file by which Envoy finds the certificate, and reads it again as another one is moved
+    into the folder; one that is of no use leaves the one before."""
+    secret = {
+        "@type": f"{_TLS}.Secret",
+        "name": "clients",
+        "tls_certificate": {
+            "certificate_chain": {"filename": str(folder / "tls.crt")},
+            "private_key": {"filename": str(folder / "tls.key")},
+            "watched_directory": {"path": str(folder)},
+        },
+    }
+    return json.dumps({"resources": [secret]})
 
 
 def _as_json(values: Mapping[str, object]) -> dict[str, str]:
@@ -206,8 +253,9 @@ def _endpoint(host: str, port: int) -> dict[str, object]:
     return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
 
 
-def write(config: GatewayConfig, folder: Path) -> Path:
-    """Writes the configuration and every file it names into folder; returns the former's path.
+def write(config: GatewayConfig, folder: Path, file: str = CONFIG_FILE) -> Path:
+    """Writes the configuration, as file, and every other file that it names into folder; returns
+    the former's path.
 
     The folder is config.files, or will be put there. Raises FileNotFoundError where the package
     with Swagger UI is not installed.
@@ -221,7 +269,9 @@ def write(config: GatewayConfig, folder: Path) -> Path:
     for name in SECRETS.values():
         template = Template((HERE / "envoy" / name).read_text())
         (folder / name).write_text(template.substitute(_as_json(_identity(config.identity))))
-    target = folder / CONFIG_FILE
+    if config.clients_certificate is not None:
+        (folder / CLIENTS_FILE).write_text(_clients_secret(config.clients_certificate))
+    target = folder / file
     target.write_text(render(config))
     return target
 
@@ -265,7 +315,9 @@ def main() -> None:
     """Writes the folder that the container image of the gateway holds."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path, help="where to write; copied to " + str(COMPOSE.files))
-    write(COMPOSE, parser.parse_args().folder)
+    folder = parser.parse_args().folder
+    for name, config in CONTAINER_CONFIGS.items():
+        write(config, folder, name)
 
 
 if __name__ == "__main__":
