@@ -63,17 +63,24 @@ def renew(
     services: Sequence[str] = SERVICES,
     *,
     now: datetime | None = None,
+    again: bool = False,
     replace_authority: bool = False,
 ) -> list[str]:
     """Makes what is missing, ends soon or is not trusted any more; returns the services that got a
-    new certificate.
+    new certificate, which are all of them where they are made `again`.
 
     Every file is put in place whole, and the key before its certificate.
     """
     now = now or datetime.now(UTC)
     authorities = _authorities(folder / AUTHORITY, now, another=replace_authority)
     bundle = b"".join(one.pem for one in authorities)
-    return [name for name in services if _renew_one(folder / name, name, authorities, bundle, now)]
+    made = []
+    for name in services:
+        _trust(folder / name, bundle)
+        if again or not _is_good(folder / name, name, now):
+            write_identity(folder / name, *issue(_signer(authorities, now), name, now=now), bundle)
+            made.append(name)
+    return made
 
 
 def new_authority(now: datetime | None = None) -> Authority:
@@ -180,28 +187,31 @@ def _read_authorities(folder: Path) -> Iterator[Authority]:
     return iter(sorted(found, key=lambda one: one.certificate.not_valid_before_utc))
 
 
-def _renew_one(
-    folder: Path, service: str, authorities: list[Authority], bundle: bytes, now: datetime
-) -> bool:
-    files = files_in(folder)
-    if files.mesh_authority_file.is_file() and files.mesh_authority_file.read_bytes() != bundle:
-        _put(files.mesh_authority_file, bundle)
+def _trust(folder: Path, bundle: bytes) -> None:
+    """Has a service trust these authorities, where it has any files yet."""
+    file = folder / AUTHORITY_FILE
+    if file.is_file() and file.read_bytes() != bundle:
+        _put(file, bundle)
+
+
+def _is_good(folder: Path, service: str, now: datetime) -> bool:
+    """Whether the files are of use, and will be for a while."""
     try:
-        known = read_certificate(files, now)
+        known = read_certificate(files_in(folder), now)
     except IdentityUnusable:
-        known = None
-    if known and known.service == service:
-        certificate = x509.load_pem_x509_certificate(known.certificate)
-        if not _is_half_over(certificate, now):
-            return False
-    known_for = [
+        return False
+    leaf = x509.load_pem_x509_certificate(known.certificate)
+    return known.service == service and not _is_half_over(leaf, now)
+
+
+def _signer(authorities: list[Authority], now: datetime) -> Authority:
+    """The newest authority that everybody knows; the oldest, where all are new."""
+    known = [
         one
         for one in authorities
         if one.certificate.not_valid_before_utc + BEFORE + KNOWN_AFTER <= now
     ]
-    key, certificate_pem = issue((known_for or authorities[:1])[-1], service, now=now)
-    write_identity(folder, key, certificate_pem, bundle)
-    return True
+    return (known or authorities[:1])[-1]
 
 
 def _is_half_over(certificate: x509.Certificate, now: datetime) -> bool:
@@ -231,6 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.authority", description=main.__doc__)
     parser.add_argument("folder", type=Path, help="where they lie, in a folder for each service")
     parser.add_argument("--stay", action="store_true", help="go on, and renew in time")
+    parser.add_argument("--again", action="store_true", help="make every certificate once more")
     parser.add_argument(
         "--replace-authority",
         action="store_true",
@@ -240,12 +251,12 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    replace = arguments.replace_authority
+    forced = {"again": arguments.again, "replace_authority": arguments.replace_authority}
     while True:
-        made = renew(arguments.folder, replace_authority=replace)
+        made = renew(arguments.folder, **forced)
         sys.stdout.write(f"certificates made: {', '.join(made) or 'none was needed'}\n")
         sys.stdout.flush()
-        replace = False
+        forced = {}
         if not arguments.stay or stop.wait(STAY_SECONDS):
             return
 

@@ -7,6 +7,7 @@ from caravel.common.v1 import options_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc.code_pb2 import Code
 
+from deploy.authority import SERVICES
 from gateway.contract import Access, http_rules, read_contract, read_headers
 from gateway.openapi import DESCRIPTOR
 from services.shared.errors import DomainError
@@ -123,6 +124,19 @@ def _is_whole(access: Access) -> bool:
     if access.principal in ("MERCHANT", "OPERATOR"):
         return bool(access.scopes) and all(re.fullmatch(r"[a-z]+:[a-z]+", s) for s in access.scopes)
     return access.principal != "PRINCIPAL_UNSPECIFIED" and not access.scopes
+
+
+def test_a_call_of_services_names_them_and_no_other_call_does() -> None:
+    check(
+        f"{line_of(f'{service}.{method.name}')}{method.name} needs `services` in its option "
+        f"`access`, of {', '.join(SERVICES)}; only a call for the principal SERVICE has them"
+        for service, block in CONTRACT.services.items()
+        if service.startswith(OURS)
+        for method in block.method
+        for named in [set(method.options.Extensions[options_pb2.access].services)]
+        if (CONTRACT.access(method).principal == "SERVICE") != bool(named)
+        or not named <= set(SERVICES)
+    )
 
 
 def test_a_call_that_is_bound_to_rest_is_not_for_services_alone() -> None:

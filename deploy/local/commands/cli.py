@@ -109,6 +109,8 @@ def _parser() -> _Parser:
     logs = _add(commands, "logs", _logs, "show the logs, of one process or of all", data)
     logs.add_argument("service", nargs="?", help="fees, fx, providers, payments, worker, …")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    dial = _add(commands, "dial", _dial, "print how grpcurl calls a service inside", data)
+    dial.add_argument("service", help="fees, fx, providers, payments or worker")
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     merchants = _add(commands, "merchants", _merchants, "make a merchant and its first key", data)
@@ -275,6 +277,12 @@ def _status(parsed: argparse.Namespace) -> int:
 
 def _logs(parsed: argparse.Namespace) -> int:
     return control.show_logs(DataDir.at(parsed.data_dir), parsed.service, follow=parsed.follow)
+
+
+def _dial(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import dial  # noqa: PLC0415
+
+    return dial.dial(DataDir.at(parsed.data_dir), parsed.service)
 
 
 def _migrate(parsed: argparse.Namespace) -> int:

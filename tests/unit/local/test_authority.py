@@ -77,6 +77,13 @@ def test_only_the_certificate_that_is_damaged_is_made_again(made: Path) -> None:
     assert leaf(made, "fx") == before
 
 
+def test_all_of_them_are_made_again_on_request(made: Path) -> None:
+    before = {service: leaf(made, service) for service in SERVICES}
+
+    assert renew(made, now=NOW, again=True) == list(SERVICES)
+    assert not [service for service in SERVICES if leaf(made, service) == before[service]]
+
+
 def test_a_new_authority_is_known_everywhere_before_it_signs(made: Path) -> None:
     old, [authority] = leaf(made, "fees"), authorities(made)
 
