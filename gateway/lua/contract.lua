@@ -128,6 +128,12 @@ return {
     },
     {
       ["method"] = "POST",
+      ["path"] = "/api/leaked-keys",
+      ["query"] = {},
+      ["body"] = { ["api_key"] = { ["kind"] = "string" }, ["place"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/keys/{key_id}:revoke",
       ["query"] = {},
       ["body"] = {},

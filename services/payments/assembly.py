@@ -37,9 +37,15 @@ from services.payments.engine.worker import Worker
 from services.payments.merchants.authoriser import Authoriser
 from services.payments.merchants.convert import MERCHANT_SCOPES, read_name
 from services.payments.merchants.held import HeldCredentials
-from services.payments.merchants.ports import Credentials, KeyStore
+from services.payments.merchants.leaks import LeakReports
+from services.payments.merchants.ports import Credentials, KeyStore, LeakStore
 from services.payments.merchants.servicer import KeyServicer
-from services.payments.merchants.store import PostgresCredentials, PostgresKeys, add_merchant
+from services.payments.merchants.store import (
+    PostgresCredentials,
+    PostgresKeys,
+    PostgresLeaks,
+    add_merchant,
+)
 from services.payments.merchants.tokens.opening import Tokens, opened_tokens
 from services.payments.merchants.tokens.servicer import TokenServicer
 from services.payments.merchants.usecases import Keys, new_merchant
@@ -125,13 +131,13 @@ def build_server(
     credentials: Credentials,
     keys: KeyStore,
     tokens: Tokens,
+    leaks: LeakStore,
     ready: Ask | None = None,
     identity: Identity | None = None,
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises; in the clear with no identity."""
     routes = Routes(corridors, declared)
     pricing = Pricing(corridors, fees, rates, routes)
-    sandbox = config.deployment is Deployment.SANDBOX
     payees = Payees(corridors, deployment=config.deployment)
     checking = Checking(payees, providers)
     creation = Creation(pricing, payees, store, encode_payment)
@@ -139,7 +145,6 @@ def build_server(
     authoriser = _authoriser(config, credentials, tokens)
     readiness = partial(Readiness, ready) if ready else None
     server = GrpcServer(authoriser.admit, identity=identity, readiness=readiness)
-    webhooks = Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
     for servicer in (
         PaymentServicer(
             creating,
@@ -151,10 +156,10 @@ def build_server(
             payees=payees,
         ),
         RefundServicer(Refunds(work, store, encode_refund)),
-        WebhookServicer(webhooks),
+        WebhookServicer(_webhooks(config, providers, inbox)),
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_key),
-        KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE)),
+        KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE), LeakReports(leaks)),
         AdminServicer(Operating(operations, providers, random.random)),
     ):
         servicer.add_to(server)
@@ -163,6 +168,11 @@ def build_server(
 
 def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
     return Authoriser(credentials, tokens.verifier, SystemClock(), deployment=config.deployment)
+
+
+def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
+    sandbox = config.deployment is Deployment.SANDBOX
+    return Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
 
 
 def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentOrder, Created]:
@@ -217,6 +227,7 @@ async def assemble(
             credentials=credentials,
             keys=PostgresKeys(engine),
             tokens=tokens,
+            leaks=PostgresLeaks(engine),
             ready=ready,
             identity=identity,
         )

@@ -18,6 +18,8 @@ from services.shared.ids import encode_id
 from services.shared.text import limited_text
 
 NAME_MAX = 100
+# Of a leak report: the text that was found, longer than any key, and where.
+FOUND_MAX, PLACE_MAX = 200, 500
 MERCHANT_SCOPES = scopes_of(PrincipalKind.MERCHANT)
 
 
@@ -89,6 +91,21 @@ def read_overlap(request: keys_pb2.RollKeyRequest) -> int:
     return request.overlap_hours
 
 
+def read_leak(request: keys_pb2.ReportLeakedKeyRequest) -> tuple[str, str]:
+    """The text that was found, and where. Raises Invalid."""
+    problems = Problems()
+    text = problems.read(_read_found, request.api_key, "")
+    place = problems.read(limited_text("place", PLACE_MAX), request.place, "")
+    problems.raise_any()
+    return text, place
+
+
+def _read_found(text: str) -> str:
+    if not text:
+        raise field_invalid("api_key", "api_key is required", "FIELD_REQUIRED")
+    return limited_text("api_key", FOUND_MAX)(text)
+
+
 def read_list(request: keys_pb2.ListKeysRequest) -> tuple[UUID | None, int]:
     """The key to list before, and how many. Raises Invalid."""
     before = None
@@ -125,4 +142,5 @@ def write_key(shown: Shown) -> keys_pb2.Key:
         last_used_at=timestamp(key.last_used_at) if key.last_used_at else None,
         revoked_at=timestamp(key.revoked_at) if key.revoked_at else None,
         rolled_to=encode_id("key", key.rolled_to) if key.rolled_to else "",
+        leak_place=key.leak_place,
     )

@@ -149,6 +149,8 @@ class Key:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     rolled_to: UUID | None = None
+    # Where its text was found, by the report that has revoked it; empty where none has.
+    leak_place: str = ""
     last_used_at: datetime | None = None
 
     def status(self, now: datetime) -> KeyStatus:

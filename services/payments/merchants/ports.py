@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
+from services.payments.merchants.key_text import KeyText
 from services.payments.model.principal import MerchantId
 
 
@@ -42,6 +43,15 @@ class KeyStore(Protocol):
 
     async def revoke(self, merchant_id: MerchantId, key_id: UUID) -> MerchantKey:
         """The key, revoked now or before. Raises KeyNotFound."""
+        ...
+
+
+class LeakStore(Protocol):
+    """The keys of all, for whoever has found the text of one."""
+
+    async def revoke_leaked(self, said: KeyText, place: str) -> str:
+        """Revokes the key of this very text, and keeps where it was found. Gives its public id;
+        empty where no key has this text, and where it was revoked before."""
         ...
 
 

@@ -7,6 +7,7 @@ from caravel.payments.v1 import keys_pb2, keys_pb2_grpc
 
 from services.payments.merchants import convert
 from services.payments.merchants.authoriser import acting_merchant, acting_principal
+from services.payments.merchants.leaks import LeakReports
 from services.payments.merchants.usecases import Keys
 from services.shared.grpc_server import GrpcServer
 
@@ -16,8 +17,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
     """caravel.payments.v1.KeyService."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, leaks: LeakReports) -> None:
         self._keys = keys
+        self._leaks = leaks
 
     def add_to(self, server: GrpcServer) -> None:
         """Has the server answer this service's calls."""
@@ -64,3 +66,10 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
     ) -> keys_pb2.Key:
         """See keys.proto."""
         return convert.write_key(await self._keys.revoke(acting_merchant(), request.key_id))
+
+    async def ReportLeakedKey(  # noqa: N802 - the contract's name
+        self, request: keys_pb2.ReportLeakedKeyRequest, context: Context
+    ) -> keys_pb2.ReportLeakedKeyResponse:
+        """See keys.proto."""
+        await self._leaks.take(*convert.read_leak(request))
+        return keys_pb2.ReportLeakedKeyResponse()

@@ -22,6 +22,7 @@ from services.payments.merchants.domain import (
     MerchantKey,
     OperatorKey,
 )
+from services.payments.merchants.key_text import KeyText
 from services.payments.merchants.ports import Changes
 from services.payments.model.principal import MerchantId
 from services.shared.db import autocommitted, connected
@@ -112,6 +113,31 @@ class PostgresKeys:
                 key = await _one(connection, merchant_id, key_id)
                 await connection.commit()
         return key
+
+
+class PostgresLeaks:
+    """The port LeakStore on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @repeated
+    async def revoke_leaked(self, said: KeyText, place: str) -> str:
+        """See LeakStore.revoke_leaked."""
+        table = _OPERATOR_KEYS if said.is_operators else _API_KEYS
+        columns = table.c
+        # The id and the digest are looked for together, so that no time shows an id alone.
+        its = (columns.id == said.id, columns.digest == said.digest, columns.revoked_at.is_(None))
+        async with connected(self._engine) as connection:
+            found = (await connection.execute(select(columns.id).where(*its))).one_or_none()
+            if found is None:
+                return ""
+            version = await _count_up(connection)
+            ends = {"revoked_at": func.now(), "leak_place": place, "version": version}
+            revoked = await connection.execute(update(table).where(*its).values(**ends))
+            await connection.commit()
+        kind = "opk" if said.is_operators else "key"
+        return encode_id(kind, said.id) if revoked.rowcount else ""
 
 
 class PostgresCredentials:
@@ -214,6 +240,7 @@ def _read_key(row: Row[Any]) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "revoked_at": row.revoked_at,
         "rolled_to": row.rolled_to,
+        "leak_place": row.leak_place or "",
         "last_used_at": row.last_used_at,
     }
 

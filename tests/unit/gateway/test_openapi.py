@@ -79,6 +79,7 @@ def test_every_public_call_is_described() -> None:
         "POST /oauth/token",
         "GET /.well-known/jwks.json",
         "GET /.well-known/oauth-authorization-server",
+        "POST /api/leaked-keys",
         "GET /api/admin/dead-letters",
         "GET /api/admin/disputes",
         "POST /api/admin/dead-letters/{dead_letter_id}:requeue",
@@ -242,13 +243,13 @@ def test_an_operation_names_the_scope_that_it_needs_where_a_credential_is_needed
     assert operations()[name]["security"] == wanted
 
 
-def test_only_events_and_the_way_to_a_token_need_no_credential() -> None:
+def test_only_events_tokens_and_leak_reports_need_no_credential() -> None:
     without = {name for name, operation in operations().items() if "security" not in operation}
 
     assert without == {
         *("POST /api/webhooks", "POST /api/webhooks/{provider}"),
         *("POST /oauth/token", "GET /.well-known/jwks.json"),
-        "GET /.well-known/oauth-authorization-server",
+        *("GET /.well-known/oauth-authorization-server", "POST /api/leaked-keys"),
     }
 
 

@@ -23,7 +23,7 @@ from services.payments.base.convert import decode_answer
 from services.payments.config import ServiceSettings
 from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
-from services.payments.merchants.store import PostgresCredentials, PostgresKeys
+from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import TokenSettings, own_tokens
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
@@ -99,6 +99,7 @@ async def serving_payments(
         credentials=credentials,
         keys=PostgresKeys(engine),
         tokens=own_tokens(tokens or config.tokens),
+        leaks=PostgresLeaks(engine),
     )
     await server.start("127.0.0.1", 0)
     async with (

@@ -103,5 +103,5 @@ def test_four_calls_need_a_key_and_five_no_credential() -> None:
     assert with_key == {"CreatePayment", "CorrectRecipient", "CreateRefund", "RetryRefund"}
     assert {one.name for one in methods() if not needs_credential(one)} == {
         *("ReceiveEvent", "ReceiveProviderEvent"),
-        *("IssueToken", "GetKeySet", "GetServerMetadata"),
+        *("IssueToken", "GetKeySet", "GetServerMetadata", "ReportLeakedKey"),
     }

@@ -53,6 +53,8 @@ def _key_columns() -> list[Column[Any]]:
         _instant("expires_at", nullable=True, info=SET),
         _instant("revoked_at", nullable=True, info=SET),
         Column("rolled_to", Uuid, info=SET),
+        # Where its text was found, by the leak report that has revoked it.
+        Column("leak_place", Text, info=SET),
         # The hour; it changes no version.
         _instant("last_used_at", nullable=True, info=SET),
         _version(),

@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63\x61ravel/payments/v1/keys.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n\x10\x43reateKeyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06scopes\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x11\x61llowed_addresses\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x06NewKey\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.caravel.payments.v1.Key\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"\xb0\x03\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x06status\x18\x03 \x01(\x0e\x32\x1f.caravel.payments.v1.Key.Status\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x19\n\x11\x61llowed_addresses\x18\x05 \x03(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trolled_to\x18\x0b \x01(\t\"F\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0b\n\x07\x45XPIRED\x10\x02\x12\x0b\n\x07REVOKED\x10\x03\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x10ListKeysResponse\x12&\n\x04keys\x18\x01 \x03(\x0b\x32\x18.caravel.payments.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\rGetKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"Z\n\x0eRollKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\roverlap_hours\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02H\x00\x88\x01\x01\x42\x10\n\x0e_overlap_hours\"(\n\x10RevokeKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x32\xdf\x04\n\nKeyService\x12s\n\tCreateKey\x12%.caravel.payments.v1.CreateKeyRequest\x1a\x1b.caravel.payments.v1.NewKey\"\"\xa2\xb5\x18\x05\x08\x01\x12\x01\t\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x0e\"\t/api/keys:\x01*\x12s\n\x08ListKeys\x12$.caravel.payments.v1.ListKeysRequest\x1a%.caravel.payments.v1.ListKeysResponse\"\x1a\xa2\xb5\x18\x05\x08\x01\x12\x01\t\x82\xd3\xe4\x93\x02\x0b\x12\t/api/keys\x12k\n\x06GetKey\x12\".caravel.payments.v1.GetKeyRequest\x1a\x18.caravel.payments.v1.Key\"#\xa2\xb5\x18\x05\x08\x01\x12\x01\t\x82\xd3\xe4\x93\x02\x14\x12\x12/api/keys/{key_id}\x12}\n\x07RollKey\x12#.caravel.payments.v1.RollKeyRequest\x1a\x1b.caravel.payments.v1.NewKey\"0\xa2\xb5\x18\x05\x08\x01\x12\x01\t\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/keys/{key_id}:roll:\x01*\x12{\n\tRevokeKey\x12%.caravel.payments.v1.RevokeKeyRequest\x1a\x18.caravel.payments.v1.Key\"-\xa2\xb5\x18\x05\x08\x01\x12\x01\t\x82\xd3\xe4\x93\x02\x1e\"\x19/api/keys/{key_id}:revoke:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63\x61ravel/payments/v1/keys.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n\x10\x43reateKeyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06scopes\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x11\x61llowed_addresses\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x06NewKey\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.caravel.payments.v1.Key\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"\xc4\x03\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x06status\x18\x03 \x01(\x0e\x32\x1f.caravel.payments.v1.Key.Status\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x19\n\x11\x61llowed_addresses\x18\x05 \x03(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trolled_to\x18\x0b \x01(\t\x12\x12\n\nleak_place\x18\x0c \x01(\t\"F\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0b\n\x07\x45XPIRED\x10\x02\x12\x0b\n\x07REVOKED\x10\x03\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x10ListKeysResponse\x12&\n\x04keys\x18\x01 \x03(\x0b\x32\x18.caravel.payments.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\rGetKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"Z\n\x0eRollKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\roverlap_hours\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02H\x00\x88\x01\x01\x42\x10\n\x0e_overlap_hours\"(\n\x10RevokeKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"D\n\x16ReportLeakedKeyRequest\x12\x15\n\x07\x61pi_key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05place\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x19\n\x17ReportLeakedKeyResponse2\xf1\x05\n\nKeyService\x12s\n\tCreateKey\x12%.caravel.payments.v1.CreateKeyRequest\x1a\x1b.caravel.payments.v1.NewKey\"\"\xa2\xb5\x18\x05\x08\x01\x12\x01\t\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x0e\"\t/api/keys:\x01*\x12s\n\x08ListKeys\x12$.caravel.payments.v1.ListKeysRequest\x1a%.caravel.payments.v1.ListKeysResponse\"\x1a\xa2\xb5\x18\x05\x08\x01\x12\x01\t\x82\xd3\xe4\x93\x02\x0b\x12\t/api/keys\x12k\n\x06GetKey\x12\".caravel.payments.v1.GetKeyRequest\x1a\x18.caravel.payments.v1.Key\"#\xa2\xb5\x18\x05\x08\x01\x12\x01\t\x82\xd3\xe4\x93\x02\x14\x12\x12/api/keys/{key_id}\x12}\n\x07RollKey\x12#.caravel.payments.v1.RollKeyRequest\x1a\x1b.caravel.payments.v1.NewKey\"0\xa2\xb5\x18\x05\x08\x01\x12\x01\t\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/keys/{key_id}:roll:\x01*\x12\x8f\x01\n\x0fReportLeakedKey\x12+.caravel.payments.v1.ReportLeakedKeyRequest\x1a,.caravel.payments.v1.ReportLeakedKeyResponse\"!\xa2\xb5\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x15\"\x10/api/leaked-keys:\x01*\x12{\n\tRevokeKey\x12%.caravel.payments.v1.RevokeKeyRequest\x1a\x18.caravel.payments.v1.Key\"-\xa2\xb5\x18\x05\x08\x01\x12\x01\t\x82\xd3\xe4\x93\x02\x1e\"\x19/api/keys/{key_id}:revoke:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLLKEYREQUEST'].fields_by_name['overlap_hours']._serialized_options = b'\342A\001\002'
   _globals['_REVOKEKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_REVOKEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_REPORTLEAKEDKEYREQUEST'].fields_by_name['api_key']._loaded_options = None
+  _globals['_REPORTLEAKEDKEYREQUEST'].fields_by_name['api_key']._serialized_options = b'\342A\001\002'
+  _globals['_REPORTLEAKEDKEYREQUEST'].fields_by_name['place']._loaded_options = None
+  _globals['_REPORTLEAKEDKEYREQUEST'].fields_by_name['place']._serialized_options = b'\342A\001\001'
   _globals['_KEYSERVICE'].methods_by_name['CreateKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['CreateKey']._serialized_options = b'\242\265\030\005\010\001\022\001\t\260\265\030\311\001\202\323\344\223\002\016\"\t/api/keys:\001*'
   _globals['_KEYSERVICE'].methods_by_name['ListKeys']._loaded_options = None
@@ -55,6 +59,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYSERVICE'].methods_by_name['GetKey']._serialized_options = b'\242\265\030\005\010\001\022\001\t\202\323\344\223\002\024\022\022/api/keys/{key_id}'
   _globals['_KEYSERVICE'].methods_by_name['RollKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['RollKey']._serialized_options = b'\242\265\030\005\010\001\022\001\t\260\265\030\311\001\202\323\344\223\002\034\"\027/api/keys/{key_id}:roll:\001*'
+  _globals['_KEYSERVICE'].methods_by_name['ReportLeakedKey']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['ReportLeakedKey']._serialized_options = b'\242\265\030\002\010\005\202\323\344\223\002\025\"\020/api/leaked-keys:\001*'
   _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._serialized_options = b'\242\265\030\005\010\001\022\001\t\202\323\344\223\002\036\"\031/api/keys/{key_id}:revoke:\001*'
   _globals['_CREATEKEYREQUEST']._serialized_start=185
@@ -62,19 +68,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWKEY']._serialized_start=322
   _globals['_NEWKEY']._serialized_end=386
   _globals['_KEY']._serialized_start=389
-  _globals['_KEY']._serialized_end=821
-  _globals['_KEY_STATUS']._serialized_start=751
-  _globals['_KEY_STATUS']._serialized_end=821
-  _globals['_LISTKEYSREQUEST']._serialized_start=823
-  _globals['_LISTKEYSREQUEST']._serialized_end=879
-  _globals['_LISTKEYSRESPONSE']._serialized_start=881
-  _globals['_LISTKEYSRESPONSE']._serialized_end=964
-  _globals['_GETKEYREQUEST']._serialized_start=966
-  _globals['_GETKEYREQUEST']._serialized_end=1003
-  _globals['_ROLLKEYREQUEST']._serialized_start=1005
-  _globals['_ROLLKEYREQUEST']._serialized_end=1095
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1097
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1137
-  _globals['_KEYSERVICE']._serialized_start=1140
-  _globals['_KEYSERVICE']._serialized_end=1747
+  _globals['_KEY']._serialized_end=841
+  _globals['_KEY_STATUS']._serialized_start=771
+  _globals['_KEY_STATUS']._serialized_end=841
+  _globals['_LISTKEYSREQUEST']._serialized_start=843
+  _globals['_LISTKEYSREQUEST']._serialized_end=899
+  _globals['_LISTKEYSRESPONSE']._serialized_start=901
+  _globals['_LISTKEYSRESPONSE']._serialized_end=984
+  _globals['_GETKEYREQUEST']._serialized_start=986
+  _globals['_GETKEYREQUEST']._serialized_end=1023
+  _globals['_ROLLKEYREQUEST']._serialized_start=1025
+  _globals['_ROLLKEYREQUEST']._serialized_end=1115
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1117
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1157
+  _globals['_REPORTLEAKEDKEYREQUEST']._serialized_start=1159
+  _globals['_REPORTLEAKEDKEYREQUEST']._serialized_end=1227
+  _globals['_REPORTLEAKEDKEYRESPONSE']._serialized_start=1229
+  _globals['_REPORTLEAKEDKEYRESPONSE']._serialized_end=1254
+  _globals['_KEYSERVICE']._serialized_start=1257
+  _globals['_KEYSERVICE']._serialized_end=2010
 # @@protoc_insertion_point(module_scope)

@@ -134,6 +134,7 @@ class Key(_message.Message):
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
     REVOKED_AT_FIELD_NUMBER: _builtins.int
     ROLLED_TO_FIELD_NUMBER: _builtins.int
+    LEAK_PLACE_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Id of the key, for example "key_01jd8x3v9me7rb5k3n6q2f4h8z". Its digits stand in the key's text."""
     name: _builtins.str
@@ -144,6 +145,10 @@ class Key(_message.Message):
     """Id of the credential that created it, or "command" for the merchant's first key."""
     rolled_to: _builtins.str
     """Id of the key that replaces it; empty where it was not rolled."""
+    leak_place: _builtins.str
+    """The place where somebody has found its text, as a leak report states it; "unsaid" where the report
+    names none. Empty where no report has revoked it.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its permissions, sorted."""
@@ -182,10 +187,11 @@ class Key(_message.Message):
         last_used_at: _timestamp_pb2.Timestamp | None = ...,
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
         rolled_to: _builtins.str = ...,
+        leak_place: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_used_at", b"last_used_at", "revoked_at", b"revoked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "created_at", b"created_at", "created_by", b"created_by", "expires_at", b"expires_at", "key_id", b"key_id", "last_used_at", b"last_used_at", "name", b"name", "revoked_at", b"revoked_at", "rolled_to", b"rolled_to", "scopes", b"scopes", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "created_at", b"created_at", "created_by", b"created_by", "expires_at", b"expires_at", "key_id", b"key_id", "last_used_at", b"last_used_at", "leak_place", b"leak_place", "name", b"name", "revoked_at", b"revoked_at", "rolled_to", b"rolled_to", "scopes", b"scopes", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,3 +322,48 @@ class RevokeKeyRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeKeyRequest: _TypeAlias = RevokeKeyRequest  # noqa: Y015
+
+@_typing.final
+class ReportLeakedKeyRequest(_message.Message):
+    """Request of ReportLeakedKey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    API_KEY_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    api_key: _builtins.str
+    """The text that was found, at most 200 characters."""
+    place: _builtins.str
+    """The place where it was found, at most 500 visible characters, for example
+    "https://example.com/repository/file". The key's owner sees it.
+    """
+    def __init__(
+        self,
+        *,
+        api_key: _builtins.str = ...,
+        place: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "place", b"place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportLeakedKeyRequest: _TypeAlias = ReportLeakedKeyRequest  # noqa: Y015
+
+@_typing.final
+class ReportLeakedKeyResponse(_message.Message):
+    """Response of ReportLeakedKey: nothing, whatever was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportLeakedKeyResponse: _TypeAlias = ReportLeakedKeyResponse  # noqa: Y015

@@ -58,6 +58,11 @@ class KeyServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_keys__pb2.RollKeyRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_keys__pb2.NewKey.FromString,
                 _registered_method=True)
+        self.ReportLeakedKey = channel.unary_unary(
+                '/caravel.payments.v1.KeyService/ReportLeakedKey',
+                request_serializer=caravel_dot_payments_dot_v1_dot_keys__pb2.ReportLeakedKeyRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_keys__pb2.ReportLeakedKeyResponse.FromString,
+                _registered_method=True)
         self.RevokeKey = channel.unary_unary(
                 '/caravel.payments.v1.KeyService/RevokeKey',
                 request_serializer=caravel_dot_payments_dot_v1_dot_keys__pb2.RevokeKeyRequest.SerializeToString,
@@ -106,6 +111,16 @@ class KeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportLeakedKey(self, request, context):
+        """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
+        A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
+        text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
+        FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeKey(self, request, context):
         """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
         the first time. Refuses with KEY_NOT_FOUND.
@@ -136,6 +151,11 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     servicer.RollKey,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_keys__pb2.RollKeyRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_keys__pb2.NewKey.SerializeToString,
+            ),
+            'ReportLeakedKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportLeakedKey,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_keys__pb2.ReportLeakedKeyRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_keys__pb2.ReportLeakedKeyResponse.SerializeToString,
             ),
             'RevokeKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeKey,
@@ -255,6 +275,33 @@ class KeyService:
             '/caravel.payments.v1.KeyService/RollKey',
             caravel_dot_payments_dot_v1_dot_keys__pb2.RollKeyRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_keys__pb2.NewKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportLeakedKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.KeyService/ReportLeakedKey',
+            caravel_dot_payments_dot_v1_dot_keys__pb2.ReportLeakedKeyRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_keys__pb2.ReportLeakedKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

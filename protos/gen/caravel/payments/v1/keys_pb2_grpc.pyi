@@ -54,6 +54,12 @@ class KeyServiceStub:
     KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
     for a scope of the key that the caller's own credential lacks.
     """
+    ReportLeakedKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.ReportLeakedKeyRequest, _keys_pb2.ReportLeakedKeyResponse]
+    """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
+    A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
+    text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
+    FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
+    """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RevokeKeyRequest, _keys_pb2.Key]
     """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
     the first time. Refuses with KEY_NOT_FOUND.
@@ -84,6 +90,12 @@ class KeyServiceAsyncStub(KeyServiceStub):
     one after `overlap_hours`. Not idempotent: a key that was rolled before is refused. Refuses with
     KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
     for a scope of the key that the caller's own credential lacks.
+    """
+    ReportLeakedKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.ReportLeakedKeyRequest, _keys_pb2.ReportLeakedKeyResponse]  # type: ignore[assignment]
+    """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
+    A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
+    text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
+    FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeKeyRequest, _keys_pb2.Key]  # type: ignore[assignment]
     """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
@@ -136,6 +148,18 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         one after `overlap_hours`. Not idempotent: a key that was rolled before is refused. Refuses with
         KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
         for a scope of the key that the caller's own credential lacks.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportLeakedKey(
+        self,
+        request: _keys_pb2.ReportLeakedKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.ReportLeakedKeyResponse, _abc.Awaitable[_keys_pb2.ReportLeakedKeyResponse]]:
+        """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
+        A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
+        text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
+        FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
         """
 
     @_abc_1.abstractmethod
