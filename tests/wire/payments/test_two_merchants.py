@@ -10,6 +10,7 @@ import grpc
 import pytest
 from caravel.payments.v1 import payments_pb2
 from google.protobuf import json_format
+from prometheus_client import generate_latest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.key_text import new_key_text
@@ -133,6 +134,23 @@ async def test_nothing_of_anothers_is_changed_or_listed(
     shown = "".join((await seen(ours)).values())
     assert [id_ for id_ in (*theirs.owned.values(), theirs.merchant_id) if id_ in shown] == []
     assert [id_ for id_ in ours.owned.values() if id_ not in shown] == []
+
+
+@in_staging
+async def test_no_metric_names_a_merchant_or_anything_of_one(
+    service: Service, sides: tuple[Side, Side]
+) -> None:
+    for side, other in (sides, reversed(sides)):
+        for method in methods(Access.MERCHANT):
+            for field in ids_in(method):
+                fields = {**FIELDS.get(method.name, {}), field: other.owned[field]}
+                await answer(service, method, side.text, fields)
+
+    published = generate_latest().decode()
+
+    assert "caravel_rpc_seconds" in published
+    owned = [id_ for side in sides for id_ in (*side.owned.values(), side.merchant_id)]
+    assert [id_ for id_ in owned if id_ in published] == []
 
 
 @in_staging
