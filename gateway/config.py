@@ -41,6 +41,7 @@ SECRETS = {"CERTIFICATE_SECRET": "certificate.yaml", "AUTHORITY_SECRET": "author
 PROVIDER_EVENT = "PROVIDER_EVENT"
 # The parts of a template that are for one kind of caller.
 _ONLY = re.compile(r"^ *#only (\w+)\n(.*?)^ *#end\n", re.MULTILINE | re.DOTALL)
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
 # A page opened from this machine may call the API; where a deployment wants others, it says so.
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
@@ -52,7 +53,8 @@ class GatewayConfig:
     payments_host is one name or address with every replica behind it, each on one of these ports.
     files is the folder as Envoy will see it. allowed_origins is the regular expression of web
     origins that may call the API, operators_origins the same for operators' calls, and calls_max
-    how many of merchants' calls may be on their way to payments.
+    how many of merchants' calls may be on their way to payments. An address may make so many
+    requests a second to each public listener, and twice as many after a pause.
     admin_socket may be a bare name, and is then in the folder where Envoy is started. identity is
     the folder with the gateway's certificate for the mesh, its key and the authorities.
     """
@@ -75,6 +77,9 @@ class GatewayConfig:
     clients_certificate: Path | None = None
     # How many proxies in front add their client's address to x-forwarded-for, and are believed.
     proxies: int = 0
+    # A sandbox's, whose clients share one address: neither benchmark nor chaos runs meet it.
+    address_calls: int = 20_000
+    addresses_max: int = 10_000
 
 
 # In a container; the container's own network is the boundary, and the compose file says which ports
@@ -109,6 +114,8 @@ def render(config: GatewayConfig) -> str:
         "PROXIES": config.proxies,
         "REST_TLS": _clients_tls(config, "h2", "http/1.1"),
         "NATIVE_TLS": _clients_tls(config, "h2"),
+        "ADDRESS_LIMIT": _address_limit(config, "addresses"),
+        "WEBHOOK_LIMIT": _address_limit(config, "webhook_addresses"),
     }
     values |= {name: str(config.files / source.name) for name, source in _files().items()}
     values["NATIVE_SCRIPT"] = str(config.files / NATIVE_SCRIPT.name)
@@ -150,6 +157,32 @@ def _clients_secret(folder: Path) -> str:
         },
     }
     return json.dumps({"resources": [secret]})
+
+
+def _address_limit(config: GatewayConfig, name: str) -> dict[str, object]:
+    """A token bucket for each address, and for each IPv6 network of 64 bits, by a name in the
+    statistics."""
+    bucket = {
+        "max_tokens": config.address_calls * 2,
+        "tokens_per_fill": config.address_calls,
+        "fill_interval": "1s",
+    }
+    everything = {"default_value": {"numerator": 100}}
+    networks = {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}
+    return {
+        "@type": f"{_EXTENSIONS}.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": name,
+        # For a request of no address; there is none.
+        "token_bucket": bucket,
+        "filter_enabled": everything,
+        "filter_enforced": everything,
+        "rate_limits": [{"actions": [{"masked_remote_address": networks}]}],
+        "descriptors": [{"entries": [{"key": "masked_remote_address"}], "token_bucket": bucket}],
+        # Of more than these the longest unused is forgotten.
+        "max_dynamic_descriptors": config.addresses_max,
+        "always_consume_default_token_bucket": False,
+        "rate_limited_as_resource_exhausted": True,
+    }
 
 
 def _as_json(values: Mapping[str, object]) -> dict[str, str]:

@@ -302,6 +302,7 @@ return {
     ["CLIENT_INVALID"] = { [""] = { ["code"] = 16, ["status"] = 401 } },
     ["CLIENT_NOT_ALLOWED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["TOKENS_NOT_ISSUED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["RATE_LIMIT_EXCEEDED"] = { [""] = { ["code"] = 8, ["status"] = 429, ["retry_after_seconds"] = 1 } },
     ["CREDENTIALS_UNVERIFIABLE"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 1 } },
   },
 }

@@ -265,6 +265,11 @@ local function unwrap(handle, headers, noted)
   return headers
 end
 
+-- Of the end of a success only its message gets here; it has headers that every answer of the call has.
+local function announce(headers, message)
+  for name, value in string.gmatch(message, "(ratelimit[%w-]*)=(%S+)") do headers:replace(name, value) end
+end
+
 -- The answer to HEAD is that to GET without its body, and says how long that is.
 local function behead(handle, headers)
   local length = headers:get("content-length")
@@ -285,7 +290,11 @@ function envoy_on_response(handle)
     headers = explain(handle, headers, noted.request_id or "")
     if headers:get(":status") == "401" then headers:replace("www-authenticate", CHALLENGE) end
     if noted.oauth then headers = explain_to_oauth(handle) end
-  elseif noted.success and headers:get(":status") == "200" then
+  else
+    local message = headers:get("grpc-message")
+    if message then announce(headers, message) end
+  end
+  if noted.success and headers:get(":status") == "200" then
     headers:replace(":status", tostring(noted.success))
   end
   for _, name in ipairs(GRPC_NOISE) do headers:remove(name) end

@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, MethodDescripto
 from gateway.contract import (
     RAW_BODY,
     Contract,
+    body_type,
     fields_in_path,
     is_required,
     read_headers,
@@ -25,6 +26,8 @@ SECURITY_SCHEMES: Mapping[str, Schema] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": _KEY},
     "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": _KEY},
 }
+# Of these principals' calls each answer says how many are left.
+LIMITED, LIMIT_HEADERS = "MERCHANT", ("ratelimit", "ratelimit-policy")
 WITH_CREDENTIALS = ("MERCHANT", "OPERATOR")
 
 # Headers that no message has; the contract says which call reads them.
@@ -42,6 +45,16 @@ REQUEST_HEADERS: dict[str, Schema] = {
 }
 # A body that is taken as raw bytes has no message to read its form from.
 RAW_BODIES: dict[str, Schema] = {
+    "IssueToken": {
+        "type": "object",
+        "required": ["grant_type"],
+        "properties": {
+            "grant_type": {"const": "client_credentials"},
+            "scope": {"type": "string", "examples": ["payments:read payments:write"]},
+            "client_id": {"type": "string"},
+            "client_secret": {"type": "string"},
+        },
+    },
     "ReceiveEvent": {
         "type": "object",
         "required": ["transaction_id", "event_type"],
@@ -144,7 +157,7 @@ class Operations:
             content = {"schema": {**raw, "description": self._comment(f"{request}.{rule.body}")}}
         else:
             content = {"schema": self._schemas.of_field(request, field)}
-        return {"required": True, "content": {"application/json": content}}
+        return {"required": True, "content": {body_type(method) or "application/json": content}}
 
     def _responses(
         self, method: MethodDescriptorProto, reasons: set[str], *, has_body: bool
@@ -162,4 +175,10 @@ class Operations:
         for status, response in responses.items():
             response["headers"] = self._refusals.headers(status, replays=replays)
         responses |= self._refusals.responses(reasons, has_body=has_body, replays=replays)
+        if self._contract.access(method).principal == LIMITED:
+            for response in responses.values():
+                if "headers" in response:
+                    response["headers"] |= {
+                        name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS
+                    }
         return dict(sorted(responses.items()))

@@ -37,6 +37,15 @@ RESPONSE_HEADERS: dict[str, Schema] = {
     "x-request-id": {"description": "Id of the request, as it stands in the logs."},
     "idempotent-replayed": {"description": "`true` where this is the first answer again."},
     "retry-after": {"description": "Seconds after which to try again."},
+    "ratelimit": {
+        "description": "How many calls of this kind are left (r), and in how many seconds all are "
+        "(t).",
+        "example": '"writes";r=998;t=1',
+    },
+    "ratelimit-policy": {
+        "description": "How many calls of this kind (q) may be made in how many seconds (w).",
+        "example": '"writes";q=1000;w=10',
+    },
     "allow": {"description": "The methods that the path takes."},
     "www-authenticate": {"description": "How a credential is sent."},
 }

@@ -38,6 +38,7 @@ from services.payments.merchants.authoriser import Authoriser
 from services.payments.merchants.convert import MERCHANT_SCOPES, read_name
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.leaks import LeakReports
+from services.payments.merchants.limits import load_limits
 from services.payments.merchants.ports import Credentials, KeyStore, LeakStore
 from services.payments.merchants.servicer import KeyServicer
 from services.payments.merchants.store import (
@@ -158,7 +159,7 @@ def build_server(
         RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(_webhooks(config, providers, inbox)),
         EndpointServicer(Endpoints(endpoints, config.targets)),
-        TokenServicer(tokens.issuing, authoriser.of_key),
+        TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE), LeakReports(leaks)),
         AdminServicer(Operating(operations, providers, random.random)),
     ):
@@ -167,7 +168,10 @@ def build_server(
 
 
 def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
-    return Authoriser(credentials, tokens.verifier, SystemClock(), deployment=config.deployment)
+    limits = load_limits(config.limits_file, config.deployment)
+    return Authoriser(
+        credentials, tokens.verifier, limits, SystemClock(), deployment=config.deployment
+    )
 
 
 def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:

@@ -88,6 +88,9 @@ class ServiceSettings(MeshSettings):
     token_issuers_file: Path | None = Field(
         default=None, description="TOML file of the foreign issuers whose tokens are taken."
     )
+    limits_file: Path | None = Field(
+        default=None, description="TOML file of merchants' limits, where the usual ones do not do."
+    )
     batch_max: int = Field(
         default=256, ge=1, le=1000, description="Most payments that one commit creates."
     )

@@ -148,6 +148,11 @@ def _leaks(text: bytes) -> list[str]:
     return [f"shows {found.group().decode(errors='replace')!r}: {text[:300]!r}"] if found else []
 
 
+# The members of an error; at the token endpoint those of RFC 6749 too.
+_OURS = {"code", "message", "details"}
+SHAPES = (_OURS, {*_OURS, "error", "error_description"})
+
+
 def _shape(answer: Answer) -> list[str]:
     shown = f"{answer.status} {answer.body[:300]!r}"
     if not answer.headers.get("content-type", "").startswith("application/json"):
@@ -159,7 +164,7 @@ def _shape(answer: Answer) -> list[str]:
         request_id = details["RequestInfo"]["request_id"]
     except (ValueError, KeyError, TypeError) as broken:
         return [f"not our error shape ({broken!r}): {shown}"]
-    wrongs = [] if set(error) == {"code", "message", "details"} else [f"other fields: {shown}"]
+    wrongs = [] if set(error) in SHAPES else [f"other fields: {shown}"]
     known = {(one.grpc_code, one.http_status) for one in ANSWERS.get(str(reason), {}).values()}
     if (error.get("code"), answer.status) not in known:
         wrongs.append(f"not the code and the status of the reason: {shown}")

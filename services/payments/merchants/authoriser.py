@@ -21,6 +21,7 @@ from services.payments.merchants.domain import (
     check_granted,
 )
 from services.payments.merchants.key_text import KeyText, is_key_text, read_key_text
+from services.payments.merchants.limits import Limits
 from services.payments.merchants.ports import Credentials
 from services.payments.merchants.tokens.verified import (
     TokenPrincipal,
@@ -44,6 +45,8 @@ ADDRESS_HEADER = "x-client-address"
 _BEARER = "bearer "
 # Calls for which no credential is read: a provider signs its event instead.
 _OPEN = (PrincipalKind.PROVIDER_EVENT, PrincipalKind.ANYONE)
+# To ask for a token, which is a call without a scope.
+_TOKEN = Access(principal=PrincipalKind.ANYONE, scopes=frozenset())
 
 SomeKey = TypeVar("SomeKey", bound=Key)
 _principal: ContextVar[Principal] = ContextVar("principal")
@@ -72,12 +75,14 @@ class Authoriser:
         self,
         credentials: Credentials,
         tokens: TokenVerifier,
+        limits: Limits,
         clock: Clock,
         *,
         deployment: Deployment,
     ) -> None:
         self._credentials = credentials
         self._tokens = tokens
+        self._limits = limits
         self._clock = clock
         self._deployment = deployment
 
@@ -90,6 +95,8 @@ class Authoriser:
         if not credential:
             if self._deployment is not Deployment.SANDBOX:
                 raise CredentialsMissing
+            if access.principal is PrincipalKind.MERCHANT:
+                self._limits.take(SANDBOX_MERCHANT, access)
             _principal.set(_of_sandbox(access, caller))
             return
         # A token has dots and a key has none.
@@ -100,8 +107,18 @@ class Authoriser:
         is_merchants = principal.merchant_id is not None
         if is_merchants != (access.principal is PrincipalKind.MERCHANT):
             raise PrincipalNotAllowed(needed=access.principal)
+        if principal.merchant_id is not None:
+            self._limits.take(principal.merchant_id, access)
         check_granted(access.scopes, principal.scopes)
         _principal.set(principal)
+
+    async def of_client(self, text: str, caller: Caller) -> Principal:
+        """The principal of a key that asks for a token, which counts as one of its writes. Raises
+        RateLimitExceeded, and as of_key does."""
+        principal = await self.of_key(text, caller)
+        if principal.merchant_id is not None:
+            self._limits.take(principal.merchant_id, _TOKEN)
+        return principal
 
     async def of_key(self, text: str, caller: Caller) -> Principal:
         """The principal of a key, given as its text. Raises NotAuthenticated, Forbidden, or

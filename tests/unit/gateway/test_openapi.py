@@ -52,6 +52,9 @@ def test_only_merchants_are_sent_webhooks() -> None:
 
 def test_every_public_call_is_described() -> None:
     assert set(operations()) == {
+        "POST /oauth/token",
+        "GET /.well-known/jwks.json",
+        "GET /.well-known/oauth-authorization-server",
         "POST /api/payments",
         "GET /api/payments",
         "GET /api/payments/{transaction_id}",
@@ -112,7 +115,9 @@ def test_new_payment_answers_201_and_every_refusal_by_its_status() -> None:
     assert body_of(responses["201"]) == {"$ref": "#/components/schemas/Payment"}
     assert body_of(responses["422"]) == {"$ref": "#/components/schemas/Status"}
     assert "IDEMPOTENCY_KEY_REUSED" in responses["422"]["description"]
-    assert set(responses["201"]["headers"]) == {"x-request-id", "idempotent-replayed"}
+    left = {"ratelimit", "ratelimit-policy"}
+    assert set(responses["201"]["headers"]) == {"x-request-id", "idempotent-replayed", *left}
+    assert left <= set(responses["429"]["headers"])
     assert "retry-after" in responses["409"]["headers"]
 
 

@@ -62,7 +62,7 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         yield service
 
 
-def _settings(corridors: Path, deployment: Deployment) -> ServiceSettings:
+def _settings(corridors: Path, deployment: Deployment, limits: Path | None) -> ServiceSettings:
     return ServiceSettings(
         database_url="postgresql://unused",
         providers_target="unused",
@@ -70,6 +70,7 @@ def _settings(corridors: Path, deployment: Deployment) -> ServiceSettings:
         fx_target="unused",
         corridors_dir=corridors,
         deployment=deployment,
+        limits_file=limits,
     )
 
 
@@ -79,9 +80,10 @@ async def serving_payments(
     corridors: Path,
     deployment: Deployment = Deployment.SANDBOX,
     tokens: TokenSettings | None = None,
+    limits: Path | None = None,
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder."""
-    config = _settings(corridors, deployment)
+    config = _settings(corridors, deployment, limits)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
     server = build_server(

@@ -14,6 +14,7 @@ from services.payments.merchants.authoriser import (
 )
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
 from services.payments.merchants.key_text import digest_of, new_key_text
+from services.payments.merchants.limits import load_limits
 from services.payments.merchants.tokens.verified import TokenInvalid, Verified
 from services.payments.model.principal import CredentialKind
 from services.shared.contract import Access, PrincipalKind
@@ -104,8 +105,11 @@ async def refused(
     known: Known, sender: Caller, access: Access = READ, deployment: Deployment = Deployment.STAGING
 ) -> str:
     """The reason of the refusal; empty where there is none."""
+    limits = load_limits(None, deployment)
     try:
-        await Authoriser(known, NoTokens(), Clock(), deployment=deployment).admit(access, sender)
+        await Authoriser(known, NoTokens(), limits, Clock(), deployment=deployment).admit(
+            access, sender
+        )
     except DomainError as error:
         return error.error_reason
     return ""

@@ -421,6 +421,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """This deployment has no keys to sign tokens with; send the API key itself.
     Example: {"reason": "TOKENS_NOT_ISSUED", "metadata": {}}
     """
+    RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 127
+    """The merchant has made more calls of this kind (`limit`) than it may, or an address more than one may; retry
+    after the time of the header `retry-after`.
+    Example: {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"limit": "writes"}}
+    """
     CREDENTIALS_UNVERIFIABLE: _ErrorReason.ValueType  # 122
     """Whether the credential is good cannot be found out now; retry.
     Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
@@ -825,6 +830,11 @@ Example: {"reason": "CLIENT_NOT_ALLOWED", "metadata": {"because": "ADDRESS_NOT_A
 TOKENS_NOT_ISSUED: ErrorReason.ValueType  # 126
 """This deployment has no keys to sign tokens with; send the API key itself.
 Example: {"reason": "TOKENS_NOT_ISSUED", "metadata": {}}
+"""
+RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 127
+"""The merchant has made more calls of this kind (`limit`) than it may, or an address more than one may; retry
+after the time of the header `retry-after`.
+Example: {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"limit": "writes"}}
 """
 CREDENTIALS_UNVERIFIABLE: ErrorReason.ValueType  # 122
 """Whether the credential is good cannot be found out now; retry.
