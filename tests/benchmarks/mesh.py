@@ -4,7 +4,7 @@ own, moved from database to database. It is the product as it is, but for the wo
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +44,7 @@ class BenchMesh:
         # The simulator may still have events for payments of a database that is left.
         self.has_leftovers = False
         self._sizes = (0, 0)
+        self._settings: Mapping[str, Mapping[str, str]] = {}
         self._data = DataDir.at(folder)
         self._held = ExitStack()
         self._children: dict[str, Child] = {}
@@ -94,11 +95,19 @@ class BenchMesh:
         return {name: child.pid for name, child in self._children.items()}
 
     async def use(
-        self, name: str, *, payments: int = 1, workers: int = 1, whole: bool = False
+        self,
+        name: str,
+        *,
+        payments: int = 1,
+        workers: int = 1,
+        whole: bool = False,
+        payments_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Moves the mesh to this database: payments, workers and Envoy, or all of it, start
         again. It stays as it is where it is there already, with its workers."""
-        if (name, payments, workers, whole) == (self.on, *self._sizes, False):
+        settings = {**SETTINGS, "payments": dict(payments_settings or {})}
+        as_is = (self.on, *self._sizes, False, self._settings)
+        if (name, payments, workers, whole, settings) == as_is:
             await self.start_workers()
             return
         plan = replace(self.plan, database=self.server.database(name))
@@ -107,9 +116,10 @@ class BenchMesh:
         await self.stop(one for one in self.pids if one in self._specs and (whole or _moves(one)))
         if whole:
             self._data.simulator_book.unlink(missing_ok=True)
-        specs = topology.specs(plan, SETTINGS, None)
+        specs = topology.specs(plan, settings, None)
         self._specs = {spec.name: spec for spec in specs if spec.name not in LASTING}
         self.on, self._sizes, self.has_leftovers = name, (payments, workers), False
+        self._settings = settings
         await self._bring_up(self._specs.values())
 
     async def stop_workers(self) -> None:

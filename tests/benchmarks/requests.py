@@ -16,17 +16,19 @@ def new_tag() -> str:
     return f"bench-{uuid4().hex[:12]}"
 
 
-def creating(target: Target, tag: str) -> Make:
-    """POST /api/payments: another key, user, amount and corridor for each number."""
+def creating(target: Target, tag: str, api_key: str = "") -> Make:
+    """POST /api/payments: another key, user, amount and corridor for each number; of the merchant
+    of an API key, where there is one."""
     body = (
         b'{"user_id":"%b-%b-4%b-8%b-%%012x","amount_usd":"%%d.%%02d","destination_currency":"%%b",'
         b'"payment_method":"pm_card_visa","reference":"benchmark"}'
     ) % (USER[:8], USER[8:12], USER[13:16], USER[17:20])
     length = len(body % (0, 100, 0, b"INR"))
+    credential = f"authorization: Bearer {api_key}\r\n" if api_key else ""
     head = (
         f"POST /api/payments HTTP/1.1\r\nhost: {target.host}:{target.port}\r\n"
         f"content-type: application/json\r\ncontent-length: {length}\r\n"
-        f"idempotency-key: {tag}-%d\r\n\r\n"
+        f"{credential}idempotency-key: {tag}-%d\r\n\r\n"
     ).encode()
     template = head + body
 

@@ -39,7 +39,7 @@ class Revocation:
     async def measure(self, bench: Bench) -> Figures:
         """The seconds of each revocation."""
         await bench.mesh.use(DATABASE, payments=REPLICAS)
-        owner = await _make_merchant(bench)
+        owner = await make_merchant(bench, DATABASE)
         count = SMOKE_REVOCATIONS if bench.options.is_smoke else REVOCATIONS
         base = f"http://{bench.mesh.rest.host}:{bench.mesh.rest.port}"
         connector = aiohttp.TCPConnector(limit=0)
@@ -58,13 +58,13 @@ class Revocation:
         return figures
 
 
-async def _make_merchant(bench: Bench) -> str:
-    """The key of a new merchant. Raises Problem."""
+async def make_merchant(bench: Bench, database: str) -> str:
+    """The key of a new merchant in a database. Raises Problem."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "services.payments.admin"),
         *("merchants", "create", "--name", "Benchmark"),
         cwd=ROOT,
-        env=environment({"DATABASE_URL": bench.server.database(DATABASE).application_url}),
+        env=environment({"DATABASE_URL": bench.server.database(database).application_url}),
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()

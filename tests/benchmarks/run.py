@@ -16,6 +16,7 @@ from deploy.local.process.terminal import Problem, paint
 from tests.benchmarks import (
     cost,
     create,
+    fairness,
     growth,
     overload,
     plot,
@@ -41,6 +42,7 @@ OTHERS: dict[str, Callable[[], Part]] = {
     "overload": overload.Overload,
     "scaling": scaling.Scaling,
     "revocation": revocation.Revocation,
+    "fairness": fairness.Fairness,
     "growth": growth.Growth,
 }
 PARTS = (*create.NAMES, *OTHERS)

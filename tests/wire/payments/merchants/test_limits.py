@@ -1,5 +1,5 @@
-"""The limits of merchants over the wire: counted once a call is authenticated, before its message is
-read, and said by each answer."""
+"""The limits of merchants over the wire: counted once a call is authenticated, before its message
+is read, and said by each answer."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
