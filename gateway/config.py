@@ -46,6 +46,11 @@ _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
+# Requests a second of one address, where TLS says that clients come from everywhere: more than one
+# replica lets a merchant make.
+PUBLIC_CALLS = 500
+
+
 @dataclass(frozen=True, kw_only=True)
 class GatewayConfig:
     """Where the gateway listens, whom it serves for, and where its files lie.
@@ -94,8 +99,10 @@ COMPOSE = GatewayConfig(
 # The configurations of a container; GATEWAY_TLS chooses one (start_container.sh).
 CONTAINER_CONFIGS = {
     CONFIG_FILE: COMPOSE,
-    "envoy-tls.yaml": replace(COMPOSE, clients_certificate=Path("/etc/caravel/public")),
-    "envoy-behind-proxy.yaml": replace(COMPOSE, proxies=1),
+    "envoy-tls.yaml": replace(
+        COMPOSE, clients_certificate=Path("/etc/caravel/public"), address_calls=PUBLIC_CALLS
+    ),
+    "envoy-behind-proxy.yaml": replace(COMPOSE, proxies=1, address_calls=PUBLIC_CALLS),
 }
 
 
