@@ -16,10 +16,8 @@ from services.payments.audit.verify import verify
 from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
-from services.payments.base.batcher import Batcher
 from services.payments.base.convert import decode_answer, encode_payment, encode_refund
 from services.payments.base.database import opened_database
-from services.payments.base.idempotency import Created
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
@@ -56,7 +54,6 @@ from services.payments.mesh.ports import FeeBook, Providers, Rates
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import (
     AUDIT_STATEMENT_SECONDS,
-    CREATION_EVERY_SECONDS,
     CREDENTIALS_STATEMENT_SECONDS,
     DELIVERY,
     START_RETRY_SECONDS,
@@ -70,7 +67,7 @@ from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.checking import CheckedCreation, Checking
 from services.payments.orders.correcting import Correcting
-from services.payments.orders.creation import Creation, PaymentOrder
+from services.payments.orders.creation import Creation, in_batches
 from services.payments.orders.limits import Offers
 from services.payments.orders.payees import Payees
 from services.payments.orders.ports import Declared, PaymentStore
@@ -142,7 +139,8 @@ def build_server(
     payees = Payees(corridors, deployment=config.deployment)
     checking = Checking(payees, providers)
     creation = Creation(pricing, payees, store, encode_payment)
-    creating = CheckedCreation(_in_batches(creation, config), checking)
+    batches = in_batches(creation, config.batch_max, config.waiting_max)
+    creating = CheckedCreation(batches, checking)
     authoriser = _authoriser(config, credentials, tokens)
     readiness = partial(Readiness, ready) if ready else None
     server = GrpcServer(authoriser.admit, identity=identity, readiness=readiness)
@@ -177,20 +175,6 @@ def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Token
 def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
     sandbox = config.deployment is Deployment.SANDBOX
     return Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
-
-
-def _in_batches(creation: Creation, config: ServiceSettings) -> Batcher[PaymentOrder, Created]:
-    return Batcher(
-        creation.create,
-        largest_batch=config.batch_max,
-        # A batch costs three calls and a commit, whether large or small: few large ones cost least.
-        parallel=1,
-        gathers=True,
-        every_seconds=CREATION_EVERY_SECONDS,
-        waiting_max=config.waiting_max,
-        group=lambda order: order.quote.merchant_id,
-        drops_abandoned=True,
-    )
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.base.batcher import Batcher
 from services.payments.base.idempotency import (
     Created,
     IdempotencyKey,
@@ -18,6 +19,7 @@ from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Payment
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote, QuoteNotFound
+from services.payments.model.timing import CREATION_EVERY_SECONDS
 from services.payments.orders.checks import Checked, demanded
 from services.payments.orders.payees import Payee, Payees
 from services.payments.orders.ports import NewPayment, PaymentStore
@@ -215,3 +217,20 @@ def _answer(
         return answer.refusal
     first = own.pop(order.key, None) == answer.response
     return Created(response=answer.response, replayed=not first)
+
+
+def in_batches(
+    creation: Creation, batch_max: int, waiting_max: int
+) -> Batcher[PaymentOrder, Created]:
+    """Creates the payments that arrive together in one commit, merchants in turn."""
+    return Batcher(
+        creation.create,
+        largest_batch=batch_max,
+        # A batch costs three calls and a commit, whether large or small: few large ones cost least.
+        parallel=1,
+        gathers=True,
+        every_seconds=CREATION_EVERY_SECONDS,
+        waiting_max=waiting_max,
+        group=lambda order: order.quote.merchant_id,
+        drops_abandoned=True,
+    )
