@@ -11,6 +11,8 @@ from services.shared import errors
 from services.shared.contract import REFUSALS
 
 DOMAIN = "caravel.dev"
+# The most characters of one value beside a reason.
+METADATA_MAX = 200
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _CODE_BY_REASON = {reason: _CODES[stated.grpc_code] for reason, stated in REFUSALS.items()}
 # The kind that a refusal of another service becomes, by its code.
@@ -54,7 +56,9 @@ def to_status(error: errors.DomainError, request_id: str = "") -> status_pb2.Sta
     details = [
         _any(
             error_details_pb2.ErrorInfo(
-                reason=error.error_reason, domain=DOMAIN, metadata=error.metadata
+                reason=error.error_reason,
+                domain=DOMAIN,
+                metadata={name: _bounded(text) for name, text in error.metadata.items()},
             )
         )
     ]
@@ -92,6 +96,12 @@ def from_status(status: status_pb2.Status) -> errors.DomainError:
     remote = type(kind.__name__, (kind,), {"reason": reason, "__doc__": kind.__doc__})
     error: errors.DomainError = remote(status.message, **dict(info.metadata))
     return error
+
+
+def _bounded(text: str) -> str:
+    """A text that may be the caller's own, as far as trailers have room for it: longer ones would
+    break the connection that the gateway shares among its callers."""
+    return text if len(text) <= METADATA_MAX else f"{text[: METADATA_MAX - 1]}…"
 
 
 def _any(message: Message) -> any_pb2.Any:

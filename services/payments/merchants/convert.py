@@ -64,6 +64,9 @@ def read_addresses(texts: Sequence[str]) -> tuple[Network, ...]:
     networks = []
     for index, text in enumerate(texts):
         try:
+            # A zone of IPv6 is any text, and means nothing to another machine.
+            if "%" in text:
+                raise ValueError
             networks.append(ip_network(text))
         except ValueError:
             words = "must be an address or a network such as 203.0.113.0/24"

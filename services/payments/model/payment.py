@@ -386,5 +386,5 @@ def read_transaction_id(text: str) -> UUID:
     """The id behind a public payment id. Raises PaymentNotFound for a malformed one."""
     payment_id = decode_id("pay", text)
     if payment_id is None:
-        raise PaymentNotFound(transaction_id=text[:64])
+        raise PaymentNotFound(transaction_id=text)
     return payment_id

@@ -238,5 +238,5 @@ def read_quote_id(text: str) -> UUID:
     """The id behind a public quote id. Raises QuoteNotFound for a malformed one."""
     quote_id = decode_id("quo", text)
     if quote_id is None:
-        raise QuoteNotFound(quote_id=text[:64])
+        raise QuoteNotFound(quote_id=text)
     return quote_id

@@ -130,7 +130,7 @@ def read_refund_id(text: str) -> UUID:
     """The id behind a public refund id. Raises RefundNotFound for a malformed one."""
     refund_id = decode_id("ref", text)
     if refund_id is None:
-        raise RefundNotFound(refund_id=text[:64])
+        raise RefundNotFound(refund_id=text)
     return refund_id
 
 

@@ -112,8 +112,8 @@ def read_dead_letter_id(text: str) -> LetterKey:
         raw = base64.urlsafe_b64decode(digits + "=" * (-len(digits) % 4))
         key = LetterKey(kind=kind, words=raw.decode())
     except (ValueError, binascii.Error):
-        raise DeadLetterNotFound(dead_letter_id=text[:64]) from None
+        raise DeadLetterNotFound(dead_letter_id=text) from None
     # Only the one way of writing it that is ours; and no text of ours has a zero in it.
     if key.dead_letter_id != text or "\0" in key.words:
-        raise DeadLetterNotFound(dead_letter_id=text[:64])
+        raise DeadLetterNotFound(dead_letter_id=text)
     return key

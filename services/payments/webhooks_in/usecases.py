@@ -108,7 +108,7 @@ def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Receiv
     # A signed event is kept, whichever way it came in: only the provider can have sent it.
     keep_unmatched = taken.keep_unmatched or event.answer.signed
     if payment_id is None and not keep_unmatched:
-        return PaymentNotFound(transaction_id=event.transaction_id[:64])
+        return PaymentNotFound(transaction_id=event.transaction_id)
     return Arrival(
         event=event,
         payment_id=payment_id,

@@ -38,7 +38,7 @@ def read_endpoint_id(text: str) -> UUID:
     """The id behind a public endpoint id. Raises EndpointNotFound for a malformed one."""
     endpoint_id = decode_id("whe", text)
     if endpoint_id is None:
-        raise EndpointNotFound(endpoint_id=text[:64])
+        raise EndpointNotFound(endpoint_id=text)
     return endpoint_id
 
 

@@ -14,6 +14,7 @@ from services.shared import errors
 from services.shared.grpc_status import (
     DOMAIN,
     KINDS,
+    METADATA_MAX,
     code_of,
     from_status,
     retry_after_seconds,
@@ -198,3 +199,12 @@ def test_an_error_info_is_found_behind_other_details() -> None:
     turned = status_pb2.Status(code=sent.code, details=reversed(sent.details))
 
     assert from_status(turned).error_reason == "QUOTE_EXPIRED"
+
+
+def test_a_callers_own_text_is_bounded_in_what_goes_back() -> None:
+    status = to_status(errors.NotFound(key_id="x" * 300_000))
+
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert len(info.metadata["key_id"]) == METADATA_MAX
+    assert status.ByteSize() < 1024
