@@ -299,7 +299,8 @@ class _Connection:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    opened = writer.get_extra_info("socket")
-    with suppress(OSError):
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    # None once TLS has closed it.
+    if (opened := writer.get_extra_info("socket")) is not None:
+        with suppress(OSError):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()

@@ -130,6 +130,8 @@ def _parser() -> _Parser:
     test.add_argument(
         "rings", nargs="*", metavar="ring", help=f"one of {', '.join(development.RINGS)}"
     )
+    sbom = _add(commands, "sbom", development.sbom, "list all that the image holds, as CycloneDX")
+    sbom.add_argument("--output", type=Path, help="the file to write (default: the terminal)")
     _add(commands, "check", _check, "lint, types, imports, protos, generated files")
     _add(commands, "protos", _protos, "generate everything that is made from the .proto files")
     return parser

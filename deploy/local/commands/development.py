@@ -55,6 +55,21 @@ GENERATORS: dict[str, Command] = {
 }
 
 
+# The packages of the image of the services, with their hashes.
+IMAGE_LOCK = "deploy/requirements.lock"
+SBOM: Command = (
+    *("-m", "cyclonedx_py", "requirements", IMAGE_LOCK, "--pyproject", "pyproject.toml"),
+    *("--mc-type", "application", "--spec-version", "1.6", "--output-format", "JSON"),
+    *("--output-reproducible", "--validate"),
+)
+
+
+def sbom(parsed: argparse.Namespace) -> int:
+    """Writes the software bill of materials of the image; the same lock file gives the same one."""
+    output = str(parsed.output.absolute()) if parsed.output else "-"
+    return subprocess.call([sys.executable, *SBOM, "--output-file", output], cwd=ROOT)  # noqa: S603
+
+
 def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
     """Runs pytest on the given rings, on all without any; its exit code, or the worse one of two.
 
