@@ -21,8 +21,9 @@ from services.shared.rollback import repeated
 STILL_PENDING = "w.state NOT IN ('APPLIED', 'IGNORED', 'UNMATCHED', 'SET_ASIDE', 'DISCARDED')"
 # Inserted in order, so that two batches with the same events wait and do not deadlock. An event
 # that repeats our record is kept as IGNORED, unless an event that states the contrary is still
-# pending. Where a provider names its events by their content, a success after a return has a known
-# name: it is kept once more for each version of the payment.
+# pending. Where a provider names its events by their content, a success after a return, or a return
+# after a failure and a success, has a known name: it is kept once more for each version of the
+# payment.
 _RECEIVE = text(
     """
     WITH arrived AS MATERIALIZED (
@@ -31,7 +32,7 @@ _RECEIVE = text(
                p.version,
                r.answer->>'outcome' = 'SUCCEEDED' AND coalesce(a.state = 'SUCCEEDED', false)
                AND a.moved_minor IS DISTINCT FROM 0 AS repeats,
-               r.answer->>'outcome' = 'SUCCEEDED' AND CASE a.state
+               CASE r.answer->>'outcome' WHEN 'SUCCEEDED' THEN CASE a.state
                     WHEN 'SUCCEEDED' THEN coalesce(a.moved_minor = 0, false) OR coalesce((
                         SELECT true FROM webhook_inbox w
                          WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
@@ -40,6 +41,12 @@ _RECEIVE = text(
                     WHEN 'FAILED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
                     WHEN 'REVERSED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
                     ELSE false END
+               WHEN 'FAILED' THEN CASE a.state
+                    WHEN 'SUCCEEDED' THEN a.moved_minor IS DISTINCT FROM 0
+                    WHEN 'FAILED' THEN a.failure_code = :succeeded_late AND a.moved_minor > 0
+                    WHEN 'REVERSED' THEN a.failure_code = :succeeded_late AND a.moved_minor > 0
+                    ELSE false END
+               ELSE false END
                AS contradicts
           FROM json_to_recordset(CAST(:rows AS json))
             AS r(position integer, provider text, event_id text, payment_id uuid,
