@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from prometheus_client import Gauge
-from sqlalchemy import URL, Dialect, MetaData, TextClause, event, text
+from sqlalchemy import MetaData, TextClause, event, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -93,7 +93,7 @@ def open_engine(
         **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
-        _parsed(address()),
+        make_url(address()).set(drivername="postgresql+asyncpg", query={}),
         pool_size=pool_size,
         pool_logging_name=application,
         max_overflow=0,
@@ -111,7 +111,7 @@ def open_engine(
         },
     )
     event.listen(engine.sync_engine, "checkout", _replace_closed)
-    event.listen(engine.sync_engine, "do_connect", _by_the_newest(address))
+    follow_address(engine, address)
     pool: Any = engine.pool
     POOL_CONNECTIONS_MAX.labels(application).set(pool_size)
     POOL_CONNECTIONS_USED.labels(application).set_function(pool.checkedout)
@@ -119,17 +119,16 @@ def open_engine(
     return engine
 
 
-def _parsed(address: str) -> URL:
-    return make_url(address).set(drivername="postgresql+asyncpg")
+def follow_address(engine: AsyncEngine, address: Address) -> None:
+    """Opens each connection of the engine by the address as it is then. PostgreSQL's own options of
+    an address, such as sslmode and sslrootcert, count as the driver reads them."""
 
+    def connect(_: object, __: object, ___: object, parameters: dict[str, Any]) -> None:
+        for part in ("host", "port", "user", "password", "database"):
+            parameters.pop(part, None)
+        parameters["dsn"] = address().replace("+asyncpg://", "://", 1)
 
-def _by_the_newest(address: Address) -> Callable[..., None]:
-    """Puts the address of now, with its password, in the place of the one of the start."""
-
-    def connect(dialect: Dialect, _: object, __: object, parameters: dict[str, Any]) -> None:
-        parameters.update(dialect.create_connect_args(_parsed(address()))[1])
-
-    return connect
+    event.listen(engine.sync_engine, "do_connect", connect)
 
 
 def _replace_closed(connection: Any, _: object, __: object) -> None:

@@ -15,8 +15,9 @@ from services.payments.base import wake
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import DatabaseSettings
-from services.shared.db import connected, open_engine
-from services.shared.errors import Unavailable
+from services.shared.db import connected, open_engine, refuse_unsafe_durability
+from services.shared.errors import CannotStart, Unavailable
+from tests.certificates import Authority
 from tests.conftest import Database
 from tests.polling import until
 
@@ -119,3 +120,26 @@ async def test_the_alarm_listens_by_the_newest_password_once_its_connection_is_g
         # It rings once it listens again.
         await rings.get()
         await until(rotating.sessions, lambda now: now and not now & before)
+
+
+@pytest.mark.parametrize("mode", ["disable", "prefer"])
+async def test_an_address_may_say_how_it_is_secured(database: Database, mode: str) -> None:
+    url = f"{database.url}?sslmode={mode}"
+    engine = open_engine(url, pool_size=1, application="test")
+    async with connected(engine) as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-full"])
+async def test_a_server_without_tls_is_refused_where_the_address_demands_it(
+    database: Database, mode: str, tmp_path: Path
+) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.write_bytes(Authority.make().pem)
+    url = f"{database.url}?sslmode={mode}&sslrootcert={authority}"
+    engine = open_engine(url, pool_size=1, application="test")
+
+    with pytest.raises(CannotStart, match="the database cannot be reached"):
+        await refuse_unsafe_durability(engine)
+    await engine.dispose()

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.payments.base.tables import metadata
+from services.shared.db import follow_address
 from services.shared.db_errors import failure_of
 from services.shared.well_known import is_well_known
 
@@ -50,8 +51,9 @@ def _refuse_well_known(address: str) -> None:
 async def _main() -> None:
     address = _address()
     _refuse_well_known(address)
-    url = make_url(address).set(drivername="postgresql+asyncpg")
+    url = make_url(address).set(drivername="postgresql+asyncpg", query={})
     engine = create_async_engine(url, poolclass=NullPool)
+    follow_address(engine, lambda: address)
     try:
         connection = await engine.connect()
     except Exception as error:
