@@ -16,7 +16,7 @@ from services.payments.model.timing import (
 )
 from services.payments.model.timing_fit import Times
 from services.payments.webhooks_out.addresses import Targets
-from services.shared.env import Deployment, Field, SecretStr, Settings
+from services.shared.env import Deployment, Field, SecretStr, Settings, is_loopback
 
 
 def _address(secret: SecretStr) -> SecretStr:
@@ -105,8 +105,14 @@ class ServiceSettings(MeshSettings):
             issuer=self.token_issuer,
             signing_keys=self.token_signing_keys,
             issuers=self.token_issuers_file,
-            plain_http=self.deployment is Deployment.SANDBOX,
+            plain_http=self.deployment is Deployment.SANDBOX or self._is_staging_here,
         )
+
+    @property
+    def _is_staging_here(self) -> bool:
+        """Whether this is a staging deployment that merchants reach on this machine alone."""
+        host = urlsplit(self.token_issuer).hostname or ""
+        return self.deployment is Deployment.STAGING and is_loopback(host)
 
 
 class WorkerSettings(MeshSettings, AuditSettings):

@@ -13,6 +13,7 @@ from deploy.local.commands import control, detach, development
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, sentence
+from services.shared.deployment import Deployment
 
 Command = Callable[[argparse.Namespace], int]
 PORTS_MAX = 65535
@@ -98,10 +99,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
     data = _data_dir_argument()
     ports = _port_arguments()
-    up = _add(commands, "up", _up, "start the whole mesh and show its logs", data, ports)
-    up.add_argument("--detach", action="store_true", help="run in the background once it is ready")
-    up.add_argument("--fresh", action="store_true", help="first delete all earlier payments")
-    up.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
+    _add_up(commands, data, ports)
     down = _add(commands, "down", _down, "stop the mesh", data)
     down.add_argument("--delete", action="store_true", help="and delete all it leaves behind")
     status = _add(commands, "status", _status, "tell what runs, where, with how much memory", data)
@@ -135,6 +133,19 @@ def _parser() -> _Parser:
     _add(commands, "check", _check, "lint, types, imports, protos, generated files")
     _add(commands, "protos", _protos, "generate everything that is made from the .proto files")
     return parser
+
+
+def _add_up(commands: "argparse._SubParsersAction[_Parser]", data: _Parser, ports: _Parser) -> None:
+    up = _add(commands, "up", _up, "start the whole mesh and show its logs", data, ports)
+    up.add_argument("--detach", action="store_true", help="run in the background once it is ready")
+    up.add_argument("--fresh", action="store_true", help="first delete all earlier payments")
+    up.add_argument(
+        "--deployment",
+        choices=["sandbox", "staging"],
+        default="sandbox",
+        help="staging: calls need a key, as they do where it is live",
+    )
+    up.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
@@ -255,7 +266,8 @@ def _up(parsed: argparse.Namespace) -> int:
         ports = [
             word for name, port in asked_for for word in (f"--{name.replace('_', '-')}", str(port))
         ]
-        flags = [*ports, "--data-dir", str(data_dir.root), *(["--fresh"] if parsed.fresh else [])]
+        flags = [*ports, "--data-dir", str(data_dir.root), "--deployment", parsed.deployment]
+        flags += ["--fresh"] if parsed.fresh else []
         return detach.up_detached(data_dir, ["up", "--in-background", *flags])
     from deploy.local.commands import up  # noqa: PLC0415
 
@@ -264,6 +276,7 @@ def _up(parsed: argparse.Namespace) -> int:
             data_dir=data_dir,
             **_port_options(parsed),
             fresh=parsed.fresh,
+            deployment=Deployment(parsed.deployment),
             in_background=parsed.in_background,
         )
     )

@@ -6,7 +6,7 @@ started again. --detach is in detach."""
 import asyncio
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from deploy.local.mesh.supervisor import Restarts, Supervisor
 from deploy.local.process import logs, terminal
 from deploy.local.process.child import Child
 from deploy.local.process.terminal import Problem, command, paint, say, say_if_possible, sentence
+from services.shared.deployment import Deployment
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXAMPLE_USER = "0b8f6f0e-8a53-4f0c-9d7b-2d7c1f6a4e11"
@@ -34,6 +35,7 @@ class Options:
     operators_port: int
     operators_grpc_port: int
     fresh: bool = False
+    deployment: Deployment = Deployment.SANDBOX
     # We are the second process of --detach: nobody watches.
     in_background: bool = False
 
@@ -98,6 +100,7 @@ def prepare(options: Options, claimed: Mapping[str, int]) -> processes.Plan:
         credentials=secrets,
         database=chosen,
         cluster=cluster,
+        deployment=options.deployment,
     )
 
 
@@ -148,7 +151,7 @@ async def run(plan: processes.Plan, started: float, *, watched: bool) -> None:
         if await _unless(stop, supervisor.start(specs)):
             seconds = round(time.monotonic() - started, 1)
             running = replace(running, processes=_processes(supervisor), ready_seconds=seconds)
-            say(greeting(running, plan.data_dir, watched=watched))
+            say(greeting(running, plan.data_dir, plan.deployment, watched=watched))
             state.write(plan.data_dir.state, running)
             await _serve(stop, supervisor, plan.data_dir.certificates, watched=watched)
     finally:
@@ -239,7 +242,7 @@ def _tell_restart(child: Child, restarts: Restarts) -> None:
         )
 
 
-def greeting(state: MeshState, data_dir: DataDir, *, watched: bool) -> str:
+def greeting(state: MeshState, data_dir: DataDir, deployment: Deployment, *, watched: bool) -> str:
     """Addresses, an example and commands, ready to be printed.
 
     watched says whether a person can stop the mesh from where they read this.
@@ -259,12 +262,17 @@ def greeting(state: MeshState, data_dir: DataDir, *, watched: bool) -> str:
         "",
         *(f"  {paint(name, terminal.BOLD)}  {value}" for name, value in rows),
         "",
-        "  Send a payment: 100 US dollars to India.",
-        "",
-        example(state),
+        *_first_steps(state, data_dir, deployment),
         "",
     ]
     return "\n".join(lines)
+
+
+def _first_steps(state: MeshState, data_dir: DataDir, deployment: Deployment) -> Sequence[str]:
+    if deployment is Deployment.SANDBOX:
+        return "  Send a payment: 100 US dollars to India.", "", example(state)
+    merchants = command("merchants create --name Example", *data_dir.flags)
+    return (f"  Calls need a key: {merchants}",)
 
 
 def example(state: MeshState) -> str:

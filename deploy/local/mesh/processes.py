@@ -22,6 +22,7 @@ from deploy.local.process.paths import CORRIDORS, ROOT, commit
 from deploy.local.process.terminal import Problem
 from gateway import config as gateway
 from services.shared.certificates import files_in
+from services.shared.deployment import Deployment
 
 # With a gRPC port and a page of metrics each.
 SERVICES = ("fees", "fx", "providers", "payments", "worker")
@@ -47,6 +48,7 @@ class Plan:
     database: Database
     # The server to run; None where the database is somebody else's.
     cluster: Cluster | None
+    deployment: Deployment = Deployment.SANDBOX
 
     @property
     def urls(self) -> dict[str, str]:
@@ -154,7 +156,12 @@ def _service(
 ) -> Spec:
     port, metrics_port = plan.ports[name], plan.ports[f"{name} metrics"]
     certificates = plan.data_dir.certificates
-    listening = {"HOST": HOST, "PORT": str(port), "METRICS_PORT": str(metrics_port)}
+    listening = {
+        "DEPLOYMENT": plan.deployment.value,
+        "HOST": HOST,
+        "PORT": str(port),
+        "METRICS_PORT": str(metrics_port),
+    }
     return Spec(
         name=name,
         command=_python(module or f"services.{name}"),
@@ -191,12 +198,27 @@ def _provider_access(plan: Plan) -> dict[str, str]:
             # At the simulator, whatever a person's own variable says.
             variables[f"{provider.upper()}_BASE_URL"] = ""
             variables[f"{provider.upper()}_WEBHOOK_SECRETS"] = signing
-    return variables
+    return variables if plan.deployment is Deployment.SANDBOX else variables | _account()
+
+
+def _account() -> dict[str, str]:
+    """The settings of the simulator's account, which outside a sandbox have no default."""
+    # The adapters are a second of work to import, which a sandbox does not need.
+    from services.providers.adapters import ADAPTERS  # noqa: PLC0415
+    from services.providers.adapters.kit.settings import OfTheAccount  # noqa: PLC0415
+
+    return {
+        name.upper(): str(field.default)
+        for adapter in ADAPTERS.values()
+        for name, field in adapter.settings.model_fields.items()
+        if any(isinstance(mark, OfTheAccount) for mark in field.metadata)
+    }
 
 
 def _simulator(plan: Plan) -> Spec:
     port = plan.ports["simulator"]
     variables = {
+        "DEPLOYMENT": plan.deployment.value,
         "HOST": HOST,
         "PORT": str(port),
         "BOOK_FILE": str(plan.data_dir.simulator_book),
@@ -255,7 +277,12 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
     The rest of our environment lets a person tune a service (LOG_LEVEL=debug ./caravel up).
     """
-    ours = {**variables, "DEPLOYMENT": "sandbox", "PYTHONUNBUFFERED": "1", "BUILD_COMMIT": commit()}
+    ours = {
+        "DEPLOYMENT": Deployment.SANDBOX.value,
+        **variables,
+        "PYTHONUNBUFFERED": "1",
+        "BUILD_COMMIT": commit(),
+    }
     hidden = {f"{name}_FILE" for name in ours} | set(_DATABASE_VARIABLES)
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     # Nothing in the mesh may be looked for behind a proxy.
