@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import grpc
 import pytest
 
 from deploy.local.mesh import ports
 from deploy.local.mesh.ports import HOST
-from tests.chaos.proxy import Link, Toxic
-from tests.chaos.wires import Http1, Postgres, Wire
+from tests.chaos.proxy import Identities, Link, Toxic
+from tests.chaos.wires import Http1, Http2, Postgres, Wire
+from tests.identities import channel_as, files_of, identity_of
+from tests.wire.shared.scripted import Scripted, serve, unary
 
 QUESTION = b"question"
 LOST = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError)
@@ -78,7 +81,9 @@ async def between(
 
 
 @asynccontextmanager
-async def opened(wire: Callable[[], Wire] = Http1) -> AsyncIterator[Link]:
+async def opened(
+    wire: Callable[[], Wire] = Http1, identities: Identities | None = None
+) -> AsyncIterator[Link]:
     """A link to a port where nobody is yet."""
     with ports.claimed(["link", "server"]) as claimed:
         link = Link(
@@ -87,6 +92,7 @@ async def opened(wire: Callable[[], Wire] = Http1) -> AsyncIterator[Link]:
             target_port=claimed["server"],
             wire=wire,
             rng=random.Random(1),
+            identities=identities,
         )
         await link.open()
         try:
@@ -110,6 +116,24 @@ async def test_lost_reply_comes_after_its_effect() -> None:
 
         assert setup.server.received == [QUESTION]
         assert setup.link.struck == {"reply_lost": 1}
+
+
+async def test_a_link_reads_what_two_services_say_by_mutual_tls() -> None:
+    """It stands for each of the two towards the other, and so sees where an answer is."""
+    servicer = Scripted()
+    server = serve(servicer, identity_of("providers"))
+    async with opened(Http2, Identities(files_of("worker"), files_of("providers"))) as link:
+        await server.start(HOST, link.target_port)
+        async with channel_as("worker", "providers", f"{HOST}:{link.port}") as channel:
+            assert await unary(channel) == ["acme"]
+            link.set(Toxic(lose_reply=1.0))
+            with pytest.raises(grpc.aio.AioRpcError) as lost:
+                await unary(channel)
+        await server.stop(0)
+
+    assert lost.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert servicer.calls == 2
+    assert link.struck["reply_lost"] >= 1
 
 
 async def test_reply_is_lost_as_often_as_it_is_likely() -> None:

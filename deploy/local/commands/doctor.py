@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from deploy import authority
 from deploy.local.mesh import database, ports, processes, state
 from deploy.local.mesh.placement import INSTALL, installed_package, place
 from deploy.local.mesh.state import DataDir
 from deploy.local.process import terminal
 from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem, paint, say
+from services.shared.certificates import IdentityUnusable, files_in, read_certificate
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -32,6 +34,7 @@ def doctor(data_dir: DataDir, asked_for: Collection[int]) -> int:
         ("database", lambda: _database(data_dir)),
         ("ports", lambda: _ports(data_dir, asked_for)),
         ("data folder", lambda: _folder(data_dir)),
+        ("certificates", lambda: _certificates(data_dir)),
     )
     healthy = [_examine(name, look) for name, look in examinations]
     say(f"\n  {'All is well.' if all(healthy) else 'Something is wrong; see above.'}")
@@ -82,6 +85,18 @@ def _ports(data_dir: DataDir, asked_for: Collection[int]) -> str:
         if not ports.is_free(each):
             raise Problem(f"{each} is in use by another program; `up --help` has flags for ports")
     return f"{', '.join(map(str, asked_for))} are free"
+
+
+def _certificates(data_dir: DataDir) -> str:
+    folders = [data_dir.certificates / service for service in authority.SERVICES]
+    if not any(folder.exists() for folder in folders):
+        return "made with the first start"
+    try:
+        ends = min(read_certificate(files_in(folder)).expires_at for folder in folders)
+    except IdentityUnusable as unusable:
+        # Whatever runs now goes on with those from before.
+        raise Problem(f"{unusable}; the next start, or the mesh that runs, renews it") from None
+    return f"good until {ends:%Y-%m-%d %H:%M} UTC, and renewed before"
 
 
 def _folder(data_dir: DataDir) -> str:

@@ -121,3 +121,26 @@ async def test_it_says_in_one_sentence_that_the_port_of_its_metrics_is_taken() -
 
     assert said.startswith(f"fees cannot start: cannot publish metrics on 127.0.0.1:{port}: ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        (
+            {"MESH_KEY_FILE": variables_of("fx")["MESH_KEY_FILE"]},
+            f"the key in {variables_of('fx')['MESH_KEY_FILE']} is not that of the certificate in "
+            f"{variables_of('fees')['MESH_CERTIFICATE_FILE']}",
+        ),
+        (
+            {**variables_of("payments")},
+            f"the certificate in {variables_of('payments')['MESH_CERTIFICATE_FILE']} is that of "
+            "payments, and this process is fees",
+        ),
+        ({"MESH_AUTHORITY_FILE": "/nowhere"}, "/nowhere cannot be read (FileNotFoundError)"),
+    ],
+    ids=["another key", "another service", "no authority"],
+)
+async def test_it_says_in_one_sentence_why_its_certificate_is_no_use(
+    variables: dict[str, str], why: str
+) -> None:
+    assert await complaint(**{**GOOD, **variables}) == f"fees cannot start: {why}\n"
