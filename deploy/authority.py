@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -177,14 +177,21 @@ def _authorities(folder: Path, now: datetime, *, another: bool) -> list[Authorit
     return known
 
 
-def _read_authorities(folder: Path) -> Iterator[Authority]:
-    found = []
-    for file in folder.glob("*.crt"):
+def _read_authorities(folder: Path) -> list[Authority]:
+    found = filter(None, map(_read_authority, folder.glob("*.crt")))
+    return sorted(found, key=lambda one: one.certificate.not_valid_before_utc)
+
+
+def _read_authority(file: Path) -> Authority | None:
+    """The authority, or none: what is damaged is of no use, and another one takes its place."""
+    try:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
         key = serialization.load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            found.append(Authority(certificate=certificate, key=key))
-    return iter(sorted(found, key=lambda one: one.certificate.not_valid_before_utc))
+    except (OSError, ValueError, TypeError):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key():
+        return Authority(certificate=certificate, key=key)
+    return None
 
 
 def _trust(folder: Path, bundle: bytes) -> None:

@@ -94,7 +94,7 @@ def _certificates(data_dir: DataDir) -> str:
     try:
         ends = min(read_certificate(files_in(folder)).expires_at for folder in folders)
     except IdentityUnusable as unusable:
-        # Whatever runs now goes on with those from before.
+        # Processes that run now go on with those from before.
         raise Problem(f"{unusable}; the next start, or the mesh that runs, renews it") from None
     return f"good until {ends:%Y-%m-%d %H:%M} UTC, and renewed before"
 

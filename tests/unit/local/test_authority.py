@@ -110,6 +110,21 @@ def test_an_authority_is_replaced_in_time_and_forgotten_after_its_end(made: Path
     assert authority not in authorities(made)
 
 
+@pytest.mark.parametrize("suffix", [".crt", ".key"])
+@pytest.mark.parametrize("content", [b"", b"noise", None])
+def test_a_damaged_authority_gives_way_to_another(
+    made: Path, suffix: str, content: bytes | None
+) -> None:
+    [file] = (made / "authority").glob(f"*{suffix}")
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+
+    assert renew(made, now=NOW) == list(SERVICES)
+    assert all(read_certificate(files_in(made / service)) for service in SERVICES)
+
+
 def test_after_a_long_sleep_all_of_it_is_made_again(made: Path) -> None:
     much_later = NOW + 2 * AUTHORITY_LIFETIME
 
