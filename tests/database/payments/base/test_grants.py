@@ -25,7 +25,9 @@ CHANGED = {
     for name, table in tables.metadata.tables.items()
     if (changed := {column.name for column in table.columns if column.info})
 }
-ADDED = {
+# Their statements are built in code and have no text; the wire tests of merchants run each.
+BUILT = {"api_keys", "merchants", "operator_keys"}
+ADDED = BUILT | {
     *(
         "attempts",
         "balances",
@@ -66,7 +68,9 @@ def changed_by_statements() -> dict[str, set[str]]:
 
 
 def test_the_grants_allow_only_the_changes_that_statements_make() -> None:
-    assert changed_by_statements() == CHANGED
+    written = {name: columns for name, columns in CHANGED.items() if name not in BUILT}
+
+    assert changed_by_statements() == written
 
 
 async def test_every_column_is_the_applications_to_change_or_not_as_its_table_says(
