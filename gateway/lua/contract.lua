@@ -304,5 +304,8 @@ return {
     ["TOKENS_NOT_ISSUED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RATE_LIMIT_EXCEEDED"] = { [""] = { ["code"] = 8, ["status"] = 429, ["retry_after_seconds"] = 1 } },
     ["CREDENTIALS_UNVERIFIABLE"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 1 } },
+    ["PROVIDER_CONTRADICTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PROVIDER_NOT_ASKED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["OPERATOR_KEY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
   },
 }

@@ -5,7 +5,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -21,7 +21,6 @@ from services.payments.base.database import opened_database
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
-    AdminSettings,
     AuditSettings,
     DatabaseSettings,
     MeshSettings,
@@ -33,25 +32,21 @@ from services.payments.engine.ports import WorkStore
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
 from services.payments.merchants.authoriser import Authoriser
-from services.payments.merchants.convert import MERCHANT_SCOPES, read_name
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.leaks import LeakReports
 from services.payments.merchants.limits import load_limits
 from services.payments.merchants.ports import Credentials, KeyStore, LeakStore
+from services.payments.merchants.sandbox import SandboxCredentials
 from services.payments.merchants.servicer import KeyServicer
-from services.payments.merchants.store import (
-    PostgresCredentials,
-    PostgresKeys,
-    PostgresLeaks,
-    add_merchant,
-)
+from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import Tokens, opened_tokens
 from services.payments.merchants.tokens.servicer import TokenServicer
-from services.payments.merchants.usecases import Keys, new_merchant
+from services.payments.merchants.usecases import Keys
 from services.payments.mesh.channels import opened_fees, opened_providers, opened_rates
 from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.ports import FeeBook, Providers, Rates
 from services.payments.model.progress import expected_times
+from services.payments.model.roles import ROLES
 from services.payments.model.timing import (
     AUDIT_STATEMENT_SECONDS,
     CREDENTIALS_STATEMENT_SECONDS,
@@ -60,9 +55,12 @@ from services.payments.model.timing import (
     VERIFY_STATEMENT_SECONDS,
 )
 from services.payments.model.timing_fit import refuse_misfits
-from services.payments.operators.ports import Operations
-from services.payments.operators.servicer import AdminServicer
+from services.payments.operators.keys import OperatorKeys
+from services.payments.operators.ports import Operations, OperatorKeyStore
+from services.payments.operators.servicer import AdminServicer, OperatorKeyServicer
+from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.payments.operators.store.operations import PostgresOperations
+from services.payments.operators.trail import KeptAdmission, Trail
 from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.checking import CheckedCreation, Checking
@@ -128,6 +126,7 @@ def build_server(
     operations: Operations,
     credentials: Credentials,
     keys: KeyStore,
+    operator_keys: OperatorKeyStore,
     tokens: Tokens,
     leaks: LeakStore,
     ready: Ask | None = None,
@@ -139,14 +138,13 @@ def build_server(
     payees = Payees(corridors, deployment=config.deployment)
     checking = Checking(payees, providers)
     creation = Creation(pricing, payees, store, encode_payment)
-    batches = in_batches(creation, config.batch_max, config.waiting_max)
-    creating = CheckedCreation(batches, checking)
     authoriser = _authoriser(config, credentials, tokens)
     readiness = partial(Readiness, ready) if ready else None
-    server = GrpcServer(authoriser.admit, identity=identity, readiness=readiness)
+    admission = KeptAdmission(authoriser.admit, Trail(operations))
+    server = GrpcServer(admission.admit, identity=identity, readiness=readiness)
     for servicer in (
         PaymentServicer(
-            creating,
+            CheckedCreation(in_batches(creation, config.batch_max, config.waiting_max), checking),
             Reading(store),
             cancelling=Cancelling(work),
             correcting=Correcting(work, payees, checking, routes, encode_payment),
@@ -159,7 +157,7 @@ def build_server(
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE), LeakReports(leaks)),
-        AdminServicer(Operating(operations, providers, random.random)),
+        *_for_operators(config, operations, operator_keys, providers),
     ):
         servicer.add_to(server)
     return server
@@ -167,6 +165,8 @@ def build_server(
 
 def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
     limits = load_limits(config.limits_file, config.deployment)
+    if config.deployment is Deployment.SANDBOX:
+        credentials = SandboxCredentials(credentials)
     return Authoriser(
         credentials, tokens.verifier, limits, SystemClock(), deployment=config.deployment
     )
@@ -175,6 +175,14 @@ def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Token
 def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
     sandbox = config.deployment is Deployment.SANDBOX
     return Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
+
+
+def _for_operators(
+    config: ServiceSettings, operations: Operations, keys: OperatorKeyStore, providers: Providers
+) -> tuple[AdminServicer, OperatorKeyServicer]:
+    admin = AdminServicer(Operating(operations, providers, random.random))
+    its_keys = OperatorKeys(keys, is_live=config.deployment is Deployment.LIVE)
+    return admin, OperatorKeyServicer(its_keys)
 
 
 @asynccontextmanager
@@ -189,7 +197,7 @@ async def assemble(
         opened_rates(config.fx_target, identity) as rates,
         opened_providers(config.providers_target, identity) as providers,
         _held_credentials(config) as credentials,
-        opened_tokens(config.tokens, roles={}) as tokens,
+        opened_tokens(config.tokens, roles=ROLES) as tokens,
         _readiness(config) as ready,
     ):
         declared = DeclaredCapabilities(providers)
@@ -214,6 +222,7 @@ async def assemble(
             operations=PostgresOperations(engine, encode_event, decode_answer),
             credentials=credentials,
             keys=PostgresKeys(engine),
+            operator_keys=PostgresOperatorKeys(engine),
             tokens=tokens,
             leaks=PostgresLeaks(engine),
             ready=ready,
@@ -347,15 +356,6 @@ async def _held_credentials(config: DatabaseSettings) -> AsyncIterator[HeldCrede
         held = HeldCredentials(PostgresCredentials(engine))
         async with held.refreshed():
             yield held
-
-
-async def create_merchant(config: AdminSettings, name: str) -> Mapping[str, str]:
-    """Makes a merchant and its first key; gives their ids and the key's text. Raises Invalid."""
-    is_live = config.deployment is Deployment.LIVE
-    made = new_merchant(read_name(name), MERCHANT_SCOPES, SystemClock().now(), is_live=is_live)
-    async with opened_database(_url(config), "caravel-admin", pool_size=1) as engine:
-        await add_merchant(engine, made.merchant, made.key)
-    return {"merchant_id": made.merchant.id, "key_id": made.key.key_id, "api_key": made.text}
 
 
 def _url(config: DatabaseSettings) -> Address:

@@ -58,6 +58,8 @@ class Caller:
     # As it was sent, where a name may come twice, and by name.
     pairs: Sequence[tuple[str, Any]]
     metadata: Mapping[str, Any]
+    # The path of the call, for example "/caravel.fees.v1.FeeService/CalculateFees".
+    method: str = ""
     # Empty where the server has no certificates, which only tests leave out.
     service: str = ""
 
@@ -173,7 +175,9 @@ class _Beginning:
 
     async def admit(self, call: "_Call") -> None:
         """Raises a DomainError where the call may not be made."""
-        caller = Caller(pairs=call.pairs, metadata=call.metadata, service=call.service)
+        caller = Caller(
+            pairs=call.pairs, metadata=call.metadata, method=self._method, service=call.service
+        )
         await self._admit(self._method, caller)
 
     async def message(self, call: "_Call", context: Any) -> Any:

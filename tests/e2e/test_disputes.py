@@ -77,14 +77,14 @@ async def _dispute(rest: Rest, transaction_id: str, statuses: set[str]) -> Any:
     return dispute
 
 
-async def _listed(rest: Rest) -> list[str]:
-    page = (await rest.get("/api/admin/disputes?page_size=200")).json
-    return [one["dispute_id"] for one in page["disputes"]]
+async def _listed(operators: Rest) -> list[str]:
+    page = (await operators.get("/api/admin/disputes?page_size=200")).json
+    return [one["dispute"]["dispute_id"] for one in page["open_disputes"]]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 async def test_a_dispute_is_sent_posted_and_listed_until_it_is_decided(
-    rest: Rest, mesh: Mesh, receiver: Receiver, claim: Claim
+    rest: Rest, operators: Rest, mesh: Mesh, receiver: Receiver, claim: Claim
 ) -> None:
     before = await _lost(mesh)
     endpoint = (await rest.post("/api/webhook-endpoints", {"url": receiver.url})).json
@@ -99,7 +99,7 @@ async def test_a_dispute_is_sent_posted_and_listed_until_it_is_decided(
     )
     assert (dispute["kind"], dispute["provider_reference"]) == ("DISPUTE", raised["id"])
     assert dispute["respond_by"]
-    assert dispute["dispute_id"] in await _listed(rest)
+    assert dispute["dispute_id"] in await _listed(operators)
     await _at_stripe(mesh, f"disputes/{raised['id']}", status=claim.ends)
     decided = await until(
         lambda: _dispute(rest, transaction_id, {claim.status}),
@@ -107,7 +107,7 @@ async def test_a_dispute_is_sent_posted_and_listed_until_it_is_decided(
     )
 
     assert decided["dispute_id"] == dispute["dispute_id"]
-    assert dispute["dispute_id"] not in await _listed(rest)
+    assert dispute["dispute_id"] not in await _listed(operators)
     assert (await rest.wait(transaction_id, {"COMPLETED"}))["refunded_usd"] == "0.00"
 
     async def sent() -> list[str]:
@@ -122,7 +122,7 @@ async def test_a_dispute_is_sent_posted_and_listed_until_it_is_decided(
 
 
 async def test_a_warning_before_the_payout_holds_it_until_an_operator_decides(
-    rest: Rest, mesh: Mesh
+    rest: Rest, operators: Rest, mesh: Mesh
 ) -> None:
     # The offramps have no money, so that the payout is still to be sent when the warning comes.
     payment = await rest.create(destination_currency="MXN", reference="sim:no_balance")
@@ -138,8 +138,8 @@ async def test_a_warning_before_the_payout_holds_it_until_an_operator_decides(
     (warning,) = held["disputes"]
     assert (warning["kind"], warning["withdrawn_usd"]) == ("FRAUD_WARNING", "0.00")
 
-    released = await rest.say(
-        f"/api/admin/payments/{transaction_id}:release", {"operator": "ada", "note": "known"}
+    released = await operators.say(
+        f"/api/admin/payments/{transaction_id}:release", {"note": "known"}
     )
 
     assert released.status == 200, released.body

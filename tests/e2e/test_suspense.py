@@ -48,7 +48,7 @@ async def test_a_held_charge_is_on_suspense_until_somebody_says_what_it_was(
 
     answer = await operators.say(
         f"/api/admin/payments/{transaction_id}:resolve",
-        {"operator": "ada", "evidence": "statement, line 12", **stated},
+        {"evidence": "statement, line 12", **stated},
     )
 
     assert answer.status == 200, answer.body

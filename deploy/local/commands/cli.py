@@ -17,6 +17,7 @@ from services.shared.deployment import Deployment
 
 Command = Callable[[argparse.Namespace], int]
 PORTS_MAX = 65535
+PRIVATE_COMMANDS = ("up", "migrate", "verify", "merchants", "operators")
 EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
 
 
@@ -58,7 +59,7 @@ def perform(parsed: argparse.Namespace) -> None:
     code = 1
     # A mesh's files are nobody else's business, and neither are those that its processes make. The
     # other commands write to the checkout, which is the person's own matter.
-    umask = os.umask(0o077) if parsed.command in ("up", "migrate", "verify", "merchants") else None
+    umask = os.umask(0o077) if parsed.command in PRIVATE_COMMANDS else None
     try:
         code = parsed.run(parsed)
     except KeyboardInterrupt:
@@ -111,9 +112,7 @@ def _parser() -> _Parser:
     dial.add_argument("service", help="fees, fx, providers, payments or worker")
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
-    merchants = _add(commands, "merchants", _merchants, "make a merchant and its first key", data)
-    merchants.add_argument("verb", choices=["create"], help="make one; the key is shown this once")
-    merchants.add_argument("--name", required=True, help="the merchant's name, for people")
+    _add_makers(commands, data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
@@ -146,6 +145,21 @@ def _add_up(commands: "argparse._SubParsersAction[_Parser]", data: _Parser, port
         help="staging: calls need a key, as they do where it is live",
     )
     up.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
+
+
+def _add_makers(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    merchants = _add(commands, "merchants", _merchants, "make a merchant and its first key", data)
+    merchants.add_argument("verb", choices=["create"], help="make one; the key is shown this once")
+    merchants.add_argument("--name", required=True, help="the merchant's name, for people")
+    operators = _add(commands, "operators", _operators, "make a key of an operator", data)
+    operators.add_argument("verb", choices=["create"], help="make one; the key is shown this once")
+    operators.add_argument("--name", required=True, help="the name that the log of actions shows")
+    operators.add_argument(
+        "--role",
+        required=True,
+        action="append",
+        help="viewer, operator, auditor or admin; may repeat",
+    )
 
 
 def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
@@ -316,6 +330,14 @@ def _merchants(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import migrate  # noqa: PLC0415
 
     words = ["merchants", parsed.verb, "--name", parsed.name]
+    return migrate.administer(DataDir.at(parsed.data_dir), words)
+
+
+def _operators(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import migrate  # noqa: PLC0415
+
+    roles = [word for role in parsed.role for word in ("--role", role)]
+    words = ["operators", parsed.verb, "--name", parsed.name, *roles]
     return migrate.administer(DataDir.at(parsed.data_dir), words)
 
 

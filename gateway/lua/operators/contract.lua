@@ -10,42 +10,39 @@ return {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
         ["kind"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.DeadLetter.Kind" },
+        ["merchant_id"] = { ["kind"] = "string" },
       },
     },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/dead-letters/{dead_letter_id}:requeue",
       ["query"] = {},
-      ["body"] = { ["operator"] = { ["kind"] = "string" }, ["note"] = { ["kind"] = "string" } },
+      ["body"] = { ["note"] = { ["kind"] = "string" } },
     },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/dead-letters/{dead_letter_id}:discard",
       ["query"] = {},
-      ["body"] = { ["operator"] = { ["kind"] = "string" }, ["note"] = { ["kind"] = "string" } },
+      ["body"] = { ["note"] = { ["kind"] = "string" } },
     },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/payments/{transaction_id}:release",
       ["query"] = {},
-      ["body"] = {
-        ["operator"] = { ["kind"] = "string" },
-        ["note"] = { ["kind"] = "string" },
-        ["honour_locked_rate"] = { ["kind"] = "bool" },
-      },
+      ["body"] = { ["note"] = { ["kind"] = "string" }, ["honour_locked_rate"] = { ["kind"] = "bool" } },
     },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/payments/{transaction_id}:resolve",
       ["query"] = {},
       ["body"] = {
-        ["operator"] = { ["kind"] = "string" },
         ["note"] = { ["kind"] = "string" },
         ["outcome"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.ResolveAttemptRequest.Outcome" },
         ["evidence"] = { ["kind"] = "string" },
         ["provider_reference"] = { ["kind"] = "string" },
         ["moved_amount"] = { ["kind"] = "decimal" },
         ["moved_currency"] = { ["kind"] = "string" },
+        ["provider_unreachable"] = { ["kind"] = "bool" },
       },
     },
     {
@@ -55,6 +52,7 @@ return {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
         ["waiting"] = { ["kind"] = "bool" },
+        ["merchant_id"] = { ["kind"] = "string" },
       },
     },
     {
@@ -63,6 +61,7 @@ return {
       ["query"] = {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+        ["merchant_id"] = { ["kind"] = "string" },
       },
     },
     {
@@ -71,7 +70,35 @@ return {
       ["query"] = {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+        ["merchant_id"] = { ["kind"] = "string" },
       },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/operator-keys",
+      ["query"] = {},
+      ["status"] = 201,
+      ["body"] = {
+        ["operator"] = { ["kind"] = "string" },
+        ["name"] = { ["kind"] = "string" },
+        ["roles"] = { ["kind"] = "list", ["of"] = { ["kind"] = "string" } },
+        ["allowed_addresses"] = { ["kind"] = "list", ["of"] = { ["kind"] = "string" } },
+        ["expires_at"] = { ["kind"] = "timestamp" },
+      },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/operator-keys",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/operator-keys/{key_id}:revoke",
+      ["query"] = {},
+      ["body"] = {},
     },
   },
   ["messages"] = {},
@@ -188,5 +215,8 @@ return {
     ["TOKENS_NOT_ISSUED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RATE_LIMIT_EXCEEDED"] = { [""] = { ["code"] = 8, ["status"] = 429, ["retry_after_seconds"] = 1 } },
     ["CREDENTIALS_UNVERIFIABLE"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 1 } },
+    ["PROVIDER_CONTRADICTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PROVIDER_NOT_ASKED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["OPERATOR_KEY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
   },
 }

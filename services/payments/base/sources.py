@@ -26,10 +26,19 @@ def _read_endpoint(row: Row[Any]) -> Endpoint:
 def _read_action(row: Row[Any]) -> OperatorAction:
     return OperatorAction(
         id=row.id,
-        operator=Operator(name=row.operator, note=row.note),
+        operator=Operator(
+            name=row.operator,
+            note=row.note,
+            credential_id=row.credential_id,
+            address=row.address,
+            request_id=row.request_id,
+        ),
         action=row.action,
         subject=row.subject,
         acted_at=row.acted_at,
+        merchant_id=row.merchant_id,
+        refusal=row.refusal,
+        provider_answer=row.provider_answer,
     )
 
 

@@ -35,6 +35,7 @@ class OverdueCount:
 class OverduePayment:
     """A payment that is overdue, with the last that is known of it."""
 
+    merchant_id: str
     payment_id: UUID
     corridor_id: str
     state: State

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hmac import compare_digest
 from typing import TypeVar
 
+from services.payments.merchants import sandbox
 from services.payments.merchants.domain import (
     ApiKeyInvalid,
     ApiKeyOfOtherDeployment,
@@ -30,6 +31,7 @@ from services.payments.merchants.tokens.verified import (
     refused,
 )
 from services.payments.model.principal import CredentialKind, MerchantId, Principal
+from services.payments.model.roles import scopes_of_roles
 from services.shared.clock import Clock
 from services.shared.contract import Access, PrincipalKind, scopes_of
 from services.shared.deployment import Deployment
@@ -53,7 +55,8 @@ _principal: ContextVar[Principal] = ContextVar("principal")
 
 
 def acting_principal() -> Principal:
-    """The principal of the call that is being answered. Raises LookupError outside of a call."""
+    """The principal of the call that is being answered, or that was refused although its credential
+    is genuine. Raises LookupError where there is none."""
     return _principal.get()
 
 
@@ -104,13 +107,13 @@ class Authoriser:
             principal = await self._of_token(credential, caller)
         else:
             principal = await self.of_key(credential, caller)
+        _principal.set(principal)
         is_merchants = principal.merchant_id is not None
         if is_merchants != (access.principal is PrincipalKind.MERCHANT):
             raise PrincipalNotAllowed(needed=access.principal)
         if principal.merchant_id is not None:
             self._limits.take(principal.merchant_id, access)
         check_granted(access.scopes, principal.scopes)
-        _principal.set(principal)
 
     async def of_client(self, text: str, caller: Caller) -> Principal:
         """The principal of a key that asks for a token, which counts as one of its writes. Raises
@@ -128,8 +131,11 @@ class Authoriser:
             raise ApiKeyOfOtherDeployment
         if said.is_operators:
             operator = _proven(await self._credentials.operator_key(said.id), said)
+            principal = _principal_of(operator, caller, merchant_id=None, name=operator.operator)
+            # From here on it is known who is refused.
+            _principal.set(principal)
             self._check(operator, caller)
-            return _principal_of(operator, caller, merchant_id=None, name=operator.operator)
+            return principal
         found = await self._credentials.merchant_key(said.id)
         if found is None:
             raise ApiKeyInvalid
@@ -151,7 +157,8 @@ class Authoriser:
             CredentialKind.OPERATOR_TOKEN if merchant_id is None else CredentialKind.MERCHANT_TOKEN,
             caller,
             merchant_id=merchant_id,
-            scopes=verified.scopes,
+            # Only an issuer of operators' tokens has roles.
+            scopes=verified.scopes | scopes_of_roles(verified.roles),
             credential_id=verified.credential_id,
             name=verified.name if merchant_id is None else "",
         )
@@ -223,13 +230,14 @@ def _proven(key: SomeKey | None, said: KeyText) -> SomeKey:
 
 def _of_sandbox(access: Access, caller: Caller) -> Principal:
     """A sandbox's own merchant or operator, who needs no credential."""
+    is_operator = access.principal is PrincipalKind.OPERATOR
     return _principal_from(
         CredentialKind.SANDBOX,
         caller,
-        merchant_id=SANDBOX_MERCHANT,
+        merchant_id=None if is_operator else SANDBOX_MERCHANT,
         scopes=scopes_of(access.principal),
         credential_id="",
-        name="sandbox",
+        name=sandbox.FIRST if is_operator else "sandbox",
     )
 
 

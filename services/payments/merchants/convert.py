@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import UUID
 
-from caravel.payments.v1 import keys_pb2
+from caravel.payments.v1 import keys_pb2, operator_keys_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.paging import read_page_size, read_token, write_token
@@ -33,7 +33,7 @@ def read_key_order(request: keys_pb2.CreateKeyRequest) -> KeyOrder:
     addresses: tuple[Network, ...] = problems.read(
         lambda _: read_addresses(request.allowed_addresses), "", ()
     )
-    expires_at = problems.read(lambda _: _read_end(request), "", None)
+    expires_at = problems.read(lambda _: read_end(request), "", None)
     problems.raise_any()
     return KeyOrder(name=name, scopes=scopes, addresses=addresses, expires_at=expires_at)
 
@@ -74,7 +74,10 @@ def read_addresses(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(dict.fromkeys(networks))
 
 
-def _read_end(request: keys_pb2.CreateKeyRequest) -> datetime | None:
+def read_end(
+    request: keys_pb2.CreateKeyRequest | operator_keys_pb2.CreateOperatorKeyRequest,
+) -> datetime | None:
+    """When a key ends; None where it does not. Raises Invalid."""
     if not request.HasField("expires_at"):
         return None
     try:

@@ -56,7 +56,7 @@ class PostgresKeys:
     async def add(self, merchant_id: MerchantId, key: MerchantKey) -> MerchantKey:
         """See KeyStore.add."""
         async with connected(self._engine) as connection:
-            version = await _count_up(connection)
+            version = await count_up(connection)
             await _refuse_exhausted(connection, merchant_id)
             added = await _insert_key(connection, merchant_id, key, version)
             await connection.commit()
@@ -86,7 +86,7 @@ class PostgresKeys:
     ) -> MerchantKey:
         """See KeyStore.roll."""
         async with connected(self._engine) as connection:
-            version = await _count_up(connection)
+            version = await count_up(connection)
             old = await _one(connection, merchant_id, key_id)
             now: datetime = (await connection.execute(_NOW)).scalar_one()
             status = old.status(now)
@@ -106,7 +106,7 @@ class PostgresKeys:
     async def revoke(self, merchant_id: MerchantId, key_id: UUID) -> MerchantKey:
         """See KeyStore.revoke."""
         async with connected(self._engine) as connection:
-            version = await _count_up(connection)
+            version = await count_up(connection)
             key = await _one(connection, merchant_id, key_id)
             if key.revoked_at is None:
                 await _change(connection, key, {"revoked_at": func.now()}, version)
@@ -132,7 +132,7 @@ class PostgresLeaks:
             found = (await connection.execute(select(columns.id).where(*its))).one_or_none()
             if found is None:
                 return ""
-            version = await _count_up(connection)
+            version = await count_up(connection)
             ends = {"revoked_at": func.now(), "leak_place": place, "version": version}
             revoked = await connection.execute(update(table).where(*its).values(**ends))
             await connection.commit()
@@ -184,7 +184,7 @@ class PostgresCredentials:
 async def add_merchant(engine: AsyncEngine, merchant: Merchant, key: MerchantKey) -> None:
     """Keeps a new merchant with a first key, both or neither."""
     async with connected(engine) as connection:
-        version = await _count_up(connection)
+        version = await count_up(connection)
         await connection.execute(
             insert(tables.merchants).values(
                 id=merchant.id, display_name=merchant.display_name, version=version
@@ -245,7 +245,8 @@ def _read_key(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-async def _count_up(connection: AsyncConnection) -> int:
+async def count_up(connection: AsyncConnection) -> int:
+    """Begins a change of merchants or keys: its version, whose row is held until the commit."""
     version: int = (await connection.execute(_COUNT_UP)).scalar_one()
     return version
 

@@ -128,6 +128,7 @@ class Dispute:
 class OpenDispute:
     """A dispute of the list of those that are not decided."""
 
+    merchant_id: str
     id: UUID
     # Its deadline, or NO_DEADLINE.
     due: datetime

@@ -4,15 +4,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.model.principal import Principal
 from services.shared.ids import encode_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """The person who acts, with the reason."""
+    """The person who acts, as the credential says, with the reason."""
 
     name: str
     note: str = ""
+    # Public id of the credential; empty where a sandbox needed none.
+    credential_id: str = ""
+    # The address, as the gateway saw it.
+    address: str = ""
+    request_id: str = ""
 
     @property
     def actor(self) -> str:
@@ -20,17 +26,34 @@ class Operator:
         return f"operator:{self.name}"
 
 
+def operator_of(principal: Principal, note: str = "") -> Operator:
+    """The operator behind a credential."""
+    return Operator(
+        name=principal.name,
+        note=note,
+        credential_id=principal.credential_id,
+        address=principal.address,
+        request_id=principal.request_id,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class OperatorAction:
-    """One thing that an operator did; it is never changed afterwards."""
+    """One thing that an operator did, or tried to do; it is never changed afterwards."""
 
     id: UUID
     operator: Operator
     # An Action, or the name that another version of the software has for one.
     action: str
-    # A dead letter's or a payment's public id.
+    # A dead letter's or a payment's public id; empty where a call was refused before it was read.
     subject: str
     acted_at: datetime
+    # The merchant of the subject; empty where it has none.
+    merchant_id: str = ""
+    # The reason of the refusal; empty for what was done.
+    refusal: str = ""
+    # The provider's own answer, where it was asked.
+    provider_answer: str = ""
 
     @property
     def action_id(self) -> str:

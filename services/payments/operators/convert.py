@@ -1,21 +1,26 @@
-"""The operators' requests and answers: who acts is read as strictly as what is paid."""
+"""The operators' requests and answers. The operator comes with the credential."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from caravel.payments.v1 import admin_pb2
+from caravel.payments.v1 import admin_pb2, operator_keys_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.paging import read_page_size, read_token, write_token
 from services.payments.base.problems import Problems
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
+from services.payments.merchants.convert import read_addresses, read_end, read_name
+from services.payments.merchants.domain import Network
 from services.payments.model.attempt import STATED, Answer, Outcome
 from services.payments.model.dispute import OpenDispute
-from services.payments.model.operator import Operator, OperatorAction
+from services.payments.model.operator import Operator, OperatorAction, operator_of
 from services.payments.model.payment import Failure
+from services.payments.model.principal import Principal
+from services.payments.model.roles import ROLES
 from services.payments.model.timing import ENDS
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
+from services.payments.operators.keys import OperatorKeyOrder, ShownKey
 from services.payments.operators.ports import LetterFilter
 from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
@@ -23,12 +28,19 @@ from services.shared.text import limited_text
 
 OPERATOR_MAX = 64
 NOTE_MAX = 500
+MERCHANT_MAX = 64
 REFERENCE_MAX = 255
 
 _OUTCOMES: Mapping[int, Outcome] = {
     admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,
     admin_pb2.ResolveAttemptRequest.FAILED: Outcome.FAILED,
 }
+_List = (
+    admin_pb2.ListDeadLettersRequest
+    | admin_pb2.ListOverduePaymentsRequest
+    | admin_pb2.ListDisputesRequest
+    | admin_pb2.ListOperatorActionsRequest
+)
 _Verb = (
     admin_pb2.RequeueDeadLetterRequest
     | admin_pb2.DiscardDeadLetterRequest
@@ -37,18 +49,18 @@ _Verb = (
 )
 
 
-def read_operator(request: _Verb) -> Operator:
-    """The operator, with the reason. Raises Invalid with every field that is wrong."""
-    problems = Problems()
-    operator = _read_operator(problems, request)
-    problems.raise_any()
-    return operator
+def read_operator(request: _Verb, principal: Principal) -> Operator:
+    """The operator of the credential, with the reason. Raises Invalid."""
+    return operator_of(principal, limited_text("note", NOTE_MAX)(request.note))
 
 
-def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator, Answer, str]:
+def read_resolution(
+    request: admin_pb2.ResolveAttemptRequest, principal: Principal
+) -> tuple[Operator, Answer, str]:
     """The operator, the outcome, and its evidence. Raises Invalid with every wrong field."""
     problems = Problems()
-    operator = _read_operator(problems, request)
+    note = problems.read(limited_text("note", NOTE_MAX), request.note, "")
+    operator = operator_of(principal, note)
     evidence = problems.read(_required("evidence", NOTE_MAX), request.evidence, "")
     reference = problems.read(
         limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
@@ -70,10 +82,18 @@ def read_resolution(request: admin_pb2.ResolveAttemptRequest) -> tuple[Operator,
 def read_letters_request(request: admin_pb2.ListDeadLettersRequest) -> tuple[LetterFilter, int]:
     """Which dead letters, and how many. Raises Invalid."""
     kind = _read_kind(request.kind)
+    merchant_id = read_merchant(request)
     after = None
     if request.page_token:
         after = read_token(request.page_token, lambda words: _read_place(kind, words))
-    return LetterFilter(kind=kind, after=after), read_page_size(request.page_size)
+    wanted = LetterFilter(merchant_id=merchant_id, kind=kind, after=after)
+    return wanted, read_page_size(request.page_size)
+
+
+def read_merchant(request: _List) -> str | None:
+    """The merchant to whom a list is restricted; None for all. Raises Invalid."""
+    text = request.merchant_id
+    return limited_text("merchant_id", MERCHANT_MAX)(text) if text else None
 
 
 def read_actions_request(
@@ -115,6 +135,7 @@ def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
         set_aside_at=timestamp(letter.set_aside_at),
         event=letter.event,
         record=_write_record(letter.record) if letter.record else None,
+        merchant_id=letter.merchant_id,
     )
 
 
@@ -160,6 +181,7 @@ def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
         waiting_for=late.waiting_for or "",
         deadline_at=timestamp(late.deadline_at) if late.deadline_at else None,
         at_deadline=ENDS[late.waiting_for] if late.waiting_for else "",
+        merchant_id=late.merchant_id,
     )
 
 
@@ -177,19 +199,18 @@ def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
         subject=action.subject,
         note=action.operator.note,
         acted_at=timestamp(action.acted_at),
+        merchant_id=action.merchant_id,
+        credential_id=action.operator.credential_id,
+        address=action.operator.address,
+        request_id=action.operator.request_id,
+        refusal=action.refusal,
+        provider_answer=action.provider_answer,
     )
 
 
 def write_actions_token(before: UUID | None) -> str:
     """Where to go on; empty at the end."""
     return "" if before is None else write_token([str(before)])
-
-
-def _read_operator(problems: Problems, request: _Verb) -> Operator:
-    return Operator(
-        name=problems.read(_required("operator", OPERATOR_MAX), request.operator, ""),
-        note=problems.read(limited_text("note", NOTE_MAX), request.note, ""),
-    )
 
 
 def _required(field: str, longest: int) -> Callable[[str], str]:
@@ -250,3 +271,64 @@ def _read_overdue_place(words: list[str]) -> tuple[datetime, UUID]:
     if place.tzinfo is None:
         raise ValueError
     return place, UUID(payment_id)
+
+
+def read_key_order(request: operator_keys_pb2.CreateOperatorKeyRequest) -> OperatorKeyOrder:
+    """A validated order for an operator's key. Raises Invalid with every field that is wrong."""
+    problems = Problems()
+    operator = problems.read(_required("operator", OPERATOR_MAX), request.operator, "")
+    name = problems.read(read_name, request.name, "")
+    roles: tuple[str, ...] = problems.read(lambda _: read_roles(request.roles), "", ())
+    addresses: tuple[Network, ...] = problems.read(
+        lambda _: read_addresses(request.allowed_addresses), "", ()
+    )
+    expires_at = problems.read(lambda _: read_end(request), "", None)
+    problems.raise_any()
+    return OperatorKeyOrder(
+        operator=operator, name=name, roles=roles, addresses=addresses, expires_at=expires_at
+    )
+
+
+def read_command_order(operator: str, roles: Sequence[str]) -> OperatorKeyOrder:
+    """The order of the command that makes a key. Raises Invalid."""
+    name = _required("operator", OPERATOR_MAX)(operator)
+    return OperatorKeyOrder(operator=name, name="first key", roles=read_roles(roles))
+
+
+def read_roles(names: Sequence[str]) -> tuple[str, ...]:
+    """Roles by their names. Raises Invalid."""
+    if not names:
+        raise field_invalid("roles", "roles is required, at least one", "FIELD_REQUIRED")
+    for index, name in enumerate(names):
+        if name not in ROLES:
+            words = f"each role must be one of {', '.join(sorted(ROLES))}"
+            raise field_invalid(f"roles[{index}]", words)
+    return tuple(names)
+
+
+def read_keys_request(
+    request: operator_keys_pb2.ListOperatorKeysRequest,
+) -> tuple[UUID | None, int]:
+    """The key to list before, and how many. Raises Invalid."""
+    before = None
+    if request.page_token:
+        before = read_token(request.page_token, lambda words: UUID(words[0]))
+    return before, read_page_size(request.page_size)
+
+
+def write_key(shown: ShownKey) -> operator_keys_pb2.OperatorKey:
+    """An operator's key as it is listed."""
+    key = shown.key
+    return operator_keys_pb2.OperatorKey(
+        key_id=key.key_id,
+        operator=key.operator,
+        name=key.name,
+        status=operator_keys_pb2.OperatorKey.Status.Value(key.status(shown.now)),
+        scopes=sorted(key.scopes),
+        allowed_addresses=[str(network) for network in key.addresses],
+        created_at=timestamp(key.created_at),
+        created_by=key.created_by,
+        expires_at=timestamp(key.expires_at) if key.expires_at else None,
+        last_used_at=timestamp(key.last_used_at) if key.last_used_at else None,
+        revoked_at=timestamp(key.revoked_at) if key.revoked_at else None,
+    )

@@ -65,9 +65,15 @@ def open_attempt(work: Work) -> Attempt:
 
 
 def resolve(
-    work: Work, decider: Decider, operator: Operator, answer: Answer, *, evidence: str
+    work: Work,
+    decider: Decider,
+    operator: Operator,
+    answer: Answer,
+    *,
+    evidence: str,
+    provider_answer: str,
 ) -> Change:
-    """The hold gives way to an answer that a person stands for."""
+    """The hold gives way to an answer that a person stands for; beside it the provider's own."""
     moved = f"{answer.amount} {answer.amount.currency}" if answer.amount else ""
     _held_for(work)
     ended, event = without_hold(
@@ -77,6 +83,7 @@ def resolve(
         outcome=answer.outcome,
         evidence=evidence,
         moved=moved,
+        provider_answer=provider_answer,
     )
     return since_claim(work, decider.settle(ended, answer, work.claimed_at), event)
 

@@ -11,6 +11,10 @@ from uuid import UUID
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import encode_id
 
+# So many refusals of one credential in an hour are kept in the log; the others are only counted.
+REFUSALS_MAX = 60
+SUBJECT_MAX = 128
+
 
 class DeadLetterNotFound(NotFound):
     """Nothing is set aside under this id, or not any more; the log of actions says who acted."""
@@ -28,6 +32,24 @@ class AttemptNotOpen(NotAllowedNow):
     """The payment has no attempt whose outcome is open."""
 
     reason = "ATTEMPT_NOT_OPEN"
+
+
+class OperatorKeyNotFound(NotFound):
+    """No operator has a key of this id."""
+
+    reason = "OPERATOR_KEY_NOT_FOUND"
+
+
+class ProviderContradicts(NotAllowedNow):
+    """The provider says something else of the attempt than the operator."""
+
+    reason = "PROVIDER_CONTRADICTS"
+
+
+class ProviderNotAsked(NotAllowedNow):
+    """The provider could not be asked; where that is known, say `provider_unreachable`."""
+
+    reason = "PROVIDER_NOT_ASKED"
 
 
 class NoLockedRate(NotAllowedNow):
@@ -78,6 +100,8 @@ class DeadLetter:
     """Something that kept failing and was set aside."""
 
     key: LetterKey
+    # Empty where an event names no payment that we know.
+    merchant_id: str
     # None where an event names no payment.
     payment_id: UUID | None
     reason: str
@@ -102,6 +126,8 @@ class Action(StrEnum):
     DISCARD_DEAD_LETTER = "DISCARD_DEAD_LETTER"
     RELEASE_HOLD = "RELEASE_HOLD"
     RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
+    CREATE_OPERATOR_KEY = "CREATE_OPERATOR_KEY"
+    REVOKE_OPERATOR_KEY = "REVOKE_OPERATOR_KEY"
 
 
 def read_dead_letter_id(text: str) -> LetterKey:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
+from services.payments.merchants.domain import OperatorKey
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment
@@ -20,6 +21,7 @@ from services.payments.operators.domain import Action, DeadLetter, Kind, LetterK
 class LetterFilter:
     """Which dead letters to list; absent fields do not filter."""
 
+    merchant_id: str | None = None
     kind: Kind | None = None
     # Those that come after this one: when it was set aside, and its key.
     after: tuple[datetime, LetterKey] | None = None
@@ -28,8 +30,12 @@ class LetterFilter:
 class OperatorTransaction(Protocol):
     """One transaction of an operator; leaving it without commit() undoes it."""
 
-    async def is_set_aside(self, merchant_id: str, payment_id: UUID) -> bool:
+    async def is_set_aside(self, payment_id: UUID) -> bool:
         """Whether a payment's step is set aside, also where its row cannot be read."""
+        ...
+
+    async def owner(self, payment_id: UUID) -> str:
+        """The merchant of a payment. Raises PaymentNotFound."""
         ...
 
     async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
@@ -44,19 +50,25 @@ class OperatorTransaction(Protocol):
         """See WorkTransaction.lock."""
         ...
 
-    async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
+    async def requeue(self, key: LetterKey) -> bool:
         """Has anything but a step tried again; False where it is not set aside.
 
         Raises PaymentUnreadable where a row that could not be read still cannot.
         """
         ...
 
-    async def discard(self, merchant_id: str, key: LetterKey) -> bool:
+    async def discard(self, key: LetterKey) -> bool:
         """Gives up anything but a step; False where it is not set aside."""
         ...
 
     async def log(
-        self, merchant_id: str, operator: Operator, action: Action, subject: str
+        self,
+        operator: Operator,
+        action: Action,
+        subject: str,
+        *,
+        merchant_id: str = "",
+        provider_answer: str = "",
     ) -> OperatorAction:
         """Writes down what the operator does in this transaction."""
         ...
@@ -67,23 +79,21 @@ class OperatorTransaction(Protocol):
 
 
 class Operations(Protocol):
-    """The lists of operators, and their transactions."""
+    """The lists of operators, of one merchant or of all, and their transactions."""
 
     def begin(self) -> AbstractAsyncContextManager[OperatorTransaction]:
         """A new transaction."""
         ...
 
-    async def dead_letters(
-        self, merchant_id: str, wanted: LetterFilter, *, limit: int
-    ) -> Sequence[DeadLetter]:
+    async def dead_letters(self, wanted: LetterFilter, *, limit: int) -> Sequence[DeadLetter]:
         """Up to limit dead letters, the last set aside first."""
         ...
 
     async def overdue(
         self,
-        merchant_id: str,
         expected: Sequence[ExpectedTime],
         *,
+        merchant_id: str | None,
         waiting: bool,
         after: tuple[datetime, UUID] | None,
         limit: int,
@@ -94,14 +104,41 @@ class Operations(Protocol):
         ...
 
     async def disputes(
-        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+        self, *, merchant_id: str | None, after: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[OpenDispute]:
         """Up to limit disputes that are not decided, the earliest deadline first."""
         ...
 
     async def actions(
-        self, merchant_id: str, *, before: UUID | None, limit: int
+        self, *, merchant_id: str | None, before: UUID | None, limit: int
     ) -> Sequence[OperatorAction | UnreadableAction]:
         """Up to limit actions, the last first, those older than `before`; one whose record cannot
         be read is named in its place."""
+        ...
+
+    async def note_refusal(
+        self, operator: Operator, action: str, subject: str, refusal: str, provider_answer: str = ""
+    ) -> bool:
+        """Writes an attempt down that was refused; False where the hour's most are there already,
+        for its credential."""
+        ...
+
+
+class OperatorKeyStore(Protocol):
+    """The operators' keys; each change is one transaction with its entry in the log of actions."""
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        ...
+
+    async def add(self, key: OperatorKey, by: Operator) -> OperatorKey:
+        """Keeps a new key."""
+        ...
+
+    async def page(self, *, before: UUID | None, limit: int) -> Sequence[OperatorKey]:
+        """Up to limit keys, the newest first, those older than `before`."""
+        ...
+
+    async def revoke(self, key_id: UUID, by: Operator) -> OperatorKey:
+        """The key, revoked now or before. Raises OperatorKeyNotFound."""
         ...

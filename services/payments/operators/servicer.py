@@ -3,13 +3,20 @@
 from typing import Any
 
 import grpc
-from caravel.payments.v1 import admin_pb2, admin_pb2_grpc, payments_pb2
+from caravel.payments.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    operator_keys_pb2,
+    operator_keys_pb2_grpc,
+    payments_pb2,
+)
 
 from services.payments.base.convert import write_dispute, write_payment
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
-from services.payments.merchants.authoriser import acting_merchant
+from services.payments.merchants.authoriser import acting_principal
 from services.payments.model.operator import OperatorAction, UnreadableAction
 from services.payments.operators import convert
+from services.payments.operators.keys import OperatorKeys
 from services.payments.operators.usecases import Operating
 from services.shared.grpc_server import GrpcServer
 
@@ -35,7 +42,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListDeadLettersResponse:
         """See admin.proto."""
         wanted, limit = convert.read_letters_request(request)
-        page, last = await self._operating.dead_letters(acting_merchant(), wanted, limit=limit)
+        page, last = await self._operating.dead_letters(wanted, limit=limit)
         return admin_pb2.ListDeadLettersResponse(
             dead_letters=[convert.write_letter(letter) for letter in page],
             next_page_token=convert.write_letters_token(wanted, last),
@@ -45,18 +52,16 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.RequeueDeadLetterRequest, context: Context
     ) -> admin_pb2.OperatorAction:
         """See admin.proto."""
-        action = await self._operating.requeue(
-            acting_merchant(), request.dead_letter_id, convert.read_operator(request)
-        )
+        operator = convert.read_operator(request, acting_principal())
+        action = await self._operating.requeue(request.dead_letter_id, operator)
         return convert.write_action(action)
 
     async def DiscardDeadLetter(  # noqa: N802 - the contract's name
         self, request: admin_pb2.DiscardDeadLetterRequest, context: Context
     ) -> admin_pb2.OperatorAction:
         """See admin.proto."""
-        action = await self._operating.discard(
-            acting_merchant(), request.dead_letter_id, convert.read_operator(request)
-        )
+        operator = convert.read_operator(request, acting_principal())
+        action = await self._operating.discard(request.dead_letter_id, operator)
         return convert.write_action(action)
 
     async def ReleaseHold(  # noqa: N802 - the contract's name
@@ -64,9 +69,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> payments_pb2.Payment:
         """See admin.proto."""
         payment = await self._operating.release(
-            acting_merchant(),
             request.transaction_id,
-            convert.read_operator(request),
+            convert.read_operator(request, acting_principal()),
             at_locked_rate=request.honour_locked_rate,
         )
         return write_payment(payment)
@@ -75,9 +79,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.ResolveAttemptRequest, context: Context
     ) -> payments_pb2.Payment:
         """See admin.proto."""
-        operator, answer, evidence = convert.read_resolution(request)
+        operator, answer, evidence = convert.read_resolution(request, acting_principal())
         payment = await self._operating.resolve(
-            acting_merchant(), request.transaction_id, operator, answer, evidence=evidence
+            request.transaction_id,
+            operator,
+            answer,
+            evidence=evidence,
+            provider_unreachable=request.provider_unreachable,
         )
         return write_payment(payment)
 
@@ -87,7 +95,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """See admin.proto."""
         after, limit = convert.read_overdue_request(request)
         page, last = await self._operating.overdue(
-            acting_merchant(), waiting=request.waiting, after=after, limit=limit
+            merchant_id=convert.read_merchant(request),
+            waiting=request.waiting,
+            after=after,
+            limit=limit,
         )
         return admin_pb2.ListOverduePaymentsResponse(
             payments=[
@@ -104,9 +115,17 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListDisputesResponse:
         """See admin.proto."""
         after, limit = convert.read_disputes_request(request)
-        page, last = await self._operating.disputes(acting_merchant(), after=after, limit=limit)
+        page, last = await self._operating.disputes(
+            merchant_id=convert.read_merchant(request), after=after, limit=limit
+        )
         return admin_pb2.ListDisputesResponse(
-            disputes=[write_dispute(one.dispute) for one in page if one.dispute],
+            open_disputes=[
+                admin_pb2.OpenDispute(
+                    dispute=write_dispute(one.dispute), merchant_id=one.merchant_id
+                )
+                for one in page
+                if one.dispute
+            ],
             next_page_token=convert.write_disputes_token(last),
             unreadable_dispute_ids=[one.dispute_id for one in page if one.dispute is None],
         )
@@ -116,7 +135,9 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListOperatorActionsResponse:
         """See admin.proto."""
         before, limit = convert.read_actions_request(request)
-        page, last = await self._operating.actions(acting_merchant(), before=before, limit=limit)
+        page, last = await self._operating.actions(
+            merchant_id=convert.read_merchant(request), before=before, limit=limit
+        )
         return admin_pb2.ListOperatorActionsResponse(
             actions=[convert.write_action(one) for one in page if isinstance(one, OperatorAction)],
             next_page_token=convert.write_actions_token(last),
@@ -124,3 +145,42 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                 one.action_id for one in page if isinstance(one, UnreadableAction)
             ],
         )
+
+
+class OperatorKeyServicer(operator_keys_pb2_grpc.OperatorKeyServiceServicer):
+    """caravel.payments.v1.OperatorKeyService."""
+
+    def __init__(self, keys: OperatorKeys) -> None:
+        self._keys = keys
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer this service's calls."""
+        server.add(
+            operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
+            self,
+            "caravel.payments.v1.OperatorKeyService",
+        )
+
+    async def CreateOperatorKey(  # noqa: N802 - the contract's name
+        self, request: operator_keys_pb2.CreateOperatorKeyRequest, context: Context
+    ) -> operator_keys_pb2.NewOperatorKey:
+        """See operator_keys.proto."""
+        made = await self._keys.create(acting_principal(), convert.read_key_order(request))
+        return operator_keys_pb2.NewOperatorKey(key=convert.write_key(made), api_key=made.text)
+
+    async def ListOperatorKeys(  # noqa: N802 - the contract's name
+        self, request: operator_keys_pb2.ListOperatorKeysRequest, context: Context
+    ) -> operator_keys_pb2.ListOperatorKeysResponse:
+        """See operator_keys.proto."""
+        before, limit = convert.read_keys_request(request)
+        page, last = await self._keys.list(before=before, limit=limit)
+        return operator_keys_pb2.ListOperatorKeysResponse(
+            keys=[convert.write_key(one) for one in page],
+            next_page_token=convert.write_actions_token(last),
+        )
+
+    async def RevokeOperatorKey(  # noqa: N802 - the contract's name
+        self, request: operator_keys_pb2.RevokeOperatorKeyRequest, context: Context
+    ) -> operator_keys_pb2.OperatorKey:
+        """See operator_keys.proto."""
+        return convert.write_key(await self._keys.revoke(acting_principal(), request.key_id))

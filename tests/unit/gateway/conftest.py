@@ -15,6 +15,8 @@ import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
+    keys_pb2_grpc,
+    operator_keys_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     refunds_pb2_grpc,
@@ -75,6 +77,8 @@ SERVICES = {
     "RefundService": refunds_pb2_grpc.add_RefundServiceServicer_to_server,
     "EndpointService": endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
     "AdminService": admin_pb2_grpc.add_AdminServiceServicer_to_server,
+    "KeyService": keys_pb2_grpc.add_KeyServiceServicer_to_server,
+    "OperatorKeyService": operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
     "TokenService": tokens_pb2_grpc.add_TokenServiceServicer_to_server,
     "WebhookService": webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,
 }

@@ -88,6 +88,9 @@ def test_every_public_call_is_described() -> None:
         "POST /api/admin/payments/{transaction_id}:resolve",
         "GET /api/admin/overdue-payments",
         "GET /api/admin/operator-actions",
+        "POST /api/admin/operator-keys",
+        "GET /api/admin/operator-keys",
+        "POST /api/admin/operator-keys/{key_id}:revoke",
     }
     assert all(operation["summary"] for operation in operations().values())
 

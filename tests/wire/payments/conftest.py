@@ -11,6 +11,7 @@ from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
     keys_pb2_grpc,
+    operator_keys_pb2_grpc,
     payments_pb2_grpc,
     refunds_pb2_grpc,
     tokens_pb2_grpc,
@@ -25,6 +26,7 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import TokenSettings, own_tokens
+from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.store import PostgresInbox
@@ -49,6 +51,7 @@ class Service:
     admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
     keys: "keys_pb2_grpc.KeyServiceAsyncStub"
+    operator_keys: "operator_keys_pb2_grpc.OperatorKeyServiceAsyncStub"
     tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
@@ -100,6 +103,7 @@ async def serving_payments(
         operations=PostgresOperations(engine, encode_event, decode_answer),
         credentials=credentials,
         keys=PostgresKeys(engine),
+        operator_keys=PostgresOperatorKeys(engine),
         tokens=own_tokens(tokens or config.tokens),
         leaks=PostgresLeaks(engine),
     )
@@ -115,6 +119,7 @@ async def serving_payments(
             admin=admin_pb2_grpc.AdminServiceStub(channel),
             refunds=refunds_pb2_grpc.RefundServiceStub(channel),
             keys=keys_pb2_grpc.KeyServiceStub(channel),
+            operator_keys=operator_keys_pb2_grpc.OperatorKeyServiceStub(channel),
             tokens=tokens_pb2_grpc.TokenServiceStub(channel),
             fees=fees,
             rates=rates,

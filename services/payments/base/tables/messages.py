@@ -19,6 +19,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from services.payments.base.tables.kit import SET, metadata
 from services.payments.base.tables.kit import instant as _instant
 
+
+def _word(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=text("''"))
+
+
 # Verified webhooks; the merchant is known once the payment is.
 webhook_inbox = Table(
     "webhook_inbox",
@@ -105,10 +110,12 @@ outbox = Table(
     Index("outbox_set_aside_idx", "merchant_id", postgresql_where=text("state = 'SET_ASIDE'")),
 )
 
-# The actions of operators, with their reasons; rows are added and never changed.
+# The actions of operators, with their reasons, and the attempts at them that were refused; rows are
+# added and never changed.
 operator_actions = Table(
     "operator_actions",
     metadata,
+    # Empty where it is about none.
     Column("merchant_id", Text, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("operator", Text, nullable=False),
@@ -117,6 +124,19 @@ operator_actions = Table(
     Column("subject", Text, nullable=False),
     Column("note", Text, nullable=False),
     _instant("acted_at", default=True),
+    _word("credential_id"),
+    _word("address"),
+    _word("request_id"),
+    # The reason of a refusal; empty for what was done.
+    _word("refusal"),
+    _word("provider_answer"),
+    Index("operator_actions_id_idx", "id"),
+    Index(
+        "operator_actions_refused_idx",
+        "credential_id",
+        "acted_at",
+        postgresql_where=text("refusal <> ''"),
+    ),
 )
 
 # Rows of other tables that cannot be read, by their tables and keys; an entry is kept for good.

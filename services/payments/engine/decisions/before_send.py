@@ -84,13 +84,14 @@ def _is_unpaid(
 ) -> bool:
     """Whether the answer agrees with our record: it was not paid, or it has come back.
 
-    Where a person has stated that, only the provider's word that it is paid counts against it. A
-    payout that the provider has shown to have moved is not unpaid because it is denied later.
+    Where a person has stated that, only the provider's word that it is paid, or that it is still
+    under way, counts against it. A payout that the provider has shown to have moved is not unpaid
+    because it is denied later.
     """
     if answer.outcome is Outcome.SUCCEEDED or answer.code in MISMATCHES:
         return False
     if STATED in (payout.code, sending.code):
-        return True
+        return answer.outcome is not Outcome.PENDING
     nothing = answer.outcome is Outcome.ABSENT or answer.code == DENIAL
     if nothing or capabilities is None:
         return nothing and payout.moved is None

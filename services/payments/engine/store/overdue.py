@@ -163,15 +163,15 @@ async def count_overdue(
 async def list_overdue(
     connection: AsyncConnection,
     expected: Sequence[ExpectedTime],
-    merchant_id: str,
+    merchant_id: str | None,
     *,
     waiting: bool,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[OverduePayment | tuple[UnreadableOverdue, UnreadableRow]]:
-    """Up to limit overdue payments of a merchant, those that have stood still for longest first;
-    one that cannot be read in its place, with the row that cannot. With all that wait for a person,
-    also before their deadline, where `waiting` asks for them."""
+    """Up to limit overdue payments, of a merchant or of all, those that have stood still for
+    longest first; one that cannot be read in its place, with the row that cannot. With all that
+    wait for a person, also before their deadline, where `waiting` asks for them."""
     at, payment_id = after or (None, None)
     wanted = _parameters(expected, merchant_id, waiting=waiting)
     found = await connection.execute(
@@ -184,6 +184,7 @@ def _read(row: Row[Any]) -> OverduePayment | tuple[UnreadableOverdue, Unreadable
     if broken := _broken(row):
         return UnreadableOverdue(payment_id=row.id, since=row.place), broken
     return OverduePayment(
+        merchant_id=row.merchant_id,
         payment_id=row.id,
         corridor_id=row.corridor_id,
         state=State(row.state),

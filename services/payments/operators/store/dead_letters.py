@@ -25,12 +25,14 @@ _HELD_AT = shown(
                  WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
                    AND e.cause = :held_step_failed), p.updated_at)"""
 )
-_EVENT = "w.provider || ' ' || w.event_id, w.payment_id"
+_EVENT = "w.provider || ' ' || w.event_id, w.merchant_id, w.payment_id"
 _SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
           FROM webhook_inbox w
           LEFT JOIN unreadable_rows u
             ON u.table_name = 'webhook_inbox' AND u.state = 'OPEN'
            AND u.row_key::json->>0 = w.provider AND u.row_key::json->>1 = w.event_id"""
+# Of one merchant, where one is asked for.
+_OF = "(CAST(:merchant_id AS text) IS NULL OR {} = :merchant_id)"
 # Several events come with one change, each with its place behind the point.
 _NOTICE = """payment_id || ' ' || sequence || CASE position WHEN 0 THEN '' ELSE '.' || position END
                || ' ' || endpoint_id"""
@@ -38,10 +40,11 @@ _NOTICE = """payment_id || ' ' || sequence || CASE position WHEN 0 THEN '' ELSE 
 # be read is listed by its own kind where it is set aside there, and named with it.
 _LIST = text_with(
     f"""
-    SELECT kind, words, payment_id, reason, attempts, last_error, set_aside_at, event_type, answer,
-           table_name, row_key, column_name
+    SELECT kind, words, merchant_id, payment_id, reason, attempts, last_error, set_aside_at,
+           event_type, answer, table_name, row_key, column_name
       FROM (
-        SELECT 'STEP' AS kind, p.id::text AS words, p.id AS payment_id, p.hold_reason AS reason,
+        SELECT 'STEP' AS kind, p.id::text AS words, p.merchant_id, p.id AS payment_id,
+               p.hold_reason AS reason,
                p.step_failures AS attempts, p.last_error,
                {_HELD_AT} AS set_aside_at,
                NULL AS event_type, NULL AS answer, u.table_name, u.row_key, u.column_name
@@ -49,27 +52,28 @@ _LIST = text_with(
           LEFT JOIN unreadable_rows u
             ON u.table_name = 'payments' AND u.merchant_id = p.merchant_id
            AND u.payment_id = p.id AND u.state = 'OPEN'
-         WHERE p.merchant_id = :merchant_id AND p.hold_reason = :step_failed
+         WHERE p.hold_reason = :step_failed AND {_OF.format("p.merchant_id")}
         UNION ALL
         SELECT 'INBOX', {_EVENT},
                'event_failed', w.failures, w.last_error,
                {shown("coalesce(w.set_aside_at, w.received_at)")}, {_SAID}
-         WHERE w.merchant_id = :merchant_id AND w.state = 'SET_ASIDE'
+         WHERE w.state = 'SET_ASIDE' AND {_OF.format("w.merchant_id")}
         UNION ALL
         SELECT 'ORPHAN', {_EVENT},
                CASE WHEN w.merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
                w.failures, w.last_error, {shown("w.received_at")}, {_SAID}
-         WHERE w.state = 'UNMATCHED' AND (w.merchant_id IS NULL OR w.merchant_id = :merchant_id)
+         WHERE w.state = 'UNMATCHED' AND {_OF.format("w.merchant_id")}
         UNION ALL
-        SELECT 'OUTBOX', {_NOTICE}, payment_id,
+        SELECT 'OUTBOX', {_NOTICE}, merchant_id, payment_id,
                'delivery_failed', failures, last_error, {shown("due_at")}, NULL, NULL,
                NULL, NULL, NULL
-          FROM outbox WHERE merchant_id = :merchant_id AND state = 'SET_ASIDE'
+          FROM outbox WHERE state = 'SET_ASIDE' AND {_OF.format("merchant_id")}
         UNION ALL
-        SELECT 'UNREADABLE', u.table_name || ' ' || u.row_key, u.payment_id, 'row_unreadable',
+        SELECT 'UNREADABLE', u.table_name || ' ' || u.row_key, u.merchant_id, u.payment_id,
+               'row_unreadable',
                0, u.error, {shown("u.found_at")}, NULL, NULL, u.table_name, u.row_key, u.column_name
           FROM unreadable_rows u
-         WHERE u.state = 'OPEN' AND (u.merchant_id IS NULL OR u.merchant_id = :merchant_id)
+         WHERE u.state = 'OPEN' AND {_OF.format("u.merchant_id")}
            -- One look at a key for each entry, of which there are few.
            AND (u.table_name <> 'payments' OR (
                SELECT p.hold_reason FROM payments p
@@ -93,8 +97,7 @@ _REQUEUE_EVENT = text(
     WITH moved AS (
         UPDATE webhook_inbox
            SET state = 'PENDING', failures = 0, last_error = NULL, set_aside_at = NULL
-         WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
-           AND state = 'SET_ASIDE'
+         WHERE provider = :provider AND event_id = :event_id AND state = 'SET_ASIDE'
         RETURNING merchant_id, payment_id
     )
     UPDATE payments p SET due_at = now(), nudged = true
@@ -105,25 +108,20 @@ _REQUEUE_EVENT = text(
 _DISCARD_EVENT = text(
     """
     UPDATE webhook_inbox SET state = 'DISCARDED'
-     WHERE merchant_id = :merchant_id AND provider || ' ' || event_id = :words
-       AND state = 'SET_ASIDE'
+     WHERE provider = :provider AND event_id = :event_id AND state = 'SET_ASIDE'
     RETURNING event_id
     """
 )
-_REQUEUE_ORPHAN = text(
-    MATCH.format("AND p.merchant_id = :merchant_id AND w.provider || ' ' || w.event_id = :words")
-)
+_REQUEUE_ORPHAN = text(MATCH.format("AND w.provider = :provider AND w.event_id = :event_id"))
 _DISCARD_ORPHAN = text(
     """
     UPDATE webhook_inbox SET state = 'DISCARDED'
-     WHERE provider || ' ' || event_id = :words AND state = 'UNMATCHED'
-       AND (merchant_id IS NULL OR merchant_id = :merchant_id)
+     WHERE provider = :provider AND event_id = :event_id AND state = 'UNMATCHED'
     RETURNING event_id
     """
 )
 _OUTBOX_ROW = f"""
-    merchant_id = :merchant_id AND state = 'SET_ASIDE'
-       AND {_NOTICE} = :words
+    state = 'SET_ASIDE' AND {_NOTICE} = :words
     RETURNING sequence
 """
 _REQUEUE_NOTICE = text(
@@ -138,7 +136,6 @@ _ENTRY = text(
     """
     SELECT table_name, row_key FROM unreadable_rows
      WHERE table_name = :table_name AND row_key = :row_key AND state = 'OPEN'
-       AND (merchant_id IS NULL OR merchant_id = :merchant_id)
        FOR UPDATE
     """
 )
@@ -155,14 +152,13 @@ _DISCARD = {Kind.ORPHAN: _DISCARD_ORPHAN, Kind.INBOX: _DISCARD_EVENT, Kind.OUTBO
 async def list_letters(
     connection: AsyncConnection,
     unreadable: UnreadableRows,
-    merchant_id: str,
     wanted: LetterFilter,
     limit: int,
 ) -> Sequence[DeadLetter]:
     """Up to limit dead letters, the last set aside first."""
     at, key = wanted.after or (None, None)
     parameters = {
-        "merchant_id": merchant_id,
+        "merchant_id": wanted.merchant_id,
         "kind": wanted.kind,
         "at": at,
         "at_kind": key.kind if key else "",
@@ -172,18 +168,16 @@ async def list_letters(
     return [_read(unreadable, row) for row in await connection.execute(_LIST, parameters)]
 
 
-async def requeue(
-    connection: AsyncConnection, unreadable: UnreadableRows, merchant_id: str, key: LetterKey
-) -> bool:
+async def requeue(connection: AsyncConnection, unreadable: UnreadableRows, key: LetterKey) -> bool:
     """Has it tried again; False where none is set aside. Raises PaymentUnreadable where a row that
     could not be read still cannot."""
     if key.kind is not Kind.UNREADABLE:
-        if not await _moved(connection, _REQUEUE[key.kind], merchant_id, key):
+        if not await _moved(connection, _REQUEUE[key.kind], key):
             return False
         # The next reader of the event notes it again.
         await _close(connection, key, "ENDED")
         return True
-    if not await _is_entry(connection, merchant_id, key):
+    if not await _is_entry(connection, key):
         return False
     table, _, row_key = key.words.partition(" ")
     if row := await unreadable.reread(connection, table, row_key):
@@ -192,28 +186,26 @@ async def requeue(
     return True
 
 
-async def discard(connection: AsyncConnection, merchant_id: str, key: LetterKey) -> bool:
+async def discard(connection: AsyncConnection, key: LetterKey) -> bool:
     """Gives it up; False where none is set aside."""
     found = (
-        await _is_entry(connection, merchant_id, key)
+        await _is_entry(connection, key)
         if key.kind is Kind.UNREADABLE
-        else await _moved(connection, _DISCARD[key.kind], merchant_id, key)
+        else await _moved(connection, _DISCARD[key.kind], key)
     )
     if found:
         await _close(connection, key, "DISCARDED")
     return found
 
 
-async def _moved(
-    connection: AsyncConnection, statement: TextClause, merchant_id: str, key: LetterKey
-) -> bool:
-    wanted = {"merchant_id": merchant_id, "words": key.words}
+async def _moved(connection: AsyncConnection, statement: TextClause, key: LetterKey) -> bool:
+    provider, _, event_id = key.words.partition(" ")
+    wanted = {"words": key.words, "provider": provider, "event_id": event_id}
     return (await connection.execute(statement, wanted)).first() is not None
 
 
-async def _is_entry(connection: AsyncConnection, merchant_id: str, key: LetterKey) -> bool:
-    wanted = {"merchant_id": merchant_id, **_entry(key)}
-    return (await connection.execute(_ENTRY, wanted)).first() is not None
+async def _is_entry(connection: AsyncConnection, key: LetterKey) -> bool:
+    return (await connection.execute(_ENTRY, _entry(key))).first() is not None
 
 
 async def _close(connection: AsyncConnection, key: LetterKey, state: str) -> None:
@@ -235,6 +227,7 @@ def _read(unreadable: UnreadableRows, row: Row[Any]) -> DeadLetter:
         record = Record(table=row.table_name, key=row.row_key, column=row.column_name)
     return DeadLetter(
         key=LetterKey(kind=Kind(row.kind), words=row.words),
+        merchant_id=row.merchant_id or "",
         payment_id=row.payment_id,
         reason=row.reason,
         attempts=row.attempts,

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables, wake
 from services.payments.base.columns import columns
@@ -23,31 +23,39 @@ from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.model.dispute import NO_DEADLINE, OPEN, OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
+from services.payments.model.payment import PaymentNotFound
 from services.payments.model.progress import ExpectedTime
-from services.payments.operators.domain import Action, DeadLetter, LetterKey
+from services.payments.operators.domain import REFUSALS_MAX, Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import autocommitted, connected
-from services.shared.ids import new_id
+from services.shared.ids import encode_id, new_id
 from services.shared.rollback import repeated
 
 _ACTION = columns(tables.operator_actions)
-_LOG = text(
+_WRITTEN = """operator_actions (merchant_id, id, operator, action, subject, note, credential_id,
+                  address, request_id, refusal, provider_answer)"""
+_VALUES = """:merchant_id, :id, :operator, :action, :subject, :note, :credential_id, :address,
+                  :request_id, :refusal, :provider_answer"""
+_LOG = text(f"INSERT INTO {_WRITTEN} VALUES ({_VALUES}) RETURNING {_ACTION}")
+# However often a credential is refused, so many refusals of an hour are kept.
+_LOG_REFUSAL = text(
     f"""
-    INSERT INTO operator_actions (merchant_id, id, operator, action, subject, note)
-    VALUES (:merchant_id, :id, :operator, :action, :subject, :note)
-    RETURNING {_ACTION}
+    INSERT INTO {_WRITTEN}
+    SELECT {_VALUES}
+     WHERE (SELECT count(*) FROM operator_actions
+             WHERE credential_id = :credential_id AND refusal <> ''
+               AND acted_at > now() - interval '1 hour') < :most
+    RETURNING id
     """
 )
 _IS_SET_ASIDE = text_with(
-    """
-    SELECT 1 FROM payments
-     WHERE merchant_id = :merchant_id AND id = :id AND hold_reason = :step_failed
-    """,
+    "SELECT 1 FROM payments WHERE id = :id AND hold_reason = :step_failed",
     step_failed=HoldReason.STEP_FAILED,
 )
+_OWNER = text("SELECT merchant_id FROM payments WHERE id = :id")
 
 
 class PostgresOperations:
@@ -74,19 +82,17 @@ class PostgresOperations:
             )
 
     @repeated
-    async def dead_letters(
-        self, merchant_id: str, wanted: LetterFilter, *, limit: int
-    ) -> Sequence[DeadLetter]:
+    async def dead_letters(self, wanted: LetterFilter, *, limit: int) -> Sequence[DeadLetter]:
         """See Operations.dead_letters."""
         async with connected(self._engine) as connection:
-            return await list_letters(connection, self._unreadable, merchant_id, wanted, limit)
+            return await list_letters(connection, self._unreadable, wanted, limit)
 
     @repeated
     async def overdue(
         self,
-        merchant_id: str,
         expected: Sequence[ExpectedTime],
         *,
+        merchant_id: str | None,
         waiting: bool,
         after: tuple[datetime, UUID] | None,
         limit: int,
@@ -101,14 +107,14 @@ class PostgresOperations:
 
     @repeated
     async def disputes(
-        self, merchant_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+        self, *, merchant_id: str | None, after: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[OpenDispute]:
         """See Operations.disputes."""
         table = tables.disputes
         due = func.coalesce(table.c.respond_by, NO_DEADLINE).label("due")
-        query = select(table, due).where(
-            table.c.merchant_id == merchant_id, table.c.status.in_(sorted(OPEN))
-        )
+        query = select(table, due).where(table.c.status.in_(sorted(OPEN)))
+        if merchant_id is not None:
+            query = query.where(table.c.merchant_id == merchant_id)
         if after is not None:
             query = query.where(tuple_(due, table.c.id) > tuple_(*after))
         query = query.order_by(due, table.c.id).limit(limit)
@@ -117,15 +123,22 @@ class PostgresOperations:
         readable, unreadable = read_each(DISPUTES, found)
         self._unreadable.note(unreadable)
         read = {row.id: dispute for row, dispute in readable}
-        return [OpenDispute(id=row.id, due=row.due, dispute=read.get(row.id)) for row in found]
+        return [
+            OpenDispute(
+                merchant_id=row.merchant_id, id=row.id, due=row.due, dispute=read.get(row.id)
+            )
+            for row in found
+        ]
 
     @repeated
     async def actions(
-        self, merchant_id: str, *, before: UUID | None, limit: int
+        self, *, merchant_id: str | None, before: UUID | None, limit: int
     ) -> Sequence[OperatorAction | UnreadableAction]:
         """See Operations.actions."""
         table = tables.operator_actions
-        query = select(table).where(table.c.merchant_id == merchant_id)
+        query = select(table)
+        if merchant_id is not None:
+            query = query.where(table.c.merchant_id == merchant_id)
         if before is not None:
             query = query.where(table.c.id < before)
         query = query.order_by(table.c.id.desc()).limit(limit)
@@ -136,14 +149,34 @@ class PostgresOperations:
             for row in page
         ]
 
+    @repeated
+    async def note_refusal(
+        self, operator: Operator, action: str, subject: str, refusal: str, provider_answer: str = ""
+    ) -> bool:
+        """See Operations.note_refusal."""
+        values = _values(operator, action, subject, provider_answer)
+        values |= {"merchant_id": "", "refusal": refusal, "most": REFUSALS_MAX}
+        async with connected(self._engine) as connection:
+            kept = (await connection.execute(_LOG_REFUSAL, values)).first()
+            await connection.commit()
+        return kept is not None
+
 
 class PostgresOperatorTransaction(PostgresWorkTransaction):
     """The port OperatorTransaction on one connection."""
 
-    async def is_set_aside(self, merchant_id: str, payment_id: UUID) -> bool:
+    async def is_set_aside(self, payment_id: UUID) -> bool:
         """See OperatorTransaction.is_set_aside."""
-        wanted = {"merchant_id": merchant_id, "id": payment_id}
+        wanted = {"id": payment_id}
         return (await self._connection.execute(_IS_SET_ASIDE, wanted)).first() is not None
+
+    async def owner(self, payment_id: UUID) -> str:
+        """See OperatorTransaction.owner."""
+        found = await self._connection.execute(_OWNER, {"id": payment_id})
+        merchant_id: str | None = found.scalar_one_or_none()
+        if merchant_id is None:
+            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+        return merchant_id
 
     async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
         """See OperatorTransaction.claim_one; ends the entries of the rows that it has read."""
@@ -151,33 +184,66 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         await end_of_payment(self._connection, merchant_id, payment_id)
         return work
 
-    async def requeue(self, merchant_id: str, key: LetterKey) -> bool:
+    async def requeue(self, key: LetterKey) -> bool:
         """See OperatorTransaction.requeue."""
-        return await requeue(self._connection, self.notes, merchant_id, key)
+        return await requeue(self._connection, self.notes, key)
 
-    async def discard(self, merchant_id: str, key: LetterKey) -> bool:
+    async def discard(self, key: LetterKey) -> bool:
         """See OperatorTransaction.discard."""
-        return await discard(self._connection, merchant_id, key)
+        return await discard(self._connection, key)
 
     async def log(
-        self, merchant_id: str, operator: Operator, action: Action, subject: str
+        self,
+        operator: Operator,
+        action: Action,
+        subject: str,
+        *,
+        merchant_id: str = "",
+        provider_answer: str = "",
     ) -> OperatorAction:
         """See OperatorTransaction.log."""
-        logged = await self._connection.execute(
-            _LOG,
-            {
-                "merchant_id": merchant_id,
-                "id": new_id(),
-                "operator": operator.name,
-                "action": action,
-                "subject": subject,
-                "note": operator.note,
-            },
+        return await log_action(
+            self._connection,
+            operator,
+            action,
+            subject,
+            merchant_id=merchant_id,
+            provider_answer=provider_answer,
         )
-        return ACTIONS.read(logged.one())
 
     async def commit(self) -> None:
         """See OperatorTransaction.commit."""
         await self._connection.execute(wake.PAYMENTS_DUE)
         await self._connection.execute(wake.MESSAGES_DUE)
         await super().commit()
+
+
+async def log_action(
+    connection: AsyncConnection,
+    operator: Operator,
+    action: Action,
+    subject: str,
+    *,
+    merchant_id: str = "",
+    provider_answer: str = "",
+) -> OperatorAction:
+    """Adds what is done in this transaction to the log."""
+    values = _values(operator, action, subject, provider_answer)
+    values |= {"merchant_id": merchant_id, "refusal": ""}
+    return ACTIONS.read((await connection.execute(_LOG, values)).one())
+
+
+def _values(
+    operator: Operator, action: str, subject: str, provider_answer: str
+) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "operator": operator.name,
+        "action": action,
+        "subject": subject,
+        "note": operator.note,
+        "credential_id": operator.credential_id,
+        "address": operator.address,
+        "request_id": operator.request_id,
+        "provider_answer": provider_answer,
+    }

@@ -21,8 +21,10 @@ from services.shared.db import connected
 
 # Of these there are few.
 SMALL = ("webhook_endpoints", "operator_actions", "unreadable_rows")
-# Queues are read as a whole: in the order in which their rows are due, or to see their age.
+# Queues are read as a whole: in the order in which their rows are due, or to see their age. So is
+# what is set aside, of all merchants.
 QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")
+QUEUES += ("outbox_set_aside_idx", "webhook_inbox_set_aside_idx", "payments_set_aside_idx")
 MODULES = (
     *(claimed, failures, inbox, letters, outbox_writer, operations, outbox, payments),
     *(related, unreadable_rows, work, writing),

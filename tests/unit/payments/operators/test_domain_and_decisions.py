@@ -30,6 +30,7 @@ from tests.makers import CAPABILITIES, make_work
 
 ADA = Operator(name="ada", note="called the bank")
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
+WORDS = {"evidence": "line 12", "provider_answer": "ABSENT"}
 # Well written, and too long to repeat; no text of ours has a zero in it.
 ZERO = LetterKey(kind=Kind.STEP, words="a" * 60 + "\0").dead_letter_id
 
@@ -106,7 +107,7 @@ def test_a_step_that_is_taken_over_stays_on_hold_and_is_never_due() -> None:
 def test_a_stated_success_completes_the_payment() -> None:
     work = _held(State.PAYING_OUT, AttemptState.UNKNOWN)
 
-    change = resolve(work, DECIDER, ADA, _state(Outcome.SUCCEEDED), evidence="line 12")
+    change = resolve(work, DECIDER, ADA, _state(Outcome.SUCCEEDED), **WORDS)
 
     assert change.payment.state is State.COMPLETED
     assert change.payment.hold_reason is None
@@ -121,7 +122,7 @@ def test_a_stated_success_completes_the_payment() -> None:
 def test_a_stated_failure_counts_as_definitive() -> None:
     work = _held(State.PAYING_OUT, AttemptState.UNKNOWN)
 
-    change = resolve(work, DECIDER, ADA, _state(Outcome.FAILED), evidence="line 12")
+    change = resolve(work, DECIDER, ADA, _state(Outcome.FAILED), **WORDS)
 
     assert change.payment.state is State.REFUNDING
     assert change.attempt is not None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.model.attempt import AttemptState, Step
 from services.payments.orders.store.payments import PostgresPayments
-from tests.makers import make_attempt, make_new_payment
+from tests.makers import make_attempt, make_new_payment, make_quote
 from tests.poison import run
 from tests.wire.payments.conftest import Service
 
@@ -36,9 +36,9 @@ async def new_payment(engine: AsyncEngine) -> UUID:
     return new.payment.id
 
 
-async def unknown_payout(engine: AsyncEngine) -> tuple[UUID, str]:
+async def unknown_payout(engine: AsyncEngine, merchant_id: str = "sandbox") -> tuple[UUID, str]:
     """A payment on hold over a payout that nobody knows the outcome of."""
-    new = make_new_payment()
+    new = make_new_payment(quote=make_quote(merchant_id=merchant_id), merchant_id=merchant_id)
     payment = new.payment
     await PostgresPayments(engine).create([new])
     attempts = [
@@ -52,10 +52,11 @@ async def unknown_payout(engine: AsyncEngine) -> tuple[UUID, str]:
             INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key,
                    amount_minor, currency, state, provider_reference, inconclusive_count,
                    sent_at, last_sent_at, leaves_until)
-            VALUES ('sandbox', :payment_id, :step, 1, :provider, :key, :amount, :currency, :state,
-                    '', 0, now() - interval '1 day', now() - interval '1 day',
+            VALUES (:merchant_id, :payment_id, :step, 1, :provider, :key, :amount, :currency,
+                    :state, '', 0, now() - interval '1 day', now() - interval '1 day',
                     now() - interval '1 day')
             """,
+            merchant_id=merchant_id,
             payment_id=payment.id,
             step=attempt.step,
             provider=attempt.provider,
@@ -66,7 +67,10 @@ async def unknown_payout(engine: AsyncEngine) -> tuple[UUID, str]:
         )
     await run(
         engine,
-        "UPDATE payments SET state = 'PAYING_OUT', hold_reason = 'outcome_unknown', due_at = NULL",
+        """
+        UPDATE payments SET state = 'PAYING_OUT', hold_reason = 'outcome_unknown', due_at = NULL,
+               waiting_since = now(), deadline_at = now() + interval '1 day'
+        """,
     )
     return payment.id, payment.transaction_id
 
@@ -78,28 +82,30 @@ async def letters(service: Service, **fields: Any) -> list[admin_pb2.DeadLetter]
 
 async def actions(service: Service) -> list[tuple[str, str, str, str]]:
     listed = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
-    return [(a.operator, a.action, a.subject, a.note) for a in listed.actions]
+    return [(a.operator, a.action, a.subject, a.note) for a in listed.actions if not a.refusal]
+
+
+async def refusals(service: Service) -> list[tuple[str, str, str, str]]:
+    listed = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
+    return [(a.operator, a.action, a.subject, a.refusal) for a in listed.actions if a.refusal]
 
 
 def requeue(letter: str, **fields: str) -> admin_pb2.RequeueDeadLetterRequest:
-    given = {"operator": "ada", "note": "mended", **fields}
+    given = {"note": "mended", **fields}
     return admin_pb2.RequeueDeadLetterRequest(dead_letter_id=letter, **given)
 
 
 def discard(letter: str, **fields: str) -> admin_pb2.DiscardDeadLetterRequest:
-    given = {"operator": "ada", "note": "seen to", **fields}
+    given = {"note": "seen to", **fields}
     return admin_pb2.DiscardDeadLetterRequest(dead_letter_id=letter, **given)
 
 
 def release(transaction_id: str, **fields: str) -> admin_pb2.ReleaseHoldRequest:
-    return admin_pb2.ReleaseHoldRequest(
-        transaction_id=transaction_id, **{"operator": "ada", **fields}
-    )
+    return admin_pb2.ReleaseHoldRequest(transaction_id=transaction_id, **fields)
 
 
 def resolve(transaction_id: str, **fields: Any) -> admin_pb2.ResolveAttemptRequest:
     given = {
-        "operator": "ada",
         "evidence": "statement, line 12",
         "outcome": admin_pb2.ResolveAttemptRequest.SUCCEEDED,
     }

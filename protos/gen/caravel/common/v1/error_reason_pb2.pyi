@@ -430,6 +430,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Whether the credential is good cannot be found out now; retry.
     Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
     """
+    PROVIDER_CONTRADICTS: _ErrorReason.ValueType  # 130
+    """The provider says something else of the attempt than the operator. The metadata has its answer.
+    Example: {"reason": "PROVIDER_CONTRADICTS", "metadata": {"provider": "local_wallet", "outcome": "PENDING"}}
+    """
+    PROVIDER_NOT_ASKED: _ErrorReason.ValueType  # 131
+    """The provider could not be asked about the attempt. Where that is known, the request says so.
+    Example: {"reason": "PROVIDER_NOT_ASKED", "metadata": {"provider": "local_wallet"}}
+    """
+    OPERATOR_KEY_NOT_FOUND: _ErrorReason.ValueType  # 132
+    """No operator has a key of this id.
+    Example: {"reason": "OPERATOR_KEY_NOT_FOUND", "metadata": {"key_id": "opk_01j…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -839,5 +851,17 @@ Example: {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"limit": "writes"}}
 CREDENTIALS_UNVERIFIABLE: ErrorReason.ValueType  # 122
 """Whether the credential is good cannot be found out now; retry.
 Example: {"reason": "CREDENTIALS_UNVERIFIABLE", "metadata": {}}
+"""
+PROVIDER_CONTRADICTS: ErrorReason.ValueType  # 130
+"""The provider says something else of the attempt than the operator. The metadata has its answer.
+Example: {"reason": "PROVIDER_CONTRADICTS", "metadata": {"provider": "local_wallet", "outcome": "PENDING"}}
+"""
+PROVIDER_NOT_ASKED: ErrorReason.ValueType  # 131
+"""The provider could not be asked about the attempt. Where that is known, the request says so.
+Example: {"reason": "PROVIDER_NOT_ASKED", "metadata": {"provider": "local_wallet"}}
+"""
+OPERATOR_KEY_NOT_FOUND: ErrorReason.ValueType  # 132
+"""No operator has a key of this id.
+Example: {"reason": "OPERATOR_KEY_NOT_FOUND", "metadata": {"key_id": "opk_01j…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -51,6 +51,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """See which operator did what."""
     KEYS_MANAGE: _Scope.ValueType  # 9
     """Make, see, replace and revoke the merchant's own API keys."""
+    KEYS_ADMIN: _Scope.ValueType  # 10
+    """Make, see and revoke the keys of operators."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """A permission of a credential."""
@@ -75,6 +77,8 @@ AUDIT_READ: Scope.ValueType  # 8
 """See which operator did what."""
 KEYS_MANAGE: Scope.ValueType  # 9
 """Make, see, replace and revoke the merchant's own API keys."""
+KEYS_ADMIN: Scope.ValueType  # 10
+"""Make, see and revoke the keys of operators."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final

@@ -30,37 +30,31 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61ravel/payments/v1/admin.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/disputes.proto\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x03\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x30\n\x0cset_aside_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x08 \x01(\t\x12\x36\n\x06record\x18\t \x01(\x0b\x32&.caravel.payments.v1.DeadLetter.Record\x1a\x34\n\x06Record\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\"Y\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04STEP\x10\x01\x12\t\n\x05INBOX\x10\x02\x12\n\n\x06OUTBOX\x10\x03\x12\n\n\x06ORPHAN\x10\x04\x12\x0e\n\nUNREADABLE\x10\x05\"\x92\x01\n\x0eOperatorAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12,\n\x08\x61\x63ted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"s\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\x04kind\x18\x03 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\"i\n\x17ListDeadLettersResponse\x12\x35\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1f.caravel.payments.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x18RequeueDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x18\x44iscardDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\x80\x01\n\x12ReleaseHoldRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12honour_locked_rate\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xe3\x02\n\x15ResolveAttemptRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08operator\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12I\n\x07outcome\x18\x04 \x01(\x0e\x32\x32.caravel.payments.v1.ResolveAttemptRequest.OutcomeB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vidence\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x12provider_reference\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x0cmoved_amount\x18\x07 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\x12\x1c\n\x0emoved_currency\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\"=\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\"\xc9\x03\n\x0eOverduePayment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63orridor_id\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x65xpected_seconds\x18\x06 \x01(\x05\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\r\n\x05sends\x18\t \x01(\x05\x12\x14\n\x0clast_outcome\x18\n \x01(\t\x12\x11\n\tlast_code\x18\x0b \x01(\t\x12\x14\n\x0clast_message\x18\x0c \x01(\t\x12+\n\x07last_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bnext_try_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bwaiting_for\x18\x0f \x01(\t\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61t_deadline\x18\x11 \x01(\t\"T\n\x1aListOverduePaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07waiting\x18\x03 \x01(\x08\"\x91\x01\n\x1bListOverduePaymentsResponse\x12\x35\n\x08payments\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OverduePayment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\"\n\x1aunreadable_transaction_ids\x18\x03 \x03(\t\"<\n\x13ListDisputesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x7f\n\x14ListDisputesResponse\x12.\n\x08\x64isputes\x18\x01 \x03(\x0b\x32\x1c.caravel.payments.v1.Dispute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1e\n\x16unreadable_dispute_ids\x18\x03 \x03(\t\"C\n\x1aListOperatorActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x8b\x01\n\x1bListOperatorActionsResponse\x12\x34\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OperatorAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1d\n\x15unreadable_action_ids\x18\x03 \x03(\t2\x9d\n\n\x0c\x41\x64minService\x12\x96\x01\n\x0fListDeadLetters\x12+.caravel.payments.v1.ListDeadLettersRequest\x1a,.caravel.payments.v1.ListDeadLettersResponse\"(\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x19\x12\x17/api/admin/dead-letters\x12\xad\x01\n\x11RequeueDeadLetter\x12-.caravel.payments.v1.RequeueDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\"D\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:requeue:\x01*\x12\xad\x01\n\x11\x44iscardDeadLetter\x12-.caravel.payments.v1.DiscardDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\"D\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:discard:\x01*\x12\x96\x01\n\x0bReleaseHold\x12\'.caravel.payments.v1.ReleaseHoldRequest\x1a\x1c.caravel.payments.v1.Payment\"@\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:release:\x01*\x12\x9c\x01\n\x0eResolveAttempt\x12*.caravel.payments.v1.ResolveAttemptRequest\x1a\x1c.caravel.payments.v1.Payment\"@\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:resolve:\x01*\x12\xa6\x01\n\x13ListOverduePayments\x12/.caravel.payments.v1.ListOverduePaymentsRequest\x1a\x30.caravel.payments.v1.ListOverduePaymentsResponse\",\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/overdue-payments\x12\x89\x01\n\x0cListDisputes\x12(.caravel.payments.v1.ListDisputesRequest\x1a).caravel.payments.v1.ListDisputesResponse\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/disputes\x12\xa6\x01\n\x13ListOperatorActions\x12/.caravel.payments.v1.ListOperatorActionsRequest\x1a\x30.caravel.payments.v1.ListOperatorActionsResponse\",\xa2\xb5\x18\x05\x08\x02\x12\x01\x08\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/operator-actionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61ravel/payments/v1/admin.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/disputes.proto\x1a\"caravel/payments/v1/payments.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x03\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x30\n\x0cset_aside_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65vent\x18\x08 \x01(\t\x12\x36\n\x06record\x18\t \x01(\x0b\x32&.caravel.payments.v1.DeadLetter.Record\x12\x13\n\x0bmerchant_id\x18\n \x01(\t\x1a\x34\n\x06Record\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\"Y\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04STEP\x10\x01\x12\t\n\x05INBOX\x10\x02\x12\n\n\x06OUTBOX\x10\x03\x12\n\n\x06ORPHAN\x10\x04\x12\x0e\n\nUNREADABLE\x10\x05\"\x8d\x02\n\x0eOperatorAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12,\n\x08\x61\x63ted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t\x12\x15\n\rcredential_id\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07refusal\x18\x0b \x01(\t\x12\x17\n\x0fprovider_answer\x18\x0c \x01(\t\"\x8e\x01\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\x04kind\x18\x03 \x01(\x0e\x32$.caravel.payments.v1.DeadLetter.Kind\x12\x19\n\x0bmerchant_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"i\n\x17ListDeadLettersResponse\x12\x35\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1f.caravel.payments.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x18RequeueDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01J\x04\x08\x02\x10\x03R\x08operator\"\\\n\x18\x44iscardDeadLetterRequest\x12\x1c\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01J\x04\x08\x02\x10\x03R\x08operator\"x\n\x12ReleaseHoldRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12honour_locked_rate\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01J\x04\x08\x02\x10\x03R\x08operator\"\xff\x02\n\x15ResolveAttemptRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12I\n\x07outcome\x18\x04 \x01(\x0e\x32\x32.caravel.payments.v1.ResolveAttemptRequest.OutcomeB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vidence\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x12provider_reference\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x0cmoved_amount\x18\x07 \x01(\tB\x08\xe2\x41\x01\x01\x88\xb5\x18\x01\x12\x1c\n\x0emoved_currency\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x12\"\n\x14provider_unreachable\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x01\"=\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02J\x04\x08\x02\x10\x03R\x08operator\"\xde\x03\n\x0eOverduePayment\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63orridor_id\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x65xpected_seconds\x18\x06 \x01(\x05\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\r\n\x05sends\x18\t \x01(\x05\x12\x14\n\x0clast_outcome\x18\n \x01(\t\x12\x11\n\tlast_code\x18\x0b \x01(\t\x12\x14\n\x0clast_message\x18\x0c \x01(\t\x12+\n\x07last_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bnext_try_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bwaiting_for\x18\x0f \x01(\t\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61t_deadline\x18\x11 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x12 \x01(\t\"o\n\x1aListOverduePaymentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07waiting\x18\x03 \x01(\x08\x12\x19\n\x0bmerchant_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"\x91\x01\n\x1bListOverduePaymentsResponse\x12\x35\n\x08payments\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OverduePayment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\"\n\x1aunreadable_transaction_ids\x18\x03 \x03(\t\"W\n\x13ListDisputesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x19\n\x0bmerchant_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"Q\n\x0bOpenDispute\x12-\n\x07\x64ispute\x18\x01 \x01(\x0b\x32\x1c.caravel.payments.v1.Dispute\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\"\x98\x01\n\x14ListDisputesResponse\x12\x37\n\ropen_disputes\x18\x04 \x03(\x0b\x32 .caravel.payments.v1.OpenDispute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1e\n\x16unreadable_dispute_ids\x18\x03 \x03(\tJ\x04\x08\x01\x10\x02R\x08\x64isputes\"^\n\x1aListOperatorActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x19\n\x0bmerchant_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\x8b\x01\n\x1bListOperatorActionsResponse\x12\x34\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32#.caravel.payments.v1.OperatorAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1d\n\x15unreadable_action_ids\x18\x03 \x03(\t2\x9d\n\n\x0c\x41\x64minService\x12\x96\x01\n\x0fListDeadLetters\x12+.caravel.payments.v1.ListDeadLettersRequest\x1a,.caravel.payments.v1.ListDeadLettersResponse\"(\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x19\x12\x17/api/admin/dead-letters\x12\xad\x01\n\x11RequeueDeadLetter\x12-.caravel.payments.v1.RequeueDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\"D\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:requeue:\x01*\x12\xad\x01\n\x11\x44iscardDeadLetter\x12-.caravel.payments.v1.DiscardDeadLetterRequest\x1a#.caravel.payments.v1.OperatorAction\"D\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x35\"0/api/admin/dead-letters/{dead_letter_id}:discard:\x01*\x12\x96\x01\n\x0bReleaseHold\x12\'.caravel.payments.v1.ReleaseHoldRequest\x1a\x1c.caravel.payments.v1.Payment\"@\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:release:\x01*\x12\x9c\x01\n\x0eResolveAttempt\x12*.caravel.payments.v1.ResolveAttemptRequest\x1a\x1c.caravel.payments.v1.Payment\"@\xa2\xb5\x18\x05\x08\x02\x12\x01\x07\x82\xd3\xe4\x93\x02\x31\",/api/admin/payments/{transaction_id}:resolve:\x01*\x12\xa6\x01\n\x13ListOverduePayments\x12/.caravel.payments.v1.ListOverduePaymentsRequest\x1a\x30.caravel.payments.v1.ListOverduePaymentsResponse\",\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/overdue-payments\x12\x89\x01\n\x0cListDisputes\x12(.caravel.payments.v1.ListDisputesRequest\x1a).caravel.payments.v1.ListDisputesResponse\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/disputes\x12\xa6\x01\n\x13ListOperatorActions\x12/.caravel.payments.v1.ListOperatorActionsRequest\x1a\x30.caravel.payments.v1.ListOperatorActionsResponse\",\xa2\xb5\x18\x05\x08\x02\x12\x01\x08\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/admin/operator-actionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.payments.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
   _globals['_REQUEUEDEADLETTERREQUEST'].fields_by_name['dead_letter_id']._loaded_options = None
   _globals['_REQUEUEDEADLETTERREQUEST'].fields_by_name['dead_letter_id']._serialized_options = b'\342A\001\002'
-  _globals['_REQUEUEDEADLETTERREQUEST'].fields_by_name['operator']._loaded_options = None
-  _globals['_REQUEUEDEADLETTERREQUEST'].fields_by_name['operator']._serialized_options = b'\342A\001\002'
   _globals['_REQUEUEDEADLETTERREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_REQUEUEDEADLETTERREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
   _globals['_DISCARDDEADLETTERREQUEST'].fields_by_name['dead_letter_id']._loaded_options = None
   _globals['_DISCARDDEADLETTERREQUEST'].fields_by_name['dead_letter_id']._serialized_options = b'\342A\001\002'
-  _globals['_DISCARDDEADLETTERREQUEST'].fields_by_name['operator']._loaded_options = None
-  _globals['_DISCARDDEADLETTERREQUEST'].fields_by_name['operator']._serialized_options = b'\342A\001\002'
   _globals['_DISCARDDEADLETTERREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_DISCARDDEADLETTERREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
   _globals['_RELEASEHOLDREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_RELEASEHOLDREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
-  _globals['_RELEASEHOLDREQUEST'].fields_by_name['operator']._loaded_options = None
-  _globals['_RELEASEHOLDREQUEST'].fields_by_name['operator']._serialized_options = b'\342A\001\002'
   _globals['_RELEASEHOLDREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_RELEASEHOLDREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
   _globals['_RELEASEHOLDREQUEST'].fields_by_name['honour_locked_rate']._loaded_options = None
   _globals['_RELEASEHOLDREQUEST'].fields_by_name['honour_locked_rate']._serialized_options = b'\342A\001\001'
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
-  _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['operator']._loaded_options = None
-  _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['operator']._serialized_options = b'\342A\001\002'
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['outcome']._loaded_options = None
@@ -73,6 +67,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['moved_amount']._serialized_options = b'\342A\001\001\210\265\030\001'
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['moved_currency']._loaded_options = None
   _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['moved_currency']._serialized_options = b'\342A\001\001'
+  _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['provider_unreachable']._loaded_options = None
+  _globals['_RESOLVEATTEMPTREQUEST'].fields_by_name['provider_unreachable']._serialized_options = b'\342A\001\001'
+  _globals['_LISTOVERDUEPAYMENTSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTOVERDUEPAYMENTSREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
+  _globals['_LISTDISPUTESREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTDISPUTESREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
+  _globals['_LISTOPERATORACTIONSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTOPERATORACTIONSREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
   _globals['_ADMINSERVICE'].methods_by_name['ListDeadLetters']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ListDeadLetters']._serialized_options = b'\242\265\030\005\010\002\022\001\006\202\323\344\223\002\031\022\027/api/admin/dead-letters'
   _globals['_ADMINSERVICE'].methods_by_name['RequeueDeadLetter']._loaded_options = None
@@ -90,41 +92,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['ListOperatorActions']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ListOperatorActions']._serialized_options = b'\242\265\030\005\010\002\022\001\010\202\323\344\223\002\035\022\033/api/admin/operator-actions'
   _globals['_DEADLETTER']._serialized_start=258
-  _globals['_DEADLETTER']._serialized_end=690
-  _globals['_DEADLETTER_RECORD']._serialized_start=547
-  _globals['_DEADLETTER_RECORD']._serialized_end=599
-  _globals['_DEADLETTER_KIND']._serialized_start=601
-  _globals['_DEADLETTER_KIND']._serialized_end=690
-  _globals['_OPERATORACTION']._serialized_start=693
-  _globals['_OPERATORACTION']._serialized_end=839
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=841
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=956
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=958
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1063
-  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_start=1065
-  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_end=1165
-  _globals['_DISCARDDEADLETTERREQUEST']._serialized_start=1167
-  _globals['_DISCARDDEADLETTERREQUEST']._serialized_end=1267
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=1270
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=1398
-  _globals['_RESOLVEATTEMPTREQUEST']._serialized_start=1401
-  _globals['_RESOLVEATTEMPTREQUEST']._serialized_end=1756
-  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_start=1695
-  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_end=1756
-  _globals['_OVERDUEPAYMENT']._serialized_start=1759
-  _globals['_OVERDUEPAYMENT']._serialized_end=2216
-  _globals['_LISTOVERDUEPAYMENTSREQUEST']._serialized_start=2218
-  _globals['_LISTOVERDUEPAYMENTSREQUEST']._serialized_end=2302
-  _globals['_LISTOVERDUEPAYMENTSRESPONSE']._serialized_start=2305
-  _globals['_LISTOVERDUEPAYMENTSRESPONSE']._serialized_end=2450
-  _globals['_LISTDISPUTESREQUEST']._serialized_start=2452
-  _globals['_LISTDISPUTESREQUEST']._serialized_end=2512
-  _globals['_LISTDISPUTESRESPONSE']._serialized_start=2514
-  _globals['_LISTDISPUTESRESPONSE']._serialized_end=2641
-  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_start=2643
-  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_end=2710
-  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_start=2713
-  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_end=2852
-  _globals['_ADMINSERVICE']._serialized_start=2855
-  _globals['_ADMINSERVICE']._serialized_end=4164
+  _globals['_DEADLETTER']._serialized_end=711
+  _globals['_DEADLETTER_RECORD']._serialized_start=568
+  _globals['_DEADLETTER_RECORD']._serialized_end=620
+  _globals['_DEADLETTER_KIND']._serialized_start=622
+  _globals['_DEADLETTER_KIND']._serialized_end=711
+  _globals['_OPERATORACTION']._serialized_start=714
+  _globals['_OPERATORACTION']._serialized_end=983
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=986
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1128
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1130
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1235
+  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_start=1237
+  _globals['_REQUEUEDEADLETTERREQUEST']._serialized_end=1329
+  _globals['_DISCARDDEADLETTERREQUEST']._serialized_start=1331
+  _globals['_DISCARDDEADLETTERREQUEST']._serialized_end=1423
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=1425
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=1545
+  _globals['_RESOLVEATTEMPTREQUEST']._serialized_start=1548
+  _globals['_RESOLVEATTEMPTREQUEST']._serialized_end=1931
+  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_start=1854
+  _globals['_RESOLVEATTEMPTREQUEST_OUTCOME']._serialized_end=1915
+  _globals['_OVERDUEPAYMENT']._serialized_start=1934
+  _globals['_OVERDUEPAYMENT']._serialized_end=2412
+  _globals['_LISTOVERDUEPAYMENTSREQUEST']._serialized_start=2414
+  _globals['_LISTOVERDUEPAYMENTSREQUEST']._serialized_end=2525
+  _globals['_LISTOVERDUEPAYMENTSRESPONSE']._serialized_start=2528
+  _globals['_LISTOVERDUEPAYMENTSRESPONSE']._serialized_end=2673
+  _globals['_LISTDISPUTESREQUEST']._serialized_start=2675
+  _globals['_LISTDISPUTESREQUEST']._serialized_end=2762
+  _globals['_OPENDISPUTE']._serialized_start=2764
+  _globals['_OPENDISPUTE']._serialized_end=2845
+  _globals['_LISTDISPUTESRESPONSE']._serialized_start=2848
+  _globals['_LISTDISPUTESRESPONSE']._serialized_end=3000
+  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_start=3002
+  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_end=3096
+  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_start=3099
+  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_end=3238
+  _globals['_ADMINSERVICE']._serialized_start=3241
+  _globals['_ADMINSERVICE']._serialized_end=4550
 # @@protoc_insertion_point(module_scope)

@@ -118,6 +118,7 @@ class DeadLetter(_message.Message):
     SET_ASIDE_AT_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Id of the dead letter in the other calls, for example "step_MDE5YWJjZGU"."""
     kind: Global___DeadLetter.Kind.ValueType
@@ -134,6 +135,8 @@ class DeadLetter(_message.Message):
     """Of an event: its type, outcome and amount, for example "payment_intent.succeeded: SUCCEEDED
     100.00 USD".
     """
+    merchant_id: _builtins.str
+    """Its merchant; empty where an event names no payment that we know."""
     @_builtins.property
     def set_aside_at(self) -> _timestamp_pb2.Timestamp:
         """When it was set aside."""
@@ -154,10 +157,11 @@ class DeadLetter(_message.Message):
         set_aside_at: _timestamp_pb2.Timestamp | None = ...,
         event: _builtins.str = ...,
         record: Global___DeadLetter.Record | None = ...,
+        merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "set_aside_at", b"set_aside_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "reason", b"reason", "record", b"record", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "merchant_id", b"merchant_id", "reason", b"reason", "record", b"record", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,7 +169,7 @@ Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
 
 @_typing.final
 class OperatorAction(_message.Message):
-    """One action of an operator."""
+    """One action of an operator, or an attempt at one that was refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -175,16 +179,40 @@ class OperatorAction(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     ACTED_AT_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    PROVIDER_ANSWER_FIELD_NUMBER: _builtins.int
     action_id: _builtins.str
     """Id of the action, for example "act_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     operator: _builtins.str
-    """The operator's name."""
+    """The operator's name, as the credential has it."""
     action: _builtins.str
-    """The action: REQUEUE_DEAD_LETTER, DISCARD_DEAD_LETTER, RELEASE_HOLD or RESOLVE_ATTEMPT."""
+    """The action: REQUEUE_DEAD_LETTER, DISCARD_DEAD_LETTER, RELEASE_HOLD or RESOLVE_ATTEMPT; of a call
+    that was refused for a scope, its name in the same form.
+    """
     subject: _builtins.str
-    """The id of the dead letter or the payment that was changed."""
+    """The id of the dead letter or the payment that was changed; empty where the call was refused
+    before it was read.
+    """
     note: _builtins.str
     """The operator's note."""
+    merchant_id: _builtins.str
+    """The merchant of its subject; empty where it has none, or none was found."""
+    credential_id: _builtins.str
+    """Public id of the credential, for example "opk_01jd8x3v9me7rb5k3n6q2f4h8z"; of a token its issuer
+    and subject; empty where a sandbox needed none.
+    """
+    address: _builtins.str
+    """The operator's address, as the gateway saw it, for example "203.0.113.9"."""
+    request_id: _builtins.str
+    """Id of the request, as it stands in the logs."""
+    refusal: _builtins.str
+    """The reason for which it was refused, for example "PAYMENT_NOT_ON_HOLD"; empty for what was done."""
+    provider_answer: _builtins.str
+    """Of RESOLVE_ATTEMPT, the provider's own answer, for example "SUCCEEDED w_7"."""
     @_builtins.property
     def acted_at(self) -> _timestamp_pb2.Timestamp:
         """The time of the action."""
@@ -198,10 +226,16 @@ class OperatorAction(_message.Message):
         subject: _builtins.str = ...,
         note: _builtins.str = ...,
         acted_at: _timestamp_pb2.Timestamp | None = ...,
+        merchant_id: _builtins.str = ...,
+        credential_id: _builtins.str = ...,
+        address: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        refusal: _builtins.str = ...,
+        provider_answer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acted_at", b"acted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at", b"acted_at", "action", b"action", "action_id", b"action_id", "note", b"note", "operator", b"operator", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at", b"acted_at", "action", b"action", "action_id", b"action_id", "address", b"address", "credential_id", b"credential_id", "merchant_id", b"merchant_id", "note", b"note", "operator", b"operator", "provider_answer", b"provider_answer", "refusal", b"refusal", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -216,22 +250,26 @@ class ListDeadLettersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
-    """The `next_page_token` of the previous answer, with the same kind. Empty for the first page."""
+    """The `next_page_token` of the previous answer, with the same filters. Empty for the first page."""
     kind: Global___DeadLetter.Kind.ValueType
     """Only dead letters of this kind."""
+    merchant_id: _builtins.str
+    """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         kind: Global___DeadLetter.Kind.ValueType = ...,
+        merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,24 +310,20 @@ class RequeueDeadLetterRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
-    OPERATOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Id of the dead letter."""
-    operator: _builtins.str
-    """The operator's name, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """The operator's note, at most 500 characters."""
     def __init__(
         self,
         *,
         dead_letter_id: _builtins.str = ...,
-        operator: _builtins.str = ...,
         note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_id", b"dead_letter_id", "note", b"note", "operator", b"operator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_id", b"dead_letter_id", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -302,24 +336,20 @@ class DiscardDeadLetterRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
-    OPERATOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Id of the dead letter."""
-    operator: _builtins.str
-    """The operator's name, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """The operator's note, at most 500 characters."""
     def __init__(
         self,
         *,
         dead_letter_id: _builtins.str = ...,
-        operator: _builtins.str = ...,
         note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_id", b"dead_letter_id", "note", b"note", "operator", b"operator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_id", b"dead_letter_id", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,13 +362,10 @@ class ReleaseHoldRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
-    OPERATOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     HONOUR_LOCKED_RATE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
-    operator: _builtins.str
-    """The operator's name, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """The operator's note, at most 500 characters."""
     honour_locked_rate: _builtins.bool
@@ -351,13 +378,12 @@ class ReleaseHoldRequest(_message.Message):
         self,
         *,
         transaction_id: _builtins.str = ...,
-        operator: _builtins.str = ...,
         note: _builtins.str = ...,
         honour_locked_rate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["honour_locked_rate", b"honour_locked_rate", "note", b"note", "operator", b"operator", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["honour_locked_rate", b"honour_locked_rate", "note", b"note", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,17 +419,15 @@ class ResolveAttemptRequest(_message.Message):
     """The provider has not carried out the operation and never will."""
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
-    OPERATOR_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     MOVED_AMOUNT_FIELD_NUMBER: _builtins.int
     MOVED_CURRENCY_FIELD_NUMBER: _builtins.int
+    PROVIDER_UNREACHABLE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
-    operator: _builtins.str
-    """The operator's name, 1 to 64 visible characters, for example "ada"."""
     note: _builtins.str
     """The operator's note, at most 500 characters; kept in the log of actions, not in the payment."""
     outcome: Global___ResolveAttemptRequest.Outcome.ValueType
@@ -420,21 +444,25 @@ class ResolveAttemptRequest(_message.Message):
     """
     moved_currency: _builtins.str
     """ISO 4217 code of the moved amount, for example "USD". Required beside moved_amount."""
+    provider_unreachable: _builtins.bool
+    """True where it is known that the provider cannot be asked, and the evidence must do without its
+    answer. Where it does answer, its answer counts all the same.
+    """
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
-        operator: _builtins.str = ...,
         note: _builtins.str = ...,
         outcome: Global___ResolveAttemptRequest.Outcome.ValueType = ...,
         evidence: _builtins.str = ...,
         provider_reference: _builtins.str = ...,
         moved_amount: _builtins.str = ...,
         moved_currency: _builtins.str = ...,
+        provider_unreachable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "moved_amount", b"moved_amount", "moved_currency", b"moved_currency", "note", b"note", "operator", b"operator", "outcome", b"outcome", "provider_reference", b"provider_reference", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "moved_amount", b"moved_amount", "moved_currency", b"moved_currency", "note", b"note", "outcome", b"outcome", "provider_reference", b"provider_reference", "provider_unreachable", b"provider_unreachable", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,6 +491,7 @@ class OverduePayment(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
     AT_DEADLINE_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     corridor_id: _builtins.str
@@ -495,6 +524,8 @@ class OverduePayment(_message.Message):
     """The end at the deadline: REFUND, the sender is refunded automatically, or ALARM, an alarm is
     raised.
     """
+    merchant_id: _builtins.str
+    """Its merchant."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when it has been in that state, or has waited for a person."""
@@ -531,10 +562,11 @@ class OverduePayment(_message.Message):
         waiting_for: _builtins.str = ...,
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
         at_deadline: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "last_at", b"last_at", "next_try_at", b"next_try_at", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "merchant_id", b"merchant_id", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -549,22 +581,26 @@ class ListOverduePaymentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
-    """The `next_page_token` of the previous answer, with the same `waiting`. Empty for the first page."""
+    """The `next_page_token` of the previous answer, with the same filters. Empty for the first page."""
     waiting: _builtins.bool
     """True for all payments that wait for a person, not only those past their deadline."""
+    merchant_id: _builtins.str
+    """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         waiting: _builtins.bool = ...,
+        merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -614,23 +650,55 @@ class ListDisputesRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
     """The `next_page_token` of the previous answer. Empty for the first page."""
+    merchant_id: _builtins.str
+    """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDisputesRequest: _TypeAlias = ListDisputesRequest  # noqa: Y015
+
+@_typing.final
+class OpenDispute(_message.Message):
+    """A dispute that is not decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISPUTE_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """Its merchant."""
+    @_builtins.property
+    def dispute(self) -> _disputes_pb2.Dispute:
+        """The dispute, as its merchant sees it."""
+
+    def __init__(
+        self,
+        *,
+        dispute: _disputes_pb2.Dispute | None = ...,
+        merchant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dispute", b"dispute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispute", b"dispute", "merchant_id", b"merchant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenDispute: _TypeAlias = OpenDispute  # noqa: Y015
 
 @_typing.final
 class ListDisputesResponse(_message.Message):
@@ -638,13 +706,13 @@ class ListDisputesResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DISPUTES_FIELD_NUMBER: _builtins.int
+    OPEN_DISPUTES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNREADABLE_DISPUTE_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """The token of the next page; empty on the last page."""
     @_builtins.property
-    def disputes(self) -> _containers.RepeatedCompositeFieldContainer[_disputes_pb2.Dispute]:
+    def open_disputes(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenDispute]:
         """The disputes, the one with the earliest deadline first; those without one come last."""
 
     @_builtins.property
@@ -654,13 +722,13 @@ class ListDisputesResponse(_message.Message):
     def __init__(
         self,
         *,
-        disputes: _abc.Iterable[_disputes_pb2.Dispute] | None = ...,
+        open_disputes: _abc.Iterable[Global___OpenDispute] | None = ...,
         next_page_token: _builtins.str = ...,
         unreadable_dispute_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputes", b"disputes", "next_page_token", b"next_page_token", "unreadable_dispute_ids", b"unreadable_dispute_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "open_disputes", b"open_disputes", "unreadable_dispute_ids", b"unreadable_dispute_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,19 +742,23 @@ class ListOperatorActionsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
     """The `next_page_token` of the previous answer. Empty for the first page."""
+    merchant_id: _builtins.str
+    """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

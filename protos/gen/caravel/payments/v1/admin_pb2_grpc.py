@@ -27,11 +27,11 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """The operators' verbs. Each request names the operator. Each action is written to the log of
-    operators' actions in the same transaction; where it changes a payment, it stands in the
-    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
-    nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    SERVICE_UNAVAILABLE while a part is down.
+    """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
+    makes the call. Each verb is written to the log of operators' actions in the same transaction,
+    and so is one that was refused; where it changes a payment, it stands in the payment's history as
+    `operator:<name>`. No verb is done twice: a repeated one is refused because nothing is left to do,
+    and the log names the operator who did it.
     """
 
     def __init__(self, channel):
@@ -83,11 +83,11 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """The operators' verbs. Each request names the operator. Each action is written to the log of
-    operators' actions in the same transaction; where it changes a payment, it stands in the
-    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
-    nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    SERVICE_UNAVAILABLE while a part is down.
+    """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
+    makes the call. Each verb is written to the log of operators' actions in the same transaction,
+    and so is one that was refused; where it changes a payment, it stands in the payment's history as
+    `operator:<name>`. No verb is done twice: a repeated one is refused because nothing is left to do,
+    and the log names the operator who did it.
     """
 
     def ListDeadLetters(self, request, context):
@@ -134,14 +134,19 @@ class AdminServiceServicer:
     def ResolveAttempt(self, request, context):
         """States the outcome of the attempt for which a payment on hold waits, where the provider does
         not say it. It counts like the provider's own definitive answer, so the operator must have seen
-        the proof: after a wrong FAILED, money is paid twice. Ends the hold. SUCCEEDED states that the
+        the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
+        that the operation has ended in the other way, or that it is still under way, the verb is refused
+        with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
+        with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
+        payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
         provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
         it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
         taken off it; the payment counts the requested amount, and the difference to `moved_amount`
         stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
+        PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,11 +230,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """The operators' verbs. Each request names the operator. Each action is written to the log of
-    operators' actions in the same transaction; where it changes a payment, it stands in the
-    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
-    nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    SERVICE_UNAVAILABLE while a part is down.
+    """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
+    makes the call. Each verb is written to the log of operators' actions in the same transaction,
+    and so is one that was refused; where it changes a payment, it stands in the payment's history as
+    `operator:<name>`. No verb is done twice: a repeated one is refused because nothing is left to do,
+    and the log names the operator who did it.
     """
 
     @staticmethod

@@ -31,11 +31,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminServiceStub:
-    """The operators' verbs. Each request names the operator. Each action is written to the log of
-    operators' actions in the same transaction; where it changes a payment, it stands in the
-    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
-    nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    SERVICE_UNAVAILABLE while a part is down.
+    """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
+    makes the call. Each verb is written to the log of operators' actions in the same transaction,
+    and so is one that was refused; where it changes a payment, it stands in the payment's history as
+    `operator:<name>`. No verb is done twice: a repeated one is refused because nothing is left to do,
+    and the log names the operator who did it.
     """
 
     @_typing.overload
@@ -70,14 +70,19 @@ class AdminServiceStub:
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]
     """States the outcome of the attempt for which a payment on hold waits, where the provider does
     not say it. It counts like the provider's own definitive answer, so the operator must have seen
-    the proof: after a wrong FAILED, money is paid twice. Ends the hold. SUCCEEDED states that the
+    the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
+    that the operation has ended in the other way, or that it is still under way, the verb is refused
+    with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
+    with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
+    payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
     provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
     it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
     taken off it; the payment counts the requested amount, and the difference to `moved_amount`
     stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
+    PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -95,11 +100,11 @@ class AdminServiceStub:
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """The operators' verbs. Each request names the operator. Each action is written to the log of
-    operators' actions in the same transaction; where it changes a payment, it stands in the
-    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
-    nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    SERVICE_UNAVAILABLE while a part is down.
+    """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
+    makes the call. Each verb is written to the log of operators' actions in the same transaction,
+    and so is one that was refused; where it changes a payment, it stands in the payment's history as
+    `operator:<name>`. No verb is done twice: a repeated one is refused because nothing is left to do,
+    and the log names the operator who did it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -131,14 +136,19 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """States the outcome of the attempt for which a payment on hold waits, where the provider does
     not say it. It counts like the provider's own definitive answer, so the operator must have seen
-    the proof: after a wrong FAILED, money is paid twice. Ends the hold. SUCCEEDED states that the
+    the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
+    that the operation has ended in the other way, or that it is still under way, the verb is refused
+    with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
+    with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
+    payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
     provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
     it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
     taken off it; the payment counts the requested amount, and the difference to `moved_amount`
     stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
+    PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -155,11 +165,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The operators' verbs. Each request names the operator. Each action is written to the log of
-    operators' actions in the same transaction; where it changes a payment, it stands in the
-    payment's history as `operator:<name>`. No verb is done twice: a repeated one is refused because
-    nothing is left to do, and the log names the operator who did it. Every call may refuse with
-    SERVICE_UNAVAILABLE while a part is down.
+    """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
+    makes the call. Each verb is written to the log of operators' actions in the same transaction,
+    and so is one that was refused; where it changes a payment, it stands in the payment's history as
+    `operator:<name>`. No verb is done twice: a repeated one is refused because nothing is left to do,
+    and the log names the operator who did it.
     """
 
     @_abc_1.abstractmethod
@@ -219,14 +229,19 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """States the outcome of the attempt for which a payment on hold waits, where the provider does
         not say it. It counts like the provider's own definitive answer, so the operator must have seen
-        the proof: after a wrong FAILED, money is paid twice. Ends the hold. SUCCEEDED states that the
+        the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
+        that the operation has ended in the other way, or that it is still under way, the verb is refused
+        with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
+        with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
+        payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
         provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
         it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
         taken off it; the payment counts the requested amount, and the difference to `moved_amount`
         stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
+        PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod

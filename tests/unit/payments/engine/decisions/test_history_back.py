@@ -206,9 +206,10 @@ def test_a_resolved_attempt_names_the_outcome_the_evidence_and_what_has_moved(
     work = make_work_of(State.PAYING_OUT, AttemptState.UNKNOWN, hold_reason="step_failed")
     stated = Answer(outcome=Outcome.SUCCEEDED, amount=amount, actor=ADA.actor)
     resolved = {"hold_reason": "step_failed", "outcome": "SUCCEEDED", "evidence": "line 12"}
+    resolved |= {"provider_answer": "not asked"}
 
     check(
-        resolve(work, DECIDER, ADA, stated, evidence="line 12"),
+        resolve(work, DECIDER, ADA, stated, evidence="line 12", provider_answer="not asked"),
         ("attempt_resolved", "operator:ada", resolved | moved),
         ("payout_succeeded", "operator:ada", facts(work, stated)),
     )

@@ -202,7 +202,7 @@ def test_an_operator_says_what_has_moved_and_the_rest_stays_on_suspense(
     failure = Failure(code="stated_by_operator", message="") if outcome is Outcome.FAILED else None
     said = Answer(outcome=outcome, amount=moved, failure=failure, actor=ADA.actor)
 
-    resolved = resolve(work, DECIDER, ADA, said, evidence="line 12")
+    resolved = resolve(work, DECIDER, ADA, said, evidence="line 12", provider_answer="not asked")
 
     balances = _balances(held, resolved)
     assert balances.get("onramp:stripe:USD", 0) == onramp

@@ -1,0 +1,73 @@
+"""The question to the provider that precedes an operator's statement about an attempt: a statement
+that the provider contradicts is not taken, and one without its answer only where that is said."""
+
+import asyncio
+from dataclasses import dataclass
+
+from services.payments.mesh.ports import ProviderCall, Providers
+from services.payments.model.attempt import (
+    DENIAL,
+    MISMATCHES,
+    UNDOCUMENTED,
+    Answer,
+    Attempt,
+    Outcome,
+)
+from services.payments.model.payment import Payment
+from services.payments.model.timing import OPERATION
+from services.payments.operators.domain import ProviderContradicts, ProviderNotAsked
+
+# The outcomes with which a provider says how an operation stands.
+_DEFINITE = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.PENDING})
+# An UNKNOWN with one of these is an answer all the same.
+_ANSWERED = MISMATCHES | {DENIAL, UNDOCUMENTED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The provider's answer about an attempt; None where it could not be asked."""
+
+    attempt: Attempt
+    answer: Answer | None
+
+    @property
+    def words(self) -> str:
+        """The answer for the history and the log: outcome, code, the provider's id, the amount."""
+        if self.answer is None:
+            return "not asked"
+        amount = self.answer.amount
+        parts = (
+            self.answer.outcome,
+            self.answer.code,
+            self.answer.provider_reference,
+            f"{amount} {amount.currency}" if amount else "",
+        )
+        return " ".join(filter(None, parts))
+
+    def check(self, stated: Answer, *, provider_unreachable: bool) -> None:
+        """Raises ProviderContradicts, or ProviderNotAsked where nothing says that this is known."""
+        if self.answer is None:
+            if not provider_unreachable:
+                raise ProviderNotAsked(provider=self.attempt.provider)
+        elif self.answer.outcome in _DEFINITE and self.answer.outcome is not stated.outcome:
+            raise ProviderContradicts(
+                f"The provider says {self.words}.",
+                provider=self.attempt.provider,
+                outcome=self.answer.outcome,
+                answer=self.words,
+            )
+
+
+async def ask(providers: Providers, payment: Payment, attempt: Attempt) -> Asked:
+    """Asks the provider what became of the attempt. Never raises for the provider or the mesh."""
+    call = ProviderCall(payment=payment, attempt=attempt)
+    answer = None
+    try:
+        async with asyncio.timeout(OPERATION.total_seconds()):
+            async for _, one in providers.look_up([call]):
+                answer = one
+    except TimeoutError:
+        answer = None
+    if answer and answer.outcome is Outcome.UNKNOWN and answer.code not in _ANSWERED:
+        answer = None
+    return Asked(attempt=attempt, answer=answer)

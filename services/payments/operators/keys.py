@@ -1,0 +1,96 @@
+"""The verbs on operators' keys, and the command that makes the first one. The text of a key is in
+no answer but that which makes it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.merchants.domain import COMMAND, Network, OperatorKey
+from services.payments.merchants.key_text import digest_of, new_key_text
+from services.payments.merchants.usecases import made_by
+from services.payments.model.operator import Operator, operator_of
+from services.payments.model.principal import Principal
+from services.payments.model.roles import scopes_of_roles
+from services.payments.operators.domain import OperatorKeyNotFound
+from services.payments.operators.ports import OperatorKeyStore
+from services.shared.errors import field_invalid
+from services.shared.ids import decode_id, new_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorKeyOrder:
+    """A request for a key, read and validated."""
+
+    operator: str
+    name: str
+    roles: Collection[str]
+    addresses: tuple[Network, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownKey:
+    """A key as it is at a time, and its text where it was just made."""
+
+    key: OperatorKey
+    now: datetime
+    text: str = field(default="", repr=False)
+
+
+class OperatorKeys:
+    """The keys of all operators."""
+
+    def __init__(self, store: OperatorKeyStore, *, is_live: bool) -> None:
+        self._store = store
+        self._is_live = is_live
+
+    async def create(self, principal: Principal, order: OperatorKeyOrder) -> ShownKey:
+        """A new key, with its text. Raises Invalid."""
+        now = await self._store.now()
+        if order.expires_at is not None and order.expires_at <= now:
+            raise field_invalid("expires_at", "expires_at must be in the future")
+        key, text = new_operator_key(order, now, made_by(principal), is_live=self._is_live)
+        added = await self._store.add(key, operator_of(principal))
+        return ShownKey(key=added, now=now, text=text)
+
+    async def list(
+        self, *, before: UUID | None, limit: int
+    ) -> tuple[Sequence[ShownKey], UUID | None]:
+        """A page, the newest first, and the id to go on before; None at the end."""
+        page = await self._store.page(before=before, limit=limit + 1)
+        now = await self._store.now()
+        shown = [ShownKey(key=key, now=now) for key in page[:limit]]
+        return shown, page[limit - 1].id if len(page) > limit else None
+
+    async def revoke(self, principal: Principal, key_id: str) -> ShownKey:
+        """The key, revoked now or before. Raises OperatorKeyNotFound."""
+        found = decode_id("opk", key_id)
+        if found is None:
+            raise OperatorKeyNotFound(key_id=key_id)
+        key = await self._store.revoke(found, operator_of(principal))
+        return ShownKey(key=key, now=await self._store.now())
+
+
+def new_operator_key(
+    order: OperatorKeyOrder, now: datetime, created_by: str, *, is_live: bool
+) -> tuple[OperatorKey, str]:
+    """A key that is kept nowhere yet, and its text."""
+    key_id = new_id()
+    text = new_key_text(key_id, is_operators=True, is_live=is_live)
+    key = OperatorKey(
+        operator=order.operator,
+        id=key_id,
+        name=order.name,
+        digest=digest_of(text),
+        scopes=scopes_of_roles(order.roles),
+        addresses=order.addresses,
+        created_at=now,
+        created_by=created_by,
+        expires_at=order.expires_at,
+    )
+    return key, text
+
+
+# Acts where nobody does who has a credential.
+BY_COMMAND = Operator(name=COMMAND)

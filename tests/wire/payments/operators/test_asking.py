@@ -1,0 +1,120 @@
+"""Before an operator states how an attempt ended, its provider is asked: the statement is refused
+where the provider says something else, and taken without its answer only where that is said."""
+
+import pytest
+from caravel.payments.v1 import admin_pb2, history_pb2
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.payment import Failure
+from services.shared.money import Money
+from tests.poison import rows
+from tests.wire.payments.conftest import Service
+from tests.wire.payments.operators.calls import (
+    actions,
+    refusals,
+    refused,
+    resolve,
+    unknown_payout,
+)
+
+OUTCOMES = ("SUCCEEDED", "FAILED")
+UNPAID = "SELECT state FROM attempts WHERE step = 'payout'"
+
+
+def unknown(code: str) -> Answer:
+    return Answer(outcome=Outcome.UNKNOWN, failure=Failure(code=code, message="no more is known"))
+
+
+def _says(service: Service, answer: Answer) -> None:
+    service.providers.look_up_answers[Step.PAYOUT] = answer
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("FAILED", Outcome.SUCCEEDED),
+        ("FAILED", Outcome.PENDING),
+        ("SUCCEEDED", Outcome.FAILED),
+        ("SUCCEEDED", Outcome.PENDING),
+    ],
+)
+@pytest.mark.parametrize("unreachable", [False, True])
+async def test_a_statement_that_the_provider_contradicts_is_refused(
+    service: Service, engine: AsyncEngine, stated: str, said: Outcome, unreachable: bool
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    _says(service, Answer(outcome=said, provider_reference="w_7", amount=Money(100, "NGN")))
+
+    call = service.admin.ResolveAttempt(
+        resolve(transaction_id, outcome=stated, provider_unreachable=unreachable)
+    )
+
+    assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "PROVIDER_CONTRADICTS")
+    assert await rows(engine, UNPAID) == [("UNKNOWN",)]
+    assert await actions(service) == []
+    assert await refusals(service) == [
+        ("ada", "RESOLVE_ATTEMPT", transaction_id, "PROVIDER_CONTRADICTS")
+    ]
+    listed = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
+    assert listed.actions[0].provider_answer == f"{said} w_7 1.00 NGN"
+
+
+@pytest.mark.parametrize("stated", OUTCOMES)
+async def test_a_statement_with_which_the_provider_agrees_is_taken(
+    service: Service, engine: AsyncEngine, stated: str
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    _says(service, Answer(outcome=Outcome(stated), provider_reference="w_7"))
+
+    await service.admin.ResolveAttempt(resolve(transaction_id, outcome=stated))
+
+    assert await rows(engine, UNPAID) == [(stated,)]
+    events = await service.payments.ListPaymentEvents(
+        history_pb2.ListPaymentEventsRequest(transaction_id=transaction_id)
+    )
+    (resolved,) = [event for event in events.events if event.cause == "attempt_resolved"]
+    assert resolved.evidence["provider_answer"] == f"{stated} w_7"
+
+
+@pytest.mark.parametrize("stated", OUTCOMES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(outcome=Outcome.ABSENT),
+        unknown("reference_unknown"),
+        unknown("unknown_status"),
+        unknown("amount_mismatch"),
+        unknown("reference_mismatch"),
+    ],
+    ids=lambda answer: answer.code or answer.outcome,
+)
+async def test_a_statement_stands_where_the_providers_answer_settles_nothing(
+    service: Service, engine: AsyncEngine, stated: str, answer: Answer
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    _says(service, answer)
+
+    await service.admin.ResolveAttempt(resolve(transaction_id, outcome=stated))
+
+    assert await rows(engine, UNPAID) == [(stated,)]
+
+
+@pytest.mark.parametrize("stated", OUTCOMES)
+@pytest.mark.parametrize("code", ["timeout", "provider_fault", "circuit_open"])
+async def test_where_the_provider_cannot_be_asked_the_request_has_to_say_that_it_is_known(
+    service: Service, engine: AsyncEngine, stated: str, code: str
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    _says(service, unknown(code))
+
+    call = service.admin.ResolveAttempt(resolve(transaction_id, outcome=stated))
+    assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "PROVIDER_NOT_ASKED")
+    assert await rows(engine, UNPAID) == [("UNKNOWN",)]
+
+    await service.admin.ResolveAttempt(
+        resolve(transaction_id, outcome=stated, provider_unreachable=True)
+    )
+    assert await rows(engine, UNPAID) == [(stated,)]
+    listed = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
+    assert [one.provider_answer for one in listed.actions] == ["not asked", ""]
