@@ -47,7 +47,7 @@ TRANSCODED = "x-envoy-original-path"
 
 Handler = Callable[[Any, Any], Any]
 # Metadata that the answer of this call has, whether it succeeds or not; the admission sets them.
-# They come at its end: to send any before costs a fortieth of a new payment.
+# They come at its end: to send any before costs a sixtieth of a new payment.
 answer_metadata_var: ContextVar[Sequence[tuple[str, str]]] = ContextVar("answer", default=())
 
 

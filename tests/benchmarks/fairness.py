@@ -13,7 +13,7 @@ from tests.benchmarks.revocation import make_merchant
 DATABASE = "fairness"
 OTHERS = 9
 # Of each merchant, in calls a second; a bucket holds those of one second.
-LIMIT = 20
+LIMIT = 10
 SHARE = 0.8
 TIMES_LIMIT = 10
 LIMITS = f"writes = {{ calls = {LIMIT}, seconds = 1 }}\n"
