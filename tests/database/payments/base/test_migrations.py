@@ -41,7 +41,8 @@ async def test_way_down_that_is_barred_is_one_sentence(database: Database) -> No
 
     assert done.returncode == 1
     assert done.stderr == (
-        'the migration failed and has changed nothing: table "operator_actions" does not exist\n'
+        "the migration failed and has changed nothing: "
+        'index "operator_actions_refused_idx" does not exist\n'
     )
 
 
