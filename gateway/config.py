@@ -118,7 +118,6 @@ def render(config: GatewayConfig) -> str:
         ],
         "CALLS_MAX": config.calls_max,
         **{name: str(config.files / file) for name, file in SECRETS.items()},
-        "PROXIES": config.proxies,
         "REST_TLS": _clients_tls(config, "h2", "http/1.1"),
         "NATIVE_TLS": _clients_tls(config, "h2"),
         "ADDRESS_LIMIT": _address_limit(config, "addresses"),
@@ -215,6 +214,8 @@ def _of_listener(
         names, clusters = ("operators", "operators_grpc"), ("payments_operators",) * 2
     verbs = {verb_and_path(rule)[0] for _, _, rule in contract.bindings()}
     return {
+        # Operators do not come through the proxies of the public.
+        "PROXIES": 0 if listener is Listener.OPERATORS else config.proxies,
         "REST_PORT": ports[0],
         "GRPC_PORT": ports[1],
         "REST_NAME": names[0],

@@ -156,7 +156,7 @@ def build_server(
         WebhookServicer(_webhooks(config, providers, inbox)),
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
-        KeyServicer(Keys(keys, is_live=config.deployment is Deployment.LIVE), LeakReports(leaks)),
+        KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
         *_for_operators(config, operations, operator_keys, providers),
     ):
         servicer.add_to(server)

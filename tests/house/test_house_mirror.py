@@ -31,7 +31,6 @@ ELSEWHERE = {
     "payments/orders/verbs": "each correction and refund of the database ring is one: orders",
     "payments/admin": "starts the process: the e2e ring",
     "payments/merchants/sandbox": "each built-in operator acts in operators/test_keys",
-    "payments/merchants/domain": "each refusal is met by merchants/test_authoriser",
     "payments/operators/store/dead_letters": "asked by every wire test of operators",
     "payments/operators/store/operations": "asked by every wire test of operators",
     "payments/mesh/channels": "opened by every process of payments: the e2e ring",

@@ -112,7 +112,7 @@ class Authoriser:
         if is_merchants != (access.principal is PrincipalKind.MERCHANT):
             raise PrincipalNotAllowed(needed=access.principal)
         if principal.merchant_id is not None:
-            self._limits.take(principal.merchant_id, access)
+            self._limits.take(principal.merchant_id, access, may=access.scopes <= principal.scopes)
         check_granted(access.scopes, principal.scopes)
 
     async def of_client(self, text: str, caller: Caller) -> Principal:
@@ -191,7 +191,7 @@ class Authoriser:
 def _principal_of(
     key: MerchantKey | OperatorKey, caller: Caller, *, merchant_id: MerchantId | None, name: str
 ) -> Principal:
-    return _principal_from(
+    principal = _principal_from(
         CredentialKind.OPERATOR_KEY if merchant_id is None else CredentialKind.MERCHANT_KEY,
         caller,
         merchant_id=merchant_id,
@@ -199,6 +199,7 @@ def _principal_of(
         credential_id=key.key_id,
         name=name,
     )
+    return replace(principal, expires_at=key.expires_at, addresses=key.addresses)
 
 
 def _principal_from(

@@ -1,23 +1,29 @@
 """Merchants and keys, those of operators too, and the refusals about them. The text of a key is in
 key_text; of it only the digest is kept."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from uuid import UUID
 
+from services.payments.model.principal import Principal
 from services.shared.errors import (
     Forbidden,
     NotAllowedNow,
     NotAuthenticated,
     NotFound,
     Unavailable,
+    field_invalid,
 )
 from services.shared.ids import decode_id, encode_id
 
 KEYS_MAX = 100
+# So many may be made in a day, and an ended one is remembered by name for as long: each replica
+# holds all of them in memory.
+KEYS_A_DAY_MAX = 500
+ENDED_HOURS = 24
 ADDRESSES_MAX = 50
 OVERLAP_HOURS_MAX = 72
 # The maker of a first key, in its `created_by`.
@@ -110,7 +116,7 @@ class KeyNotActive(NotAllowedNow):
 
 
 class KeysExhausted(NotAllowedNow):
-    """The merchant has as many active keys as it may; revoke one first."""
+    """The merchant has as many active keys as it may, or has made as many in a day."""
 
     reason = "KEYS_EXHAUSTED"
 
@@ -218,6 +224,25 @@ def read_key_id(text: str) -> UUID:
     if key_id is None:
         raise KeyNotFound(key_id=text)
     return key_id
+
+
+def check_within(
+    expires_at: datetime | None, addresses: Sequence[Network], principal: Principal
+) -> None:
+    """Raises Invalid for a key that would go on longer than the credential that makes it, or serve
+    at more addresses."""
+    if principal.expires_at and (expires_at is None or expires_at > principal.expires_at):
+        raise field_invalid("expires_at", "expires_at must not be later than your own credential's")
+    if not principal.addresses:
+        return
+    if not addresses or not all(_is_within(one, principal.addresses) for one in addresses):
+        words = "allowed_addresses must be within those of your own credential"
+        raise field_invalid("allowed_addresses", words)
+
+
+def _is_within(network: Network, others: Sequence[Network]) -> bool:
+    ends = (network.network_address, network.broadcast_address)
+    return any(all(end in other for end in ends) for other in others)
 
 
 def check_granted(wanted: Collection[str], granted: Collection[str]) -> None:

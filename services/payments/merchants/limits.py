@@ -1,6 +1,6 @@
-"""The limits of merchants: for each a token bucket of reads and one of writes, in this replica's
-memory. Every answer of a limited call says how much is left, in the header fields of the IETF's
-draft (draft-ietf-httpapi-ratelimit-headers). The gateway has the limits of addresses."""
+"""The limits of merchants: for each a token bucket of reads, and others of writes, in the memory of
+this replica. Every answer of a limited call says how much is left, in the header fields of a draft
+of the IETF (draft-ietf-httpapi-ratelimit-headers). The gateway has the limits of addresses."""
 
 import math
 import tomllib
@@ -20,7 +20,11 @@ from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart, Overloaded
 from services.shared.grpc_calls import answer_metadata_var
 
-READS, WRITES = "reads", "writes"
+# Keys have a bucket of their own, so that a busy merchant can revoke one; so have calls that lack a
+# scope, so that a key that may not write does not use up the writes of one that may.
+READS, WRITES, KEYS, REFUSED = "reads", "writes", "keys", "refused"
+# The groups whose limit is that of writes.
+OF_WRITES = (WRITES, KEYS, REFUSED)
 # Buckets beyond these are forgotten, the longest unused first; a forgotten one is full again.
 BUCKETS_MAX = 65_536
 _UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
@@ -118,15 +122,16 @@ class Limits:
         self._usual = self._buckets(usual)
         self._others = {name: self._buckets(own) for name, own in (others or {}).items()}
 
-    def take(self, merchant_id: MerchantId, access: Access) -> None:
-        """Counts one call, and has its answer say what is left. Raises RateLimitExceeded."""
+    def take(self, merchant_id: MerchantId, access: Access, *, may: bool = True) -> None:
+        """Counts one call, and has its answer say what is left; `may` says whether its credential
+        has the scopes. Raises RateLimitExceeded."""
         buckets = self._others.get(merchant_id, self._usual)
-        buckets[_group(access.scopes)].take(merchant_id)
+        buckets[_group(access.scopes) if may else REFUSED].take(merchant_id)
 
     def _buckets(self, limited: Limited) -> "Mapping[str, _Buckets]":
         return {
             READS: _Buckets(READS, limited.reads, self._store),
-            WRITES: _Buckets(WRITES, limited.writes, self._store),
+            **{group: _Buckets(group, limited.writes, self._store) for group in OF_WRITES},
         }
 
 
@@ -155,4 +160,6 @@ class _Buckets:
 @cache
 def _group(scopes: frozenset[str]) -> str:
     """A call that needs only scopes of reading is a read."""
+    if any(scope.startswith("keys:") for scope in scopes):
+        return KEYS
     return READS if scopes and all(scope.endswith(":read") for scope in scopes) else WRITES

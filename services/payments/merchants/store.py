@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
 from services.payments.merchants.domain import (
+    ENDED_HOURS,
+    KEYS_A_DAY_MAX,
     KEYS_MAX,
     Key,
     KeyNotActive,
@@ -126,18 +128,15 @@ class PostgresLeaks:
         """See LeakStore.revoke_leaked."""
         table = _OPERATOR_KEYS if said.is_operators else _API_KEYS
         columns = table.c
-        # The id and the digest are looked for together, so that no time shows an id alone.
         its = (columns.id == said.id, columns.digest == said.digest, columns.revoked_at.is_(None))
         async with connected(self._engine) as connection:
-            found = (await connection.execute(select(columns.id).where(*its))).one_or_none()
-            if found is None:
-                return ""
             version = await count_up(connection)
             ends = {"revoked_at": func.now(), "leak_place": place, "version": version}
             revoked = await connection.execute(update(table).where(*its).values(**ends))
+            if not revoked.rowcount:
+                return ""
             await connection.commit()
-        kind = "opk" if said.is_operators else "key"
-        return encode_id(kind, said.id) if revoked.rowcount else ""
+        return encode_id("opk" if said.is_operators else "key", said.id)
 
 
 class PostgresCredentials:
@@ -252,7 +251,13 @@ async def count_up(connection: AsyncConnection) -> int:
 
 
 async def _changed(connection: AsyncConnection, table: Table, after: int) -> Sequence[Row[Any]]:
-    return (await connection.execute(select(table).where(table.c.version > after))).all()
+    query = select(table).where(table.c.version > after)
+    if table is not tables.merchants:
+        # One that ended long ago is as unknown as one that never was.
+        since = func.now() - timedelta(hours=ENDED_HOURS)
+        for end in (table.c.revoked_at, table.c.expires_at):
+            query = query.where(end.is_(None) | (end > since))
+    return (await connection.execute(query)).all()
 
 
 async def _one(connection: AsyncConnection, merchant_id: str, key_id: UUID) -> MerchantKey:
@@ -278,6 +283,11 @@ async def _refuse_exhausted(connection: AsyncConnection, merchant_id: str) -> No
     )
     if (await connection.execute(active)).scalar_one() >= KEYS_MAX:
         raise KeysExhausted(maximum=str(KEYS_MAX))
+    made = select(func.count()).where(
+        columns.merchant_id == merchant_id, columns.created_at > func.now() - timedelta(days=1)
+    )
+    if (await connection.execute(made)).scalar_one() >= KEYS_A_DAY_MAX:
+        raise KeysExhausted(maximum_a_day=str(KEYS_A_DAY_MAX))
 
 
 async def _insert_key(

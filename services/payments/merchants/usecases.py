@@ -12,6 +12,7 @@ from services.payments.merchants.domain import (
     MerchantKey,
     Network,
     check_granted,
+    check_within,
     read_key_id,
 )
 from services.payments.merchants.key_text import digest_of, new_key_text
@@ -62,6 +63,7 @@ class Keys:
         now = await self._store.now()
         if order.expires_at is not None and order.expires_at <= now:
             raise field_invalid("expires_at", "expires_at must be in the future")
+        check_within(order.expires_at, order.addresses, principal)
         key, text = new_key(merchant_id, order, now, made_by(principal), is_live=self._is_live)
         return Shown(key=await self._store.add(merchant_id, key), now=now, text=text)
 
@@ -88,6 +90,7 @@ class Keys:
         """
         old = await self._store.get(merchant_id, read_key_id(key_id))
         check_granted(old.scopes, principal.scopes)
+        check_within(old.expires_at, old.addresses, principal)
         now = await self._store.now()
         order = KeyOrder(
             name=old.name, scopes=old.scopes, addresses=old.addresses, expires_at=old.expires_at

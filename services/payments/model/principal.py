@@ -3,7 +3,9 @@ makes principals and merchants' ids; a store method that takes a MerchantId cann
 id from anywhere else."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import NewType
 
 MerchantId = NewType("MerchantId", str)
@@ -29,6 +31,9 @@ class Principal:
     merchant_id: MerchantId | None
     # Names as the contract has them, for example "payments:read".
     scopes: frozenset[str]
+    # The end and the addresses of its key, where it has any: no key that it makes goes further.
+    expires_at: datetime | None = None
+    addresses: tuple[IPv4Network | IPv6Network, ...] = ()
     # Public id of the key, or issuer and subject of a token; empty in a sandbox without either.
     credential_id: str = ""
     # The name that the audit trail and the history show for an operator.

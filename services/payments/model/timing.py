@@ -63,8 +63,6 @@ CREDENTIALS_WAIT_SECONDS = 2.0
 CREDENTIALS_STATEMENT_SECONDS = 2
 # How often the hours of the last uses are written down.
 CREDENTIALS_USES_SECONDS = 10.0
-# Leak reports: so many a second, and so many at once.
-LEAK_REPORTS_A_SECOND, LEAK_REPORTS_AT_ONCE = 5, 20
 
 # --- When to look again.
 # An unknown outcome is looked up again after 0.5 s, 1 s, 2 s … and then every minute.

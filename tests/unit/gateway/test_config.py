@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,16 @@ async def test_root_path_leads_to_the_documentation(
 ) -> None:
     async with http.get("/") as response:
         assert (response.status, response.url.path) == (200, "/docs")
+
+
+def test_only_the_public_listeners_believe_a_proxy() -> None:
+    """Operators reach theirs without it, and could else name any address as their own."""
+    written = render(replace(COMPOSE, proxies=1))
+
+    hops = re.findall(r"stat_prefix: (\S+)|xff_num_trusted_hops: (\d+)", written)
+    name, found = "", {}
+    for prefix, number in hops:
+        name = prefix.strip('"') or name
+        if number:
+            found[name] = int(number)
+    assert found == {"rest": 1, "grpc": 1, "operators": 0, "operators_grpc": 0}

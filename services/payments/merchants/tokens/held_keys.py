@@ -12,6 +12,8 @@ from services.payments.merchants.domain import CredentialsUnverifiable
 from services.payments.merchants.tokens.keys import Keys, KeysUnreadable, VerifyingKey
 from services.shared.log import get_logger
 
+# How many calls wait for keys at once.
+WAITING_MAX = 64
 # Gets the issuer's keys. Raises OSError, TimeoutError or KeysUnreadable.
 Fetch = Callable[[], Awaitable[Keys]]
 
@@ -46,6 +48,7 @@ class HeldKeys:
         self._fetched: float | None = None
         self._tried: float | None = None
         self._failed = False
+        self._waiting = 0
         self._running: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -89,7 +92,14 @@ class HeldKeys:
         """
         found = self._keys.get(key_id)
         if not found and (self._running or self._may_try()):
-            await self.fetch()
+            # Nobody has proven anything yet, and each that waits has a place of all callers.
+            if self._waiting >= WAITING_MAX:
+                raise self._unverifiable()
+            self._waiting += 1
+            try:
+                await self.fetch()
+            finally:
+                self._waiting -= 1
             found = self._keys.get(key_id)
         if not found and self._failed:
             # It may be a new key, which its issuer cannot show now.

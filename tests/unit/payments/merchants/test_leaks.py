@@ -1,63 +1,70 @@
-"""Reports of leaked keys have a pace of their own, counted before anything of them is looked at."""
+"""Only the very text of a key that there is comes as far as the store."""
 
-import pytest
+from uuid import UUID
 
-from services.payments.merchants.key_text import KeyText, new_key_text
+from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
+from services.payments.merchants.key_text import KeyText, digest_of, new_key_text
 from services.payments.merchants.leaks import UNSAID, LeakReports
-from services.payments.model.timing import LEAK_REPORTS_A_SECOND, LEAK_REPORTS_AT_ONCE
-from services.shared.errors import Overloaded
 from services.shared.ids import new_id
+from tests.makers import NOW
+
+KEY_ID = new_id()
+TEXT = new_key_text(KEY_ID, is_operators=False, is_live=False)
+OTHER = new_key_text(KEY_ID, is_operators=False, is_live=False)
+OPERATORS = new_key_text(KEY_ID, is_operators=True, is_live=False)
+ACME = Merchant(id="mer_acme", display_name="Acme", created_at=NOW)
+
+
+class Known:
+    """The port Credentials with one key of a merchant and one of an operator."""
+
+    async def merchant_key(self, key_id: UUID) -> tuple[MerchantKey, Merchant] | None:
+        key = MerchantKey(merchant_id=ACME.id, **_key(TEXT))
+        return (key, ACME) if key_id == KEY_ID else None
+
+    async def operator_key(self, key_id: UUID) -> OperatorKey | None:
+        return OperatorKey(operator="amina", **_key(OPERATORS)) if key_id == KEY_ID else None
+
+    async def merchant(self, merchant_id: str) -> Merchant | None:
+        raise NotImplementedError
+
+    def note_use(self, key: MerchantKey | OperatorKey) -> None:
+        raise NotImplementedError
 
 
 class Store:
-    """The port LeakStore, which knows every key."""
+    """The port LeakStore."""
 
     def __init__(self) -> None:
         self.revoked: list[tuple[KeyText, str]] = []
 
     async def revoke_leaked(self, said: KeyText, place: str) -> str:
         self.revoked.append((said, place))
-        return f"key_{len(self.revoked)}"
+        return "key_1"
 
 
-class Clock:
-    """Seconds, as a test sets them."""
+def _key(text: str) -> dict[str, object]:
+    return {
+        "id": KEY_ID,
+        "name": "shop",
+        "digest": digest_of(text),
+        "scopes": frozenset({"payments:read"}),
+        "created_at": NOW,
+        "created_by": "command",
+    }
 
-    now = 0.0
 
-    def __call__(self) -> float:
-        return self.now
+async def test_only_a_genuine_text_comes_as_far_as_the_store() -> None:
+    store = Store()
+    reports = LeakReports(Known(), store)
+    unknown = new_key_text(new_id(), is_operators=False, is_live=False)
 
-
-async def test_only_the_text_of_a_key_comes_as_far_as_the_store() -> None:
-    store, text = Store(), new_key_text(new_id(), is_operators=False, is_live=False)
-    reports = LeakReports(store, clock=Clock())
-
-    for found in ("hunter2", "cvl_test_", text[:-1], text + "0", "", f" {text}\n"):
+    for found in ("hunter2", "cvl_test_", TEXT[:-1], TEXT + "0", "", OTHER, unknown):
         await reports.take(found, "")
+    assert store.revoked == []
 
-    assert [place for _, place in store.revoked] == [UNSAID]
-
-
-async def test_reports_beyond_the_pace_are_refused_whatever_they_name() -> None:
-    clock, store = Clock(), Store()
-    reports = LeakReports(store, clock=clock)
-    genuine = new_key_text(new_id(), is_operators=False, is_live=False)
-
-    for _ in range(LEAK_REPORTS_AT_ONCE):
-        await reports.take("hunter2", "")
-    for found in ("hunter2", genuine):
-        with pytest.raises(Overloaded):
-            await reports.take(found, "")
-    clock.now += 1
-    for _ in range(LEAK_REPORTS_A_SECOND):
-        await reports.take(genuine, "")
-    with pytest.raises(Overloaded):
-        await reports.take(genuine, "")
-    clock.now += 3600
-    for _ in range(LEAK_REPORTS_AT_ONCE):
-        await reports.take(genuine, "")
-    with pytest.raises(Overloaded):
-        await reports.take(genuine, "")
-
-    assert len(store.revoked) == LEAK_REPORTS_A_SECOND + LEAK_REPORTS_AT_ONCE
+    for found in (f" {TEXT}\n", OPERATORS):
+        await reports.take(found, "")
+    assert [(said.is_operators, place) for said, place in store.revoked] == [
+        *((False, UNSAID), (True, UNSAID))
+    ]

@@ -64,6 +64,23 @@ def test_reads_and_writes_and_merchants_are_counted_apart() -> None:
     assert taken(limits, OTHER, READ) == 3
 
 
+def test_a_busy_merchant_still_revokes_a_key() -> None:
+    limits = make_limits()
+    taken(limits, ACME, WRITE)
+
+    assert taken(limits, ACME, access("keys:manage")) == 2
+
+
+def test_calls_that_lack_a_scope_use_up_nobodys_writes() -> None:
+    limits = make_limits()
+    for _ in range(2):
+        limits.take(ACME, WRITE, may=False)
+    with pytest.raises(RateLimitExceeded):
+        limits.take(ACME, WRITE, may=False)
+
+    assert taken(limits, ACME, WRITE) == 2
+
+
 @pytest.mark.parametrize(
     ("kind", "group"),
     [
@@ -71,7 +88,7 @@ def test_reads_and_writes_and_merchants_are_counted_apart() -> None:
         (WRITE, "writes"),
         (access("quotes:write"), "writes"),
         (access("webhooks:manage"), "writes"),
-        (access("keys:manage"), "writes"),
+        (access("keys:manage"), "keys"),
         (access("payments:read", "payments:write"), "writes"),
         (access(), "writes"),
     ],

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.payments.merchants.domain import CredentialsUnverifiable
-from services.payments.merchants.tokens.held_keys import HeldKeys, Patience
+from services.payments.merchants.tokens.held_keys import WAITING_MAX, HeldKeys, Patience
 from services.payments.merchants.tokens.keys import Keys, KeysUnreadable, parse_keys
 from services.payments.merchants.tokens.verified import (
     TokenInvalid,
@@ -215,6 +215,25 @@ async def test_an_unknown_kid_is_unverifiable_while_its_issuer_is_away() -> None
     await verify.verify(FIRST.token(make_claims()))
 
     assert steps.fetches == 2
+
+
+async def test_so_many_calls_wait_for_an_issuer_and_no_more() -> None:
+    """Whoever waits has proven nothing yet, and has a place that others need."""
+    steps = Steps(keys_of(FIRST))
+    keys = held(steps)
+    await keys.fetch()
+    steps.keys, steps.seconds, steps.released = keys_of(SECOND), 11, asyncio.Event()
+    verify = verifier(steps, keys)
+    tokens = [SECOND.token(make_claims()) for _ in range(WAITING_MAX + 20)]
+    waiting = [asyncio.create_task(verify.verify(token)) for token in tokens]
+
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    refused = {type(one.exception()) for one in done}
+    steps.released.set()
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert refused == {CredentialsUnverifiable}
+    assert sum(isinstance(end, CredentialsUnverifiable) for end in ends) == 20
 
 
 async def test_many_tokens_of_a_new_key_wait_for_one_fetch() -> None:

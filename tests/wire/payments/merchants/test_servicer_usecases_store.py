@@ -12,7 +12,11 @@ from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.convert import MERCHANT_SCOPES
-from services.payments.merchants.domain import KEYS_MAX, MerchantKey
+from services.payments.merchants.domain import (
+    KEYS_A_DAY_MAX,
+    KEYS_MAX,
+    MerchantKey,
+)
 from services.payments.merchants.key_text import digest_of, new_key_text
 from services.payments.merchants.store import PostgresCredentials, add_merchant
 from services.payments.merchants.usecases import new_merchant
@@ -284,3 +288,58 @@ async def test_a_key_of_nobody_is_refused(acme: Merchant) -> None:
     invented = new_key_text(new_id(), is_operators=False, is_live=False)
 
     assert await acme.admitted(invented) == "API_KEY_INVALID"
+
+
+async def test_no_key_makes_one_that_goes_on_longer_or_serves_elsewhere(
+    acme: Merchant, service: Service
+) -> None:
+    whole = await acme.create(name="whole")
+    end, later = Timestamp(), Timestamp()
+    end.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    later.FromDatetime(datetime.now(UTC) + timedelta(hours=2))
+    bound = await acme.create(expires_at=end)
+    caller = Merchant(service, bound.key.key_id, bound.api_key)
+
+    for fields in ({}, {"expires_at": later}):
+        request = keys_pb2.CreateKeyRequest(name="on", scopes=["payments:read"], **fields)
+        _, reason, _, named = await refusal(caller.call("CreateKey", request))
+        assert (reason, named) == ("FIELD_INVALID", ["expires_at"])
+    rolling = keys_pb2.RollKeyRequest(key_id=whole.key.key_id, overlap_hours=1)
+    assert (await refusal(caller.call("RollKey", rolling)))[3] == ["expires_at"]
+    assert (await caller.create(expires_at=end)).key.expires_at == end
+
+
+async def test_a_merchant_makes_so_many_keys_a_day(acme: Merchant, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            sql(
+                "INSERT INTO api_keys (merchant_id, id, name, digest, scopes, addresses, "
+                "created_by, version, revoked_at) SELECT merchant_id, gen_random_uuid(), name, "
+                "digest, scopes, addresses, created_by, version, now() FROM api_keys "
+                "CROSS JOIN generate_series(2, :most)"
+            ),
+            {"most": KEYS_A_DAY_MAX},
+        )
+
+    request = keys_pb2.CreateKeyRequest(name="one more", scopes=ALL)
+    _, reason, metadata, _ = await refusal(acme.call("CreateKey", request))
+    assert (reason, metadata) == ("KEYS_EXHAUSTED", {"maximum_a_day": str(KEYS_A_DAY_MAX)})
+
+
+async def test_a_key_that_ended_long_ago_is_held_no_more(
+    acme: Merchant, engine: AsyncEngine
+) -> None:
+    ended, lately = await acme.create(), await acme.create()
+    await acme.on("RevokeKey", ended.key.key_id)
+    await acme.on("RevokeKey", lately.key.key_id)
+    key_id = decode_id("key", ended.key.key_id)
+    async with engine.begin() as connection:
+        await connection.execute(
+            sql("UPDATE api_keys SET revoked_at = now() - interval '25 hours' WHERE id = :id"),
+            {"id": key_id},
+        )
+
+    held = {key.key_id for key in (await PostgresCredentials(engine).changes(-1)).merchant_keys}
+
+    assert lately.key.key_id in held
+    assert ended.key.key_id not in held

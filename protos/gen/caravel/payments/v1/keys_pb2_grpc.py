@@ -78,7 +78,9 @@ class KeyServiceServicer:
     """
 
     def CreateKey(self, request, context):
-        """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+        """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+        addresses of that one; a token is bound as its key is, and one of a foreign issuer is not bound.
+        Not idempotent: a key whose answer was lost is in the list, and can be revoked.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, SCOPE_MISSING for a scope that
         the caller's own credential lacks, or KEYS_EXHAUSTED.
         """
@@ -104,8 +106,9 @@ class KeyServiceServicer:
     def RollKey(self, request, context):
         """Replaces a key: makes a new one with the same name, scopes, addresses and end, and ends the old
         one after `overlap_hours`. Not idempotent: a key that was rolled before is refused. Refuses with
-        KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
-        for a scope of the key that the caller's own credential lacks.
+        KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, SCOPE_MISSING for a scope of the
+        key that the caller's own credential lacks, or FIELD_INVALID, also where the key goes on longer
+        or serves at more addresses than that credential.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +118,7 @@ class KeyServiceServicer:
         """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
         A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
         text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
+        FIELD_INVALID, CHARACTER_FORBIDDEN, or CREDENTIALS_UNVERIFIABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

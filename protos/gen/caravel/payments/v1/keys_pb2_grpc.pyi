@@ -38,7 +38,9 @@ class KeyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> KeyServiceAsyncStub: ...
     CreateKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.CreateKeyRequest, _keys_pb2.NewKey]
-    """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+    """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+    addresses of that one; a token is bound as its key is, and one of a foreign issuer is not bound.
+    Not idempotent: a key whose answer was lost is in the list, and can be revoked.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, SCOPE_MISSING for a scope that
     the caller's own credential lacks, or KEYS_EXHAUSTED.
     """
@@ -51,14 +53,15 @@ class KeyServiceStub:
     RollKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RollKeyRequest, _keys_pb2.NewKey]
     """Replaces a key: makes a new one with the same name, scopes, addresses and end, and ends the old
     one after `overlap_hours`. Not idempotent: a key that was rolled before is refused. Refuses with
-    KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
-    for a scope of the key that the caller's own credential lacks.
+    KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, SCOPE_MISSING for a scope of the
+    key that the caller's own credential lacks, or FIELD_INVALID, also where the key goes on longer
+    or serves at more addresses than that credential.
     """
     ReportLeakedKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.ReportLeakedKeyRequest, _keys_pb2.ReportLeakedKeyResponse]
     """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
     A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
     text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
+    FIELD_INVALID, CHARACTER_FORBIDDEN, or CREDENTIALS_UNVERIFIABLE.
     """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RevokeKeyRequest, _keys_pb2.Key]
     """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
@@ -75,7 +78,9 @@ class KeyServiceAsyncStub(KeyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.CreateKeyRequest, _keys_pb2.NewKey]  # type: ignore[assignment]
-    """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+    """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+    addresses of that one; a token is bound as its key is, and one of a foreign issuer is not bound.
+    Not idempotent: a key whose answer was lost is in the list, and can be revoked.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, SCOPE_MISSING for a scope that
     the caller's own credential lacks, or KEYS_EXHAUSTED.
     """
@@ -88,14 +93,15 @@ class KeyServiceAsyncStub(KeyServiceStub):
     RollKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RollKeyRequest, _keys_pb2.NewKey]  # type: ignore[assignment]
     """Replaces a key: makes a new one with the same name, scopes, addresses and end, and ends the old
     one after `overlap_hours`. Not idempotent: a key that was rolled before is refused. Refuses with
-    KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
-    for a scope of the key that the caller's own credential lacks.
+    KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, SCOPE_MISSING for a scope of the
+    key that the caller's own credential lacks, or FIELD_INVALID, also where the key goes on longer
+    or serves at more addresses than that credential.
     """
     ReportLeakedKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.ReportLeakedKeyRequest, _keys_pb2.ReportLeakedKeyResponse]  # type: ignore[assignment]
     """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
     A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
     text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
-    FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
+    FIELD_INVALID, CHARACTER_FORBIDDEN, or CREDENTIALS_UNVERIFIABLE.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeKeyRequest, _keys_pb2.Key]  # type: ignore[assignment]
     """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
@@ -115,7 +121,9 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _keys_pb2.CreateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_keys_pb2.NewKey, _abc.Awaitable[_keys_pb2.NewKey]]:
-        """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+        """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+        addresses of that one; a token is bound as its key is, and one of a foreign issuer is not bound.
+        Not idempotent: a key whose answer was lost is in the list, and can be revoked.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, SCOPE_MISSING for a scope that
         the caller's own credential lacks, or KEYS_EXHAUSTED.
         """
@@ -146,8 +154,9 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_keys_pb2.NewKey, _abc.Awaitable[_keys_pb2.NewKey]]:
         """Replaces a key: makes a new one with the same name, scopes, addresses and end, and ends the old
         one after `overlap_hours`. Not idempotent: a key that was rolled before is refused. Refuses with
-        KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, FIELD_INVALID, or SCOPE_MISSING
-        for a scope of the key that the caller's own credential lacks.
+        KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED, FIELD_REQUIRED, SCOPE_MISSING for a scope of the
+        key that the caller's own credential lacks, or FIELD_INVALID, also where the key goes on longer
+        or serves at more addresses than that credential.
         """
 
     @_abc_1.abstractmethod
@@ -159,7 +168,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes the text of a key that somebody has found where it does not belong, and needs no credential.
         A key of that very text is revoked at once, whoever it belongs to. The answer is the same for any
         text, and says nothing of whether there is such a key. Idempotent. Refuses with FIELD_REQUIRED,
-        FIELD_INVALID, CHARACTER_FORBIDDEN, or OVERLOADED where many reports come at once.
+        FIELD_INVALID, CHARACTER_FORBIDDEN, or CREDENTIALS_UNVERIFIABLE.
         """
 
     @_abc_1.abstractmethod
