@@ -163,6 +163,10 @@ def build_server(
     return server
 
 
+def _keys(config: ServiceSettings, store: KeyStore) -> Keys:
+    return Keys(store, is_live=config.deployment is Deployment.LIVE)
+
+
 def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
     limits = load_limits(config.limits_file, config.deployment)
     if config.deployment is Deployment.SANDBOX:
