@@ -206,21 +206,31 @@ def run_service(
         config = settings.with_parts([(IdentityFiles, NEEDS_IDENTITY)]).load(os.environ)
         log.configure(name, config.log_level)
         identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), name)
-        uvloop.run(_serve(name, config, identity, assemble(config, identity)))
+        with suppress(asyncio.CancelledError):
+            uvloop.run(_serve(name, config, identity, assemble(config, identity)))
     except (CannotStart, OSError) as error:
         sys.exit(f"{name} cannot start: {error}")
 
 
 async def _serve(name: str, config: Settings, identity: Identity, assembled: Assembled) -> None:
-    stop = asyncio.Event()
+    stop, task = asyncio.Event(), asyncio.current_task()
+    is_serving = False
+
+    def end() -> None:
+        stop.set()
+        # A start may wait without end for another service.
+        if task and not is_serving:
+            task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, end)
     async with identity.followed(), assembled as server:
         publish_build(name, config.build_commit)
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)
         collect_seldom()
         await server.set_serving()
+        is_serving = True
         log.get_logger().info("serving", name=name, port=server.port)
         await stop.wait()
         await server.stop()

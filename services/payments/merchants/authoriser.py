@@ -95,7 +95,7 @@ class Authoriser:
         if access.principal in _OPEN:
             return
         header, credential = _credential(caller)
-        if not credential:
+        if not header:
             if self._deployment is not Deployment.SANDBOX:
                 raise CredentialsMissing
             if access.principal is PrincipalKind.MERCHANT:
@@ -150,9 +150,7 @@ class Authoriser:
             merchant = await self._credentials.merchant(verified.merchant_id)
             if merchant is None:
                 raise refused("merchant", "The token names no merchant here.")
-            if merchant.disabled_at is not None:
-                raise MerchantDisabled
-            merchant_id = MerchantId(merchant.id)
+            merchant_id = self._acting(merchant)
         return _principal_from(
             CredentialKind.OPERATOR_TOKEN if merchant_id is None else CredentialKind.MERCHANT_TOKEN,
             caller,
@@ -178,9 +176,15 @@ class Authoriser:
 
     def _of_merchants_key(self, key: MerchantKey, merchant: Merchant, caller: Caller) -> Principal:
         self._check(key, caller)
-        if merchant.disabled_at is not None:
+        return _principal_of(key, caller, merchant_id=self._acting(merchant), name="")
+
+    def _acting(self, merchant: Merchant) -> MerchantId:
+        """The id with which a merchant acts. Raises MerchantDisabled, also for the merchant of a
+        sandbox outside of one: anybody could make its keys there."""
+        is_foreign = merchant.id == SANDBOX_MERCHANT and self._deployment is not Deployment.SANDBOX
+        if is_foreign or merchant.disabled_at is not None:
             raise MerchantDisabled
-        return _principal_of(key, caller, merchant_id=MerchantId(merchant.id), name="")
+        return MerchantId(merchant.id)
 
     def _check(self, key: MerchantKey | OperatorKey, caller: Caller) -> None:
         key.check_usable(self._clock.now())
@@ -245,7 +249,8 @@ def _of_sandbox(access: Access, caller: Caller) -> Principal:
 def _credential(caller: Caller) -> tuple[str, str]:
     """The header of the credential that was sent, and the credential; both are empty where none
     was. Raises CredentialsAmbiguous."""
-    sent = [(name, value) for name, value in caller.pairs if name in CREDENTIAL_HEADERS and value]
+    # An empty one is a credential too, and a bad one: nobody means it.
+    sent = [(name, value) for name, value in caller.pairs if name in CREDENTIAL_HEADERS]
     # The gateway writes a header that came twice as one, with a comma; no credential has any.
     if len(sent) > 1 or any("," in str(value) for _, value in sent):
         raise CredentialsAmbiguous

@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.shared.deployment import Deployment
+from services.shared.env import Settings
+from services.shared.grpc_server import _serve
 from tests.conftest import ROOT
-from tests.identities import channel_as, variables_of
+from tests.identities import channel_as, identity_of, variables_of
 
 PATIENCE_SECONDS = 30
 GOOD = {
@@ -144,3 +147,26 @@ async def test_it_says_in_one_sentence_why_its_certificate_is_no_use(
     variables: dict[str, str], why: str
 ) -> None:
     assert await complaint(**{**GOOD, **variables}) == f"fees cannot start: {why}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_a_process_that_still_waits_to_start(number: signal.Signals) -> None:
+    waiting, left = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def never() -> AsyncIterator[Any]:
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+            yield
+        finally:
+            left.set()
+
+    config = Settings(deployment=Deployment.SANDBOX)
+    started = asyncio.create_task(_serve("fees", config, identity_of("fees"), never()))
+    await waiting.wait()
+    os.kill(os.getpid(), number)
+
+    with pytest.raises(asyncio.CancelledError):
+        await started
+    assert left.is_set()

@@ -121,7 +121,6 @@ async def refused(
         bearer(TEXT),
         caller(("authorization", f"bearer  {TEXT} ")),
         caller(("x-api-key", TEXT)),
-        caller(("x-api-key", TEXT), ("authorization", "")),
     ],
 )
 async def test_a_merchants_key_makes_its_merchant_act(known: Known, sender: Caller) -> None:
@@ -147,7 +146,10 @@ async def test_an_operators_key_makes_its_operator_act(known: Known) -> None:
     ("sender", "reason"),
     [
         (caller(), "CREDENTIALS_MISSING"),
-        (caller(("authorization", "")), "CREDENTIALS_MISSING"),
+        (caller(("authorization", "")), "API_KEY_INVALID"),
+        (caller(("x-api-key", "")), "API_KEY_INVALID"),
+        (caller(("authorization", "Bearer ")), "API_KEY_INVALID"),
+        (caller(("x-api-key", TEXT), ("authorization", "")), "CREDENTIALS_AMBIGUOUS"),
         (caller(("x-api-key", TEXT), ("x-api-key", TEXT)), "CREDENTIALS_AMBIGUOUS"),
         (bearer(TEXT, ("x-api-key", TEXT)), "CREDENTIALS_AMBIGUOUS"),
         (bearer(TEXT, ("authorization", f"Bearer {TEXT}")), "CREDENTIALS_AMBIGUOUS"),
@@ -209,6 +211,14 @@ async def test_a_disabled_merchant_makes_no_calls(known: Known) -> None:
     known.owner = replace(ACME, disabled_at=NOW)
 
     assert await refused(known, bearer(TEXT)) == "MERCHANT_DISABLED"
+
+
+async def test_the_sandboxs_merchant_makes_no_calls_elsewhere(known: Known) -> None:
+    """Anybody could make its keys while the same database was a sandbox's."""
+    known.owner = replace(ACME, id="sandbox")
+
+    assert await refused(known, bearer(TEXT)) == "MERCHANT_DISABLED"
+    assert await refused(known, bearer(TEXT), deployment=Deployment.SANDBOX) == ""
 
 
 @pytest.mark.parametrize(
