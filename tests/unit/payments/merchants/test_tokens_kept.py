@@ -218,7 +218,7 @@ async def test_an_unknown_kid_is_unverifiable_while_its_issuer_is_away() -> None
 
 
 async def test_so_many_calls_wait_for_an_issuer_and_no_more() -> None:
-    """Whoever waits has proven nothing yet, and has a place that others need."""
+    """A call that waits has proven nothing yet, and has a place that others need."""
     steps = Steps(keys_of(FIRST))
     keys = held(steps)
     await keys.fetch()
