@@ -195,8 +195,17 @@ local function check_headers(handle, headers)
   return route, nil, unreadable
 end
 
+-- A key has no business in a path. Of one that stands there nothing goes on, and nothing into a log.
+local function hide_key(headers)
+  local path = headers:get(":path") or ""
+  if find(path, "cv[lo]_%a+_%w") then
+    headers:replace(":path", (string.gsub(path, "(cv[lo]_%a+_)%w+", "%1x")))
+  end
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
+  hide_key(headers)
   local request_id = headers:get("x-request-id") or ""
   trace(handle, headers, request_id)
   local route, refusal, unreadable = guarded(handle, check_headers, handle, headers)

@@ -1,8 +1,12 @@
 """Headers through the gateway: those refused, removed, added and passed on, and CORS."""
 
+import json
+
 import aiohttp
 import pytest
 
+from services.payments.merchants.key_text import new_key_text
+from services.shared.ids import new_id
 from tests.unit.gateway.conftest import Gateway
 from tests.unit.gateway.test_rest import get
 
@@ -102,3 +106,19 @@ async def test_page_from_elsewhere_may_not(
 ) -> None:
     async with http.get("/api/payments", headers={"origin": origin}) as response:
         assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/api/payments/{}", "/api/payments?page_token={}", "/{}"])
+async def test_a_key_in_a_path_goes_no_further_and_into_no_log(
+    gateway: Gateway, http: aiohttp.ClientSession, path: str
+) -> None:
+    key = new_key_text(new_id(), is_operators=False, is_live=False)
+
+    async with http.get(gateway.rest + path.format(key)) as answer:
+        text = await answer.text()
+        line = await gateway.log_line(answer.headers["x-request-id"])
+
+    secret = key[-49:]
+    assert secret not in text
+    assert secret not in json.dumps(line)
+    assert secret not in str(gateway.backend.requests)
