@@ -34,7 +34,7 @@ def test_two_listeners_on_one_port_are_refused(
 ) -> None:
     folder = str(tmp_path)
 
-    assert _run("up", "--data-dir", folder, "--port", "20001", flag, "20001") == 1
+    assert _run("up", "--data-dir", folder, "--port", "18001", flag, "18001") == 1
     assert f"change {flag}" in capsys.readouterr().err
 
 
@@ -54,12 +54,12 @@ def test_status_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_status_remembers_why_it_is_down(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _run("up", "--data-dir", str(tmp_path), "--port", "20001", "--grpc-port", "20001")
+    _run("up", "--data-dir", str(tmp_path), "--port", "18001", "--grpc-port", "18001")
     capsys.readouterr()
 
     _run("status", "--data-dir", str(tmp_path))
 
-    assert "Not running: --port and --grpc-port cannot share port 20001" in capsys.readouterr().out
+    assert "Not running: --port and --grpc-port cannot share port 18001" in capsys.readouterr().out
 
 
 def test_down_of_nothing_is_success(tmp_path: Path) -> None:
