@@ -118,6 +118,8 @@ def value_of(described: dict[str, Any]) -> Any:
     if kind == "message":
         members = TABLE["messages"][described["of"]]
         return {name: value_of(members[name]) for name in _together(members)}
+    if kind == "list":
+        return [value_of(described["of"])]
     return VALUES.get(kind, "1")
 
 
@@ -255,6 +257,10 @@ def _body_faults(
             yield fault(f"beside {other}", both, "FIELDS_CONTRADICTORY", name)
         for wrong in _wrong_for(described["kind"]):
             yield fault(f"{wrong[:40]}", f'{{"{name}": {wrong}}}', "FIELD_INVALID", name)
+        if described["kind"] == "list":
+            for wrong in _wrong_for(described["of"]["kind"]):
+                items = f'{{"{name}": [{wrong}]}}'
+                yield fault(f"item {wrong[:40]}", items, "FIELD_INVALID", f"{name}[0]")
         if described["kind"] == "message":
             yield from _body_faults(
                 TABLE["messages"][described["of"]], place, inside=(*inside, name)
@@ -262,6 +268,8 @@ def _body_faults(
 
 
 def _wrong_for(kind: str) -> list[str]:
+    if kind == "list":
+        return ["null", "{}", '{"value": "1"}', "true", "1", "1.5", '"nonsense"', '""']
     wrong = ["null", "[]", "[1]"]
     if kind != "message":
         wrong += ["{}", '{"value": "1"}']
@@ -270,7 +278,7 @@ def _wrong_for(kind: str) -> list[str]:
     if kind == "decimal":
         wrong += ["9" * 1000, "1e" + "9" * 50, "0." + "1" * 60]
     else:
-        wrong += ["1", "1.5"]
+        wrong += ["1.5"] if kind == "int32" else ["1", "1.5"]
     if kind not in ("string", "decimal"):
         wrong += ['"nonsense"', '""']
     return wrong

@@ -15,6 +15,8 @@ import pytest
 
 CARAVEL = Path(__file__).resolve().parents[3] / "caravel"
 PATIENCE_SECONDS = 60
+# All of the services that the command line reads, which needs no package.
+OF_SERVICES = ("services/shared/__init__.py", "services/shared/deployment.py")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -27,6 +29,9 @@ def checkout(tmp_path: Path) -> Path:
     (folder / "deploy").mkdir()
     shutil.copy(CARAVEL.parent / "deploy" / "__init__.py", folder / "deploy")
     shutil.copytree(CARAVEL.parent / "deploy" / "local", folder / "deploy" / "local")
+    for module in OF_SERVICES:
+        (folder / module).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CARAVEL.parent / module, folder / module)
     for name in LOCKS:
         (folder / name).write_text(f"nothing-of-this-name==1.0 --hash=sha256:{'0' * 64}\n")
     return folder

@@ -54,7 +54,7 @@ async def _shown(service: Service, transaction_id: str) -> list[Any]:
 
 async def _listed(service: Service) -> list[str]:
     page = await service.admin.ListDisputes(admin_pb2.ListDisputesRequest())
-    return [dispute.dispute_id for dispute in page.disputes]
+    return [one.dispute.dispute_id for one in page.open_disputes]
 
 
 @pytest.mark.parametrize(
