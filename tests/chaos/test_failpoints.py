@@ -95,7 +95,7 @@ def _books(
     good: dict[str, Any] = {
         "id": PAYMENT_ID, "state": "COMPLETED", "hold_reason": None, "version": 7, "events": 7,
         "amount_minor": 1, "payout_minor": 2, "destination_currency": "INR", "leased": None,
-        "keys": 1, "pending_events": 0, "rest": 0, "messages": 0, "undelivered": 0,
+        "keys": 1, "claims": "", "pending_events": 0, "rest": 0, "messages": 0, "undelivered": 0,
     }  # fmt: skip
     attempts = [
         {"step": "collection", "number": 1, "state": "SUCCEEDED", "key": "k1"},
