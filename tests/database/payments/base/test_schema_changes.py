@@ -99,8 +99,8 @@ class Traffic:
         await self.payments.add_quote(quote)
         assert (await self.payments.quotes([("sandbox", quote.id)]))[1]
         assert (await self.payments.answers([new.key]))[1]
-        await self.operating.dead_letters("sandbox", LetterFilter(), limit=5)
-        await self.operating.actions("sandbox", before=None, limit=5)
+        await self.operating.dead_letters(LetterFilter(), limit=5)
+        await self.operating.actions(merchant_id="sandbox", before=None, limit=5)
 
     async def write(self) -> None:
         """Cancels a payment, refunds one, and keeps an event."""

@@ -327,11 +327,11 @@ async def test_open_disputes_are_listed_by_their_deadline(engine: AsyncEngine) -
     await run(engine, "UPDATE disputes SET respond_by = NULL WHERE provider_reference = 'du_1'")
     operations = PostgresOperations(engine)
 
-    first = await operations.disputes(payment.merchant_id, after=None, limit=1)
+    first = await operations.disputes(merchant_id=payment.merchant_id, after=None, limit=1)
     rest = await operations.disputes(
-        payment.merchant_id, after=(first[0].due, first[0].id), limit=9
+        merchant_id=payment.merchant_id, after=(first[0].due, first[0].id), limit=9
     )
 
     listed = [one.dispute.provider_reference for one in (*first, *rest) if one.dispute]
     assert listed == ["du_2", "du_1"]
-    assert await operations.disputes("other", after=None, limit=9) == []
+    assert await operations.disputes(merchant_id="other", after=None, limit=9) == []

@@ -79,7 +79,8 @@ async def _age(owner: AsyncEngine, seconds: int) -> None:
 
 async def _listed(engine: AsyncEngine, **place: Any) -> Sequence[OverduePayment]:
     return await PostgresOperations(engine).overdue(
-        "sandbox", EXPECTED, **{"waiting": False, "after": None, "limit": 10, **place}
+        EXPECTED,
+        **{"merchant_id": "sandbox", "waiting": False, "after": None, "limit": 10, **place},
     )
 
 
@@ -195,7 +196,7 @@ async def test_a_completed_payment_without_an_answer_to_its_last_look_up_is_list
 
     async def listed() -> Sequence[OverduePayment]:
         return await PostgresOperations(engine).overdue(
-            "sandbox", expected, waiting=False, after=None, limit=10
+            expected, merchant_id="sandbox", waiting=False, after=None, limit=10
         )
 
     await _age(owner, 7 * 86_400 + 29 * 60)
@@ -219,7 +220,7 @@ async def test_the_list_has_pages_and_shows_a_merchants_own(
     assert len(rest) == 1
     assert len({late.payment_id for late in (*first, *rest)}) == 3
     others = await PostgresOperations(engine).overdue(
-        "other", EXPECTED, waiting=True, after=None, limit=10
+        EXPECTED, merchant_id="other", waiting=True, after=None, limit=10
     )
     assert others == []
 
@@ -275,9 +276,7 @@ def _arrival(payment: Payment, *, keep_unmatched: bool = True) -> Arrival:
 
 
 async def _letters(engine: AsyncEngine, kind: Kind = Kind.ORPHAN) -> Sequence[DeadLetter]:
-    return await PostgresOperations(engine).dead_letters(
-        "sandbox", LetterFilter(kind=kind), limit=10
-    )
+    return await PostgresOperations(engine).dead_letters(LetterFilter(kind=kind), limit=10)
 
 
 async def _orphans(engine: AsyncEngine) -> Mapping[str, int]:
@@ -340,15 +339,15 @@ async def test_an_operator_gives_one_up_or_has_it_tried_again(
     name = letter.key.dead_letter_id
 
     with pytest.raises(DeadLetterNotFound):
-        await operating.requeue("sandbox", name, ada)
-    await operating.discard("sandbox", name, ada)
+        await operating.requeue(name, ada)
+    await operating.discard(name, ada)
 
     assert await _letters(engine) == []
     report = await PostgresAudit(owner, overdue_seconds=60).report()
     assert report.broken == []
     await run(owner, "UPDATE webhook_inbox SET state = 'UNMATCHED'")
     await PostgresPayments(engine).create([new])
-    await operating.requeue("sandbox", name, ada)
+    await operating.requeue(name, ada)
     assert await _letters(engine) == []
     assert await rows(engine, "SELECT state FROM webhook_inbox") == [("PENDING",)]
 
@@ -359,6 +358,8 @@ async def test_the_list_comes_also_while_providers_is_away(
     await _unknown(engine)
     await _age(owner, 3_600)
 
-    page, last = await _operating(engine).overdue("sandbox", waiting=False, after=None, limit=10)
+    page, last = await _operating(engine).overdue(
+        merchant_id="sandbox", waiting=False, after=None, limit=10
+    )
 
     assert (len(page), last) == (1, None)

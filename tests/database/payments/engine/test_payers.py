@@ -147,7 +147,7 @@ async def test_a_payment_that_waits_for_its_payer_is_overdue_only_after_its_term
 async def _overdue(engine: AsyncEngine) -> int:
     times = expected_times({**PROVIDERS, "stripe": STRIPE})
     listed = await PostgresOperations(engine).overdue(
-        "sandbox", times, waiting=False, after=None, limit=10
+        times, merchant_id="sandbox", waiting=False, after=None, limit=10
     )
     return len(listed)
 
