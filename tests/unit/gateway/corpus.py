@@ -257,14 +257,17 @@ def _body_faults(
             yield fault(f"beside {other}", both, "FIELDS_CONTRADICTORY", name)
         for wrong in _wrong_for(described["kind"]):
             yield fault(f"{wrong[:40]}", f'{{"{name}": {wrong}}}', "FIELD_INVALID", name)
-        if described["kind"] == "list":
-            for wrong in _wrong_for(described["of"]["kind"]):
-                items = f'{{"{name}": [{wrong}]}}'
-                yield fault(f"item {wrong[:40]}", items, "FIELD_INVALID", f"{name}[0]")
+        for wrong in _wrong_items_for(described):
+            items = f'{{"{name}": [{wrong}]}}'
+            yield fault(f"item {wrong[:40]}", items, "FIELD_INVALID", f"{name}[0]")
         if described["kind"] == "message":
             yield from _body_faults(
                 TABLE["messages"][described["of"]], place, inside=(*inside, name)
             )
+
+
+def _wrong_items_for(described: dict[str, Any]) -> list[str]:
+    return _wrong_for(described["of"]["kind"]) if described["kind"] == "list" else []
 
 
 def _wrong_for(kind: str) -> list[str]:
