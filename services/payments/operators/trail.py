@@ -25,6 +25,7 @@ from services.shared.errors import (
 from services.shared.grpc_calls import Caller
 from services.shared.grpc_server import Admit
 from services.shared.log import get_logger
+from services.shared.text import storable
 
 REFUSED: Counter = Counter(
     "caravel_operator_refusals", "Operators' attempts that were refused.", ("reason",)
@@ -49,7 +50,9 @@ class Trail:
             answer = ""
             if isinstance(refusal, ProviderContradicts):
                 answer = refusal.metadata.get("answer", "")
-            await self.note(operator, action, subject[:SUBJECT_MAX], refusal, answer)
+            # A subject that names nothing may be any text.
+            named = storable(subject[:SUBJECT_MAX])
+            await self.note(operator, action, named, refusal, storable(answer))
             raise
 
     async def note(

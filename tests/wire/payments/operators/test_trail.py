@@ -116,8 +116,10 @@ async def test_a_verb_that_the_state_refuses_is_kept(service: Service, engine: A
     await refused(service.admin.ReleaseHold(release(unknown)))
     await refused(service.admin.RequeueDeadLetter(requeue("step_MDE5")))
     await refused(service.admin.ReleaseHold(release("x" * 9000)))
+    await refused(service.admin.ReleaseHold(release("pay\0")))
 
     assert await refusals(service) == [
+        ("ada", "RELEASE_HOLD", "pay\ufffd", "PAYMENT_NOT_FOUND"),
         ("ada", "RELEASE_HOLD", "x" * 128, "PAYMENT_NOT_FOUND"),
         ("ada", "REQUEUE_DEAD_LETTER", "step_MDE5", "DEAD_LETTER_NOT_FOUND"),
         ("ada", "RELEASE_HOLD", unknown, "PAYMENT_NOT_FOUND"),
