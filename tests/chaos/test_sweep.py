@@ -1,5 +1,5 @@
 """Every crash point at every step: on a real mesh, against the simulator's own book. The steps that
-take longest are ended by an exit alone here, and struck in every way by `python -m tests.chaos.sweep`."""
+take longest end by an exit alone here, and in every way by `python -m tests.chaos.sweep`."""
 
 from dataclasses import replace
 from pathlib import Path
