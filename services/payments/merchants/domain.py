@@ -226,6 +226,15 @@ def read_key_id(text: str) -> UUID:
     return key_id
 
 
+def check_bounds(
+    expires_at: datetime | None, addresses: Sequence[Network], principal: Principal, now: datetime
+) -> None:
+    """Raises Invalid for a new key that would have ended already, and as check_within does."""
+    if expires_at is not None and expires_at <= now:
+        raise field_invalid("expires_at", "expires_at must be in the future")
+    check_within(expires_at, addresses, principal)
+
+
 def check_within(
     expires_at: datetime | None, addresses: Sequence[Network], principal: Principal
 ) -> None:

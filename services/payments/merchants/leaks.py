@@ -28,18 +28,20 @@ class LeakReports:
             said = read_key_text(text.strip())
         except (ApiKeyInvalid, ApiKeyMistyped):
             return
-        if not await self._is_genuine(said):
+        if not await self._is_in_force(said):
             return
         key_id = await self._store.revoke_leaked(said, place or UNSAID)
         if key_id:
             LEAKED.inc()
             get_logger().error("key_leaked", key_id=key_id, place=place or UNSAID)
 
-    async def _is_genuine(self, said: KeyText) -> bool:
+    async def _is_in_force(self, said: KeyText) -> bool:
         key: Key | None
         if said.is_operators:
             key = await self._credentials.operator_key(said.id)
         else:
             found = await self._credentials.merchant_key(said.id)
             key = found[0] if found else None
-        return key is not None and compare_digest(key.digest, said.digest)
+        if key is None or key.revoked_at is not None:
+            return False
+        return compare_digest(key.digest, said.digest)

@@ -11,6 +11,7 @@ from services.payments.merchants.domain import (
     Merchant,
     MerchantKey,
     Network,
+    check_bounds,
     check_granted,
     check_within,
     read_key_id,
@@ -18,7 +19,6 @@ from services.payments.merchants.domain import (
 from services.payments.merchants.key_text import digest_of, new_key_text
 from services.payments.merchants.ports import KeyStore
 from services.payments.model.principal import MerchantId, Principal
-from services.shared.errors import field_invalid
 from services.shared.ids import encode_id, new_id
 
 
@@ -61,9 +61,7 @@ class Keys:
         """A new key, with its text. Raises ScopeMissing, Invalid, KeysExhausted."""
         check_granted(order.scopes, principal.scopes)
         now = await self._store.now()
-        if order.expires_at is not None and order.expires_at <= now:
-            raise field_invalid("expires_at", "expires_at must be in the future")
-        check_within(order.expires_at, order.addresses, principal)
+        check_bounds(order.expires_at, order.addresses, principal, now)
         key, text = new_key(merchant_id, order, now, made_by(principal), is_live=self._is_live)
         return Shown(key=await self._store.add(merchant_id, key), now=now, text=text)
 

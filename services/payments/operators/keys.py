@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.merchants.domain import COMMAND, Network, OperatorKey
+from services.payments.merchants.domain import COMMAND, Network, OperatorKey, check_bounds
 from services.payments.merchants.key_text import digest_of, new_key_text
 from services.payments.merchants.usecases import made_by
 from services.payments.model.operator import Operator, operator_of
@@ -14,7 +14,6 @@ from services.payments.model.principal import Principal
 from services.payments.model.roles import scopes_of_roles
 from services.payments.operators.domain import OperatorKeyNotFound
 from services.payments.operators.ports import OperatorKeyStore
-from services.shared.errors import field_invalid
 from services.shared.ids import decode_id, new_id
 
 
@@ -48,8 +47,7 @@ class OperatorKeys:
     async def create(self, principal: Principal, order: OperatorKeyOrder) -> ShownKey:
         """A new key, with its text. Raises Invalid."""
         now = await self._store.now()
-        if order.expires_at is not None and order.expires_at <= now:
-            raise field_invalid("expires_at", "expires_at must be in the future")
+        check_bounds(order.expires_at, order.addresses, principal, now)
         key, text = new_operator_key(order, now, made_by(principal), is_live=self._is_live)
         added = await self._store.add(key, operator_of(principal))
         return ShownKey(key=added, now=now, text=text)

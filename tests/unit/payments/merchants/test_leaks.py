@@ -1,5 +1,6 @@
 """Only the very text of a key that there is comes as far as the store."""
 
+from datetime import datetime
 from uuid import UUID
 
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
@@ -18,8 +19,10 @@ ACME = Merchant(id="mer_acme", display_name="Acme", created_at=NOW)
 class Known:
     """The port Credentials with one key of a merchant and one of an operator."""
 
+    revoked_at: datetime | None = None
+
     async def merchant_key(self, key_id: UUID) -> tuple[MerchantKey, Merchant] | None:
-        key = MerchantKey(merchant_id=ACME.id, **_key(TEXT))
+        key = MerchantKey(merchant_id=ACME.id, revoked_at=self.revoked_at, **_key(TEXT))
         return (key, ACME) if key_id == KEY_ID else None
 
     async def operator_key(self, key_id: UUID) -> OperatorKey | None:
@@ -68,3 +71,12 @@ async def test_only_a_genuine_text_comes_as_far_as_the_store() -> None:
     assert [(said.is_operators, place) for said, place in store.revoked] == [
         *((False, UNSAID), (True, UNSAID))
     ]
+
+
+async def test_a_key_that_is_revoked_already_comes_no_further() -> None:
+    store, known = Store(), Known()
+    known.revoked_at = NOW
+
+    await LeakReports(known, store).take(TEXT, "")
+
+    assert store.revoked == []

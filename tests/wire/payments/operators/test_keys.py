@@ -1,10 +1,12 @@
 """Operators' keys over the wire and on a real database: made with roles, used, listed, revoked; and
 the two that a sandbox has built in."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from caravel.payments.v1 import admin_pb2, operator_keys_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants import sandbox
@@ -83,6 +85,21 @@ async def test_a_revoked_key_is_refused(service: Service) -> None:
         "REVOKE_OPERATOR_KEY",
         "CREATE_OPERATOR_KEY",
     ]
+
+
+async def test_no_key_makes_one_that_goes_on_longer_or_serves_elsewhere(service: Service) -> None:
+    end = Timestamp()
+    end.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    bound = {"expires_at": end, "allowed_addresses": ["10.0.0.0/8"]}
+    maker = await service.operator_keys.CreateOperatorKey(order(roles=["admin"], **bound))
+    metadata = (*bearer(maker.api_key), ("x-client-address", "10.0.0.1"))
+
+    for missing in bound:
+        fields = {name: value for name, value in bound.items() if name != missing}
+        call = service.operator_keys.CreateOperatorKey(order(**fields), metadata=metadata)
+        assert (await refused(call))[:2] == ("INVALID_ARGUMENT", "FIELD_INVALID")
+    made = await service.operator_keys.CreateOperatorKey(order(**bound), metadata=metadata)
+    assert made.key.expires_at == end
 
 
 @pytest.mark.parametrize("key_id", ["nonsense", "opk_01m83kn3s0e24t886s6p8k72tv", "key_01"])

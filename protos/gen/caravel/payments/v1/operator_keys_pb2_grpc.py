@@ -63,7 +63,9 @@ class OperatorKeyServiceServicer:
     """
 
     def CreateOperatorKey(self, request, context):
-        """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+        """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+        addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
+        revoked.
         Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -38,7 +38,9 @@ class OperatorKeyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperatorKeyServiceAsyncStub: ...
     CreateOperatorKey: _grpc.UnaryUnaryMultiCallable[_operator_keys_pb2.CreateOperatorKeyRequest, _operator_keys_pb2.NewOperatorKey]
-    """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+    """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+    addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
+    revoked.
     Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
     """
     ListOperatorKeys: _grpc.UnaryUnaryMultiCallable[_operator_keys_pb2.ListOperatorKeysRequest, _operator_keys_pb2.ListOperatorKeysResponse]
@@ -60,7 +62,9 @@ class OperatorKeyServiceAsyncStub(OperatorKeyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOperatorKey: _aio.UnaryUnaryMultiCallable[_operator_keys_pb2.CreateOperatorKeyRequest, _operator_keys_pb2.NewOperatorKey]  # type: ignore[assignment]
-    """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+    """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+    addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
+    revoked.
     Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
     """
     ListOperatorKeys: _aio.UnaryUnaryMultiCallable[_operator_keys_pb2.ListOperatorKeysRequest, _operator_keys_pb2.ListOperatorKeysResponse]  # type: ignore[assignment]
@@ -85,7 +89,9 @@ class OperatorKeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_keys_pb2.CreateOperatorKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_keys_pb2.NewOperatorKey, _abc.Awaitable[_operator_keys_pb2.NewOperatorKey]]:
-        """Creates a key. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
+        """Creates a key. It ends no later than the key that makes the call, and serves at none but the
+        addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
+        revoked.
         Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
         """
 
