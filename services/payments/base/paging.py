@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Callable
 from typing import TypeVar
+from uuid import UUID
 
 from services.shared.errors import field_invalid
 from services.shared.text import is_storable
@@ -19,6 +20,18 @@ def read_page_size(page_size: int) -> int:
     if page_size < 0:
         raise field_invalid("page_size", "page_size must not be negative")
     return min(page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+
+
+def read_id_page(page_token: str, page_size: int) -> tuple[UUID | None, int]:
+    """Of a list by id: the id that the page begins after, None for the first page, and how many
+    items it has. Raises Invalid."""
+    after = read_token(page_token, lambda words: UUID(words[0])) if page_token else None
+    return after, read_page_size(page_size)
+
+
+def write_id_token(last: UUID | None) -> str:
+    """The token that leads on after this id; empty at the end."""
+    return "" if last is None else write_token([str(last)])
 
 
 def write_token(words: list[str]) -> str:

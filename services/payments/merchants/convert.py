@@ -8,7 +8,7 @@ from uuid import UUID
 from caravel.payments.v1 import keys_pb2, operator_keys_pb2
 
 from services.payments.base.convert import timestamp
-from services.payments.base.paging import read_page_size, read_token, write_token
+from services.payments.base.paging import write_id_token
 from services.payments.base.problems import Problems
 from services.payments.merchants.domain import ADDRESSES_MAX, OVERLAP_HOURS_MAX, Network
 from services.payments.merchants.usecases import KeyOrder, Shown
@@ -112,19 +112,11 @@ def _read_found(text: str) -> str:
     return limited_text("api_key", FOUND_MAX)(text)
 
 
-def read_list(request: keys_pb2.ListKeysRequest) -> tuple[UUID | None, int]:
-    """The key to list before, and how many. Raises Invalid."""
-    before = None
-    if request.page_token:
-        before = read_token(request.page_token, lambda words: UUID(words[0]))
-    return before, read_page_size(request.page_size)
-
-
 def write_list(shown: Sequence[Shown], rest: UUID | None) -> keys_pb2.ListKeysResponse:
     """A page of keys."""
     return keys_pb2.ListKeysResponse(
         keys=[write_key(one) for one in shown],
-        next_page_token="" if rest is None else write_token([str(rest)]),
+        next_page_token=write_id_token(rest),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 from caravel.payments.v1 import keys_pb2, keys_pb2_grpc
 
+from services.payments.base.paging import read_id_page
 from services.payments.merchants import convert
 from services.payments.merchants.authoriser import acting_merchant, acting_principal
 from services.payments.merchants.leaks import LeakReports
@@ -41,7 +42,7 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
         self, request: keys_pb2.ListKeysRequest, context: Context
     ) -> keys_pb2.ListKeysResponse:
         """See keys.proto."""
-        before, limit = convert.read_list(request)
+        before, limit = read_id_page(request.page_token, request.page_size)
         page, rest = await self._keys.list(acting_merchant(), before=before, limit=limit)
         return convert.write_list(page, rest)
 

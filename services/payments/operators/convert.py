@@ -96,16 +96,6 @@ def read_merchant(request: _List) -> str | None:
     return limited_text("merchant_id", MERCHANT_MAX)(text) if text else None
 
 
-def read_actions_request(
-    request: admin_pb2.ListOperatorActionsRequest,
-) -> tuple[UUID | None, int]:
-    """The action to list before, and how many. Raises Invalid."""
-    before = None
-    if request.page_token:
-        before = read_token(request.page_token, lambda words: UUID(words[0]))
-    return before, read_page_size(request.page_size)
-
-
 def read_disputes_request(
     request: admin_pb2.ListDisputesRequest,
 ) -> tuple[tuple[datetime, UUID] | None, int]:
@@ -208,11 +198,6 @@ def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
     )
 
 
-def write_actions_token(before: UUID | None) -> str:
-    """Where to go on; empty at the end."""
-    return "" if before is None else write_token([str(before)])
-
-
 def _required(field: str, longest: int) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not text.strip():
@@ -304,16 +289,6 @@ def read_roles(names: Sequence[str]) -> tuple[str, ...]:
             words = f"each role must be one of {', '.join(sorted(ROLES))}"
             raise field_invalid(f"roles[{index}]", words)
     return tuple(names)
-
-
-def read_keys_request(
-    request: operator_keys_pb2.ListOperatorKeysRequest,
-) -> tuple[UUID | None, int]:
-    """The key to list before, and how many. Raises Invalid."""
-    before = None
-    if request.page_token:
-        before = read_token(request.page_token, lambda words: UUID(words[0]))
-    return before, read_page_size(request.page_size)
 
 
 def write_key(shown: ShownKey) -> operator_keys_pb2.OperatorKey:

@@ -12,6 +12,7 @@ from caravel.payments.v1 import (
 )
 
 from services.payments.base.convert import write_dispute, write_payment
+from services.payments.base.paging import read_id_page, write_id_token
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.authoriser import acting_principal
 from services.payments.model.operator import OperatorAction, UnreadableAction
@@ -134,13 +135,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.ListOperatorActionsRequest, context: Context
     ) -> admin_pb2.ListOperatorActionsResponse:
         """See admin.proto."""
-        before, limit = convert.read_actions_request(request)
+        before, limit = read_id_page(request.page_token, request.page_size)
         page, last = await self._operating.actions(
             merchant_id=convert.read_merchant(request), before=before, limit=limit
         )
         return admin_pb2.ListOperatorActionsResponse(
             actions=[convert.write_action(one) for one in page if isinstance(one, OperatorAction)],
-            next_page_token=convert.write_actions_token(last),
+            next_page_token=write_id_token(last),
             unreadable_action_ids=[
                 one.action_id for one in page if isinstance(one, UnreadableAction)
             ],
@@ -172,11 +173,11 @@ class OperatorKeyServicer(operator_keys_pb2_grpc.OperatorKeyServiceServicer):
         self, request: operator_keys_pb2.ListOperatorKeysRequest, context: Context
     ) -> operator_keys_pb2.ListOperatorKeysResponse:
         """See operator_keys.proto."""
-        before, limit = convert.read_keys_request(request)
+        before, limit = read_id_page(request.page_token, request.page_size)
         page, last = await self._keys.list(before=before, limit=limit)
         return operator_keys_pb2.ListOperatorKeysResponse(
             keys=[convert.write_key(one) for one in page],
-            next_page_token=convert.write_actions_token(last),
+            next_page_token=write_id_token(last),
         )
 
     async def RevokeOperatorKey(  # noqa: N802 - the contract's name

@@ -2,7 +2,7 @@
 and state how an attempt ended. Each is one transaction with its entry in the log of actions; one
 that is refused has an entry too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.mesh.ports import Providers
-from services.payments.model.attempt import Answer, LookUp
+from services.payments.model.attempt import Answer, Capabilities, LookUp
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.holds import HoldReason
@@ -146,16 +146,16 @@ class Operating:
         """
         async with self._trail.attempt(operator, Action.RESOLVE_ATTEMPT, transaction_id):
             payment_id = read_transaction_id(transaction_id)
-            decider = Decider(await self._providers.capabilities(), self._spread)
-            asked = await self._ask(payment_id)
+            capabilities = await self._providers.capabilities()
+            asked = await self._ask(payment_id, capabilities)
             asked.check(answer, provider_unreachable=provider_unreachable)
+            decider = Decider(capabilities, self._spread)
             return await self._resolve(asked, decider, operator, answer, evidence)
 
-    async def _ask(self, payment_id: UUID) -> Asked:
+    async def _ask(self, payment_id: UUID, capabilities: Mapping[str, Capabilities]) -> Asked:
         """The provider's answer about the open attempt. Nothing is held meanwhile."""
         work = await self._look_at(payment_id)
         attempt = open_attempt(work)
-        capabilities = await self._providers.capabilities()
         if attempt.provider not in capabilities:
             raise AttemptNotOpen(
                 "The attempt's provider is not in this deployment, so what follows from its "
