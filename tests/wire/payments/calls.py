@@ -1,15 +1,41 @@
 """The requests of the wire tests of payments, and a reader of refusals."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
+from caravel.common.v1 import options_pb2
 from caravel.payments.v1 import payments_pb2
+from google.protobuf import descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from tests.makers import USER
+
+PACKAGE = "caravel.payments.v1"
+# The services of the contract, with the names of their stubs in Service.
+STUBS = {
+    "PaymentService": "payments",
+    "RefundService": "refunds",
+    "EndpointService": "endpoints",
+    "AdminService": "admin",
+    "OperatorKeyService": "operator_keys",
+    "KeyService": "keys",
+    "TokenService": "tokens",
+    "WebhookService": "webhooks",
+}
+
+
+def methods(*principals: int) -> Iterator[Any]:
+    """The calls of the contract; those for these kinds of principal where any are named."""
+    for name in STUBS:
+        service: Any = descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{name}")
+        for method in service.methods:
+            access = method.GetOptions().Extensions[options_pb2.access]
+            if not principals or access.principal in principals:
+                yield method
 
 
 def order(**changes: Any) -> payments_pb2.CreatePaymentRequest:

@@ -3,7 +3,7 @@ one thing of each kind that a merchant owns."""
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import grpc
 from caravel.common.v1 import options_pb2
 from caravel.payments.v1.tokens_pb2 import IssueTokenRequest
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf import descriptor_pool, json_format
+from google.protobuf import json_format
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from grpc_status import rpc_status
@@ -30,17 +30,10 @@ from services.shared.ids import decode_id, encode_id, new_id
 from tests.makers import USER
 from tests.poison import run
 from tests.signing_keys import make_pem
+from tests.wire.payments.calls import STUBS, methods
 from tests.wire.payments.calls import new_key as new_idempotency_key
 from tests.wire.payments.conftest import Service
 
-PACKAGE = "caravel.payments.v1"
-STUBS = {
-    "PaymentService": "payments",
-    "RefundService": "refunds",
-    "EndpointService": "endpoints",
-    "KeyService": "keys",
-    "AdminService": "admin",
-}
 Access = options_pb2.Access
 # The ids that belong to one merchant, by the names of their fields, with their prefixes.
 KINDS = {
@@ -73,15 +66,6 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "RollKey": {"overlap_hours": 1},
 }
 REVOKED, EXPIRED, NARROW = "revoked", "expired", "narrow"
-
-
-def methods(*kinds: int) -> Iterator[Any]:
-    """The calls of the contract for these kinds of principal."""
-    for name in STUBS:
-        service: Any = descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{name}")
-        for method in service.methods:
-            if method.GetOptions().Extensions[options_pb2.access].principal in kinds:
-                yield method
 
 
 def scopes_of(method: Any) -> list[str]:

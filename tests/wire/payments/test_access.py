@@ -1,38 +1,22 @@
 """The access to each call, compared with the contract: every call is made without a credential,
 with an unknown one, and without an idempotency key."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import pytest
 from caravel.common.v1 import options_pb2
-from google.protobuf import descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.config import DESCRIPTOR
+from gateway.contract import read_contract
 from services.shared.deployment import Deployment
-from tests.wire.payments.calls import refusal
+from tests.wire.payments.calls import PACKAGE, STUBS, methods, refusal
 from tests.wire.payments.conftest import Service
 
-PACKAGE = "caravel.payments.v1"
-SERVICES = {
-    "PaymentService": "payments",
-    "RefundService": "refunds",
-    "EndpointService": "endpoints",
-    "AdminService": "admin",
-    "KeyService": "keys",
-    "TokenService": "tokens",
-    "WebhookService": "webhooks",
-}
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 OPEN = (options_pb2.Access.PROVIDER_EVENT, options_pb2.Access.ANYONE)
 unknown_key = (("authorization", "Bearer nobody"),)
-
-
-def methods() -> Iterator[Any]:
-    for name in SERVICES:
-        service: Any = descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{name}")
-        yield from service.methods
 
 
 def needs_credential(method: Any) -> bool:
@@ -42,7 +26,7 @@ def needs_credential(method: Any) -> bool:
 
 def call(service: Service, method: Any, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
     """The call with an empty message."""
-    stub = getattr(service, SERVICES[method.containing_service.name])
+    stub = getattr(service, STUBS[method.containing_service.name])
     request: Any = GetMessageClass(method.input_type)
     return getattr(stub, method.name)(request(), metadata=metadata, timeout=60)
 
@@ -105,3 +89,9 @@ def test_four_calls_need_a_key_and_five_no_credential() -> None:
         *("ReceiveEvent", "ReceiveProviderEvent"),
         *("IssueToken", "GetKeySet", "GetServerMetadata", "ReportLeakedKey"),
     }
+
+
+def test_every_service_of_the_contract_is_tried() -> None:
+    served = {name for name in read_contract(DESCRIPTOR).services if name.startswith(PACKAGE)}
+
+    assert served == {f"{PACKAGE}.{name}" for name in STUBS}

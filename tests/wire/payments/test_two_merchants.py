@@ -18,6 +18,7 @@ from services.payments.merchants.tokens.opening import TokenSettings
 from services.shared.deployment import Deployment
 from services.shared.ids import encode_id, new_id
 from tests.signing_keys import make_pem
+from tests.wire.payments.calls import methods
 from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
 from tests.wire.payments.merchants.test_tokens_issuing import followed
 from tests.wire.payments.sides import (
@@ -33,7 +34,6 @@ from tests.wire.payments.sides import (
     expired,
     ids_in,
     make_side,
-    methods,
     operators_key,
     scopes_of,
 )
