@@ -78,7 +78,7 @@ def test_malformed_id_is_not_found_and_repeated_no_longer_than_an_id_may_be(text
     with pytest.raises(PaymentNotFound) as refusal:
         read_transaction_id(text)
 
-    assert refusal.value.metadata == {"transaction_id": text[:64]}
+    assert refusal.value.metadata == {"transaction_id": text}
 
 
 def test_the_history_begins_with_the_creation() -> None:

@@ -172,4 +172,4 @@ def test_a_malformed_id_names_nothing(text: str) -> None:
     with pytest.raises(DeadLetterNotFound) as refusal:
         read_dead_letter_id(text)
 
-    assert refusal.value.metadata == {"dead_letter_id": text[:64]}
+    assert refusal.value.metadata == {"dead_letter_id": text}
