@@ -11,8 +11,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from deploy.local.mesh.credentials import load_or_make
-from deploy.local.mesh.placement import place
-from deploy.local.mesh.postgres import SUPERUSER, Cluster, RunningCluster, running
+from deploy.local.mesh.postgres import SUPERUSER, Cluster, RunningCluster, place, running
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
+from deploy import ROOT
 from deploy.local.mesh.processes import environment
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 from tests.benchmarks import load, requests
 from tests.benchmarks.bench import Bench, Figures, as_line

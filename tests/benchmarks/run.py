@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from deploy.local.mesh.processes import commit
 from deploy.local.process import terminal
-from deploy.local.process.paths import commit
 from deploy.local.process.terminal import Problem, paint
 from tests.benchmarks import (
     cost,

@@ -4,8 +4,8 @@ they gain or lose by each other, what they wait for, and whether the books agree
 import asyncio
 import sys
 
+from deploy import ROOT
 from deploy.local.mesh.processes import environment
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 from tests.benchmarks import locks
 from tests.benchmarks.backlog import work_off

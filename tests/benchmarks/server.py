@@ -10,9 +10,9 @@ from typing import Any
 import asyncpg
 from sqlalchemy import make_url
 
+from deploy import ROOT
 from deploy.local.mesh import processes
 from deploy.local.mesh.database import Database
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 from services.shared.db import DURABILITY
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.process.paths import CORRIDORS
+from deploy import CORRIDORS
 from services.fees.domain import calculate
 from services.fx.ports import RateSource
 from services.fx.sources import EcbSource, SyntheticSource

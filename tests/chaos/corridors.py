@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.process.paths import CORRIDORS
+from deploy import CORRIDORS
 
 PATIENCE_SECONDS = 60
 LIFETIME_SECONDS, GRACE_SECONDS = 20, 10

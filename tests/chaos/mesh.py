@@ -4,6 +4,7 @@ connection. Its promises are checked by its books, not here."""
 
 import asyncio
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy import authority
-from deploy.local.mesh import credentials, database, placement
+from deploy.local.mesh import credentials, database
 from deploy.local.mesh.ports import claimed
 from deploy.local.mesh.processes import Plan
 from deploy.local.mesh.state import DataDir
@@ -156,7 +157,7 @@ class ChaosMesh:
     def forget_database(self) -> None:
         """Deletes PostgreSQL's files, the one large thing in the folder; for after the stop."""
         if self._plan and self._plan.cluster:
-            placement.forget(self._plan.cluster.placement)
+            shutil.rmtree(self._plan.cluster.placement.home, ignore_errors=True)
 
     def alive(self, name: str) -> bool:
         """Whether the process runs, or is stopped with SIGSTOP."""

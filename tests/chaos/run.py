@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.local.mesh import placement
+from deploy import ROOT
+from deploy.local.mesh import postgres
 from deploy.local.mesh.credentials import Credentials
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.child import Spec, describe_end
 from deploy.local.process.logs import Tail
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 from services.providers.simulator.catalogue import APIS
 from tests.chaos import books, checker, corridors, schedule, watch
@@ -95,7 +95,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Result:
 
 def forget(folder: Path) -> None:
     """Deletes what an earlier run of the seed has left behind."""
-    placement.forget_elsewhere(DataDir.at(folder / "mesh").postgres)
+    postgres.forget_elsewhere(DataDir.at(folder / "mesh").postgres)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.process.paths import ROOT
+from deploy import ROOT
 from tests import polling
 from tests.chaos.side_by_side import side_by_side
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.local.mesh import health, processes
+from deploy.local.mesh import processes, supervisor
 from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.processes import Plan
 from deploy.local.process.child import Spec
@@ -153,7 +153,9 @@ class Topology:
             after=after,
             port=port,
             metrics_port=plan.ports[f"{name} metrics"],
-            healthy=partial(health.grpc_serving, port, kind_of(name), plan.data_dir.certificates),
+            healthy=partial(
+                supervisor.grpc_serving, port, kind_of(name), plan.data_dir.certificates
+            ),
         )
 
     def _write_gateway(self, plan: Plan) -> None:

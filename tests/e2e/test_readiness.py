@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local.mesh import database, health, state
+from deploy.local.mesh import database, state, supervisor
 from deploy.local.mesh.credentials import load_or_make
 from deploy.local.mesh.state import DataDir
 from tests.e2e.conftest import Mesh, Rest
@@ -29,7 +29,7 @@ async def test_a_database_that_takes_no_payments_is_seen_until_it_does(
     async def seen() -> tuple[Any, ...]:
         page = await rest.get("/healthz")
         answers = [
-            await health.grpc_serving(one or 0, name, folder.certificates)
+            await supervisor.grpc_serving(one or 0, name, folder.certificates)
             for name, one in ports.items()
         ]
         return (page.status, *answers)

@@ -16,11 +16,11 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 
+from deploy import ROOT
 from deploy.local.mesh import ports
 from deploy.local.mesh.credentials import load_or_make
 from deploy.local.mesh.database import own_cluster
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.paths import ROOT
 from tests.hostile import schema
 from tests.hostile.cases import Attack, Case, routes_of
 from tests.hostile.native import FrameAttack, NativeAttack, methods_of

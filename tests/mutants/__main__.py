@@ -17,8 +17,8 @@ from pathlib import Path
 from mutmut.__main__ import create_file_mutants
 from mutmut.configuration import config
 
+from deploy import ROOT
 from deploy.local.mesh.state import DEFAULT_DATA_DIR
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import BOLD, complain, paint, say
 
 # The part of the mutants that has to be noticed.

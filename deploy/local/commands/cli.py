@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.local.commands import control, detach, development
+from deploy.local.commands import control, development
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, sentence
@@ -282,7 +282,7 @@ def _up(parsed: argparse.Namespace) -> int:
         ]
         flags = [*ports, "--data-dir", str(data_dir.root), "--deployment", parsed.deployment]
         flags += ["--fresh"] if parsed.fresh else []
-        return detach.up_detached(data_dir, ["up", "--in-background", *flags])
+        return control.up_detached(data_dir, ["up", "--in-background", *flags])
     from deploy.local.commands import up  # noqa: PLC0415
 
     return up.up(
@@ -309,9 +309,7 @@ def _logs(parsed: argparse.Namespace) -> int:
 
 
 def _dial(parsed: argparse.Namespace) -> int:
-    from deploy.local.commands import dial  # noqa: PLC0415
-
-    return dial.dial(DataDir.at(parsed.data_dir), parsed.service)
+    return control.dial(DataDir.at(parsed.data_dir), parsed.service)
 
 
 def _migrate(parsed: argparse.Namespace) -> int:

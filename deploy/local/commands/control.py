@@ -1,26 +1,98 @@
-"""`down`, `status` and `logs`: what one does with a mesh from another terminal."""
+"""`up --detach`, `down`, `status`, `logs` and `dial`, for a mesh that another process runs. The
+first starts that process in a session of its own, and shows how it goes until it is ready or has
+failed. All but `dial` need nothing installed."""
 
 import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from deploy.local.mesh import placement, state
+from deploy import ROOT
+from deploy.local.mesh import postgres, state
+from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.state import SUPERVISOR, DataDir, MeshState
 from deploy.local.process import logs, terminal
-from deploy.local.process.child import is_alive
+from deploy.local.process.child import is_alive, private
 from deploy.local.process.terminal import Problem, command, paint, say
 
 # As init scripts have it: the status is known, and it is "not running".
 NOT_RUNNING = 3
 DOWN_SECONDS = 60.0
 LINES = 200
+POLL_SECONDS = 0.05
+
+
+def up_detached(data_dir: DataDir, arguments: Sequence[str]) -> int:
+    """Starts the mesh in the background; returns when it is ready. Raises Problem where it fails.
+
+    arguments are those of `up` in the foreground.
+    """
+    data_dir.make()
+    if state.is_locked(data_dir):
+        raise state.already_running(data_dir)
+    data_dir.refuse_full_disk()
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as reason:
+        process = _start_in_background(data_dir, arguments, writer)
+        os.close(writer)
+        code = _watch(data_dir, process)
+        if code and (why := reason.read()):
+            terminal.complain(why)
+    return code
+
+
+def _watch(data_dir: DataDir, process: "subprocess.Popen[bytes]") -> int:
+    """Shows what it says until it is ready or has ended; 0, or the code that it ended with."""
+    output = logs.Tail(data_dir.log(SUPERVISOR), from_start=True)
+    try:
+        while process.poll() is None and not _is_ready(data_dir, process.pid):
+            _relay(output)
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        _relay(output)
+        return 130
+    _relay(output)
+    return process.returncode or 0
+
+
+def _start_in_background(
+    data_dir: DataDir, arguments: Sequence[str], reason_to: int
+) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, terminal.REASON_VARIABLE: str(reason_to)}
+    if terminal.is_coloured():
+        environment["CARAVEL_COLOR"] = "1"
+    words = [sys.executable, "-P", "-m", "deploy.local", *arguments]
+    with open(data_dir.log(SUPERVISOR), "wb", opener=private) as output:
+        return subprocess.Popen(  # noqa: S603
+            words,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[reason_to],
+            start_new_session=True,
+        )
+
+
+def _is_ready(data_dir: DataDir, pid: int) -> bool:
+    now = state.read(data_dir.state)
+    return now is not None and now.supervisor_pid == pid and now.ready_seconds is not None
+
+
+def _relay(output: logs.Tail) -> None:
+    for line in output.new_lines():
+        terminal.say(line)
 
 
 def down(data_dir: DataDir, *, delete: bool) -> int:
@@ -34,7 +106,7 @@ def down(data_dir: DataDir, *, delete: bool) -> int:
     if delete and data_dir.root.is_dir():
         with state.locked(data_dir):
             data_dir.forget()
-            placement.forget_elsewhere(data_dir.postgres)
+            postgres.forget_elsewhere(data_dir.postgres)
         say(f"Deleted what it left in {data_dir.root}.")
     return 0
 
@@ -149,3 +221,26 @@ def show_logs(data_dir: DataDir, service: str | None, *, follow: bool) -> int:
 async def _follow(files: dict[str, Path]) -> None:
     async for name, line in logs.follow(files):
         say(logs.render(name, line))
+
+
+def dial(data_dir: DataDir, service: str) -> int:
+    """Prints the certificate, the name that the service must have, and where it is. Raises Problem
+    where there is no such service, or the mesh does not run."""
+    from deploy.authority import OPERATOR, SERVERS  # noqa: PLC0415
+    from services.shared.certificates import files_in, host_name  # noqa: PLC0415
+
+    if service not in SERVERS:
+        raise Problem(f"there is no {service} inside; there are: {', '.join(SERVERS)}")
+    mesh = state.running(data_dir)
+    if mesh is None or service not in {process.name for process in mesh.processes}:
+        raise Problem(f"{service} is not running; `{command('up')}` starts it")
+    files = files_in(data_dir.certificates / OPERATOR)
+    words = (
+        *("-cacert", files.mesh_authority_file),
+        *("-cert", files.mesh_certificate_file),
+        *("-key", files.mesh_key_file),
+        *("-servername", host_name(service)),
+        f"{HOST}:{mesh.process(service).port}",
+    )
+    say(" ".join(map(str, words)))
+    return 0

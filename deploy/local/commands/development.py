@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
+from deploy import ROOT
 from deploy.local.mesh.state import DataDir
 from deploy.local.process import terminal
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem, is_coloured, paint, say
 
 # In this order: what is cheap and near the code fails first.

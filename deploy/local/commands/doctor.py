@@ -10,12 +10,11 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from deploy import authority
+from deploy import ROOT, authority
 from deploy.local.mesh import database, ports, processes, state
-from deploy.local.mesh.placement import INSTALL, installed_package, place
+from deploy.local.mesh.postgres import INSTALL, installed_package, place
 from deploy.local.mesh.state import DataDir
 from deploy.local.process import terminal
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem, paint, say
 from services.shared.certificates import IdentityUnusable, files_in, read_certificate
 

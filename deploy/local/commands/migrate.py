@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from deploy import ROOT
 from deploy.local.mesh import credentials, database, postgres, processes, state
 from deploy.local.mesh.database import Database
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem, say
 
 

@@ -1,7 +1,7 @@
 """`./caravel up`: decides and makes what is needed before anything runs; then one run of the mesh,
 in the foreground and in the background alike: start, say where it is, show its logs, stop. A signal
 ends it well, a process that does not start ends it with a Problem, and one that dies later is
-started again. --detach is in detach."""
+started again. --detach is in control."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import authority
-from deploy.local.mesh import credentials, database, placement, ports, processes, state
+from deploy.local.mesh import credentials, database, ports, postgres, processes, state
 from deploy.local.mesh.state import DataDir, MeshState, RunningProcess
 from deploy.local.mesh.supervisor import Restarts, Supervisor
 from deploy.local.process import logs, terminal
@@ -118,7 +118,7 @@ def refuse_busy_ports(options: Options) -> None:
 def forget(data_dir: DataDir) -> None:
     """Deletes the payments, the passwords and the logs of earlier runs."""
     data_dir.forget()
-    placement.forget_elsewhere(data_dir.postgres)
+    postgres.forget_elsewhere(data_dir.postgres)
 
 
 def remember(data_dir: DataDir, problem: str) -> None:

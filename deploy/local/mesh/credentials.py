@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.process.paths import ROOT
+from deploy import ROOT
 from deploy.local.process.terminal import Problem
 
 # The secrets of an existing database, which nobody could make a second time.

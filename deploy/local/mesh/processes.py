@@ -2,23 +2,23 @@
 it waits. The one place to look when a process needs a variable more."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy import authority
-from deploy.local.mesh import health, postgres
+from deploy import CORRIDORS, ROOT, authority
+from deploy.local.mesh import postgres, supervisor
 from deploy.local.mesh.credentials import Credentials
 from deploy.local.mesh.database import Database
 from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.postgres import Cluster
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.child import Spec
-from deploy.local.process.paths import CORRIDORS, ROOT, commit
 from deploy.local.process.terminal import Problem
 from gateway import config as gateway
 from services.shared.certificates import files_in
@@ -110,7 +110,7 @@ def processes(plan: Plan) -> Iterator[Spec]:
 def _postgresql(cluster: Cluster, port: int) -> Spec:
     async def ready() -> bool:
         # The file of a server that was killed still says that it is ready.
-        return cluster.is_ready(port) and await health.accepts(port)
+        return cluster.is_ready(port) and await supervisor.accepts(port)
 
     return Spec(
         name="postgresql",
@@ -168,7 +168,7 @@ def _service(
         environment=environment(
             {**listening, **files_in(certificates / name).variables, **variables}
         ),
-        healthy=partial(health.grpc_serving, port, name, certificates),
+        healthy=partial(supervisor.grpc_serving, port, name, certificates),
         after=after,
         port=port,
         metrics_port=metrics_port,
@@ -229,7 +229,7 @@ def _simulator(plan: Plan) -> Spec:
         name="simulator",
         command=_python("services.providers.simulator"),
         environment=environment(variables),
-        healthy=partial(health.http_ok, port),
+        healthy=partial(supervisor.http_ok, port),
         port=port,
     )
 
@@ -253,7 +253,7 @@ def _gateway(plan: Plan) -> Spec:
         name="gateway",
         command=(str(gateway.START), str(envoy_binary()), *arguments),
         environment=environment({"TZ": "UTC"}),
-        healthy=partial(health.http_ok, plan.rest_port),
+        healthy=partial(supervisor.http_ok, plan.rest_port),
         after=("payments", "worker"),
         port=plan.rest_port,
         metrics_port=metrics_port,
@@ -297,6 +297,19 @@ _DATABASE_VARIABLES = (
     "MIGRATION_DATABASE_URL",
     "MIGRATION_DATABASE_URL_FILE",
 )
+
+
+@cache
+def commit() -> str:
+    """The checkout's commit, with a mark where files differ from it; "unknown" without git."""
+    words = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    try:
+        asked = subprocess.run(  # noqa: S603
+            words, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return "unknown"
+    return asked.stdout.strip() or "unknown"
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

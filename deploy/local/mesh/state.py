@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.local.process.paths import ROOT, private
+from deploy import ROOT
+from deploy.local.process.child import private
 from deploy.local.process.terminal import Problem, command
 
 # Names the supervisor's own log, which a mesh in the background writes.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.process.paths import ROOT, private
+from deploy import ROOT
 from deploy.local.process.terminal import Problem
 
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -142,6 +142,11 @@ def launched(
     # -I and -S: nothing but the interpreter itself, which is there in a hundredth of a second.
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
     return [*launcher, str(os.getpid()), str(orphan_signal), user, str(folder), *command]
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file, and makes one that only its owner may read; for open's opener."""
+    return os.open(path, flags, 0o600)
 
 
 def rotate(log: Path) -> None:

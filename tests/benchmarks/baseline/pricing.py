@@ -9,7 +9,7 @@ from typing import Any
 
 from currency_converter import CurrencyConverter  # type: ignore[import-untyped]
 
-from deploy.local.process.paths import CORRIDORS, ROOT
+from deploy import CORRIDORS, ROOT
 from services.shared.money import exponent
 
 CENT = Decimal("0.01")

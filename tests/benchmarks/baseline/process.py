@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 
-from deploy.local.mesh import health, processes
+from deploy.local.mesh import processes, supervisor
 from deploy.local.mesh.ports import HOST
 from deploy.local.process.child import Spec
 
@@ -17,6 +17,6 @@ def spec(name: str, database_url: str, port: int, workers: int) -> Spec:
         name=name,
         command=(sys.executable, "-P", "-m", *words, *options, *quiet),
         environment=processes.environment({"DATABASE_URL": database_url}),
-        healthy=partial(health.http_ok, port),
+        healthy=partial(supervisor.http_ok, port),
         port=port,
     )

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from deploy import ROOT
 from deploy.local.commands import development
-from deploy.local.process.paths import ROOT
 from deploy.local.process.terminal import Problem
 
 # Names no test, so that both processes start, collect, and have nothing to run.

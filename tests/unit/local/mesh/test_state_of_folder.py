@@ -10,7 +10,7 @@ import pytest
 from deploy.local.mesh import state
 from deploy.local.mesh.credentials import load_or_make
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.paths import private
+from deploy.local.process.child import private
 from services.providers.simulator.book import Book
 
 

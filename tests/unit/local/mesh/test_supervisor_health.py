@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from deploy.local.mesh import health, ports
+from deploy.local.mesh import ports, supervisor
 from services.shared.grpc_server import GrpcServer
 from tests.identities import certificates, identity_of
 
@@ -13,17 +13,17 @@ async def test_grpc_server_is_healthy_once_it_serves() -> None:
     server = GrpcServer(identity=identity_of("fees"))
     await server.start(ports.HOST, 0)
     try:
-        assert not await health.grpc_serving(server.port, "fees", certificates())
+        assert not await supervisor.grpc_serving(server.port, "fees", certificates())
         await server.set_serving()
-        assert await health.grpc_serving(server.port, "fees", certificates())
+        assert await supervisor.grpc_serving(server.port, "fees", certificates())
     finally:
         await server.stop(0)
 
 
 async def test_port_without_a_server_is_not_healthy() -> None:
     with ports.claimed(["nobody"]) as claimed:
-        assert not await health.grpc_serving(claimed["nobody"], "fees", certificates())
-        assert not await health.http_ok(claimed["nobody"])
+        assert not await supervisor.grpc_serving(claimed["nobody"], "fees", certificates())
+        assert not await supervisor.http_ok(claimed["nobody"])
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ async def test_page_is_healthy_when_it_answers_200(answer: bytes, healthy: bool)
     async with await asyncio.start_server(serve, ports.HOST, 0) as server:
         port = server.sockets[0].getsockname()[1]
 
-        assert await health.http_ok(port) is healthy
+        assert await supervisor.http_ok(port) is healthy

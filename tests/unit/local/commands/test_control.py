@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.commands.dial import dial
+from deploy.local.commands.control import dial
 from deploy.local.mesh import state
 from deploy.local.mesh.state import DataDir, RunningProcess
 from deploy.local.process.terminal import Problem
