@@ -307,5 +307,8 @@ return {
     ["PROVIDER_CONTRADICTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PROVIDER_NOT_ASKED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["OPERATOR_KEY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["MERCHANT_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["MERCHANT_HAS_KEY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["MERCHANTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

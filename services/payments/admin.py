@@ -18,7 +18,7 @@ from services.payments.merchants.domain import COMMAND
 from services.payments.merchants.store import add_merchant
 from services.payments.merchants.tokens.key_file import ensure_key_file
 from services.payments.merchants.usecases import new_merchant
-from services.payments.operators.convert import read_command_order
+from services.payments.operators.convert.access import read_command_order
 from services.payments.operators.keys import BY_COMMAND, new_operator_key
 from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.shared.clock import SystemClock

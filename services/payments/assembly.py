@@ -56,9 +56,12 @@ from services.payments.model.timing import (
 )
 from services.payments.model.timing_fit import refuse_misfits
 from services.payments.operators.keys import OperatorKeys
-from services.payments.operators.ports import Operations, OperatorKeyStore
-from services.payments.operators.servicer import AdminServicer, OperatorKeyServicer
+from services.payments.operators.merchants import Merchants
+from services.payments.operators.ports import OperatorStores
+from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
+from services.payments.operators.servicer.payments import AdminServicer
 from services.payments.operators.store.keys import PostgresOperatorKeys
+from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.trail import KeptAdmission, Trail
 from services.payments.operators.usecases import Operating
@@ -88,6 +91,7 @@ from services.payments.webhooks_out.servicer import EndpointServicer
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.payments.webhooks_out.usecases import Endpoints
+from services.shared.beside import beside
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import Address
@@ -123,10 +127,9 @@ def build_server(
     work: WorkStore,
     inbox: Inbox,
     endpoints: EndpointStore,
-    operations: Operations,
+    operators: OperatorStores,
     credentials: Credentials,
     keys: KeyStore,
-    operator_keys: OperatorKeyStore,
     tokens: Tokens,
     leaks: LeakStore,
     ready: Ask | None = None,
@@ -140,7 +143,7 @@ def build_server(
     creation = Creation(pricing, payees, store, encode_payment)
     authoriser = _authoriser(config, credentials, tokens)
     readiness = partial(Readiness, ready) if ready else None
-    admission = KeptAdmission(authoriser.admit, Trail(operations))
+    admission = KeptAdmission(authoriser.admit, Trail(operators.operations))
     server = GrpcServer(admission.admit, identity=identity, readiness=readiness)
     for servicer in (
         PaymentServicer(
@@ -157,7 +160,7 @@ def build_server(
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
-        *_for_operators(config, operations, operator_keys, providers),
+        *_for_operators(config, operators, providers),
     ):
         servicer.add_to(server)
     return server
@@ -182,11 +185,14 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 
 def _for_operators(
-    config: ServiceSettings, operations: Operations, keys: OperatorKeyStore, providers: Providers
-) -> tuple[AdminServicer, OperatorKeyServicer]:
-    admin = AdminServicer(Operating(operations, providers, random.random))
-    its_keys = OperatorKeys(keys, is_live=config.deployment is Deployment.LIVE)
-    return admin, OperatorKeyServicer(its_keys)
+    config: ServiceSettings, stores: OperatorStores, providers: Providers
+) -> tuple[AdminServicer, OperatorKeyServicer, MerchantServicer]:
+    trail, is_live = Trail(stores.operations), config.deployment is Deployment.LIVE
+    return (
+        AdminServicer(Operating(stores.operations, providers, random.random)),
+        OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
+        MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
+    )
 
 
 @asynccontextmanager
@@ -223,10 +229,13 @@ async def assemble(
             work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
-            operations=PostgresOperations(engine, encode_event, decode_answer),
+            operators=OperatorStores(
+                operations=PostgresOperations(engine, encode_event, decode_answer),
+                keys=PostgresOperatorKeys(engine),
+                merchants=PostgresMerchants(engine),
+            ),
             credentials=credentials,
             keys=PostgresKeys(engine),
-            operator_keys=PostgresOperatorKeys(engine),
             tokens=tokens,
             leaks=PostgresLeaks(engine),
             ready=ready,
@@ -340,12 +349,8 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
             METRICS,
             every_seconds=config.audit_seconds,
         )
-        task = asyncio.create_task(auditor.run())
-        try:
+        async with beside(auditor.run):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -3,13 +3,14 @@ files change, so that it is replaced without a restart. Channels that follow it 
 shared.grpc_channel."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import grpc
 from prometheus_client import Gauge
 
+from services.shared.beside import beside
 from services.shared.certificates import (
     Certificate,
     IdentityFiles,
@@ -54,16 +55,9 @@ class Identity:
         self.certificate = self._read()
         EXPIRES.labels(service).set(self.certificate.expires_at.timestamp())
 
-    @asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
+    def followed(self) -> AbstractAsyncContextManager[None]:
         """Looks at the files again and again, as long as the context is open."""
-        task = asyncio.create_task(self._follow())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return beside(self._follow)
 
     async def another(self, known: Certificate) -> Certificate:
         """Waits until the certificate is another than the one that is known; returns it."""

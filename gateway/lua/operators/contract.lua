@@ -75,6 +75,65 @@ return {
     },
     {
       ["method"] = "POST",
+      ["path"] = "/api/admin/merchants",
+      ["query"] = {},
+      ["status"] = 201,
+      ["body"] = { ["name"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/merchants",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+      },
+    },
+    { ["method"] = "GET", ["path"] = "/api/admin/merchants/{merchant_id}", ["query"] = {} },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/merchants/{merchant_id}:disable",
+      ["query"] = {},
+      ["body"] = { ["note"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/merchants/{merchant_id}:enable",
+      ["query"] = {},
+      ["body"] = { ["note"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/merchants/{merchant_id}/keys",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/merchants/{merchant_id}/keys",
+      ["query"] = {},
+      ["status"] = 201,
+      ["body"] = {
+        ["name"] = { ["kind"] = "string" },
+        ["allowed_addresses"] = { ["kind"] = "list", ["of"] = { ["kind"] = "string" } },
+        ["expires_at"] = { ["kind"] = "timestamp" },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/merchants/{merchant_id}/keys/{key_id}:revoke",
+      ["query"] = {},
+      ["body"] = { ["note"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/merchants/{merchant_id}/keys:revoke",
+      ["query"] = {},
+      ["body"] = { ["all"] = { ["kind"] = "bool" }, ["note"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/admin/operator-keys",
       ["query"] = {},
       ["status"] = 201,
@@ -218,5 +277,8 @@ return {
     ["PROVIDER_CONTRADICTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PROVIDER_NOT_ASKED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["OPERATOR_KEY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["MERCHANT_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["MERCHANT_HAS_KEY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["MERCHANTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

@@ -11,6 +11,8 @@ from services.payments.model.principal import MerchantId
 from services.shared.errors import Conflict, DomainError, Invalid, NotAllowedNow
 
 IDEMPOTENCY_HEADER = "idempotency-key"
+# The metadata of an answer that was given before.
+REPLAYED = ("idempotent-replayed", "true")
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 # Made once: with options of its own, json.dumps makes an encoder for each request.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

@@ -3,8 +3,8 @@ notification, and every listening worker receives it after the commit. A missed 
 polling interval."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 from sqlalchemy import text
@@ -14,6 +14,7 @@ from services.payments.model.timing import (
     ALARM_CONNECT_SECONDS,
     ALARM_RETRY_SECONDS,
 )
+from services.shared.beside import beside
 from services.shared.db import Address
 from services.shared.db_errors import failure_of
 from services.shared.log import get_logger
@@ -32,16 +33,9 @@ class Alarm:
         self._url = url
         self._rings = rings
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
+    def listening(self) -> AbstractAsyncContextManager[None]:
         """Rings for every notification while the block runs."""
-        task = asyncio.create_task(self._listen())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return beside(self._listen)
 
     async def _listen(self) -> None:
         while True:

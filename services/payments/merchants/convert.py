@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import UUID
 
-from caravel.payments.v1 import keys_pb2, operator_keys_pb2
+from caravel.payments.v1 import keys_pb2, merchants_pb2, operator_keys_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.paging import write_id_token
@@ -75,7 +75,9 @@ def read_addresses(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def read_end(
-    request: keys_pb2.CreateKeyRequest | operator_keys_pb2.CreateOperatorKeyRequest,
+    request: keys_pb2.CreateKeyRequest
+    | merchants_pb2.CreateMerchantKeyRequest
+    | operator_keys_pb2.CreateOperatorKeyRequest,
 ) -> datetime | None:
     """When a key ends; None where it does not. Raises Invalid."""
     if not request.HasField("expires_at"):

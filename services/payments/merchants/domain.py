@@ -103,6 +103,12 @@ class ScopeMissing(Forbidden):
     reason = "SCOPE_MISSING"
 
 
+class MerchantNotFound(NotFound):
+    """No merchant has this id."""
+
+    reason = "MERCHANT_NOT_FOUND"
+
+
 class KeyNotFound(NotFound):
     """No key of this merchant has this id."""
 
@@ -218,6 +224,14 @@ class OperatorKey(Key):
         return encode_id("opk", self.id)
 
 
+def read_merchant_id(text: str) -> str:
+    """The id of a merchant. Raises MerchantNotFound for a text that can be none; the merchant of a
+    sandbox, which needs no key, has no such id."""
+    if decode_id("mer", text) is None:
+        raise MerchantNotFound(merchant_id=text)
+    return text
+
+
 def read_key_id(text: str) -> UUID:
     """The id of a merchant's key. Raises KeyNotFound for any other text."""
     key_id = decode_id("key", text)
@@ -229,10 +243,15 @@ def read_key_id(text: str) -> UUID:
 def check_bounds(
     expires_at: datetime | None, addresses: Sequence[Network], principal: Principal, now: datetime
 ) -> None:
-    """Raises Invalid for a new key that would have ended already, and as check_within does."""
+    """Raises Invalid as check_future and check_within do."""
+    check_future(expires_at, now)
+    check_within(expires_at, addresses, principal)
+
+
+def check_future(expires_at: datetime | None, now: datetime) -> None:
+    """Raises Invalid for a new key that would have ended already."""
     if expires_at is not None and expires_at <= now:
         raise field_invalid("expires_at", "expires_at must be in the future")
-    check_within(expires_at, addresses, principal)
 
 
 def check_within(

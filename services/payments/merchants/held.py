@@ -6,8 +6,8 @@ A key that is unknown here waits for the next reading, which all that wait share
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from uuid import UUID
 
 from services.payments.merchants.domain import (
@@ -24,6 +24,7 @@ from services.payments.model.timing import (
     CREDENTIALS_USES_SECONDS,
     CREDENTIALS_WAIT_SECONDS,
 )
+from services.shared.beside import beside
 from services.shared.errors import DomainError
 from services.shared.log import get_logger
 
@@ -85,15 +86,9 @@ class HeldCredentials:
         self._operator_keys |= {one.id: one for one in changes.operator_keys}
         self._version, self._as_of = changes.version, began
 
-    @asynccontextmanager
-    async def refreshed(self) -> AsyncIterator[None]:
+    def refreshed(self) -> AbstractAsyncContextManager[None]:
         """Reads again and again while the block runs."""
-        task = asyncio.create_task(self._refresh())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return beside(self._refresh)
 
     def _is_old(self) -> bool:
         return self._clock() - self._as_of > CREDENTIALS_FRESH_SECONDS

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, Table, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
@@ -59,8 +59,8 @@ class PostgresKeys:
         """See KeyStore.add."""
         async with connected(self._engine) as connection:
             version = await count_up(connection)
-            await _refuse_exhausted(connection, merchant_id)
-            added = await _insert_key(connection, merchant_id, key, version)
+            await refuse_exhausted(connection, merchant_id)
+            added = await insert_key(connection, merchant_id, key, version)
             await connection.commit()
         return added
 
@@ -68,19 +68,15 @@ class PostgresKeys:
     async def get(self, merchant_id: MerchantId, key_id: UUID) -> MerchantKey:
         """See KeyStore.get."""
         async with connected(self._reader) as connection:
-            return await _one(connection, merchant_id, key_id)
+            return await one_key(connection, merchant_id, key_id)
 
     @repeated
     async def page(
         self, merchant_id: MerchantId, *, before: UUID | None, limit: int
     ) -> Sequence[MerchantKey]:
         """See KeyStore.page."""
-        query = select(_API_KEYS).where(_API_KEYS.c.merchant_id == merchant_id)
-        if before is not None:
-            query = query.where(_API_KEYS.c.id < before)
-        query = query.order_by(_API_KEYS.c.id.desc()).limit(limit)
         async with connected(self._reader) as connection:
-            return [read_merchant_key(row) for row in await connection.execute(query)]
+            return await page_of_keys(connection, merchant_id, before=before, limit=limit)
 
     @repeated
     async def roll(
@@ -89,7 +85,7 @@ class PostgresKeys:
         """See KeyStore.roll."""
         async with connected(self._engine) as connection:
             version = await count_up(connection)
-            old = await _one(connection, merchant_id, key_id)
+            old = await one_key(connection, merchant_id, key_id)
             now: datetime = (await connection.execute(_NOW)).scalar_one()
             status = old.status(now)
             if status is not KeyStatus.ACTIVE or old.rolled_to is not None:
@@ -98,9 +94,9 @@ class PostgresKeys:
             if overlap_hours:
                 end = now + timedelta(hours=overlap_hours)
                 ends = {"expires_at": min(end, old.expires_at or end)}
-            await _change(connection, old, {"rolled_to": new.id, **ends}, version)
-            await _refuse_exhausted(connection, merchant_id)
-            added = await _insert_key(connection, merchant_id, new, version)
+            await change_key(connection, old, {"rolled_to": new.id, **ends}, version)
+            await refuse_exhausted(connection, merchant_id)
+            added = await insert_key(connection, merchant_id, new, version)
             await connection.commit()
         return added
 
@@ -109,10 +105,10 @@ class PostgresKeys:
         """See KeyStore.revoke."""
         async with connected(self._engine) as connection:
             version = await count_up(connection)
-            key = await _one(connection, merchant_id, key_id)
+            key = await one_key(connection, merchant_id, key_id)
             if key.revoked_at is None:
-                await _change(connection, key, {"revoked_at": func.now()}, version)
-                key = await _one(connection, merchant_id, key_id)
+                await change_key(connection, key, {"revoked_at": func.now()}, version)
+                key = await one_key(connection, merchant_id, key_id)
                 await connection.commit()
         return key
 
@@ -189,7 +185,7 @@ async def add_merchant(engine: AsyncEngine, merchant: Merchant, key: MerchantKey
                 id=merchant.id, display_name=merchant.display_name, version=version
             )
         )
-        await _insert_key(connection, key.merchant_id, key, version)
+        await insert_key(connection, key.merchant_id, key, version)
         await connection.commit()
 
 
@@ -260,7 +256,8 @@ async def _changed(connection: AsyncConnection, table: Table, after: int) -> Seq
     return (await connection.execute(query)).all()
 
 
-async def _one(connection: AsyncConnection, merchant_id: str, key_id: UUID) -> MerchantKey:
+async def one_key(connection: AsyncConnection, merchant_id: str, key_id: UUID) -> MerchantKey:
+    """One key of a merchant. Raises KeyNotFound."""
     found = await connection.execute(
         select(_API_KEYS).where(_API_KEYS.c.merchant_id == merchant_id, _API_KEYS.c.id == key_id)
     )
@@ -270,16 +267,32 @@ async def _one(connection: AsyncConnection, merchant_id: str, key_id: UUID) -> M
     return read_merchant_key(row)
 
 
-async def _refuse_exhausted(connection: AsyncConnection, merchant_id: str) -> None:
+async def page_of_keys(
+    connection: AsyncConnection, merchant_id: str, *, before: UUID | None, limit: int
+) -> Sequence[MerchantKey]:
+    """Up to limit keys of a merchant, the newest first, those older than `before`."""
+    query = select(_API_KEYS).where(_API_KEYS.c.merchant_id == merchant_id)
+    if before is not None:
+        query = query.where(_API_KEYS.c.id < before)
+    query = query.order_by(_API_KEYS.c.id.desc()).limit(limit)
+    return [read_merchant_key(row) for row in await connection.execute(query)]
+
+
+def is_active(table: Table) -> ColumnElement[bool]:
+    """Whether a key of the table may be used."""
+    columns = table.c
+    return columns.revoked_at.is_(None) & (
+        columns.expires_at.is_(None) | (columns.expires_at > func.now())
+    )
+
+
+async def refuse_exhausted(connection: AsyncConnection, merchant_id: str) -> None:
+    """Raises KeysExhausted where the merchant may have no further key."""
     columns = _API_KEYS.c
     active = (
         select(func.count())
         .select_from(_API_KEYS)
-        .where(
-            columns.merchant_id == merchant_id,
-            columns.revoked_at.is_(None),
-            (columns.expires_at.is_(None)) | (columns.expires_at > func.now()),
-        )
+        .where(columns.merchant_id == merchant_id, is_active(_API_KEYS))
     )
     if (await connection.execute(active)).scalar_one() >= KEYS_MAX:
         raise KeysExhausted(maximum=str(KEYS_MAX))
@@ -290,9 +303,10 @@ async def _refuse_exhausted(connection: AsyncConnection, merchant_id: str) -> No
         raise KeysExhausted(maximum_a_day=str(KEYS_A_DAY_MAX))
 
 
-async def _insert_key(
+async def insert_key(
     connection: AsyncConnection, merchant_id: str, key: MerchantKey, version: int
 ) -> MerchantKey:
+    """Adds a key in this transaction."""
     added = await connection.execute(
         insert(_API_KEYS)
         .values(merchant_id=merchant_id, **key_values(key, version))
@@ -301,9 +315,10 @@ async def _insert_key(
     return read_merchant_key(added.one())
 
 
-async def _change(
+async def change_key(
     connection: AsyncConnection, key: MerchantKey, values: Mapping[str, Any], version: int
 ) -> None:
+    """Changes a key in this transaction."""
     await connection.execute(
         update(_API_KEYS)
         .where(_API_KEYS.c.merchant_id == key.merchant_id, _API_KEYS.c.id == key.id)

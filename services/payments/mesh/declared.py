@@ -2,12 +2,13 @@
 so that neither pricing nor the engine asks for them, and new ones count without a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from services.payments.mesh.ports import Providers
 from services.payments.model.attempt import Capabilities
 from services.payments.model.timing import DECLARATIONS_SECONDS, START_RETRY_SECONDS
+from services.shared.beside import beside
 from services.shared.errors import CannotStart, DomainError
 from services.shared.log import get_logger
 
@@ -51,15 +52,9 @@ class DeclaredCapabilities(Mapping[str, Capabilities]):
             self._check(declared)
             self.current = declared
 
-    @asynccontextmanager
-    async def refreshed(self) -> AsyncIterator[None]:
+    def refreshed(self) -> AbstractAsyncContextManager[None]:
         """Asks again and again, as long as the context is open."""
-        task = asyncio.create_task(self._refresh())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return beside(self._refresh)
 
     async def _refresh(self) -> None:
         while True:

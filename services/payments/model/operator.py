@@ -25,6 +25,11 @@ class Operator:
         """The name under which a payment's history has it."""
         return f"operator:{self.name}"
 
+    @property
+    def created_by(self) -> str:
+        """The `created_by` of a key that it makes."""
+        return self.credential_id or self.name
+
 
 def operator_of(principal: Principal, note: str = "") -> Operator:
     """The operator behind a credential."""

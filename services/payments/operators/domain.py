@@ -14,6 +14,8 @@ from services.shared.ids import encode_id
 # So many refusals of one credential in an hour are kept in the log; the others are only counted.
 REFUSALS_MAX = 60
 SUBJECT_MAX = 128
+# Each replica holds all merchants in memory, so that a stolen key must not make them without end.
+MERCHANTS_A_DAY_MAX = 500
 
 
 class DeadLetterNotFound(NotFound):
@@ -38,6 +40,18 @@ class OperatorKeyNotFound(NotFound):
     """No operator has a key of this id."""
 
     reason = "OPERATOR_KEY_NOT_FOUND"
+
+
+class MerchantHasKey(NotAllowedNow):
+    """The merchant has an active key with keys:manage, by which it makes its keys itself."""
+
+    reason = "MERCHANT_HAS_KEY"
+
+
+class MerchantsExhausted(NotAllowedNow):
+    """The operator has made as many merchants in a day as one may."""
+
+    reason = "MERCHANTS_EXHAUSTED"
 
 
 class ProviderContradicts(NotAllowedNow):
@@ -128,6 +142,12 @@ class Action(StrEnum):
     RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
     CREATE_OPERATOR_KEY = "CREATE_OPERATOR_KEY"
     REVOKE_OPERATOR_KEY = "REVOKE_OPERATOR_KEY"
+    CREATE_MERCHANT = "CREATE_MERCHANT"
+    DISABLE_MERCHANT = "DISABLE_MERCHANT"
+    ENABLE_MERCHANT = "ENABLE_MERCHANT"
+    CREATE_MERCHANT_KEY = "CREATE_MERCHANT_KEY"
+    REVOKE_MERCHANT_KEY = "REVOKE_MERCHANT_KEY"
+    REVOKE_MERCHANT_KEYS = "REVOKE_MERCHANT_KEYS"
 
 
 def read_dead_letter_id(text: str) -> LetterKey:

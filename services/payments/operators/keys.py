@@ -12,8 +12,9 @@ from services.payments.merchants.usecases import made_by
 from services.payments.model.operator import Operator, operator_of
 from services.payments.model.principal import Principal
 from services.payments.model.roles import scopes_of_roles
-from services.payments.operators.domain import OperatorKeyNotFound
+from services.payments.operators.domain import Action, OperatorKeyNotFound
 from services.payments.operators.ports import OperatorKeyStore
+from services.payments.operators.trail import Trail
 from services.shared.ids import decode_id, new_id
 
 
@@ -40,8 +41,9 @@ class ShownKey:
 class OperatorKeys:
     """The keys of all operators."""
 
-    def __init__(self, store: OperatorKeyStore, *, is_live: bool) -> None:
+    def __init__(self, store: OperatorKeyStore, trail: Trail, *, is_live: bool) -> None:
         self._store = store
+        self._trail = trail
         self._is_live = is_live
 
     async def create(self, principal: Principal, order: OperatorKeyOrder) -> ShownKey:
@@ -63,11 +65,17 @@ class OperatorKeys:
 
     async def revoke(self, principal: Principal, key_id: str) -> ShownKey:
         """The key, revoked now or before. Raises OperatorKeyNotFound."""
-        found = decode_id("opk", key_id)
-        if found is None:
-            raise OperatorKeyNotFound(key_id=key_id)
-        key = await self._store.revoke(found, operator_of(principal))
-        return ShownKey(key=key, now=await self._store.now())
+        by = operator_of(principal)
+        async with self._trail.attempt(by, Action.REVOKE_OPERATOR_KEY, key_id):
+            key = await self._store.revoke(_read_key_id(key_id), by)
+            return ShownKey(key=key, now=await self._store.now())
+
+
+def _read_key_id(text: str) -> UUID:
+    key_id = decode_id("opk", text)
+    if key_id is None:
+        raise OperatorKeyNotFound(key_id=text)
+    return key_id
 
 
 def new_operator_key(

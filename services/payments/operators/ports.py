@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
-from services.payments.merchants.domain import OperatorKey
+from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment
@@ -142,3 +142,63 @@ class OperatorKeyStore(Protocol):
     async def revoke(self, key_id: UUID, by: Operator) -> OperatorKey:
         """The key, revoked now or before. Raises OperatorKeyNotFound."""
         ...
+
+
+class MerchantStore(Protocol):
+    """The merchants and their keys; each change is one transaction with its entry in the log of
+    actions."""
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        ...
+
+    async def add(
+        self, name: str, by: Operator, idempotency_key: str | None
+    ) -> tuple[Merchant, bool]:
+        """Keeps a new merchant, or gives that which the operator has made under the same key, and
+        whether it is that. Raises IdempotencyKeyReused, MerchantsExhausted."""
+        ...
+
+    async def get(self, merchant_id: str) -> Merchant:
+        """One merchant. Raises MerchantNotFound."""
+        ...
+
+    async def page(self, *, before: str | None, limit: int) -> Sequence[Merchant]:
+        """Up to limit merchants, the newest first, those older than `before`."""
+        ...
+
+    async def disable(self, merchant_id: str, by: Operator) -> Merchant:
+        """The merchant, disabled now or before. Raises MerchantNotFound."""
+        ...
+
+    async def enable(self, merchant_id: str, by: Operator) -> Merchant:
+        """The merchant, enabled now or before. Raises MerchantNotFound."""
+        ...
+
+    async def keys(
+        self, merchant_id: str, *, before: UUID | None, limit: int
+    ) -> tuple[datetime, Sequence[MerchantKey]]:
+        """The database's time, and up to limit keys of a merchant, the newest first, those older
+        than `before`. Raises MerchantNotFound."""
+        ...
+
+    async def add_key(self, key: MerchantKey, by: Operator) -> MerchantKey:
+        """Keeps a merchant's first key. Raises MerchantNotFound, MerchantHasKey, KeysExhausted."""
+        ...
+
+    async def revoke_key(self, merchant_id: str, key_id: UUID, by: Operator) -> MerchantKey:
+        """The key, revoked now or before. Raises MerchantNotFound, KeyNotFound."""
+        ...
+
+    async def revoke_keys(self, merchant_id: str, by: Operator) -> Sequence[UUID]:
+        """Revokes all keys that are active; gives their ids. Raises MerchantNotFound."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorStores:
+    """All that operators' calls need of the database."""
+
+    operations: Operations
+    keys: OperatorKeyStore
+    merchants: MerchantStore

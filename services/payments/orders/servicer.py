@@ -15,7 +15,7 @@ from caravel.payments.v1 import (
 )
 
 from services.payments.base.convert import write_payment, write_refund
-from services.payments.base.idempotency import Created, read_idempotency_key
+from services.payments.base.idempotency import REPLAYED, Created, read_idempotency_key
 from services.payments.merchants.authoriser import acting_merchant
 from services.payments.model.payment import (
     Payment,
@@ -34,7 +34,6 @@ from services.payments.orders.refunds import Refunds
 from services.shared.grpc_server import GrpcServer
 from services.shared.telemetry import trace_id_var
 
-REPLAYED = ("idempotent-replayed", "true")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 

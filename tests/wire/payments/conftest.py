@@ -11,6 +11,7 @@ from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
     keys_pb2_grpc,
+    merchants_pb2_grpc,
     operator_keys_pb2_grpc,
     payments_pb2_grpc,
     refunds_pb2_grpc,
@@ -26,7 +27,9 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import TokenSettings, own_tokens
+from services.payments.operators.ports import OperatorStores
 from services.payments.operators.store.keys import PostgresOperatorKeys
+from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.store import PostgresInbox
@@ -52,6 +55,7 @@ class Service:
     refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
     keys: "keys_pb2_grpc.KeyServiceAsyncStub"
     operator_keys: "operator_keys_pb2_grpc.OperatorKeyServiceAsyncStub"
+    merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
     tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
@@ -74,6 +78,14 @@ def _settings(corridors: Path, deployment: Deployment, limits: Path | None) -> S
         corridors_dir=corridors,
         deployment=deployment,
         limits_file=limits,
+    )
+
+
+def _for_operators(engine: AsyncEngine) -> OperatorStores:
+    return OperatorStores(
+        operations=PostgresOperations(engine, encode_event, decode_answer),
+        keys=PostgresOperatorKeys(engine),
+        merchants=PostgresMerchants(engine),
     )
 
 
@@ -100,10 +112,9 @@ async def serving_payments(
         work=PostgresWork(engine, encode_event, decode_answer=decode_answer),
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
-        operations=PostgresOperations(engine, encode_event, decode_answer),
+        operators=_for_operators(engine),
         credentials=credentials,
         keys=PostgresKeys(engine),
-        operator_keys=PostgresOperatorKeys(engine),
         tokens=own_tokens(tokens or config.tokens),
         leaks=PostgresLeaks(engine),
     )
@@ -120,6 +131,7 @@ async def serving_payments(
             refunds=refunds_pb2_grpc.RefundServiceStub(channel),
             keys=keys_pb2_grpc.KeyServiceStub(channel),
             operator_keys=operator_keys_pb2_grpc.OperatorKeyServiceStub(channel),
+            merchants=merchants_pb2_grpc.MerchantServiceStub(channel),
             tokens=tokens_pb2_grpc.TokenServiceStub(channel),
             fees=fees,
             rates=rates,

@@ -33,9 +33,13 @@ merchants = Table(
     Column("id", Text, primary_key=True),
     Column("display_name", Text, nullable=False),
     _instant("created_at", default=True),
+    # The operator's name, or "command"; and the idempotency key of the operator's request.
+    Column("created_by", Text, nullable=False, server_default=text("''")),
+    Column("creation_key", Text),
     _instant("disabled_at", nullable=True, info=SET),
     _version(),
     Index("merchants_version_idx", "version"),
+    Index("merchants_creation_idx", "created_by", "creation_key", unique=True),
 )
 
 

@@ -442,6 +442,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No operator has a key of this id.
     Example: {"reason": "OPERATOR_KEY_NOT_FOUND", "metadata": {"key_id": "opk_01j…"}}
     """
+    MERCHANT_NOT_FOUND: _ErrorReason.ValueType  # 133
+    """No merchant has this id.
+    Example: {"reason": "MERCHANT_NOT_FOUND", "metadata": {"merchant_id": "mer_01j…"}}
+    """
+    MERCHANT_HAS_KEY: _ErrorReason.ValueType  # 134
+    """The merchant has an active key with keys:manage, by which it makes its keys itself.
+    Example: {"reason": "MERCHANT_HAS_KEY", "metadata": {"key_id": "key_01j…"}}
+    """
+    MERCHANTS_EXHAUSTED: _ErrorReason.ValueType  # 135
+    """The operator has made as many merchants in a day as one may.
+    Example: {"reason": "MERCHANTS_EXHAUSTED", "metadata": {"maximum_a_day": "500"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -863,5 +875,17 @@ Example: {"reason": "PROVIDER_NOT_ASKED", "metadata": {"provider": "local_wallet
 OPERATOR_KEY_NOT_FOUND: ErrorReason.ValueType  # 132
 """No operator has a key of this id.
 Example: {"reason": "OPERATOR_KEY_NOT_FOUND", "metadata": {"key_id": "opk_01j…"}}
+"""
+MERCHANT_NOT_FOUND: ErrorReason.ValueType  # 133
+"""No merchant has this id.
+Example: {"reason": "MERCHANT_NOT_FOUND", "metadata": {"merchant_id": "mer_01j…"}}
+"""
+MERCHANT_HAS_KEY: ErrorReason.ValueType  # 134
+"""The merchant has an active key with keys:manage, by which it makes its keys itself.
+Example: {"reason": "MERCHANT_HAS_KEY", "metadata": {"key_id": "key_01j…"}}
+"""
+MERCHANTS_EXHAUSTED: ErrorReason.ValueType  # 135
+"""The operator has made as many merchants in a day as one may.
+Example: {"reason": "MERCHANTS_EXHAUSTED", "metadata": {"maximum_a_day": "500"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,23 +1,16 @@
-"""The operators' RPCs: convert, call, convert. The verbs are in usecases."""
+"""The operators' RPCs about payments: convert, call, convert. The verbs are in usecases."""
 
 from typing import Any
 
 import grpc
-from caravel.payments.v1 import (
-    admin_pb2,
-    admin_pb2_grpc,
-    operator_keys_pb2,
-    operator_keys_pb2_grpc,
-    payments_pb2,
-)
+from caravel.payments.v1 import admin_pb2, admin_pb2_grpc, payments_pb2
 
 from services.payments.base.convert import write_dispute, write_payment
 from services.payments.base.paging import read_id_page, write_id_token
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.authoriser import acting_principal
 from services.payments.model.operator import OperatorAction, UnreadableAction
-from services.payments.operators import convert
-from services.payments.operators.keys import OperatorKeys
+from services.payments.operators.convert import payments as convert
 from services.payments.operators.usecases import Operating
 from services.shared.grpc_server import GrpcServer
 
@@ -146,42 +139,3 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                 one.action_id for one in page if isinstance(one, UnreadableAction)
             ],
         )
-
-
-class OperatorKeyServicer(operator_keys_pb2_grpc.OperatorKeyServiceServicer):
-    """caravel.payments.v1.OperatorKeyService."""
-
-    def __init__(self, keys: OperatorKeys) -> None:
-        self._keys = keys
-
-    def add_to(self, server: GrpcServer) -> None:
-        """Has the server answer this service's calls."""
-        server.add(
-            operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
-            self,
-            "caravel.payments.v1.OperatorKeyService",
-        )
-
-    async def CreateOperatorKey(  # noqa: N802 - the contract's name
-        self, request: operator_keys_pb2.CreateOperatorKeyRequest, context: Context
-    ) -> operator_keys_pb2.NewOperatorKey:
-        """See operator_keys.proto."""
-        made = await self._keys.create(acting_principal(), convert.read_key_order(request))
-        return operator_keys_pb2.NewOperatorKey(key=convert.write_key(made), api_key=made.text)
-
-    async def ListOperatorKeys(  # noqa: N802 - the contract's name
-        self, request: operator_keys_pb2.ListOperatorKeysRequest, context: Context
-    ) -> operator_keys_pb2.ListOperatorKeysResponse:
-        """See operator_keys.proto."""
-        before, limit = read_id_page(request.page_token, request.page_size)
-        page, last = await self._keys.list(before=before, limit=limit)
-        return operator_keys_pb2.ListOperatorKeysResponse(
-            keys=[convert.write_key(one) for one in page],
-            next_page_token=write_id_token(last),
-        )
-
-    async def RevokeOperatorKey(  # noqa: N802 - the contract's name
-        self, request: operator_keys_pb2.RevokeOperatorKeyRequest, context: Context
-    ) -> operator_keys_pb2.OperatorKey:
-        """See operator_keys.proto."""
-        return convert.write_key(await self._keys.revoke(acting_principal(), request.key_id))

@@ -1,32 +1,28 @@
-"""The operators' requests and answers. The operator comes with the credential."""
+"""The operators' requests about payments, and the answers. The operator comes with the
+credential."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from caravel.payments.v1 import admin_pb2, operator_keys_pb2
+from caravel.payments.v1 import admin_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.paging import read_page_size, read_token, write_token
 from services.payments.base.problems import Problems
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
-from services.payments.merchants.convert import read_addresses, read_end, read_name
-from services.payments.merchants.domain import Network
 from services.payments.model.attempt import STATED, Answer, Outcome
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, operator_of
 from services.payments.model.payment import Failure
 from services.payments.model.principal import Principal
-from services.payments.model.roles import ROLES
 from services.payments.model.timing import ENDS
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
-from services.payments.operators.keys import OperatorKeyOrder, ShownKey
 from services.payments.operators.ports import LetterFilter
 from services.shared.errors import field_invalid
 from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
 from services.shared.text import limited_text
 
-OPERATOR_MAX = 64
 NOTE_MAX = 500
 MERCHANT_MAX = 64
 REFERENCE_MAX = 255
@@ -61,7 +57,7 @@ def read_resolution(
     problems = Problems()
     note = problems.read(limited_text("note", NOTE_MAX), request.note, "")
     operator = operator_of(principal, note)
-    evidence = problems.read(_required("evidence", NOTE_MAX), request.evidence, "")
+    evidence = problems.read(required_text("evidence", NOTE_MAX), request.evidence, "")
     reference = problems.read(
         limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
     )
@@ -198,7 +194,9 @@ def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
     )
 
 
-def _required(field: str, longest: int) -> Callable[[str], str]:
+def required_text(field: str, longest: int) -> Callable[[str], str]:
+    """Reads visible text that is not empty, of at most so many characters."""
+
     def read(text: str) -> str:
         if not text.strip():
             raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
@@ -256,54 +254,3 @@ def _read_overdue_place(words: list[str]) -> tuple[datetime, UUID]:
     if place.tzinfo is None:
         raise ValueError
     return place, UUID(payment_id)
-
-
-def read_key_order(request: operator_keys_pb2.CreateOperatorKeyRequest) -> OperatorKeyOrder:
-    """A validated order for an operator's key. Raises Invalid with every field that is wrong."""
-    problems = Problems()
-    operator = problems.read(_required("operator", OPERATOR_MAX), request.operator, "")
-    name = problems.read(read_name, request.name, "")
-    roles: tuple[str, ...] = problems.read(lambda _: read_roles(request.roles), "", ())
-    addresses: tuple[Network, ...] = problems.read(
-        lambda _: read_addresses(request.allowed_addresses), "", ()
-    )
-    expires_at = problems.read(lambda _: read_end(request), "", None)
-    problems.raise_any()
-    return OperatorKeyOrder(
-        operator=operator, name=name, roles=roles, addresses=addresses, expires_at=expires_at
-    )
-
-
-def read_command_order(operator: str, roles: Sequence[str]) -> OperatorKeyOrder:
-    """The order of the command that makes a key. Raises Invalid."""
-    name = _required("operator", OPERATOR_MAX)(operator)
-    return OperatorKeyOrder(operator=name, name="first key", roles=read_roles(roles))
-
-
-def read_roles(names: Sequence[str]) -> tuple[str, ...]:
-    """Roles by their names. Raises Invalid."""
-    if not names:
-        raise field_invalid("roles", "roles is required, at least one", "FIELD_REQUIRED")
-    for index, name in enumerate(names):
-        if name not in ROLES:
-            words = f"each role must be one of {', '.join(sorted(ROLES))}"
-            raise field_invalid(f"roles[{index}]", words)
-    return tuple(names)
-
-
-def write_key(shown: ShownKey) -> operator_keys_pb2.OperatorKey:
-    """An operator's key as it is listed."""
-    key = shown.key
-    return operator_keys_pb2.OperatorKey(
-        key_id=key.key_id,
-        operator=key.operator,
-        name=key.name,
-        status=operator_keys_pb2.OperatorKey.Status.Value(key.status(shown.now)),
-        scopes=sorted(key.scopes),
-        allowed_addresses=[str(network) for network in key.addresses],
-        created_at=timestamp(key.created_at),
-        created_by=key.created_by,
-        expires_at=timestamp(key.expires_at) if key.expires_at else None,
-        last_used_at=timestamp(key.last_used_at) if key.last_used_at else None,
-        revoked_at=timestamp(key.revoked_at) if key.revoked_at else None,
-    )

@@ -1,0 +1,1 @@
+"""The operators' requests and answers."""
