@@ -67,7 +67,8 @@ async def database(cluster: PrivateCluster) -> AsyncIterator[Database]:
         poolclass=NullPool,
     )
     async with postgres.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}"))
+        copied = f"TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY FILE_COPY"
+        await connection.execute(text(f"CREATE DATABASE {name} {copied}"))
 
     def named(url: str) -> str:
         return make_url(url).set(database=name).render_as_string(hide_password=False)

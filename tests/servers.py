@@ -2,6 +2,7 @@
 what nothing in Caravel may. No sandbox has such a login."""
 
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from sqlalchemy import make_url
 
 from deploy.local.mesh.credentials import load_or_make
 from deploy.local.mesh.postgres import SUPERUSER, Cluster, RunningCluster, place, running
+
+MEMORY, MEMORY_MIN_BYTES = Path("/dev/shm"), 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,21 @@ def let_in_superuser(cluster: Cluster) -> Callable[[str], str]:
     return superuser_url
 
 
+def _folder_in_memory() -> str | None:
+    """A folder whose files are in memory, where there is one with room: a copy or a drop of a
+    database waits several times for a disk."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_MIN_BYTES
+    return str(MEMORY) if has_room else None
+
+
 @contextmanager
 def private_cluster() -> Iterator[PrivateCluster]:
     """A new, empty database on a server of its own, gone after the block.
 
     To be entered in the main thread: the server dies with the thread that started it.
     """
-    with tempfile.TemporaryDirectory(prefix="caravel-postgres-") as name:
+    folder_in_memory = _folder_in_memory()
+    with tempfile.TemporaryDirectory(prefix="caravel-postgres-", dir=folder_in_memory) as name:
         folder = Path(name)
         # The user it runs as has to pass through.
         folder.chmod(0o711)
