@@ -30,7 +30,7 @@ from services.shared.certificates import (
 )
 
 # Which serve, and which only call. The operator's is for people: it may look, and moves no money.
-SERVERS = ("fees", "fx", "providers", "payments", "worker")
+SERVERS = ("fees", "fx", "providers", "payments", "worker", "console")
 OPERATOR = "operator"
 CLIENTS = ("gateway", OPERATOR)
 SERVICES = (*SERVERS, *CLIENTS)

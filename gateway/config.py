@@ -76,6 +76,9 @@ class GatewayConfig:
     payments_ports: tuple[int, ...] = (50051,)
     allowed_origins: str = LOCAL_ORIGINS
     operators_origins: str = LOCAL_ORIGINS
+    # The operators' console; on the operators' port it has every path that is not the API's.
+    console_host: str = "127.0.0.1"
+    console_port: int = 8090
     calls_max: int = 2048
     identity: Path = Path("/etc/caravel/identity")
     # With tls.crt and tls.key, by which clients know the gateway; without it clients speak plainly.
@@ -93,6 +96,7 @@ COMPOSE = GatewayConfig(
     files=Path("/etc/caravel/gateway"),
     host="0.0.0.0",  # noqa: S104
     payments_host="payments",
+    console_host="console",
     # Where alone the container's file system can be written.
     admin_socket=Path("/tmp/admin.sock"),  # noqa: S108
 )
@@ -116,6 +120,7 @@ def render(config: GatewayConfig) -> str:
         "PAYMENTS_ENDPOINTS": [
             _endpoint(config.payments_host, port) for port in config.payments_ports
         ],
+        "CONSOLE_ENDPOINTS": [_endpoint(config.console_host, config.console_port)],
         "CALLS_MAX": config.calls_max,
         **{name: str(config.files / file) for name, file in SECRETS.items()},
         "REST_TLS": _clients_tls(config, "h2", "http/1.1"),
@@ -336,6 +341,7 @@ def _files() -> dict[str, Path]:
     return {
         "DESCRIPTOR": DESCRIPTOR,
         "HEALTHZ_SCRIPT": HERE / "healthz.lua",
+        "CONSOLE_SCRIPT": HERE / "console.lua",
         "DOCS_PAGE": HERE / "docs" / "index.html",
         "DOCS_SCRIPT": HERE / "docs" / "start.js",
         "SWAGGER_SCRIPT": swagger_ui / "swagger-ui-bundle.js",

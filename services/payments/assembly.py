@@ -55,11 +55,14 @@ from services.payments.model.timing import (
     VERIFY_STATEMENT_SECONDS,
 )
 from services.payments.model.timing_fit import refuse_misfits
+from services.payments.operators.inspection import Inspecting
 from services.payments.operators.keys import OperatorKeys
 from services.payments.operators.merchants import Merchants
 from services.payments.operators.ports import OperatorStores
 from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
+from services.payments.operators.servicer.inspection import InspectionServicer
 from services.payments.operators.servicer.payments import AdminServicer
+from services.payments.operators.store.inspection import PostgresInspected
 from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
@@ -186,12 +189,13 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 def _for_operators(
     config: ServiceSettings, stores: OperatorStores, providers: Providers
-) -> tuple[AdminServicer, OperatorKeyServicer, MerchantServicer]:
+) -> tuple[AdminServicer, OperatorKeyServicer, MerchantServicer, InspectionServicer]:
     trail, is_live = Trail(stores.operations), config.deployment is Deployment.LIVE
     return (
         AdminServicer(Operating(stores.operations, providers, random.random)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
+        InspectionServicer(Inspecting(stores.inspected)),
     )
 
 
@@ -233,6 +237,7 @@ async def assemble(
                 operations=PostgresOperations(engine, encode_event, decode_answer),
                 keys=PostgresOperatorKeys(engine),
                 merchants=PostgresMerchants(engine),
+                inspected=PostgresInspected(engine),
             ),
             credentials=credentials,
             keys=PostgresKeys(engine),
@@ -291,9 +296,8 @@ async def assemble_worker(
             ]
             yield GrpcServer(identity=identity, readiness=partial(Readiness, ready))
             stopping.set()
-            worker.wake()
-            deliverer.wake()
-            watcher.wake()
+            for loop in (worker, deliverer, watcher):
+                loop.wake()
             await asyncio.gather(*running)
 
 

@@ -2,7 +2,7 @@
 refusal reaches its caller, and which principal may make each call. The gateway reads the same
 options from the descriptor set."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -34,8 +34,11 @@ class PrincipalKind(StrEnum):
     ANYONE = "ANYONE"
 
 
-# A principal from outside the mesh makes its calls by way of this service alone.
+# A principal from outside the mesh makes its calls by way of this service alone; an operator by way
+# of the console too, which brings the operator's own credential and address.
 THROUGH_GATEWAY = frozenset({"gateway"})
+CONSOLE = "console"
+THROUGH_CONSOLE = THROUGH_GATEWAY | {CONSOLE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +95,14 @@ def _access(method: Any) -> Access:
     return Access(
         principal=principal,
         scopes=frozenset(_scope_name(scope) for scope in stated.scopes),
-        services=frozenset(stated.services)
-        if principal is PrincipalKind.SERVICE
-        else THROUGH_GATEWAY,
+        services=_services(principal, stated.services),
     )
+
+
+def _services(principal: PrincipalKind, stated: Iterable[str]) -> frozenset[str]:
+    if principal is PrincipalKind.SERVICE:
+        return frozenset(stated)
+    return THROUGH_CONSOLE if principal is PrincipalKind.OPERATOR else THROUGH_GATEWAY
 
 
 def _scope_name(scope: int) -> str:

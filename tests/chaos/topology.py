@@ -53,7 +53,8 @@ class Topology:
 
     def names(self, kind: str) -> list[str]:
         """The processes of one kind."""
-        counts = {"payments": self.payments, "worker": self.workers}
+        # Nobody looks at the pages meanwhile.
+        counts = {"payments": self.payments, "worker": self.workers, "console": 0}
         if kind not in counts:
             return [kind]
         return [f"{kind}-{number}" for number in range(1, counts[kind] + 1)]

@@ -32,7 +32,7 @@ async def pages(mesh: Mesh) -> dict[str, str]:
 
 
 async def test_every_process_has_a_page(pages: dict[str, str]) -> None:
-    assert pages.keys() == {"fees", "fx", "providers", "payments", "worker", "gateway"}
+    assert pages.keys() == {"fees", "fx", "providers", "payments", "worker", "console", "gateway"}
 
 
 async def test_pages_hold_what_is_documented_and_nothing_else_of_ours(

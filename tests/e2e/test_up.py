@@ -27,7 +27,8 @@ from tests.polling import until
 CARAVEL = Path(__file__).resolve().parents[2] / "caravel"
 PATIENCE_SECONDS = 120
 PROCESSES = {
-    *("postgresql", "fees", "fx", "simulator", "providers", "payments", "worker", "gateway"),
+    *("postgresql", "fees", "fx", "simulator", "providers", "payments", "worker", "console"),
+    "gateway",
 }
 pytestmark = pytest.mark.skipif(
     "CARAVEL_REST_URL" in os.environ, reason="the ring runs against a mesh elsewhere"

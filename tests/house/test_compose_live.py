@@ -19,7 +19,7 @@ NETWORKS = {
     "public": {"gateway"},
     "mesh": {"gateway", *processes.SERVICES},
     "database": {"migrate", "payments", "worker", "admin"},
-    "egress": {"fx", "providers", "payments", "worker"},
+    "egress": {"fx", "providers", "payments", "worker", "console"},
 }
 
 

@@ -59,7 +59,7 @@ SPDX = {
     "psf": "PSF-2.0",
 }
 # Packages whose metadata say nothing that can be read, with the licence of their repository.
-SAID_ELSEWHERE = {"currencyconverter": "Apache-2.0"}
+SAID_ELSEWHERE = {"axe-playwright-python": "MIT", "currencyconverter": "Apache-2.0"}
 _PINNED = re.compile(r"^([a-zA-Z0-9_.-]+)==(\S+)", re.MULTILINE)
 SPDX_WORDS = get_spdx_licensing()
 

@@ -21,6 +21,7 @@ TEXT = PAGE.read_text()
 ROLES = {"caravel_app", "caravel_superuser"}
 MODULES = {name: f"services.{name}.__main__" for name in processes.SERVICES}
 MODULES["worker"] = "services.payments.worker"
+MODULES["console"] = "gateway.console.__main__"
 ROW = re.compile(r"^\| `(caravel_\w+)` \| (\w+) \| ([^|]*)\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 

@@ -32,6 +32,8 @@ ELSEWHERE = {
     "payments/admin": "starts the process: the e2e ring",
     "payments/merchants/sandbox": "each built-in operator acts in operators/test_keys",
     "payments/operators/store/dead_letters": "asked by every wire test of operators",
+    "payments/operators/inspection": "asked by the wire tests of the console",
+    "payments/operators/store/inspection": "asked by the wire tests of the console",
     "payments/operators/store/operations": "asked by every wire test of operators",
     "payments/mesh/channels": "opened by every process of payments: the e2e ring",
     "payments/model/endpoint": "made by every test of endpoints",
@@ -44,6 +46,7 @@ ELSEWHERE = {
     "payments/verify": "prints what audit/verify makes: the e2e ring",
     "payments/worker": "starts the process: the e2e ring",
     "shared/clock": "one line over the system's clock; a test brings its own",
+    "shared/sandbox_operators": "each built-in operator acts in operators/test_keys",
     "shared/errors": "classes without behaviour; what becomes of them is grpc_status's",
 }
 RINGS = ("unit", "wire", "database", "contract")

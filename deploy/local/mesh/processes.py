@@ -1,7 +1,9 @@
 """The processes of the mesh, each with its command, its environment, and the processes for which
 it waits. The one place to look when a process needs a variable more."""
 
+import base64
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,18 +20,18 @@ from deploy.local.mesh.database import Database
 from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.postgres import Cluster
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.child import Spec
+from deploy.local.process.child import Spec, private
 from deploy.local.process.terminal import Problem
 from gateway import config as gateway
 from services.shared.certificates import files_in
 from services.shared.deployment import Deployment
 
 # With a gRPC port and a page of metrics each.
-SERVICES = ("fees", "fx", "providers", "payments", "worker")
+SERVICES = ("fees", "fx", "providers", "payments", "worker", "console")
 PORT_NAMES = (
     *SERVICES,
     *(f"{name} metrics" for name in SERVICES),
-    *("simulator", "postgresql", "gateway metrics"),
+    *("simulator", "postgresql", "gateway metrics", "console pages"),
 )
 
 
@@ -104,6 +106,7 @@ def processes(plan: Plan) -> Iterator[Spec]:
     yield _service(plan, "payments", corridors | database | _tokens(plan), after=first)
     worker = corridors | database
     yield _service(plan, "worker", worker, after=first, module="services.payments.worker")
+    yield _service(plan, "console", _console(plan), module="gateway.console")
     yield _gateway(plan)
 
 
@@ -186,14 +189,31 @@ def _tokens(plan: Plan) -> dict[str, str]:
     }
 
 
+def _console(plan: Plan) -> dict[str, str]:
+    return {
+        "HTTP_PORT": str(plan.ports["console pages"]),
+        "PAYMENTS_TARGET": plan.target("payments"),
+        "CONSOLE_URL": plan.urls["operators"],
+        "SESSION_KEYS_FILE": str(_session_keys(plan.data_dir.session_keys)),
+    }
+
+
+def _session_keys(path: Path) -> Path:
+    """The file of the key that seals operators' sessions, which is made where it is missing."""
+    if not path.exists():
+        with open(path, "w", opener=private) as file:
+            file.write(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return path
+
+
 def _provider_access(plan: Plan) -> dict[str, str]:
-    secrets = plan.credentials.stand_ins
+    stand_ins = plan.credentials.stand_ins
     variables = {"SIMULATOR_URL": plan.urls["simulator"]}
-    for name, key in secrets.items():
+    for name, key in stand_ins.items():
         provider = name.removesuffix("_api_key")
         if provider != name:
             # Without a secret of its own for events, a provider signs them with the key.
-            signing = secrets.get(f"{provider}_webhook_secret", key)
+            signing = stand_ins.get(f"{provider}_webhook_secret", key)
             variables[name.upper()] = key
             # At the simulator, whatever a person's own variable says.
             variables[f"{provider.upper()}_BASE_URL"] = ""
@@ -246,6 +266,8 @@ def _gateway(plan: Plan) -> Spec:
         metrics_port=metrics_port,
         payments_host=HOST,
         payments_ports=(plan.ports["payments"],),
+        console_host=HOST,
+        console_port=plan.ports["console pages"],
         identity=plan.data_dir.certificates / "gateway",
     )
     arguments = gateway.arguments(gateway.write(config, plan.data_dir.gateway))
@@ -254,7 +276,7 @@ def _gateway(plan: Plan) -> Spec:
         command=(str(gateway.START), str(envoy_binary()), *arguments),
         environment=environment({"TZ": "UTC"}),
         healthy=partial(supervisor.http_ok, plan.rest_port),
-        after=("payments", "worker"),
+        after=("payments", "worker", "console"),
         port=plan.rest_port,
         metrics_port=metrics_port,
         # Its admin socket is made where it stands.

@@ -78,6 +78,11 @@ class DataDir:
         return self.root / "tokens.pem"
 
     @property
+    def session_keys(self) -> Path:
+        """The key that seals operators' sessions."""
+        return self.root / "sessions.key"
+
+    @property
     def lock(self) -> Path:
         """Locked for as long as a mesh runs."""
         return self.root / "lock"
@@ -103,7 +108,8 @@ class DataDir:
         for folder in (self.logs, self.gateway, self.certificates):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
-        kept = (self.simulator_book, self.state, self.credentials, self.signing_keys, self.lock)
+        secrets = (self.credentials, self.signing_keys, self.session_keys)
+        kept = (self.simulator_book, self.state, *secrets, self.lock)
         for file in (*self.logs.iterdir(), *kept):
             if file.is_file():
                 file.chmod(0o600)

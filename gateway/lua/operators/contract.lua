@@ -73,6 +73,8 @@ return {
         ["merchant_id"] = { ["kind"] = "string" },
       },
     },
+    { ["method"] = "GET", ["path"] = "/api/admin/operator", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/admin/payments/{transaction_id}", ["query"] = {} },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/merchants",

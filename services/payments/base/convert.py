@@ -1,16 +1,16 @@
-"""A payment, a refund and a dispute as the messages that the public API answers with, and times as
-the wire has them. Their fields stand in base.view."""
+"""A payment, its history, a refund and a dispute as the messages that the public API answers with,
+and times as the wire has them. Their fields stand in base.view."""
 
 from datetime import datetime
 from typing import Any
 
-from caravel.payments.v1 import disputes_pb2, payments_pb2, refunds_pb2
+from caravel.payments.v1 import disputes_pb2, history_pb2, payments_pb2, refunds_pb2
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.base.view import dispute_fields, payment_fields, refund_fields
 from services.payments.model.dispute import Dispute
-from services.payments.model.payment import Payment
+from services.payments.model.payment import Payment, RecordedEvent
 from services.payments.model.refund import Refund
 
 # The RPCs that answer with a refund.
@@ -30,6 +30,21 @@ def write_refund(refund: Refund, payment: Payment) -> refunds_pb2.Refund:
 def write_dispute(dispute: Dispute) -> disputes_pb2.Dispute:
     """A dispute as the public API shows it."""
     return disputes_pb2.Dispute(**_for_message(dispute_fields(dispute)))
+
+
+def write_event(recorded: RecordedEvent) -> history_pb2.PaymentEvent:
+    """One event of a payment's history."""
+    event = recorded.event
+    return history_pb2.PaymentEvent(
+        sequence=event.sequence,
+        from_state=event.from_state or "",
+        to_state=event.to_state,
+        actor=event.actor,
+        cause=event.cause,
+        evidence=event.evidence,
+        occurred_at=timestamp(recorded.occurred_at),
+        trace_id=recorded.trace_id,
+    )
 
 
 def encode_refund(refund: Refund, payment: Payment) -> bytes:

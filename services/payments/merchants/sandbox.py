@@ -1,7 +1,6 @@
-"""The operators that a sandbox has built in, with keys that everybody knows, so that a person can
-try the work of two. No other deployment knows them."""
+"""The credentials of the operators that a sandbox has built in. Their names and keys are in
+shared.sandbox_operators; no other deployment knows them."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,12 +8,8 @@ from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKe
 from services.payments.merchants.key_text import read_key_text
 from services.payments.merchants.ports import Credentials
 from services.shared.contract import PrincipalKind, scopes_of
+from services.shared.sandbox_operators import OPERATORS
 
-# The first is the one who acts where a call has no credential.
-OPERATORS: Mapping[str, str] = {
-    "ada": "cvo_test_01k4000000e008000000000001sandboxada00000000000000000000000000000000046nRhk",
-    "grace": "cvo_test_01k4000000e008000000000002sandboxgrace000000000000000000000000000000022bvpe",
-}
 FIRST = next(iter(OPERATORS))
 
 

@@ -19,3 +19,8 @@ ROLES: Mapping[str, frozenset[str]] = {
 def scopes_of_roles(roles: Collection[str]) -> frozenset[str]:
     """The scopes of all these roles together; a name that is no role grants nothing."""
     return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def roles_of_scopes(scopes: frozenset[str]) -> list[str]:
+    """The roles of which a credential with these scopes has every scope, sorted."""
+    return sorted(role for role, needed in ROLES.items() if needed <= scopes)

@@ -12,7 +12,7 @@ from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
-from services.payments.model.payment import Payment
+from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
 from services.payments.model.progress import ExpectedTime
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
 
@@ -196,9 +196,26 @@ class MerchantStore(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InspectedPayment:
+    """A payment, and its history, oldest first, with its gaps."""
+
+    payment: Payment
+    events: Sequence[RecordedEvent | UnreadableEvent]
+
+
+class Inspected(Protocol):
+    """The payments of all merchants."""
+
+    async def payment(self, payment_id: UUID) -> InspectedPayment:
+        """One payment as it is now. Raises PaymentNotFound, PaymentUnreadable."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class OperatorStores:
     """All that operators' calls need of the database."""
 
     operations: Operations
     keys: OperatorKeyStore
     merchants: MerchantStore
+    inspected: Inspected

@@ -14,7 +14,7 @@ from caravel.payments.v1 import (
     refunds_pb2_grpc,
 )
 
-from services.payments.base.convert import write_payment, write_refund
+from services.payments.base.convert import write_event, write_payment, write_refund
 from services.payments.base.idempotency import REPLAYED, Created, read_idempotency_key
 from services.payments.merchants.authoriser import acting_merchant
 from services.payments.model.payment import (
@@ -111,7 +111,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         """See payments.proto."""
         events = await self._reading.events(acting_merchant(), request.transaction_id)
         return history_pb2.ListPaymentEventsResponse(
-            events=[convert.write_event(one) for one in events if isinstance(one, RecordedEvent)],
+            events=[write_event(one) for one in events if isinstance(one, RecordedEvent)],
             unreadable_sequences=[
                 one.sequence for one in events if isinstance(one, UnreadableEvent)
             ],

@@ -15,6 +15,7 @@ import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
+    inspection_pb2_grpc,
     keys_pb2_grpc,
     merchants_pb2_grpc,
     operator_keys_pb2_grpc,
@@ -80,6 +81,7 @@ SERVICES = {
     "AdminService": admin_pb2_grpc.add_AdminServiceServicer_to_server,
     "KeyService": keys_pb2_grpc.add_KeyServiceServicer_to_server,
     "MerchantService": merchants_pb2_grpc.add_MerchantServiceServicer_to_server,
+    "InspectionService": inspection_pb2_grpc.add_InspectionServiceServicer_to_server,
     "OperatorKeyService": operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
     "TokenService": tokens_pb2_grpc.add_TokenServiceServicer_to_server,
     "WebhookService": webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,

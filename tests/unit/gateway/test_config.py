@@ -57,7 +57,7 @@ def test_every_file_that_the_configuration_names_is_written(tmp_path: Path) -> N
     write(COMPOSE, tmp_path)
 
     named = re.findall(rf'"{COMPOSE.files}/([^"]+)"', render(COMPOSE))
-    assert len({*named}) == 13
+    assert len({*named}) == 14
     assert {*named, "envoy.yaml"} == {path.name for path in tmp_path.iterdir()}
 
 

@@ -22,6 +22,7 @@ STUBS = {
     "EndpointService": "endpoints",
     "AdminService": "admin",
     "OperatorKeyService": "operator_keys",
+    "InspectionService": "inspection",
     "MerchantService": "merchants",
     "KeyService": "keys",
     "TokenService": "tokens",

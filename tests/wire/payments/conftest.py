@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
     endpoints_pb2_grpc,
+    inspection_pb2_grpc,
     keys_pb2_grpc,
     merchants_pb2_grpc,
     operator_keys_pb2_grpc,
@@ -26,8 +28,9 @@ from services.payments.config import ServiceSettings
 from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
-from services.payments.merchants.tokens.opening import TokenSettings, own_tokens
+from services.payments.merchants.tokens.opening import Tokens, TokenSettings, own_tokens
 from services.payments.operators.ports import OperatorStores
+from services.payments.operators.store.inspection import PostgresInspected
 from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
@@ -56,10 +59,12 @@ class Service:
     keys: "keys_pb2_grpc.KeyServiceAsyncStub"
     operator_keys: "operator_keys_pb2_grpc.OperatorKeyServiceAsyncStub"
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
+    inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub"
     tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
     providers: ScriptedProviders
+    port: int
 
 
 @pytest.fixture(params=[Deployment.SANDBOX])
@@ -86,6 +91,7 @@ def _for_operators(engine: AsyncEngine) -> OperatorStores:
         operations=PostgresOperations(engine, encode_event, decode_answer),
         keys=PostgresOperatorKeys(engine),
         merchants=PostgresMerchants(engine),
+        inspected=PostgresInspected(engine),
     )
 
 
@@ -94,7 +100,7 @@ async def serving_payments(
     engine: AsyncEngine,
     corridors: Path,
     deployment: Deployment = Deployment.SANDBOX,
-    tokens: TokenSettings | None = None,
+    tokens: TokenSettings | Tokens | None = None,
     limits: Path | None = None,
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder."""
@@ -115,26 +121,35 @@ async def serving_payments(
         operators=_for_operators(engine),
         credentials=credentials,
         keys=PostgresKeys(engine),
-        tokens=own_tokens(tokens or config.tokens),
+        tokens=tokens if isinstance(tokens, Tokens) else own_tokens(tokens or config.tokens),
         leaks=PostgresLeaks(engine),
     )
     await server.start("127.0.0.1", 0)
+    await server.set_serving()
     async with (
         credentials.refreshed(),
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         yield Service(
-            payments=payments_pb2_grpc.PaymentServiceStub(channel),
-            webhooks=webhooks_pb2_grpc.WebhookServiceStub(channel),
-            endpoints=endpoints_pb2_grpc.EndpointServiceStub(channel),
-            admin=admin_pb2_grpc.AdminServiceStub(channel),
-            refunds=refunds_pb2_grpc.RefundServiceStub(channel),
-            keys=keys_pb2_grpc.KeyServiceStub(channel),
-            operator_keys=operator_keys_pb2_grpc.OperatorKeyServiceStub(channel),
-            merchants=merchants_pb2_grpc.MerchantServiceStub(channel),
-            tokens=tokens_pb2_grpc.TokenServiceStub(channel),
+            **_stubs(channel),
             fees=fees,
             rates=rates,
             providers=providers,
+            port=server.port,
         )
     await server.stop(0)
+
+
+def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
+    return {
+        "payments": payments_pb2_grpc.PaymentServiceStub(channel),
+        "webhooks": webhooks_pb2_grpc.WebhookServiceStub(channel),
+        "endpoints": endpoints_pb2_grpc.EndpointServiceStub(channel),
+        "admin": admin_pb2_grpc.AdminServiceStub(channel),
+        "refunds": refunds_pb2_grpc.RefundServiceStub(channel),
+        "keys": keys_pb2_grpc.KeyServiceStub(channel),
+        "operator_keys": operator_keys_pb2_grpc.OperatorKeyServiceStub(channel),
+        "merchants": merchants_pb2_grpc.MerchantServiceStub(channel),
+        "tokens": tokens_pb2_grpc.TokenServiceStub(channel),
+        "inspection": inspection_pb2_grpc.InspectionServiceStub(channel),
+    }

@@ -1,12 +1,7 @@
 """Between the wire and the verbs: `requests` reads text strictly into nouns, `answers` shows nouns
 as the public API has them."""
 
-from services.payments.orders.convert.answers import (
-    write_check,
-    write_corridor,
-    write_event,
-    write_quote,
-)
+from services.payments.orders.convert.answers import write_check, write_corridor, write_quote
 from services.payments.orders.convert.requests import (
     read_check_order,
     read_correction_order,
@@ -28,7 +23,6 @@ __all__ = [
     "read_retry_order",
     "write_check",
     "write_corridor",
-    "write_event",
     "write_page_token",
     "write_quote",
 ]

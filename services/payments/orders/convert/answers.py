@@ -1,13 +1,12 @@
-"""Quotes, corridors, account checks and events as the public API shows them."""
+"""Quotes, corridors and account checks as the public API shows them."""
 
 from datetime import datetime
 
 from caravel.common.v1 import recipient_pb2
-from caravel.payments.v1 import checks_pb2, corridors_pb2, history_pb2, payments_pb2
+from caravel.payments.v1 import checks_pb2, corridors_pb2, payments_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.view import terms_fields
-from services.payments.model.payment import RecordedEvent
 from services.payments.model.quote import Quote, RateTrail
 from services.payments.orders.checks import Checked
 from services.payments.orders.limits import KindLimits, Offer
@@ -22,21 +21,6 @@ _DEMANDS = {
     CheckDemand.OFFERED: corridors_pb2.OFFERED,
     CheckDemand.NONE: corridors_pb2.NOT_OFFERED,
 }
-
-
-def write_event(recorded: RecordedEvent) -> history_pb2.PaymentEvent:
-    """One event of a payment's history."""
-    event = recorded.event
-    return history_pb2.PaymentEvent(
-        sequence=event.sequence,
-        from_state=event.from_state or "",
-        to_state=event.to_state,
-        actor=event.actor,
-        cause=event.cause,
-        evidence=event.evidence,
-        occurred_at=timestamp(recorded.occurred_at),
-        trace_id=recorded.trace_id,
-    )
 
 
 def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:

@@ -207,7 +207,7 @@ class Access(_message.Message):
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For SERVICE, and there alone: the services whose certificates may make the call, for example
         "payments"; "operator" is the certificate of our people, who move no money with it. A call for
-        any other principal comes from the service "gateway".
+        any other principal comes from the service "gateway", and one for OPERATOR from "console" too.
         """
 
     def __init__(

@@ -1,0 +1,40 @@
+"""The operators' RPCs that only look: convert, call, convert."""
+
+from typing import Any
+
+import grpc
+from caravel.payments.v1 import inspection_pb2, inspection_pb2_grpc
+
+from services.payments.merchants.authoriser import acting_principal
+from services.payments.operators.convert import inspection as convert
+from services.payments.operators.inspection import Inspecting
+from services.shared.grpc_server import GrpcServer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class InspectionServicer(inspection_pb2_grpc.InspectionServiceServicer):
+    """caravel.payments.v1.InspectionService."""
+
+    def __init__(self, inspecting: Inspecting) -> None:
+        self._inspecting = inspecting
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer this service's calls."""
+        server.add(
+            inspection_pb2_grpc.add_InspectionServiceServicer_to_server,
+            self,
+            "caravel.payments.v1.InspectionService",
+        )
+
+    async def GetOperator(  # noqa: N802 - the contract's name
+        self, request: inspection_pb2.GetOperatorRequest, context: Context
+    ) -> inspection_pb2.Operator:
+        """See inspection.proto."""
+        return convert.write_principal(acting_principal())
+
+    async def InspectPayment(  # noqa: N802 - the contract's name
+        self, request: inspection_pb2.InspectPaymentRequest, context: Context
+    ) -> inspection_pb2.InspectedPayment:
+        """See inspection.proto."""
+        return convert.write_inspected(await self._inspecting.payment(request.transaction_id))

@@ -1,0 +1,67 @@
+"""The console in front of payments itself: the audit trail has the operator, and nobody acts by the
+console's own right."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.openid import OpenIdServer
+from tests.wire.console.conftest import ADDRESS, Browser
+from tests.wire.payments.operators.keys import operator_key
+
+
+async def test_an_operator_of_the_provider_is_known_by_its_subject(
+    real: Browser, openid: OpenIdServer
+) -> None:
+    assert (await real.sign_in()).status_code == 303
+
+    page = (await real.get("/account")).text
+
+    assert openid.email in page
+    assert f"{openid.url}#{openid.subject}" in page
+    assert "operate:propose, operate:read" in page
+    assert ADDRESS in page
+
+
+async def test_a_refused_sign_in_stands_in_the_audit_trail_with_the_subject(
+    real: Browser, openid: OpenIdServer, engine: AsyncEngine
+) -> None:
+    openid.groups = ("somebody else's",)
+
+    assert (await real.sign_in()).status_code == 403
+
+    assert real.reason == "SCOPE_MISSING"
+    async with engine.connect() as connection:
+        [row] = (await connection.execute(text("SELECT * FROM operator_actions"))).all()
+    assert (row.operator, row.credential_id) == (openid.email, f"{openid.url}#{openid.subject}")
+    assert (row.address, row.request_id) == (ADDRESS, "request-1")
+    assert (row.action, row.refusal) == ("GET_OPERATOR", "SCOPE_MISSING")
+
+
+async def test_an_access_token_that_payments_does_not_trust_signs_nobody_in(
+    real: Browser, openid: OpenIdServer
+) -> None:
+    openid.access_token = {"aud": "another service"}
+
+    assert (await real.sign_in()).status_code == 403
+    assert real.reason == "TOKEN_INVALID"
+
+
+async def test_a_key_signs_in_and_sees_what_waits(real: Browser, engine: AsyncEngine) -> None:
+    key = await operator_key(engine, "grace")
+
+    assert (await real.sign_in_by_key(key.text)).status_code == 303
+    page = await real.get("/")
+    assert page.status_code == 200 and "grace" in page.text
+    assert (await real.get("/payments/pay_01m83mbj55ewdbrd2wha9z9eme")).status_code == 404
+    assert real.reason == "PAYMENT_NOT_FOUND"
+
+
+async def test_a_key_without_a_role_or_of_a_merchant_signs_nobody_in(
+    real: Browser, engine: AsyncEngine
+) -> None:
+    key = await operator_key(engine, "eve", scopes=["keys:admin"])
+
+    assert (await real.sign_in_by_key(key.text)).status_code == 403
+    assert real.reason == "SCOPE_MISSING"
+    assert (await real.sign_in_by_key("cvl_test_nobody")).status_code == 403
+    assert real.reason in ("API_KEY_INVALID", "API_KEY_MISTYPED")
