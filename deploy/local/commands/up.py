@@ -252,6 +252,7 @@ def greeting(state: MeshState, data_dir: DataDir, deployment: Deployment, *, wat
         ("REST", f"{state.urls['rest']}/api/payments"),
         ("Docs", state.urls["docs"]),
         ("gRPC", f"{state.urls['grpc']}  (plaintext, reflection)"),
+        ("Console", f"{state.urls['operators']}/"),
         ("Operators", f"{state.urls['operators']}/docs, gRPC {state.urls['operators_grpc']}"),
         ("Logs", command("logs", "-f", *data_dir.flags)),
         ("Stop", f"Ctrl-C, or {down}" if watched else down),
