@@ -42,7 +42,7 @@ class UnsafeDeployment(CannotStart):
 
 
 class Settings(BaseModel):
-    """The settings of every process. NAME may also be given as NAME_FILE, a path to its value."""
+    """The settings of every process. NAME may be given as NAME_FILE instead, a path to its value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -104,8 +104,10 @@ class Settings(BaseModel):
         problems: dict[str, str] = {}
         for name in cls.model_fields:
             variable = name.upper()
-            value = environment.get(variable)
-            if file := environment.get(f"{variable}_FILE"):
+            value, file = environment.get(variable), environment.get(f"{variable}_FILE")
+            if value and file:
+                problems[variable] = f"{variable} and {variable}_FILE are both set; keep one"
+            elif file:
                 try:
                     value = Path(file).read_text().strip()
                 except (OSError, UnicodeError) as error:
@@ -124,7 +126,7 @@ class Settings(BaseModel):
                     words = f"{variable} must be {_DEPLOYMENTS}"
                 problems.setdefault(variable, words)
         if problems:
-            raise SettingsError(f"the environment is incomplete: {'; '.join(problems.values())}")
+            raise SettingsError(f"the environment cannot be used: {'; '.join(problems.values())}")
         if refusals := list(config.refusals()):
             raise UnsafeDeployment("; ".join(refusals))
         return config

@@ -25,5 +25,5 @@ def test_any_other_is_refused_in_one_sentence(environment: dict[str, str]) -> No
         Settings.load(environment)
 
     assert str(refused.value) == (
-        "the environment is incomplete: DEPLOYMENT must be sandbox, staging or live"
+        "the environment cannot be used: DEPLOYMENT must be sandbox, staging or live"
     )

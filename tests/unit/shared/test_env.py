@@ -45,20 +45,35 @@ def test_an_empty_variable_or_file_is_none(tmp_path: Path) -> None:
 
     assert Config.load({**GOOD, "BATCH_MAX": "", "API_KEY_FILE": ""}).batch_max == 64
     assert "API_KEY: field required" in refusal_of({**GOOD, "API_KEY": ""})
-    assert "API_KEY: field required" in refusal_of({**GOOD, "API_KEY_FILE": str(empty)})
+    assert "API_KEY: field required" in refusal_of(
+        {**GOOD, "API_KEY": "", "API_KEY_FILE": str(empty)}
+    )
 
 
 def test_variables_of_others_are_left_alone() -> None:
     assert Config.load({**GOOD, "PATH": "/usr/bin", "DATABASE_URL": "x"}) == Config.load(GOOD)
 
 
-def test_a_value_may_be_in_a_file_which_is_asked_first(tmp_path: Path) -> None:
+def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("from the file\n")
 
-    config = Config.load({**GOOD, "API_KEY_FILE": str(file)})
+    config = Config.load({**GOOD, "API_KEY": "", "API_KEY_FILE": str(file)})
 
     assert config.api_key.get_secret_value() == "from the file"
+
+
+@pytest.mark.parametrize("name", sorted(set(GOOD) - {"DEPLOYMENT"}))
+def test_a_value_and_its_file_together_are_refused_in_one_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "value"
+    file.write_text(GOOD[name])
+
+    refusal = refusal_of({**GOOD, f"{name}_FILE": str(file)})
+
+    words = f"{name} and {name}_FILE are both set; keep one"
+    assert refusal == f"the environment cannot be used: {words}"
 
 
 def test_every_violation_is_reported_at_once(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def test_a_test_key_never_becomes_a_live_one_while_running(
         **{f"{name}_API_KEY": "key" for name in ("FLUTTERWAVE", "PAYSTACK")},
         "PAYSTACK_WEBHOOK_SECRETS": "key",
         "LOCAL_WALLET_BASE_URL": "https://wallet.example",
+        "STRIPE_API_KEY": "",
         "STRIPE_API_KEY_FILE": str(tmp_path / "key"),
         "CORRIDORS_DIR": str(live_corridors(tmp_path)),
     }
@@ -171,10 +172,10 @@ def test_a_secret_from_the_environment_stays_as_it_is() -> None:
 
 
 def test_a_file_that_is_missing_at_the_start_is_refused(tmp_path: Path) -> None:
-    environment = provider_environment(SIMULATOR) | {"STRIPE_API_KEY_FILE": str(tmp_path / "none")}
+    missing = {"STRIPE_API_KEY": "", "STRIPE_API_KEY_FILE": str(tmp_path / "none")}
 
-    with pytest.raises(CannotStart, match="STRIPE_API_KEY_FILE"):
-        Config.load(environment)
+    with pytest.raises(CannotStart, match="STRIPE_API_KEY_FILE: .* cannot be read"):
+        Config.load(provider_environment(SIMULATOR) | missing)
 
 
 def test_no_secret_is_in_any_repr(folder: Folder) -> None:

@@ -84,7 +84,7 @@ async def complaint(**variables: str) -> str:
 async def test_it_says_in_one_sentence_what_its_environment_lacks() -> None:
     said = await complaint(PORT="many")
 
-    assert said.startswith("fees cannot start: the environment is incomplete: ")
+    assert said.startswith("fees cannot start: the environment cannot be used: ")
     assert "PORT: " in said
     assert "CORRIDORS_DIR: field required" in said
     assert "MESH_KEY_FILE: field required (calls inside the mesh are mutual TLS" in said

@@ -33,9 +33,12 @@ def _migrate(connection: Connection) -> None:
 
 def _address() -> str:
     for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
-        if file := os.environ.get(f"{name}_FILE"):
+        url, file = os.environ.get(name), os.environ.get(f"{name}_FILE")
+        if url and file:
+            raise SystemExit(f"{name} and {name}_FILE are both set; keep one")
+        if file:
             return Path(file).read_text().strip()
-        if url := os.environ.get(name):
+        if url:
             return url
     raise SystemExit("set MIGRATION_DATABASE_URL or DATABASE_URL to migrate")
 
