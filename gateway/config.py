@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from gateway.contract import SERVED, Contract, Listener, read_contract, verb_and_path
+from gateway.contract import SERVED, Contract, Listener, is_repeatable, read_contract, verb_and_path
 from gateway.openapi import DOCUMENTS
 from gateway.routes import TABLES
 
@@ -218,6 +218,7 @@ def _of_listener(
         origins = config.operators_origins
         names, clusters = ("operators", "operators_grpc"), ("payments_operators",) * 2
     verbs = {verb_and_path(rule)[0] for _, _, rule in contract.bindings()}
+    merchants_or_operators = SERVED[listener] - {PROVIDER_EVENT}
     return {
         # Operators do not come through the proxies of the public.
         "PROXIES": 0 if listener is Listener.OPERATORS else config.proxies,
@@ -233,18 +234,20 @@ def _of_listener(
         "SERVICES": list(dict.fromkeys(service for service, _, _ in contract.bindings())),
         "METHODS": ", ".join(sorted({*verbs, "HEAD"})),
         "PRINCIPALS": ",".join(sorted(SERVED[listener])),
-        "CALLS": _calls(contract, SERVED[listener] - {PROVIDER_EVENT}),
-        "PROVIDER_EVENT_CALLS": _calls(contract, {PROVIDER_EVENT}),
+        "REPEATABLE_CALLS": _calls(contract, merchants_or_operators, repeatable=True),
+        "OTHER_CALLS": _calls(contract, merchants_or_operators, repeatable=False),
+        "PROVIDER_EVENT_CALLS": _calls(contract, {PROVIDER_EVENT}, repeatable=True),
     }
 
 
-def _calls(contract: Contract, principals: Container[str]) -> str:
-    """The regular expression of the calls that these principals may make."""
+def _calls(contract: Contract, principals: Container[str], *, repeatable: bool) -> str:
+    """The regular expression of the calls that these principals may make, of those that may be
+    made twice or of the others."""
     return "|".join(
         re.escape(f"/{service}/{method.name}")
         for service, block in contract.services.items()
         for method in block.method
-        if contract.access(method).principal in principals
+        if contract.access(method).principal in principals and is_repeatable(method) is repeatable
     )
 
 

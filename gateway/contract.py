@@ -21,6 +21,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
     MethodDescriptorProto,
+    MethodOptions,
     ServiceDescriptorProto,
 )
 
@@ -215,6 +216,17 @@ def verb_and_path(rule: Any) -> tuple[str, str]:
 def success_status(method: MethodDescriptorProto) -> int:
     """HTTP status of the call's success."""
     return method.options.Extensions[options_pb2.success_status] or 200
+
+
+def is_repeatable(method: MethodDescriptorProto) -> bool:
+    """Whether the call may be made twice: it reads or deletes, has an idempotency key, or is
+    stated to be idempotent."""
+    options = method.options
+    rules = http_rules(method)
+    verbs = {verb_and_path(rule)[0] for rule in rules}
+    stated = options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
+    has_key = options.Extensions[options_pb2.idempotency_key]
+    return stated or has_key or (bool(verbs) and verbs <= {"GET", "DELETE"})
 
 
 def body_type(method: MethodDescriptorProto) -> str:

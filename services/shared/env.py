@@ -25,6 +25,7 @@ __all__ = [
     "UnsafeDeployment",
     "is_loopback",
     "secrets_in",
+    "value_of",
 ]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -42,7 +43,7 @@ class UnsafeDeployment(CannotStart):
 
 
 class Settings(BaseModel):
-    """The settings of every process. NAME may be given as NAME_FILE instead, a path to its value."""
+    """The settings of every process. NAME_FILE may name a file of the value in place of NAME."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -104,17 +105,11 @@ class Settings(BaseModel):
         problems: dict[str, str] = {}
         for name in cls.model_fields:
             variable = name.upper()
-            value, file = environment.get(variable), environment.get(f"{variable}_FILE")
-            if value and file:
-                problems[variable] = f"{variable} and {variable}_FILE are both set; keep one"
-            elif file:
-                try:
-                    value = Path(file).read_text().strip()
-                except (OSError, UnicodeError) as error:
-                    why = f"{file} cannot be read ({type(error).__name__})"
-                    problems[variable] = f"{variable}_FILE: {why}"
-            if value:
-                values[name] = value
+            try:
+                if value := value_of(variable, environment):
+                    values[name] = value
+            except SettingsError as problem:
+                problems[variable] = str(problem)
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
@@ -143,6 +138,23 @@ class Settings(BaseModel):
                     f"{name.upper()} is the value of the sandbox in docker-compose.yml, which "
                     f"anybody can read; make another for {self.deployment}"
                 )
+
+
+def value_of(variable: str, environment: Mapping[str, str]) -> str | None:
+    """The variable's value, or what its file says; None or empty where there is neither.
+
+    Raises SettingsError where both are given, and where the file cannot be read.
+    """
+    value, file = environment.get(variable), environment.get(f"{variable}_FILE")
+    if not file:
+        return value
+    if value:
+        raise SettingsError(f"{variable} and {variable}_FILE are both set; keep one")
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeError) as error:
+        why = f"{file} cannot be read ({type(error).__name__})"
+        raise SettingsError(f"{variable}_FILE: {why}") from None
 
 
 def secrets_in(value: object) -> Iterable[str]:

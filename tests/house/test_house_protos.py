@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc.code_pb2 import Code
 
 from deploy.authority import SERVICES
-from gateway.contract import Access, http_rules, read_contract, read_headers
+from gateway.contract import Access, http_rules, is_repeatable, read_contract, read_headers
 from gateway.openapi import DESCRIPTOR
 from services.shared.errors import DomainError
 from services.shared.grpc_status import KINDS
@@ -124,6 +124,19 @@ def _is_whole(access: Access) -> bool:
     if access.principal in ("MERCHANT", "OPERATOR"):
         return bool(access.scopes) and all(re.fullmatch(r"[a-z]+:[a-z]+", s) for s in access.scopes)
     return access.principal != "PRINCIPAL_UNSPECIFIED" and not access.scopes
+
+
+def test_a_call_says_in_words_what_its_options_say_of_repeating_it() -> None:
+    """The gateway goes by the options, and a caller by the words."""
+    check(
+        f"{line_of(f'{service}.{method.name}')}say of {method.name} that it is idempotent in its "
+        "comment and by its option `idempotency_level`, or in neither"
+        for service, method, rule in CONTRACT.bindings()
+        if rule.WhichOneof("pattern") == "post"
+        and "idempotency-key" not in read_headers(method)
+        and bool(re.search(r"\bIdempotent\b", CONTRACT.comments[f"{service}.{method.name}"]))
+        != is_repeatable(method)
+    )
 
 
 def test_a_call_of_services_names_them_and_no_other_call_does() -> None:

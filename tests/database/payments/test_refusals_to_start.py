@@ -207,3 +207,44 @@ async def test_a_worker_refuses_providers_whose_times_do_not_fit(database: Datab
     assert said.startswith(
         "worker cannot start: the times do not fit together: HELD_BEFORE_ABSENCE: hasty is held"
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "variable"),
+    [
+        ("services.payments", "TOKEN_SIGNING_KEYS"),
+        ("services.payments", "DATABASE_URL"),
+        ("services.payments.worker", "DATABASE_URL"),
+    ],
+)
+async def test_a_secret_beside_its_file_is_refused_in_one_sentence(
+    tmp_path: Path, module: str, variable: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("postgresql://nobody@127.0.0.1:1/none")
+    variables = {"DATABASE_URL": file.read_text(), variable: file.read_text()}
+
+    said = await complaint(module, **{**variables, f"{variable}_FILE": str(file)})
+
+    assert said == (
+        f"{module.rsplit('.', 1)[1]} cannot start: the environment cannot be used: "
+        f"{variable} and {variable}_FILE are both set; keep one\n"
+    )
+
+
+async def test_a_migration_refuses_its_address_beside_the_file_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    file.write_text("postgresql://nobody@127.0.0.1:1/none")
+    variables = {"MIGRATION_DATABASE_URL": file.read_text()}
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"),
+        cwd=ROOT,
+        env={**os.environ, **variables, "MIGRATION_DATABASE_URL_FILE": str(file)},
+        stderr=PIPE,
+    )
+    _, complaints = await started.communicate()
+
+    assert started.returncode == 1
+    assert complaints.decode().splitlines()[-1] == (
+        "MIGRATION_DATABASE_URL and MIGRATION_DATABASE_URL_FILE are both set; keep one"
+    )

@@ -174,7 +174,7 @@ def test_a_secret_from_the_environment_stays_as_it_is() -> None:
 def test_a_file_that_is_missing_at_the_start_is_refused(tmp_path: Path) -> None:
     missing = {"STRIPE_API_KEY": "", "STRIPE_API_KEY_FILE": str(tmp_path / "none")}
 
-    with pytest.raises(CannotStart, match="STRIPE_API_KEY_FILE: .* cannot be read"):
+    with pytest.raises(CannotStart, match=r"STRIPE_API_KEY_FILE: .* cannot be read"):
         Config.load(provider_environment(SIMULATOR) | missing)
 
 

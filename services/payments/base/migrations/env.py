@@ -3,7 +3,6 @@ safe. The address comes from MIGRATION_DATABASE_URL, else DATABASE_URL; either m
 
 import asyncio
 import os
-from pathlib import Path
 
 from alembic import context
 from alembic.util import CommandError
@@ -15,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from services.payments.base.tables import metadata
 from services.shared.db import follow_address
 from services.shared.db_errors import failure_of
+from services.shared.env import SettingsError, value_of
 from services.shared.well_known import is_well_known
 
 # Any number will do, as long as nobody else locks it.
@@ -33,13 +33,11 @@ def _migrate(connection: Connection) -> None:
 
 def _address() -> str:
     for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
-        url, file = os.environ.get(name), os.environ.get(f"{name}_FILE")
-        if url and file:
-            raise SystemExit(f"{name} and {name}_FILE are both set; keep one")
-        if file:
-            return Path(file).read_text().strip()
-        if url:
-            return url
+        try:
+            if url := value_of(name, os.environ):
+                return url
+        except SettingsError as problem:
+            raise SystemExit(str(problem)) from None
     raise SystemExit("set MIGRATION_DATABASE_URL or DATABASE_URL to migrate")
 
 

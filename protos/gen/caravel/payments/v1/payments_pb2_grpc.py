@@ -189,7 +189,7 @@ class PaymentServiceServicer:
 
     def CheckRecipient(self, request, context):
         """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
-        pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+        pays nothing. Idempotent. A provider that is down is the answer UNAVAILABLE. Refuses
         with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
         RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
         OVERLOADED.

@@ -97,7 +97,7 @@ class PaymentServiceStub:
     """
     CheckRecipient: _grpc.UnaryUnaryMultiCallable[_checks_pb2.CheckRecipientRequest, _checks_pb2.RecipientCheck]
     """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
-    pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+    pays nothing. Idempotent. A provider that is down is the answer UNAVAILABLE. Refuses
     with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
     RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
     OVERLOADED.
@@ -174,7 +174,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     CheckRecipient: _aio.UnaryUnaryMultiCallable[_checks_pb2.CheckRecipientRequest, _checks_pb2.RecipientCheck]  # type: ignore[assignment]
     """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
-    pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+    pays nothing. Idempotent. A provider that is down is the answer UNAVAILABLE. Refuses
     with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
     RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
     OVERLOADED.
@@ -302,7 +302,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_checks_pb2.RecipientCheck, _abc.Awaitable[_checks_pb2.RecipientCheck]]:
         """Asks whose an account is, and compares the holder's name with the one that is given. Charges and
-        pays nothing, and is safe to repeat. A provider that is down is the answer UNAVAILABLE. Refuses
+        pays nothing. Idempotent. A provider that is down is the answer UNAVAILABLE. Refuses
         with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
         RECIPIENT_FIELD_UNSUPPORTED, CURRENCY_UNKNOWN, CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS or
         OVERLOADED.

@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/webhooks.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xb8\x01\n\x0eWebhookReceipt\x12:\n\x06result\x18\x01 \x01(\x0e\x32*.caravel.payments.v1.WebhookReceipt.Result\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"X\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\r\n\tDUPLICATE\x10\x02\x12\x0b\n\x07IGNORED\x10\x03\x12\x0c\n\x08ORPHANED\x10\x04\"?\n\x13ReceiveEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"_\n\x1bReceiveProviderEventRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\xe9\x02\n\x0eWebhookService\x12\xb8\x01\n\x0cReceiveEvent\x12(.caravel.payments.v1.ReceiveEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\"Y\xa2\xb5\x18\x02\x08\x03\xba\xb5\x18\nwebhook-id\xba\xb5\x18\x11webhook-timestamp\xba\xb5\x18\x11webhook-signature\x82\xd3\xe4\x93\x02\x15\"\r/api/webhooks:\x04\x62ody\x12\x9b\x01\n\x14ReceiveProviderEvent\x12\x30.caravel.payments.v1.ReceiveProviderEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\",\xa2\xb5\x18\x02\x08\x03\x82\xd3\xe4\x93\x02 \"\x18/api/webhooks/{provider}:\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/webhooks.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xb8\x01\n\x0eWebhookReceipt\x12:\n\x06result\x18\x01 \x01(\x0e\x32*.caravel.payments.v1.WebhookReceipt.Result\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"X\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\r\n\tDUPLICATE\x10\x02\x12\x0b\n\x07IGNORED\x10\x03\x12\x0c\n\x08ORPHANED\x10\x04\"?\n\x13ReceiveEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"_\n\x1bReceiveProviderEventRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\xef\x02\n\x0eWebhookService\x12\xbb\x01\n\x0cReceiveEvent\x12(.caravel.payments.v1.ReceiveEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\"\\\x90\x02\x02\xa2\xb5\x18\x02\x08\x03\xba\xb5\x18\nwebhook-id\xba\xb5\x18\x11webhook-timestamp\xba\xb5\x18\x11webhook-signature\x82\xd3\xe4\x93\x02\x15\"\r/api/webhooks:\x04\x62ody\x12\x9e\x01\n\x14ReceiveProviderEvent\x12\x30.caravel.payments.v1.ReceiveProviderEventRequest\x1a#.caravel.payments.v1.WebhookReceipt\"/\x90\x02\x02\xa2\xb5\x18\x02\x08\x03\x82\xd3\xe4\x93\x02 \"\x18/api/webhooks/{provider}:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVEPROVIDEREVENTREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_RECEIVEPROVIDEREVENTREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveEvent']._loaded_options = None
-  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveEvent']._serialized_options = b'\242\265\030\002\010\003\272\265\030\nwebhook-id\272\265\030\021webhook-timestamp\272\265\030\021webhook-signature\202\323\344\223\002\025\"\r/api/webhooks:\004body'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveEvent']._serialized_options = b'\220\002\002\242\265\030\002\010\003\272\265\030\nwebhook-id\272\265\030\021webhook-timestamp\272\265\030\021webhook-signature\202\323\344\223\002\025\"\r/api/webhooks:\004body'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveProviderEvent']._loaded_options = None
-  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveProviderEvent']._serialized_options = b'\242\265\030\002\010\003\202\323\344\223\002 \"\030/api/webhooks/{provider}:\004body'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReceiveProviderEvent']._serialized_options = b'\220\002\002\242\265\030\002\010\003\202\323\344\223\002 \"\030/api/webhooks/{provider}:\004body'
   _globals['_WEBHOOKRECEIPT']._serialized_start=183
   _globals['_WEBHOOKRECEIPT']._serialized_end=367
   _globals['_WEBHOOKRECEIPT_RESULT']._serialized_start=279
@@ -54,5 +54,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVEPROVIDEREVENTREQUEST']._serialized_start=434
   _globals['_RECEIVEPROVIDEREVENTREQUEST']._serialized_end=529
   _globals['_WEBHOOKSERVICE']._serialized_start=532
-  _globals['_WEBHOOKSERVICE']._serialized_end=893
+  _globals['_WEBHOOKSERVICE']._serialized_end=899
 # @@protoc_insertion_point(module_scope)
