@@ -49,6 +49,8 @@ LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 # Requests a second of one address, where TLS says that clients come from everywhere: more than one
 # replica lets a merchant make.
 PUBLIC_CALLS = 500
+# For so long a browser remembers that the gateway speaks TLS: a year.
+STRICT_TLS_SECONDS = 31_536_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,7 @@ def render(config: GatewayConfig) -> str:
         **{name: str(config.files / file) for name, file in SECRETS.items()},
         "REST_TLS": _clients_tls(config, "h2", "http/1.1"),
         "NATIVE_TLS": _clients_tls(config, "h2"),
+        "ONLY_OVER_TLS": _only_over_tls(config),
         "ADDRESS_LIMIT": _address_limit(config, "addresses"),
         "WEBHOOK_LIMIT": _address_limit(config, "webhook_addresses"),
     }
@@ -137,6 +140,14 @@ def render(config: GatewayConfig) -> str:
     )
     template = Template((HERE / CONFIG_FILE).read_text())
     return template.substitute(_as_json(values), LISTENERS=listeners)
+
+
+def _only_over_tls(config: GatewayConfig) -> list[object]:
+    """The headers of each answer that only TLS may carry (RFC 6797)."""
+    if config.clients_certificate is None:
+        return []
+    header = {"key": "strict-transport-security", "value": f"max-age={STRICT_TLS_SECONDS}"}
+    return [{"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}]
 
 
 def _clients_tls(config: GatewayConfig, *protocols: str) -> object:

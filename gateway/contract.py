@@ -124,6 +124,20 @@ class Contract:
             if value.number
         }
 
+    def scopes(self, principal: str) -> dict[str, str]:
+        """What each scope allows, by its name; of those that this kind of principal may have."""
+        name = f"{_COMMON}.Scope"
+        return {
+            str(value.options.Extensions[options_pb2.scope_name]): self.comments[
+                f"{name}.{value.name}"
+            ]
+            for value in self.enums[name].value
+            if options_pb2.Access.Principal.Name(
+                value.options.Extensions[options_pb2.scope_principal]
+            )
+            == principal
+        }
+
     def access(self, method: MethodDescriptorProto) -> Access:
         """Which principal may make the call."""
         stated = method.options.Extensions[options_pb2.access]

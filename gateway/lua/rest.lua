@@ -65,7 +65,7 @@ local function clean(headers, is_webhook)
   return unreadable
 end
 
--- Which call a request is, or a refusal.
+-- Which call a request is, or a refusal, after a call whose errors have the same form.
 local function route_of(handle, headers)
   local method = headers:get(":method")
   -- CONNECT has no path.
@@ -79,9 +79,12 @@ local function route_of(handle, headers)
     return nil, not SAFE[method] and refusals.other_method(method, allowed) or nil
   end
   local route = calls[SAFE[method] or method]
-  if not route then return nil, refusals.other_method(method, methods_of(calls)) end
+  if not route then
+    local _, another = next(calls)
+    return another, refusals.other_method(method, methods_of(calls))
+  end
   local violations = parameters ~= "" and query.check(parameters, route)
-  if violations then return nil, refusals.of_violations(violations) end
+  if violations then return route, refusals.of_violations(violations) end
   if written ~= address then
     headers:replace(":path", parameters ~= "" and written .. "?" .. parameters or written)
   end

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.contract import Contract, Listener, read_contract, verb_and_path
-from gateway.openapi.operations import REQUEST_HEADERS, SECURITY_SCHEMES, Operations
+from gateway.openapi.operations import REQUEST_HEADERS, Operations, security_schemes
 from gateway.openapi.refusals import DOMAIN, RESPONSE_HEADERS, Refusals
 from gateway.openapi.schemas import Schema, Schemas
 from gateway.openapi.webhooks import webhook
@@ -83,7 +83,7 @@ def _components(contract: Contract, schemas: Schemas) -> Schema:
         },
         "headers": {name: {**text, **header} for name, header in RESPONSE_HEADERS.items()},
         "responses": Refusals(contract).shared(),
-        "securitySchemes": dict(SECURITY_SCHEMES),
+        "securitySchemes": dict(security_schemes(contract)),
     }
 
 

@@ -12,23 +12,27 @@ from gateway.contract import (
     Contract,
     body_type,
     fields_in_path,
+    has_oauth_errors,
     is_required,
     read_headers,
     success_status,
+    verb_and_path,
 )
 from gateway.openapi.refusals import Refusals, gateway_reasons
 from gateway.openapi.schemas import Schema, Schemas
 
 _REASON_NAME = re.compile(r"[A-Z][A-Z_]+")
-# Credentials that a merchant or an operator may send, either of them.
-_KEY = "An API key with the scopes that the operation lists. A sandbox needs none."
-SECURITY_SCHEMES: Mapping[str, Schema] = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": _KEY},
+# Credentials that a merchant or an operator may send, one of them.
+_NEED = "with the scopes that the operation lists. A sandbox needs none."
+_KEY, _TOKEN = f"An API key {_NEED}", f"An API key, or a token, {_NEED}"
+_SCHEMES: Mapping[str, Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": _TOKEN},
     "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": _KEY},
 }
-# Of these principals' calls each answer says how many are left.
-LIMITED, LIMIT_HEADERS = "MERCHANT", ("ratelimit", "ratelimit-policy")
-WITH_CREDENTIALS = ("MERCHANT", "OPERATOR")
+MERCHANT = "MERCHANT"
+WITH_CREDENTIALS = (MERCHANT, "OPERATOR")
+# Each answer to a merchant says how many calls are left.
+LIMIT_HEADERS = ("ratelimit", "ratelimit-policy")
 
 # Headers that no message has; the contract says which call reads them.
 REQUEST_HEADERS: dict[str, Schema] = {
@@ -74,6 +78,18 @@ RAW_BODIES: dict[str, Schema] = {
 }
 
 
+def security_schemes(contract: Contract) -> Mapping[str, Schema]:
+    """The ways to send a credential; tokens come from the call that issues them, where it is."""
+    issuing = [verb_and_path(rule)[1] for _, m, rule in contract.bindings() if has_oauth_errors(m)]
+    if not issuing:
+        return _SCHEMES
+    # Keys of merchants alone are exchanged for tokens.
+    flow = {"tokenUrl": issuing[0], "scopes": contract.scopes(MERCHANT)}
+    words = "A token of ten minutes for the id and the text of an API key (RFC 6749)."
+    oauth = {"type": "oauth2", "description": words, "flows": {"clientCredentials": flow}}
+    return {**_SCHEMES, "oauth2": oauth}
+
+
 class Operations:
     """Makes operations; the schemas they need gather in schemas."""
 
@@ -81,6 +97,7 @@ class Operations:
         self._contract = contract
         self._schemas = schemas
         self._refusals = Refusals(contract)
+        self._schemes = security_schemes(contract)
 
     def operation(self, service: str, method: MethodDescriptorProto, rule: Any) -> Schema:
         """One binding of one RPC. Its path and verb are the rule's pattern."""
@@ -107,12 +124,12 @@ class Operations:
         return operation
 
     def _security(self, method: MethodDescriptorProto) -> list[dict[str, list[str]]]:
-        """The scopes that either credential needs. The first requirement is empty: a sandbox needs
+        """The scopes that each credential needs. The first requirement is empty: a sandbox needs
         no credential."""
         access = self._contract.access(method)
         if access.principal not in WITH_CREDENTIALS:
             return []
-        return [{}, *({scheme: list(access.scopes)} for scheme in SECURITY_SCHEMES)]
+        return [{}, *({scheme: list(access.scopes)} for scheme in self._schemes)]
 
     def _comment(self, name: str) -> str:
         return self._contract.comments.get(name, "")
@@ -175,7 +192,7 @@ class Operations:
         for status, response in responses.items():
             response["headers"] = self._refusals.headers(status, replays=replays)
         responses |= self._refusals.responses(reasons, has_body=has_body, replays=replays)
-        if self._contract.access(method).principal == LIMITED:
+        if self._contract.access(method).principal == MERCHANT:
             for response in responses.values():
                 if "headers" in response:
                     response["headers"] |= {

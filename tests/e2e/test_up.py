@@ -147,6 +147,23 @@ def test_pasted_curl_line_creates_a_new_payment_each_time(running: Running) -> N
     assert len({json.loads(answer)["transaction_id"] for answer in answers}) == 2
 
 
+async def test_printed_keys_act_as_the_two_operators_of_a_sandbox(running: Running) -> None:
+    keys = dict(re.findall(r"as (\w+) .*?-H 'x-api-key: (\w+)'", running.greeting))
+    actions = f"{running.sandbox.status['urls']['operators']}/api/admin/operator-actions"
+    made = []
+    async with aiohttp.ClientSession() as http:
+        for name, key in keys.items():
+            headers = {"x-api-key": key, "idempotency-key": name}
+            merchants = actions.replace("operator-actions", "merchants")
+            async with http.post(merchants, json={"name": name}, headers=headers) as answer:
+                made.append((name, (await answer.json())["merchant_id"]))
+        async with http.get(actions) as answer:
+            log = (await answer.json())["actions"]
+
+    assert list(keys) == ["ada", "grace"]
+    assert [(one["operator"], one["subject"]) for one in reversed(log)] == made
+
+
 def test_second_mesh_runs_beside_the_first(running: Running, sandbox: Sandbox) -> None:
     assert sandbox.up().returncode == 0
     assert sandbox.status["ready"] is True

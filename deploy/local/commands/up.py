@@ -20,6 +20,7 @@ from deploy.local.process import logs, terminal
 from deploy.local.process.child import Child
 from deploy.local.process.terminal import Problem, command, paint, say, say_if_possible, sentence
 from services.shared.deployment import Deployment
+from services.shared.well_known import SANDBOX_OPERATORS
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXAMPLE_USER = "0b8f6f0e-8a53-4f0c-9d7b-2d7c1f6a4e11"
@@ -254,6 +255,7 @@ def greeting(state: MeshState, data_dir: DataDir, deployment: Deployment, *, wat
         ("gRPC", f"{state.urls['grpc']}  (plaintext, reflection)"),
         ("Console", f"{state.urls['operators']}/"),
         ("Operators", f"{state.urls['operators']}/docs, gRPC {state.urls['operators_grpc']}"),
+        *_operators(deployment),
         ("Logs", command("logs", "-f", *data_dir.flags)),
         ("Stop", f"Ctrl-C, or {down}" if watched else down),
     )
@@ -267,6 +269,13 @@ def greeting(state: MeshState, data_dir: DataDir, deployment: Deployment, *, wat
         "",
     ]
     return "\n".join(lines)
+
+
+def _operators(deployment: Deployment) -> Sequence[tuple[str, str]]:
+    """How curl acts as each of the operators that a sandbox has built in."""
+    if deployment is not Deployment.SANDBOX:
+        return ()
+    return [(f"  as {name}", f"-H 'x-api-key: {key}'") for name, key in SANDBOX_OPERATORS.items()]
 
 
 def _first_steps(state: MeshState, data_dir: DataDir, deployment: Deployment) -> Sequence[str]:

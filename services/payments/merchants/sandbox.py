@@ -1,5 +1,4 @@
-"""The credentials of the operators that a sandbox has built in. Their names and keys are in
-shared.sandbox_operators; no other deployment knows them."""
+"""The operators that a sandbox has built in. No other deployment knows them."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -8,9 +7,9 @@ from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKe
 from services.payments.merchants.key_text import read_key_text
 from services.payments.merchants.ports import Credentials
 from services.shared.contract import PrincipalKind, scopes_of
-from services.shared.sandbox_operators import OPERATORS
+from services.shared.well_known import SANDBOX_OPERATORS
 
-FIRST = next(iter(OPERATORS))
+FIRST = next(iter(SANDBOX_OPERATORS))
 
 
 def _key(operator: str, text: str) -> OperatorKey:
@@ -31,7 +30,7 @@ class SandboxCredentials:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
-        keys = (_key(operator, text) for operator, text in OPERATORS.items())
+        keys = (_key(operator, text) for operator, text in SANDBOX_OPERATORS.items())
         self._built_in = {key.id: key for key in keys}
 
     async def merchant_key(self, key_id: UUID) -> tuple[MerchantKey, Merchant] | None:

@@ -132,3 +132,32 @@ async def test_public_facts_are_for_everybody(
 ) -> None:
     async with http.get(path) as response:
         assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status"),
+    [
+        ("GET /oauth/token", {}, 405),
+        ("PUT /oauth/token", FORM, 405),
+        ("POST /oauth/token?x=1", FORM, 400),
+        ("POST /oauth/token", {**FORM, "origin": "https://elsewhere.example"}, 403),
+        ("POST /oauth/token?x=1", {**FORM, "origin": "https://elsewhere.example"}, 403),
+        ("POST /oauth/token", {**FORM, "authorization": "Basic \u00e9"}, 400),
+    ],
+)
+async def test_a_refusal_of_the_gateway_itself_has_both_forms_too(
+    gateway: Gateway,
+    http: aiohttp.ClientSession,
+    request_line: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    method, path = request_line.split()
+    body = None if method == "GET" else BODY
+    async with http.request(method, path, data=body, headers=headers) as response:
+        error = await response.json()
+
+    assert (response.status, error["error"]) == (status, "invalid_request")
+    assert error["error_description"] == error["message"]
+    assert error["details"][-1]["request_id"] == response.headers["x-request-id"]
+    assert not gateway.backend.requests

@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.contract import SERVED, Listener, read_contract, reflow, verb_and_path
 from gateway.openapi import DESCRIPTOR, document
+from services.shared.contract import PrincipalKind, scopes_of
 
 DOCUMENTS = {listener: document(DESCRIPTOR, listener) for listener in Listener}
 DOCUMENT = DOCUMENTS[Listener.PUBLIC]
@@ -205,8 +206,20 @@ def test_an_operation_names_the_scope_that_it_needs_where_a_credential_is_needed
 ) -> None:
     # A sandbox needs none: the first requirement is empty.
     wanted = [{}, {"bearer": [scope]}, {"api_key": [scope]}]
+    if "/admin/" not in name:
+        wanted.append({"oauth2": [scope]})
 
     assert operations()[name]["security"] == wanted
+
+
+def test_a_merchant_gets_tokens_by_client_credentials() -> None:
+    schemes = DOCUMENT["components"]["securitySchemes"]
+    flow = schemes["oauth2"]["flows"]["clientCredentials"]
+
+    assert f"POST {flow['tokenUrl']}" in operations(Listener.PUBLIC)
+    assert set(flow["scopes"]) == scopes_of(PrincipalKind.MERCHANT)
+    assert all(flow["scopes"].values())
+    assert "oauth2" not in DOCUMENTS[Listener.OPERATORS]["components"]["securitySchemes"]
 
 
 def test_only_events_tokens_and_leak_reports_need_no_credential() -> None:

@@ -74,6 +74,24 @@ async def test_every_public_listener_speaks_tls_and_none_plainly(secured: Gatewa
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_answers_by_rest_say_that_only_tls_is_spoken_here(secured: Gateway) -> None:
+    async with aiohttp.ClientSession() as http:
+        for address in (secured.rest, secured.operators):
+            https = address.replace("http:", "https:")
+            await until(partial(_status, http, f"{https}/healthz"), (200).__eq__)
+            for path in ("/healthz", "/docs", "/api/nonsense", "/api/payments"):
+                async with http.get(f"{https}{path}", ssl=trusting()) as answer:
+                    said = answer.headers.getall("strict-transport-security")
+                    assert said == ["max-age=31536000"], path
+
+
+async def test_a_gateway_without_tls_says_nothing_of_it(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    async with http.get("/docs") as answer:
+        assert "strict-transport-security" not in answer.headers
+
+
 async def _status(http: aiohttp.ClientSession, url: str) -> int:
     async with http.get(url, ssl=trusting()) as answer:
         return answer.status

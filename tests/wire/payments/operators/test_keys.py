@@ -9,10 +9,10 @@ from caravel.payments.v1 import admin_pb2, operator_keys_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.merchants import sandbox
 from services.payments.model.roles import ROLES
 from services.shared.contract import PrincipalKind, scopes_of
 from services.shared.deployment import Deployment
+from services.shared.well_known import SANDBOX_OPERATORS
 from tests.poison import rows
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import actions, refused, release
@@ -141,17 +141,17 @@ async def test_only_keys_admin_makes_keys(service: Service, engine: AsyncEngine)
     assert (await refused(call))[:2] == ("PERMISSION_DENIED", "SCOPE_MISSING")
 
 
-@pytest.mark.parametrize("operator", sandbox.OPERATORS)
+@pytest.mark.parametrize("operator", SANDBOX_OPERATORS)
 async def test_a_sandbox_knows_its_built_in_operators(service: Service, operator: str) -> None:
-    text = sandbox.OPERATORS[operator]
+    text = SANDBOX_OPERATORS[operator]
     made = await service.operator_keys.CreateOperatorKey(order(), metadata=bearer(text))
 
     assert await actions(service) == [(operator, "CREATE_OPERATOR_KEY", made.key.key_id, "")]
 
 
 @pytest.mark.parametrize("service", [Deployment.STAGING, Deployment.LIVE], indirect=True)
-@pytest.mark.parametrize("operator", sandbox.OPERATORS)
+@pytest.mark.parametrize("operator", SANDBOX_OPERATORS)
 async def test_no_other_deployment_knows_them(service: Service, operator: str) -> None:
-    reason = (await refused(letters(service, sandbox.OPERATORS[operator])))[1]
+    reason = (await refused(letters(service, SANDBOX_OPERATORS[operator])))[1]
 
     assert reason in {"API_KEY_INVALID", "API_KEY_OF_OTHER_DEPLOYMENT"}
