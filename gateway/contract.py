@@ -125,7 +125,7 @@ class Contract:
         }
 
     def scopes(self, principal: str) -> dict[str, str]:
-        """What each scope allows, by its name; of those that this kind of principal may have."""
+        """The meanings of the scopes that this kind of principal may have, by their names."""
         name = f"{_COMMON}.Scope"
         return {
             str(value.options.Extensions[options_pb2.scope_name]): self.comments[

@@ -80,7 +80,7 @@ async def cut(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway
     await server.stop(0)
 
 
-def test_what_may_not_be_made_twice_is_named() -> None:
+def test_calls_that_may_not_be_made_twice_are_known() -> None:
     others = {
         m.name for listener in Listener for _, m, _ in BINDINGS[listener] if not is_repeatable(m)
     }
