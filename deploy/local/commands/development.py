@@ -64,6 +64,12 @@ SBOM: Command = (
 )
 
 
+def environment() -> dict[str, str]:
+    """Our environment, but for the word that has every Python compile all that it imports anew: of
+    the mesh of a test each process would, at each start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def sbom(parsed: argparse.Namespace) -> int:
     """Writes the software bill of materials of the image; the same lock file gives the same one."""
     output = str(parsed.output.absolute()) if parsed.output else "-"
@@ -98,7 +104,9 @@ def _pytest(
 ) -> subprocess.Popen[bytes]:
     colour = ["--color=yes"] if is_coloured() else []
     command = [sys.executable, "-m", "pytest", "--durations=10", *colour, *arguments, *wanted]
-    return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603
+    return subprocess.Popen(  # noqa: S603
+        command, cwd=ROOT, env=environment(), stdout=output, stderr=output
+    )
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int:
@@ -158,7 +166,10 @@ def _run(name: str, command: Command) -> tuple[bool, float]:
     started = time.monotonic()
     tool, *arguments = command
     done = subprocess.run(  # noqa: S603
-        [str(Path(sys.executable).parent / tool), *arguments], cwd=ROOT, check=False
+        [str(Path(sys.executable).parent / tool), *arguments],
+        cwd=ROOT,
+        env=environment(),
+        check=False,
     )
     return done.returncode == 0, time.monotonic() - started
 
@@ -197,4 +208,4 @@ def bench(parsed: argparse.Namespace) -> int:
 def _become(module: str, arguments: Sequence[str]) -> int:
     """Becomes a programme of the test tree."""
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment())  # noqa: S606

@@ -25,6 +25,16 @@ def test_a_ring_that_does_not_exist_is_refused() -> None:
         development.folders(["smoke"])
 
 
+def test_children_keep_the_modules_that_they_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+
+    given = development.environment()
+
+    assert "PYTHONDONTWRITEBYTECODE" not in given
+    assert given["LOG_LEVEL"] == "debug"
+
+
 def test_the_run_beside_is_shown_after_the_others() -> None:
     command = [str(ROOT / "caravel"), "test", "house", "chaos", "--", *NO_TEST]
 
