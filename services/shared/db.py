@@ -145,6 +145,16 @@ def autocommitted(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
+def cannot_be_reached(error: Exception) -> str:
+    """A sentence about a connection that could not be made, without the lines that SQLAlchemy
+    adds."""
+    reason: object = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(reason, FileNotFoundError | PermissionError):
+        # The driver does not say which one.
+        reason = f"{reason.strerror}: a file that its address names, such as sslrootcert"
+    return f"the database cannot be reached: {reason}"
+
+
 async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
     """Raises UnsafeDatabase where any of DURABILITY is off, CannotStart without an answer."""
     try:
@@ -156,9 +166,7 @@ async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
     except Exception as error:
         if failure_of(error) is None:
             raise
-        # Without the lines that SQLAlchemy adds.
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise CannotStart(f"the database cannot be reached: {reason}") from error
+        raise CannotStart(cannot_be_reached(error)) from error
     for setting, value in values.items():
         if value == "off":
             raise UnsafeDatabase(

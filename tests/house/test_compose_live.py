@@ -97,3 +97,7 @@ def test_every_variable_that_it_demands_is_in_the_example() -> None:
         for name in sorted(demanded)
         if not re.search(rf"^{name}=", example, re.MULTILINE)
     )
+
+
+def test_the_filled_in_example_is_not_for_the_repository() -> None:
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()

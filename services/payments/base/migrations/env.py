@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.payments.base.tables import metadata
-from services.shared.db import follow_address
+from services.shared.db import cannot_be_reached, follow_address
 from services.shared.db_errors import failure_of
 from services.shared.env import SettingsError, value_of
 from services.shared.well_known import is_well_known
@@ -60,7 +60,7 @@ async def _main() -> None:
     except Exception as error:
         if failure_of(error) is None:
             raise
-        raise SystemExit(f"the database cannot be reached: {error}") from None
+        raise SystemExit(cannot_be_reached(error)) from None
     try:
         await connection.run_sync(_migrate)
         await connection.commit()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -64,3 +65,15 @@ def test_step_that_does_not_exist_is_one_sentence(database: Database) -> None:
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_database_whose_authority_is_not_there_is_one_sentence(database: Database) -> None:
+    secured = f"{database.owner_url}?sslmode=verify-full&sslrootcert=/no/such/authority.pem"
+
+    done = _alembic(replace(database, owner_url=secured), "upgrade", "head")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "the database cannot be reached: No such file or directory: "
+        "a file that its address names, such as sslrootcert\n"
+    )
