@@ -65,8 +65,8 @@ SBOM: Command = (
 
 
 def environment() -> dict[str, str]:
-    """Our environment, but for the word that has every Python compile all that it imports anew: of
-    the mesh of a test each process would, at each start."""
+    """Our environment, but for the variable that makes Python compile every module again at each
+    start, in every process of the mesh of a test."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
