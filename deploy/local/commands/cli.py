@@ -17,7 +17,12 @@ from services.shared.deployment import Deployment
 
 Command = Callable[[argparse.Namespace], int]
 PORTS_MAX = 65535
-PRIVATE_COMMANDS = ("up", "migrate", "verify", "merchants", "operators")
+# The commands whose words services.payments.admin reads, and what they are for.
+ADMINISTERED = {
+    "merchants": "make, list, disable and enable merchants, and end their keys",
+    "operators": "make, list, roll and revoke the keys of operators",
+}
+PRIVATE_COMMANDS = ("up", "migrate", "verify", *ADMINISTERED)
 EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
 
 
@@ -31,6 +36,8 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     words = list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
+    if words[:1] and words[0] in ADMINISTERED:
+        return _administered(words)
     # Arguments after `--` are for the tool that we run, and argparse must not read them.
     at = words.index("--") if "--" in words else len(words)
     parser = _parser()
@@ -46,6 +53,13 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     except Problem as problem:
         complain(str(problem))
         sys.exit(2)
+    return parsed
+
+
+def _administered(words: Sequence[str]) -> argparse.Namespace:
+    """A command of services.payments.admin, which reads all of it but the folder."""
+    parsed, rest = _data_dir_argument().parse_known_args(words[1:])
+    parsed.command, parsed.words, parsed.run = words[0], rest, _administer
     return parsed
 
 
@@ -112,7 +126,8 @@ def _parser() -> _Parser:
     dial.add_argument("service", help="fees, fx, providers, payments or worker")
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
-    _add_makers(commands, data)
+    for noun, summary in ADMINISTERED.items():
+        _add(commands, noun, _administer, summary)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
@@ -145,21 +160,6 @@ def _add_up(commands: "argparse._SubParsersAction[_Parser]", data: _Parser, port
         help="staging: calls need a key, as they do where it is live",
     )
     up.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
-
-
-def _add_makers(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
-    merchants = _add(commands, "merchants", _merchants, "make a merchant and its first key", data)
-    merchants.add_argument("verb", choices=["create"], help="make one; the key is shown this once")
-    merchants.add_argument("--name", required=True, help="the merchant's name, for people")
-    operators = _add(commands, "operators", _operators, "make a key of an operator", data)
-    operators.add_argument("verb", choices=["create"], help="make one; the key is shown this once")
-    operators.add_argument("--name", required=True, help="the name that the log of actions shows")
-    operators.add_argument(
-        "--role",
-        required=True,
-        action="append",
-        help="viewer, operator, auditor or admin; may repeat",
-    )
 
 
 def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
@@ -324,19 +324,10 @@ def _verify(parsed: argparse.Namespace) -> int:
     return migrate.verify(DataDir.at(parsed.data_dir))
 
 
-def _merchants(parsed: argparse.Namespace) -> int:
+def _administer(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import migrate  # noqa: PLC0415
 
-    words = ["merchants", parsed.verb, "--name", parsed.name]
-    return migrate.administer(DataDir.at(parsed.data_dir), words)
-
-
-def _operators(parsed: argparse.Namespace) -> int:
-    from deploy.local.commands import migrate  # noqa: PLC0415
-
-    roles = [word for role in parsed.role for word in ("--role", role)]
-    words = ["operators", parsed.verb, "--name", parsed.name, *roles]
-    return migrate.administer(DataDir.at(parsed.data_dir), words)
+    return migrate.administer(DataDir.at(parsed.data_dir), [parsed.command, *parsed.words])
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

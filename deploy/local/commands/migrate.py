@@ -1,9 +1,9 @@
-"""`./caravel migrate`, `verify` and `merchants`: what is done with the database itself, whether the
-mesh runs or not."""
+"""`./caravel migrate`, `verify`, `merchants` and `operators`: the commands that act on the database
+itself, whether the mesh runs or not."""
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from deploy import ROOT
@@ -45,14 +45,20 @@ def verify(data_dir: DataDir) -> int:
 def administer(data_dir: DataDir, words: Sequence[str]) -> int:
     """Runs a command of services.payments.admin on the database; returns its code. Raises
     Problem."""
+    if {"-h", "--help"} & {*words}:
+        return _admin(words, {})
     data_dir.make()
     with _reachable(data_dir) as chosen:
-        return subprocess.run(  # noqa: S603
-            [sys.executable, "-P", "-m", "services.payments.admin", *words],
-            cwd=ROOT,
-            env=processes.environment({"DATABASE_URL": chosen.application_url}),
-            check=False,
-        ).returncode
+        return _admin(words, {"DATABASE_URL": chosen.application_url})
+
+
+def _admin(words: Sequence[str], variables: Mapping[str, str]) -> int:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-P", "-m", "services.payments.admin", *words],
+        cwd=ROOT,
+        env=processes.environment(variables),
+        check=False,
+    ).returncode
 
 
 @contextmanager

@@ -157,6 +157,13 @@ return {
     },
     {
       ["method"] = "POST",
+      ["path"] = "/api/admin/operator-keys/{key_id}:roll",
+      ["query"] = {},
+      ["status"] = 201,
+      ["body"] = { ["overlap_hours"] = { ["kind"] = "int32" } },
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/admin/operator-keys/{key_id}:revoke",
       ["query"] = {},
       ["body"] = {},

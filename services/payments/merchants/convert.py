@@ -89,14 +89,21 @@ def read_end(
         raise field_invalid("expires_at", words) from None
 
 
-def read_overlap(request: keys_pb2.RollKeyRequest) -> int:
+def read_overlap(
+    request: keys_pb2.RollKeyRequest | operator_keys_pb2.RollOperatorKeyRequest,
+) -> int:
     """For how many hours a rolled key may still be used. Raises Invalid."""
     field = "overlap_hours"
     if not request.HasField("overlap_hours"):
         raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
-    if not 0 <= request.overlap_hours <= OVERLAP_HOURS_MAX:
-        raise field_invalid(field, f"{field} must be 0 to {OVERLAP_HOURS_MAX}")
-    return request.overlap_hours
+    return read_hours(request.overlap_hours)
+
+
+def read_hours(hours: int) -> int:
+    """The same, of a number. Raises Invalid."""
+    if not 0 <= hours <= OVERLAP_HOURS_MAX:
+        raise field_invalid("overlap_hours", f"overlap_hours must be 0 to {OVERLAP_HOURS_MAX}")
+    return hours
 
 
 def read_leak(request: keys_pb2.ReportLeakedKeyRequest) -> tuple[str, str]:

@@ -122,7 +122,7 @@ class KeyNotActive(NotAllowedNow):
 
 
 class KeysExhausted(NotAllowedNow):
-    """The merchant has as many active keys as it may, or has made as many in a day."""
+    """There are as many active keys as there may be, or as many were made in a day."""
 
     reason = "KEYS_EXHAUSTED"
 
@@ -172,6 +172,10 @@ class Key:
         if self.expires_at is not None and self.expires_at <= now:
             return KeyStatus.EXPIRED
         return KeyStatus.ACTIVE
+
+    def ended_before(self, moment: datetime) -> bool:
+        """Whether it had ended before then."""
+        return any(end < moment for end in (self.revoked_at, self.expires_at) if end is not None)
 
     def check_usable(self, now: datetime) -> None:
         """Raises ApiKeyRevoked, ApiKeyExpired."""

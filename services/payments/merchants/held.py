@@ -6,18 +6,23 @@ A key that is unknown here waits for the next reading, which all that wait share
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from services.payments.merchants.domain import (
+    ENDED_HOURS,
     CredentialsUnverifiable,
+    Key,
     Merchant,
     MerchantKey,
     OperatorKey,
 )
 from services.payments.merchants.ports import CredentialSource
 from services.payments.model.timing import (
+    CREDENTIALS_FORGET_SECONDS,
     CREDENTIALS_FRESH_SECONDS,
     CREDENTIALS_PAUSE_SECONDS,
     CREDENTIALS_REFRESH_SECONDS,
@@ -27,6 +32,8 @@ from services.payments.model.timing import (
 from services.shared.beside import beside
 from services.shared.errors import DomainError
 from services.shared.log import get_logger
+
+SomeKey = TypeVar("SomeKey", bound=Key)
 
 
 class HeldCredentials:
@@ -52,7 +59,7 @@ class HeldCredentials:
         # Of those that wait for a reading that begins after now; says whether it succeeded.
         self._next: asyncio.Future[bool] | None = None
         self._used: dict[type, set[UUID]] = defaultdict(set)
-        self._uses_noted_at = clock()
+        self._uses_noted_at = self._forgot_at = clock()
 
     async def merchant_key(self, key_id: UUID) -> tuple[MerchantKey, Merchant] | None:
         """See Credentials.merchant_key."""
@@ -85,6 +92,10 @@ class HeldCredentials:
         self._merchant_keys |= {one.id: one for one in changes.merchant_keys}
         self._operator_keys |= {one.id: one for one in changes.operator_keys}
         self._version, self._as_of = changes.version, began
+        if began - self._forgot_at >= CREDENTIALS_FORGET_SECONDS:
+            self._forgot_at = began
+            self._merchant_keys = _still_known(self._merchant_keys, changes.now)
+            self._operator_keys = _still_known(self._operator_keys, changes.now)
 
     def refreshed(self) -> AbstractAsyncContextManager[None]:
         """Reads again and again while the block runs."""
@@ -135,3 +146,9 @@ class HeldCredentials:
         used, self._used = self._used, defaultdict(set)
         self._uses_noted_at = self._clock()
         await self._source.note_uses(used)
+
+
+def _still_known(keys: Mapping[UUID, SomeKey], now: datetime) -> dict[UUID, SomeKey]:
+    """Without the keys that ended long ago, which a new process would not read either."""
+    long_ago = now - timedelta(hours=ENDED_HOURS)
+    return {key_id: key for key_id, key in keys.items() if not key.ended_before(long_ago)}

@@ -60,6 +60,8 @@ class Changes:
     """The credentials that were changed after a version, and the version that they lead to."""
 
     version: int
+    # The database's time.
+    now: datetime
     merchants: Sequence[Merchant] = ()
     merchant_keys: Sequence[MerchantKey] = ()
     operator_keys: Sequence[OperatorKey] = ()

@@ -28,7 +28,7 @@ from services.payments.merchants.key_text import KeyText
 from services.payments.merchants.ports import Changes
 from services.payments.model.principal import MerchantId
 from services.shared.db import autocommitted, connected
-from services.shared.ids import encode_id
+from services.shared.ids import decode_id, encode_id
 from services.shared.rollback import repeated
 
 _API_KEYS, _OPERATOR_KEYS = tables.api_keys, tables.operator_keys
@@ -36,7 +36,7 @@ _TABLES: Mapping[type, Table] = {MerchantKey: _API_KEYS, OperatorKey: _OPERATOR_
 _COUNT_UP = text(
     "UPDATE credential_version SET version = version + 1 WHERE id = 1 RETURNING version"
 )
-_VERSION = text("SELECT version FROM credential_version WHERE id = 1")
+_VERSION = text("SELECT version, now() AS now FROM credential_version WHERE id = 1")
 _NOW = text("SELECT now()")
 
 
@@ -59,6 +59,7 @@ class PostgresKeys:
         """See KeyStore.add."""
         async with connected(self._engine) as connection:
             version = await count_up(connection)
+            await refuse_ended_maker(connection, key)
             await refuse_exhausted(connection, merchant_id)
             added = await insert_key(connection, merchant_id, key, version)
             await connection.commit()
@@ -85,16 +86,11 @@ class PostgresKeys:
         """See KeyStore.roll."""
         async with connected(self._engine) as connection:
             version = await count_up(connection)
+            await refuse_ended_maker(connection, new)
             old = await one_key(connection, merchant_id, key_id)
             now: datetime = (await connection.execute(_NOW)).scalar_one()
-            status = old.status(now)
-            if status is not KeyStatus.ACTIVE or old.rolled_to is not None:
-                raise KeyNotActive(key_id=old.key_id, status=status)
-            ends: dict[str, Any] = {"revoked_at": now}
-            if overlap_hours:
-                end = now + timedelta(hours=overlap_hours)
-                ends = {"expires_at": min(end, old.expires_at or end)}
-            await change_key(connection, old, {"rolled_to": new.id, **ends}, version)
+            ends = ends_of_rolled(old, new, now, overlap_hours)
+            await change_key(connection, old, ends, version)
             await refuse_exhausted(connection, merchant_id)
             added = await insert_key(connection, merchant_id, new, version)
             await connection.commit()
@@ -146,9 +142,9 @@ class PostgresCredentials:
     async def changes(self, after: int) -> Changes:
         """See CredentialSource.changes."""
         async with connected(self._reader) as connection:
-            version: int = (await connection.execute(_VERSION)).scalar_one()
+            version, now = (await connection.execute(_VERSION)).one()
             if version == after:
-                return Changes(version=version)
+                return Changes(version=version, now=now)
             # A change that is committed meanwhile comes once more with the next reading. Merchants
             # are read last, so that no key is without its merchant.
             keys = await _changed(connection, _API_KEYS, after)
@@ -156,6 +152,7 @@ class PostgresCredentials:
             merchants = await _changed(connection, tables.merchants, after)
         return Changes(
             version=version,
+            now=now,
             merchants=[read_merchant(row) for row in merchants],
             merchant_keys=[read_merchant_key(row) for row in keys],
             operator_keys=[read_operator_key(row) for row in operators_keys],
@@ -174,19 +171,6 @@ class PostgresCredentials:
                     .values(last_used_at=hour)
                 )
             await connection.commit()
-
-
-async def add_merchant(engine: AsyncEngine, merchant: Merchant, key: MerchantKey) -> None:
-    """Keeps a new merchant with a first key, both or neither."""
-    async with connected(engine) as connection:
-        version = await count_up(connection)
-        await connection.execute(
-            insert(tables.merchants).values(
-                id=merchant.id, display_name=merchant.display_name, version=version
-            )
-        )
-        await insert_key(connection, key.merchant_id, key, version)
-        await connection.commit()
 
 
 def read_merchant(row: Row[Any]) -> Merchant:
@@ -276,6 +260,32 @@ async def page_of_keys(
         query = query.where(_API_KEYS.c.id < before)
     query = query.order_by(_API_KEYS.c.id.desc()).limit(limit)
     return [read_merchant_key(row) for row in await connection.execute(query)]
+
+
+def ends_of_rolled(old: Key, new: Key, now: datetime, overlap_hours: int) -> Mapping[str, Any]:
+    """The changed columns of a key that another one replaces. Raises KeyNotActive."""
+    status = old.status(now)
+    if status is not KeyStatus.ACTIVE or old.rolled_to is not None:
+        raise KeyNotActive(key_id=old.key_id, status=status)
+    if not overlap_hours:
+        return {"rolled_to": new.id, "revoked_at": now}
+    end = now + timedelta(hours=overlap_hours)
+    return {"rolled_to": new.id, "expires_at": min(end, old.expires_at or end)}
+
+
+async def refuse_ended_maker(connection: AsyncConnection, new: Key) -> None:
+    """Raises ApiKeyRevoked or ApiKeyExpired where the key that makes another has ended since its
+    call was admitted: nothing that it makes shall outlive it."""
+    maker: Key | None = None
+    if operators := decode_id("opk", new.created_by):
+        query = select(_OPERATOR_KEYS).where(_OPERATOR_KEYS.c.id == operators)
+        row = (await connection.execute(query)).one_or_none()
+        # A sandbox's own is in no table.
+        maker = read_operator_key(row) if row else None
+    elif isinstance(new, MerchantKey) and (merchants := decode_id("key", new.created_by)):
+        maker = await one_key(connection, new.merchant_id, merchants)
+    if maker is not None:
+        maker.check_usable((await connection.execute(_NOW)).scalar_one())
 
 
 def is_active(table: Table) -> ColumnElement[bool]:

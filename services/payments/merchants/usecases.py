@@ -1,5 +1,4 @@
-"""A merchant's verbs on its own keys, and the command that makes a merchant. The text of a key is
-in no answer but that which makes it."""
+"""A merchant's verbs on its own keys. The text of a key is in no answer but that which makes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,8 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.merchants.domain import (
-    COMMAND,
-    Merchant,
     MerchantKey,
     Network,
     check_bounds,
@@ -19,7 +16,7 @@ from services.payments.merchants.domain import (
 from services.payments.merchants.key_text import digest_of, new_key_text
 from services.payments.merchants.ports import KeyStore
 from services.payments.model.principal import MerchantId, Principal
-from services.shared.ids import encode_id, new_id
+from services.shared.ids import new_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +36,6 @@ class Shown:
     key: MerchantKey
     now: datetime
     text: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewMerchant:
-    """A merchant, its first key, and the text of that."""
-
-    merchant: Merchant
-    key: MerchantKey
-    text: str = field(repr=False)
 
 
 class Keys:
@@ -121,14 +109,6 @@ def new_key(
         expires_at=order.expires_at,
     )
     return key, text
-
-
-def new_merchant(name: str, scopes: frozenset[str], now: datetime, *, is_live: bool) -> NewMerchant:
-    """A merchant with a first key of these scopes, kept nowhere yet."""
-    merchant = Merchant(id=encode_id("mer", new_id()), display_name=name, created_at=now)
-    order = KeyOrder(name="first key", scopes=scopes, addresses=(), expires_at=None)
-    key, text = new_key(merchant.id, order, now, COMMAND, is_live=is_live)
-    return NewMerchant(merchant=merchant, key=key, text=text)
 
 
 def made_by(principal: Principal) -> str:

@@ -18,6 +18,8 @@ class CredentialKind(StrEnum):
     MERCHANT_TOKEN = "MERCHANT_TOKEN"  # noqa: S105 - a kind, not a token
     OPERATOR_KEY = "OPERATOR_KEY"
     OPERATOR_TOKEN = "OPERATOR_TOKEN"  # noqa: S105 - a kind, not a token
+    # The command line of a machine that reaches the database.
+    COMMAND = "COMMAND"
     # A sandbox's own merchant or operator, who needs no credential.
     SANDBOX = "SANDBOX"
 

@@ -63,6 +63,8 @@ CREDENTIALS_WAIT_SECONDS = 2.0
 CREDENTIALS_STATEMENT_SECONDS = 2
 # How often the hours of the last uses are written down.
 CREDENTIALS_USES_SECONDS = 10.0
+# How often the keys that ended long ago are forgotten.
+CREDENTIALS_FORGET_SECONDS = 3600.0
 
 # --- When to look again.
 # An unknown outcome is looked up again after 0.5 s, 1 s, 2 s … and then every minute.

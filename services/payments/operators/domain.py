@@ -16,6 +16,9 @@ REFUSALS_MAX = 60
 SUBJECT_MAX = 128
 # Each replica holds all merchants in memory, so that a stolen key must not make them without end.
 MERCHANTS_A_DAY_MAX = 500
+# The same holds of operators' keys: so many may be active, and be made in a day with one of them.
+OPERATOR_KEYS_MAX = 1000
+OPERATOR_KEYS_A_DAY_MAX = 100
 
 
 class DeadLetterNotFound(NotFound):
@@ -141,6 +144,7 @@ class Action(StrEnum):
     RELEASE_HOLD = "RELEASE_HOLD"
     RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
     CREATE_OPERATOR_KEY = "CREATE_OPERATOR_KEY"
+    ROLL_OPERATOR_KEY = "ROLL_OPERATOR_KEY"
     REVOKE_OPERATOR_KEY = "REVOKE_OPERATOR_KEY"
     CREATE_MERCHANT = "CREATE_MERCHANT"
     DISABLE_MERCHANT = "DISABLE_MERCHANT"

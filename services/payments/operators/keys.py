@@ -1,17 +1,20 @@
-"""The verbs on operators' keys, and the command that makes the first one. The text of a key is in
-no answer but that which makes it."""
+"""The verbs on operators' keys, for the RPCs and for the command line alike. The text of a key is
+in no answer but that which makes it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.merchants.domain import COMMAND, Network, OperatorKey, check_bounds
+from services.payments.merchants.domain import (
+    Network,
+    OperatorKey,
+    check_bounds,
+    check_within,
+)
 from services.payments.merchants.key_text import digest_of, new_key_text
-from services.payments.merchants.usecases import made_by
 from services.payments.model.operator import Operator, operator_of
 from services.payments.model.principal import Principal
-from services.payments.model.roles import scopes_of_roles
 from services.payments.operators.domain import Action, OperatorKeyNotFound
 from services.payments.operators.ports import OperatorKeyStore
 from services.payments.operators.trail import Trail
@@ -24,7 +27,7 @@ class OperatorKeyOrder:
 
     operator: str
     name: str
-    roles: Collection[str]
+    scopes: frozenset[str]
     addresses: tuple[Network, ...] = ()
     expires_at: datetime | None = None
 
@@ -47,12 +50,34 @@ class OperatorKeys:
         self._is_live = is_live
 
     async def create(self, principal: Principal, order: OperatorKeyOrder) -> ShownKey:
-        """A new key, with its text. Raises Invalid."""
-        now = await self._store.now()
-        check_bounds(order.expires_at, order.addresses, principal, now)
-        key, text = new_operator_key(order, now, made_by(principal), is_live=self._is_live)
-        added = await self._store.add(key, operator_of(principal))
-        return ShownKey(key=added, now=now, text=text)
+        """A new key, with its text. Raises Invalid, KeysExhausted."""
+        by = operator_of(principal)
+        async with self._trail.attempt(by, Action.CREATE_OPERATOR_KEY, ""):
+            now = await self._store.now()
+            check_bounds(order.expires_at, order.addresses, principal, now)
+            key, text = self._new(order, now, by)
+            return ShownKey(key=await self._store.add(key, by), now=now, text=text)
+
+    async def roll(self, principal: Principal, key_id: str, *, overlap_hours: int) -> ShownKey:
+        """The key that replaces another, with its text.
+
+        Raises OperatorKeyNotFound, Invalid, KeyNotActive, KeysExhausted.
+        """
+        by = operator_of(principal)
+        async with self._trail.attempt(by, Action.ROLL_OPERATOR_KEY, key_id):
+            old = await self._store.get(_read_key_id(key_id))
+            check_within(old.expires_at, old.addresses, principal)
+            now = await self._store.now()
+            order = OperatorKeyOrder(
+                operator=old.operator,
+                name=old.name,
+                scopes=old.scopes,
+                addresses=old.addresses,
+                expires_at=old.expires_at,
+            )
+            key, text = self._new(order, now, by)
+            made = await self._store.roll(old.id, key, by, overlap_hours=overlap_hours)
+            return ShownKey(key=made, now=now, text=text)
 
     async def list(
         self, *, before: UUID | None, limit: int
@@ -70,33 +95,26 @@ class OperatorKeys:
             key = await self._store.revoke(_read_key_id(key_id), by)
             return ShownKey(key=key, now=await self._store.now())
 
+    def _new(self, order: OperatorKeyOrder, now: datetime, by: Operator) -> tuple[OperatorKey, str]:
+        """A key that is kept nowhere yet, and its text."""
+        key_id = new_id()
+        text = new_key_text(key_id, is_operators=True, is_live=self._is_live)
+        key = OperatorKey(
+            operator=order.operator,
+            id=key_id,
+            name=order.name,
+            digest=digest_of(text),
+            scopes=order.scopes,
+            addresses=order.addresses,
+            created_at=now,
+            created_by=by.created_by,
+            expires_at=order.expires_at,
+        )
+        return key, text
+
 
 def _read_key_id(text: str) -> UUID:
     key_id = decode_id("opk", text)
     if key_id is None:
         raise OperatorKeyNotFound(key_id=text)
     return key_id
-
-
-def new_operator_key(
-    order: OperatorKeyOrder, now: datetime, created_by: str, *, is_live: bool
-) -> tuple[OperatorKey, str]:
-    """A key that is kept nowhere yet, and its text."""
-    key_id = new_id()
-    text = new_key_text(key_id, is_operators=True, is_live=is_live)
-    key = OperatorKey(
-        operator=order.operator,
-        id=key_id,
-        name=order.name,
-        digest=digest_of(text),
-        scopes=scopes_of_roles(order.roles),
-        addresses=order.addresses,
-        created_at=now,
-        created_by=created_by,
-        expires_at=order.expires_at,
-    )
-    return key, text
-
-
-# Acts where nobody does who has a credential.
-BY_COMMAND = Operator(name=COMMAND)

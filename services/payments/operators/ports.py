@@ -132,11 +132,24 @@ class OperatorKeyStore(Protocol):
         ...
 
     async def add(self, key: OperatorKey, by: Operator) -> OperatorKey:
-        """Keeps a new key."""
+        """Keeps a new key. Raises KeysExhausted."""
         ...
 
     async def page(self, *, before: UUID | None, limit: int) -> Sequence[OperatorKey]:
         """Up to limit keys, the newest first, those older than `before`."""
+        ...
+
+    async def get(self, key_id: UUID) -> OperatorKey:
+        """One key. Raises OperatorKeyNotFound."""
+        ...
+
+    async def roll(
+        self, key_id: UUID, new: OperatorKey, by: Operator, *, overlap_hours: int
+    ) -> OperatorKey:
+        """Keeps the new key, and ends the old one after so many hours, at 0 at once.
+
+        Raises OperatorKeyNotFound, KeyNotActive, KeysExhausted.
+        """
         ...
 
     async def revoke(self, key_id: UUID, by: Operator) -> OperatorKey:

@@ -32,7 +32,7 @@ REFUSED: Counter = Counter(
 )
 # The refusals that depend on who acts and on the state of things. A request that is not of the
 # contract's form was no attempt at anything.
-_KEPT = (Conflict, Forbidden, NotAllowedNow, NotFound)
+_KEPT = (Conflict, Forbidden, NotAllowedNow, NotAuthenticated, NotFound)
 
 
 class Trail:

@@ -23,8 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.convert import MERCHANT_SCOPES
 from services.payments.merchants.key_text import digest_of, new_key_text, read_key_text
-from services.payments.merchants.store import PostgresKeys, add_merchant
-from services.payments.merchants.usecases import KeyOrder, NewMerchant, new_key, new_merchant
+from services.payments.merchants.store import PostgresKeys
+from services.payments.merchants.usecases import KeyOrder, new_key
 from services.payments.model.principal import MerchantId
 from services.shared.ids import decode_id, encode_id, new_id
 from tests.makers import USER
@@ -33,6 +33,7 @@ from tests.signing_keys import make_pem
 from tests.wire.payments.calls import STUBS, methods
 from tests.wire.payments.calls import new_key as new_idempotency_key
 from tests.wire.payments.conftest import Service
+from tests.wire.payments.merchant import NewMerchant, new_merchant
 
 Access = options_pb2.Access
 # The ids that belong to one merchant, by the names of their fields, with their prefixes.
@@ -136,8 +137,7 @@ class Side:
 
 async def make_side(service: Service, engine: AsyncEngine, name: str) -> Side:
     """A new merchant with one thing of each kind."""
-    made = new_merchant(name, MERCHANT_SCOPES, datetime.now(UTC), is_live=False)
-    await add_merchant(engine, made.merchant, made.key)
+    made = await new_merchant(engine, name)
     token = await issue(service, made.text)
     side = Side(made.merchant.id, made.text, await _bad(service, engine, made), {}, token)
     created = {method.name: method for method in methods(Access.MERCHANT)}

@@ -13,18 +13,25 @@ from services.payments.merchants.convert import (
     read_end,
     read_name,
 )
-from services.payments.merchants.domain import Merchant, Network
+from services.payments.merchants.domain import COMMAND, Merchant, Network
 from services.payments.merchants.usecases import KeyOrder
 from services.payments.model.operator import Operator, operator_of
-from services.payments.model.principal import Principal
-from services.payments.model.roles import ROLES
+from services.payments.model.principal import CredentialKind, Principal
+from services.payments.model.roles import ROLES, scopes_of_roles
 from services.payments.operators.convert.payments import NOTE_MAX, required_text
 from services.payments.operators.keys import OperatorKeyOrder, ShownKey
 from services.shared.errors import field_invalid
-from services.shared.ids import decode_id
+from services.shared.ids import decode_id, encode_id
 from services.shared.text import limited_text
 
 OPERATOR_MAX = 64
+# The name of a key that the command line makes.
+FIRST_KEY = "first key"
+# Acts where the command line does, and nobody who has a credential.
+COMMAND_PRINCIPAL = Principal(
+    kind=CredentialKind.COMMAND, merchant_id=None, scopes=frozenset(), name=COMMAND
+)
+BY_COMMAND = operator_of(COMMAND_PRINCIPAL)
 _Noted = (
     merchants_pb2.DisableMerchantRequest
     | merchants_pb2.EnableMerchantRequest
@@ -42,6 +49,16 @@ def read_all(request: merchants_pb2.RevokeMerchantKeysRequest) -> None:
     """Raises Invalid where the request does not say that all are meant."""
     if not request.all:
         raise field_invalid("all", "all must be true: it says that all keys end", "FIELD_REQUIRED")
+
+
+def command_with(note: str) -> Operator:
+    """The command, with the reason. Raises Invalid."""
+    return operator_of(COMMAND_PRINCIPAL, limited_text("note", NOTE_MAX)(note))
+
+
+def command_first_key(name: str = FIRST_KEY) -> KeyOrder:
+    """The order of the command for a merchant's first key. Raises Invalid."""
+    return KeyOrder(name=read_name(name), scopes=MERCHANT_SCOPES, addresses=(), expires_at=None)
 
 
 def read_first_key(request: merchants_pb2.CreateMerchantKeyRequest) -> KeyOrder:
@@ -97,25 +114,29 @@ def read_key_order(request: operator_keys_pb2.CreateOperatorKeyRequest) -> Opera
     problems = Problems()
     operator = problems.read(required_text("operator", OPERATOR_MAX), request.operator, "")
     name = problems.read(read_name, request.name, "")
-    roles: tuple[str, ...] = problems.read(lambda _: read_roles(request.roles), "", ())
+    roles: tuple[str, ...] = problems.read(lambda _: _read_roles(request.roles), "", ())
     addresses: tuple[Network, ...] = problems.read(
         lambda _: read_addresses(request.allowed_addresses), "", ()
     )
     expires_at = problems.read(lambda _: read_end(request), "", None)
     problems.raise_any()
     return OperatorKeyOrder(
-        operator=operator, name=name, roles=roles, addresses=addresses, expires_at=expires_at
+        operator=operator,
+        name=name,
+        scopes=scopes_of_roles(roles),
+        addresses=addresses,
+        expires_at=expires_at,
     )
 
 
 def read_command_order(operator: str, roles: Sequence[str]) -> OperatorKeyOrder:
     """The order of the command that makes a key. Raises Invalid."""
     name = required_text("operator", OPERATOR_MAX)(operator)
-    return OperatorKeyOrder(operator=name, name="first key", roles=read_roles(roles))
+    scopes = scopes_of_roles(_read_roles(roles))
+    return OperatorKeyOrder(operator=name, name=FIRST_KEY, scopes=scopes)
 
 
-def read_roles(names: Sequence[str]) -> tuple[str, ...]:
-    """Roles by their names. Raises Invalid."""
+def _read_roles(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise field_invalid("roles", "roles is required, at least one", "FIELD_REQUIRED")
     for index, name in enumerate(names):
@@ -140,4 +161,11 @@ def write_key(shown: ShownKey) -> operator_keys_pb2.OperatorKey:
         expires_at=timestamp(key.expires_at) if key.expires_at else None,
         last_used_at=timestamp(key.last_used_at) if key.last_used_at else None,
         revoked_at=timestamp(key.revoked_at) if key.revoked_at else None,
+        rolled_to=encode_id("opk", key.rolled_to) if key.rolled_to else "",
+        leak_place=key.leak_place,
     )
+
+
+def write_new_key(shown: ShownKey) -> operator_keys_pb2.NewOperatorKey:
+    """A key with its text, which is shown this once."""
+    return operator_keys_pb2.NewOperatorKey(key=write_key(shown), api_key=shown.text)

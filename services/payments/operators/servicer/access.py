@@ -15,7 +15,7 @@ from caravel.payments.v1 import (
 from services.payments.base.idempotency import REPLAYED, read_idempotency_key
 from services.payments.base.paging import read_id_page, write_id_token
 from services.payments.merchants.authoriser import acting_principal
-from services.payments.merchants.convert import read_name, write_list, write_new_key
+from services.payments.merchants.convert import read_name, read_overlap, write_list, write_new_key
 from services.payments.merchants.convert import write_key as write_merchant_key
 from services.payments.model.operator import operator_of
 from services.payments.operators.convert import access as convert
@@ -136,7 +136,7 @@ class OperatorKeyServicer(operator_keys_pb2_grpc.OperatorKeyServiceServicer):
     ) -> operator_keys_pb2.NewOperatorKey:
         """See operator_keys.proto."""
         made = await self._keys.create(acting_principal(), convert.read_key_order(request))
-        return operator_keys_pb2.NewOperatorKey(key=convert.write_key(made), api_key=made.text)
+        return convert.write_new_key(made)
 
     async def ListOperatorKeys(  # noqa: N802 - the contract's name
         self, request: operator_keys_pb2.ListOperatorKeysRequest, context: Context
@@ -148,6 +148,14 @@ class OperatorKeyServicer(operator_keys_pb2_grpc.OperatorKeyServiceServicer):
             keys=[convert.write_key(one) for one in page],
             next_page_token=write_id_token(last),
         )
+
+    async def RollOperatorKey(  # noqa: N802 - the contract's name
+        self, request: operator_keys_pb2.RollOperatorKeyRequest, context: Context
+    ) -> operator_keys_pb2.NewOperatorKey:
+        """See operator_keys.proto."""
+        hours = read_overlap(request)
+        made = await self._keys.roll(acting_principal(), request.key_id, overlap_hours=hours)
+        return convert.write_new_key(made)
 
     async def RevokeOperatorKey(  # noqa: N802 - the contract's name
         self, request: operator_keys_pb2.RevokeOperatorKeyRequest, context: Context

@@ -23,6 +23,7 @@ from services.payments.merchants.store import (
     one_key,
     page_of_keys,
     read_merchant,
+    refuse_ended_maker,
     refuse_exhausted,
 )
 from services.payments.model.operator import Operator
@@ -138,6 +139,7 @@ class PostgresMerchants:
         async with connected(self._engine) as connection:
             version = await count_up(connection)
             await _one(connection, merchant_id)
+            await refuse_ended_maker(connection, key)
             await _refuse_second(connection, merchant_id)
             await refuse_exhausted(connection, merchant_id)
             added = await insert_key(connection, merchant_id, key, version)

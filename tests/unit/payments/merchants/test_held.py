@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from services.payments.merchants.domain import (
+    ENDED_HOURS,
     CredentialsUnverifiable,
     Merchant,
     MerchantKey,
@@ -43,6 +44,7 @@ class Source:
 
     def __init__(self) -> None:
         self.version = 1
+        self.now = NOW
         self.rows: list[tuple[int, Merchant | MerchantKey | OperatorKey]] = [(1, ACME)]
         self.readings = 0
         self.used: dict[type, set[UUID]] = {}
@@ -60,6 +62,7 @@ class Source:
         fresh = [row for version, row in self.rows if version > after]
         return Changes(
             version=self.version,
+            now=self.now,
             merchants=[row for row in fresh if isinstance(row, Merchant)],
             merchant_keys=[row for row in fresh if isinstance(row, MerchantKey)],
         )
@@ -161,6 +164,25 @@ async def test_without_a_reading_nobody_is_admitted(source: Source) -> None:
 
         source.is_away = False
         assert await credentials.merchant_key(key.id) is not None
+
+
+async def test_keys_that_ended_long_ago_are_forgotten(source: Source) -> None:
+    clock, other = Time(), make_key()
+    ended = (replace(make_key(), revoked_at=NOW), replace(make_key(), expires_at=NOW))
+    for key in (*ended, other):
+        source.put(key)
+    async with held(source, clock) as credentials:
+        await credentials.load()
+
+        async def forgotten() -> list[bool]:
+            clock.seconds += timing.CREDENTIALS_FORGET_SECONDS
+            await credentials.load()
+            return [await credentials.merchant_key(key.id) is None for key in (*ended, other)]
+
+        source.now += timedelta(hours=ENDED_HOURS)
+        assert await forgotten() == [False, False, False]
+        source.now += timedelta(seconds=1)
+        assert await forgotten() == [True, True, False]
 
 
 async def test_uses_are_written_down_together_and_seldom(source: Source) -> None:

@@ -2,7 +2,6 @@
 is read, and said by each answer."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import pytest
 from caravel.payments.v1 import admin_pb2, payments_pb2, webhooks_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.merchants.convert import MERCHANT_SCOPES
-from services.payments.merchants.store import add_merchant
-from services.payments.merchants.usecases import new_merchant
 from services.shared.deployment import Deployment
 from tests.wire.payments.calls import refusal
 from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
+from tests.wire.payments.merchant import new_merchant
 
 READS, WRITES = 3, 2
 FILE = f"""
@@ -40,8 +37,7 @@ async def limited(engine: AsyncEngine, file: Path) -> AsyncIterator[Service]:
 
 
 async def key_of(engine: AsyncEngine, name: str) -> tuple[tuple[str, str], ...]:
-    made = new_merchant(name, MERCHANT_SCOPES, datetime.now(UTC), is_live=False)
-    await add_merchant(engine, made.merchant, made.key)
+    made = await new_merchant(engine, name)
     return (("x-api-key", made.text),)
 
 

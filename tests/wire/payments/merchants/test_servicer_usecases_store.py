@@ -18,12 +18,12 @@ from services.payments.merchants.domain import (
     MerchantKey,
 )
 from services.payments.merchants.key_text import digest_of, new_key_text
-from services.payments.merchants.store import PostgresCredentials, add_merchant
-from services.payments.merchants.usecases import new_merchant
+from services.payments.merchants.store import PostgresCredentials
 from services.shared.deployment import Deployment
 from services.shared.ids import decode_id, new_id
 from tests.wire.payments.calls import refusal
 from tests.wire.payments.conftest import Service
+from tests.wire.payments.merchant import new_merchant
 
 pytestmark = pytest.mark.parametrize("service", [Deployment.STAGING], indirect=True)
 LIST = payments_pb2.ListPaymentsRequest()
@@ -69,8 +69,7 @@ class Merchant:
 
 
 async def merchant(service: Service, engine: AsyncEngine) -> Merchant:
-    made = new_merchant("Acme", MERCHANT_SCOPES, datetime.now(UTC), is_live=False)
-    await add_merchant(engine, made.merchant, made.key)
+    made = await new_merchant(engine)
     return Merchant(service, made.key.key_id, made.text)
 
 

@@ -20,9 +20,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.convert import MERCHANT_SCOPES
-from services.payments.merchants.store import add_merchant
 from services.payments.merchants.tokens.opening import TokenSettings
-from services.payments.merchants.usecases import new_merchant
 from services.shared.deployment import Deployment
 from services.shared.secret_files import LiveSecret
 from tests.conftest import owner_of
@@ -30,6 +28,7 @@ from tests.polling import until
 from tests.signing_keys import make_pem
 from tests.wire.payments.calls import refusal
 from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
+from tests.wire.payments.merchant import new_merchant
 
 ISSUER = "https://api.caravel.example"
 LIST = payments_pb2.ListPaymentsRequest()
@@ -96,8 +95,7 @@ def key_file(tmp_path: Path) -> Path:
 async def client(engine: AsyncEngine, key_file: Path) -> AsyncIterator[Client]:
     settings = TokenSettings(issuer=ISSUER, signing_keys=followed(key_file))
     async with serving_payments(engine, CORRIDORS, Deployment.STAGING, settings) as service:
-        made = new_merchant("Acme", MERCHANT_SCOPES, datetime.now(UTC), is_live=False)
-        await add_merchant(engine, made.merchant, made.key)
+        made = await new_merchant(engine)
         yield Client(service, made.key.key_id, made.text)
 
 

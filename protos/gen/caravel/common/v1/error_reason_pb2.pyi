@@ -383,7 +383,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "KEY_NOT_ACTIVE", "metadata": {"status": "REVOKED"}}
     """
     KEYS_EXHAUSTED: _ErrorReason.ValueType  # 118
-    """The merchant has as many active keys as it may; revoke one first.
+    """There are as many active keys as there may be of the merchant, or of all operators; revoke one first.
+    Or as many were made in a day, by the merchant or with the operator's key.
     Example: {"reason": "KEYS_EXHAUSTED", "metadata": {"maximum": "100"}}
     """
     SERVICE_NOT_ALLOWED: _ErrorReason.ValueType  # 119
@@ -817,7 +818,8 @@ KEY_NOT_ACTIVE: ErrorReason.ValueType  # 117
 Example: {"reason": "KEY_NOT_ACTIVE", "metadata": {"status": "REVOKED"}}
 """
 KEYS_EXHAUSTED: ErrorReason.ValueType  # 118
-"""The merchant has as many active keys as it may; revoke one first.
+"""There are as many active keys as there may be of the merchant, or of all operators; revoke one first.
+Or as many were made in a day, by the merchant or with the operator's key.
 Example: {"reason": "KEYS_EXHAUSTED", "metadata": {"maximum": "100"}}
 """
 SERVICE_NOT_ALLOWED: ErrorReason.ValueType  # 119

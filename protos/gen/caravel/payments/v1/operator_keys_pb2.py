@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'caravel/payments/v1/operator_keys.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x03\n\x0bOperatorKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x37\n\x06status\x18\x04 \x01(\x0e\x32\'.caravel.payments.v1.OperatorKey.Status\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x19\n\x11\x61llowed_addresses\x18\x06 \x03(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0b\n\x07\x45XPIRED\x10\x02\x12\x0b\n\x07REVOKED\x10\x03\"P\n\x0eNewOperatorKey\x12-\n\x03key\x18\x01 \x01(\x0b\x32 .caravel.payments.v1.OperatorKey\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"\xa6\x01\n\x18\x43reateOperatorKeyRequest\x12\x16\n\x08operator\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05roles\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x11\x61llowed_addresses\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x17ListOperatorKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x18ListOperatorKeysResponse\x12.\n\x04keys\x18\x01 \x03(\x0b\x32 .caravel.payments.v1.OperatorKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x18RevokeOperatorKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x32\xf6\x03\n\x12OperatorKeyService\x12\x9a\x01\n\x11\x43reateOperatorKey\x12-.caravel.payments.v1.CreateOperatorKeyRequest\x1a#.caravel.payments.v1.NewOperatorKey\"1\xa2\xb5\x18\x05\x08\x02\x12\x01\n\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x1d\"\x18/api/admin/operator-keys:\x01*\x12\x9a\x01\n\x10ListOperatorKeys\x12,.caravel.payments.v1.ListOperatorKeysRequest\x1a-.caravel.payments.v1.ListOperatorKeysResponse\")\xa2\xb5\x18\x05\x08\x02\x12\x01\n\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/admin/operator-keys\x12\xa5\x01\n\x11RevokeOperatorKey\x12-.caravel.payments.v1.RevokeOperatorKeyRequest\x1a .caravel.payments.v1.OperatorKey\"?\x90\x02\x02\xa2\xb5\x18\x05\x08\x02\x12\x01\n\x82\xd3\xe4\x93\x02-\"(/api/admin/operator-keys/{key_id}:revoke:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'caravel/payments/v1/operator_keys.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x03\n\x0bOperatorKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x37\n\x06status\x18\x04 \x01(\x0e\x32\'.caravel.payments.v1.OperatorKey.Status\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x19\n\x11\x61llowed_addresses\x18\x06 \x03(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trolled_to\x18\x0c \x01(\t\x12\x12\n\nleak_place\x18\r \x01(\t\"F\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0b\n\x07\x45XPIRED\x10\x02\x12\x0b\n\x07REVOKED\x10\x03\"P\n\x0eNewOperatorKey\x12-\n\x03key\x18\x01 \x01(\x0b\x32 .caravel.payments.v1.OperatorKey\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"\xa6\x01\n\x18\x43reateOperatorKeyRequest\x12\x16\n\x08operator\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05roles\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x11\x61llowed_addresses\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x17ListOperatorKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x18ListOperatorKeysResponse\x12.\n\x04keys\x18\x01 \x03(\x0b\x32 .caravel.payments.v1.OperatorKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x16RollOperatorKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\roverlap_hours\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02H\x00\x88\x01\x01\x42\x10\n\x0e_overlap_hours\"0\n\x18RevokeOperatorKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x32\x9d\x05\n\x12OperatorKeyService\x12\x9a\x01\n\x11\x43reateOperatorKey\x12-.caravel.payments.v1.CreateOperatorKeyRequest\x1a#.caravel.payments.v1.NewOperatorKey\"1\xa2\xb5\x18\x05\x08\x02\x12\x01\n\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x1d\"\x18/api/admin/operator-keys:\x01*\x12\x9a\x01\n\x10ListOperatorKeys\x12,.caravel.payments.v1.ListOperatorKeysRequest\x1a-.caravel.payments.v1.ListOperatorKeysResponse\")\xa2\xb5\x18\x05\x08\x02\x12\x01\n\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/admin/operator-keys\x12\xa4\x01\n\x0fRollOperatorKey\x12+.caravel.payments.v1.RollOperatorKeyRequest\x1a#.caravel.payments.v1.NewOperatorKey\"?\xa2\xb5\x18\x05\x08\x02\x12\x01\n\xb0\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02+\"&/api/admin/operator-keys/{key_id}:roll:\x01*\x12\xa5\x01\n\x11RevokeOperatorKey\x12-.caravel.payments.v1.RevokeOperatorKeyRequest\x1a .caravel.payments.v1.OperatorKey\"?\x90\x02\x02\xa2\xb5\x18\x05\x08\x02\x12\x01\n\x82\xd3\xe4\x93\x02-\"(/api/admin/operator-keys/{key_id}:revoke:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,28 +41,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEOPERATORKEYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_CREATEOPERATORKEYREQUEST'].fields_by_name['roles']._loaded_options = None
   _globals['_CREATEOPERATORKEYREQUEST'].fields_by_name['roles']._serialized_options = b'\342A\001\002'
+  _globals['_ROLLOPERATORKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
+  _globals['_ROLLOPERATORKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_ROLLOPERATORKEYREQUEST'].fields_by_name['overlap_hours']._loaded_options = None
+  _globals['_ROLLOPERATORKEYREQUEST'].fields_by_name['overlap_hours']._serialized_options = b'\342A\001\002'
   _globals['_REVOKEOPERATORKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_REVOKEOPERATORKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
   _globals['_OPERATORKEYSERVICE'].methods_by_name['CreateOperatorKey']._loaded_options = None
   _globals['_OPERATORKEYSERVICE'].methods_by_name['CreateOperatorKey']._serialized_options = b'\242\265\030\005\010\002\022\001\n\260\265\030\311\001\202\323\344\223\002\035\"\030/api/admin/operator-keys:\001*'
   _globals['_OPERATORKEYSERVICE'].methods_by_name['ListOperatorKeys']._loaded_options = None
   _globals['_OPERATORKEYSERVICE'].methods_by_name['ListOperatorKeys']._serialized_options = b'\242\265\030\005\010\002\022\001\n\202\323\344\223\002\032\022\030/api/admin/operator-keys'
+  _globals['_OPERATORKEYSERVICE'].methods_by_name['RollOperatorKey']._loaded_options = None
+  _globals['_OPERATORKEYSERVICE'].methods_by_name['RollOperatorKey']._serialized_options = b'\242\265\030\005\010\002\022\001\n\260\265\030\311\001\202\323\344\223\002+\"&/api/admin/operator-keys/{key_id}:roll:\001*'
   _globals['_OPERATORKEYSERVICE'].methods_by_name['RevokeOperatorKey']._loaded_options = None
   _globals['_OPERATORKEYSERVICE'].methods_by_name['RevokeOperatorKey']._serialized_options = b'\220\002\002\242\265\030\005\010\002\022\001\n\202\323\344\223\002-\"(/api/admin/operator-keys/{key_id}:revoke:\001*'
   _globals['_OPERATORKEY']._serialized_start=194
-  _globals['_OPERATORKEY']._serialized_end=641
-  _globals['_OPERATORKEY_STATUS']._serialized_start=571
-  _globals['_OPERATORKEY_STATUS']._serialized_end=641
-  _globals['_NEWOPERATORKEY']._serialized_start=643
-  _globals['_NEWOPERATORKEY']._serialized_end=723
-  _globals['_CREATEOPERATORKEYREQUEST']._serialized_start=726
-  _globals['_CREATEOPERATORKEYREQUEST']._serialized_end=892
-  _globals['_LISTOPERATORKEYSREQUEST']._serialized_start=894
-  _globals['_LISTOPERATORKEYSREQUEST']._serialized_end=958
-  _globals['_LISTOPERATORKEYSRESPONSE']._serialized_start=960
-  _globals['_LISTOPERATORKEYSRESPONSE']._serialized_end=1059
-  _globals['_REVOKEOPERATORKEYREQUEST']._serialized_start=1061
-  _globals['_REVOKEOPERATORKEYREQUEST']._serialized_end=1109
-  _globals['_OPERATORKEYSERVICE']._serialized_start=1112
-  _globals['_OPERATORKEYSERVICE']._serialized_end=1614
+  _globals['_OPERATORKEY']._serialized_end=680
+  _globals['_OPERATORKEY_STATUS']._serialized_start=610
+  _globals['_OPERATORKEY_STATUS']._serialized_end=680
+  _globals['_NEWOPERATORKEY']._serialized_start=682
+  _globals['_NEWOPERATORKEY']._serialized_end=762
+  _globals['_CREATEOPERATORKEYREQUEST']._serialized_start=765
+  _globals['_CREATEOPERATORKEYREQUEST']._serialized_end=931
+  _globals['_LISTOPERATORKEYSREQUEST']._serialized_start=933
+  _globals['_LISTOPERATORKEYSREQUEST']._serialized_end=997
+  _globals['_LISTOPERATORKEYSRESPONSE']._serialized_start=999
+  _globals['_LISTOPERATORKEYSRESPONSE']._serialized_end=1098
+  _globals['_ROLLOPERATORKEYREQUEST']._serialized_start=1100
+  _globals['_ROLLOPERATORKEYREQUEST']._serialized_end=1198
+  _globals['_REVOKEOPERATORKEYREQUEST']._serialized_start=1200
+  _globals['_REVOKEOPERATORKEYREQUEST']._serialized_end=1248
+  _globals['_OPERATORKEYSERVICE']._serialized_start=1251
+  _globals['_OPERATORKEYSERVICE']._serialized_end=1920
 # @@protoc_insertion_point(module_scope)

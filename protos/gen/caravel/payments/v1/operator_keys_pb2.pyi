@@ -64,6 +64,8 @@ class OperatorKey(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
     REVOKED_AT_FIELD_NUMBER: _builtins.int
+    ROLLED_TO_FIELD_NUMBER: _builtins.int
+    LEAK_PLACE_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Id of the key, for example "opk_01jd8x3v9me7rb5k3n6q2f4h8z". Its digits stand in the key's text."""
     operator: _builtins.str
@@ -74,6 +76,12 @@ class OperatorKey(_message.Message):
     """Whether it may be used."""
     created_by: _builtins.str
     """Id of the credential that created it, or "command" for a first key."""
+    rolled_to: _builtins.str
+    """Id of the key that replaces it; empty where it was not rolled."""
+    leak_place: _builtins.str
+    """The place where somebody has found its text, as a leak report states it; "unsaid" where the report
+    names none. Empty where no report has revoked it.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its permissions, sorted."""
@@ -112,10 +120,12 @@ class OperatorKey(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         last_used_at: _timestamp_pb2.Timestamp | None = ...,
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        rolled_to: _builtins.str = ...,
+        leak_place: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_used_at", b"last_used_at", "revoked_at", b"revoked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "created_at", b"created_at", "created_by", b"created_by", "expires_at", b"expires_at", "key_id", b"key_id", "last_used_at", b"last_used_at", "name", b"name", "operator", b"operator", "revoked_at", b"revoked_at", "scopes", b"scopes", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "created_at", b"created_at", "created_by", b"created_by", "expires_at", b"expires_at", "key_id", b"key_id", "last_used_at", b"last_used_at", "leak_place", b"leak_place", "name", b"name", "operator", b"operator", "revoked_at", b"revoked_at", "rolled_to", b"rolled_to", "scopes", b"scopes", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -248,6 +258,34 @@ class ListOperatorKeysResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOperatorKeysResponse: _TypeAlias = ListOperatorKeysResponse  # noqa: Y015
+
+@_typing.final
+class RollOperatorKeyRequest(_message.Message):
+    """Request of RollOperatorKey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    OVERLAP_HOURS_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """Id of the key."""
+    overlap_hours: _builtins.int
+    """For how many hours the old key may still be used, 0 to 72; with 0 it is revoked at once."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        overlap_hours: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "overlap_hours", b"overlap_hours"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "key_id", b"key_id", "overlap_hours", b"overlap_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__overlap_hours: _TypeAlias = _typing.Literal["overlap_hours"]  # noqa: Y015
+    _WhichOneofArgType__overlap_hours: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_hours) -> _WhichOneofReturnType__overlap_hours | None: ...
+
+Global___RollOperatorKeyRequest: _TypeAlias = RollOperatorKeyRequest  # noqa: Y015
 
 @_typing.final
 class RevokeOperatorKeyRequest(_message.Message):

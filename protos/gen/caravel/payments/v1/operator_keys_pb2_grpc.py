@@ -48,6 +48,11 @@ class OperatorKeyServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.ListOperatorKeysRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.ListOperatorKeysResponse.FromString,
                 _registered_method=True)
+        self.RollOperatorKey = channel.unary_unary(
+                '/caravel.payments.v1.OperatorKeyService/RollOperatorKey',
+                request_serializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.RollOperatorKeyRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.NewOperatorKey.FromString,
+                _registered_method=True)
         self.RevokeOperatorKey = channel.unary_unary(
                 '/caravel.payments.v1.OperatorKeyService/RevokeOperatorKey',
                 request_serializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.RevokeOperatorKeyRequest.SerializeToString,
@@ -66,7 +71,7 @@ class OperatorKeyServiceServicer:
         """Creates a key. It ends no later than the key that makes the call, and serves at none but the
         addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
         revoked.
-        Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
+        Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN or KEYS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +80,17 @@ class OperatorKeyServiceServicer:
     def ListOperatorKeys(self, request, context):
         """Lists the operators' keys, the newest first, those that have ended too. Idempotent. Refuses with
         FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollOperatorKey(self, request, context):
+        """Replaces a key, also the one that makes the call: makes a new one with the same operator, name,
+        scopes, addresses and end, and ends the old one after `overlap_hours`. Not idempotent: a key that
+        was rolled before is refused. Refuses with OPERATOR_KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED,
+        FIELD_REQUIRED, or FIELD_INVALID, also where the key goes on longer or serves at more addresses
+        than the key that makes the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +116,11 @@ def add_OperatorKeyServiceServicer_to_server(servicer, server):
                     servicer.ListOperatorKeys,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.ListOperatorKeysRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.ListOperatorKeysResponse.SerializeToString,
+            ),
+            'RollOperatorKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollOperatorKey,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.RollOperatorKeyRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_operator__keys__pb2.NewOperatorKey.SerializeToString,
             ),
             'RevokeOperatorKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeOperatorKey,
@@ -165,6 +186,33 @@ class OperatorKeyService:
             '/caravel.payments.v1.OperatorKeyService/ListOperatorKeys',
             caravel_dot_payments_dot_v1_dot_operator__keys__pb2.ListOperatorKeysRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_operator__keys__pb2.ListOperatorKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollOperatorKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.OperatorKeyService/RollOperatorKey',
+            caravel_dot_payments_dot_v1_dot_operator__keys__pb2.RollOperatorKeyRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_operator__keys__pb2.NewOperatorKey.FromString,
             options,
             channel_credentials,
             insecure,

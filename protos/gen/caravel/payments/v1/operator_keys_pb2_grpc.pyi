@@ -41,11 +41,18 @@ class OperatorKeyServiceStub:
     """Creates a key. It ends no later than the key that makes the call, and serves at none but the
     addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
     revoked.
-    Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
+    Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN or KEYS_EXHAUSTED.
     """
     ListOperatorKeys: _grpc.UnaryUnaryMultiCallable[_operator_keys_pb2.ListOperatorKeysRequest, _operator_keys_pb2.ListOperatorKeysResponse]
     """Lists the operators' keys, the newest first, those that have ended too. Idempotent. Refuses with
     FIELD_INVALID.
+    """
+    RollOperatorKey: _grpc.UnaryUnaryMultiCallable[_operator_keys_pb2.RollOperatorKeyRequest, _operator_keys_pb2.NewOperatorKey]
+    """Replaces a key, also the one that makes the call: makes a new one with the same operator, name,
+    scopes, addresses and end, and ends the old one after `overlap_hours`. Not idempotent: a key that
+    was rolled before is refused. Refuses with OPERATOR_KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED,
+    FIELD_REQUIRED, or FIELD_INVALID, also where the key goes on longer or serves at more addresses
+    than the key that makes the call.
     """
     RevokeOperatorKey: _grpc.UnaryUnaryMultiCallable[_operator_keys_pb2.RevokeOperatorKeyRequest, _operator_keys_pb2.OperatorKey]
     """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
@@ -65,11 +72,18 @@ class OperatorKeyServiceAsyncStub(OperatorKeyServiceStub):
     """Creates a key. It ends no later than the key that makes the call, and serves at none but the
     addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
     revoked.
-    Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
+    Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN or KEYS_EXHAUSTED.
     """
     ListOperatorKeys: _aio.UnaryUnaryMultiCallable[_operator_keys_pb2.ListOperatorKeysRequest, _operator_keys_pb2.ListOperatorKeysResponse]  # type: ignore[assignment]
     """Lists the operators' keys, the newest first, those that have ended too. Idempotent. Refuses with
     FIELD_INVALID.
+    """
+    RollOperatorKey: _aio.UnaryUnaryMultiCallable[_operator_keys_pb2.RollOperatorKeyRequest, _operator_keys_pb2.NewOperatorKey]  # type: ignore[assignment]
+    """Replaces a key, also the one that makes the call: makes a new one with the same operator, name,
+    scopes, addresses and end, and ends the old one after `overlap_hours`. Not idempotent: a key that
+    was rolled before is refused. Refuses with OPERATOR_KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED,
+    FIELD_REQUIRED, or FIELD_INVALID, also where the key goes on longer or serves at more addresses
+    than the key that makes the call.
     """
     RevokeOperatorKey: _aio.UnaryUnaryMultiCallable[_operator_keys_pb2.RevokeOperatorKeyRequest, _operator_keys_pb2.OperatorKey]  # type: ignore[assignment]
     """Revokes a key, also the one that makes the call. Idempotent: a revoked key stays revoked since
@@ -92,7 +106,7 @@ class OperatorKeyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a key. It ends no later than the key that makes the call, and serves at none but the
         addresses of that one. Not idempotent: a key whose answer was lost is in the list, and can be
         revoked.
-        Refuses with FIELD_REQUIRED, FIELD_INVALID or CHARACTER_FORBIDDEN.
+        Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN or KEYS_EXHAUSTED.
         """
 
     @_abc_1.abstractmethod
@@ -103,6 +117,19 @@ class OperatorKeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operator_keys_pb2.ListOperatorKeysResponse, _abc.Awaitable[_operator_keys_pb2.ListOperatorKeysResponse]]:
         """Lists the operators' keys, the newest first, those that have ended too. Idempotent. Refuses with
         FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def RollOperatorKey(
+        self,
+        request: _operator_keys_pb2.RollOperatorKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_keys_pb2.NewOperatorKey, _abc.Awaitable[_operator_keys_pb2.NewOperatorKey]]:
+        """Replaces a key, also the one that makes the call: makes a new one with the same operator, name,
+        scopes, addresses and end, and ends the old one after `overlap_hours`. Not idempotent: a key that
+        was rolled before is refused. Refuses with OPERATOR_KEY_NOT_FOUND, KEY_NOT_ACTIVE, KEYS_EXHAUSTED,
+        FIELD_REQUIRED, or FIELD_INVALID, also where the key goes on longer or serves at more addresses
+        than the key that makes the call.
         """
 
     @_abc_1.abstractmethod
