@@ -303,3 +303,15 @@ async def test_the_age_of_the_oldest_event_is_known(engine: AsyncEngine) -> None
         engine, "UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE sequence = 1"
     )
     assert 3600 <= await outbox.oldest_pending_seconds() < 3700
+
+
+async def test_a_disabled_merchant_gets_the_events_of_its_payments(engine: AsyncEngine) -> None:
+    await _endpoint(engine)
+    await _create(engine)
+    await run(engine, "UPDATE merchants SET disabled_at = now() WHERE id = 'sandbox'")
+    for _ in range(2):
+        await _settle(engine, await _work(engine), SUCCEEDED)
+
+    types = {json.loads(delivery.body)["type"] for delivery in await _claim(engine)}
+
+    assert types == {"payment.pending", "payment.processing", "payment.completed"}
