@@ -119,7 +119,7 @@ async def _change(connection: AsyncConnection, key_id: UUID, values: Mapping[str
 
 async def _insert(connection: AsyncConnection, key: OperatorKey, version: int) -> OperatorKey:
     await refuse_ended_maker(connection, key)
-    # The command is the way back where a stolen key has made as many as there may be.
+    # The command still makes one where a stolen key has made as many as there may be.
     if key.created_by != COMMAND:
         await _refuse_exhausted(connection, key.created_by)
     values = key_values(key, version)
