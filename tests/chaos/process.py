@@ -14,6 +14,7 @@ from services.providers.config import Config
 from services.shared.grpc_server import GrpcServer, run_service
 from services.shared.identity import Identity
 from tests.chaos.failpoints import Failpoints
+from tests.chaos.lives import live
 from tests.chaos.swept import sweep_port
 from tests.chaos.swept_providers import swept_adapters
 
@@ -42,4 +43,4 @@ def main(module: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    live(partial(main, sys.argv[1]))

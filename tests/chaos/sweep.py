@@ -7,20 +7,21 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
+import asyncpg
 
 from deploy.local.mesh.processes import environment
-from deploy.local.process.child import Spec
 from tests.chaos import swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
@@ -33,15 +34,16 @@ from tests.chaos.cases import (
     reference_of,
     shown_point,
 )
-from tests.chaos.failpoints import FOLDER_VARIABLE, HANG_SECONDS, Case, Failpoints
+from tests.chaos.failpoints import HANG_SECONDS, Case, Failpoints
 from tests.chaos.mesh import ChaosMesh
+from tests.chaos.progress import Progress
 from tests.chaos.receiver import Receiver, is_genuine, read
+from tests.chaos.swept_mesh import swept_mesh
 
-SWEPT = ("services.payments", "services.payments.worker", "services.providers")
 STRUCK = ("gateway", "fees", "fx")
-LEASE_SECONDS = 20
-# Long enough for several leases in a row; what takes longer has been lost.
-DRAIN_SECONDS = 240.0
+# What has not changed for so long has been lost: longer than any rest of a payment whose step broke
+# down four times, and than several leases in a row.
+QUIET_SECONDS = 180.0
 # A point that has not fired so long after its payment was settled never will.
 FIRES_WITHIN_SECONDS = 10.0
 ANSWER_SECONDS = 8.0
@@ -54,7 +56,6 @@ HANG_UP_SECONDS = 1.0
 WAVES = (("raise", "hang"), ("exit",))
 # Turns of a case whose payment another case's exit has kept from its own point.
 TURNS_MAX = 3
-WORKERS = 5
 
 Say = Callable[[str], None]
 
@@ -67,40 +68,6 @@ class CaseResult:
     seconds: float
     outcome: str
     complaints: tuple[str, ...]
-
-
-def launched_by(folder: Path) -> Callable[[Spec], Spec]:
-    """Starts the swept services through tests.chaos.process."""
-
-    def launch(spec: Spec) -> Spec:
-        if spec.command[-1] not in SWEPT:
-            return spec
-        command = (*spec.command[:-1], "tests.chaos.process", spec.command[-1])
-        variables = {**spec.environment, FOLDER_VARIABLE: str(folder)}
-        return replace(spec, command=command, environment=variables)
-
-    return launch
-
-
-@asynccontextmanager
-async def swept_mesh(
-    folder: Path, *, workers: int, claim_max: int = 2
-) -> AsyncIterator[tuple[ChaosMesh, Failpoints]]:
-    """A mesh with failpoints, gone afterwards with all its files but the logs."""
-    worker = {"LEASE_SECONDS": LEASE_SECONDS, "CLAIM_MAX": claim_max, "UNDER_WAY_MAX": 16}
-    fired = folder / "failpoints"
-    fired.mkdir(parents=True)
-    mesh = ChaosMesh(
-        data_dir=folder / "data",
-        payments=2,
-        workers=workers,
-        launch=launched_by(fired),
-        settings={"worker": {name: str(value) for name, value in worker.items()}},
-        proxied=False,
-    )
-    async with mesh:
-        yield mesh, Failpoints(fired)
-    mesh.forget_database()
 
 
 class Sweep:
@@ -116,9 +83,13 @@ class Sweep:
         self._answers: dict[Case, str] = {}
         self._receipts = mesh.data_dir / "receipts"
         self._secret = ""
+        # The turns of cases whose payment came past its point another way.
         self._preempted: set[Case] = set()
-        # The merchants' later actions.
-        self._acting: set[asyncio.Task[None]] = set()
+        self._further: list[Case] = []
+        # By reference, at the last look.
+        self._payments: Mapping[str, Sequence[asyncpg.Record]] = {}
+        # Creations, and the merchants' later actions.
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, cases: Sequence[Case]) -> list[CaseResult]:
         """All waves, then the audit: a finding for every payment, in the order of the cases."""
@@ -129,24 +100,14 @@ class Sweep:
                 for actions in WAVES:
                     if wave := [case for case in cases if case.action in actions]:
                         await self._wave(wave)
-                again = await self._again(cases)
                 await self._mesh.healthy()
-                of_case = {case: [one for one in again if _is_turn(one, case)] for case in cases}
-                return await self._audit([one for case in cases for one in (case, *of_case[case])])
+                ran = [one for case in cases for one in (case, *self._turns_of(case))]
+                return await self._audit(ran)
         finally:
             naming.cancel()
 
-    async def _again(self, cases: Sequence[Case]) -> Sequence[Case]:
-        """A further payment for each case whose last one came past its point another way."""
-        all_turns, last = [], list(cases)
-        for turn in range(2, TURNS_MAX + 1):
-            fired = self._failpoints.fired()
-            last = [replace(case, turn=turn) for case in last if case.name not in fired]
-            self._preempted.update(replace(case, turn=turn - 1) for case in last)
-            if last:
-                await self._wave(last)
-            all_turns += last
-        return all_turns
+    def _turns_of(self, case: Case) -> list[Case]:
+        return [one for one in self._further if replace(one, turn=case.turn) == case]
 
     async def _listen(self, url: str) -> None:
         """Makes the merchant's endpoint."""
@@ -161,53 +122,91 @@ class Sweep:
         started = time.monotonic()
         self._say(f"{len(cases)} cases: {' and '.join(sorted({c.action for c in cases}))}")
         async with aiohttp.ClientSession(self._mesh.rest_url) as session:
-            # Cases that block creation run when everything else has been created.
-            ahead = [case for case in cases if case.point[0] not in "AF"]
-            await asyncio.gather(*(self._create(session, case) for case in ahead))
-            others = [case for case in cases if case.point[0] in "AF"]
-            creating = asyncio.gather(*(self._create(session, case) for case in others))
-            await asyncio.gather(creating, self._drain(cases, started))
-            for acting in self._acting:
-                acting.cancel()
-            self._acting.clear()
+            self._begin(self._create_all(session, cases))
+            await self._drain(session, [*cases], started)
+            for task in self._tasks:
+                task.cancel()
+            self._tasks.clear()
         if any(case.action == "hang" for case in cases):
             # Processes that still hang must come back before anything is checked.
             await asyncio.sleep(max(0.0, self._last_firing() + HANG_SECONDS + 1 - time.time()))
         self._say(f"drained after {time.monotonic() - started:.0f} s")
 
+    async def _create_all(self, session: aiohttp.ClientSession, cases: Sequence[Case]) -> None:
+        """Those that block creation when everything else has been created."""
+        blocking = [case for case in cases if case.point[0] in "AF"]
+        others = [case for case in cases if case.point[0] not in "AF"]
+        for some in (others, blocking):
+            await asyncio.gather(*(self._create(session, case) for case in some))
+
     async def _create(self, session: aiohttp.ClientSession, case: Case) -> None:
         """Asks with the same key until there is an answer, as a client must."""
         self._began[case] = time.monotonic()
-        hang_up = case.point == "A3" and case.action == "raise"
-        for attempt in range(100):
-            if attempt:
-                await asyncio.sleep(0.3)
-            patience = HANG_UP_SECONDS if hang_up and not attempt else ANSWER_SECONDS
+        patience = ANSWER_SECONDS
+        if case.point == "A3" and case.action == "raise":
+            patience = HANG_UP_SECONDS
+        while True:
             with suppress(aiohttp.ClientError, TimeoutError):
                 if answer := await ask(session, self._failpoints, case, patience):
-                    self._answers[case] = answer
-                    acting = swept_merchant.act(session, self._mesh, case, answer)
-                    self._acting.add(asyncio.create_task(acting))
-                    return
+                    break
+            patience = ANSWER_SECONDS
+            await asyncio.sleep(0.3)
+        self._answers[case] = answer
+        state = partial(self._state_of, case)
+        self._begin(swept_merchant.act(session, self._mesh, case, answer, state))
 
-    async def _drain(self, cases: Sequence[Case], started: float) -> None:
-        """Waits until every case has fired and its payment is where it stays."""
-        said_at = time.monotonic()
-        while time.monotonic() - started < DRAIN_SECONDS:
+    def _state_of(self, case: Case) -> str:
+        """The state of the payment at the last look."""
+        found = self._payments.get(reference_of(case), [])
+        return found[0]["state"] if found else ""
+
+    def _begin(self, action: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.create_task(action))
+
+    async def _drain(
+        self, session: aiohttp.ClientSession, cases: list[Case], started: float
+    ) -> None:
+        """Waits until every case has fired and its payment is where it stays, or until nothing
+        changes any more."""
+        progress, said_at = Progress(), time.monotonic()
+        while progress.quiet_seconds < QUIET_SECONDS:
             await asyncio.sleep(0.5)
-            payments = await read_payments(self._mesh.owner_url)
+            self._payments = await read_payments(self._mesh.owner_url)
             fired = self._failpoints.fired()
-            for case in cases:
-                found = payments.get(reference_of(case), [])
-                if found and all(is_settled(one, outcome_of(case)) for one in found):
-                    self._settled.setdefault(case, time.monotonic())
+            self._note_settled(cases)
+            for case in self._further_turns(cases, fired):
+                cases.append(case)
+                self._begin(self._create(session, case))
             missing = [case.name for case in cases if not self._is_over(case, fired)]
             if not missing:
                 return
+            versions = {one["id"]: one["version"] for one in chain(*self._payments.values())}
+            progress.note((missing, fired, versions))
             if time.monotonic() - said_at > 10:
                 said_at = time.monotonic()
                 few = ", ".join(missing[:4])
                 self._say(f"{said_at - started:4.0f} s: {len(missing)} to go: {few}")
+
+    def _note_settled(self, cases: Sequence[Case]) -> None:
+        for case in cases:
+            found = self._payments.get(reference_of(case), [])
+            if found and all(is_settled(one, outcome_of(case)) for one in found):
+                self._settled.setdefault(case, time.monotonic())
+
+    def _further_turns(self, cases: Sequence[Case], fired: set[str]) -> Sequence[Case]:
+        """Another payment for each case whose last one has come past its point another way."""
+        passed = [
+            case
+            for case in cases
+            if case.turn < TURNS_MAX
+            and case not in self._preempted
+            and case.name not in fired
+            and self._is_over(case, fired)
+        ]
+        self._preempted.update(passed)
+        further = [replace(case, turn=case.turn + 1) for case in passed]
+        self._further += further
+        return further
 
     def _is_over(self, case: Case, fired: set[str]) -> bool:
         """Whether it is settled, and has fired or has had the time to."""
@@ -298,10 +297,6 @@ async def ask(
         return str((await answer.json())["transaction_id"]) if answer.status == 201 else ""
 
 
-def _is_turn(one: Case, case: Case) -> bool:
-    return replace(one, turn=case.turn) == case
-
-
 def table(results: Sequence[CaseResult]) -> str:
     """One line a point and step: how long each action took, and what is wrong where it is."""
     lines = [f"  {'point':<6}{'step':<12}{'raise':>8}{'exit':>8}{'hang':>8}   what happens there"]
@@ -356,7 +351,7 @@ async def main(pattern: str) -> int:
     cases = [case for case in every_case() if fnmatch(case.name, pattern)]
     folder = tempfile.mkdtemp(prefix="caravel-sweep-")
     say(f"logs: {folder}/data/logs")
-    async with swept_mesh(Path(folder), workers=WORKERS) as (mesh, failpoints):
+    async with swept_mesh(Path(folder)) as (mesh, failpoints):
         results = await Sweep(mesh, failpoints, say).run(cases)
         code, verified = await verify(mesh)
     say(table(results))

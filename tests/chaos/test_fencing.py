@@ -14,7 +14,8 @@ from tests.chaos.case_audit import Books, is_settled, read_books
 from tests.chaos.cases import PAID, outcome_of, reference_of
 from tests.chaos.failpoints import Case
 from tests.chaos.mesh import ChaosMesh
-from tests.chaos.sweep import LEASE_SECONDS, ask, swept_mesh, verify
+from tests.chaos.sweep import ask, verify
+from tests.chaos.swept_mesh import LEASE_SECONDS, swept_mesh
 
 PATIENCE_SECONDS = 60.0
 # Where the first worker is stopped, at all of them in the same instant: before the mark, between
@@ -33,7 +34,8 @@ EXECUTE = (
 
 
 async def test_a_worker_stopped_for_three_leases_changes_and_sends_nothing(tmp_path: Path) -> None:
-    async with swept_mesh(tmp_path, workers=2, claim_max=1) as (mesh, failpoints):
+    async with swept_mesh(tmp_path, workers=2, claim_max=1, under_way_max=16, lives={}) as swept:
+        mesh, failpoints = swept
         failpoints.stop_together(len(STOPPED))
         # The first worker is to have them all.
         mesh.pause("worker-2")

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.cases import OFFRAMPS, every_case
-from tests.chaos.sweep import WORKERS, Sweep, say, swept_mesh, table, verify
+from tests.chaos.sweep import Sweep, say, table, verify
+from tests.chaos.swept_mesh import swept_mesh
 
 LONGEST = {"claim", "return", "give_back", *OFFRAMPS}
 
@@ -13,7 +14,7 @@ LONGEST = {"claim", "return", "give_back", *OFFRAMPS}
 async def test_no_crash_point_loses_or_doubles_anything(tmp_path: Path) -> None:
     cases = [case for case in every_case() if case.step not in LONGEST or case.action == "exit"]
 
-    async with swept_mesh(tmp_path, workers=WORKERS) as (mesh, failpoints):
+    async with swept_mesh(tmp_path) as (mesh, failpoints):
         results = await Sweep(mesh, failpoints, say).run(cases)
         code, verified = await verify(mesh)
 

@@ -17,16 +17,22 @@ def main() -> None:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    # After the change of user, which forgets it. Other systems than Linux have no such thing.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-    if os.getppid() != int(parent):
-        sys.exit("the process that wanted this one is gone")
+    # After the change of user, which forgets it.
+    end_with(int(parent), int(number))
     os.chdir(folder)
     try:
         os.execv(command[0], command)  # noqa: S606
     except OSError as error:
         sys.exit(f"cannot run {command[0]}: {error.strerror}")
+
+
+def end_with(parent: int, number: int) -> None:
+    """Arranges to get this signal when our parent dies; ends where it has. Other systems than Linux
+    have no such thing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("the process that wanted this one is gone")
 
 
 if __name__ == "__main__":

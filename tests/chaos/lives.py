@@ -1,0 +1,61 @@
+"""Processes of one service that are forked from one that has done its imports, which are most of a
+start; each that a failpoint ends is forked again. The forking process runs nothing of the service,
+so that a new one has nothing of the one before it."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from deploy.local.process.launch import end_with
+from tests.chaos.failpoints import EXIT_CODE
+
+COUNT_VARIABLE = "CARAVEL_LIVES"
+
+
+def live(become: Callable[[], None]) -> None:
+    """Becomes the service, or keeps as many processes of it as COUNT_VARIABLE says."""
+    if count := int(os.environ.get(COUNT_VARIABLE, "0")):
+        sys.exit(Lives(become).keep(count))
+    become()
+
+
+class Lives:
+    """The processes, by number; the first one has the service's ports."""
+
+    def __init__(self, become: Callable[[], None]) -> None:
+        self._become = become
+        self._number_of: dict[int, int] = {}
+        self._stopping = False
+
+    def keep(self, count: int) -> int:
+        """Keeps so many until one ends by itself or we are to stop; the exit code of the last."""
+        signal.signal(signal.SIGTERM, self._stop)
+        for number in range(count):
+            self._fork(number)
+        code = 0
+        while self._number_of:
+            pid, status = os.wait()
+            number, code = self._number_of.pop(pid), os.waitstatus_to_exitcode(status)
+            if code == EXIT_CODE and not self._stopping:
+                self._fork(number)
+            elif not self._stopping:
+                self._stop()
+        return code
+
+    def _fork(self, number: int) -> None:
+        parent = os.getpid()
+        if pid := os.fork():
+            self._number_of[pid] = number
+            return
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        end_with(parent, signal.SIGKILL)
+        if number:
+            os.environ.update(PORT="0", METRICS_PORT="0")
+        self._become()
+        sys.exit()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+        for pid in self._number_of:
+            os.kill(pid, signal.SIGTERM)
