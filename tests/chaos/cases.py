@@ -53,9 +53,6 @@ WORDS_OF_STEP = {
     "refund": "sim:payout_fails",
     "inbox": "sim:webhook_only@local_wallet",
     "payer": "sim:payer_authenticates=1",
-    # Later than any case keeps a worker from the success before it.
-    "give_back": "sim:late_fail=25",
-    "return": "sim:late_fail=25",
 }
 # A payer who is present, with a card that asks for one.
 PAYER = {"payer": "PRESENT", "payment_method": "pm_card_threeDSecure2Required"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Progress:
-    """What was seen last, and since when."""
+    """The last thing seen, and the time since which it is the same."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

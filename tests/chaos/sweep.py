@@ -41,8 +41,8 @@ from tests.chaos.receiver import Receiver, is_genuine, read
 from tests.chaos.swept_mesh import swept_mesh
 
 STRUCK = ("gateway", "fees", "fx")
-# What has not changed for so long has been lost: longer than any rest of a payment whose step broke
-# down four times, and than several leases in a row.
+# A mesh in which nothing changes for so long has lost it: longer than any rest of a payment whose
+# step broke down four times, and than several leases in a row.
 QUIET_SECONDS = 180.0
 # A point that has not fired so long after its payment was settled never will.
 FIRES_WITHIN_SECONDS = 10.0

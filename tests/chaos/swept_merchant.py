@@ -1,9 +1,10 @@
 """The people of a swept payment: its merchant corrects a refused recipient or asks for a refund,
-with one key until there is an answer, or lets the deadline pass; its payer disputes the charge."""
+with one key until there is an answer, or lets the deadline pass; its payer disputes the charge; its
+recipient's bank sends the money back."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import asyncpg
@@ -19,8 +20,7 @@ CORRECTED = {"wallet": {"holder_name": "Asha Example", "wallet_id": "wallet-2"}}
 # The state in which somebody acts, by the step.
 WAITS_FOR = {
     **dict.fromkeys(WITH_REFUSED_RECIPIENT, "ACTION_REQUIRED"),
-    "claim": "COMPLETED",
-    "give_back": "RETURNED",
+    **dict.fromkeys(("claim", "give_back", "return"), "COMPLETED"),
 }
 VERBS: Mapping[str, tuple[str, Mapping[str, object]]] = {"give_back": ("/refunds", {"full": True})}
 ASK_SECONDS, ANSWER_SECONDS = 0.5, 8.0
@@ -28,6 +28,8 @@ _PASS_DEADLINE = (
     "UPDATE payments SET deadline_at = now(), due_at = now() "
     "WHERE id = $1 AND state = 'ACTION_REQUIRED' AND hold_reason IS NULL"
 )
+
+_PAID = "SELECT key FROM attempts WHERE payment_id = $1 AND step = 'payout' AND state = 'SUCCEEDED'"
 
 
 async def act(
@@ -40,15 +42,25 @@ async def act(
     """Does what this case's merchant or payer does, once the payment is in the state for it."""
     if case.step not in WAITS_FOR:
         return
-    while state() not in (WAITS_FOR[case.step], "REFUNDED"):  # noqa: ASYNC110 - read by another
-        await asyncio.sleep(ASK_SECONDS)
+    await _until(state, WAITS_FOR[case.step])
     if case.step == "deadline":
         await _let_deadline_pass(mesh.owner_url, transaction_id)
         return
     if case.step == "claim":
         await _claim(mesh.simulator_url, transaction_id)
         return
+    if case.step in ("give_back", "return"):
+        await _send_back(mesh, transaction_id)
+    if case.step == "return":
+        return
+    if case.step == "give_back":
+        await _until(state, "RETURNED")
     while not await _says(session, case, transaction_id):  # noqa: ASYNC110 - the answer decides
+        await asyncio.sleep(ASK_SECONDS)
+
+
+async def _until(state: Callable[[], str], wanted: str) -> None:
+    while state() not in (wanted, "REFUNDED"):  # noqa: ASYNC110 - another task reads it
         await asyncio.sleep(ASK_SECONDS)
 
 
@@ -75,10 +87,25 @@ async def _claim(simulator_url: str, transaction_id: str) -> None:
         await session.post(f"{url}/{dispute['id']}", json={"status": "won"})
 
 
+async def _send_back(mesh: ChaosMesh, transaction_id: str) -> None:
+    """The payout that has succeeded is returned."""
+    async with _connected(mesh.owner_url) as connection:
+        key = await connection.fetchval(_PAID, decode_id("pay", transaction_id))
+    url = f"{mesh.simulator_url}/control/local_wallet/turns/{key}"
+    async with aiohttp.ClientSession(raise_for_status=True) as session, session.post(url):
+        pass
+
+
 async def _let_deadline_pass(owner_url: str, transaction_id: str) -> None:
-    connection = await asyncpg.connect(owner_url, timeout=10)
-    try:
+    async with _connected(owner_url) as connection:
         await connection.execute(_PASS_DEADLINE, decode_id("pay", transaction_id))
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        yield connection
     finally:
         await connection.close()
 

@@ -119,6 +119,7 @@ class Control:
             web.get("/control", self._tell),
             web.put("/control/{provider}", self._set),
             web.delete("/control/{provider}", self._heal),
+            web.post("/control/{provider}/turns/{key}", self._turn),
         ]
 
     def _turned_on(self, subject: Subject, step: Step) -> dict[Mode, int]:
@@ -154,6 +155,13 @@ class Control:
 
     async def _heal(self, request: web.Request) -> web.Response:
         self._regimes.pop(self._named(request).provider, None)
+        return web.Response(status=204)
+
+    async def _turn(self, request: web.Request) -> web.Response:
+        wire, key = self._named(request), request.match_info["key"]
+        if wire.turn is None or not self._book.about(wire.provider, key):
+            raise web.HTTPNotFound(text=f"{wire.provider} has no payout {key}")
+        await wire.turn(key)
         return web.Response(status=204)
 
     def _named(self, request: web.Request) -> Wire:

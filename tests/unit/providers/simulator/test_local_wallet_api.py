@@ -67,6 +67,28 @@ async def test_duplicate_requests_at_once_are_one_payout(caller: Caller) -> None
 
 
 @pytest.mark.parametrize(
+    ("note", "ends"),
+    [
+        ("invoice 17", ["payout_completed", "payout_returned"]),
+        ("invoice 17 sim:payout_fails", ["payout_failed", "payout_completed"]),
+    ],
+)
+async def test_a_payout_that_has_ended_is_turned_into_its_opposite(
+    note: str, ends: list[str], caller: Caller, gateway: Gateway
+) -> None:
+    _, accepted = await caller.pay_out(note=note)
+    await gateway.next()
+
+    turns = f"{caller.url}/control/local_wallet/turns"
+    async with caller.session.post(f"{turns}/{accepted['reference']}") as turned:
+        assert turned.status == 204
+    async with caller.session.post(f"{turns}/pay_2-payout-1") as unknown:
+        assert unknown.status == 404
+
+    assert await caller.effects() == ["payout_accepted", *ends]
+
+
+@pytest.mark.parametrize(
     ("note", "status", "failure_code"),
     [
         ("invoice 17", "completed", None),
