@@ -93,7 +93,8 @@ class Books:
 def is_settled(payment: asyncpg.Record, expected: Outcome) -> bool:
     """Whether nothing more will happen, and the merchant knows."""
     ended = payment["state"] in (*_SETTLED, expected.state) and payment["claims"] == expected.claims
-    return (ended or payment["hold_reason"] is not None) and not payment["undelivered"]
+    held = payment["hold_reason"] not in (None, expected.ends_hold)
+    return (ended or held) and not payment["undelivered"]
 
 
 async def read_payments(url: str) -> dict[str, list[asyncpg.Record]]:

@@ -17,7 +17,7 @@ ANSWERED = (*REFUSED, "refusal")
 OFFRAMPS: Mapping[str, str] = {"flutterwave": "NGN", "paystack": "ZAR", "wise": "GBP"}
 SENT, BACK = (*REFUSED, *OFFRAMPS), (*ANSWERED, "return")
 # A merchant's verbs, and the events that the inbox gets: of a payout, and of a claim.
-VERBS, EVENTS = ("correct", "give_back"), ("inbox", "claim")
+VERBS, EVENTS = ("correct", "give_back", "retry"), ("inbox", "claim")
 # Each point, in the order of a payment's life.
 POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "F1": ("a call to fees or fx is outstanding", ("fees", "fx", "with_fees", "with_fx")),
@@ -53,6 +53,7 @@ WORDS_OF_STEP = {
     "refund": "sim:payout_fails",
     "inbox": "sim:webhook_only@local_wallet",
     "payer": "sim:payer_authenticates=1",
+    "retry": "sim:payout_fails sim:refund_fails=1",
 }
 # A payer who is present, with a card that asks for one.
 PAYER = {"payer": "PRESENT", "payment_method": "pm_card_threeDSecure2Required"}
@@ -75,6 +76,8 @@ class Outcome:
     keys: int = 1
     # The claims against the collection, each with its status and the cents that are taken for it.
     claims: str = ""
+    # The hold that the payment's merchant ends.
+    ends_hold: str = ""
     # True where a message must have come again, under its own id.
     repeats: bool = False
 
@@ -101,12 +104,16 @@ GIVEN_BACK = replace(
     attempts={**RETURNED.attempts, "refund": "SUCCEEDED"},
     keys=2,
 )
+RETRIED = replace(
+    REFUNDED, effects={**REFUNDED.effects, "refund_failed": 1}, keys=2, ends_hold="refund_failed"
+)
 # The end of each step's payment, where it is not paid out.
 ENDS: Mapping[str, Outcome] = {
     **dict.fromkeys(WITH_REFUSED_RECIPIENT, CORRECTED_AND_PAID),
     **dict.fromkeys(("refund", "deadline"), REFUNDED),
     "claim": replace(PAID, claims="WON 0"),
     "give_back": GIVEN_BACK,
+    "retry": RETRIED,
     "return": RETURNED,
 }
 

@@ -21,6 +21,7 @@ STRUCK_AS = {
     "flutterwave": "payout",
     "paystack": "payout",
     "wise": "payout",
+    "retry": "give_back",
 }
 _CASE = re.compile(r"\bfp:(\w+)-(\w+)-(\w+)(?:-(\d+))?")
 

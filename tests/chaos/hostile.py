@@ -9,8 +9,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from tests.chaos.client import Call
 from tests.chaos.orders import unknown_id
@@ -19,6 +25,7 @@ PATHS = {
     "stripe": "/api/webhooks/stripe",
     "flutterwave": "/api/webhooks/flutterwave",
     "paystack": "/api/webhooks/paystack",
+    "wise": "/api/webhooks/wise",
     "local_wallet": "/api/webhooks",
 }
 # Providers whose signatures hold a time.
@@ -47,6 +54,8 @@ def headers(provider: str, body: bytes, secret: str, event_id: str, at: int) -> 
         return {"verif-hash": secret, "flutterwave-signature": signature}
     if provider == "paystack":
         return {"x-paystack-signature": hmac.new(key, body, hashlib.sha512).hexdigest()}
+    if provider == "wise":
+        return {"x-signature-sha256": base64.b64encode(_rsa_signature(body, secret)).decode()}
     decoded = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.digest(decoded, f"{event_id}.{at}.".encode() + body, hashlib.sha256)
     return {
@@ -54,6 +63,22 @@ def headers(provider: str, body: bytes, secret: str, event_id: str, at: int) -> 
         "webhook-timestamp": str(at),
         "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
     }
+
+
+def _rsa_signature(body: bytes, secret: str) -> bytes:
+    """By the private key in the secret; where that is none, by a key of our own."""
+    try:
+        key = load_der_private_key(base64.b64decode(secret), password=None)
+    except ValueError:
+        key = _own_key()
+    if not isinstance(key, RSAPrivateKey):
+        raise TypeError("Wise signs with RSA")
+    return key.sign(body, PKCS1v15(), SHA256())
+
+
+@cache
+def _own_key() -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65_537, key_size=2048)
 
 
 class Hostile:
@@ -156,6 +181,11 @@ def _claim(provider: str, subject: Subject, event_id: str) -> dict[str, Any]:
         data = {"reference": key, "status": "success", "id": 1, "transfer_code": "TRF_forged"}
         data |= {"amount": subject.payout_minor, "currency": subject.currency}
         return {"event": "transfer.success", "data": data}
+    if provider == "wise":
+        # It names a transfer by Wise's own number alone.
+        resource = {"type": "transfer", "id": 4_000_000, "profile_id": 1, "account_id": 1}
+        data = {"resource": resource, "current_state": "outgoing_payment_sent"}
+        return {"event_type": "transfers#state-change", "data": data, "schema_version": "2.0.0"}
     return {"transaction_id": payment_id, "event_type": "payment_completed", "reference": key}
 
 

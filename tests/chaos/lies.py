@@ -9,7 +9,7 @@ import aiohttp
 
 Modes = dict[str, Any]
 
-OFFRAMPS = ("flutterwave", "local_wallet", "paystack")
+OFFRAMPS = ("flutterwave", "local_wallet", "paystack", "wise")
 PROVIDERS = (*OFFRAMPS, "stripe")
 # Struck so many times for one key, then let through: a step gets on at last.
 BOUNDED = (
@@ -62,6 +62,9 @@ IMPOSSIBLE: Mapping[str, frozenset[str]] = {
             *("hold", "payout_fails", "recipient_refused", "no_balance"),
             *("late_fail", "late_success", "flapping"),
         }
+    ),
+    "wise": frozenset(
+        {"refund_fails", "dispute", "old_timestamp", "future_timestamp", "recipient_refused"}
     ),
 }
 # The share of operations, in a hundred, for a mode after which people decide; the others may strike

@@ -6,10 +6,18 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-CURRENCIES = {"INR": 3, "MXN": 2, "NGN": 3, "GHS": 2, "KES": 2, "ZAR": 3}
+CURRENCIES = {"INR": 3, "MXN": 2, "NGN": 3, "GHS": 2, "KES": 2, "ZAR": 3, "GBP": 2, "BRL": 1}
 # Mobile numbers by currency: what stands before the last seven digits, and the operators.
 NETWORKS = {"GHS": ("+23324", ("MTN", "TELECEL")), "KES": ("+25471", ("MPESA", "AIRTEL"))}
 BANK, ZAR_BRANCH = "044", "632005"
+# Accounts whose check digits are right, by currency.
+ACCOUNTS = {
+    "GBP": {"sort_code": "200000", "account_number": "55779911"},
+    "BRL": {
+        "tax_id": "52998224725", "bank_code": "001", "branch_code": "1234",
+        "account_number": "123456789", "account_type": "CHECKING",
+    },
+}  # fmt: skip
 OFFRAMPS = {
     "INR": ("local_wallet",),
     "MXN": ("local_wallet",),
@@ -17,6 +25,8 @@ OFFRAMPS = {
     "GHS": ("flutterwave", "local_wallet"),
     "KES": ("flutterwave", "local_wallet"),
     "ZAR": ("paystack", "local_wallet"),
+    "GBP": ("wise", "local_wallet"),
+    "BRL": ("wise", "local_wallet"),
 }
 # Faults that pass, at any provider.
 PASSING = (
@@ -33,7 +43,7 @@ PAYOUT_ENDS = (
     "key_mismatch_error",
 )  # fmt: skip
 LIES = ("amount+1", "amount-1", "currency_swap", "net_of_fee")
-ONRAMP_ENDS = ("cache_500", "refund_fails", "amnesia", "key_mismatch_error")
+ONRAMP_ENDS = ("cache_500", "refund_fails", "amnesia", "key_mismatch_error", "dispute=3")
 MAGIC_AMOUNTS = tuple(f"666.{number:02}" for number in range(1, 11) if number != 7)
 REFUSED_METHODS = (
     "pm_card_visa_chargeDeclined", "pm_card_visa_chargeDeclinedInsufficientFunds",
@@ -157,6 +167,8 @@ class Orders:
                     "holder_name": name, "branch_code": ZAR_BRANCH, "account_number": account
                 }
             }  # fmt: skip
+        if currency in ACCOUNTS:
+            return {"bank_account": {"holder_name": name, **ACCOUNTS[currency]}}
         serial = f"{rng.randint(0, 999_999_999):09}"
         total = sum(
             int(digit) * weight for digit, weight in zip(BANK + serial, (3, 7, 3) * 4, strict=True)

@@ -163,6 +163,12 @@ class Sweep:
     def _begin(self, action: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.create_task(action))
 
+    def _raise_errors(self) -> None:
+        """Those of our own side, which nobody else would see."""
+        for task in [task for task in self._tasks if task.done()]:
+            task.result()
+            self._tasks.remove(task)
+
     async def _drain(
         self, session: aiohttp.ClientSession, cases: list[Case], started: float
     ) -> None:
@@ -171,6 +177,7 @@ class Sweep:
         progress, said_at = Progress(), time.monotonic()
         while progress.quiet_seconds < QUIET_SECONDS:
             await asyncio.sleep(0.5)
+            self._raise_errors()
             self._payments = await read_payments(self._mesh.owner_url)
             fired = self._failpoints.fired()
             self._note_settled(cases)

@@ -273,8 +273,7 @@ class SweptTransaction(Swept):
         ]
         await self._failpoints.hit("W1", *self._followed)
         self._asked = [("correct", c.payment.reference) for c in changes if c.corrects]
-        if not self._claims:
-            self._asked += [("give_back", c.payment.reference) for c in changes if _gives_back(c)]
+        self._asked += [("give_back", c.payment.reference) for c in changes if _gives_back(c)]
         for change in changes:
             if change.payment.collection_reference != change.before.collection_reference:
                 # Claims name the collection alone.
@@ -327,9 +326,10 @@ def _due(work: Work) -> str:
 
 
 def _gives_back(change: Change) -> bool:
-    """Whether it is a refund that a merchant asks for: a worker intends its own with its claim."""
+    """Whether it is a refund that a merchant asks for."""
     attempt = change.attempt
-    return attempt is not None and (attempt.step, attempt.state) == ("refund", "INTENDED")
+    begins = attempt is not None and (attempt.step, attempt.state) == ("refund", "INTENDED")
+    return begins and any(event.actor == "merchant" for event in change.events)
 
 
 def _attempted(what: Work | Change) -> tuple[str, str]:

@@ -17,12 +17,6 @@ from tests.chaos.mesh import ChaosMesh
 # A recipient that the simulator cannot pay, by the name, and one that it can.
 REFUSED = {"wallet": {"holder_name": "Asha Refused", "wallet_id": "wallet-1"}}
 CORRECTED = {"wallet": {"holder_name": "Asha Example", "wallet_id": "wallet-2"}}
-# The state in which somebody acts, by the step.
-WAITS_FOR = {
-    **dict.fromkeys(WITH_REFUSED_RECIPIENT, "ACTION_REQUIRED"),
-    **dict.fromkeys(("claim", "give_back", "return"), "COMPLETED"),
-}
-VERBS: Mapping[str, tuple[str, Mapping[str, object]]] = {"give_back": ("/refunds", {"full": True})}
 ASK_SECONDS, ANSWER_SECONDS = 0.5, 8.0
 _PASS_DEADLINE = (
     "UPDATE payments SET deadline_at = now(), due_at = now() "
@@ -39,24 +33,27 @@ async def act(
     transaction_id: str,
     state: Callable[[], str],
 ) -> None:
-    """Does what this case's merchant or payer does, once the payment is in the state for it."""
-    if case.step not in WAITS_FOR:
-        return
-    await _until(state, WAITS_FOR[case.step])
-    if case.step == "deadline":
-        await _let_deadline_pass(mesh.owner_url, transaction_id)
-        return
-    if case.step == "claim":
+    """Does what the people of this case do, each thing once the payment is in the state for it."""
+    path = f"/api/payments/{transaction_id}"
+    if case.step in WITH_REFUSED_RECIPIENT:
+        await _until(state, "ACTION_REQUIRED")
+        if case.step == "deadline":
+            await _let_deadline_pass(mesh.owner_url, transaction_id)
+        else:
+            await _ask(session, case, f"{path}:correct", {"recipient": CORRECTED})
+    elif case.step == "claim":
+        await _until(state, "COMPLETED")
         await _claim(mesh.simulator_url, transaction_id)
-        return
-    if case.step in ("give_back", "return"):
+    elif case.step in ("return", "give_back"):
+        await _until(state, "COMPLETED")
         await _send_back(mesh, transaction_id)
-    if case.step == "return":
-        return
-    if case.step == "give_back":
-        await _until(state, "RETURNED")
-    while not await _says(session, case, transaction_id):  # noqa: ASYNC110 - the answer decides
-        await asyncio.sleep(ASK_SECONDS)
+        if case.step == "give_back":
+            await _until(state, "RETURNED")
+            await _ask(session, case, f"{path}/refunds", {"full": True})
+    elif case.step == "retry":
+        await _until(state, "REFUNDING")
+        refund_id = await _failed_refund(session, path)
+        await _ask(session, case, f"/api/refunds/{refund_id}:retry", {})
 
 
 async def _until(state: Callable[[], str], wanted: str) -> None:
@@ -64,18 +61,30 @@ async def _until(state: Callable[[], str], wanted: str) -> None:
         await asyncio.sleep(ASK_SECONDS)
 
 
-async def _says(session: aiohttp.ClientSession, case: Case, transaction_id: str) -> bool:
-    """Whether the verb, asked for under the one key, is answered."""
-    path, body = VERBS.get(case.step, (":correct", {"recipient": CORRECTED}))
-    with suppress(aiohttp.ClientError, TimeoutError):
-        async with session.post(
-            f"/api/payments/{transaction_id}{path}",
-            json=body,
-            headers={"idempotency-key": f"{case.name}-verb"},
-            timeout=_patience(),
-        ) as answer:
-            return answer.status in (200, 201)
-    return False
+async def _failed_refund(session: aiohttp.ClientSession, path: str) -> str:
+    """The id of the payment's refund, once it has failed."""
+    while True:
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.get(f"{path}/refunds", timeout=_patience()) as answer:
+                refunds = (await answer.json())["refunds"] if answer.status == 200 else []
+                if refunds and refunds[0]["status"] == "FAILED":
+                    return str(refunds[0]["refund_id"])
+        await asyncio.sleep(ASK_SECONDS)
+
+
+async def _ask(
+    session: aiohttp.ClientSession, case: Case, path: str, body: Mapping[str, object]
+) -> None:
+    """Asks for a verb, under one key, until it is answered."""
+    headers = {"idempotency-key": f"{case.name}-verb"}
+    while True:
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.post(
+                path, json=body, headers=headers, timeout=_patience()
+            ) as answer:
+                if answer.status in (200, 201):
+                    return
+        await asyncio.sleep(ASK_SECONDS)
 
 
 async def _claim(simulator_url: str, transaction_id: str) -> None:

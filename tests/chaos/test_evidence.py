@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from aiohttp import web
 
+from services.providers.simulator.wise_events import wise_headers
 from tests.chaos import books, history, receiver
 from tests.chaos.checker import Evidence, Facts, Finding, audit
 from tests.chaos.client import Call, Client
@@ -21,6 +22,7 @@ from tests.chaos.hostile import Hostile, Subject, headers
 from tests.chaos.orders import REFUSED_METHODS, Orders
 from tests.chaos.receiver import Receiver, is_genuine
 from tests.conftest import Database
+from tests.contract.providers.wise import PAIR
 
 # Only where nobody goes on is it waited for so long.
 WAIT_SECONDS = 10
@@ -28,6 +30,7 @@ SECRETS = {
     "stripe": "whsec_stripe",
     "flutterwave": "hash",
     "paystack": "sk_test_x",
+    "wise": PAIR,
     "local_wallet": "whsec_c2VjcmV0",
 }
 
@@ -144,10 +147,11 @@ def test_the_load_has_something_of_everything() -> None:
     bodies = [orders.payment() for _ in range(2000)]
     words = {w.split("@")[0].split("=")[0] for b in bodies for w in b["reference"].split()}
 
-    assert {b["destination_currency"] for b in bodies} == {"INR", "MXN", "NGN", "GHS", "KES", "ZAR"}
+    currencies = {"INR", "MXN", "NGN", "GHS", "KES", "ZAR", "GBP", "BRL"}
+    assert {b["destination_currency"] for b in bodies} == currencies
     assert {"sim:500_after", "sim:payout_fails", "sim:late_success", "sim:amount+1"} <= words
     assert {"sim:cache_500", "sim:refund_fails", "sim:amnesia", "sim:no_webhook"} <= words
-    assert {"sim:payer_authenticates", "sim:payer_fails"} <= words
+    assert {"sim:payer_authenticates", "sim:payer_fails", "sim:dispute"} <= words
     assert {None, "PRESENT"} == {b.get("payer") for b in bodies}
     assert set(REFUSED_METHODS) <= {b.get("payment_method", "") for b in bodies}
 
@@ -165,6 +169,13 @@ def test_an_orphan_is_signed_by_its_provider_and_names_a_payment_of_nobody() -> 
             provider, call.body, SECRETS[provider], str(call.key), int(timed)
         )
         assert call.payment_id.encode() in call.body
+
+
+def test_an_event_of_wise_is_signed_as_the_simulator_signs_it() -> None:
+    signed = Hostile(Random(5), SECRETS).signed("wise", b"{}", "evt_1", "pay_1", {})
+
+    name = "x-signature-sha256"
+    assert signed.headers[name] == wise_headers(b"{}", PAIR)[name]
 
 
 def test_no_forged_event_is_signed_with_a_secret_of_ours_but_those_of_long_ago_or_nothing() -> None:

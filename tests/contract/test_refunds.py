@@ -156,6 +156,16 @@ async def test_a_refund_that_fails_says_so_and_gives_its_amount_back(lab: Lab, n
 
 
 @every_refunder
+async def test_after_those_that_shall_fail_a_refund_succeeds(lab: Lab, name: str) -> None:
+    collection = await collected(lab, name, "invoice 17 sim:refund_fails=1")
+
+    first = await refunder(lab, name).refund(refund_of(collection, 10_000, 1))
+    second = await refunder(lab, name).refund(refund_of(collection, 10_000, 2))
+
+    assert (first.outcome, second.outcome) == (Outcome.FAILED, Outcome.SUCCEEDED)
+
+
+@every_refunder
 async def test_a_refund_is_found_by_key_and_by_reference(lab: Lab, name: str) -> None:
     collection = await collected(lab, name)
     done = await refunder(lab, name).refund(refund_of(collection, 4_000))

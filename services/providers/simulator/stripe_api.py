@@ -197,11 +197,12 @@ class StripeApi:
         def create(form: Form) -> Effect:
             intent = self._refunded_intent(form)
             subject = self._control.subject(PROVIDER, intent["id"])
-            fails = Mode.REFUND_FAILS in self._control.active(subject, Step.SETTLE)
+            failing = self._control.active(subject, Step.SETTLE).get(Mode.REFUND_FAILS)
             if self._dashboard.is_disputed(intent["id"]):
                 message = f"Charge {intent['latest_charge']} has been charged back."
                 raise invalid("charge_disputed", "", message)
             others = self._account.refunds_of(intent["id"])
+            fails = failing is not None and (not failing or len(others) < failing)
             refund = stripe_refunds.new_refund(form, intent, others, fails=fails)
             # Counted from here on, so that no second one at the same time exceeds the charge.
             self._account.refunds[refund["id"]] = refund

@@ -57,6 +57,9 @@ _EXEMPT = {
     Mode.REFUND_FAILS: "it refunds nothing",
     Mode.OLD_TIMESTAMP: "it signs no time",
     Mode.FUTURE_TIMESTAMP: "it signs no time",
+    Mode.PAYER_AUTHENTICATES: "it has no payer",
+    Mode.PAYER_FAILS: "it has no payer",
+    Mode.DISPUTE: "it charges no card",
 }
 
 

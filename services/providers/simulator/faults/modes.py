@@ -135,7 +135,7 @@ SPECS = {
     Mode.LATE_FAIL: _at(Step.SETTLE, seconds=2),
     Mode.LATE_SUCCESS: _at(Step.SETTLE, seconds=2),
     Mode.FLAPPING: _at(Step.SETTLE, seconds=2),
-    Mode.REFUND_FAILS: _at(Step.SETTLE),
+    Mode.REFUND_FAILS: _at(Step.SETTLE, refunds=0),
     Mode.PAYER_AUTHENTICATES: _at(Step.SETTLE, seconds=2),
     Mode.PAYER_FAILS: _at(Step.SETTLE, seconds=2),
     Mode.DISPUTE: _at(Step.SETTLE, seconds=2),
