@@ -60,7 +60,7 @@ class Failpoints:
     """The failpoints of one process. The folder is shared by all, and outlives each."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._stopping: list[str] = []
         self._continued = asyncio.Event()
 
@@ -93,33 +93,33 @@ class Failpoints:
 
     def call(self, alias: str, reference: str) -> None:
         """Remembers the payment's reference under a name by which others know it."""
-        (self._folder / f"alias-{alias}").write_text(reference)
+        (self.folder / f"alias-{alias}").write_text(reference)
 
     def called(self, alias: str) -> str:
         """The reference behind a name; empty where there is none."""
         with suppress(FileNotFoundError):
-            return (self._folder / f"alias-{alias}").read_text()
+            return (self.folder / f"alias-{alias}").read_text()
         return ""
 
     def name_process(self, name: str, pid: int) -> None:
         """Says which process another failpoint may strike under this name."""
-        (self._folder / f"pid-{name}").write_text(str(pid))
+        (self.folder / f"pid-{name}").write_text(str(pid))
 
     def signal_process(self, name: str, number: signal.Signals) -> None:
         """Strikes another process of the mesh."""
-        os.kill(int((self._folder / f"pid-{name}").read_text()), number)
+        os.kill(int((self.folder / f"pid-{name}").read_text()), number)
 
     def stop_together(self, count: int) -> None:
         """Says how many payments must stand at their points before a process stops itself."""
-        (self._folder / "stop-together").write_text(str(count))
+        (self.folder / "stop-together").write_text(str(count))
 
     def fired(self) -> set[str]:
         """The names of all cases that have fired."""
-        return {path.name.removeprefix("fired-") for path in self._folder.glob("fired-*")}
+        return {path.name.removeprefix("fired-") for path in self.folder.glob("fired-*")}
 
     def fired_at(self) -> list[float]:
         """When each of them fired, in seconds since the epoch."""
-        return [path.stat().st_mtime for path in self._folder.glob("fired-*")]
+        return [path.stat().st_mtime for path in self.folder.glob("fired-*")]
 
     def take(self, point: str, step: str, reference: str) -> Case | None:
         """The case that fires here, marked as fired, for a caller that acts itself."""
@@ -127,7 +127,7 @@ class Failpoints:
         return case if case and self._mark(case) else None
 
     def _marker(self, case: Case) -> Path:
-        return self._folder / f"fired-{case.name}"
+        return self.folder / f"fired-{case.name}"
 
     def _mark(self, case: Case) -> bool:
         """Whether this process is to act: the one that creates the file, before it acts."""
@@ -153,7 +153,7 @@ class Failpoints:
         """Waits until enough payments of this process stand at their points, and then stops the
         process, so that each of them is found in the middle of its step."""
         self._stopping.append(case.name)
-        needed = int((self._folder / "stop-together").read_text())
+        needed = int((self.folder / "stop-together").read_text())
         if len(self._stopping) == needed:
             os.kill(os.getpid(), signal.SIGSTOP)
             self._continued.set()

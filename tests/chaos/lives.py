@@ -1,16 +1,30 @@
 """Processes of one service that are forked from one that has done its imports, which are most of a
-start; each that a failpoint ends is forked again. The forking process runs nothing of the service,
-so that a new one has nothing of the one before it."""
+start; each that is killed, or that a failpoint ends, is forked again. The forking process runs
+nothing of the service, so that a new one has nothing of the one before it."""
 
+import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from deploy.local.process.launch import end_with
 from tests.chaos.failpoints import EXIT_CODE
+from tests.chaos.members import children_of, send
 
 COUNT_VARIABLE = "CARAVEL_LIVES"
+# A file with the variables of those that are forked from now on.
+SETTINGS_VARIABLE = "CARAVEL_LIVES_SETTINGS"
+FORKED_AGAIN = (EXIT_CODE, -signal.SIGKILL)
+
+
+def renew(pid: int, settings: Path, variables: Mapping[str, str]) -> None:
+    """Kills all processes that this one has forked; the next ones have these variables."""
+    settings.write_text(json.dumps(variables))
+    for child in children_of(pid):
+        send(child, signal.SIGKILL)
 
 
 def live(become: Callable[[], None]) -> None:
@@ -37,7 +51,7 @@ class Lives:
         while self._number_of:
             pid, status = os.wait()
             number, code = self._number_of.pop(pid), os.waitstatus_to_exitcode(status)
-            if code == EXIT_CODE and not self._stopping:
+            if code in FORKED_AGAIN and not self._stopping:
                 self._fork(number)
             elif not self._stopping:
                 self._stop()
@@ -50,6 +64,8 @@ class Lives:
             return
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end_with(parent, signal.SIGKILL)
+        with suppress(FileNotFoundError):
+            os.environ.update(json.loads(Path(os.environ[SETTINGS_VARIABLE]).read_text()))
         if number:
             os.environ.update(PORT="0", METRICS_PORT="0")
         self._become()

@@ -22,7 +22,7 @@ import aiohttp
 import asyncpg
 
 from deploy.local.mesh.processes import environment
-from tests.chaos import swept_merchant
+from tests.chaos import lives, swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
     OFFRAMPS,
@@ -38,7 +38,7 @@ from tests.chaos.failpoints import HANG_SECONDS, Case, Failpoints
 from tests.chaos.mesh import ChaosMesh
 from tests.chaos.progress import Progress
 from tests.chaos.receiver import Receiver, is_genuine, read
-from tests.chaos.swept_mesh import swept_mesh
+from tests.chaos.swept_mesh import UNDER_WAY_MAX, settings_of, swept_mesh
 
 STRUCK = ("gateway", "fees", "fx")
 # A mesh in which nothing changes for so long has lost it: longer than any rest of a payment whose
@@ -51,9 +51,10 @@ ANSWER_SECONDS = 8.0
 REPLAYS_AT_ONCE = 16
 # Shorter than the gateway's failpoint keeps the answer from a client that is to hang up.
 HANG_UP_SECONDS = 1.0
-# Cases that raise or hang kill no process, so both can run at once; an exit strikes other cases
-# too.
-WAVES = (("raise", "hang"), ("exit",))
+# The actions of each wave, and how many payments a worker has at a time. Cases that raise or hang
+# kill no process, so both can run at once, and many must be able to hang; an exit strikes all that
+# its worker has.
+WAVES = ((("raise", "hang"), UNDER_WAY_MAX), (("exit",), 1))
 # Turns of a case whose payment another case's exit has kept from its own point.
 TURNS_MAX = 3
 
@@ -97,8 +98,9 @@ class Sweep:
         try:
             async with Receiver(self._receipts, Random(0), misbehaves=0.0) as merchant:
                 await self._listen(merchant.url)
-                for actions in WAVES:
+                for actions, under_way_max in WAVES:
                     if wave := [case for case in cases if case.action in actions]:
+                        self._renew_workers(under_way_max)
                         await self._wave(wave)
                 await self._mesh.healthy()
                 ran = [one for case in cases for one in (case, *self._turns_of(case))]
@@ -117,6 +119,11 @@ class Sweep:
         ):
             answer.raise_for_status()
             self._secret = (await answer.json())["secret"]
+
+    def _renew_workers(self, under_way_max: int) -> None:
+        settings = settings_of(self._failpoints.folder, "worker-1")
+        variables = {"UNDER_WAY_MAX": str(under_way_max)}
+        lives.renew(self._mesh.children["worker-1"].pid, settings, variables)
 
     async def _wave(self, cases: Sequence[Case]) -> None:
         started = time.monotonic()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from deploy.local.process.child import Spec
 from tests.chaos.failpoints import FOLDER_VARIABLE, Failpoints
-from tests.chaos.lives import COUNT_VARIABLE
+from tests.chaos.lives import COUNT_VARIABLE, SETTINGS_VARIABLE
 from tests.chaos.mesh import ChaosMesh
 from tests.chaos.topology import kind_of
 
 SWEPT = ("services.payments", "services.payments.worker", "services.providers")
 LEASE_SECONDS = 20
 # Few payments at a time in each of many workers, so that one that hangs or ends holds few others.
-CLAIM_MAX, UNDER_WAY_MAX = 1, 3
+CLAIM_MAX, UNDER_WAY_MAX = 1, 4
 # The processes of a kind that are forked from one, each forked again when a case has ended it.
 LIVES: Mapping[str, int] = {"payments": 1, "worker": 16, "providers": 1}
 
@@ -29,9 +29,15 @@ def launched_by(folder: Path, lives: Mapping[str, int]) -> Callable[[Spec], Spec
         variables = {**spec.environment, FOLDER_VARIABLE: str(folder)}
         if kind_of(spec.name) in lives:
             variables[COUNT_VARIABLE] = str(lives[kind_of(spec.name)])
+            variables[SETTINGS_VARIABLE] = str(settings_of(folder, spec.name))
         return replace(spec, command=command, environment=variables)
 
     return launch
+
+
+def settings_of(folder: Path, name: str) -> Path:
+    """The variables of the lives of a process that are forked from now on."""
+    return folder / f"settings-{name}"
 
 
 @asynccontextmanager

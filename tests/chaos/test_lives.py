@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from pathlib import Path
 
 import pytest
 
 from deploy.local.process.child import is_alive
 from deploy.local.process.paths import ROOT
 from tests.chaos.failpoints import EXIT_CODE
-from tests.chaos.lives import COUNT_VARIABLE
+from tests.chaos.lives import COUNT_VARIABLE, SETTINGS_VARIABLE, renew
 
 # Says its port and its id, and ends as the signals say.
 SERVICE = f"""
@@ -30,12 +31,15 @@ live(become)
 FAILPOINT, BY_ITSELF = signal.SIGUSR1, signal.SIGUSR2
 
 
-async def test_a_process_that_a_failpoint_ends_lives_again_and_the_others_go_on() -> None:
-    process = await started(2)
+@pytest.mark.parametrize("end", [FAILPOINT, signal.SIGKILL])
+async def test_a_process_that_is_struck_lives_again_and_the_others_go_on(
+    end: signal.Signals, tmp_path: Path
+) -> None:
+    process = await started(tmp_path, 2)
     first, second = sorted([await said(process), await said(process)], reverse=True)
     assert (first[0], second[0]) == ("9000", "0")
 
-    os.kill(first[1], FAILPOINT)
+    os.kill(first[1], end)
     again = await said(process)
 
     assert again[0] == "9000"
@@ -44,8 +48,18 @@ async def test_a_process_that_a_failpoint_ends_lives_again_and_the_others_go_on(
     await ended(process)
 
 
-async def test_one_that_ends_by_itself_ends_all_as_it_ended() -> None:
-    process = await started(1)
+async def test_they_are_renewed_with_other_variables(tmp_path: Path) -> None:
+    process = await started(tmp_path, 1)
+    assert (await said(process))[0] == "9000"
+
+    renew(process.pid, tmp_path / "settings", {"PORT": "9001"})
+
+    assert (await said(process))[0] == "9001"
+    await ended(process)
+
+
+async def test_one_that_ends_by_itself_ends_all_as_it_ended(tmp_path: Path) -> None:
+    process = await started(tmp_path, 1)
     _, pid = await said(process)
 
     os.kill(pid, BY_ITSELF)
@@ -54,8 +68,8 @@ async def test_one_that_ends_by_itself_ends_all_as_it_ended() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_none_outlives_the_one_that_forked_it(number: signal.Signals) -> None:
-    process = await started(2)
+async def test_none_outlives_the_one_that_forked_it(number: signal.Signals, tmp_path: Path) -> None:
+    process = await started(tmp_path, 2)
     await said(process)
     await said(process)
 
@@ -72,13 +86,18 @@ async def ended(process: Process) -> None:
     await process.wait()
 
 
-async def started(count: int) -> Process:
+async def started(folder: Path, count: int) -> Process:
+    variables = {
+        COUNT_VARIABLE: str(count),
+        SETTINGS_VARIABLE: str(folder / "settings"),
+        "PORT": "9000",
+    }
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         SERVICE,
         cwd=ROOT,
-        env={**os.environ, COUNT_VARIABLE: str(count), "PORT": "9000"},
+        env={**os.environ, **variables},
         stdout=PIPE,
     )
 
