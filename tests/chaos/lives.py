@@ -35,7 +35,7 @@ def live(become: Callable[[], None]) -> None:
 
 
 class Lives:
-    """The processes, by number; the first one has the service's ports."""
+    """The processes, by number; the first one has the service's page of metrics."""
 
     def __init__(self, become: Callable[[], None]) -> None:
         self._become = become
@@ -67,7 +67,7 @@ class Lives:
         with suppress(FileNotFoundError):
             os.environ.update(json.loads(Path(os.environ[SETTINGS_VARIABLE]).read_text()))
         if number:
-            os.environ.update(PORT="0", METRICS_PORT="0")
+            os.environ["METRICS_PORT"] = "0"
         self._become()
         sys.exit()
 

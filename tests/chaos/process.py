@@ -11,6 +11,7 @@ from services.payments.config import ServiceSettings, WorkerSettings
 from services.providers import assembly as providers
 from services.providers.adapters.kit.http import open_session
 from services.providers.config import Config
+from services.shared import grpc_server
 from services.shared.grpc_server import GrpcServer, run_service
 from services.shared.identity import Identity
 from tests.chaos.failpoints import Failpoints
@@ -19,6 +20,9 @@ from tests.chaos.swept import sweep_port
 from tests.chaos.swept_providers import swept_adapters
 
 FAILPOINTS = Failpoints.of_environment()
+# The lives of one service share its port, so that others take the calls while one is away.
+shared = {**dict(grpc_server.OPTIONS), "grpc.so_reuseport": 1}
+setattr(grpc_server, "OPTIONS", tuple(shared.items()))  # noqa: B010 - for mypy it is final
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.process.child import is_alive
-from deploy.local.process.paths import ROOT
 from tests.chaos.failpoints import EXIT_CODE
 from tests.chaos.lives import COUNT_VARIABLE, SETTINGS_VARIABLE, renew
+from tests.conftest import ROOT
 
 # Says its port and its id, and ends as the signals say.
 SERVICE = f"""
@@ -22,7 +22,7 @@ from tests.chaos.lives import live
 def become():
     signal.signal(signal.SIGUSR1, lambda *_: os._exit({EXIT_CODE}))
     signal.signal(signal.SIGUSR2, lambda *_: os._exit(3))
-    os.write(1, (os.environ["PORT"] + " " + str(os.getpid()) + chr(10)).encode())
+    os.write(1, (os.environ["METRICS_PORT"] + " " + str(os.getpid()) + chr(10)).encode())
     while True:
         signal.pause()
 
@@ -52,7 +52,7 @@ async def test_they_are_renewed_with_other_variables(tmp_path: Path) -> None:
     process = await started(tmp_path, 1)
     assert (await said(process))[0] == "9000"
 
-    renew(process.pid, tmp_path / "settings", {"PORT": "9001"})
+    renew(process.pid, tmp_path / "settings", {"METRICS_PORT": "9001"})
 
     assert (await said(process))[0] == "9001"
     await ended(process)
@@ -90,7 +90,7 @@ async def started(folder: Path, count: int) -> Process:
     variables = {
         COUNT_VARIABLE: str(count),
         SETTINGS_VARIABLE: str(folder / "settings"),
-        "PORT": "9000",
+        "METRICS_PORT": "9000",
     }
     return await asyncio.create_subprocess_exec(
         sys.executable,
