@@ -14,9 +14,9 @@ from tests.chaos.topology import kind_of
 SWEPT = ("services.payments", "services.payments.worker", "services.providers")
 LEASE_SECONDS = 20
 # Few payments at a time in each of many workers, so that one that hangs or ends holds few others.
-CLAIM_MAX, UNDER_WAY_MAX = 1, 6
+CLAIM_MAX, UNDER_WAY_MAX = 1, 4
 # The processes of a kind that are forked from one, each forked again when a case has ended it.
-LIVES: Mapping[str, int] = {"payments": 2, "worker": 10, "providers": 3}
+LIVES: Mapping[str, int] = {"payments": 2, "worker": 12, "providers": 3}
 
 
 def launched_by(folder: Path, lives: Mapping[str, int]) -> Callable[[Spec], Spec]:
