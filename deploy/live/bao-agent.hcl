@@ -9,6 +9,8 @@ auto_auth {
     config = {
       role_id_file_path   = "/etc/caravel/bao/role_id"
       secret_id_file_path = "/etc/caravel/bao/secret_id"
+      # The agent would otherwise delete it after the first sign-in, and could not start again.
+      remove_secret_id_file_after_reading = false
     }
   }
 }
