@@ -1,13 +1,29 @@
 """Ids: a UUIDv7 inside, and outside a prefixed text of 26 base32 digits as the TypeID 0.3
 specification has it, for example pay_01jd8x3v9me7rb5k3n6q2f4h8z. A library writes and reads the
-digits; whoever uses an id names its prefix."""
+digits."""
 
+from enum import StrEnum
 from uuid import UUID
 
 import uuid_utils.compat
 from typeid.codecs import base32
 
 DIGITS = 26
+
+
+class Prefix(StrEnum):
+    """The kind of an id, as its public text begins. Merchants store them, so that none changes."""
+
+    PAYMENT = "pay"
+    QUOTE = "quo"
+    REFUND = "ref"
+    DISPUTE = "dsp"
+    MERCHANT = "mer"
+    API_KEY = "key"
+    ENDPOINT = "whe"
+    EVENT = "evt"
+    OPERATOR_KEY = "opk"
+    ACTION = "act"
 
 
 def new_id() -> UUID:

@@ -12,7 +12,7 @@ from services.payments.base.statements import text_with
 from services.payments.engine.store.overdue import WAITING_FOR
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 _BALANCES = text(
     """
@@ -123,7 +123,7 @@ async def read_suspense(connection: AsyncConnection) -> Sequence[Suspended]:
         Suspended(
             account=row.account,
             currency=row.currency,
-            transaction_id=encode_id("pay", row.payment_id),
+            transaction_id=encode_id(Prefix.PAYMENT, row.payment_id),
             reason=row.reason,
             amount_minor=int(row.amount),
         )

@@ -15,7 +15,7 @@ from services.payments.base.errors import describe
 from services.payments.model.payment import PaymentUnreadable
 from services.shared.db import connected
 from services.shared.db_errors import DatabaseMistake
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 # Raised by the driver for a value that it cannot read, for example a year that Python has not.
 UNDECODABLE = (ValueError, ArithmeticError, RecursionError)
@@ -45,7 +45,7 @@ class UnreadableRow:
     @property
     def transaction_id(self) -> str:
         """The public id of its payment; empty where it belongs to none."""
-        return encode_id("pay", self.payment_id) if self.payment_id else ""
+        return encode_id(Prefix.PAYMENT, self.payment_id) if self.payment_id else ""
 
     def as_refusal(self) -> PaymentUnreadable:
         """The error of a call that needs the row."""

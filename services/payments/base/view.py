@@ -11,7 +11,7 @@ from services.payments.model.payment import Payment, State
 from services.payments.model.quote import Terms
 from services.payments.model.refund import Refund
 from services.payments.model.refusals import refusal_of
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.money import format_rate
 from services.shared.recipients import masked
 from services.shared.recipients.wire import recipient_fields
@@ -29,7 +29,7 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "status": payment.status,
         "user_id": str(payment.user_id),
         **terms_fields(payment.terms),
-        "quote_id": encode_id("quo", payment.quote_id),
+        "quote_id": encode_id(Prefix.QUOTE, payment.quote_id),
         "corridor_id": payment.corridor_id,
         "onramp": payment.onramp,
         "offramp": payment.offramp,
@@ -100,7 +100,7 @@ def dispute_fields(dispute: Dispute) -> dict[str, Any]:
     """A dispute's fields by their names in the contract, as those of a payment."""
     shown = {
         "dispute_id": dispute.dispute_id,
-        "transaction_id": encode_id("pay", dispute.payment_id),
+        "transaction_id": encode_id(Prefix.PAYMENT, dispute.payment_id),
         "kind": dispute.kind,
         "status": dispute.status,
         "reason": dispute.reason,

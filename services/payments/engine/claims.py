@@ -13,7 +13,7 @@ from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.engine.quarantine import Lease, StepFailure
 from services.payments.engine.reporting import report_failures
 from services.shared.errors import Unavailable
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.log import get_logger
 
 # The plans, and the number of claimed payments.
@@ -24,7 +24,7 @@ def _report_unreadable(transaction: WorkTransaction) -> None:
     """Counts payments that were claimed and cannot be read, and says which they are and why."""
     for payment_id, error in transaction.unreadable.items():
         get_logger().warning(
-            "payment_unreadable", transaction_id=encode_id("pay", payment_id), reason=error
+            "payment_unreadable", transaction_id=encode_id(Prefix.PAYMENT, payment_id), reason=error
         )
     report_failures(len(transaction.unreadable), transaction.unreadable_held)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.payments.model.payment import State
 from services.payments.model.timing import Waiting
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 # Ages from which on an overdue payment is counted in the next bucket, in seconds since it entered
 # its state.
@@ -59,7 +59,7 @@ class OverduePayment:
     @property
     def transaction_id(self) -> str:
         """The public id."""
-        return encode_id("pay", self.payment_id)
+        return encode_id(Prefix.PAYMENT, self.payment_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,4 +73,4 @@ class UnreadableOverdue:
     @property
     def transaction_id(self) -> str:
         """The public id."""
-        return encode_id("pay", self.payment_id)
+        return encode_id(Prefix.PAYMENT, self.payment_id)

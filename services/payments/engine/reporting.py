@@ -10,7 +10,7 @@ from services.payments.engine.decisions.facts import Change
 from services.payments.model.causes import HELD_FOR
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Event, Payment
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.log import get_logger
 
 HOLDS = Counter("caravel_worker_held_total", "Payments put on hold.", ["reason"])
@@ -48,7 +48,7 @@ def report_failures(failed: int, held: Collection[UUID]) -> None:
     FAILED.inc(failed)
     for payment_id in held:
         HOLDS.labels(HoldReason.STEP_FAILED).inc()
-        get_logger().error("step_set_aside", transaction_id=encode_id("pay", payment_id))
+        get_logger().error("step_set_aside", transaction_id=encode_id(Prefix.PAYMENT, payment_id))
 
 
 def _report_event(payment: Payment, event: Event) -> None:

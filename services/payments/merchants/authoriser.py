@@ -36,7 +36,7 @@ from services.shared.clock import Clock
 from services.shared.contract import CONSOLE, Access, PrincipalKind, scopes_of
 from services.shared.deployment import Deployment
 from services.shared.grpc_calls import Caller
-from services.shared.ids import decode_id
+from services.shared.ids import Prefix, decode_id
 from services.shared.telemetry import request_id_var
 
 SANDBOX_MERCHANT = MerchantId("sandbox")
@@ -164,7 +164,7 @@ class Authoriser:
 
     async def _of_own_token(self, verified: Verified, caller: Caller) -> Principal:
         """A token ends with its key, and may do no more than that."""
-        key_id = decode_id("key", verified.subject)
+        key_id = decode_id(Prefix.API_KEY, verified.subject)
         found = await self._credentials.merchant_key(key_id) if key_id else None
         if found is None:
             raise refused("key", "The token's own key is unknown.")

@@ -14,7 +14,7 @@ from services.payments.merchants.domain import ADDRESSES_MAX, OVERLAP_HOURS_MAX,
 from services.payments.merchants.usecases import KeyOrder, Shown
 from services.shared.contract import PrincipalKind, scopes_of
 from services.shared.errors import field_invalid
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.text import limited_text
 
 NAME_MAX = 100
@@ -148,6 +148,6 @@ def write_key(shown: Shown) -> keys_pb2.Key:
         expires_at=timestamp(key.expires_at) if key.expires_at else None,
         last_used_at=timestamp(key.last_used_at) if key.last_used_at else None,
         revoked_at=timestamp(key.revoked_at) if key.revoked_at else None,
-        rolled_to=encode_id("key", key.rolled_to) if key.rolled_to else "",
+        rolled_to=encode_id(Prefix.API_KEY, key.rolled_to) if key.rolled_to else "",
         leak_place=key.leak_place,
     )

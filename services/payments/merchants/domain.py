@@ -17,7 +17,7 @@ from services.shared.errors import (
     Unavailable,
     field_invalid,
 )
-from services.shared.ids import decode_id, encode_id
+from services.shared.ids import Prefix, decode_id, encode_id
 
 KEYS_MAX = 100
 # So many may be made in a day, and an ended one is remembered by name for as long: each replica
@@ -212,7 +212,7 @@ class MerchantKey(Key):
     @property
     def key_id(self) -> str:
         """The public id, for example key_01jd8x3v9me7rb5k3n6q2f4h8z."""
-        return encode_id("key", self.id)
+        return encode_id(Prefix.API_KEY, self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,20 +225,20 @@ class OperatorKey(Key):
     @property
     def key_id(self) -> str:
         """The public id, for example opk_01jd8x3v9me7rb5k3n6q2f4h8z."""
-        return encode_id("opk", self.id)
+        return encode_id(Prefix.OPERATOR_KEY, self.id)
 
 
 def read_merchant_id(text: str) -> str:
     """The id of a merchant. Raises MerchantNotFound for a text that can be none; the merchant of a
     sandbox, which needs no key, has no such id."""
-    if decode_id("mer", text) is None:
+    if decode_id(Prefix.MERCHANT, text) is None:
         raise MerchantNotFound(merchant_id=text)
     return text
 
 
 def read_key_id(text: str) -> UUID:
     """The id of a merchant's key. Raises KeyNotFound for any other text."""
-    key_id = decode_id("key", text)
+    key_id = decode_id(Prefix.API_KEY, text)
     if key_id is None:
         raise KeyNotFound(key_id=text)
     return key_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.payments.merchants.domain import ApiKeyInvalid, ApiKeyMistyped
-from services.shared.ids import decode_id, encode_id
+from services.shared.ids import Prefix, decode_id, encode_id
 
 # In the order of their values, as base 62 is usually written.
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -55,7 +55,7 @@ def read_key_text(text: str) -> KeyText:
     Raises ApiKeyInvalid, ApiKeyMistyped.
     """
     form = _FORM.fullmatch(text)
-    key_id = decode_id("key", f"key_{form['id']}") if form else None
+    key_id = decode_id(Prefix.API_KEY, f"{Prefix.API_KEY}_{form['id']}") if form else None
     if form is None or key_id is None:
         raise ApiKeyMistyped if is_key_text(text) else ApiKeyInvalid
     if text[-_CHECKSUM_CHARACTERS:] != _checksum(text[:-_CHECKSUM_CHARACTERS]):

@@ -28,7 +28,7 @@ from services.payments.merchants.key_text import KeyText
 from services.payments.merchants.ports import Changes
 from services.payments.model.principal import MerchantId
 from services.shared.db import autocommitted, connected
-from services.shared.ids import decode_id, encode_id
+from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.rollback import repeated
 
 _API_KEYS, _OPERATOR_KEYS = tables.api_keys, tables.operator_keys
@@ -128,7 +128,7 @@ class PostgresLeaks:
             if not revoked.rowcount:
                 return ""
             await connection.commit()
-        return encode_id("opk" if said.is_operators else "key", said.id)
+        return encode_id(Prefix.OPERATOR_KEY if said.is_operators else "key", said.id)
 
 
 class PostgresCredentials:
@@ -247,7 +247,7 @@ async def one_key(connection: AsyncConnection, merchant_id: str, key_id: UUID) -
     )
     row = found.one_or_none()
     if row is None:
-        raise KeyNotFound(key_id=encode_id("key", key_id))
+        raise KeyNotFound(key_id=encode_id(Prefix.API_KEY, key_id))
     return read_merchant_key(row)
 
 
@@ -277,12 +277,12 @@ async def refuse_ended_maker(connection: AsyncConnection, new: Key) -> None:
     """Raises ApiKeyRevoked or ApiKeyExpired where the key that makes another has ended since its
     call was admitted: nothing that it makes shall outlive it."""
     maker: Key | None = None
-    if operators := decode_id("opk", new.created_by):
+    if operators := decode_id(Prefix.OPERATOR_KEY, new.created_by):
         query = select(_OPERATOR_KEYS).where(_OPERATOR_KEYS.c.id == operators)
         row = (await connection.execute(query)).one_or_none()
         # A sandbox's own is in no table.
         maker = read_operator_key(row) if row else None
-    elif isinstance(new, MerchantKey) and (merchants := decode_id("key", new.created_by)):
+    elif isinstance(new, MerchantKey) and (merchants := decode_id(Prefix.API_KEY, new.created_by)):
         maker = await one_key(connection, new.merchant_id, merchants)
     if maker is not None:
         maker.check_usable((await connection.execute(_NOW)).scalar_one())

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.model.payment import NOTHING_USD, Payment
 from services.shared.errors import NotAllowedNow
-from services.shared.ids import encode_id, new_id
+from services.shared.ids import Prefix, encode_id, new_id
 from services.shared.money import Money
 
 
@@ -92,7 +92,7 @@ class Dispute:
     @property
     def dispute_id(self) -> str:
         """The public id."""
-        return encode_id("dsp", self.id)
+        return encode_id(Prefix.DISPUTE, self.id)
 
     @property
     def is_open(self) -> bool:
@@ -138,7 +138,7 @@ class OpenDispute:
     @property
     def dispute_id(self) -> str:
         """The public id."""
-        return encode_id("dsp", self.id)
+        return encode_id(Prefix.DISPUTE, self.id)
 
 
 def _order(

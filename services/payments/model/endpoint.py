@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Endpoint:
     @property
     def endpoint_id(self) -> str:
         """The public id."""
-        return encode_id("whe", self.id)
+        return encode_id(Prefix.ENDPOINT, self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,4 +33,4 @@ class UnreadableEndpoint:
     @property
     def endpoint_id(self) -> str:
         """The public id."""
-        return encode_id("whe", self.id)
+        return encode_id(Prefix.ENDPOINT, self.id)

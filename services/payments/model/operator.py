@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.model.principal import Principal
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class OperatorAction:
     @property
     def action_id(self) -> str:
         """The public id."""
-        return encode_id("act", self.id)
+        return encode_id(Prefix.ACTION, self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,4 +75,4 @@ class UnreadableAction:
     @property
     def action_id(self) -> str:
         """The public id."""
-        return encode_id("act", self.id)
+        return encode_id(Prefix.ACTION, self.id)

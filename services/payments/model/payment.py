@@ -13,7 +13,7 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.payer import NextAction, PresentPayer
 from services.payments.model.quote import LateFunds, RefundFees, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
-from services.shared.ids import decode_id, encode_id
+from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.recipients import AccountCheck, Recipient
 
@@ -276,7 +276,7 @@ class Payment:
     @property
     def transaction_id(self) -> str:
         """The public id."""
-        return encode_id("pay", self.id)
+        return encode_id(Prefix.PAYMENT, self.id)
 
     @property
     def refundable(self) -> Money:
@@ -372,7 +372,7 @@ class UnreadablePayment:
     @property
     def transaction_id(self) -> str:
         """The public id."""
-        return encode_id("pay", self.id)
+        return encode_id(Prefix.PAYMENT, self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,7 +384,7 @@ class UnreadableEvent:
 
 def read_transaction_id(text: str) -> UUID:
     """The id behind a public payment id. Raises PaymentNotFound for a malformed one."""
-    payment_id = decode_id("pay", text)
+    payment_id = decode_id(Prefix.PAYMENT, text)
     if payment_id is None:
         raise PaymentNotFound(transaction_id=text)
     return payment_id

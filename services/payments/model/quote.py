@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
-from services.shared.ids import decode_id, encode_id
+from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
 from services.shared.recipients import Recipient
 from services.shared.recipients.rules import RecipientRules
@@ -213,7 +213,7 @@ class Quote:
     @property
     def quote_id(self) -> str:
         """The public id."""
-        return encode_id("quo", self.id)
+        return encode_id(Prefix.QUOTE, self.id)
 
     def state(self, now: datetime) -> QuoteState:
         """Whether the offer can still be used at this instant."""
@@ -236,7 +236,7 @@ class Quote:
 
 def read_quote_id(text: str) -> UUID:
     """The id behind a public quote id. Raises QuoteNotFound for a malformed one."""
-    quote_id = decode_id("quo", text)
+    quote_id = decode_id(Prefix.QUOTE, text)
     if quote_id is None:
         raise QuoteNotFound(quote_id=text)
     return quote_id

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.model.payment import Failure, Payment
 from services.shared.errors import NotAllowedNow, NotFound
-from services.shared.ids import decode_id, encode_id, new_id
+from services.shared.ids import Prefix, decode_id, encode_id, new_id
 from services.shared.money import Money
 
 # A payment has no more refunds than that, so that it can be shown with all of them; another one
@@ -77,7 +77,7 @@ class Refund:
     @property
     def refund_id(self) -> str:
         """The public id."""
-        return encode_id("ref", self.id)
+        return encode_id(Prefix.REFUND, self.id)
 
     def shown_status(self, payment: Payment) -> RefundStatus:
         """The status that the merchant is shown."""
@@ -128,7 +128,7 @@ def changed_refunds(before: Payment, after: Payment) -> Sequence[tuple[Refund | 
 
 def read_refund_id(text: str) -> UUID:
     """The id behind a public refund id. Raises RefundNotFound for a malformed one."""
-    refund_id = decode_id("ref", text)
+    refund_id = decode_id(Prefix.REFUND, text)
     if refund_id is None:
         raise RefundNotFound(refund_id=text)
     return refund_id

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.shared.errors import NotAllowedNow, NotFound
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 # So many refusals of one credential in an hour are kept in the log; the others are only counted.
 REFUSALS_MAX = 60
@@ -133,7 +133,7 @@ class DeadLetter:
     @property
     def transaction_id(self) -> str:
         """The public id of its payment; empty where it names none."""
-        return encode_id("pay", self.payment_id) if self.payment_id else ""
+        return encode_id(Prefix.PAYMENT, self.payment_id) if self.payment_id else ""
 
 
 class Action(StrEnum):

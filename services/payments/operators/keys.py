@@ -18,7 +18,7 @@ from services.payments.model.principal import Principal
 from services.payments.operators.domain import Action, OperatorKeyNotFound
 from services.payments.operators.ports import OperatorKeyStore
 from services.payments.operators.trail import Trail
-from services.shared.ids import decode_id, new_id
+from services.shared.ids import Prefix, decode_id, new_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class OperatorKeys:
 
 
 def _read_key_id(text: str) -> UUID:
-    key_id = decode_id("opk", text)
+    key_id = decode_id(Prefix.OPERATOR_KEY, text)
     if key_id is None:
         raise OperatorKeyNotFound(key_id=text)
     return key_id

@@ -10,7 +10,7 @@ from services.payments.model.operator import Operator
 from services.payments.operators.domain import Action
 from services.payments.operators.ports import MerchantStore
 from services.payments.operators.trail import Trail
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 
 class Merchants:
@@ -89,4 +89,4 @@ class Merchants:
         """
         async with self._trail.attempt(by, Action.REVOKE_MERCHANT_KEYS, merchant_id):
             revoked = await self._store.revoke_keys(read_merchant_id(merchant_id), by)
-        return [encode_id("key", key_id) for key_id in sorted(revoked, reverse=True)]
+        return [encode_id(Prefix.API_KEY, key_id) for key_id in sorted(revoked, reverse=True)]

@@ -25,7 +25,7 @@ from services.payments.orders.payees import Payee, Payees
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.pricing import Pricing, QuoteOrder
 from services.shared.errors import DomainError, Unavailable
-from services.shared.ids import encode_id, new_id
+from services.shared.ids import Prefix, encode_id, new_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ class Creation:
     ) -> Agreed | DomainError:
         quote = known.get((order.quote.merchant_id, quote_id))
         if quote is None:
-            return QuoteNotFound(quote_id=encode_id("quo", quote_id))
+            return QuoteNotFound(quote_id=encode_id(Prefix.QUOTE, quote_id))
         try:
             quote.check_usable(order.quote.amount, order.quote.currency, now)
             self._pricing.check_country(quote, order.quote.country)

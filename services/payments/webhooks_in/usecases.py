@@ -12,7 +12,7 @@ from services.payments.model.payment import PaymentNotFound
 from services.payments.model.timing import RECEIVE_EVERY_SECONDS
 from services.payments.webhooks_in.ports import Arrival, Inbox, Receipt
 from services.shared.errors import DomainError
-from services.shared.ids import decode_id
+from services.shared.ids import Prefix, decode_id
 from services.shared.limits import BATCH_MAX_BYTES
 from services.shared.log import get_logger
 from services.shared.telemetry import trace_id_var
@@ -104,7 +104,7 @@ def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Receiv
         return event
     if taken.keep_unmatched and event.step is None and event.dispute is None:
         return Receipt.IGNORED, event
-    payment_id = decode_id("pay", event.transaction_id)
+    payment_id = decode_id(Prefix.PAYMENT, event.transaction_id)
     # A signed event is kept, whichever way it came in: only the provider can have sent it.
     keep_unmatched = taken.keep_unmatched or event.answer.signed
     if payment_id is None and not keep_unmatched:

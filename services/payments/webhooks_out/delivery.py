@@ -12,7 +12,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid5
 
 from services.payments.model.timing import DELIVERY_WAITS
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 ENDPOINT_DISABLED = "the endpoint is disabled"
 
@@ -71,7 +71,7 @@ class TryResult:
 def event_id(payment_id: UUID, sequence: int, position: int = 0) -> str:
     """The id of a payment's event, always the same."""
     name = f"{sequence}.{position}" if position else str(sequence)
-    return encode_id("evt", uuid5(payment_id, name))
+    return encode_id(Prefix.EVENT, uuid5(payment_id, name))
 
 
 def result_of(delivery: Delivery, reply: Reply, spread: Callable[[], float]) -> TryResult:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.payments.webhooks_out.addresses import Targets, is_loopback, is_public, read_address
 from services.shared.errors import Invalid, NotAllowedNow, NotFound, field_invalid
-from services.shared.ids import decode_id
+from services.shared.ids import Prefix, decode_id
 
 ENDPOINTS_MAX = 10
 URL_LENGTH_MAX = 2048
@@ -36,7 +36,7 @@ class EndpointsExhausted(NotAllowedNow):
 
 def read_endpoint_id(text: str) -> UUID:
     """The id behind a public endpoint id. Raises EndpointNotFound for a malformed one."""
-    endpoint_id = decode_id("whe", text)
+    endpoint_id = decode_id(Prefix.ENDPOINT, text)
     if endpoint_id is None:
         raise EndpointNotFound(endpoint_id=text)
     return endpoint_id

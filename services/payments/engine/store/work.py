@@ -29,7 +29,7 @@ from services.payments.model.timing import CALL
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import connected
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 
 _PAYMENT, _ATTEMPT = columns(tables.payments, "payments"), columns(tables.attempts, "a")
 # A row that another worker is claiming is skipped, and one that is held is not due. A payment that
@@ -206,7 +206,7 @@ class PostgresWorkTransaction(Claimed):
         except UNDECODABLE as error:
             raise self.refusal(sources.PAYMENTS.of_key(named, describe(error))) from None
         if row is None:
-            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+            raise PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, payment_id))
         return await self.read_payment(row), row.is_leased
 
     async def request_cancel(self, payment: Payment) -> Payment:
@@ -236,11 +236,11 @@ class PostgresWorkTransaction(Claimed):
             raise (
                 PaymentBusy
                 if found
-                else PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+                else PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, payment_id))
             )
         readable = await self.read_work(claimed, with_all_attempts=True)
         if not readable:
-            raise PaymentUnreadable(transaction_id=encode_id("pay", payment_id))
+            raise PaymentUnreadable(transaction_id=encode_id(Prefix.PAYMENT, payment_id))
         return readable[0]
 
     async def corrections(self, merchant_id: str, payment_id: UUID) -> int:

@@ -21,7 +21,7 @@ from services.payments.model.roles import ROLES, scopes_of_roles
 from services.payments.operators.convert.payments import NOTE_MAX, required_text
 from services.payments.operators.keys import OperatorKeyOrder, ShownKey
 from services.shared.errors import field_invalid
-from services.shared.ids import decode_id, encode_id
+from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.text import limited_text
 
 OPERATOR_MAX = 64
@@ -82,7 +82,7 @@ def read_merchants_request(
 
 
 def _read_place(words: list[str]) -> str:
-    if decode_id("mer", words[0]) is None:
+    if decode_id(Prefix.MERCHANT, words[0]) is None:
         raise ValueError
     return words[0]
 
@@ -161,7 +161,7 @@ def write_key(shown: ShownKey) -> operator_keys_pb2.OperatorKey:
         expires_at=timestamp(key.expires_at) if key.expires_at else None,
         last_used_at=timestamp(key.last_used_at) if key.last_used_at else None,
         revoked_at=timestamp(key.revoked_at) if key.revoked_at else None,
-        rolled_to=encode_id("opk", key.rolled_to) if key.rolled_to else "",
+        rolled_to=encode_id(Prefix.OPERATOR_KEY, key.rolled_to) if key.rolled_to else "",
         leak_place=key.leak_place,
     )
 

@@ -19,7 +19,7 @@ from services.payments.model.payment import (
 from services.payments.operators.ports import InspectedPayment
 from services.shared.db import autocommitted
 from services.shared.errors import DomainError
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
 
@@ -38,7 +38,7 @@ class PostgresInspected:
             self._reader, sources.PAYMENTS, select(table).where(table.c.id == payment_id)
         )
         if not found:
-            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+            raise PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, payment_id))
         [row] = found
         if isinstance(row, UnreadableRow):
             raise self._refuse(row)

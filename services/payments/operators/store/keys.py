@@ -28,7 +28,7 @@ from services.payments.operators.domain import (
 )
 from services.payments.operators.store.operations import log_action
 from services.shared.db import autocommitted, connected
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
 _KEYS = tables.operator_keys
@@ -109,7 +109,7 @@ class PostgresOperatorKeys:
 async def _one(connection: AsyncConnection, key_id: UUID) -> OperatorKey:
     row = (await connection.execute(select(_KEYS).where(_KEYS.c.id == key_id))).one_or_none()
     if row is None:
-        raise OperatorKeyNotFound(key_id=encode_id("opk", key_id))
+        raise OperatorKeyNotFound(key_id=encode_id(Prefix.OPERATOR_KEY, key_id))
     return read_operator_key(row)
 
 

@@ -35,7 +35,7 @@ from services.payments.operators.domain import (
 )
 from services.payments.operators.store.operations import log_action
 from services.shared.db import autocommitted, connected
-from services.shared.ids import encode_id, new_id
+from services.shared.ids import Prefix, encode_id, new_id
 from services.shared.rollback import repeated
 
 _MERCHANTS, _KEYS = tables.merchants, tables.api_keys
@@ -71,7 +71,7 @@ class PostgresMerchants:
                     raise IdempotencyKeyReused
                 return before, True
             await _refuse_exhausted(connection, by)
-            row = {"id": encode_id("mer", new_id()), "version": version, **values}
+            row = {"id": encode_id(Prefix.MERCHANT, new_id()), "version": version, **values}
             added = await connection.execute(insert(_MERCHANTS).values(row).returning(_MERCHANTS))
             merchant = read_merchant(added.one())
             await _log(connection, by, Action.CREATE_MERCHANT, merchant.id)
@@ -234,4 +234,4 @@ async def _refuse_second(connection: AsyncConnection, merchant_id: str) -> None:
     )
     found = (await connection.execute(query.limit(1))).scalar_one_or_none()
     if found is not None:
-        raise MerchantHasKey(key_id=encode_id("key", found))
+        raise MerchantHasKey(key_id=encode_id(Prefix.API_KEY, found))

@@ -31,7 +31,7 @@ from services.payments.operators.store.dead_letters import discard, list_letters
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import autocommitted, connected
-from services.shared.ids import encode_id, new_id
+from services.shared.ids import Prefix, encode_id, new_id
 from services.shared.rollback import repeated
 
 _ACTION = columns(tables.operator_actions)
@@ -175,7 +175,7 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         found = await self._connection.execute(_OWNER, {"id": payment_id})
         merchant_id: str | None = found.scalar_one_or_none()
         if merchant_id is None:
-            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+            raise PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, payment_id))
         return merchant_id
 
     async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:

@@ -10,7 +10,7 @@ from services.payments.base.view import terms_fields
 from services.payments.model.quote import Quote, RateTrail
 from services.payments.orders.checks import Checked
 from services.payments.orders.limits import KindLimits, Offer
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.money import format_rate
 from services.shared.recipients import Recipient, masked
 from services.shared.recipients.rules import CheckDemand, KindRules
@@ -31,7 +31,7 @@ def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
         state=payments_pb2.Quote.State.Value(quote.state(now)),
         rate_trail=_write_trail(quote.trail),
         fee_schedule_version=quote.fee_schedule_version,
-        transaction_id=encode_id("pay", quote.payment_id) if quote.payment_id else "",
+        transaction_id=encode_id(Prefix.PAYMENT, quote.payment_id) if quote.payment_id else "",
         created_at=timestamp(quote.created_at),
         expires_at=timestamp(quote.expires_at),
         refund_fees=quote.conditions.refund_fees if quote.conditions else "",

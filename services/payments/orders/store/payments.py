@@ -35,7 +35,7 @@ from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, wit
 from services.shared.db import HotStatement, autocommitted, connected, transaction
 from services.shared.db_errors import DatabaseMistake
 from services.shared.errors import DomainError
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
 # All that a payment may have from the first; nothing has happened to it that moves would set.
@@ -214,7 +214,7 @@ class PostgresPayments:
         return [
             payments.get(key)
             or refused.get(key[1])
-            or PaymentNotFound(transaction_id=encode_id("pay", key[1]))
+            or PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, key[1]))
             for key in wanted
         ]
 
@@ -259,7 +259,7 @@ class PostgresPayments:
         )
         history = await fetch_each(self._reader, sources.EVENTS, query)
         if not history:
-            raise PaymentNotFound(transaction_id=encode_id("pay", payment_id))
+            raise PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, payment_id))
         self._unreadable.note(row for row in history if isinstance(row, UnreadableRow))
         return [
             UnreadableEvent(sequence=int(row.values[2])) if isinstance(row, UnreadableRow) else row

@@ -19,7 +19,7 @@ from services.payments.webhooks_out.endpoint import (
     EndpointsExhausted,
 )
 from services.shared.db import autocommitted, connected
-from services.shared.ids import encode_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
 _DELETED = "deleted"
@@ -100,4 +100,4 @@ class PostgresEndpoints:
             row = deleted.one_or_none()
             await connection.commit()
         if row is None:
-            raise EndpointNotFound(endpoint_id=encode_id("whe", endpoint_id))
+            raise EndpointNotFound(endpoint_id=encode_id(Prefix.ENDPOINT, endpoint_id))

@@ -48,6 +48,7 @@ from services.providers.domain import (
     WebhookEvent,
 )
 from services.providers.failures import RECIPIENT_INVALID
+from services.shared.ids import Prefix
 from services.shared.recipients import BankAccount, MobileMoney, Recipient
 
 # Its name in messages for operators.
@@ -95,7 +96,7 @@ EVENTS = {
     "transfer.success": "success",
 }
 # A transfer with any other reference was not sent by us.
-_OUR_KEY = re.compile(r"(pay_[0-9a-z]{26})-payout-[0-9]+", re.ASCII)
+_OUR_KEY = re.compile(rf"({Prefix.PAYMENT}_[0-9a-z]{{26}})-payout-[0-9]+", re.ASCII)
 
 
 def recipient_body(recipient: Recipient, currency: str) -> dict[str, Any] | None:

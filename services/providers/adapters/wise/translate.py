@@ -28,7 +28,7 @@ from services.providers.failures import (
     RECIPIENT_BANK_UNKNOWN,
     RECIPIENT_INVALID,
 )
-from services.shared.ids import decode_id
+from services.shared.ids import Prefix, decode_id
 from services.shared.money import EXACT, Money
 
 Json = dict[str, Any]
@@ -85,7 +85,7 @@ def mark_of(key: str) -> UUID:
 
 def created_since(operation: Operation) -> datetime:
     """When its payment was made, by our own id of it, and so the earliest time of a transfer."""
-    payment_id = decode_id("pay", operation.transaction_id)
+    payment_id = decode_id(Prefix.PAYMENT, operation.transaction_id)
     if payment_id is None:
         return datetime.fromtimestamp(0, UTC)
     return datetime.fromtimestamp((payment_id.int >> 80) // 1000, UTC)
