@@ -48,20 +48,20 @@ Command = Callable[[Verbs, Words], Awaitable[Any]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Raises CannotStart or DomainError where it cannot be done."""
-    parsed = _parser().parse_args(arguments)
+    parsed = read(arguments)
     if parsed.noun == "signing-keys":
         said = "made" if ensure_key_file(parsed.file) else "there already"
         sys.stdout.write(f"{parsed.file}: {said}\n")
         return 0
-    answer = asyncio.run(perform(AdminSettings.load(os.environ), parsed.run, parsed))
+    answer = asyncio.run(perform(AdminSettings.load(os.environ), parsed))
     sys.stdout.write(f"{json.dumps(answer, indent=2)}\n")
     return 0
 
 
-async def perform(config: AdminSettings, command: Command, words: Words) -> Any:
-    """Runs a command on the database; gives its answer."""
+async def perform(config: AdminSettings, words: Words) -> Any:
+    """Runs a command on the database; gives its answer. Raises DomainError."""
     async with _opened(config) as verbs:
-        return await command(verbs, words)
+        return await words.run(verbs, words)
 
 
 @asynccontextmanager
@@ -76,7 +76,8 @@ async def _opened(config: AdminSettings) -> AsyncIterator[Verbs]:
         )
 
 
-def _parser() -> argparse.ArgumentParser:
+def read(arguments: Sequence[str] | None) -> Words:
+    """The words as a command. Exits with 0 after help, with 2 where they make no sense."""
     parser = argparse.ArgumentParser(prog="python -m services.payments.admin")
     nouns = parser.add_subparsers(dest="noun", required=True)
     _add_merchants(nouns.add_parser("merchants", help="merchants, and their keys"))
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = nouns.add_parser("signing-keys").add_subparsers(required=True, metavar="create")
     create = verbs.add_parser("create", help="make the key that signs access tokens")
     create.add_argument("file", type=Path, help="left as it is where it is there")
-    return parser
+    return parser.parse_args(arguments)
 
 
 def _add_merchants(noun: argparse.ArgumentParser) -> None:

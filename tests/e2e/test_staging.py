@@ -67,6 +67,14 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
             _caravel("down", "--delete", *folder)
 
 
+def test_the_command_line_lists_merchants_and_has_help_for_each_verb(staging: Staging) -> None:
+    listed = _caravel("merchants", "list", "--data-dir", str(staging.data_dir))
+    helped = _caravel("operators", "roll", "--help")
+
+    assert [one["name"] for one in json.loads(listed.stdout)] == ["Example"]
+    assert "--overlap-hours" in helped.stdout
+
+
 def _key_in(text: str) -> str:
     (key,) = [word.strip('",') for word in text.split() if word.strip('",').startswith("cvl_")]
     assert key.startswith("cvl_test_")

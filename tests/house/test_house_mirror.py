@@ -29,7 +29,6 @@ ELSEWHERE = {
     "payments/base/view": "webhooks_out/test_convert reads what it makes",
     "payments/engine/written": "cancelling and refunds are written by it: orders",
     "payments/orders/verbs": "each correction and refund of the database ring is one: orders",
-    "payments/admin": "starts the process: the e2e ring",
     "payments/merchants/sandbox": "each built-in operator acts in operators/test_keys",
     "payments/operators/store/dead_letters": "asked by every wire test of operators",
     "payments/operators/inspection": "asked by the wire tests of the console",
