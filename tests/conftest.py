@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -57,9 +58,9 @@ def owner_of(engine: AsyncEngine) -> AsyncEngine:
     return create_async_engine(url, poolclass=NullPool)
 
 
-@pytest.fixture
-async def database(cluster: PrivateCluster) -> AsyncIterator[Database]:
-    """A copy of the template, gone after the test."""
+@asynccontextmanager
+async def new_database(cluster: PrivateCluster) -> AsyncIterator[Database]:
+    """A copy of the template, gone after the block."""
     name = f"test_{uuid4().hex}"
     postgres = create_async_engine(
         make_url(cluster.superuser_url).set(drivername="postgresql+asyncpg", database="postgres"),
@@ -86,8 +87,22 @@ async def database(cluster: PrivateCluster) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
-    """The application's own connections to the test's database."""
+async def database(cluster: PrivateCluster) -> AsyncIterator[Database]:
+    """A database of the test's own."""
+    async with new_database(cluster) as database:
+        yield database
+
+
+@asynccontextmanager
+async def new_engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """The application's own connections to a database."""
     opened = open_engine(database.url, pool_size=8, application="test")
     yield opened
     await opened.dispose()
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """The application's own connections to the test's database."""
+    async with new_engine(database) as engine:
+        yield engine

@@ -40,8 +40,10 @@ from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.shared.corridors import load_corridors
 from services.shared.deployment import Deployment
+from services.shared.identity import Identity
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, Held, ScriptedProviders
+from tests.identities import channel_as
 from tests.rails import any_rails
 
 CORRIDORS = ROOT / "deploy" / "corridors"
@@ -86,6 +88,12 @@ def _settings(corridors: Path, deployment: Deployment, limits: Path | None) -> S
     )
 
 
+def _channel(target: str, *, secure: bool) -> grpc.aio.Channel:
+    if secure:
+        return channel_as("gateway", "payments", target)
+    return grpc.aio.insecure_channel(target)
+
+
 def _for_operators(engine: AsyncEngine) -> OperatorStores:
     return OperatorStores(
         operations=PostgresOperations(engine, encode_event, decode_answer),
@@ -101,9 +109,11 @@ async def serving_payments(
     corridors: Path,
     deployment: Deployment = Deployment.SANDBOX,
     tokens: TokenSettings | Tokens | None = None,
+    *,
     limits: Path | None = None,
+    identity: Identity | None = None,
 ) -> AsyncIterator[Service]:
-    """The service over the corridors of a folder."""
+    """The service over the corridors of a folder; in the clear with no identity."""
     config = _settings(corridors, deployment, limits)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
@@ -123,12 +133,13 @@ async def serving_payments(
         keys=PostgresKeys(engine),
         tokens=tokens if isinstance(tokens, Tokens) else own_tokens(tokens or config.tokens),
         leaks=PostgresLeaks(engine),
+        identity=identity,
     )
     await server.start("127.0.0.1", 0)
     await server.set_serving()
     async with (
         credentials.refreshed(),
-        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        _channel(f"127.0.0.1:{server.port}", secure=identity is not None) as channel,
     ):
         yield Service(
             **_stubs(channel),

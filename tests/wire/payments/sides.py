@@ -22,10 +22,12 @@ from joserfc import jwk, jwt
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.convert import MERCHANT_SCOPES
-from services.payments.merchants.key_text import digest_of, new_key_text, read_key_text
+from services.payments.merchants.key_text import new_key_text, read_key_text
 from services.payments.merchants.store import PostgresKeys
 from services.payments.merchants.usecases import KeyOrder, new_key
 from services.payments.model.principal import MerchantId
+from services.shared.contract import PrincipalKind
+from services.shared.contract import scopes_of as scopes_of_kind
 from services.shared.ids import decode_id, encode_id, new_id
 from tests.makers import USER
 from tests.poison import run
@@ -34,6 +36,7 @@ from tests.wire.payments.calls import STUBS, methods
 from tests.wire.payments.calls import new_key as new_idempotency_key
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.merchant import NewMerchant, new_merchant
+from tests.wire.payments.operators.keys import operator_key
 
 Access = options_pb2.Access
 # The ids that belong to one merchant, by the names of their fields, with their prefixes.
@@ -66,7 +69,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "CreateKey": {"name": "shop", "scopes": ["payments:read"]},
     "RollKey": {"overlap_hours": 1},
 }
-REVOKED, EXPIRED, NARROW = "revoked", "expired", "narrow"
+GOOD, REVOKED, EXPIRED, NARROW = "good", "revoked", "expired", "narrow"
 
 
 def scopes_of(method: Any) -> list[str]:
@@ -222,14 +225,46 @@ def expired(token: str, key_file: Path | None) -> str:
     return str(jwt.encode(header, claims, key, algorithms=["EdDSA"]))
 
 
-async def operators_key(engine: AsyncEngine) -> str:
-    key_id = new_id()
-    text = new_key_text(key_id, is_operators=True, is_live=False)
-    await run(
-        engine,
-        "INSERT INTO operator_keys (id, operator, name, digest, scopes, addresses, created_by, "
-        f"version) VALUES ('{key_id}', 'amina', 'laptop', '\\x{digest_of(text).hex()}', "
-        """'["operate:read"]', '[]', 'command', 1000)""",
-    )
-    await run(engine, "UPDATE credential_version SET version = 1000")
-    return text
+async def make_operators(engine: AsyncEngine) -> Mapping[str, str]:
+    """Keys of operators that must not serve, by the reason, and one that has every scope."""
+    scopes = scopes_of_kind(PrincipalKind.OPERATOR)
+    made = {
+        GOOD: await operator_key(engine, "amina"),
+        REVOKED: await operator_key(engine, "revoked", changes="revoked_at = now()"),
+        EXPIRED: await operator_key(engine, "expired", changes="expires_at = now()"),
+        **{
+            f"{NARROW} {scope}": await operator_key(engine, scope, scopes=scopes - {scope})
+            for scope in scopes
+        },
+    }
+    return {name: key.text for name, key in made.items()}
+
+
+def refusals_of(
+    method: Any, ours: Side, operators: Mapping[str, str], key_file: Path
+) -> Mapping[str, str]:
+    """The credentials that a call is refused with, and the reason for each; "" is none."""
+    unknown = new_key_text(new_id(), is_operators=False, is_live=False)
+    wanted = {
+        "": "CREDENTIALS_MISSING",
+        unknown: "API_KEY_INVALID",
+        new_key_text(new_id(), is_operators=True, is_live=False): "API_KEY_INVALID",
+        unknown[:-1]: "API_KEY_MISTYPED",
+        new_key_text(new_id(), is_operators=False, is_live=True): "API_KEY_OF_OTHER_DEPLOYMENT",
+        new_key_text(new_id(), is_operators=True, is_live=True): "API_KEY_OF_OTHER_DEPLOYMENT",
+        ours.bad[f"{REVOKED} token"]: "API_KEY_REVOKED",
+        ours.token[:-4] + "AAAA": "TOKEN_INVALID",
+        expired(ours.token, key_file): "TOKEN_EXPIRED",
+        expired(ours.token, None): "TOKEN_INVALID",
+    }
+    for bad in (ours.bad, operators):
+        wanted |= {bad[REVOKED]: "API_KEY_REVOKED", bad[EXPIRED]: "API_KEY_EXPIRED"}
+    narrow = [f"{NARROW} {scope}" for scope in scopes_of(method)]
+    if method.GetOptions().Extensions[options_pb2.access].principal == Access.MERCHANT:
+        wanted[operators[GOOD]] = "PRINCIPAL_NOT_ALLOWED"
+        wanted |= {ours.bad[name]: "SCOPE_MISSING" for name in narrow}
+        wanted |= {ours.bad[f"{name} token"]: "SCOPE_MISSING" for name in narrow}
+    else:
+        wanted |= dict.fromkeys((ours.text, ours.token), "PRINCIPAL_NOT_ALLOWED")
+        wanted |= {operators[name]: "SCOPE_MISSING" for name in narrow}
+    return wanted

@@ -23,19 +23,15 @@ from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
 from tests.wire.payments.merchants.test_tokens_issuing import followed
 from tests.wire.payments.sides import (
     CALLERS_OWN,
-    EXPIRED,
     FIELDS,
     KINDS,
-    NARROW,
-    REVOKED,
     Access,
     Side,
     answer,
-    expired,
     ids_in,
+    make_operators,
     make_side,
-    operators_key,
-    scopes_of,
+    refusals_of,
 )
 
 
@@ -176,39 +172,17 @@ async def test_each_call_is_refused_by_each_bad_credential(
     service: Service, sides: tuple[Side, Side], engine: AsyncEngine, key_file: Path
 ) -> None:
     ours, _ = sides
-    unknown = new_key_text(new_id(), is_operators=False, is_live=False)
-    live = new_key_text(new_id(), is_operators=False, is_live=True)
-    operators = await operators_key(engine)
+    operators = await make_operators(engine)
     wrong, cases = [], 0
     for method in methods(Access.MERCHANT, Access.OPERATOR):
-        is_merchants = method in set(methods(Access.MERCHANT))
-        wanted = {
-            "": "CREDENTIALS_MISSING",
-            unknown: "API_KEY_INVALID",
-            unknown[:-1]: "API_KEY_MISTYPED",
-            live: "API_KEY_OF_OTHER_DEPLOYMENT",
-            ours.bad[REVOKED]: "API_KEY_REVOKED",
-            ours.bad[EXPIRED]: "API_KEY_EXPIRED",
-            ours.bad[f"{REVOKED} token"]: "API_KEY_REVOKED",
-            ours.token[:-4] + "AAAA": "TOKEN_INVALID",
-            expired(ours.token, key_file): "TOKEN_EXPIRED",
-            expired(ours.token, None): "TOKEN_INVALID",
-        }
-        if is_merchants:
-            wanted[operators] = "PRINCIPAL_NOT_ALLOWED"
-            for scope in scopes_of(method):
-                wanted[ours.bad[f"{NARROW} {scope}"]] = "SCOPE_MISSING"
-                wanted[ours.bad[f"{NARROW} {scope} token"]] = "SCOPE_MISSING"
-        else:
-            wanted[ours.text] = wanted[ours.token] = "PRINCIPAL_NOT_ALLOWED"
-        for text, reason in wanted.items():
+        for text, reason in refusals_of(method, ours, operators, key_file).items():
             given = await answer(service, method, text, {})
             cases += 1
             if given.reason != reason:
                 wrong.append((method.name, reason, given))
 
     assert not wrong
-    assert cases > 300
+    assert cases > 700
 
 
 @pytest.mark.parametrize("service", [Deployment.LIVE], indirect=True)
