@@ -4,9 +4,11 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from services.payments.base.instants import read_instant_text
 from services.shared.errors import field_invalid
 from services.shared.text import is_storable
 
@@ -32,6 +34,23 @@ def read_id_page(page_token: str, page_size: int) -> tuple[UUID | None, int]:
 def write_id_token(last: UUID | None) -> str:
     """The token that leads on after this id; empty at the end."""
     return "" if last is None else write_token([str(last)])
+
+
+def read_time_page(page_token: str, page_size: int) -> tuple[tuple[datetime, UUID] | None, int]:
+    """Of a list by time: the time and the id that the page begins after, None for the first page,
+    and how many items it has. Raises Invalid."""
+    after = read_token(page_token, _read_time_place) if page_token else None
+    return after, read_page_size(page_size)
+
+
+def write_time_token(at: datetime, last: UUID) -> str:
+    """The token that leads on after this time and id."""
+    return write_token([at.isoformat(), str(last)])
+
+
+def _read_time_place(words: list[str]) -> tuple[datetime, UUID]:
+    at, last = words
+    return read_instant_text(at), UUID(last)
 
 
 def write_token(words: list[str]) -> str:

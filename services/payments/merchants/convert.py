@@ -1,13 +1,15 @@
 """Keys as they are asked for and shown: read strictly, and every wrong field is named at once."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import ip_network
+from typing import Literal
 from uuid import UUID
 
 from caravel.payments.v1 import keys_pb2, merchants_pb2, operator_keys_pb2
 
 from services.payments.base.convert import timestamp
+from services.payments.base.instants import read_instant
 from services.payments.base.paging import write_id_token
 from services.payments.base.problems import Problems
 from services.payments.merchants.domain import ADDRESSES_MAX, OVERLAP_HOURS_MAX, Network
@@ -80,13 +82,8 @@ def read_end(
     | operator_keys_pb2.CreateOperatorKeyRequest,
 ) -> datetime | None:
     """When a key ends; None where it does not. Raises Invalid."""
-    if not request.HasField("expires_at"):
-        return None
-    try:
-        return request.expires_at.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        words = "expires_at must be a time between years 1 and 9999"
-        raise field_invalid("expires_at", words) from None
+    field: Literal["expires_at"] = "expires_at"
+    return read_instant(request.expires_at, field) if request.HasField(field) else None
 
 
 def read_overlap(

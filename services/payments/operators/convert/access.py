@@ -1,5 +1,6 @@
 """The operators' requests about merchants and about keys, and the answers."""
 
+import re
 from collections.abc import Sequence
 
 from caravel.payments.v1 import merchants_pb2, operator_keys_pb2
@@ -18,13 +19,12 @@ from services.payments.merchants.usecases import KeyOrder
 from services.payments.model.operator import Operator, operator_of
 from services.payments.model.principal import CredentialKind, Principal
 from services.payments.model.roles import ROLES, scopes_of_roles
-from services.payments.operators.convert.payments import NOTE_MAX, required_text
+from services.payments.operators.convert.payments import NOTE_MAX
 from services.payments.operators.keys import OperatorKeyOrder, ShownKey
 from services.shared.errors import field_invalid
 from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.text import limited_text
 
-OPERATOR_MAX = 64
 # The name of a key that the command line makes.
 FIRST_KEY = "first key"
 # Acts where the command line does, and nobody who has a credential.
@@ -32,6 +32,9 @@ COMMAND_PRINCIPAL = Principal(
     kind=CredentialKind.COMMAND, merchant_id=None, scopes=frozenset(), name=COMMAND
 )
 BY_COMMAND = operator_of(COMMAND_PRINCIPAL)
+_OPERATOR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+# The log of actions has them for the command line, and for a sandbox's callers.
+_NAMES_TAKEN = (COMMAND, "sandbox")
 _Noted = (
     merchants_pb2.DisableMerchantRequest
     | merchants_pb2.EnableMerchantRequest
@@ -112,7 +115,7 @@ def write_merchant(merchant: Merchant) -> merchants_pb2.Merchant:
 def read_key_order(request: operator_keys_pb2.CreateOperatorKeyRequest) -> OperatorKeyOrder:
     """A validated order for an operator's key. Raises Invalid with every field that is wrong."""
     problems = Problems()
-    operator = problems.read(required_text("operator", OPERATOR_MAX), request.operator, "")
+    operator = problems.read(read_operator_name, request.operator, "")
     name = problems.read(read_name, request.name, "")
     roles: tuple[str, ...] = problems.read(lambda _: _read_roles(request.roles), "", ())
     addresses: tuple[Network, ...] = problems.read(
@@ -131,12 +134,24 @@ def read_key_order(request: operator_keys_pb2.CreateOperatorKeyRequest) -> Opera
 
 def read_command_order(operator: str, roles: Sequence[str]) -> OperatorKeyOrder:
     """The order of the command that makes a key. Raises Invalid."""
-    name = required_text("operator", OPERATOR_MAX)(operator)
+    name = read_operator_name(operator)
     scopes = scopes_of_roles(_read_roles(roles))
     return OperatorKeyOrder(operator=name, name=FIRST_KEY, scopes=scopes)
 
 
+def read_operator_name(text: str) -> str:
+    """The name of an operator, in characters of which no two look alike. Raises Invalid."""
+    field = "operator"
+    if not text:
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    if not _OPERATOR_NAME.fullmatch(text) or text in _NAMES_TAKEN:
+        words = "a letter or digit, then up to 63 letters, digits and . _ @ + -; not"
+        raise field_invalid(field, f"{field} must be {words} {' or '.join(_NAMES_TAKEN)}")
+    return text
+
+
 def _read_roles(names: Sequence[str]) -> tuple[str, ...]:
+    """Roles by their names. Raises Invalid."""
     if not names:
         raise field_invalid("roles", "roles is required, at least one", "FIELD_REQUIRED")
     for index, name in enumerate(names):

@@ -2,13 +2,20 @@
 credential."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from caravel.payments.v1 import admin_pb2
 
 from services.payments.base.convert import timestamp
-from services.payments.base.paging import read_page_size, read_token, write_token
+from services.payments.base.instants import read_instant_text
+from services.payments.base.paging import (
+    read_page_size,
+    read_time_page,
+    read_token,
+    write_time_token,
+    write_token,
+)
 from services.payments.base.problems import Problems
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.model.attempt import STATED, Answer, Outcome
@@ -96,17 +103,12 @@ def read_disputes_request(
     request: admin_pb2.ListDisputesRequest,
 ) -> tuple[tuple[datetime, UUID] | None, int]:
     """The deadline and the dispute to list after, and how many. Raises Invalid."""
-    after = None
-    if request.page_token:
-        after = read_token(
-            request.page_token, lambda words: (datetime.fromisoformat(words[0]), UUID(words[1]))
-        )
-    return after, read_page_size(request.page_size)
+    return read_time_page(request.page_token, request.page_size)
 
 
 def write_disputes_token(last: OpenDispute | None) -> str:
     """Where to go on; empty at the end."""
-    return "" if last is None else write_token([last.due.isoformat(), str(last.id)])
+    return "" if last is None else write_time_token(last.due, last.id)
 
 
 def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
@@ -141,10 +143,7 @@ def read_overdue_request(
     request: admin_pb2.ListOverduePaymentsRequest,
 ) -> tuple[tuple[datetime, UUID] | None, int]:
     """The overdue payment to list after, and how many. Raises Invalid."""
-    after = None
-    if request.page_token:
-        after = read_token(request.page_token, _read_overdue_place)
-    return after, read_page_size(request.page_size)
+    return read_time_page(request.page_token, request.page_size)
 
 
 def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
@@ -173,7 +172,7 @@ def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
 
 def write_overdue_token(last: OverduePayment | UnreadableOverdue | None) -> str:
     """Where to go on; empty at the end."""
-    return write_token([last.since.isoformat(), str(last.payment_id)]) if last else ""
+    return "" if last is None else write_time_token(last.since, last.payment_id)
 
 
 def write_action(action: OperatorAction) -> admin_pb2.OperatorAction:
@@ -240,17 +239,6 @@ def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
 
 def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKey]:
     filtered, at, letter_kind, key = words
-    place = datetime.fromisoformat(at)
-    if filtered != (kind or "") or place.tzinfo is None:
+    if filtered != (kind or ""):
         raise ValueError
-    # A time outside the years of a Timestamp is none of ours.
-    place = place.astimezone(UTC)
-    return place, LetterKey(kind=Kind(letter_kind), words=key)
-
-
-def _read_overdue_place(words: list[str]) -> tuple[datetime, UUID]:
-    since, payment_id = words
-    place = datetime.fromisoformat(since)
-    if place.tzinfo is None:
-        raise ValueError
-    return place, UUID(payment_id)
+    return read_instant_text(at), LetterKey(kind=Kind(letter_kind), words=key)

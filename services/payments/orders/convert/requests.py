@@ -5,7 +5,7 @@ import base64
 import binascii
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from caravel.payments.v1 import (
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.base.idempotency import fingerprint_of
+from services.payments.base.instants import read_instant
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from services.payments.base.problems import Problems, fields_invalid
 from services.payments.model.payment import STATUS_OF, State, Status
@@ -241,10 +242,7 @@ def _instant(request: payments_pb2.ListPaymentsRequest, field: str) -> datetime 
     if not request.HasField(field):  # type: ignore[arg-type]
         return None
     stamp: Timestamp = getattr(request, field)
-    try:
-        return stamp.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        raise field_invalid(field, f"{field} must be a time between years 1 and 9999") from None
+    return read_instant(stamp, field)
 
 
 def _user_id(text: str) -> UUID:

@@ -171,7 +171,9 @@ class CreateOperatorKeyRequest(_message.Message):
     ALLOWED_ADDRESSES_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     operator: _builtins.str
-    """The operator's name, 1 to 64 visible characters, for example "ada"."""
+    """The operator's name, for example "ada": a letter or digit, then up to 63 letters of English,
+    digits and . _ @ + -. Names that look alike would sign for each other in the log of actions.
+    """
     name: _builtins.str
     """The key's own name, 1 to 100 characters, for example "laptop"."""
     @_builtins.property
