@@ -12,6 +12,12 @@ from services.shared.deployment import Deployment
 from services.shared.ids import encode_id, new_id
 from tests.poison import run
 
+_INSERTED = """
+    INSERT INTO operator_keys (id, operator, name, digest, scopes, addresses, created_by, version)
+    SELECT CAST(:id AS uuid), :operator, 'laptop', :digest, to_jsonb(CAST(:scopes AS text[])),
+           '[]', 'command', version + 1 FROM credential_version
+"""
+
 
 @dataclass(frozen=True)
 class MadeKey:
@@ -43,20 +49,9 @@ async def operator_key(
     key_id = new_id()
     text = new_key_text(key_id, is_operators=True, is_live=deployment is Deployment.LIVE)
     granted = sorted(scopes or scopes_of(PrincipalKind.OPERATOR))
-    await run(
-        engine,
-        """
-        INSERT INTO operator_keys
-               (id, operator, name, digest, scopes, addresses, created_by, version)
-        SELECT CAST(:id AS uuid), :operator, 'laptop', :digest, to_jsonb(CAST(:scopes AS text[])),
-               '[]', 'command', version + 1 FROM credential_version
-        """,
-        id=key_id,
-        operator=operator,
-        digest=digest_of(text),
-        scopes=granted,
-    )
-    if changes:
-        await run(engine, f"UPDATE operator_keys SET {changes} WHERE operator = :o", o=operator)
-    await run(engine, "UPDATE credential_version SET version = version + 1")
+    # In one transaction, as a reader of the credentials sees each change of ours.
+    changed = [f"UPDATE operator_keys SET {changes} WHERE id = :id"] if changes else []
+    counted = "UPDATE credential_version SET version = version + 1"
+    values = {"id": key_id, "operator": operator, "digest": digest_of(text), "scopes": granted}
+    await run(engine, _INSERTED, *changed, counted, **values)
     return MadeKey(key_id, text)
