@@ -53,6 +53,7 @@ return {
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
         ["waiting"] = { ["kind"] = "bool" },
         ["merchant_id"] = { ["kind"] = "string" },
+        ["waiting_for"] = { ["kind"] = "list", ["of"] = { ["kind"] = "string" } },
       },
     },
     {

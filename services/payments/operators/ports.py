@@ -14,6 +14,7 @@ from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
 from services.payments.model.progress import ExpectedTime
+from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
 
 
@@ -95,12 +96,14 @@ class Operations(Protocol):
         *,
         merchant_id: str | None,
         waiting: bool,
+        waiting_for: Collection[Waiting] = (),
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> Sequence[OverduePayment | UnreadableOverdue]:
         """Up to limit payments that make no progress, those that have stood still longest first;
         one whose record cannot be read is named in its place. With all that wait for a person,
-        also before their deadline, where `waiting` asks for them."""
+        also before their deadline, where `waiting` asks for them; only with those that wait for
+        one of these, where any is named."""
         ...
 
     async def disputes(

@@ -2,7 +2,7 @@
 and state how an attempt ended. Each is one transaction with its entry in the log of actions; one
 that is refused has an entry too."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment, PaymentBusy, read_transaction_id
 from services.payments.model.progress import expected_times
+from services.payments.model.timing import Waiting
 from services.payments.operators.asking import Asked, ask
 from services.payments.operators.decisions import (
     end_hold,
@@ -65,12 +66,13 @@ class Operating:
         *,
         merchant_id: str | None,
         waiting: bool,
+        waiting_for: Collection[Waiting] = (),
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> tuple[Sequence[Late], Late | None]:
         """A page of the payments without progress, the longest first, and the last of them, after
         which the next page begins; None at the end. With all that wait for a person, where
-        `waiting` asks for them."""
+        `waiting` asks for them; only with those that wait for one of these, where any is named."""
         try:
             capabilities = await self._providers.capabilities()
         except Unavailable:
@@ -80,6 +82,7 @@ class Operating:
             expected_times(capabilities),
             merchant_id=merchant_id,
             waiting=waiting,
+            waiting_for=waiting_for,
             after=after,
             limit=limit + 1,
         )

@@ -2,7 +2,7 @@
 state for longer than is expected; those that wait for a person past their deadline; and, where they
 are asked for, all that wait. One statement counts and lists them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -131,8 +131,9 @@ _LIST = text(
              FROM attempts t
             WHERE t.merchant_id = o.merchant_id AND t.payment_id = o.id AND t.step = o.step
             ORDER BY t.number DESC LIMIT 1) AS a ON true
-     WHERE CAST(:at AS timestamptz) IS NULL
-        OR (o.place, o.id) > (CAST(:at AS timestamptz), CAST(:after AS uuid))
+     WHERE (CAST(:at AS timestamptz) IS NULL
+            OR (o.place, o.id) > (CAST(:at AS timestamptz), CAST(:after AS uuid)))
+       AND (CAST(:waiting_for AS text[]) = '{{}}' OR o.waiting_for = ANY(:waiting_for))
      ORDER BY o.place, o.id LIMIT :limit
     """
 )
@@ -166,16 +167,19 @@ async def list_overdue(
     merchant_id: str | None,
     *,
     waiting: bool,
+    waiting_for: Collection[Waiting],
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[OverduePayment | tuple[UnreadableOverdue, UnreadableRow]]:
     """Up to limit overdue payments, of a merchant or of all, those that have stood still for
     longest first; one that cannot be read in its place, with the row that cannot. With all that
-    wait for a person, also before their deadline, where `waiting` asks for them."""
+    wait for a person, also before their deadline, where `waiting` asks for them; only with those
+    that wait for one of these, where any is named."""
     at, payment_id = after or (None, None)
     wanted = _parameters(expected, merchant_id, waiting=waiting)
+    place = {"at": at, "after": payment_id, "limit": limit}
     found = await connection.execute(
-        _LIST, {**wanted, "at": at, "after": payment_id, "limit": limit}
+        _LIST, {**wanted, **place, "waiting_for": [str(one) for one in waiting_for]}
     )
     return [_read(row) for row in found]
 

@@ -1,7 +1,7 @@
 """The operators' requests about payments, and the answers. The operator comes with the
 credential."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, operator_of
 from services.payments.model.payment import Failure
 from services.payments.model.principal import Principal
-from services.payments.model.timing import ENDS
+from services.payments.model.timing import ENDS, Waiting
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
 from services.shared.errors import field_invalid
@@ -144,6 +144,15 @@ def read_overdue_request(
 ) -> tuple[tuple[datetime, UUID] | None, int]:
     """The overdue payment to list after, and how many. Raises Invalid."""
     return read_time_page(request.page_token, request.page_size)
+
+
+def read_waiting_for(request: admin_pb2.ListOverduePaymentsRequest) -> Sequence[Waiting]:
+    """Those to list alone. Raises Invalid."""
+    for index, name in enumerate(request.waiting_for):
+        if name not in Waiting.__members__:
+            words = f"each waiting_for must be one of {', '.join(Waiting)}"
+            raise field_invalid(f"waiting_for[{index}]", words)
+    return [Waiting(name) for name in request.waiting_for]
 
 
 def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:

@@ -91,6 +91,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         page, last = await self._operating.overdue(
             merchant_id=convert.read_merchant(request),
             waiting=request.waiting,
+            waiting_for=convert.read_waiting_for(request),
             after=after,
             limit=limit,
         )

@@ -1,7 +1,7 @@
 """The lists of operators, and the transaction in which a verb changes a payment, the inbox or the
 outbox and adds to the log of actions."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -25,6 +25,7 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import PaymentNotFound
 from services.payments.model.progress import ExpectedTime
+from services.payments.model.timing import Waiting
 from services.payments.operators.domain import REFUSALS_MAX, Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
@@ -94,13 +95,20 @@ class PostgresOperations:
         *,
         merchant_id: str | None,
         waiting: bool,
+        waiting_for: Collection[Waiting] = (),
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> Sequence[OverduePayment | UnreadableOverdue]:
         """See Operations.overdue."""
         async with connected(self._engine) as connection:
             late = await list_overdue(
-                connection, expected, merchant_id, waiting=waiting, after=after, limit=limit
+                connection,
+                expected,
+                merchant_id,
+                waiting=waiting,
+                waiting_for=waiting_for,
+                after=after,
+                limit=limit,
             )
         self._unreadable.note(row[1] for row in late if isinstance(row, tuple))
         return [row[0] if isinstance(row, tuple) else row for row in late]

@@ -180,6 +180,10 @@ async def test_all_that_waits_for_a_person_is_listed_where_it_is_asked_for(
     assert (listed.payment_id, listed.waiting_for) == (payment.id, waiting)
     assert listed.within == timedelta(days=3)
     assert listed.deadline_at is not None
+    for asked in Waiting:
+        alone = await _listed(engine, waiting=True, waiting_for=[asked])
+        assert [one.payment_id for one in alone] == ([payment.id] if asked is waiting else [])
+    assert await _listed(engine, waiting=True, waiting_for=[*Waiting]) == [listed]
     # Once in the list, also where it is overdue by its state and past its deadline.
     await _age(owner, 7_200)
     await run(owner, "UPDATE payments SET due_at = now(), deadline_at = now()")

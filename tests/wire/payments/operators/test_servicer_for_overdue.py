@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.poison import rows, run
 from tests.wire.payments.conftest import Service
-from tests.wire.payments.operators.calls import new_payment
+from tests.wire.payments.operators.calls import new_payment, refused
 
 
 async def _listed(service: Service, **fields: object) -> admin_pb2.ListOverduePaymentsResponse:
@@ -39,3 +39,27 @@ async def test_payments_that_wait_for_their_merchant_are_listed_on_request_with_
         deadline for (deadline,) in deadlines
     ]
     assert second.next_page_token == ""
+
+
+async def test_the_list_is_of_those_alone_that_are_asked_for(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await new_payment(engine)
+    await run(
+        engine,
+        "UPDATE payments SET hold_reason = 'step_failed', due_at = NULL, waiting_since = now(), "
+        "deadline_at = now() + interval '1 day' WHERE id = :id",
+        id=payment,
+    )
+
+    held = await _listed(service, waiting=True, waiting_for=["ON_HOLD"])
+    returned = await _listed(service, waiting=True, waiting_for=["RETURNED"])
+
+    assert [one.waiting_for for one in held.payments] == ["ON_HOLD"]
+    assert list(returned.payments) == []
+    for unknown in ("on_hold", "", "COLLECTING", "\0"):
+        wrong = admin_pb2.ListOverduePaymentsRequest(waiting_for=["ON_HOLD", unknown])
+        assert (await refused(service.admin.ListOverduePayments(wrong)))[:2] == (
+            "INVALID_ARGUMENT",
+            "FIELD_INVALID",
+        )

@@ -582,6 +582,7 @@ class ListOverduePaymentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
@@ -590,6 +591,10 @@ class ListOverduePaymentsRequest(_message.Message):
     """True for all payments that wait for a person, not only those past their deadline."""
     merchant_id: _builtins.str
     """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
+    @_builtins.property
+    def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those whose `waiting_for` is one of these, for example "ON_HOLD". None: whatever it is."""
+
     def __init__(
         self,
         *,
@@ -597,10 +602,11 @@ class ListOverduePaymentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         waiting: _builtins.bool = ...,
         merchant_id: _builtins.str = ...,
+        waiting_for: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "waiting", b"waiting", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
