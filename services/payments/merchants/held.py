@@ -138,6 +138,9 @@ class HeldCredentials:
         except DomainError as error:
             get_logger().warning("credentials_not_refreshed", reason=str(error))
             return False
+        except Exception as error:  # noqa: BLE001 - without readings nobody would be admitted
+            get_logger().error("credentials_not_refreshed", reason=type(error).__name__)
+            return False
         return True
 
     async def _note_uses(self) -> None:

@@ -2,7 +2,7 @@
 row until the commit, so that a reader who knows a version misses no change before it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
@@ -216,7 +216,8 @@ def _read_key(row: Row[Any]) -> dict[str, Any]:
         "addresses": tuple(ip_network(one) for one in row.addresses),
         "created_at": row.created_at,
         "created_by": row.created_by,
-        "expires_at": row.expires_at,
+        # Infinity comes without a zone.
+        "expires_at": row.expires_at and row.expires_at.replace(tzinfo=UTC),
         "revoked_at": row.revoked_at,
         "rolled_to": row.rolled_to,
         "leak_place": row.leak_place or "",

@@ -48,7 +48,7 @@ class Source:
         self.rows: list[tuple[int, Merchant | MerchantKey | OperatorKey]] = [(1, ACME)]
         self.readings = 0
         self.used: dict[type, set[UUID]] = {}
-        self.is_away = False
+        self.error: Exception | None = None
 
     def put(self, row: MerchantKey | Merchant) -> None:
         self.version += 1
@@ -57,8 +57,8 @@ class Source:
     async def changes(self, after: int) -> Changes:
         self.readings += 1
         await asyncio.sleep(0)
-        if self.is_away:
-            raise Unavailable
+        if self.error:
+            raise self.error
         fresh = [row for version, row in self.rows if version > after]
         return Changes(
             version=self.version,
@@ -154,7 +154,7 @@ async def test_without_a_reading_nobody_is_admitted(source: Source) -> None:
     source.put(key)
     async with held(source, clock) as credentials:
         await credentials.merchant_key(key.id)
-        source.is_away = True
+        source.error = Unavailable()
         clock.seconds += timing.CREDENTIALS_FRESH_SECONDS + 0.01
 
         with pytest.raises(CredentialsUnverifiable):
@@ -162,7 +162,19 @@ async def test_without_a_reading_nobody_is_admitted(source: Source) -> None:
         with pytest.raises(CredentialsUnverifiable):
             await credentials.merchant_key(new_id())
 
-        source.is_away = False
+        source.error = None
+        assert await credentials.merchant_key(key.id) is not None
+
+
+async def test_an_error_of_any_kind_ends_no_readings(source: Source) -> None:
+    clock, key = Time(), make_key()
+    source.put(key)
+    source.error = TypeError("cannot be read")
+    async with held(source, clock) as credentials:
+        with pytest.raises(CredentialsUnverifiable):
+            await credentials.merchant_key(key.id)
+
+        source.error = None
         assert await credentials.merchant_key(key.id) is not None
 
 

@@ -34,6 +34,9 @@ REQUESTS = {
     "RollKey": keys_pb2.RollKeyRequest,
 }
 
+# A database takes it for infinity.
+NEVER = Timestamp(seconds=253402300799, nanos=999_999_999)
+
 
 @dataclass(frozen=True)
 class Merchant:
@@ -195,6 +198,7 @@ async def test_a_key_is_rolled_once_and_not_after_its_end(acme: Merchant) -> Non
         ({"allowed_addresses": ["10.0.0.1"] * 51}, "FIELD_INVALID", "allowed_addresses"),
         ({"expires_at": Timestamp(seconds=1)}, "FIELD_INVALID", "expires_at"),
         ({"expires_at": Timestamp(seconds=10**15)}, "FIELD_INVALID", "expires_at"),
+        ({"expires_at": NEVER}, "FIELD_INVALID", "expires_at"),
     ],
 )
 async def test_a_bad_order_names_its_field_and_makes_no_key(

@@ -295,6 +295,7 @@ async def test_an_unknown_key_is_refused(service: Service, key_id: str) -> None:
         ({"roles": ["root"]}, "FIELD_INVALID"),
         ({"allowed_addresses": ["10.0.0.1/8"]}, "FIELD_INVALID"),
         ({"expires_at": {"seconds": 1}}, "FIELD_INVALID"),
+        ({"expires_at": {"seconds": 253402300799, "nanos": 999_999_999}}, "FIELD_INVALID"),
     ],
 )
 async def test_an_order_is_read_strictly(

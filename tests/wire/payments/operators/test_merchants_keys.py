@@ -73,6 +73,24 @@ async def test_a_first_key_is_read_strictly(
     assert (await refused(first_key(service, merchant.merchant_id, **fields)))[1] == reason
 
 
+async def test_a_key_that_ends_at_infinity_serves_and_is_listed(
+    service: Service, engine: AsyncEngine
+) -> None:
+    merchant = await create(service)
+    made = await first_key(service, merchant.merchant_id)
+    newest = "(SELECT version FROM credential_version)"
+    await run(
+        engine,
+        "UPDATE credential_version SET version = version + 1",
+        f"UPDATE api_keys SET expires_at = 'infinity', version = {newest}",
+    )
+
+    await listed(service, made.api_key)
+    request = merchants_pb2.ListMerchantKeysRequest(merchant_id=merchant.merchant_id)
+    (key,) = (await service.merchants.ListMerchantKeys(request)).keys
+    assert key.status == keys_pb2.Key.ACTIVE
+
+
 async def test_a_key_of_another_merchant_is_an_unknown_one(service: Service) -> None:
     acme, borealis = await create(service), await create(service, "Borealis")
     theirs = (await first_key(service, borealis.merchant_id)).key.key_id
