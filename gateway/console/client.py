@@ -168,6 +168,8 @@ def _late(late: admin_pb2.OverduePayment) -> views.Late:
         at_deadline=late.at_deadline,
         waiting_for=late.waiting_for,
         last_message=late.last_message,
+        amount=_dollars(late.amount_usd),
+        hold_reason=late.hold_reason,
     )
 
 

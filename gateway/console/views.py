@@ -51,6 +51,9 @@ class Late:
     # ON_HOLD for operators, else a status for the merchant, or empty.
     waiting_for: str
     last_message: str
+    amount: str
+    # Empty where it is not on hold.
+    hold_reason: str
 
     @property
     def is_held(self) -> bool:

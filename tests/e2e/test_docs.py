@@ -2,29 +2,20 @@
 creates a payment."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
+from tests.browsers import opened_browser
 from tests.e2e.conftest import Mesh, Rest
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    """A page in an installed Chromium; the test is skipped where there is none."""
-    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("no Chromium is installed")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=browser, args=FLAGS)
-        yield await chromium.new_page(viewport={"width": 1280, "height": 1600})
-        await chromium.close()
+    async with opened_browser() as browser:
+        yield await browser.new_page(viewport={"width": 1280, "height": 1600})
 
 
 async def test_the_served_description_is_valid_openapi_3_1(rest: Rest) -> None:

@@ -5,6 +5,7 @@ other; `protos` generates all that is made from the .proto files; `chaos`, `host
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,10 @@ from deploy.local.process import terminal
 from deploy.local.process.terminal import Problem, is_coloured, paint, say
 
 # In this order: what is cheap and near the code fails first.
-RINGS = ("unit", "wire", "database", "contract", "house", "e2e", "hostile", "benchmarks", "chaos")
+RINGS = (
+    *("unit", "wire", "database", "contract", "house", "browser", "e2e", "hostile"),
+    *("benchmarks", "chaos"),
+)
 # The chaos ring mostly waits, for leases to end and for what was broken to heal. So it runs beside
 # the others, and takes two of them with it, so that both halves take about as long.
 BESIDE = ("contract", "benchmarks", "chaos")
@@ -82,6 +86,8 @@ def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
     Raises Problem for an unknown ring.
     """
     wanted = folders(names)
+    if "tests/browser" in wanted:
+        _ensure_chromium()
     has_long_one = f"tests/{BESIDE[-1]}" in wanted
     beside = [one for one in wanted if has_long_one and one.removeprefix("tests/") in BESIDE]
     others = [folder for folder in wanted if folder not in beside]
@@ -97,6 +103,17 @@ def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
         finally:
             second_code = _end_of(second)
     return max({code, second_code} - {NOTHING_TO_RUN}, default=NOTHING_TO_RUN)
+
+
+def _ensure_chromium() -> None:
+    """Installs Debian's Chromium where that can be done; without it the ring is skipped, and says
+    so."""
+    installer = shutil.which("apt-get")
+    if shutil.which("chromium") or not installer or os.geteuid() != 0:
+        return
+    say("Installing Chromium for the tests in a browser …")
+    command = [installer, "install", "-y", "chromium"]
+    subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
 
 
 def _pytest(

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.payments.model.payment import State
 from services.payments.model.timing import Waiting
 from services.shared.ids import Prefix, encode_id
+from services.shared.money import Money
 
 # Ages from which on an overdue payment is counted in the next bucket, in seconds since it entered
 # its state.
@@ -52,6 +53,9 @@ class OverduePayment:
     message: str
     last_at: datetime | None
     next_at: datetime | None
+    amount: Money
+    # Empty where it is not on hold.
+    hold_reason: str
     # The person that it waits for, and until when; None where it waits for a provider or for us.
     waiting_for: Waiting | None = None
     deadline_at: datetime | None = None

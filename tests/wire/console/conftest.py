@@ -28,7 +28,6 @@ from tests.wire.payments.conftest import CORRIDORS, serving_payments
 
 URL = "http://127.0.0.1:8081"
 ADDRESS = "203.0.113.9"
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 OPERATOR = views.Operator(
     name="ada",
     credential_id="opk_1",
@@ -47,6 +46,7 @@ class ScriptedPayments:
         self.asked_for: list[Acting] = []
         self.late: list[views.Late] = []
         self.letters: list[views.DeadLetter] = []
+        self.open_disputes: list[views.Dispute] = []
         self.shown: views.Payment | None = None
         self.is_whole = True
 
@@ -64,7 +64,7 @@ class ScriptedPayments:
 
     async def disputes(self, acting: Acting) -> views.Page[views.Dispute]:
         self._ask(acting)
-        return views.Page(items=(), is_whole=True)
+        return views.Page(items=self.open_disputes, is_whole=True)
 
     async def payment(self, acting: Acting, transaction_id: str) -> views.Payment:
         self._ask(acting)
@@ -85,6 +85,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    @property
+    def instant(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from services.payments.engine.overdue import AGES, OverdueCount, OverduePayment,
 from services.payments.model.payment import State
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import LOOKS_AHEAD, Waiting
+from services.shared.money import MAX_AMOUNT_MINOR, SOURCE_CURRENCY, Money
 
 # The provider of the current step; none where the step is ours.
 _PROVIDER = """
@@ -124,8 +125,10 @@ _LIST = text(
            coalesce(a.number, 0) AS attempts, coalesce(a.sends, 0) AS sends,
            coalesce(a.failure_code, '') AS code, coalesce(a.failure_message, '') AS message,
            CASE WHEN {is_shown("a.updated_at")} THEN a.updated_at END AS last_at,
-           {is_shown("a.updated_at")} AS shows_last_at
+           {is_shown("a.updated_at")} AS shows_last_at, p.amount_minor,
+           coalesce(p.hold_reason, '') AS hold_reason
       FROM placed o
+      JOIN payments p ON p.merchant_id = o.merchant_id AND p.id = o.id
       LEFT JOIN LATERAL (
            SELECT t.key, t.state, t.number, t.sends, t.failure_code, t.failure_message, t.updated_at
              FROM attempts t
@@ -205,6 +208,8 @@ def _read(row: Row[Any]) -> OverduePayment | tuple[UnreadableOverdue, Unreadable
         next_at=row.due_at,
         waiting_for=Waiting.__members__.get(row.waiting_for),
         deadline_at=row.deadline_at,
+        amount=Money(row.amount_minor, SOURCE_CURRENCY),
+        hold_reason=row.hold_reason,
     )
 
 
@@ -216,6 +221,7 @@ def _broken(row: Row[Any]) -> UnreadableRow | None:
     checks = (
         (row.state in _STATES, PAYMENTS, "state"),
         (row.shows_due_at, PAYMENTS, "due_at"),
+        (0 <= row.amount_minor <= MAX_AMOUNT_MINOR, PAYMENTS, "amount_minor"),
         (row.shows_since or not waits, PAYMENTS, "waiting_since"),
         (row.shows_since or waits, EVENTS, "occurred_at"),
         (row.within is not None and abs(row.within) <= _SECONDS_MAX, PAYMENTS, "deadline_at"),

@@ -176,6 +176,8 @@ def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
         deadline_at=timestamp(late.deadline_at) if late.deadline_at else None,
         at_deadline=ENDS[late.waiting_for] if late.waiting_for else "",
         merchant_id=late.merchant_id,
+        amount_usd=str(late.amount),
+        hold_reason=late.hold_reason,
     )
 
 

@@ -273,3 +273,10 @@ async def test_a_deployment_takes_keys_of_its_own_kind(
     known.key = replace(KEY, digest=digest_of(text))
 
     assert await refused(known, bearer(text), deployment=deployment) == reason
+
+
+async def test_the_console_does_nothing_without_an_operators_credential(known: Known) -> None:
+    """Not even in a sandbox, where anybody else's call without one is the first operator's."""
+    of_console = replace(caller(), service="console")
+
+    assert await refused(known, of_console, OPERATE, Deployment.SANDBOX) == "CREDENTIALS_MISSING"

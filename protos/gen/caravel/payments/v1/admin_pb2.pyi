@@ -492,6 +492,8 @@ class OverduePayment(_message.Message):
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
     AT_DEADLINE_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_USD_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     corridor_id: _builtins.str
@@ -526,6 +528,10 @@ class OverduePayment(_message.Message):
     """
     merchant_id: _builtins.str
     """Its merchant."""
+    amount_usd: _builtins.str
+    """The amount that the sender pays, in US dollars: decimal text, for example "100.00"."""
+    hold_reason: _builtins.str
+    """Machine name of the hold's reason, for example "step_failed"; empty where it is not on hold."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when it has been in that state, or has waited for a person."""
@@ -563,10 +569,12 @@ class OverduePayment(_message.Message):
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
         at_deadline: _builtins.str = ...,
         merchant_id: _builtins.str = ...,
+        amount_usd: _builtins.str = ...,
+        hold_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "last_at", b"last_at", "next_try_at", b"next_try_at", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "merchant_id", b"merchant_id", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "hold_reason", b"hold_reason", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "merchant_id", b"merchant_id", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
