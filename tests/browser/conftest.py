@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,14 @@ async def console(chromium: Browser) -> AsyncIterator[Console]:
 def fill(payments: ScriptedPayments, clock: Clock) -> None:
     """Something of each kind, with the longest words that there are."""
     now = clock.instant
-    payments.late = [
+    payments.late = late_payments(now)
+    payments.letters = dead_letters(now)
+    payments.open_disputes = disputes(now)
+    payments.shown = shown_payment(now)
+
+
+def late_payments(now: datetime) -> list[views.Late]:
+    return [
         views.Late(
             transaction_id=f"pay_01m83mbj55ewdbrd2wha9z9e{at:02}",
             merchant_id="mer_01m83mbj55ewdbrd2wha9z9eme",
@@ -110,7 +117,10 @@ def fill(payments: ScriptedPayments, clock: Clock) -> None:
             * 8
         )
     ]
-    payments.letters = [
+
+
+def dead_letters(now: datetime) -> list[views.DeadLetter]:
+    return [
         views.DeadLetter(
             dead_letter_id=f"{kind.lower()}_MDE5YWJjZGU",
             kind=kind,
@@ -124,7 +134,10 @@ def fill(payments: ScriptedPayments, clock: Clock) -> None:
         )
         for kind in ("STEP", "INBOX", "OUTBOX", "ORPHAN")
     ]
-    payments.open_disputes = [
+
+
+def disputes(now: datetime) -> list[views.Dispute]:
+    return [
         views.Dispute(
             dispute_id="dsp_01m83mbj55ewdbrd2wha9z9eme",
             transaction_id="pay_01m83mbj55ewdbrd2wha9z9e00",
@@ -135,7 +148,10 @@ def fill(payments: ScriptedPayments, clock: Clock) -> None:
             deadline_at=now + timedelta(days=6),
         )
     ]
-    payments.shown = views.Payment(
+
+
+def shown_payment(now: datetime) -> views.Payment:
+    return views.Payment(
         transaction_id="pay_01m83mbj55ewdbrd2wha9z9e00",
         merchant_id="mer_01m83mbj55ewdbrd2wha9z9eme",
         status="ON_HOLD",
