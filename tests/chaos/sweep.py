@@ -100,7 +100,8 @@ class Sweep:
                 await self._listen(merchant.url)
                 for actions, under_way_max in WAVES:
                     if wave := [case for case in cases if case.action in actions]:
-                        self._renew_workers(under_way_max)
+                        if under_way_max != UNDER_WAY_MAX:
+                            self._renew_workers(under_way_max)
                         await self._wave(wave)
                 await self._mesh.healthy()
                 ran = [one for case in cases for one in (case, *self._turns_of(case))]
@@ -121,6 +122,7 @@ class Sweep:
             self._secret = (await answer.json())["secret"]
 
     def _renew_workers(self, under_way_max: int) -> None:
+        """Others, with so many places, in place of those that the mesh has started."""
         settings = settings_of(self._failpoints.folder, "worker-1")
         variables = {"UNDER_WAY_MAX": str(under_way_max)}
         lives.renew(self._mesh.children["worker-1"].pid, settings, variables)
