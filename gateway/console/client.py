@@ -41,12 +41,16 @@ class Payments(Protocol):
         """The operator of the credential."""
         ...
 
-    async def waiting(self, acting: Acting) -> views.Page[views.Late]:
-        """The payments that wait for a person, or make no progress, the longest first."""
+    async def overdue(self, acting: Acting) -> views.Page[views.Late]:
+        """The payments that make no progress, or are past their deadline, the longest first."""
         ...
 
-    async def dead_letters(self, acting: Acting) -> views.Page[views.DeadLetter]:
-        """The dead letters, the latest first."""
+    async def waiting(self, acting: Acting, waiting_for: Sequence[str]) -> views.Page[views.Late]:
+        """The payments that wait for one of these, also before their deadline."""
+        ...
+
+    async def dead_letters(self, acting: Acting, kind: str) -> views.Page[views.DeadLetter]:
+        """The dead letters of a kind, the latest first."""
         ...
 
     async def disputes(self, acting: Acting) -> views.Page[views.Dispute]:
@@ -86,13 +90,24 @@ class GrpcPayments:
             address=found.address,
         )
 
-    async def waiting(self, acting: Acting) -> views.Page[views.Late]:
+    async def overdue(self, acting: Acting) -> views.Page[views.Late]:
+        """See Payments.overdue."""
+        request = admin_pb2.ListOverduePaymentsRequest(page_size=PAGE_SIZE)
+        return await self._late(acting, request)
+
+    async def waiting(self, acting: Acting, waiting_for: Sequence[str]) -> views.Page[views.Late]:
         """See Payments.waiting."""
+        request = admin_pb2.ListOverduePaymentsRequest(
+            page_size=PAGE_SIZE, waiting=True, waiting_for=waiting_for
+        )
+        return await self._late(acting, request)
+
+    async def _late(
+        self, acting: Acting, request: admin_pb2.ListOverduePaymentsRequest
+    ) -> views.Page[views.Late]:
         async with refusals_as_errors("payments"):
             found = await self._admin.ListOverduePayments(
-                admin_pb2.ListOverduePaymentsRequest(page_size=PAGE_SIZE, waiting=True),
-                metadata=_metadata(acting),
-                timeout=CALL_SECONDS,
+                request, metadata=_metadata(acting), timeout=CALL_SECONDS
             )
         return views.Page(
             items=tuple(map(_late, found.payments)),
@@ -100,11 +115,12 @@ class GrpcPayments:
             unreadable=tuple(found.unreadable_transaction_ids),
         )
 
-    async def dead_letters(self, acting: Acting) -> views.Page[views.DeadLetter]:
+    async def dead_letters(self, acting: Acting, kind: str) -> views.Page[views.DeadLetter]:
         """See Payments.dead_letters."""
+        asked = admin_pb2.DeadLetter.Kind.Value(kind)
         async with refusals_as_errors("payments"):
             found = await self._admin.ListDeadLetters(
-                admin_pb2.ListDeadLettersRequest(page_size=PAGE_SIZE),
+                admin_pb2.ListDeadLettersRequest(page_size=PAGE_SIZE, kind=asked),
                 metadata=_metadata(acting),
                 timeout=CALL_SECONDS,
             )

@@ -25,12 +25,15 @@ def _all_keys(secrets: Sequence[SecretStr]) -> Sequence[SecretStr]:
 
 def _origin(url: str) -> str:
     parts = urlsplit(url.rstrip("/"))
-    _ = parts.port
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be http:// or https:// and a host")
     if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must have nothing behind its host and port")
-    return f"{parts.scheme}://{parts.netloc}"
+    # As a browser writes it: in small letters, without the usual port.
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 # The first one seals, and every one opens, so that a key can be replaced.

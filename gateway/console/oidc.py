@@ -2,6 +2,7 @@
 every check of OpenID Connect Core 1.0 §3.1.3.7. Authlib speaks OAuth and knows the claims, joserfc
 verifies signatures; the times and the refusals are ours."""
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -29,6 +30,9 @@ ANSWER_SECONDS = 5.0
 DISCOVERED_SECONDS = 300.0
 # How far the provider's clock and ours may be apart.
 SKEW_SECONDS = 10
+_METHODS = "token_endpoint_auth_methods_supported"
+# RFC 6750 §2.1.
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -101,14 +105,21 @@ class OpenIdProvider:
         if not isinstance(id_token, str) or not isinstance(access_token, str):
             raise sign_in_refused("ID_TOKEN_MISSING", "The sign-in service sent no ID token.")
         claims = await self._verified(metadata, sign_in, id_token, access_token)
-        lasts = token.get("expires_in")
-        ends_at = self._now() + lasts if isinstance(lasts, int) else float(claims["exp"])
+        if not _BEARER.fullmatch(access_token):
+            raise sign_in_refused("ACCESS_TOKEN_INVALID", "The access token is no bearer token.")
         return Granted(
             access_token=access_token,
             id_token=id_token,
-            subject=str(claims["sub"]),
-            ends_at=ends_at,
+            subject=claims["sub"],
+            ends_at=self._end_of(token, claims),
         )
+
+    def _end_of(self, token: Mapping[str, Any], claims: Mapping[str, Any]) -> float:
+        lasts = token.get("expires_in")
+        try:
+            return self._now() + lasts if isinstance(lasts, int) else float(claims["exp"])
+        except OverflowError:
+            raise _wrong_claim("end") from None
 
     async def sign_out_url(self, id_token: str, back_to: str) -> str:
         """Where the operator ends the session at the provider; empty where that is not offered, or
@@ -197,6 +208,8 @@ class OpenIdProvider:
             raise _wrong_claim(error.claim) from None
         except (JoseError, ValueError, TypeError):
             raise _wrong_claim("times") from None
+        if not isinstance(claims["sub"], str) or not claims["sub"]:
+            raise _wrong_claim("sub")
         return dict(claims)
 
     async def _discover(self) -> Mapping[str, Any]:
@@ -206,7 +219,8 @@ class OpenIdProvider:
         found = await self._get(url)
         if found.get("issuer") != self.issuer:
             raise sign_in_refused("ISSUER_WRONG", "The sign-in service calls itself another one.")
-        if not all(self._is_allowed(found.get(name)) for name in _NEEDED):
+        are_methods = isinstance(found.get(_METHODS, []), list)
+        if not are_methods or not all(self._is_allowed(found.get(name)) for name in _NEEDED):
             raise _away(ValueError("its document is incomplete"))
         self._metadata, self._discovered_at = found, self._now()
         return found
@@ -229,7 +243,7 @@ class OpenIdProvider:
 
     def _client(self, metadata: Mapping[str, Any]) -> AsyncOAuth2Client:
         secret = self._client_secret.get_secret_value() if self._client_secret else None
-        offered = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        offered = metadata.get(_METHODS, ["client_secret_basic"])
         method = "client_secret_basic" if "client_secret_basic" in offered else "client_secret_post"
         return AsyncOAuth2Client(
             self._client_id,

@@ -30,6 +30,15 @@ _UNANSWERED = {
 HERE = Path(__file__).resolve().parent
 # So many of a list are on the first page.
 SHOWN = 25
+FOR_US, FOR_MERCHANT = "ON_HOLD", ("RETURNED", "ACTION_REQUIRED", "PARTLY_REFUNDED")
+# Dead letters by their kind, and how the page calls them; those that may be money come first.
+LETTERS = {
+    "ORPHAN": "Events about payments that are not here",
+    "STEP": "Steps that broke down",
+    "UNREADABLE": "Rows that cannot be read",
+    "INBOX": "Events of providers that cannot be applied",
+    "OUTBOX": "Events that merchants never took",
+}
 
 
 @dataclass
@@ -130,13 +139,20 @@ class Pages:
 
     async def waiting(self, visit: Visit) -> Response:
         """All that waits for a person."""
-        visit.operator = await self.payments.operator(visit.acting)
-        late = await self.payments.waiting(visit.acting)
-        letters = await self.payments.dead_letters(visit.acting)
-        disputes = await self.payments.disputes(visit.acting)
-        now = datetime.fromtimestamp(self._now(), UTC)
-        lists = views.sorted_out(late, letters, disputes, now)
-        return self.render(visit, "waiting.html", lists=lists)
+        acting, ask = visit.acting, self.payments
+        visit.operator = await ask.operator(acting)
+        # Each list is asked for by itself, so that no long one hides another.
+        overdue = await ask.overdue(acting)
+        waiting = await ask.waiting(acting, FOR_MERCHANT)
+        past = {one.transaction_id for one in overdue.items}
+        lists = views.Waiting(
+            held=await ask.waiting(acting, [FOR_US]),
+            overdue=overdue.only(lambda one: not one.is_held),
+            merchants=waiting.only(lambda one: one.transaction_id not in past),
+            letters={kind: await ask.dead_letters(acting, kind) for kind in LETTERS},
+            disputes=await ask.disputes(acting),
+        )
+        return self.render(visit, "waiting.html", lists=lists, letters=LETTERS)
 
     async def payment(self, visit: Visit) -> Response:
         """One payment with its history."""

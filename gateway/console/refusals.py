@@ -42,10 +42,10 @@ _NO_ROLE = (
 )
 
 
-def of_payments(error: errors.DomainError) -> Refused:
-    """The page for a refusal by payments."""
+def of_payments(error: errors.DomainError, *, ends_session: bool = True) -> Refused:
+    """The page for a refusal by payments; it ends the session whose credential counts no more."""
     reason = error.error_reason
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
     sentence = _NO_ROLE if reason == "SCOPE_MISSING" else error.message
-    ends = isinstance(error, errors.NotAuthenticated)
+    ends = ends_session and isinstance(error, errors.NotAuthenticated)
     return Refused(status, reason, sentence, ends_session=ends)

@@ -11,9 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from gateway.console.client import Acting
 from gateway.console.oidc import OpenIdProvider
 from gateway.console.pages import Pages, Visit
-from gateway.console.refusals import Refused
+from gateway.console.refusals import Refused, of_payments
 from gateway.console.requests import address_of
 from gateway.console.sessions import Session, SessionTooLarge
+from services.shared.errors import DomainError
 from services.shared.log import get_logger
 
 # A key's own form is looked at by payments; what no header can carry goes no further.
@@ -100,7 +101,11 @@ class SigningIn:
     async def _enter(self, visit: Visit, session: Session, wanted: str | None) -> Response:
         """Signs in, once payments has taken the credential."""
         acting = Acting(credential=session.credential, address=address_of(visit.request))
-        operator = await self._pages.payments.operator(acting)
+        try:
+            operator = await self._pages.payments.operator(acting)
+        except DomainError as error:
+            # It is not the session's own credential that is refused.
+            raise of_payments(error, ends_session=False) from None
         # The session from before is of no use to anybody who knew it.
         self._pages.sessions.end(visit.session)
         visit.move_to(session)

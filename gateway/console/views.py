@@ -1,7 +1,7 @@
 """The nouns that pages show, and the words in which they show times."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -15,6 +15,15 @@ class Page(Generic[Item]):
     items: Sequence[Item]
     is_whole: bool
     unreadable: Sequence[str] = ()
+
+    @property
+    def nothing(self) -> str:
+        """The sentence in place of an empty list."""
+        return "Nothing." if self.is_whole else "None in the part of the list that was read."
+
+    def only(self, wanted: Callable[[Item], bool]) -> "Page[Item]":
+        """The page without its other items."""
+        return replace(self, items=[one for one in self.items if wanted(one)])
 
     @property
     def count(self) -> str:
@@ -75,11 +84,6 @@ class DeadLetter:
     event: str
     since: datetime
 
-    @property
-    def is_orphan(self) -> bool:
-        """Whether it is an event about a payment that we do not know."""
-        return self.kind == "ORPHAN"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dispute:
@@ -138,39 +142,9 @@ class Waiting:
     held: Page[Late]
     overdue: Page[Late]
     merchants: Page[Late]
-    letters: Page[DeadLetter]
-    orphans: Page[DeadLetter]
+    # The dead letters of each kind, and among them events about payments that we do not know.
+    letters: Mapping[str, Page[DeadLetter]]
     disputes: Page[Dispute]
-
-
-def sorted_out(
-    late: Page[Late], letters: Page[DeadLetter], disputes: Page[Dispute], now: datetime
-) -> Waiting:
-    """The lists of payments as the first page has them."""
-
-    def is_overdue(one: Late) -> bool:
-        return not one.waiting_for or (one.deadline_at is not None and one.deadline_at <= now)
-
-    held = [one for one in late.items if one.is_held]
-    others = [one for one in late.items if not one.is_held]
-    return Waiting(
-        held=Page(items=held, is_whole=late.is_whole),
-        overdue=Page(
-            items=[one for one in others if is_overdue(one)],
-            is_whole=late.is_whole,
-            unreadable=late.unreadable,
-        ),
-        merchants=Page(
-            items=[one for one in others if not is_overdue(one)], is_whole=late.is_whole
-        ),
-        letters=Page(
-            items=[one for one in letters.items if not one.is_orphan], is_whole=letters.is_whole
-        ),
-        orphans=Page(
-            items=[one for one in letters.items if one.is_orphan], is_whole=letters.is_whole
-        ),
-        disputes=disputes,
-    )
 
 
 def stamp(instant: datetime) -> str:

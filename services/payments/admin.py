@@ -135,8 +135,8 @@ def _add_operators(noun: argparse.ArgumentParser) -> None:
 
 
 async def _create_merchant(verbs: Verbs, words: Words) -> Mapping[str, str]:
-    by, order = convert.COMMAND_PRINCIPAL, convert.command_first_key()
-    merchant, _ = await verbs.merchants.create(convert.BY_COMMAND, read_name(words.name))
+    by, order = convert.BY_COMMAND, convert.command_first_key()
+    merchant, _ = await verbs.merchants.create(by, read_name(words.name))
     made = await verbs.merchants.create_key(by, merchant.id, order)
     return {"merchant_id": merchant.id, "key_id": made.key.key_id, "api_key": made.text}
 
@@ -168,7 +168,7 @@ async def _list_merchant_keys(verbs: Verbs, words: Words) -> Sequence[Any]:
 
 async def _create_merchant_key(verbs: Verbs, words: Words) -> Any:
     order = convert.command_first_key(words.name)
-    made = await verbs.merchants.create_key(convert.COMMAND_PRINCIPAL, words.merchant_id, order)
+    made = await verbs.merchants.create_key(convert.BY_COMMAND, words.merchant_id, order)
     return _shown(write_new_key(made))
 
 

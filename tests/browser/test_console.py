@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
+from gateway.console.pages import LETTERS
 from tests.browser.conftest import SCHEMES, Console, visiting
 
 PAGES = ("/sign-in", "/", "/payments/pay_01m83mbj55ewdbrd2wha9z9e00", "/account", "/no-such-page")
@@ -97,7 +98,9 @@ async def test_payments_that_wait_are_shown_with_amounts_ages_and_deadlines(
     await expect(row).to_contain_text("12,345.00 USD")
     await expect(row).to_contain_text("provider_contradicts_itself")
     await expect(console.page.get_by_role("region", name="Overdue payments: 8")).to_be_visible()
-    await expect(console.page.get_by_role("region", name="Orphans: 1")).to_contain_text("ORPHAN")
+    await expect(
+        console.page.get_by_role("region", name=f"{LETTERS['ORPHAN']}: 1")
+    ).to_contain_text("payment_intent.succeeded")
     await row.get_by_role("link").click()
     # A text of a merchant is text.
     await expect(console.page.locator("main")).to_contain_text("order <b>17</b>")

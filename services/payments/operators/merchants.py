@@ -4,10 +4,9 @@ The text of a key is in no answer but that which makes it."""
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.payments.merchants.domain import Merchant, check_bounds, read_key_id, read_merchant_id
+from services.payments.merchants.domain import Merchant, check_future, read_key_id, read_merchant_id
 from services.payments.merchants.usecases import KeyOrder, Shown, new_key
-from services.payments.model.operator import Operator, operator_of
-from services.payments.model.principal import Principal
+from services.payments.model.operator import Operator
 from services.payments.operators.domain import Action
 from services.payments.operators.ports import MerchantStore
 from services.payments.operators.trail import Trail
@@ -64,17 +63,15 @@ class Merchants:
         shown = [Shown(key=key, now=now) for key in page[:limit]]
         return shown, page[limit - 1].id if len(page) > limit else None
 
-    async def create_key(self, principal: Principal, merchant_id: str, order: KeyOrder) -> Shown:
-        """A merchant's first key, with its text. It goes no further than the credential that makes
-        it: otherwise a stolen one would live on in it.
+    async def create_key(self, by: Operator, merchant_id: str, order: KeyOrder) -> Shown:
+        """A merchant's first key, with its text.
 
         Raises MerchantNotFound, Invalid, MerchantHasKey, KeysExhausted.
         """
-        by = operator_of(principal)
         async with self._trail.attempt(by, Action.CREATE_MERCHANT_KEY, merchant_id):
             of_merchant = read_merchant_id(merchant_id)
             now = await self._store.now()
-            check_bounds(order.expires_at, order.addresses, principal, now)
+            check_future(order.expires_at, now)
             key, text = new_key(of_merchant, order, now, by.created_by, is_live=self._is_live)
             return Shown(key=await self._store.add_key(key, by), now=now, text=text)
 

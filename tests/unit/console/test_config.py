@@ -25,6 +25,18 @@ def test_a_live_console_has_https_a_key_and_an_exact_address_to_return_to() -> N
 
 
 @pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Operators.Example:443/", "https://operators.example"),
+        ("https://operators.example:8081", "https://operators.example:8081"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+    ],
+)
+def test_its_address_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+    assert ConsoleSettings.load({**LIVE, "CONSOLE_URL": url}).console_url == origin
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"CONSOLE_URL": "http://operators.example"}, "CONSOLE_URL must begin with https://"),

@@ -2,7 +2,7 @@
 an OpenID provider that runs here."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,13 +54,20 @@ class ScriptedPayments:
         self._ask(acting)
         return OPERATOR
 
-    async def waiting(self, acting: Acting) -> views.Page[views.Late]:
+    async def overdue(self, acting: Acting) -> views.Page[views.Late]:
         self._ask(acting)
-        return views.Page(items=self.late, is_whole=self.is_whole)
+        late = [one for one in self.late if self._is_late(one)]
+        return views.Page(items=late, is_whole=self.is_whole)
 
-    async def dead_letters(self, acting: Acting) -> views.Page[views.DeadLetter]:
+    async def waiting(self, acting: Acting, waiting_for: Sequence[str]) -> views.Page[views.Late]:
         self._ask(acting)
-        return views.Page(items=self.letters, is_whole=self.is_whole)
+        late = [one for one in self.late if one.waiting_for in waiting_for]
+        return views.Page(items=late, is_whole=self.is_whole)
+
+    async def dead_letters(self, acting: Acting, kind: str) -> views.Page[views.DeadLetter]:
+        self._ask(acting)
+        letters = [one for one in self.letters if one.kind == kind]
+        return views.Page(items=letters, is_whole=self.is_whole)
 
     async def disputes(self, acting: Acting) -> views.Page[views.Dispute]:
         self._ask(acting)
@@ -70,6 +77,12 @@ class ScriptedPayments:
         self._ask(acting)
         assert self.shown
         return self.shown
+
+    @staticmethod
+    def _is_late(one: views.Late) -> bool:
+        return not one.waiting_for or (
+            one.deadline_at is not None and one.deadline_at <= datetime.now(UTC)
+        )
 
     def _ask(self, acting: Acting) -> None:
         self.asked_for.append(acting)

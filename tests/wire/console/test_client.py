@@ -1,11 +1,19 @@
 """The console in front of payments itself: the audit trail has the operator, and nobody acts by the
 console's own right."""
 
+import pytest
+from caravel.payments.v1 import admin_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.console import client
+from gateway.console.pages import FOR_MERCHANT, FOR_US, LETTERS
+from services.payments.model.timing import Waiting
+from services.shared.ids import encode_id
 from tests.openid import OpenIdServer
+from tests.poison import run
 from tests.wire.console.conftest import ADDRESS, Browser
+from tests.wire.payments.operators.calls import new_payment
 from tests.wire.payments.operators.keys import operator_key
 
 
@@ -65,3 +73,29 @@ async def test_a_key_without_a_role_or_of_a_merchant_signs_nobody_in(
     assert real.reason == "SCOPE_MISSING"
     assert (await real.sign_in_by_key("cvl_test_nobody")).status_code == 403
     assert real.reason in ("API_KEY_INVALID", "API_KEY_MISTYPED")
+
+
+async def test_every_kind_of_dead_letter_is_asked_for() -> None:
+    assert set(LETTERS) == set(admin_pb2.DeadLetter.Kind.keys()) - {"KIND_UNSPECIFIED"}
+    assert {FOR_US, *FOR_MERCHANT} == set(Waiting)
+
+
+async def test_payments_of_a_merchant_hide_no_payment_on_hold(
+    real: Browser, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    waits = "deadline_at = now() + interval '1 day', due_at = NULL, waiting_since = now()"
+    for _ in range(3):
+        payment = await new_payment(engine)
+        await run(
+            engine, f"UPDATE payments SET state = 'RETURNED', {waits} WHERE id = :id", id=payment
+        )
+    held = await new_payment(engine)
+    hold = f"hold_reason = 'step_failed', {waits}"
+    await run(engine, f"UPDATE payments SET {hold} WHERE id = :id", id=held)
+    await real.sign_in_by_key((await operator_key(engine, "grace")).text)
+
+    page = (await real.get("/")).text
+
+    assert "Payments on hold: 1<" in page and encode_id("pay", held) in page
+    assert "Payments that wait for their merchant: 2 or more<" in page

@@ -124,6 +124,16 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "no end": (lambda p: p.id_token.update(exp=None), "ID_TOKEN_INVALID"),
     "an end that is a text": (lambda p: p.id_token.update(exp="soon"), "ID_TOKEN_INVALID"),
     "no subject": (lambda p: p.id_token.update(sub=None), "ID_TOKEN_INVALID"),
+    "an empty subject": (lambda p: p.id_token.update(sub=""), "ID_TOKEN_INVALID"),
+    "a subject that is no text": (lambda p: p.id_token.update(sub=7), "ID_TOKEN_INVALID"),
+    "an end beyond all numbers": (
+        lambda p: (p.granted.update(expires_in=None), p.id_token.update(exp=10**400)),
+        "ID_TOKEN_INVALID",
+    ),
+    "a length beyond all numbers": (
+        lambda p: p.granted.update(expires_in=10**400),
+        "ID_TOKEN_INVALID",
+    ),
     "of another access token": (lambda p: p.id_token.update(at_hash="A" * 22), "ID_TOKEN_INVALID"),
     "of the future": (lambda p: p.id_token.update(iat=4_000_000_000), "ID_TOKEN_INVALID"),
     "another key": (lambda p: setattr(p, "stranger", make_signer("RS256")), "SIGNATURE_WRONG"),
@@ -132,6 +142,10 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "an unknown key id": (lambda p: p.id_header.update(kid="another"), "SIGNATURE_WRONG"),
     "no ID token": (lambda p: p.granted.update(id_token=None), "ID_TOKEN_MISSING"),
     "an ID token that is none": (lambda p: p.granted.update(id_token="a.b"), "SIGNATURE_WRONG"),
+    "an access token that no header can carry": (
+        lambda p: p.granted.update(access_token="a\nb"),
+        "ACCESS_TOKEN_INVALID",
+    ),
     "no access token": (lambda p: p.granted.update(access_token=None), "ID_TOKEN_MISSING"),
 }
 
@@ -321,6 +335,17 @@ async def test_a_key_that_payments_refuses_signs_nobody_in(
     assert (answer.status_code, browser.reason) == (403, "API_KEY_REVOKED")
     payments.refusal = None
     assert not await is_signed_in(browser)
+
+
+async def test_a_mistyped_key_leaves_the_session_that_is_there(
+    browser: Browser, payments: ScriptedPayments
+) -> None:
+    await browser.sign_in_by_key(KEY)
+    payments.refusal = KeyRevoked()
+    assert (await browser.sign_in_by_key(f"{KEY}x")).status_code == 403
+    payments.refusal = None
+
+    assert await is_signed_in(browser)
 
 
 async def test_a_key_that_is_revoked_ends_the_session(

@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.merchants.domain import Merchant, MerchantKey
-from services.payments.operators.convert.access import (
-    BY_COMMAND,
-    COMMAND_PRINCIPAL,
-    command_first_key,
-)
+from services.payments.operators.convert.access import BY_COMMAND, command_first_key
 from services.payments.operators.merchants import Merchants
 from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
@@ -30,5 +26,5 @@ async def new_merchant(engine: AsyncEngine, name: str = "Acme") -> NewMerchant:
     trail = Trail(PostgresOperations(engine))
     merchants = Merchants(PostgresMerchants(engine), trail, is_live=False)
     merchant, _ = await merchants.create(BY_COMMAND, name)
-    made = await merchants.create_key(COMMAND_PRINCIPAL, merchant.id, command_first_key())
+    made = await merchants.create_key(BY_COMMAND, merchant.id, command_first_key())
     return NewMerchant(merchant, made.key, made.text)

@@ -95,7 +95,7 @@ class MerchantServicer(merchants_pb2_grpc.MerchantServiceServicer):
     ) -> keys_pb2.NewKey:
         """See merchants.proto."""
         made = await self._merchants.create_key(
-            acting_principal(), request.merchant_id, convert.read_first_key(request)
+            operator_of(acting_principal()), request.merchant_id, convert.read_first_key(request)
         )
         return write_new_key(made)
 

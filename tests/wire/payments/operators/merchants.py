@@ -14,13 +14,11 @@ async def create(service: Service, name: str = "Acme", key: str = "") -> merchan
     return await service.merchants.CreateMerchant(request, metadata=idempotent(key))
 
 
-async def first_key(
-    service: Service, merchant_id: str, metadata: tuple[tuple[str, str], ...] = (), **fields: Any
-) -> keys_pb2.NewKey:
+async def first_key(service: Service, merchant_id: str, **fields: Any) -> keys_pb2.NewKey:
     request = merchants_pb2.CreateMerchantKeyRequest(
         merchant_id=merchant_id, **{"name": "first", **fields}
     )
-    return await service.merchants.CreateMerchantKey(request, metadata=metadata)
+    return await service.merchants.CreateMerchantKey(request)
 
 
 def listed(service: Service, text: str) -> Any:

@@ -25,7 +25,6 @@ from tests.poison import rows, run
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import actions, refusals, refused, release
 from tests.wire.payments.operators.keys import operator_key
-from tests.wire.payments.operators.merchants import create, first_key
 
 
 def order(**fields: Any) -> operator_keys_pb2.CreateOperatorKeyRequest:
@@ -102,19 +101,13 @@ async def test_no_key_makes_one_that_goes_on_longer_or_serves_elsewhere(service:
     bound = {"expires_at": end, "allowed_addresses": ["10.0.0.0/8"]}
     maker = await service.operator_keys.CreateOperatorKey(order(roles=["admin"], **bound))
     metadata = (*bearer(maker.api_key), ("x-client-address", "10.0.0.1"))
-    merchant_id = (await create(service)).merchant_id
 
     for missing in bound:
         fields = {name: value for name, value in bound.items() if name != missing}
-        for call in (
-            service.operator_keys.CreateOperatorKey(order(**fields), metadata=metadata),
-            first_key(service, merchant_id, metadata, **fields),
-        ):
-            assert (await refused(call))[:2] == ("INVALID_ARGUMENT", "FIELD_INVALID")
+        call = service.operator_keys.CreateOperatorKey(order(**fields), metadata=metadata)
+        assert (await refused(call))[:2] == ("INVALID_ARGUMENT", "FIELD_INVALID")
     made = await service.operator_keys.CreateOperatorKey(order(**bound), metadata=metadata)
     assert made.key.expires_at == end
-    first = await first_key(service, merchant_id, metadata, **bound)
-    assert first.key.expires_at == end
 
 
 def rolled(service: Service, key_id: str, text: str = "", /, **fields: Any) -> Any:

@@ -146,8 +146,9 @@ class MerchantServiceServicer:
 
     def CreateMerchantKey(self, request, context):
         """Creates a merchant's first key, which has all scopes of a merchant. It is refused while the
-        merchant has an active key with keys:manage, by which it makes its keys itself. Not idempotent: a
-        key whose answer was lost is in the list, and can be revoked.
+        merchant has an active key with keys:manage, by which it makes its keys itself. The key is not
+        bound to the end and the addresses of the operator's own: the merchant calls from elsewhere, and
+        for longer. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
         Refuses with MERCHANT_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
         MERCHANT_HAS_KEY or KEYS_EXHAUSTED.
         """

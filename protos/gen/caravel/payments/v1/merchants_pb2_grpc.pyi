@@ -65,8 +65,9 @@ class MerchantServiceStub:
     """
     CreateMerchantKey: _grpc.UnaryUnaryMultiCallable[_merchants_pb2.CreateMerchantKeyRequest, _keys_pb2.NewKey]
     """Creates a merchant's first key, which has all scopes of a merchant. It is refused while the
-    merchant has an active key with keys:manage, by which it makes its keys itself. Not idempotent: a
-    key whose answer was lost is in the list, and can be revoked.
+    merchant has an active key with keys:manage, by which it makes its keys itself. The key is not
+    bound to the end and the addresses of the operator's own: the merchant calls from elsewhere, and
+    for longer. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
     Refuses with MERCHANT_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
     MERCHANT_HAS_KEY or KEYS_EXHAUSTED.
     """
@@ -116,8 +117,9 @@ class MerchantServiceAsyncStub(MerchantServiceStub):
     """
     CreateMerchantKey: _aio.UnaryUnaryMultiCallable[_merchants_pb2.CreateMerchantKeyRequest, _keys_pb2.NewKey]  # type: ignore[assignment]
     """Creates a merchant's first key, which has all scopes of a merchant. It is refused while the
-    merchant has an active key with keys:manage, by which it makes its keys itself. Not idempotent: a
-    key whose answer was lost is in the list, and can be revoked.
+    merchant has an active key with keys:manage, by which it makes its keys itself. The key is not
+    bound to the end and the addresses of the operator's own: the merchant calls from elsewhere, and
+    for longer. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
     Refuses with MERCHANT_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
     MERCHANT_HAS_KEY or KEYS_EXHAUSTED.
     """
@@ -206,8 +208,9 @@ class MerchantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_keys_pb2.NewKey, _abc.Awaitable[_keys_pb2.NewKey]]:
         """Creates a merchant's first key, which has all scopes of a merchant. It is refused while the
-        merchant has an active key with keys:manage, by which it makes its keys itself. Not idempotent: a
-        key whose answer was lost is in the list, and can be revoked.
+        merchant has an active key with keys:manage, by which it makes its keys itself. The key is not
+        bound to the end and the addresses of the operator's own: the merchant calls from elsewhere, and
+        for longer. Not idempotent: a key whose answer was lost is in the list, and can be revoked.
         Refuses with MERCHANT_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
         MERCHANT_HAS_KEY or KEYS_EXHAUSTED.
         """
