@@ -1,5 +1,6 @@
 """The recipient of a payout: its nouns, the forms of its fields, and the rules of a corridor."""
 
+from services.shared.recipients.masking import hint, masked, without
 from services.shared.recipients.nouns import (
     FIELDS,
     HOLDER_NAME,
@@ -13,10 +14,7 @@ from services.shared.recipients.nouns import (
     as_row,
     from_row,
     given_fields,
-    hint,
-    masked,
     recipient_of,
-    without,
 )
 
 __all__ = [
