@@ -124,8 +124,15 @@ def value_of(described: dict[str, Any]) -> Any:
 
 
 def query_text_of(described: dict[str, Any]) -> str:
-    """The same as a query has it."""
-    return "true" if described["kind"] == "bool" else str(value_of(described))
+    """The same as a query has it; of a list one item."""
+    single = item_of(described)
+    return "true" if single["kind"] == "bool" else str(value_of(single))
+
+
+def item_of(described: dict[str, Any]) -> dict[str, Any]:
+    """The field itself, or the items of a list."""
+    single: dict[str, Any] = described["of"] if described["kind"] == "list" else described
+    return single
 
 
 def _together(members: dict[str, Any]) -> Iterator[str]:
@@ -205,14 +212,15 @@ def _query_faults(route: dict[str, Any], place: dict[str, Any]) -> Iterator[Faul
 
 def _parameter_faults(name: str, described: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     text = f"{name}={query_text_of(described)}"
-    yield f"{text}&{text}", "FIELD_DUPLICATED", name
+    if described["kind"] != "list":
+        yield f"{text}&{text}", "FIELD_DUPLICATED", name
     yield f"{text}&=", "FIELD_UNKNOWN", ""
     for wrong in ("%zz", "%ff", "%00", "%0a", "a;b=c"):
         yield f"{name}={wrong}", "FIELD_INVALID", name
     yield name, "FIELD_INVALID", name
     if not described.get("may_be_empty"):
         yield f"{name}=", "FIELD_INVALID", name
-    if described["kind"] != "string":
+    if item_of(described)["kind"] != "string":
         for wrong in ("x", "1.5", "99999999999", "0x1", "01", "%201", "2026-02-30T00:00:00Z"):
             yield f"{name}={wrong}", "FIELD_INVALID", name
     for other in {camel(name), name.replace("_", "%5F")} - {name}:

@@ -14,6 +14,7 @@ from tests.unit.gateway.corpus import (
     VALUES,
     Fault,
     faults,
+    item_of,
     path_of,
     query_text_of,
     value_of,
@@ -176,5 +177,5 @@ async def test_the_log_says_why_a_request_was_refused(
 
 
 def test_values_of_the_corpus_are_of_known_kinds() -> None:
-    kinds = {one["kind"] for route in ROUTES for one in route["query"].values()}
+    kinds = {item_of(one)["kind"] for route in ROUTES for one in route["query"].values()}
     assert kinds <= {*VALUES, "string", "enum"}

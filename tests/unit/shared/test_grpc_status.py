@@ -163,7 +163,7 @@ def test_a_refusal_comes_back_as_its_kind(error: errors.DomainError, code: grpc.
     assert retry_after_seconds(read) == retry_after_seconds(sent)
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]))
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=METADATA_MAX)
 
 
 @given(texts.filter(bool), st.dictionaries(st.from_regex(r"k_[a-z]{1,8}", fullmatch=True), texts))

@@ -146,7 +146,8 @@ async def test_a_process_in_trouble_reveals_no_secret(tmp_path: Path) -> None:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", echo)
     async with http_serving(app) as url:
-        variables = environment(url, LOCAL_WALLET_API_KEY_FILE=str(key))
+        from_file = {"LOCAL_WALLET_API_KEY": "", "LOCAL_WALLET_API_KEY_FILE": str(key)}
+        variables = environment(url, **from_file)
         async with running(variables) as service:
             output = await provoke(service.stub)
             key.write_text("")

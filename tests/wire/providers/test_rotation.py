@@ -93,7 +93,8 @@ async def test_an_api_key_is_rotated_under_traffic(tmp_path: Path, provider: str
     stand_in = Provider({"sk_test_old", "sk_test_new"})
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", stand_in.answer)
-    variables = {f"{provider.upper()}_API_KEY_FILE": str(file)}
+    variable = f"{provider.upper()}_API_KEY"
+    variables = {variable: "", f"{variable}_FILE": str(file)}
     async with http_serving(app) as url, serving(url, variables=variables) as stub:
         async with traffic(stub, provider) as results:
             await stand_in.saw("sk_test_old")
@@ -127,7 +128,8 @@ async def test_webhook_secrets_are_rotated_under_traffic(tmp_path: Path, provide
     stand_in = Provider({STRIPE_KEY, WALLET_KEY})
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", stand_in.answer)
-    variables = {f"{provider.upper()}_WEBHOOK_SECRETS_FILE": str(file)}
+    variable = f"{provider.upper()}_WEBHOOK_SECRETS"
+    variables = {variable: "", f"{variable}_FILE": str(file)}
 
     async def accepts(stub: Any, secret: str) -> bool:
         headers = sign(body, secret, int(datetime.now(UTC).timestamp()))
