@@ -113,7 +113,7 @@ def check_http(answer: Answer, method: str = "GET") -> list[str]:
     if answer.status >= 500:
         return [f"{answer.status} {answer.body[:300]!r}"]
     wrongs = _leaks(answer.body) if answer.status >= 400 else []
-    if answer.status >= 400 and method != "HEAD":
+    if answer.status >= 400 and method != "HEAD" and not _is_page(answer):
         wrongs += _shape(answer)
     return wrongs
 
@@ -151,6 +151,18 @@ def _leaks(text: bytes) -> list[str]:
 # The members of an error; at the token endpoint those of RFC 6749 too.
 _OURS = {"code", "message", "details"}
 SHAPES = (_OURS, {*_OURS, "error", "error_description"})
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether it is a page of the console, which answers at the operators' port for every path that
+    is not the API's: nothing is loaded by it, and it names its request."""
+    request_id = answer.headers.get("x-request-id", "")
+    return (
+        answer.headers.get("content-type") == "text/html; charset=utf-8"
+        and answer.headers.get("content-security-policy", "").startswith("default-src 'none'")
+        and request_id != ""
+        and f"<code>{request_id}</code>".encode() in answer.body
+    )
 
 
 def _shape(answer: Answer) -> list[str]:

@@ -137,3 +137,25 @@ def test_memory_that_goes_on_growing_is_found() -> None:
 
     assert growth(flat) == []
     assert growth(growing) == ["payments grew from 100 to 140 MB"]
+
+
+PAGE = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; style-src 'self'",
+    "x-request-id": "req-1",
+}
+
+
+def test_a_page_of_the_console_that_names_its_request_is_well() -> None:
+    body = b"<dd><code>req-1</code></dd>"
+    assert check_http(Answer(status=404, headers=PAGE, body=body)) == []
+    assert check_http(Answer(status=500, headers=PAGE, body=body)) != []
+    assert check_http(Answer(status=404, headers=PAGE, body=body + b"Traceback")) != []
+
+
+@pytest.mark.parametrize("missing", PAGE)
+def test_another_page_is_none_of_ours(missing: str) -> None:
+    headers = {name: value for name, value in PAGE.items() if name != missing}
+    answer = Answer(status=404, headers=headers, body=b"<dd><code>req-1</code></dd>")
+    assert check_http(answer) != []
+    assert check_http(Answer(status=404, headers=PAGE, body=b"<dd><code>req-2</code></dd>")) != []
