@@ -3,6 +3,7 @@ break it in one place. Beside our checks, its own check that a broken request is
 the document names each answer."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ CHECK_NAMES = (
     "negative_data_rejection",
 )
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+# Hypothesis changes the recursion limit of the process, at which the compilation of an import in
+# another of its threads fails.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ def run(base_url: str, document: Mapping[str, Any], share: Share, tally: Tally) 
     schema.config.generation.update(with_security_parameters=False)
     checks = [check for name in CHECK_NAMES for check in CHECKS.get_by_names([name])]
 
-    with requests.Session() as session:
+    with _ONE_AT_A_TIME, requests.Session() as session:
 
         def send(case: Any, mode: GenerationMode) -> None:
             if mode is GenerationMode.POSITIVE and "Idempotency-Key" in (case.headers or {}):

@@ -36,7 +36,7 @@ def test_children_keep_the_modules_that_they_compile(monkeypatch: pytest.MonkeyP
 
 
 def test_the_run_beside_is_shown_after_the_others() -> None:
-    command = [str(ROOT / "caravel"), "test", "house", "chaos", "--", *NO_TEST]
+    command = [str(ROOT / "caravel"), "test", "wire", "chaos", "--", *NO_TEST]
 
     shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
@@ -47,7 +47,7 @@ def test_the_run_beside_is_shown_after_the_others() -> None:
 
 
 def test_a_failure_beside_is_a_failure_of_all() -> None:
-    command = [str(ROOT / "caravel"), "test", "house", "chaos", "--", *NO_TEST, "--no-such-option"]
+    command = [str(ROOT / "caravel"), "test", "wire", "chaos", "--", *NO_TEST, "--no-such-option"]
 
     shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
