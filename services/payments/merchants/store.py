@@ -128,7 +128,7 @@ class PostgresLeaks:
             if not revoked.rowcount:
                 return ""
             await connection.commit()
-        return encode_id(Prefix.OPERATOR_KEY if said.is_operators else "key", said.id)
+        return encode_id(Prefix.OPERATOR_KEY if said.is_operators else Prefix.API_KEY, said.id)
 
 
 class PostgresCredentials:

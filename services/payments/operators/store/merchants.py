@@ -96,29 +96,24 @@ class PostgresMerchants:
         async with connected(self._reader) as connection:
             return [read_merchant(row) for row in await connection.execute(query)]
 
-    @repeated
     async def disable(self, merchant_id: str, by: Operator) -> Merchant:
         """See MerchantStore.disable."""
-        async with connected(self._engine) as connection:
-            version = await count_up(connection)
-            merchant = await _one(connection, merchant_id)
-            if merchant.disabled_at is None:
-                values = {"disabled_at": func.now(), "version": version}
-                merchant = await _change(connection, merchant_id, values)
-                await _log(connection, by, Action.DISABLE_MERCHANT, merchant_id)
-                await connection.commit()
-        return merchant
+        return await self._switch(merchant_id, by, is_disabled=True)
 
-    @repeated
     async def enable(self, merchant_id: str, by: Operator) -> Merchant:
         """See MerchantStore.enable."""
+        return await self._switch(merchant_id, by, is_disabled=False)
+
+    @repeated
+    async def _switch(self, merchant_id: str, by: Operator, *, is_disabled: bool) -> Merchant:
         async with connected(self._engine) as connection:
             version = await count_up(connection)
             merchant = await _one(connection, merchant_id)
-            if merchant.disabled_at is not None:
-                values = {"disabled_at": None, "version": version}
+            if is_disabled is not (merchant.disabled_at is not None):
+                values = {"disabled_at": func.now() if is_disabled else None, "version": version}
                 merchant = await _change(connection, merchant_id, values)
-                await _log(connection, by, Action.ENABLE_MERCHANT, merchant_id)
+                action = Action.DISABLE_MERCHANT if is_disabled else Action.ENABLE_MERCHANT
+                await _log(connection, by, action, merchant_id)
                 await connection.commit()
         return merchant
 
