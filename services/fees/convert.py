@@ -13,16 +13,20 @@ from services.shared.money import Money
 
 def to_queries(request: fees_pb2.CalculateFeesRequest) -> list[FeeQuery]:
     """The queries of a request, in its order."""
-    return [
-        FeeQuery(
-            corridor_id=query.corridor_id,
-            amount_minor=query.amount.amount_minor,
-            currency=query.amount.currency_code,
-            on_date=query.on_date,
-            trace_id=query.trace_id,
-        )
-        for query in request.queries
-    ]
+    return [_to_query(query) for query in request.queries]
+
+
+def _to_query(query: fees_pb2.FeeQuery) -> FeeQuery:
+    by_amount, by_net = query.HasField("amount"), query.HasField("net_amount")
+    return FeeQuery(
+        corridor_id=query.corridor_id,
+        amount_minor=query.amount.amount_minor if by_amount else None,
+        net_minor=query.net_amount.amount_minor if by_net else None,
+        currency=(query.net_amount if by_net else query.amount).currency_code,
+        on_date=query.on_date,
+        merchant_id=query.merchant_id,
+        trace_id=query.trace_id,
+    )
 
 
 def to_response(answers: Iterable[Fees | DomainError]) -> fees_pb2.CalculateFeesResponse:
@@ -35,10 +39,12 @@ def _to_result(answer: Fees | DomainError) -> fees_pb2.FeeResult:
         return fees_pb2.FeeResult(error=to_status(answer))
     breakdown = fees_pb2.FeeBreakdown(
         lines=[
-            fees_pb2.FeeLine(name=line.name, amount=_money(line.amount)) for line in answer.lines
+            fees_pb2.FeeLine(name=line.name, amount=_money(line.amount), formula=line.formula)
+            for line in answer.lines
         ],
         total=_money(answer.total),
         schedule_version=answer.schedule_version,
+        schedule_terms=answer.schedule_terms,
     )
     return fees_pb2.FeeResult(fees=breakdown)
 

@@ -4,7 +4,7 @@ queries are checked, and a bad one does not fail the others."""
 from collections.abc import Sequence
 from datetime import date
 
-from services.fees.domain import FeeQuery, Fees, calculate
+from services.fees.domain import FeeQuery, Fees, calculate, calculate_for_net
 from services.shared import log
 from services.shared.clock import Clock
 from services.shared.corridors import Corridors
@@ -25,8 +25,8 @@ class FeeCalculator:
     def calculate_fees(self, queries: Sequence[FeeQuery]) -> list[Fees | DomainError]:
         """The fees of each query, or the refusal it gets, at the query's position.
 
-        A refusal is CORRIDOR_UNSUPPORTED or FIELD_INVALID. Raises Invalid on more than
-        QUERIES_MAX queries.
+        A refusal is CORRIDOR_UNSUPPORTED, FIELD_INVALID or AMOUNT_ABOVE_MAXIMUM. Raises
+        Invalid on more than QUERIES_MAX queries.
         """
         if len(queries) > QUERIES_MAX:
             raise field_invalid("queries", f"queries may hold at most {QUERIES_MAX} payments")
@@ -39,9 +39,11 @@ class FeeCalculator:
     def _answer(self, query: FeeQuery, today: date) -> Fees | DomainError:
         try:
             corridor = self._corridors.get(query.corridor_id)
-            amount = _amount(query, corridor.source.currency)
+            given = _given(query, corridor.source.currency)
             day = _day(query.on_date) if query.on_date else today
-            return calculate(corridor.schedule_on(day), amount)
+            schedule = corridor.schedule_on(day, query.merchant_id)
+            by_net = query.net_minor is not None
+            return calculate_for_net(schedule, given) if by_net else calculate(schedule, given)
         except DomainError as refusal:
             log.get_logger().info(
                 "fees_refused",
@@ -52,14 +54,19 @@ class FeeCalculator:
             return refusal
 
 
-def _amount(query: FeeQuery, currency: str) -> Money:
+def _given(query: FeeQuery, currency: str) -> Money:
+    """The amount or the net that the query gives."""
+    if query.amount_minor is not None and query.net_minor is not None:
+        raise field_invalid("net_amount", "a query has an amount or a net_amount, not both")
+    field = "amount" if query.net_minor is None else "net_amount"
+    minor = query.amount_minor if query.net_minor is None else query.net_minor
     if query.currency != currency:
-        raise field_invalid("amount.currency_code", f"amount must be in {currency}")
-    if not 0 < query.amount_minor <= MAX_AMOUNT_MINOR:
+        raise field_invalid(f"{field}.currency_code", f"{field} must be in {currency}")
+    if minor is None or not 0 < minor <= MAX_AMOUNT_MINOR:
         raise field_invalid(
-            "amount.amount_minor", f"amount_minor must be from 1 to {MAX_AMOUNT_MINOR}"
+            f"{field}.amount_minor", f"amount_minor must be from 1 to {MAX_AMOUNT_MINOR}"
         )
-    return Money(query.amount_minor, query.currency)
+    return Money(minor, currency)
 
 
 def _day(text: str) -> date:

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy import CORRIDORS
 
 PATIENCE_SECONDS = 60
-LIFETIME_SECONDS, GRACE_SECONDS = 20, 10
+LIFETIME_SECONDS, GRACE_SECONDS = 30, 10
 PATIENT = {"patience_seconds": PATIENCE_SECONDS}
 SHORT = {"lifetime_seconds": LIFETIME_SECONDS, "grace_seconds": GRACE_SECONDS}
 

@@ -26,6 +26,7 @@ class GrpcFees:
             queries=[
                 fees_pb2.FeeQuery(
                     corridor_id=query.corridor_id,
+                    merchant_id=query.merchant_id,
                     amount=write_money(query.amount),
                     trace_id=query.trace_id,
                 )

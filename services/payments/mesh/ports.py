@@ -18,9 +18,10 @@ from services.shared.recipients import Recipient
 
 @dataclass(frozen=True, kw_only=True)
 class FeeQuery:
-    """A question about fees: a corridor and an amount in US dollars."""
+    """A question about fees: a corridor, the merchant, and an amount in US dollars."""
 
     corridor_id: str
+    merchant_id: str
     amount: Money
     trace_id: str
 

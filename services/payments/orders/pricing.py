@@ -161,6 +161,7 @@ class Pricing:
             [
                 FeeQuery(
                     corridor_id=one.corridor.id,
+                    merchant_id=one.order.merchant_id,
                     amount=one.order.amount,
                     trace_id=one.order.trace_id,
                 )

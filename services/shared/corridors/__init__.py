@@ -1,6 +1,7 @@
 """Corridors: one TOML file each in deploy/corridors, holding the whole fact. Every service reads
 the folder and uses its own section. `model` has the sections, `prices` the arithmetic of the fees,
-`rules` the refusals of what stands in several places of a file, and `loading` reads the folder."""
+`windows` the days of their schedules, `rules` the refusals of what stands in several places of a
+file, and `loading` reads the folder."""
 
 from services.shared.corridors.countries import COUNTRIES
 from services.shared.corridors.loading import CorridorsError, load_corridors
@@ -12,7 +13,16 @@ from services.shared.corridors.model import (
     Corridors,
     CorridorUnsupported,
 )
-from services.shared.corridors.prices import FeeSchedule, TierKind, flat_part, percentage_part
+from services.shared.corridors.prices import (
+    FeeSchedule,
+    TierKind,
+    fee_of,
+    flat_part,
+    percentage_part,
+    shares,
+    smallest_leaving,
+    terms_for,
+)
 
 __all__ = [
     "COUNTRIES",
@@ -25,7 +35,11 @@ __all__ = [
     "CorridorsError",
     "FeeSchedule",
     "TierKind",
+    "fee_of",
     "flat_part",
     "load_corridors",
     "percentage_part",
+    "shares",
+    "smallest_leaving",
+    "terms_for",
 ]

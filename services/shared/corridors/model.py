@@ -17,6 +17,7 @@ from services.shared.corridors.sections import (
     UsdText,
     Whole,
 )
+from services.shared.corridors.windows import Window, in_force, windows_of
 from services.shared.errors import NotAllowedNow
 from services.shared.money import SOURCE_CURRENCY, Money, exponent, parse_amount
 from services.shared.recipients import RecipientKind
@@ -91,7 +92,8 @@ class FxTerms(Section):
 class QuoteTerms(Section):
     """How long an offer binds us."""
 
-    lifetime_seconds: Whole = Field(gt=0, le=1800)
+    # From half a minute, in which a payer can decide, to a day, over which a rate can be held.
+    lifetime_seconds: Whole = Field(ge=30, le=86_400)
 
 
 class LateFunds(Section):
@@ -162,17 +164,21 @@ class Corridor(Section):
         }
         return make_rules(self.destination.country, sections)
 
-    def schedule_on(self, day: date) -> FeeSchedule:
-        """The last schedule that takes effect on or before the day.
+    @cached_property
+    def _windows(self) -> tuple[Window, ...]:
+        return windows_of(self.fees)
+
+    def schedule_on(self, day: date, merchant_id: str = "") -> FeeSchedule:
+        """The fee schedule that counts on a day, for a merchant where one is named.
 
         Raises CorridorUnsupported where the corridor has no prices yet.
         """
-        in_force = [schedule for schedule in self.fees if schedule.effective_from <= day]
-        if not in_force:
+        schedule = in_force(self._windows, day, merchant_id)
+        if schedule is None:
             raise CorridorUnsupported(
                 f"{self.id} has no fee schedule in force on {day}", corridor_id=self.id
             )
-        return in_force[-1]
+        return schedule
 
 
 class Corridors:

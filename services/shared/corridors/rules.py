@@ -9,12 +9,14 @@ from services.shared.corridors.prices import (
     FeeTerms,
     FeeTier,
     TierKind,
-    flat_part,
-    percentage_part,
+    fee_of,
+    unbounded_part,
 )
+from services.shared.corridors.windows import window_problems
 from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.recipients.rules import RulesInvalid
 
+CENT = Money(1, SOURCE_CURRENCY)
 # The source whose rates are made up.
 SYNTHETIC = "synthetic"
 
@@ -36,11 +38,7 @@ def problems(corridor: Corridor) -> Iterator[str]:
     if limits.minimum > limits.maximum:
         yield "limits.minimum_usd is above limits.maximum_usd"
         return
-    dates = [schedule.effective_from for schedule in corridor.fees]
-    if sorted(set(dates)) != dates:
-        yield "fee schedules must be in order of effective_from"
-    if len({schedule.version for schedule in corridor.fees}) < len(corridor.fees):
-        yield "two fee schedules have the same version"
+    yield from window_problems(corridor.fees)
     for schedule in corridor.fees:
         for problem in _schedule_problems(schedule, corridor):
             yield f"fee schedule {schedule.version}: {problem}"
@@ -61,6 +59,8 @@ def _schedule_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[st
     found += list(_tier_problems(schedule, corridor))
     yield from found
     if not found:
+        yield from _bound_problems(schedule, corridor)
+        yield from _cliff_problems(schedule)
         yield from _net_problems(schedule, corridor)
 
 
@@ -90,26 +90,55 @@ def _has_more_than_a_percentage(tier: FeeTier) -> bool:
     return bool(tier.flat_usd or tier.minimum_usd or tier.maximum_usd)
 
 
+def _bound_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
+    """Bounds of a percentage that no amount within the limits comes to."""
+    least, most = corridor.limits.minimum, corridor.limits.maximum
+    if schedule.tier_kind is TierKind.MARGINAL:
+        ranges: list[tuple[FeeTerms, Money, Money]] = [(schedule, least, most)]
+    else:
+        starts = [least, *(tier.start for tier in schedule.tiers)]
+        ends = [*(start - CENT for start in starts[1:]), most]
+        ranges = list(zip((schedule, *schedule.tiers), starts, ends, strict=True))
+    for terms, first, last in ranges:
+        low, high = terms.bounds
+        if low and (comes_to := unbounded_part(schedule, first)) >= low:
+            yield f"minimum_usd {low} never counts: the percentage of {first} is {comes_to}"
+        if high and (comes_to := unbounded_part(schedule, last)) < high:
+            yield f"maximum_usd {high} is never reached: the percentage of {last} is {comes_to}"
+
+
+def _cliff_problems(schedule: FeeSchedule) -> Iterator[str]:
+    """Thresholds at which the price jumps and that do not say so, and those that only say so. One
+    more cent may cost nothing more, or a cent."""
+    for tier in schedule.tiers:
+        before = tier.start - CENT
+        less, more = fee_of(schedule, before), fee_of(schedule, tier.start)
+        jumps = more not in (less, less + CENT)
+        if jumps and not tier.cliff:
+            yield (
+                f"tier from {tier.from_usd}: {before} costs {less} and {tier.start} costs {more}, "
+                "a cliff that must be declared with cliff = true"
+            )
+        if tier.cliff and not jumps:
+            yield f"tier from {tier.from_usd}: it declares a cliff, and there is none"
+
+
 def _net_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
     """Amounts that leave nothing. Within a tier a larger amount leaves no less, so the first of
     each tier stands for all."""
     limits = corridor.limits
     for first in (limits.minimum, *(tier.start for tier in schedule.tiers)):
-        if _fee(schedule, first) >= first:
+        if fee_of(schedule, first) >= first:
             hint = _hint(schedule, first, limits.maximum)
             yield f"{first} {first.currency} leaves nothing after its fees{hint}"
 
 
 def _hint(schedule: FeeSchedule, first: Money, maximum: Money) -> str:
     low, high = first.amount_minor, maximum.amount_minor
-    if _fee(schedule, maximum) >= maximum:
+    if fee_of(schedule, maximum) >= maximum:
         return ""
     while high - low > 1:
         middle = Money((low + high) // 2, first.currency)
-        leaves = _fee(schedule, middle) < middle
+        leaves = fee_of(schedule, middle) < middle
         low, high = (low, middle.amount_minor) if leaves else (middle.amount_minor, high)
     return f"; {Money(high, first.currency)} {first.currency} would leave something"
-
-
-def _fee(schedule: FeeSchedule, amount: Money) -> Money:
-    return flat_part(schedule, amount) + percentage_part(schedule, amount)

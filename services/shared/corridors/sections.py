@@ -46,6 +46,8 @@ CountryCode = Annotated[str, AfterValidator(_country)]
 PercentText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]?)(\.[0-9]{1,4})?$")]
 # TOML's true and 60.0 are no whole numbers.
 Whole = Annotated[int, Field(strict=True)]
+# And "yes" is no flag.
+Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 # In order of preference.
 Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fees.domain import FeeLine, calculate
+from services.fees.domain import AmountAboveMaximum, FeeLine, calculate, calculate_for_net
 from services.shared.corridors import Corridor, CorridorUnsupported, FeeSchedule
 from services.shared.money import MAX_AMOUNT_MINOR, Money, parse_amount
 
@@ -56,7 +56,10 @@ def lines(schedule: FeeSchedule, amount: str) -> dict[str, str]:
 def test_flat_and_percentage_are_lines_of_their_own() -> None:
     fees = calculate(PLAIN, usd("100.00"))
 
-    assert fees.lines == (FeeLine("flat", usd("1.00")), FeeLine("percentage", usd("1.50")))
+    assert fees.lines == (
+        FeeLine("flat", usd("1.00"), "1.00"),
+        FeeLine("percentage", usd("1.50"), "round_half_up(100.00 * 0.015, 2)"),
+    )
     assert fees.total == usd("2.50")
     assert fees.schedule_version == "1"
 
@@ -126,6 +129,42 @@ def test_tier_replaces_the_terms_for_the_whole_amount(
 )
 def test_marginal_tier_prices_what_lies_above_its_threshold(amount: str, percentage: str) -> None:
     assert lines(MARGINAL, amount) == {"flat": "1.00", "percentage": percentage}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "amount", "formula"),
+    [
+        (BOUNDED, "10.00", "min(max(round_half_up(10.00 * 0.02, 2), 0.50), 20.00)"),
+        (TIERED, "1000.00", "round_half_up(1000.00 * 0.01, 2)"),
+        (
+            MARGINAL,
+            "6000.00",
+            "min(max(round_half_up(1000.00 * 0.015 + 4000.00 * 0.012 + 1000.00 * 0.005, 2), 0.50), "
+            "75.00)",
+        ),
+    ],
+    ids=["bounds", "a tier for the whole amount", "each tier"],
+)
+def test_the_formula_of_a_percentage_has_all_its_numbers(
+    schedule: FeeSchedule, amount: str, formula: str
+) -> None:
+    assert calculate(schedule, usd(amount)).lines[-1].formula == formula
+
+
+def test_the_terms_are_canonical_and_name_no_merchant() -> None:
+    named = FeeSchedule.model_validate(
+        {**FROM_NEW_YEAR, "percent": "1.5", "flat_usd": "1.00", "merchants": ["sandbox"]}
+    )
+
+    assert calculate(named, usd("100.00")).schedule_terms == (
+        '{"currency":"USD","effective_from":"2026-01-01","flat_usd":"1.00","for_merchant":true,'
+        '"percent":"1.5","rounding":"half_up","version":"1"}'
+    )
+
+
+def test_a_net_that_no_amount_leaves_is_refused() -> None:
+    with pytest.raises(AmountAboveMaximum):
+        calculate_for_net(PLAIN, Money(MAX_AMOUNT_MINOR, "USD"))
 
 
 @given(st.sampled_from([PLAIN, BOUNDED, MARGINAL]), st.integers(1, 2_000_000))

@@ -27,6 +27,7 @@ recipients.wallet.example = { wallet_id = "wallet-0001" }
 fees = [
   { version = "1", effective_from = 2026-01-01, flat_usd = "1.00", percent = "1.5" },
   { version = "2", effective_from = 2026-07-01, flat_usd = "3.00" },
+  { version = "own", effective_from = 2026-06-30, flat_usd = "0.50", merchants = ["sandbox"] },
 ]
 """
 GOOD = FeeQuery(corridor_id="us-in", amount_minor=10000, currency="USD")
@@ -62,6 +63,24 @@ def test_query_is_priced_as_of_its_day(calculator: FeeCalculator) -> None:
     assert total(answer) == "3.00 by 2"
 
 
+def test_query_of_a_merchant_with_a_schedule_of_its_own_is_priced_by_that(
+    calculator: FeeCalculator,
+) -> None:
+    own, others = calculator.calculate_fees(
+        [replace(GOOD, merchant_id="sandbox"), replace(GOOD, merchant_id="mer_unknown")]
+    )
+
+    assert (total(own), total(others)) == ("0.50 by own", "2.50 by 1")
+
+
+def test_query_by_net_is_priced_as_the_amount_that_leaves_it(calculator: FeeCalculator) -> None:
+    by_net, by_amount = calculator.calculate_fees(
+        [replace(GOOD, amount_minor=None, net_minor=9750), GOOD]
+    )
+
+    assert by_net == by_amount
+
+
 def test_the_largest_amount_there_is_has_its_price(calculator: FeeCalculator) -> None:
     [answer] = calculator.calculate_fees([replace(GOOD, amount_minor=MAX_AMOUNT_MINOR)])
 
@@ -88,7 +107,23 @@ def test_the_largest_amount_there_is_has_its_price(calculator: FeeCalculator) ->
         ),
         *(
             (replace(GOOD, amount_minor=minor), "FIELD_INVALID", {"field": "amount.amount_minor"})
-            for minor in (0, -1, MAX_AMOUNT_MINOR + 1, 2**63 - 1, -(2**63))
+            for minor in (None, 0, -1, MAX_AMOUNT_MINOR + 1, 2**63 - 1, -(2**63))
+        ),
+        (replace(GOOD, net_minor=9750), "FIELD_INVALID", {"field": "net_amount"}),
+        (
+            replace(GOOD, amount_minor=None, net_minor=0),
+            "FIELD_INVALID",
+            {"field": "net_amount.amount_minor"},
+        ),
+        (
+            replace(GOOD, amount_minor=None, net_minor=1, currency="INR"),
+            "FIELD_INVALID",
+            {"field": "net_amount.currency_code"},
+        ),
+        (
+            replace(GOOD, amount_minor=None, net_minor=MAX_AMOUNT_MINOR),
+            "AMOUNT_ABOVE_MAXIMUM",
+            {},
         ),
         *(
             (replace(GOOD, on_date=text), "FIELD_INVALID", {"field": "on_date"})

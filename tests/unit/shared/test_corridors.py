@@ -32,9 +32,12 @@ effective_from = 2026-01-01
 flat_usd = "1.00"
 percent = "1.5"
 minimum_usd = "0.50"
-maximum_usd = "75.00"
+maximum_usd = "1.20"
 tier_kind = "whole_amount"
-tiers = [{ from_usd = "100.00", percent = "1.4" }, { from_usd = "1000.00", percent = "1.2" }]
+tiers = [
+  { from_usd = "100.00", percent = "1.4", cliff = true },
+  { from_usd = "1000.00", percent = "1.2", cliff = true },
+]
 [[fees]]
 version = "2"
 effective_from = 2026-07-01
@@ -185,7 +188,8 @@ WRONG = [
     ("markup_basis_points = 50", "markup_basis_points = 50.0"),
     ("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = 0"),
     ("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = inf"),
-    ("lifetime_seconds = 60", "lifetime_seconds = 0"),
+    ("lifetime_seconds = 60", "lifetime_seconds = 29"),
+    ("lifetime_seconds = 60", "lifetime_seconds = 86401"),
     ("grace_seconds = 300", "grace_seconds = -1"),
     ("tolerance_basis_points = 100", "tolerance_basis_points = 1001"),
     ('flat_usd = "1.00"', 'flat_usd = "-1.00"'),
@@ -196,18 +200,24 @@ WRONG = [
     ('percent = "1.5"', 'percent = "1.50000"'),
     ('percent = "1.5"', 'percent = "-1.5"'),
     ('percent = "1.5"', 'discount = "1.5"'),
-    ('minimum_usd = "0.50"', 'minimum_usd = "75.01"'),
-    ('maximum_usd = "75.00"', 'maximum_usd = "0.49"'),
+    ('minimum_usd = "0.50"', 'minimum_usd = "1.21"'),
+    ('minimum_usd = "0.50"', 'minimum_usd = "0.03"'),
+    ('maximum_usd = "1.20"', 'maximum_usd = "0.49"'),
+    ('maximum_usd = "1.20"', 'maximum_usd = "1.51"'),
+    ('percent = "1.4", cliff = true', 'percent = "1.4"'),
+    ('percent = "1.4", cliff = true', 'percent = "1.4", cliff = "yes"'),
+    ('percent = "1.4", cliff = true', 'percent = "2.2", cliff = true'),
     ('percent = "1.5"', 'percent = "0"'),
     ('tier_kind = "whole_amount"', 'tier_kind = "sliding"'),
     ('tier_kind = "whole_amount"', ""),
-    ('tiers = [{ from_usd = "100.00", percent = "1.4" }, ', 'tiers = [{ percent = "1.4" }, '),
+    ('from_usd = "100.00", ', ""),
     ('from_usd = "100.00"', 'from_usd = "1000.00"'),
     ('from_usd = "100.00"', 'from_usd = "2000.00"'),
     ('from_usd = "100.00"', 'from_usd = "2.00"'),
     ('from_usd = "1000.00"', 'from_usd = "10000.01"'),
     ('from_usd = "100.00"', 'from_usd = "100.00", flat_usd = "100.00"'),
     ('from_usd = "100.00"', 'from_usd = "100.00", minimum_usd = "9.00", maximum_usd = "8.00"'),
+    ("effective_from = 2026-07-01", "effective_from = 2026-07-01\neffective_until = 2026-08-01"),
     ("effective_from = 2026-07-01", "effective_from = 2026-01-01"),
     ("effective_from = 2026-07-01", "effective_from = 2025-07-01"),
     ('version = "2"', 'version = "1"'),
@@ -238,15 +248,20 @@ def test_wrong_file_is_refused_by_name(right: str, wrong: str, tmp_path: Path) -
 
 def _without_tiers(text: str) -> str:
     lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("tier"))
+    return "".join(line for line in lines if not line.startswith(("tier", "  {", "]")))
+
+
+def _without_bounds(text: str) -> str:
+    """Of the fees: so that they may be of one size."""
+    return text.replace('minimum_usd = "0.50"\nmaximum_usd = "1.20"\n', "")
 
 
 @pytest.mark.parametrize(
     "text",
     [
         INDIA.replace('maximum_usd = "10000.00"', 'maximum_usd = "1000.00"'),
-        INDIA.replace('maximum_usd = "75.00"', 'maximum_usd = "0.50"'),
-        _without_tiers(INDIA).replace('maximum_usd = "10000.00"', 'maximum_usd = "2.00"'),
+        INDIA.replace('maximum_usd = "1.20"', 'maximum_usd = "0.50"'),
+        _without_bounds(_without_tiers(INDIA)).replace('"10000.00"', '"2.00"'),
     ],
     ids=["a tier from the maximum on", "a percentage of one size", "one amount alone"],
 )
@@ -259,7 +274,7 @@ def test_bounds_may_meet(text: str, tmp_path: Path) -> None:
     "more", ['flat_usd = "1.00"', 'minimum_usd = "1.00"', 'maximum_usd = "2.00"']
 )
 def test_a_marginal_tier_has_a_percentage_alone(more: str, tmp_path: Path) -> None:
-    marginal = INDIA.replace("whole_amount", "marginal")
+    marginal = INDIA.replace("whole_amount", "marginal").replace(", cliff = true", "")
     load_corridors(write(tmp_path, marginal), live=False)
     write(tmp_path, marginal.replace('percent = "1.2"', f'percent = "1.2", {more}'))
 
@@ -275,10 +290,10 @@ def test_the_refusal_of_a_minimum_names_an_amount_that_leaves_something(tmp_path
 
 
 def test_where_even_the_maximum_leaves_nothing_no_amount_is_named(tmp_path: Path) -> None:
-    text = _without_tiers(INDIA).replace('minimum_usd = "2.00"', 'minimum_usd = "1.00"')
-    write(tmp_path, text.replace('maximum_usd = "10000.00"', 'maximum_usd = "1.50"'))
+    text = _without_bounds(_without_tiers(INDIA)).replace('"2.00"', '"0.50"')
+    write(tmp_path, text.replace('maximum_usd = "10000.00"', 'maximum_usd = "1.00"'))
 
-    with pytest.raises(CorridorsError, match=r"1\.00 USD leaves nothing after its fees$"):
+    with pytest.raises(CorridorsError, match=r"0\.50 USD leaves nothing after its fees$"):
         load_corridors(tmp_path, live=False)
 
 

@@ -344,7 +344,9 @@ def _refused(result: object) -> DomainError:
 
 
 async def test_a_refused_fee_comes_back_as_a_value_with_its_reason() -> None:
-    query = FeeQuery(corridor_id="us-in", amount=Money(10_000, "USD"), trace_id="")
+    query = FeeQuery(
+        corridor_id="us-in", merchant_id="sandbox", amount=Money(10_000, "USD"), trace_id=""
+    )
     register = fees_pb2_grpc.add_FeeServiceServicer_to_server
     async with _channel(register, FeesAndRates(), "caravel.fees.v1.FeeService") as channel:
         good, bad = await GrpcFees(channel).calculate([query, query])

@@ -30,6 +30,8 @@ class FeeQuery(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     ON_DATE_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    NET_AMOUNT_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id of the corridor, for example "us-in". Required."""
     on_date: _builtins.str
@@ -38,9 +40,20 @@ class FeeQuery(_message.Message):
     """
     trace_id: _builtins.str
     """W3C trace id of the payment, 32 hexadecimal digits, for the log. Optional."""
+    merchant_id: _builtins.str
+    """The merchant whose payment it is, for prices of its own. Empty for everybody's."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The amount that the sender pays, in the corridor's source currency. Required, positive."""
+        """The amount that the sender pays, in the corridor's source currency, positive. Either this or
+        net_amount is required.
+        """
+
+    @_builtins.property
+    def net_amount(self) -> _money_pb2.Money:
+        """The amount that must be left after the fees, in the corridor's source currency, positive. The
+        fees are then those of the smallest amount that leaves it; that amount is net_amount plus their
+        total.
+        """
 
     def __init__(
         self,
@@ -49,10 +62,12 @@ class FeeQuery(_message.Message):
         amount: _money_pb2.Money | None = ...,
         on_date: _builtins.str = ...,
         trace_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        net_amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "net_amount", b"net_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "corridor_id", b"corridor_id", "on_date", b"on_date", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "corridor_id", b"corridor_id", "merchant_id", b"merchant_id", "net_amount", b"net_amount", "on_date", b"on_date", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -66,8 +81,15 @@ class FeeLine(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    FORMULA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Stable machine name, for example "flat" or "percentage"."""
+    """Stable machine name: "flat", "percentage"; or "excess", only where net_amount was asked for and
+    no amount leaves it exactly, for the part of the amount that is left beyond it.
+    """
+    formula: _builtins.str
+    """The arithmetic of the amount with its numbers: + - *, min, max and round_half_up(x, digits), for
+    example "min(max(round_half_up(100.00 * 0.015, 2), 0.50), 75.00)".
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part's amount, in the currency of the query. Zero lines are left out."""
@@ -77,10 +99,11 @@ class FeeLine(_message.Message):
         *,
         name: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        formula: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "formula", b"formula", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -95,8 +118,11 @@ class FeeBreakdown(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     SCHEDULE_VERSION_FIELD_NUMBER: _builtins.int
+    SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
     schedule_version: _builtins.str
     """The version of the schedule that was applied; a quote pins it."""
+    schedule_terms: _builtins.str
+    """The terms of the schedule as they were applied: JSON with sorted keys and without blanks."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeeLine]:
         """The parts, in the order of the schedule."""
@@ -111,10 +137,11 @@ class FeeBreakdown(_message.Message):
         lines: _abc.Iterable[Global___FeeLine] | None = ...,
         total: _money_pb2.Money | None = ...,
         schedule_version: _builtins.str = ...,
+        schedule_terms: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "schedule_version", b"schedule_version", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "schedule_terms", b"schedule_terms", "schedule_version", b"schedule_version", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

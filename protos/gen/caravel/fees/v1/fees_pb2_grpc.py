@@ -50,7 +50,8 @@ class FeeServiceServicer:
 
     def CalculateFees(self, request, context):
         """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
-        result carries the error, with the reason CORRIDOR_UNSUPPORTED or FIELD_INVALID.
+        result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
+        AMOUNT_ABOVE_MAXIMUM.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

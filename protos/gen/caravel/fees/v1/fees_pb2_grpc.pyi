@@ -37,7 +37,8 @@ class FeeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> FeeServiceAsyncStub: ...
     CalculateFees: _grpc.UnaryUnaryMultiCallable[_fees_pb2.CalculateFeesRequest, _fees_pb2.CalculateFeesResponse]
     """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
-    result carries the error, with the reason CORRIDOR_UNSUPPORTED or FIELD_INVALID.
+    result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
+    AMOUNT_ABOVE_MAXIMUM.
     """
 
 @_typing.type_check_only
@@ -49,7 +50,8 @@ class FeeServiceAsyncStub(FeeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CalculateFees: _aio.UnaryUnaryMultiCallable[_fees_pb2.CalculateFeesRequest, _fees_pb2.CalculateFeesResponse]  # type: ignore[assignment]
     """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
-    result carries the error, with the reason CORRIDOR_UNSUPPORTED or FIELD_INVALID.
+    result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
+    AMOUNT_ABOVE_MAXIMUM.
     """
 
 class FeeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +66,8 @@ class FeeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fees_pb2.CalculateFeesResponse, _abc.Awaitable[_fees_pb2.CalculateFeesResponse]]:
         """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
-        result carries the error, with the reason CORRIDOR_UNSUPPORTED or FIELD_INVALID.
+        result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
+        AMOUNT_ABOVE_MAXIMUM.
         """
 
 def add_FeeServiceServicer_to_server(servicer: FeeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
