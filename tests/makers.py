@@ -23,11 +23,15 @@ from services.payments.model.attempt import (
 from services.payments.model.payment import Payment, State
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import (
+    ROUNDING,
     Conditions,
     FeeLine,
     Fees,
     LateFunds,
+    Pricing,
     Quote,
+    RateLeg,
+    RateOverride,
     RateTrail,
     Route,
     Terms,
@@ -76,6 +80,37 @@ def make_trail(mid: str = "1530.25", markup_basis_points: int = 50) -> RateTrail
 
 def make_terms(amount_minor: int = 10_000, currency: str = "NGN", mid: str = "1530.25") -> Terms:
     return agree_terms(Money(amount_minor, "USD"), currency, FEES, make_trail(mid))
+
+
+def make_pricing() -> Pricing:
+    """With every input that a price may have."""
+    trail = replace(
+        make_trail(),
+        legs=(RateLeg(base_currency="USD", quote_currency="NGN", rate=Decimal("1530.25")),),
+        payload_sha256="ab" * 32,
+        closed_market_basis_points=0,
+        override=RateOverride(
+            override_id="prp_1", rate=Decimal("1530.25"), expires_at=NOW + timedelta(hours=1)
+        ),
+    )
+    return Pricing(
+        trail=trail,
+        fees=tuple(replace(line, formula=f"{line.amount}") for line in FEES.lines),
+        fee_schedule_version="2026-01",
+        schedule_terms='{"flat_usd":"1.00","percent":"1.5"}',
+        rounding=ROUNDING,
+    )
+
+
+def make_priced_quote() -> Quote:
+    """A quote of which every input is known."""
+    pricing = make_pricing()
+    return make_quote(
+        terms=replace(make_terms(), fees=pricing.fees),
+        trail=pricing.trail,
+        schedule_terms=pricing.schedule_terms,
+        rounding=pricing.rounding,
+    )
 
 
 def make_quote(**changes: Any) -> Quote:

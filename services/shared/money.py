@@ -126,6 +126,12 @@ def parse_amount(text: str, currency: str, *, field: str) -> Money:
     return Money(int(minor), currency)
 
 
+def decimal_text(value: Decimal, decimals: int) -> str:
+    """A figure, rounded half to even to so many decimals; it may be negative."""
+    rounded = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, context=EXACT)
+    return f"{rounded if rounded else abs(rounded):f}"
+
+
 def format_rate(rate: Decimal) -> str:
     """A rate as plain decimal text: no exponent, no trailing zeros."""
     return f"{rate.normalize(EXACT):f}"

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "payments/base/related": "every refund that is read is attached by it: orders",
     "payments/webhooks_out/notification": "webhooks_out/test_convert tries each event",
     "payments/base/condition_rows": "quotes of the database ring walk through it: orders",
+    "payments/base/trail_rows": "quotes of the database ring walk through it: orders",
     "payments/base/values": "each damage is read by it: base/test_unreadable_rows_by_every_damage",
     "payments/base/idempotency_store": "asked by every creation and refund of the database ring",
     "payments/base/wake": "the worker's own tests wait for it: engine/test_worker",

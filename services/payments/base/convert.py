@@ -19,17 +19,17 @@ REFUND_RPCS = frozenset({"CreateRefund", "RetryRefund"})
 
 def write_payment(payment: Payment) -> payments_pb2.Payment:
     """A payment as the public API shows it."""
-    return payments_pb2.Payment(**_for_message(payment_fields(payment)))
+    return payments_pb2.Payment(**for_message(payment_fields(payment)))
 
 
 def write_refund(refund: Refund, payment: Payment) -> refunds_pb2.Refund:
     """A refund as the public API shows it."""
-    return refunds_pb2.Refund(**_for_message(refund_fields(refund, payment)))
+    return refunds_pb2.Refund(**for_message(refund_fields(refund, payment)))
 
 
 def write_dispute(dispute: Dispute) -> disputes_pb2.Dispute:
     """A dispute as the public API shows it."""
-    return disputes_pb2.Dispute(**_for_message(dispute_fields(dispute)))
+    return disputes_pb2.Dispute(**for_message(dispute_fields(dispute)))
 
 
 def write_event(recorded: RecordedEvent) -> history_pb2.PaymentEvent:
@@ -70,7 +70,7 @@ def decode_answer(operation: str, response: bytes) -> object:
     return answer
 
 
-def _for_message(fields: dict[str, Any]) -> dict[str, Any]:
+def for_message(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields with their times as the wire has them, at any depth."""
     return {name: _value_for_message(value) for name, value in fields.items()}
 
@@ -78,8 +78,10 @@ def _for_message(fields: dict[str, Any]) -> dict[str, Any]:
 def _value_for_message(value: Any) -> Any:
     if isinstance(value, datetime):
         return timestamp(value)
+    if isinstance(value, dict):
+        return for_message(value)
     if isinstance(value, list):
-        return [_for_message(item) for item in value]
+        return [for_message(item) for item in value]
     return value
 
 

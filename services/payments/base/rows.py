@@ -3,8 +3,6 @@ json_to_recordset unfolds with the types written in the statement."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +16,13 @@ from services.payments.base.condition_rows import (
     read_late_funds,
     read_route,
     route_row,
+)
+from services.payments.base.trail_rows import (
+    inputs_row,
+    read_rounding,
+    read_trail,
+    trail_row,
+    with_formulas,
 )
 from services.payments.base.values import all_text, finite, listed, text, whole
 from services.payments.model.causes import Cause
@@ -34,8 +39,6 @@ from services.payments.model.payment import (
 from services.payments.model.quote import (
     FeeLine,
     Quote,
-    RateLeg,
-    RateTrail,
     RefundFees,
     Terms,
 )
@@ -214,6 +217,7 @@ def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
         "corridor_id": quote.corridor_id,
         "terms": {
             **terms_row(quote.terms),
+            **inputs_row(quote),
             **conditions_row(quote.conditions, is_open=payment_id is None),
             **({"recipient": as_row(quote.recipient)} if quote.recipient else {}),
         },
@@ -228,23 +232,14 @@ def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
 def read_quote(row: Row[Any]) -> Quote:
     """The quote of a row of `quotes`."""
     terms, trail = row.terms, row.trail
-    rate = RateTrail(
-        rate=finite(Decimal(trail["rate"])),
-        mid_rate=finite(Decimal(trail["mid_rate"])),
-        markup_basis_points=trail["markup_basis_points"],
-        source=trail["source"],
-        synthetic=trail["synthetic"],
-        observed_at=datetime.fromisoformat(trail["observed_at"]),
-        fetched_at=datetime.fromisoformat(trail["fetched_at"]),
-        legs=tuple(RateLeg(**{**leg, "rate": Decimal(leg["rate"])}) for leg in trail["legs"]),
-    )
+    rate = read_trail(trail)
     return Quote(
         merchant_id=row.merchant_id,
         id=row.id,
         corridor_id=row.corridor_id,
         terms=Terms(
             amount=Money(terms["amount_minor"], SOURCE_CURRENCY),
-            fees=_read_fees(terms["fees"]),
+            fees=with_formulas(_read_fees(terms["fees"]), terms),
             fee=Money(terms["fee_minor"], SOURCE_CURRENCY),
             net=Money(terms["net_minor"], SOURCE_CURRENCY),
             rate=rate.rate,
@@ -254,6 +249,8 @@ def read_quote(row: Row[Any]) -> Quote:
         ),
         trail=rate,
         fee_schedule_version=row.fee_schedule_version,
+        schedule_terms=text(terms.get("schedule_terms", "")),
+        rounding=read_rounding(terms),
         created_at=row.created_at,
         expires_at=row.expires_at,
         conditions=read_conditions(terms),
@@ -271,27 +268,6 @@ def terms_row(terms: Terms) -> dict[str, Any]:
         "net_minor": terms.net.amount_minor,
         "payout_minor": terms.payout.amount_minor,
         "destination_currency": terms.payout.currency,
-    }
-
-
-def trail_row(trail: RateTrail) -> dict[str, Any]:
-    """A rate and where it comes from, as the row of a quote keeps them."""
-    return {
-        "rate": str(trail.rate),
-        "mid_rate": str(trail.mid_rate),
-        "markup_basis_points": trail.markup_basis_points,
-        "source": trail.source,
-        "synthetic": trail.synthetic,
-        "observed_at": trail.observed_at.isoformat(),
-        "fetched_at": trail.fetched_at.isoformat(),
-        "legs": [
-            {
-                "base_currency": leg.base_currency,
-                "quote_currency": leg.quote_currency,
-                "rate": str(leg.rate),
-            }
-            for leg in trail.legs
-        ],
     }
 
 

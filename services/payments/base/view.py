@@ -8,14 +8,15 @@ from typing import Any
 
 from services.payments.model.dispute import Dispute
 from services.payments.model.payment import Payment, State
-from services.payments.model.quote import Terms
+from services.payments.model.quote import Pricing, RateOverride, RateTrail, Terms
 from services.payments.model.refund import Refund
 from services.payments.model.refusals import refusal_of
 from services.shared.ids import Prefix, encode_id
-from services.shared.money import format_rate
+from services.shared.money import decimal_text, exponent, format_rate
 from services.shared.recipients import masked
 from services.shared.recipients.wire import recipient_fields
 
+PERCENT_DECIMALS = 4
 Encode = Callable[[Payment], bytes]
 
 
@@ -44,6 +45,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "recipient_is_example": payment.recipient_is_example,
         "disputes": [dispute_fields(dispute) for dispute in payment.disputes],
     }
+    if payment.pricing is not None:
+        shown |= pricing_fields(payment.pricing)
     if payment.account_check is not None:
         shown["account_check"] = payment.account_check
     if payment.failure is not None:
@@ -69,12 +72,70 @@ def terms_fields(terms: Terms) -> dict[str, Any]:
     return {
         "amount_usd": str(terms.amount),
         "fee_usd": str(terms.fee),
-        "fees": [{"name": line.name, "amount_usd": str(line.amount)} for line in terms.fees],
+        "fees": [
+            {"name": line.name, "amount_usd": str(line.amount)}
+            | ({"formula": line.formula} if line.formula else {})
+            for line in terms.fees
+        ],
         "net_usd": str(terms.net),
         "destination_currency": terms.payout.currency,
         "fx_rate": format_rate(terms.rate),
         "payout_amount": str(terms.payout),
+        "all_in_rate": format_rate(terms.all_in_rate),
+        "cost_usd": decimal_text(terms.cost, exponent(terms.amount.currency)),
+        "cost_percent": decimal_text(terms.cost_percent, PERCENT_DECIMALS),
     }
+
+
+def pricing_fields(pricing: Pricing) -> dict[str, Any]:
+    """The fields of a payment and a quote that show how the price was made."""
+    shown: dict[str, Any] = {
+        "rate_trail": trail_fields(pricing.trail),
+        "fee_schedule_version": pricing.fee_schedule_version,
+    }
+    if pricing.schedule_terms:
+        shown["fee_schedule_terms"] = pricing.schedule_terms
+    if pricing.rounding is not None:
+        shown["rounding"] = asdict(pricing.rounding)
+    return shown
+
+
+def trail_fields(trail: RateTrail) -> dict[str, Any]:
+    """The trail of a rate; of an input that is unknown there is no entry."""
+    shown: dict[str, Any] = {
+        "mid_rate": format_rate(trail.mid_rate),
+        "markup_basis_points": trail.markup_basis_points,
+        "source": trail.source,
+        "synthetic": trail.synthetic,
+        "observed_at": trail.observed_at,
+        "fetched_at": trail.fetched_at,
+        "legs": [
+            {
+                "base_currency": leg.base_currency,
+                "quote_currency": leg.quote_currency,
+                "rate": format_rate(leg.rate),
+            }
+            for leg in trail.legs
+        ],
+    }
+    if trail.payload_sha256:
+        shown["payload_sha256"] = trail.payload_sha256
+    if trail.closed_market_basis_points is not None:
+        shown["closed_market_basis_points"] = trail.closed_market_basis_points
+    if trail.override is not None:
+        shown["override"] = _override_fields(trail.override)
+    return shown
+
+
+def _override_fields(override: RateOverride) -> dict[str, Any]:
+    shown: dict[str, Any] = {"override_id": override.override_id}
+    if override.rate is not None:
+        shown["rate"] = format_rate(override.rate)
+    if override.markup_basis_points is not None:
+        shown["markup_basis_points"] = override.markup_basis_points
+    if override.expires_at is not None:
+        shown["expires_at"] = override.expires_at
+    return shown
 
 
 def refund_fields(refund: Refund, payment: Payment) -> dict[str, Any]:
@@ -142,6 +203,8 @@ def _as_json(fields: dict[str, Any]) -> dict[str, Any]:
 def _value_as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return time_as_json(value)
+    if isinstance(value, dict):
+        return _as_json(value)
     if isinstance(value, list):
         return [_as_json(item) for item in value]
     return value

@@ -45,7 +45,9 @@ def _read_fees(result: fees_pb2.FeeResult) -> Fees | DomainError:
         return from_status(result.error)
     return Fees(
         lines=tuple(
-            FeeLine(name=line.name, amount=read_money(line.amount)) for line in result.fees.lines
+            FeeLine(name=line.name, amount=read_money(line.amount), formula=line.formula)
+            for line in result.fees.lines
         ),
         schedule_version=result.fees.schedule_version,
+        schedule_terms=result.fees.schedule_terms,
     )

@@ -8,7 +8,7 @@ import grpc
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 
 from services.payments.mesh.ports import RateQuery
-from services.payments.model.quote import RateLeg, RateTrail
+from services.payments.model.quote import RateLeg, RateOverride, RateTrail
 from services.payments.model.timing import PRICING_CALL_SECONDS
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
@@ -55,5 +55,21 @@ def _read_rate(result: fx_pb2.RateResult) -> RateTrail | DomainError:
                 rate=Decimal(leg.rate),
             )
             for leg in rate.legs
+        ),
+        payload_sha256=rate.payload_sha256,
+        closed_market_basis_points=rate.closed_market_basis_points,
+        override=_read_override(rate.override) if rate.HasField("override") else None,
+    )
+
+
+def _read_override(override: fx_pb2.RateOverride) -> RateOverride:
+    return RateOverride(
+        override_id=override.override_id,
+        rate=Decimal(override.rate) if override.rate else None,
+        markup_basis_points=(
+            override.markup_basis_points if override.HasField("markup_basis_points") else None
+        ),
+        expires_at=(
+            override.expire_time.ToDatetime(UTC) if override.HasField("expire_time") else None
         ),
     )

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.payments.model.causes import HELD, Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payer import NextAction, PresentPayer
-from services.payments.model.quote import LateFunds, RefundFees, Route, Terms
+from services.payments.model.quote import LateFunds, Pricing, RefundFees, Route, Terms
 from services.shared.errors import Conflict, DomainError, NotAllowedNow, NotFound, OutOfRange
 from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.money import SOURCE_CURRENCY, Money
@@ -268,6 +268,8 @@ class Payment:
     # The answer to the question whose the recipient's account is, where its corridor demands it.
     account_check: AccountCheck | None = None
 
+    # The inputs of its price, where they were read with it: they are kept with its quote.
+    pricing: Pricing | None = field(default=None, compare=False)
     # True in the event about the exchange at another rate than the locked one; kept nowhere.
     repriced: bool = False
     # True in the event that the payer must act; kept nowhere.

@@ -4,7 +4,7 @@ rate's whole trail stays with it; the payment copies the terms."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
 from services.shared.recipients import Recipient
 from services.shared.recipients.rules import RecipientRules
+
+_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
 
 
 class QuoteNotFound(NotFound):
@@ -52,6 +54,8 @@ class FeeLine:
 
     name: str
     amount: Money
+    # The arithmetic of the amount with its numbers, kept with the quote; empty where unknown.
+    formula: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,8 @@ class Fees:
 
     lines: tuple[FeeLine, ...]
     schedule_version: str
+    # The schedule as it was applied, as canonical JSON; empty where unknown.
+    schedule_terms: str = ""
 
     @property
     def total(self) -> Money:
@@ -77,6 +83,16 @@ class RateLeg:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateOverride:
+    """An approved decision in place of the mid rate or of the margin; one of the two is set."""
+
+    override_id: str
+    rate: Decimal | None = None
+    markup_basis_points: int | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RateTrail:
     """A rate and how we know it: units of the destination currency for one US dollar."""
 
@@ -88,6 +104,25 @@ class RateTrail:
     observed_at: datetime
     fetched_at: datetime
     legs: tuple[RateLeg, ...]
+    # SHA-256 of what the source answered, in hexadecimal digits; empty where unknown.
+    payload_sha256: str = ""
+    # The part of the margin for a closed market; None where unknown.
+    closed_market_basis_points: int | None = None
+    override: RateOverride | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How figures are rounded, each once."""
+
+    fees: str
+    rate: str
+    rate_digits: int
+    payout: str
+
+
+# The rule of today, kept with each quote: one of the past may have had another.
+ROUNDING = Rounding(fees="half_up", rate="half_even", rate_digits=18, payout="half_even")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +138,21 @@ class Terms:
     mid_rate: Decimal
     markup_basis_points: int
     payout: Money
+
+    @property
+    def all_in_rate(self) -> Decimal:
+        """The payout for each unit that the payer pays, to 18 significant digits."""
+        return _DIGITS.divide(self.payout.decimal, self.amount.decimal)
+
+    @property
+    def cost(self) -> Decimal:
+        """The amount less the worth of the payout at the mid rate, unrounded: fees and margin."""
+        return EXACT.subtract(self.amount.decimal, EXACT.divide(self.payout.decimal, self.mid_rate))
+
+    @property
+    def cost_percent(self) -> Decimal:
+        """The cost in percent of the amount, unrounded."""
+        return EXACT.divide(EXACT.multiply(self.cost, Decimal(100)), self.amount.decimal)
 
 
 def agree_terms(
@@ -184,6 +234,17 @@ class Conditions:
     recipients: RecipientRules | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pricing:
+    """The inputs of a price: all that its figures are recomputed from."""
+
+    trail: RateTrail
+    fees: tuple[FeeLine, ...]
+    fee_schedule_version: str
+    schedule_terms: str
+    rounding: Rounding | None
+
+
 class QuoteState(StrEnum):
     """Whether the offer can still be used."""
 
@@ -202,6 +263,10 @@ class Quote:
     terms: Terms
     trail: RateTrail
     fee_schedule_version: str
+    # As in Fees.
+    schedule_terms: str = ""
+    # None where unknown.
+    rounding: Rounding | None = None
     created_at: datetime
     expires_at: datetime
     # None with an offer from before they were kept with it; its corridor's present ones apply.
@@ -214,6 +279,17 @@ class Quote:
     def quote_id(self) -> str:
         """The public id."""
         return encode_id(Prefix.QUOTE, self.id)
+
+    @property
+    def pricing(self) -> Pricing:
+        """The inputs of its price."""
+        return Pricing(
+            trail=self.trail,
+            fees=self.terms.fees,
+            fee_schedule_version=self.fee_schedule_version,
+            schedule_terms=self.schedule_terms,
+            rounding=self.rounding,
+        )
 
     def state(self, now: datetime) -> QuoteState:
         """Whether the offer can still be used at this instant."""

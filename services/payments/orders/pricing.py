@@ -9,7 +9,14 @@ from datetime import datetime, timedelta
 
 from services.payments.mesh.ports import FeeBook, FeeQuery, RateQuery, Rates
 from services.payments.model.principal import MerchantId
-from services.payments.model.quote import Fees, Quote, QuoteMismatch, RateTrail, Route
+from services.payments.model.quote import (
+    ROUNDING,
+    Fees,
+    Quote,
+    QuoteMismatch,
+    RateTrail,
+    Route,
+)
 from services.payments.model.rails import agree_by_rails, decimals_of, target_of
 from services.payments.orders.routes import Rails, Routes
 from services.shared.corridors import Corridor, Corridors
@@ -147,6 +154,8 @@ class Pricing:
             terms=terms,
             trail=trail,
             fee_schedule_version=fees.schedule_version,
+            schedule_terms=fees.schedule_terms,
+            rounding=ROUNDING,
             created_at=now,
             expires_at=now + timedelta(seconds=corridor.quote.lifetime_seconds),
             # With every offramp where nobody is named yet: the payment leaves out those that

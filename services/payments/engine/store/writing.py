@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.payments.base import attempt_rows, dispute_rows, refund_rows, rows, tables
 from services.payments.base.columns import assigned, given, moved, names, typed
 from services.payments.base.condition_rows import route_row
-from services.payments.base.rows import terms_row, trail_row
+from services.payments.base.rows import terms_row
+from services.payments.base.trail_rows import trail_row
 from services.payments.engine.decisions.facts import Change, EventResult, Repricing
 from services.payments.model.dispute import Dispute, changed_disputes, with_dispute
 from services.payments.model.payment import Payment
@@ -33,7 +34,7 @@ Part = TypeVar("Part", Refund, Dispute)
 
 
 def repricing_row(payment: Payment, repricing: Repricing) -> dict[str, Any]:
-    """The row of `quotes` that reprices a payment, without the schedule of its fees."""
+    """The row of `quotes` that reprices a payment, without what it takes from the replaced one."""
     return {
         "merchant_id": payment.merchant_id,
         "id": repricing.quote_id,
@@ -166,14 +167,14 @@ _WRITE = text(
     SELECT id, updated_at, cancel_requested_at, deadline_at FROM written
     """
 )
-# The fees stay as they were agreed, and so does the schedule that they came from.
+# The fees stay as they were agreed, and so does all else that the new rate does not change.
 _REPRICE = text(
     """
     WITH made AS (
         INSERT INTO quotes (merchant_id, id, corridor_id, terms, trail, fee_schedule_version,
                payment_id, created_at, expires_at)
-        SELECT r.merchant_id, r.id, r.corridor_id, r.terms, r.trail, q.fee_schedule_version,
-               r.payment_id, r.created_at, r.created_at
+        SELECT r.merchant_id, r.id, r.corridor_id, q.terms || r.terms, r.trail,
+               q.fee_schedule_version, r.payment_id, r.created_at, r.created_at
           FROM json_to_recordset(CAST(:rows AS json))
             AS r(merchant_id text, id uuid, replaces uuid, corridor_id text, terms jsonb,
                  trail jsonb, payment_id uuid, created_at timestamptz)

@@ -5,8 +5,8 @@ from datetime import datetime
 from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import checks_pb2, corridors_pb2, payments_pb2
 
-from services.payments.base.convert import timestamp
-from services.payments.base.view import terms_fields
+from services.payments.base.convert import for_message, timestamp
+from services.payments.base.view import pricing_fields, terms_fields, trail_fields
 from services.payments.model.quote import Quote, RateTrail
 from services.payments.orders.checks import Checked
 from services.payments.orders.limits import KindLimits, Offer
@@ -27,10 +27,9 @@ def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
     """A quote as it stands at this instant."""
     return payments_pb2.Quote(
         **terms_fields(quote.terms),
+        **for_message(pricing_fields(quote.pricing)),
         quote_id=quote.quote_id,
         state=payments_pb2.Quote.State.Value(quote.state(now)),
-        rate_trail=_write_trail(quote.trail),
-        fee_schedule_version=quote.fee_schedule_version,
         transaction_id=encode_id(Prefix.PAYMENT, quote.payment_id) if quote.payment_id else "",
         created_at=timestamp(quote.created_at),
         expires_at=timestamp(quote.expires_at),
@@ -109,19 +108,4 @@ def _write_rail(limits: KindLimits) -> corridors_pb2.CorridorRail:
 
 
 def _write_trail(trail: RateTrail) -> corridors_pb2.RateTrail:
-    return corridors_pb2.RateTrail(
-        mid_rate=format_rate(trail.mid_rate),
-        markup_basis_points=trail.markup_basis_points,
-        source=trail.source,
-        synthetic=trail.synthetic,
-        observed_at=timestamp(trail.observed_at),
-        fetched_at=timestamp(trail.fetched_at),
-        legs=[
-            corridors_pb2.RateLeg(
-                base_currency=leg.base_currency,
-                quote_currency=leg.quote_currency,
-                rate=format_rate(leg.rate),
-            )
-            for leg in trail.legs
-        ],
-    )
+    return corridors_pb2.RateTrail(**for_message(trail_fields(trail)))

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import Row, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import rows, sources, tables, wake
@@ -17,6 +17,7 @@ from services.payments.base.errors import describe
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.base.idempotency_store import read_answers
 from services.payments.base.related import read_again
+from services.payments.base.trail_rows import PRICING, with_pricing
 from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.model.payment import (
@@ -106,12 +107,16 @@ _INSERT_QUOTES = text(
 )
 _SELECT_PAYMENTS = text(
     f"""
-    SELECT {columns(tables.payments, "p")}
+    SELECT {columns(tables.payments, "p")}, {PRICING}
       FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, id uuid)
      CROSS JOIN LATERAL (
            SELECT {columns(tables.payments)} FROM payments
             WHERE payments.merchant_id = r.merchant_id AND payments.id = r.id LIMIT 1
            ) AS p
+      LEFT JOIN LATERAL (
+           SELECT trail, terms, fee_schedule_version FROM quotes
+            WHERE quotes.merchant_id = p.merchant_id AND quotes.id = p.quote_id LIMIT 1
+           ) AS q ON true
     """
 )
 _NOW = text("SELECT now()")
@@ -210,13 +215,26 @@ class PostgresPayments:
         readable, unreadable = read_each(sources.PAYMENTS, found)
         whole, parts = await read_again(self._reader, [payment for _, payment in readable])
         refused = {row.payment_id: self._refuse(row) for row in (*unreadable, *parts)}
-        payments = {(payment.merchant_id, payment.id): payment for payment in whole}
+        row_of = {row.id: row for row, _ in readable}
+        payments = {
+            (payment.merchant_id, payment.id): self._priced(payment, row_of[payment.id])
+            for payment in whole
+        }
         return [
             payments.get(key)
             or refused.get(key[1])
             or PaymentNotFound(transaction_id=encode_id(Prefix.PAYMENT, key[1]))
             for key in wanted
         ]
+
+    def _priced(self, payment: Payment, row: Row[Any]) -> Payment:
+        """With the inputs of its price; without, where its quote cannot be read."""
+        try:
+            return with_pricing(payment, row)
+        except Exception as error:  # noqa: BLE001 - the payment itself can be read
+            quote = {"merchant_id": payment.merchant_id, "id": payment.quote_id}
+            self._unreadable.note([sources.QUOTES.of_key(quote, describe(error))])
+            return payment
 
     async def payment_of_refund(self, merchant_id: MerchantId, refund_id: UUID) -> UUID | None:
         """See PaymentStore.payment_of_refund."""

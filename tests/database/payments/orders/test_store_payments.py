@@ -14,7 +14,7 @@ from services.payments.model.payment import PaymentNotFound, State
 from services.payments.model.quote import Quote, QuoteAlreadyUsed, QuoteExpired, QuoteNotFound
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.payments import PostgresPayments
-from tests.makers import make_new_payment, make_quote
+from tests.makers import make_new_payment, make_priced_quote, make_quote
 
 
 async def _now_quote(store: PostgresPayments, **changes: timedelta) -> Quote:
@@ -148,12 +148,51 @@ async def test_a_quote_that_expired_meanwhile_is_refused_and_the_other_created(
 
 async def test_a_quote_reads_back_with_its_whole_trail(engine: AsyncEngine) -> None:
     store = PostgresPayments(engine)
-    quote = make_quote()
+    quote, earlier = make_priced_quote(), make_quote()
     await store.add_quote(quote)
+    await store.add_quote(earlier)
 
-    _, found = await store.quotes([("sandbox", quote.id), ("sandbox", uuid4())])
+    _, found = await store.quotes(
+        [("sandbox", quote.id), ("sandbox", earlier.id), ("sandbox", uuid4())]
+    )
 
-    assert found == {("sandbox", quote.id): quote}
+    assert found == {("sandbox", quote.id): quote, ("sandbox", earlier.id): earlier}
+    assert found["sandbox", quote.id].pricing == quote.pricing
+    assert [line.formula for line in found["sandbox", quote.id].terms.fees] == ["1.00", "1.50"]
+    # It was made before these inputs were kept.
+    unknown = found["sandbox", earlier.id].pricing
+    assert (unknown.rounding, unknown.schedule_terms, unknown.trail.payload_sha256) == (
+        None,
+        "",
+        "",
+    )
+    assert unknown.trail.closed_market_basis_points is None
+
+
+async def test_a_payment_is_read_with_the_inputs_of_its_price(engine: AsyncEngine) -> None:
+    store = PostgresPayments(engine)
+    quote = make_priced_quote()
+    new = make_new_payment(quote=quote)
+    await store.create([new])
+
+    found = await store.get("sandbox", new.payment.id)
+
+    assert found.pricing == quote.pricing
+    assert [line.formula for line in found.terms.fees] == ["1.00", "1.50"]
+
+
+async def test_a_payment_whose_quote_cannot_be_read_is_shown_without_its_trail(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresPayments(engine)
+    new = make_new_payment()
+    await store.create([new])
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE quotes SET trail = '{}'"))
+
+    found = await store.get("sandbox", new.payment.id)
+
+    assert (found, found.pricing) == (new.payment, None)
 
 
 async def test_a_page_holds_nothing_of_merchants_before_or_after_this_one(

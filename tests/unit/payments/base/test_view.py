@@ -13,7 +13,7 @@ from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money
 from services.shared.recipients import AccountCheck
-from tests.makers import NOW, make_payment
+from tests.makers import NOW, make_payment, make_pricing
 
 # Each message and each time is set, which no real payment has all at once.
 WHOLE = make_payment(
@@ -27,6 +27,7 @@ WHOLE = make_payment(
     refunded=Money(1_05, "USD"),
     updated_at=NOW + timedelta(milliseconds=1500),
     next_action=NextAction(kind="redirect", client_secret="s", url="https://bank.example"),
+    pricing=make_pricing(),
 )
 NAMES = [field.name for field in payments_pb2.Payment.DESCRIPTOR.fields]
 
@@ -56,6 +57,11 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["amount_usd"] == "100.00"
     assert shown["fees"][0] == {"name": "flat", "amount_usd": "1.00"}
     assert shown["payout_amount"] == "148453.38"
+    # 148453.38 / 100.00, 100.00 - 148453.38 / 1530.25, and the same in percent.
+    assert shown["all_in_rate"] == "1484.5338"
+    assert (shown["cost_usd"], shown["cost_percent"]) == ("2.99", "2.9875")
+    assert shown["rate_trail"]["override"]["rate"] == "1530.25"
+    assert shown["rounding"]["payout"] == "half_even"
     assert shown["refunded_usd"] == "1.05"
     assert shown["cancel_requested"] is True
     assert shown["account_check"] == "CLOSE_MATCH"
@@ -72,7 +78,16 @@ def test_a_payment_shows_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["failure", "hold", "deadline_at", "action_required", "account_check", "next_action"],
+    [
+        "rate_trail",
+        "rounding",
+        "failure",
+        "hold",
+        "deadline_at",
+        "action_required",
+        "account_check",
+        "next_action",
+    ],
 )
 def test_a_message_that_is_not_set_is_not_shown(name: str) -> None:
     payment = make_payment()

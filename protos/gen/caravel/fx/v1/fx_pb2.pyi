@@ -28,6 +28,7 @@ class RateQuery(_message.Message):
 
     CORRIDOR_ID_FIELD_NUMBER: _builtins.int
     TRACE_IDS_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id of the corridor, for example "us-in"; it names the pair, the sources and the markup.
     Required.
@@ -36,19 +37,64 @@ class RateQuery(_message.Message):
     def trace_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """W3C trace ids of the payments that want it, 32 hexadecimal digits each, for the log. Optional."""
 
+    @_builtins.property
+    def override(self) -> Global___RateOverride:
+        """The approved override that is in force for the pair. Absent where there is none."""
+
     def __init__(
         self,
         *,
         corridor_id: _builtins.str = ...,
         trace_ids: _abc.Iterable[_builtins.str] | None = ...,
+        override: Global___RateOverride | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "trace_ids", b"trace_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "override", b"override", "trace_ids", b"trace_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RateQuery: _TypeAlias = RateQuery  # noqa: Y015
+
+@_typing.final
+class RateOverride(_message.Message):
+    """A decision of two operators that takes the place of the mid rate or of the margin for a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_ID_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    override_id: _builtins.str
+    """Id of the approved proposal."""
+    rate: _builtins.str
+    """Decimal text that takes the place of the mid rate; empty where the margin is replaced."""
+    markup_basis_points: _builtins.int
+    """The margin in basis points that takes the place of the corridor's; absent where the rate is
+    replaced.
+    """
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is in force."""
+
+    def __init__(
+        self,
+        *,
+        override_id: _builtins.str = ...,
+        rate: _builtins.str = ...,
+        markup_basis_points: _builtins.int | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expire_time", b"expire_time", "markup_basis_points", b"markup_basis_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expire_time", b"expire_time", "markup_basis_points", b"markup_basis_points", "override_id", b"override_id", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__markup_basis_points: _TypeAlias = _typing.Literal["markup_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__markup_basis_points: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__markup_basis_points) -> _WhichOneofReturnType__markup_basis_points | None: ...
+
+Global___RateOverride: _TypeAlias = RateOverride  # noqa: Y015
 
 @_typing.final
 class RateLeg(_message.Message):
@@ -96,6 +142,9 @@ class Rate(_message.Message):
     OBSERVED_AT_FIELD_NUMBER: _builtins.int
     FETCHED_AT_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
+    PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+    CLOSED_MARKET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     base_currency: _builtins.str
     """Source currency; one unit of it is priced."""
     quote_currency: _builtins.str
@@ -105,11 +154,17 @@ class Rate(_message.Message):
     markup_basis_points: _builtins.int
     """Our margin inside the rate, in basis points of the middle."""
     rate: _builtins.str
-    """The rate that the customer gets: mid_rate x (1 - markup_basis_points / 10000), decimal text."""
+    """The rate that the customer gets: mid_rate x (1 - (markup_basis_points +
+    closed_market_basis_points) / 10000), rounded half to even to 18 significant digits, decimal text.
+    """
     source: _builtins.str
     """Name of the source, for example "ecb"."""
     synthetic: _builtins.bool
     """True when the source is a synthetic table, on which no real money may be priced."""
+    payload_sha256: _builtins.str
+    """SHA-256 of the bytes that the source answered, or of its shipped file; 64 hexadecimal digits."""
+    closed_market_basis_points: _builtins.int
+    """The extra margin while the market is closed, in basis points of the middle; part of `rate`."""
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp:
         """When the source says the rate was seen."""
@@ -121,6 +176,10 @@ class Rate(_message.Message):
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateLeg]:
         """The observed pairs; more than one where the rate is a cross."""
+
+    @_builtins.property
+    def override(self) -> Global___RateOverride:
+        """The override that took the place of the mid rate or of the margin. Absent where there was none."""
 
     def __init__(
         self,
@@ -135,10 +194,13 @@ class Rate(_message.Message):
         observed_at: _timestamp_pb2.Timestamp | None = ...,
         fetched_at: _timestamp_pb2.Timestamp | None = ...,
         legs: _abc.Iterable[Global___RateLeg] | None = ...,
+        payload_sha256: _builtins.str = ...,
+        closed_market_basis_points: _builtins.int = ...,
+        override: Global___RateOverride | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fetched_at", b"fetched_at", "observed_at", b"observed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fetched_at", b"fetched_at", "observed_at", b"observed_at", "override", b"override"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_currency", b"base_currency", "fetched_at", b"fetched_at", "legs", b"legs", "markup_basis_points", b"markup_basis_points", "mid_rate", b"mid_rate", "observed_at", b"observed_at", "quote_currency", b"quote_currency", "rate", b"rate", "source", b"source", "synthetic", b"synthetic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_currency", b"base_currency", "closed_market_basis_points", b"closed_market_basis_points", "fetched_at", b"fetched_at", "legs", b"legs", "markup_basis_points", b"markup_basis_points", "mid_rate", b"mid_rate", "observed_at", b"observed_at", "override", b"override", "payload_sha256", b"payload_sha256", "quote_currency", b"quote_currency", "rate", b"rate", "source", b"source", "synthetic", b"synthetic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 The corridors as the public API shows them, with their rates and the recipients that they pay."""
 
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
+from caravel.payments.v1 import prices_pb2 as _prices_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -292,6 +293,9 @@ class RateTrail(_message.Message):
     OBSERVED_AT_FIELD_NUMBER: _builtins.int
     FETCHED_AT_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
+    PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+    CLOSED_MARKET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     mid_rate: _builtins.str
     """The market's middle, decimal text: units of the destination currency for one US dollar."""
     markup_basis_points: _builtins.int
@@ -300,6 +304,14 @@ class RateTrail(_message.Message):
     """Name of the source, for example "ecb"."""
     synthetic: _builtins.bool
     """True when the source is a synthetic table for a sandbox."""
+    payload_sha256: _builtins.str
+    """SHA-256 of the bytes that the source answered, or of its shipped file; 64 hexadecimal digits.
+    Absent where it is unknown.
+    """
+    closed_market_basis_points: _builtins.int
+    """The extra margin while the market was closed, in basis points of the middle; part of the rate.
+    Absent where it is unknown, of a rate from before it was kept.
+    """
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp:
         """When the source says the rate was seen."""
@@ -312,6 +324,10 @@ class RateTrail(_message.Message):
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateLeg]:
         """The observed pairs; more than one where the rate is a cross."""
 
+    @_builtins.property
+    def override(self) -> _prices_pb2.RateOverride:
+        """The override that took the place of the mid rate or of the margin. Absent where there was none."""
+
     def __init__(
         self,
         *,
@@ -322,12 +338,22 @@ class RateTrail(_message.Message):
         observed_at: _timestamp_pb2.Timestamp | None = ...,
         fetched_at: _timestamp_pb2.Timestamp | None = ...,
         legs: _abc.Iterable[Global___RateLeg] | None = ...,
+        payload_sha256: _builtins.str | None = ...,
+        closed_market_basis_points: _builtins.int | None = ...,
+        override: _prices_pb2.RateOverride | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fetched_at", b"fetched_at", "observed_at", b"observed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_closed_market_basis_points", b"_closed_market_basis_points", "_payload_sha256", b"_payload_sha256", "closed_market_basis_points", b"closed_market_basis_points", "fetched_at", b"fetched_at", "observed_at", b"observed_at", "override", b"override", "payload_sha256", b"payload_sha256"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetched_at", b"fetched_at", "legs", b"legs", "markup_basis_points", b"markup_basis_points", "mid_rate", b"mid_rate", "observed_at", b"observed_at", "source", b"source", "synthetic", b"synthetic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_closed_market_basis_points", b"_closed_market_basis_points", "_payload_sha256", b"_payload_sha256", "closed_market_basis_points", b"closed_market_basis_points", "fetched_at", b"fetched_at", "legs", b"legs", "markup_basis_points", b"markup_basis_points", "mid_rate", b"mid_rate", "observed_at", b"observed_at", "override", b"override", "payload_sha256", b"payload_sha256", "source", b"source", "synthetic", b"synthetic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__closed_market_basis_points: _TypeAlias = _typing.Literal["closed_market_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__closed_market_basis_points: _TypeAlias = _typing.Literal["_closed_market_basis_points", b"_closed_market_basis_points"]  # noqa: Y015
+    _WhichOneofReturnType__payload_sha256: _TypeAlias = _typing.Literal["payload_sha256"]  # noqa: Y015
+    _WhichOneofArgType__payload_sha256: _TypeAlias = _typing.Literal["_payload_sha256", b"_payload_sha256"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__closed_market_basis_points) -> _WhichOneofReturnType__closed_market_basis_points | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_sha256) -> _WhichOneofReturnType__payload_sha256 | None: ...
 
 Global___RateTrail: _TypeAlias = RateTrail  # noqa: Y015
 

@@ -9,6 +9,7 @@ from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from caravel.payments.v1 import corridors_pb2 as _corridors_pb2
 from caravel.payments.v1 import disputes_pb2 as _disputes_pb2
 from caravel.payments.v1 import payers_pb2 as _payers_pb2
+from caravel.payments.v1 import prices_pb2 as _prices_pb2
 from caravel.payments.v1 import refunds_pb2 as _refunds_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -150,6 +151,13 @@ class Payment(_message.Message):
     NEXT_ACTION_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
     CORRIDOR_ID_FIELD_NUMBER: _builtins.int
+    ALL_IN_RATE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    COST_PERCENT_FIELD_NUMBER: _builtins.int
+    RATE_TRAIL_FIELD_NUMBER: _builtins.int
+    FEE_SCHEDULE_VERSION_FIELD_NUMBER: _builtins.int
+    FEE_SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
+    ROUNDING_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -194,6 +202,20 @@ class Payment(_message.Message):
     """
     corridor_id: _builtins.str
     """The corridor that it takes, for example "us-in"."""
+    all_in_rate: _builtins.str
+    """The rate with all costs: payout_amount for each dollar of amount_usd, to 18 significant digits,
+    decimal text.
+    """
+    cost_usd: _builtins.str
+    """The whole cost: amount_usd less the dollars that the payout is worth at the mid rate, rounded
+    half to even to cents, decimal text.
+    """
+    cost_percent: _builtins.str
+    """The whole cost in percent of amount_usd, rounded half to even to 4 decimals, decimal text."""
+    fee_schedule_version: _builtins.str
+    """The version of the fee schedule that was applied."""
+    fee_schedule_terms: _builtins.str
+    """The terms of the fee schedule as they were applied, as JSON. Absent where they are unknown."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -246,6 +268,14 @@ class Payment(_message.Message):
         event is `payment.payer_action_required`.
         """
 
+    @_builtins.property
+    def rate_trail(self) -> _corridors_pb2.RateTrail:
+        """The trail of the rate. This and the three fields below are in the answers of GetPayment alone."""
+
+    @_builtins.property
+    def rounding(self) -> _prices_pb2.Rounding:
+        """How the figures were rounded. Absent where it is unknown."""
+
     def __init__(
         self,
         *,
@@ -279,14 +309,30 @@ class Payment(_message.Message):
         next_action: _payers_pb2.NextAction | None = ...,
         refund_fees: _builtins.str = ...,
         corridor_id: _builtins.str = ...,
+        all_in_rate: _builtins.str = ...,
+        cost_usd: _builtins.str = ...,
+        cost_percent: _builtins.str = ...,
+        rate_trail: _corridors_pb2.RateTrail | None = ...,
+        fee_schedule_version: _builtins.str | None = ...,
+        fee_schedule_terms: _builtins.str | None = ...,
+        rounding: _prices_pb2.Rounding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "hold", b"hold", "next_action", b"next_action", "recipient", b"recipient", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "hold", b"hold", "next_action", b"next_action", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "account_check", b"account_check", "action_required", b"action_required", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "corridor_id", b"corridor_id", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "corridor_id", b"corridor_id", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "rounding", b"rounding", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
     _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015
+    _WhichOneofReturnType__fee_schedule_terms: _TypeAlias = _typing.Literal["fee_schedule_terms"]  # noqa: Y015
+    _WhichOneofArgType__fee_schedule_terms: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms"]  # noqa: Y015
+    _WhichOneofReturnType__fee_schedule_version: _TypeAlias = _typing.Literal["fee_schedule_version"]  # noqa: Y015
+    _WhichOneofArgType__fee_schedule_version: _TypeAlias = _typing.Literal["_fee_schedule_version", b"_fee_schedule_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__account_check) -> _WhichOneofReturnType__account_check | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_schedule_terms) -> _WhichOneofReturnType__fee_schedule_terms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_schedule_version) -> _WhichOneofReturnType__fee_schedule_version | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
@@ -298,21 +344,29 @@ class Fee(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     AMOUNT_USD_FIELD_NUMBER: _builtins.int
+    FORMULA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Machine name, for example "flat" or "percentage"."""
     amount_usd: _builtins.str
     """Decimal text in US dollars."""
+    formula: _builtins.str
+    """The arithmetic of the amount with its numbers, of a quote, and of a payment that GetPayment
+    shows. Absent where it is unknown.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         amount_usd: _builtins.str = ...,
+        formula: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_formula", b"_formula", "formula", b"formula"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_formula", b"_formula", "amount_usd", b"amount_usd", "formula", b"formula", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__formula: _TypeAlias = _typing.Literal["formula"]  # noqa: Y015
+    _WhichOneofArgType__formula: _TypeAlias = _typing.Literal["_formula", b"_formula"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__formula) -> _WhichOneofReturnType__formula | None: ...
 
 Global___Fee: _TypeAlias = Fee  # noqa: Y015
 
@@ -414,6 +468,11 @@ class Quote(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     RECIPIENT_NAME_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
+    ALL_IN_RATE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    COST_PERCENT_FIELD_NUMBER: _builtins.int
+    FEE_SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
+    ROUNDING_FIELD_NUMBER: _builtins.int
     quote_id: _builtins.str
     """Id of the quote, for example "quo_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     state: Global___Quote.State.ValueType
@@ -440,6 +499,18 @@ class Quote(_message.Message):
     """
     refund_fees: _builtins.str
     """The fees of a refund: "returned" or "kept", as the payment shows them."""
+    all_in_rate: _builtins.str
+    """The rate with all costs: payout_amount for each dollar of amount_usd, to 18 significant digits,
+    decimal text.
+    """
+    cost_usd: _builtins.str
+    """The whole cost: amount_usd less the dollars that the payout is worth at the mid rate, rounded
+    half to even to cents, decimal text.
+    """
+    cost_percent: _builtins.str
+    """The whole cost in percent of amount_usd, rounded half to even to 4 decimals, decimal text."""
+    fee_schedule_terms: _builtins.str
+    """The terms of the fee schedule as they were applied, as JSON. Absent where they are unknown."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -459,6 +530,10 @@ class Quote(_message.Message):
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
         """The recipient that the request named, masked; absent where it named none."""
+
+    @_builtins.property
+    def rounding(self) -> _prices_pb2.Rounding:
+        """How the figures were rounded. Absent where it is unknown."""
 
     def __init__(
         self,
@@ -480,12 +555,19 @@ class Quote(_message.Message):
         recipient: _recipient_pb2.Recipient | None = ...,
         recipient_name: _builtins.str = ...,
         refund_fees: _builtins.str = ...,
+        all_in_rate: _builtins.str = ...,
+        cost_usd: _builtins.str = ...,
+        cost_percent: _builtins.str = ...,
+        fee_schedule_terms: _builtins.str | None = ...,
+        rounding: _prices_pb2.Rounding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "rate_trail", b"rate_trail", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "created_at", b"created_at", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "rounding", b"rounding", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__fee_schedule_terms: _TypeAlias = _typing.Literal["fee_schedule_terms"]  # noqa: Y015
+    _WhichOneofArgType__fee_schedule_terms: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_schedule_terms) -> _WhichOneofReturnType__fee_schedule_terms | None: ...
 
 Global___Quote: _TypeAlias = Quote  # noqa: Y015
 
