@@ -2,7 +2,7 @@
 own where they need them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from caravel.fx.v1 import fx_pb2_grpc
@@ -10,14 +10,19 @@ from caravel.fx.v1 import fx_pb2_grpc
 from services.fx.config import Config
 from services.fx.feed import LOAD_SECONDS, Feed
 from services.fx.servicer import FxServicer
-from services.fx.sources import SOURCES
-from services.fx.sources.kit import Handed, Registration, open_session
+from services.fx.sources import SOURCES, registration
+from services.fx.sources.http import REQUEST_SECONDS, open_session
+from services.fx.sources.kit import Handed, Pair, Registration
 from services.fx.usecases import Rates
 from services.shared.clock import Clock, SystemClock
 from services.shared.corridors import Corridors, CorridorsError, load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
+
+# How often each corridor is looked at whether it has a rate, for the metrics and the log.
+SURVEY_SECONDS = 30.0
+Sleep = Callable[[float], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -26,7 +31,10 @@ async def assemble(
     identity: Identity | None = None,
     clock: Clock | None = None,
     catalogue: Mapping[str, Registration] = SOURCES,
+    *,
     load_seconds: float = LOAD_SECONDS,
+    request_seconds: float = REQUEST_SECONDS,
+    sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[GrpcServer]:
     """The service, ready to be started: its sources are loaded, or away and loading on. Without an
     identity it is in the clear.
@@ -37,31 +45,32 @@ async def assemble(
     clock = clock or SystemClock()
     live = config.deployment is Deployment.LIVE
     corridors = load_corridors(config.corridors_dir, live=live)
-    names = _source_names(corridors, catalogue)
-    async with open_session() as http:
-        handed = Handed(
-            clock=clock,
-            http=http,
-            settings=config,
-            base_currencies=frozenset(corridor.source.currency for corridor in corridors),
-        )
-        feeds = {name: Feed(name, catalogue[name].open(handed), clock, live=live) for name in names}
-        async with _serving(feeds, corridors, clock, identity, load_seconds) as server:
+    named = _named_sources(corridors, catalogue)
+    async with open_session(request_seconds) as http:
+        feeds = {}
+        for name, (source, pairs) in named.items():
+            handed = Handed(
+                name=name, clock=clock, http=http, settings=config, pairs=frozenset(pairs)
+            )
+            feeds[name] = Feed(name, source.open(handed), clock, live=live, sleep=sleep)
+        rates = Rates(corridors, feeds, clock)
+        async with _serving(feeds, rates, identity, load_seconds, sleep) as server:
             yield server
 
 
 @asynccontextmanager
 async def _serving(
     feeds: Mapping[str, Feed],
-    corridors: Corridors,
-    clock: Clock,
+    rates: Rates,
     identity: Identity | None,
     load_seconds: float,
+    sleep: Sleep,
 ) -> AsyncIterator[GrpcServer]:
+    surveys: asyncio.Task[None] | None = None
     try:
         await asyncio.gather(*(feed.open(load_seconds) for feed in feeds.values()))
-        rates = Rates(corridors, feeds, clock)
         await rates.survey()
+        surveys = asyncio.create_task(_survey(rates, sleep))
         server = GrpcServer(identity=identity)
         server.add(
             fx_pb2_grpc.add_FxServiceServicer_to_server,
@@ -70,15 +79,31 @@ async def _serving(
         )
         yield server
     finally:
+        if surveys is not None:
+            surveys.cancel()
+            await asyncio.gather(surveys, return_exceptions=True)
         await asyncio.gather(*(feed.close() for feed in feeds.values()))
 
 
-def _source_names(corridors: Corridors, catalogue: Mapping[str, object]) -> list[str]:
-    """The sources that any corridor asks; the others need not be loaded."""
+async def _survey(rates: Rates, sleep: Sleep) -> None:
+    while True:
+        await sleep(SURVEY_SECONDS)
+        await rates.survey()
+
+
+def _named_sources(
+    corridors: Corridors, catalogue: Mapping[str, Registration]
+) -> Mapping[str, tuple[Registration, set[Pair]]]:
+    """The sources that any corridor asks, and for which pairs; the others need not be loaded."""
+    named: dict[str, tuple[Registration, set[Pair]]] = {}
     for corridor in corridors:
-        if unknown := sorted(set(corridor.fx.sources) - set(catalogue)):
-            raise CorridorsError(
-                f"{corridor.id} names the rate source {unknown[0]}; "
-                f"there are {', '.join(sorted(catalogue))}"
-            )
-    return sorted({name for corridor in corridors for name in corridor.fx.sources})
+        for name in corridor.fx.sources:
+            source = registration(name, catalogue)
+            if source is None:
+                raise CorridorsError(
+                    f"{corridor.id} names the rate source {name}; there are "
+                    f"{', '.join(sorted(catalogue))}, and json_NAME for each file of a description"
+                )
+            _, pairs = named.setdefault(name, (source, set()))
+            pairs.add((corridor.source.currency, corridor.destination.currency))
+    return dict(sorted(named.items()))

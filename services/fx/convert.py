@@ -40,6 +40,8 @@ def _to_result(answer: Rate | DomainError) -> fx_pb2.RateResult:
         observed_at=_timestamp(observation.observed_at),
         fetched_at=_timestamp(observation.fetched_at),
         legs=[_to_leg(leg) for leg in observation.legs],
+        payload_sha256=observation.payload_sha256,
+        closed_market_basis_points=answer.closed_market_basis_points,
     )
     return fx_pb2.RateResult(rate=rate)
 

@@ -1,10 +1,12 @@
 """Rates: an observed mid rate with its trail, and our markup. Rates are exact
 decimals of 18 significant digits; amounts are exchanged elsewhere, in payments. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
+from services.fx.market import open_time
 from services.shared.errors import Unavailable
 from services.shared.money import EXACT
 
@@ -14,6 +16,9 @@ RATE_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # No currency that is paid out is worth so much or so little: a rate beyond is a mistake.
 MID_MIN, MID_MAX = Decimal("0.0001"), Decimal(10_000_000)
+BASIS_POINTS = 10_000
+# The lowest and the highest middle that a corridor believes.
+Bounds = tuple[Decimal, Decimal]
 
 
 class RateUnavailable(Unavailable):
@@ -26,6 +31,18 @@ class RateStale(Unavailable):
     """The newest rate is older than the corridor allows."""
 
     reason = "FX_RATE_STALE"
+
+
+class MarketClosed(Unavailable):
+    """The currency market is closed, and the corridor makes no quotes meanwhile."""
+
+    reason = "FX_MARKET_CLOSED"
+
+
+class SourcesDisagree(Unavailable):
+    """The corridor's sources differ by more than it allows, so that one of them is wrong."""
+
+    reason = "FX_SOURCES_DISAGREE"
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,8 @@ class Observation:
     """A middle rate as a source knows it, with the pairs it was made from.
 
     observed_at is the source's word, fetched_at ours; synthetic means that it is made up.
+    payload_sha256 is of the bytes that the source answered, in hexadecimal digits. published_by is
+    the institution whose rate the source passes on, where it names one.
     """
 
     mid: Decimal
@@ -57,21 +76,30 @@ class Observation:
     observed_at: datetime
     fetched_at: datetime
     synthetic: bool = False
+    payload_sha256: str = ""
+    published_by: str = ""
 
     def is_fresh(self, now: datetime, maximum_age_hours: int | None) -> bool:
-        """Whether the age is within the limit; None allows any age."""
+        """Whether the age, of which a closed market is no part, is within the limit; None allows
+        any age."""
         if maximum_age_hours is None:
             return True
-        return now - self.observed_at <= timedelta(hours=maximum_age_hours)
+        limit = timedelta(hours=maximum_age_hours)
+        return now - self.observed_at <= limit or open_time(self.observed_at, now) <= limit
 
 
-def unusable(observation: Observation, now: datetime, *, live: bool) -> str:
-    """The reason why an observation is never used, or nothing: nonsense, future or synthetic."""
+def unusable(
+    observation: Observation, now: datetime, *, live: bool, bounds: Bounds | None = None
+) -> str:
+    """The reason why an observation is not used, or nothing: nonsense, implausible, future or
+    synthetic."""
     rates = (observation.mid, *(leg.rate for leg in observation.legs))
     if not all(rate.is_finite() and rate > 0 for rate in rates):
         return "nonsense"
     if not MID_MIN <= observation.mid <= MID_MAX:
         return "nonsense"
+    if bounds and not bounds[0] <= observation.mid <= bounds[1]:
+        return "implausible"
     if observation.observed_at > now + CLOCK_TOLERANCE:
         return "future"
     return "synthetic" if observation.synthetic and live else ""
@@ -86,13 +114,23 @@ class Rate:
     source: str
     observation: Observation
     markup_basis_points: int
+    # More of a margin, because the market is closed.
+    closed_market_basis_points: int = 0
 
     @property
     def rate(self) -> Decimal:
-        """The middle less our margin, rounded once."""
+        """The middle less our margins, rounded once."""
+        margins = self.markup_basis_points + self.closed_market_basis_points
         with localcontext(EXACT):
-            kept = Decimal(10_000 - self.markup_basis_points) / 10_000
+            kept = Decimal(BASIS_POINTS - margins) / BASIS_POINTS
             return RATE_DIGITS.plus(self.observation.mid * kept)
+
+
+def disagree(mids: Sequence[Decimal], maximum_basis_points: int) -> bool:
+    """Whether the highest of the middles is above the lowest by more than so many basis points."""
+    lowest, highest = min(mids), max(mids)
+    with localcontext(EXACT):
+        return (highest - lowest) * BASIS_POINTS > lowest * maximum_basis_points
 
 
 def cross_rate(base_per_pivot: Decimal, quote_per_pivot: Decimal) -> Decimal:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from services.fx.domain import Observation, unusable
-from services.fx.metrics import count_fault, publish_age
-from services.fx.ports import RateSource
+from services.fx.domain import Bounds, Observation, unusable
+from services.fx.metrics import count_fault, publish_age, show_failures
+from services.fx.ports import RateSource, SourceAway
 from services.shared.clock import Clock
 from services.shared.log import get_logger
 from services.shared.time_limit import TimeLimit
@@ -17,9 +17,15 @@ from services.shared.time_limit import TimeLimit
 OBSERVE_SECONDS = 0.5
 # So long it is then not asked again, so that no call waits for it once more.
 REST = timedelta(seconds=5)
-# How long a start waits for the sources, and a source that could not be loaded for its next try.
+# How long a start waits for the sources, and how long a source may take.
 LOAD_SECONDS = 20.0
+LOAD_SECONDS_MAX = 60.0
+# A source that could not be loaded is left alone for so long, which doubles with each failure in a
+# row up to the most: it may be overloaded, and each request may count against a quota.
 RELOAD_SECONDS = 30.0
+RELOAD_SECONDS_MAX = 900.0
+# A source may ask for more, up to this.
+RETRY_AFTER_SECONDS_MAX = 3600
 
 
 class Feed:
@@ -41,6 +47,9 @@ class Feed:
         self._sleep = sleep
         self._tried, self._loaded = asyncio.Event(), asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
+        self._failures = 0
+        # When it is read next; None where that can bring nothing newer.
+        self.refreshes_at: datetime | None = None
         self._limit = TimeLimit(OBSERVE_SECONDS)
         self._rests_until: datetime | None = None
         self._seen: dict[str, Observation] = {}
@@ -67,8 +76,13 @@ class Feed:
             self._loading.cancel()
             await asyncio.gather(self._loading, return_exceptions=True)
 
-    async def observe(self, base: str, quote: str) -> Observation | None:
-        """The newest rate of the pair that can be used; None where there is none or it is away."""
+    async def observe(
+        self, base: str, quote: str, bounds: Bounds | None = None
+    ) -> Observation | None:
+        """The newest rate of the pair that can be used; None where there is none or it is away.
+
+        Where bounds are given, a middle beyond them cannot be used.
+        """
         pair, now = f"{base}/{quote}", self._clock.now()
         if not self._loaded.is_set() or (self._rests_until and now < self._rests_until):
             return None
@@ -77,7 +91,8 @@ class Feed:
             observation = await self._limit.of(self._source.observe(base, quote))
             if observation is None:
                 return None
-            reason = unusable(observation, self._clock.now(), live=self._live)
+            now = self._clock.now()
+            reason = unusable(observation, now, live=self._live, bounds=bounds)
         except TimeoutError:
             self._rests_until = now + REST
             self._is_away("timeout", pair)
@@ -93,19 +108,39 @@ class Feed:
         return observation
 
     async def _refresh(self) -> None:
-        pause: float | None = RELOAD_SECONDS
-        while pause is not None:
-            try:
-                await self._source.load()
-                self._loaded.set()
-                self._said.pop("", None)
-                pause = self._source.refresh_seconds
-            except Exception as error:  # noqa: BLE001  Corridors may have another source.
-                self._is_away("load", "", error=type(error).__name__)
-                pause = RELOAD_SECONDS
+        while True:
+            self.refreshes_at = self._clock.now()
+            pause = await self._load()
             self._tried.set()
-            if pause is not None:
-                await self._sleep(pause)
+            if pause is None:
+                self.refreshes_at = None
+                return
+            self.refreshes_at = self._clock.now() + timedelta(seconds=pause)
+            await self._sleep(pause)
+
+    async def _load(self) -> float | None:
+        """Seconds until the next load; None where there is none."""
+        try:
+            async with asyncio.timeout(LOAD_SECONDS_MAX):
+                await self._source.load()
+        except SourceAway as away:
+            asked = min(away.retry_after_seconds, RETRY_AFTER_SECONDS_MAX)
+            return self._left_alone(str(away), asked)
+        except Exception as error:  # noqa: BLE001  Corridors may have another source.
+            return self._left_alone(type(error).__name__, 0)
+        self._loaded.set()
+        self._said.pop("", None)
+        self._failures = 0
+        show_failures(self.name, 0)
+        return self._source.refresh_seconds
+
+    def _left_alone(self, why: str, retry_after_seconds: int) -> float:
+        self._is_away("load", "", error=why)
+        pause = min(RELOAD_SECONDS * (1 << self._failures), RELOAD_SECONDS_MAX)
+        # Its pause no longer grows after so many, and the power of two stays small.
+        self._failures += self._failures < 16
+        show_failures(self.name, self._failures)
+        return max(pause, retry_after_seconds)
 
     def _show_age(self, pair: str, observation: Observation) -> None:
         if pair not in self._seen:

@@ -7,13 +7,30 @@ from prometheus_client import Counter, Gauge
 
 FAULTS = Counter(
     "caravel_fx_source_faults_total",
-    "Times that a source could not be used: load, error, timeout, nonsense, future, synthetic.",
+    "Times that a source could not be used: load, error, timeout, nonsense, implausible, future, "
+    "synthetic.",
     ["source", "reason"],
 )
 AGE = Gauge(
     "caravel_fx_rate_age_seconds",
     "Age of the newest rate that a source has of a pair, by the source's own word.",
     ["source", "pair"],
+)
+
+FAILURES = Gauge(
+    "caravel_fx_source_failures",
+    "Loads of a source that have failed in a row; it is left alone for longer with each.",
+    ["source"],
+)
+REFUSALS = Counter(
+    "caravel_fx_refusals_total",
+    "Rates of a corridor that were refused, by reason.",
+    ["corridor", "reason"],
+)
+AVAILABLE = Gauge(
+    "caravel_fx_rate_available",
+    "Whether the corridor has a rate: 1, or 0 where it is refused; alarm on 0.",
+    ["corridor"],
 )
 
 
@@ -25,3 +42,18 @@ def count_fault(source: str, reason: str) -> None:
 def publish_age(source: str, pair: str, seconds: Callable[[], float]) -> None:
     """Shows a rate's age, asked for whenever the page is read."""
     AGE.labels(source, pair).set_function(seconds)
+
+
+def show_failures(source: str, number: int) -> None:
+    """So many loads of the source have failed in a row."""
+    FAILURES.labels(source).set(number)
+
+
+def count_refusal(corridor_id: str, reason: str) -> None:
+    """One more rate of the corridor that was refused."""
+    REFUSALS.labels(corridor_id, reason).inc()
+
+
+def show_available(corridor_id: str, *, available: bool) -> None:
+    """Whether the corridor has a rate now."""
+    AVAILABLE.labels(corridor_id).set(available)

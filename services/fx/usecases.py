@@ -1,14 +1,29 @@
 """The verb of this service: find the rate of each corridor. Sources are asked in the corridor's
-order, and the first with a fresh rate wins; nothing is cached, as no source here is far away."""
+order, and the first with a fresh rate wins, unless the others contradict it. All of them answer
+from memory."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from services.fx.domain import Rate, RateQuery, RateStale, RateUnavailable
+from services.fx.domain import (
+    Bounds,
+    MarketClosed,
+    Observation,
+    Rate,
+    RateQuery,
+    RateStale,
+    RateUnavailable,
+    SourcesDisagree,
+    disagree,
+)
 from services.fx.feed import Feed
+from services.fx.market import opens_at
+from services.fx.metrics import count_refusal, show_available
 from services.shared import log
 from services.shared.clock import Clock
-from services.shared.corridors import Corridor, Corridors
-from services.shared.errors import DomainError, field_invalid
+from services.shared.corridors import Corridor, Corridors, CorridorUnsupported
+from services.shared.errors import DomainError, Unavailable, field_invalid
 
 # The contract's bound. It keeps one call's work, and so everybody else's wait, in milliseconds.
 QUERIES_MAX = 1000
@@ -21,26 +36,31 @@ class Rates:
         self._corridors = corridors
         self._feeds = feeds
         self._clock = clock
+        # The reason that the log has last, by corridor.
+        self._said: dict[str, str] = {}
 
     async def survey(self) -> None:
-        """Asks every source of every corridor once, so that their ages are published from the start
-        and each corridor without a rate is in the log."""
+        """Asks every source of every corridor, so that their ages are published and each corridor
+        without a rate is in the log and in the metrics, whether or not anybody asks for it."""
         for corridor in self._corridors:
             base, quote = corridor.source.currency, corridor.destination.currency
             for name in corridor.fx.sources:
-                await self._feeds[name].observe(base, quote)
+                await self._feeds[name].observe(base, quote, _bounds(corridor))
             answer = await self._answer(corridor.id)
-            if isinstance(answer, DomainError):
+            refused = answer.error_reason if isinstance(answer, DomainError) else ""
+            show_available(corridor.id, available=not refused)
+            if refused and refused != self._said.get(corridor.id):
                 log.get_logger().warning(
-                    "corridor_without_rate", corridor_id=corridor.id, reason=answer.error_reason
+                    "corridor_without_rate", corridor_id=corridor.id, reason=refused
                 )
+            self._said[corridor.id] = refused
 
     async def get_rates(self, queries: Sequence[RateQuery]) -> Mapping[str, Rate | DomainError]:
         """The rate of each corridor asked for, or the refusal it gets, by corridor id.
 
         A batch asks for few corridors many times, so each is answered once. A refusal is
-        CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE. Raises Invalid on more than
-        QUERIES_MAX queries.
+        CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
+        FX_SOURCES_DISAGREE. Raises Invalid on more than QUERIES_MAX queries.
         """
         if len(queries) > QUERIES_MAX:
             raise field_invalid("queries", f"queries may hold at most {QUERIES_MAX} rates")
@@ -48,10 +68,13 @@ class Rates:
         answers = {corridor_id: await self._answer(corridor_id) for corridor_id in corridor_ids}
         for query in queries:
             answer = answers[query.corridor_id]
+            reason = answer.error_reason if isinstance(answer, DomainError) else ""
+            if reason and not isinstance(answer, CorridorUnsupported):
+                count_refusal(query.corridor_id, reason)
             log.get_logger().info(
                 "rate_asked",
                 corridor_id=query.corridor_id,
-                reason=answer.error_reason if isinstance(answer, DomainError) else "",
+                reason=reason,
                 trace_ids=query.trace_ids,
             )
         return answers
@@ -63,20 +86,77 @@ class Rates:
             return refusal
 
     async def _rate(self, corridor: Corridor) -> Rate:
+        now = self._clock.now()
+        margin = _closed_market_margin(corridor, now)
+        fresh = await self._fresh(corridor, now)
+        name, observation = fresh[0]
+        limit = corridor.fx.maximum_deviation_basis_points
+        if limit and disagree([one.mid for _, one in fresh], limit):
+            raise self._until_refresh(SourcesDisagree(pair=_pair(corridor)), corridor, now)
+        by = observation.published_by
+        return Rate(
+            base_currency=corridor.source.currency,
+            quote_currency=corridor.destination.currency,
+            source=f"{name}:{by}" if by else name,
+            observation=observation,
+            markup_basis_points=corridor.fx.markup_basis_points,
+            closed_market_basis_points=margin,
+        )
+
+    async def _fresh(self, corridor: Corridor, now: datetime) -> list[tuple[str, Observation]]:
+        """The sources with a fresh rate, in the corridor's order: all where they are compared, else
+        the first. Raises RateStale, RateUnavailable."""
         base, quote = corridor.source.currency, corridor.destination.currency
-        pair = f"{base}/{quote}"
-        stale = False
+        fresh, stale = list[tuple[str, Observation]](), False
         for name in corridor.fx.sources:
-            observation = await self._feeds[name].observe(base, quote)
+            observation = await self._feeds[name].observe(base, quote, _bounds(corridor))
             if observation is None:
                 continue
-            if observation.is_fresh(self._clock.now(), corridor.fx.maximum_age_hours):
-                return Rate(
-                    base_currency=base,
-                    quote_currency=quote,
-                    source=name,
-                    observation=observation,
-                    markup_basis_points=corridor.fx.markup_basis_points,
-                )
-            stale = True
-        raise RateStale(pair=pair) if stale else RateUnavailable(pair=pair)
+            if not observation.is_fresh(now, corridor.fx.maximum_age_hours):
+                stale = True
+                continue
+            fresh.append((name, observation))
+            if corridor.fx.maximum_deviation_basis_points is None:
+                break
+        if not fresh:
+            refusal = RateStale if stale else RateUnavailable
+            raise self._until_refresh(refusal(pair=_pair(corridor)), corridor, now)
+        return fresh
+
+    def _until_refresh(
+        self, refusal: Unavailable, corridor: Corridor, now: datetime
+    ) -> Unavailable:
+        """The refusal, with the time until one of the corridor's sources is read again, if any."""
+        times = [self._feeds[name].refreshes_at for name in corridor.fx.sources]
+        if coming := [time for time in times if time]:
+            refusal.retry_after_seconds = _seconds_until(min(coming), now)
+        return refusal
+
+
+def _closed_market_margin(corridor: Corridor, now: datetime) -> int:
+    """More of a margin, in basis points. Raises MarketClosed."""
+    fx = corridor.fx
+    if not fx.refused_while_closed and not fx.closed_market_basis_points:
+        return 0
+    opens = opens_at(now)
+    if opens is None:
+        return 0
+    if fx.refused_while_closed:
+        text = opens.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        refusal = MarketClosed(pair=_pair(corridor), opens_at=text)
+        refusal.retry_after_seconds = _seconds_until(opens, now)
+        raise refusal
+    return fx.closed_market_basis_points
+
+
+def _seconds_until(moment: datetime, now: datetime) -> int:
+    return max(1, math.ceil((moment - now).total_seconds()))
+
+
+def _pair(corridor: Corridor) -> str:
+    return f"{corridor.source.currency}/{corridor.destination.currency}"
+
+
+def _bounds(corridor: Corridor) -> Bounds | None:
+    bounds = corridor.fx.mid_bounds
+    return bounds.both if bounds else None

@@ -86,15 +86,18 @@ def to_status(error: errors.DomainError, request_id: str = "") -> status_pb2.Sta
 
 
 def from_status(status: status_pb2.Status) -> errors.DomainError:
-    """The refusal another service made, with its kind, reason, message and metadata."""
+    """The refusal another service made, with its kind, reason, message, metadata and its time to
+    wait."""
     kind = _KINDS.get(status.code, errors.DomainError)
-    info = error_details_pb2.ErrorInfo()
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     for detail in status.details:
-        if detail.Unpack(info):
-            break
+        detail.Unpack(info)
+        detail.Unpack(retry)
     reason = info.reason or kind.reason
     remote = type(kind.__name__, (kind,), {"reason": reason, "__doc__": kind.__doc__})
     error: errors.DomainError = remote(status.message, **dict(info.metadata))
+    if retry.HasField("retry_delay"):
+        error.retry_after_seconds = retry.retry_delay.seconds
     return error
 
 

@@ -26,10 +26,11 @@ async def sources() -> dict[str, RateSource]:
     """The mesh's own sources of rates."""
     nothing: Any = None
     handed = Handed(
+        name="shipped",
         clock=SystemClock(),
         http=nothing,
         settings=nothing,
-        base_currencies=frozenset({"USD"}),
+        pairs=frozenset({("USD", "EUR")}),
     )
     ecb, synthetic = EcbSource(handed), SyntheticSource(handed)
     await ecb.load()

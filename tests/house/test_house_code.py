@@ -86,6 +86,7 @@ def _is_float(node: ast.expr) -> bool:
 SOURCE_CURRENCY = "USD"
 NAMED_IN = {
     "services/shared/money.py": "the one constant",
+    "services/fx/sources/tables.py": "the base that two sources take where none is named",
     "services/providers/adapters/flutterwave/rails.py": "the currencies that it pays out",
     "services/providers/simulator/faults/answer_faults.py": "a currency in place of another",
     "services/providers/simulator/flutterwave_transfers.py": "its fees",

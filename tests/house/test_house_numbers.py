@@ -11,7 +11,9 @@ from gateway.config import DESCRIPTOR
 from gateway.contract import read_contract
 from services.fees.usecases import QUERIES_MAX as FEE_QUERIES_MAX
 from services.fx.domain import CLOCK_TOLERANCE, MID_MAX, MID_MIN, RATE_DIGITS
-from services.fx.feed import OBSERVE_SECONDS, RELOAD_SECONDS, REST
+from services.fx.assembly import SURVEY_SECONDS
+from services.fx.feed import OBSERVE_SECONDS, RELOAD_SECONDS, RELOAD_SECONDS_MAX, REST
+from services.fx.sources.http import REQUEST_SECONDS
 from services.fx.usecases import QUERIES_MAX as RATE_QUERIES_MAX
 from services.payments.audit.checks import PART_SIZE
 from services.payments.config import ServiceSettings, WorkerSettings
@@ -88,7 +90,10 @@ PHRASES = {
         f"beyond {MID_MIN} to {MID_MAX:,}",
         f"more than {_word(CLOCK_TOLERANCE // MINUTE)} minutes ahead",
         f"within {_word(OBSERVE_SECONDS)} second (then it rests for {_word(REST.seconds)})",
-        f"tried again every {_word(RELOAD_SECONDS)} seconds",
+        f"tried again after {_word(RELOAD_SECONDS)} seconds",
+        f"up to {RELOAD_SECONDS_MAX:g} seconds",
+        f"the time of a request, {REQUEST_SECONDS} seconds",
+        f"looked at every {SURVEY_SECONDS:g} seconds",
     ),
     "services/payments/README.md": (
         f"most creations in one commit ({_default(ServiceSettings, 'batch_max')}), "

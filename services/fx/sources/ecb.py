@@ -3,6 +3,7 @@ and as old as the release."""
 
 import asyncio
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Set
@@ -32,7 +33,7 @@ class EcbSource:
 
     def __init__(self, handed: Handed, file: Path = ECB_RATES) -> None:
         self._clock = handed.clock
-        self._bases = handed.base_currencies
+        self._bases = frozenset(handed.quotes_by_base)
         self._file = file
         self._observations: Mapping[tuple[str, str], Observation] = {}
 
@@ -47,8 +48,11 @@ class EcbSource:
 
     def _read(self) -> Mapping[tuple[str, str], Observation]:
         fetched_at = self._clock.now()
+        payload_sha256 = hashlib.sha256(self._file.read_bytes()).hexdigest()
         newest = _newest_days(self._file, self._bases, fetched_at.date())
-        return {pair: _cross(*pair, day, fetched_at) for pair, day in newest.items()}
+        return {
+            pair: _cross(*pair, day, fetched_at, payload_sha256) for pair, day in newest.items()
+        }
 
 
 def _newest_days(history: Path, bases: Set[str], today: date) -> Mapping[tuple[str, str], Day]:
@@ -80,7 +84,9 @@ def _is_rate(text: str | None) -> bool:
     return text is not None and bool(_RATE.fullmatch(text)) and Decimal(text) > 0
 
 
-def _cross(base: str, quote: str, day: Day, fetched_at: datetime) -> Observation:
+def _cross(
+    base: str, quote: str, day: Day, fetched_at: datetime, payload_sha256: str
+) -> Observation:
     legs = tuple(Leg(PIVOT, code, Decimal(day[code])) for code in (base, quote) if code != PIVOT)
     per_pivot = {PIVOT: Decimal(1), **{leg.quote_currency: leg.rate for leg in legs}}
     return Observation(
@@ -88,4 +94,5 @@ def _cross(base: str, quote: str, day: Day, fetched_at: datetime) -> Observation
         legs=legs,
         observed_at=start_of(date.fromisoformat(day["Date"])),
         fetched_at=fetched_at,
+        payload_sha256=payload_sha256,
     )

@@ -1,6 +1,7 @@
 """Made-up rates for a sandbox's currencies that no other source has; every answer says so."""
 
 import asyncio
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -31,7 +32,8 @@ class SyntheticSource:
         return self._observations.get((base_currency, quote_currency))
 
     def _read(self) -> Mapping[tuple[str, str], Observation]:
-        tables = tomllib.loads(SYNTHETIC_RATES.read_text())
+        payload = SYNTHETIC_RATES.read_bytes()
+        tables = tomllib.loads(payload.decode())
         observed_at, fetched_at = start_of(tables.pop("observed_on")), self._clock.now()
         rates = {
             (base.upper(), quote): Decimal(text)
@@ -45,6 +47,7 @@ class SyntheticSource:
                 observed_at=observed_at,
                 fetched_at=fetched_at,
                 synthetic=True,
+                payload_sha256=hashlib.sha256(payload).hexdigest(),
             )
             for (base, quote), rate in rates.items()
         }

@@ -3,16 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from services.shared.corridors.prices import FeeSchedule
 from services.shared.corridors.sections import (
     CountryCode,
     CurrencyCode,
     Names,
+    RateText,
     Section,
     UsdText,
     Whole,
@@ -80,13 +82,33 @@ class Providers(Section):
     expected_seconds: Mapping[Literal["collection", "payout", "refund"], ExpectedSeconds] = {}
 
 
+class MidBounds(Section):
+    """The lowest and the highest middle rate that is believed; each source's rate beyond them is
+    not used."""
+
+    lowest: RateText
+    highest: RateText
+
+    @cached_property
+    def both(self) -> tuple[Decimal, Decimal]:
+        """The two as numbers."""
+        return Decimal(self.lowest), Decimal(self.highest)
+
+
 class FxTerms(Section):
     """Where the rate comes from and what we keep of it."""
 
     sources: Names
     markup_basis_points: Whole = Field(ge=0, le=1000)
-    # Absent means any age will do, which no live deployment may say.
+    # Absent means any age will do, which no live deployment may say. Only hours in which the market
+    # is open count.
     maximum_age_hours: Whole | None = Field(None, gt=0, le=8760)
+    mid_bounds: MidBounds | None = None
+    # Fresh sources that differ by more are not used; absent, nothing is compared.
+    maximum_deviation_basis_points: Whole | None = Field(None, gt=0, le=5000)
+    # While the currency market is closed: more of a margin, or no rate at all.
+    closed_market_basis_points: Whole = Field(0, ge=0, le=1000)
+    refused_while_closed: StrictBool = False
 
 
 class QuoteTerms(Section):

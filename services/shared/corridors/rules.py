@@ -3,7 +3,7 @@ starts and in a sentence, because otherwise a payer finds out."""
 
 from collections.abc import Iterator
 
-from services.shared.corridors.model import Corridor
+from services.shared.corridors.model import Corridor, FxTerms
 from services.shared.corridors.prices import (
     FeeSchedule,
     FeeTerms,
@@ -30,6 +30,7 @@ def problems(corridor: Corridor) -> Iterator[str]:
         yield f"only {SOURCE_CURRENCY} can be collected"
     if corridor.destination.currency == corridor.source.currency:
         yield f"{corridor.source.currency} both ways leaves nothing to exchange"
+    yield from _rate_problems(corridor.fx)
     try:
         corridor.recipient_rules  # noqa: B018 - made here, so that what is wrong is said at the start
     except RulesInvalid as error:
@@ -50,6 +51,15 @@ def live_problems(corridor: Corridor) -> Iterator[str]:
         yield "fx.sources names synthetic, whose rates are made up, and this is live"
     if corridor.fx.maximum_age_hours is None:
         yield "fx.maximum_age_hours is required where it is live"
+
+
+def _rate_problems(fx: FxTerms) -> Iterator[str]:
+    if fx.mid_bounds and fx.mid_bounds.both[0] >= fx.mid_bounds.both[1]:
+        yield "fx.mid_bounds.lowest is not below fx.mid_bounds.highest"
+    if fx.maximum_deviation_basis_points and len(fx.sources) == 1:
+        yield "fx.maximum_deviation_basis_points compares sources, and there is one"
+    if fx.refused_while_closed and fx.closed_market_basis_points:
+        yield "fx.closed_market_basis_points is never used, as fx.refused_while_closed is true"
 
 
 def _schedule_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:

@@ -43,6 +43,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 UsdText = Annotated[str, AfterValidator(_usd)]
 CurrencyCode = Annotated[str, AfterValidator(_currency)]
 CountryCode = Annotated[str, AfterValidator(_country)]
+RateText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,12})?$")]
 PercentText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]?)(\.[0-9]{1,4})?$")]
 # TOML's true and 60.0 are no whole numbers.
 Whole = Annotated[int, Field(strict=True)]

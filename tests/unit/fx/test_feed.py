@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from services.fx.domain import Leg, Observation
 from services.fx.feed import REST, Feed
+from services.fx.ports import SourceAway
 from tests.logs import logged
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -265,4 +266,80 @@ async def test_a_source_that_never_changes_is_loaded_once() -> None:
     await asyncio.sleep(0)
 
     assert loads == 1
+    await feed.close()
+
+
+class Turns:
+    """Pauses that a test ends one by one."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        self._slept, self._turns = asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._slept.release()
+        await self._turns.acquire()
+
+    async def asleep(self) -> None:
+        await asyncio.wait_for(self._slept.acquire(), 5)
+
+    async def end(self) -> None:
+        self._turns.release()
+        await self.asleep()
+
+
+def failures(source: str) -> float | None:
+    return REGISTRY.get_sample_value("caravel_fx_source_failures", {"source": source})
+
+
+async def test_a_source_that_fails_again_is_left_alone_for_longer() -> None:
+    failing, turns, clock = True, Turns(), Clock()
+
+    async def load() -> None:
+        if failing:
+            raise OSError
+
+    source = telling()
+    source._load, source.refresh_seconds = load, 600
+    feed = Feed("tired", source, clock, sleep=turns.sleep)
+    await feed.open()
+    await turns.asleep()
+    for _ in range(6):
+        await turns.end()
+    failed = failures("tired")
+    failing = False
+    await turns.end()
+    back = failures("tired")
+    failing = True
+    await turns.end()
+
+    assert turns.pauses == [30, 60, 120, 240, 480, 900, 900, 600, 30]
+    assert (failed, back, failures("tired")) == (7, 0, 1)
+    await feed.close()
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(0, 30), (20, 30), (1200, 1200), (10**6, 3600)])
+async def test_a_source_may_ask_for_more_time(asked: int, pause: float) -> None:
+    async def load() -> None:
+        raise SourceAway("it answered 429", asked)
+
+    turns, source, clock = Turns(), telling(), Clock()
+    source._load = load
+    feed = Feed("src", source, clock, sleep=turns.sleep)
+    with logged("fx") as lines:
+        await feed.open()
+        await turns.asleep()
+
+    assert turns.pauses == [pause]
+    assert feed.refreshes_at == NOW + timedelta(seconds=pause)
+    [line] = [line for line in lines() if line["event"] == "rate_source_away"]
+    assert (line["reason"], line["error"]) == ("load", "it answered 429")
+    await feed.close()
+
+
+async def test_a_source_that_never_changes_is_not_read_again() -> None:
+    feed = await opened(telling())
+
+    assert feed.refreshes_at is None
     await feed.close()

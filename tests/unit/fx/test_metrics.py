@@ -2,7 +2,13 @@
 
 from prometheus_client import REGISTRY
 
-from services.fx.metrics import count_fault, publish_age
+from services.fx.metrics import (
+    count_fault,
+    count_refusal,
+    publish_age,
+    show_available,
+    show_failures,
+)
 
 
 def test_an_age_is_asked_for_when_the_page_is_read() -> None:
@@ -23,3 +29,17 @@ def test_faults_are_counted_by_source_and_reason() -> None:
 
     labels = {"source": "named", "reason": "timeout"}
     assert REGISTRY.get_sample_value("caravel_fx_source_faults_total", labels) == 2
+
+
+def test_refusals_availability_and_failures_are_published() -> None:
+    count_refusal("us-jp", "FX_RATE_STALE")
+    show_available("us-jp", available=True)
+    show_failures("named", 3)
+
+    def value(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(name, labels)
+
+    refused = value("caravel_fx_refusals_total", corridor="us-jp", reason="FX_RATE_STALE")
+    assert refused == 1
+    assert value("caravel_fx_rate_available", corridor="us-jp") == 1
+    assert value("caravel_fx_source_failures", source="named") == 3

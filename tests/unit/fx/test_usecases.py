@@ -1,20 +1,32 @@
 """Sources are asked in the corridor's order, and the first with a fresh rate wins."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
-from services.fx.domain import Observation, Rate, RateQuery, RateStale, RateUnavailable
+from services.fx.domain import (
+    MarketClosed,
+    Observation,
+    Rate,
+    RateQuery,
+    RateStale,
+    RateUnavailable,
+    SourcesDisagree,
+)
 from services.fx.feed import Feed
 from services.fx.usecases import QUERIES_MAX, Rates
 from services.shared.corridors import CorridorUnsupported, load_corridors
-from services.shared.errors import Invalid
+from services.shared.errors import DomainError, Invalid
+from services.shared.grpc_status import retry_after_seconds
 from tests.logs import logged
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+# A Wednesday, so that no weekend is among the hours that these tests count.
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CORRIDOR = """
 id = "us-in"
 source = { country = "US", currency = "USD" }
@@ -33,8 +45,11 @@ INDIA = RateQuery("us-in")
 
 
 class FixedClock:
+    def __init__(self, time: datetime = NOW) -> None:
+        self.time = time
+
     def now(self) -> datetime:
-        return NOW
+        return self.time
 
 
 class Source:
@@ -59,9 +74,14 @@ class Source:
         )
 
 
-async def rates(folder: Path, sources: Mapping[str, Source], corridor: str = CORRIDOR) -> Rates:
+async def rates(
+    folder: Path,
+    sources: Mapping[str, Source],
+    corridor: str = CORRIDOR,
+    clock: FixedClock | None = None,
+) -> Rates:
     (folder / "us-in.toml").write_text(corridor)
-    clock = FixedClock()
+    clock = clock or FixedClock()
     feeds = {name: Feed(name, source, clock) for name, source in sources.items()}
     for feed in feeds.values():
         await feed.open()
@@ -191,3 +211,157 @@ async def test_a_survey_names_each_corridor_without_a_rate(tmp_path: Path) -> No
 
     [line] = [line for line in lines() if line["event"] == "corridor_without_rate"]
     assert (line["corridor_id"], line["level"]) == ("us-in", "warning")
+
+
+async def test_a_survey_says_it_again_only_where_it_has_changed(tmp_path: Path) -> None:
+    first = Source(None)
+    asked = await rates(tmp_path, {"first": first, "second": Source(None)})
+    labels = {"corridor": "us-in"}
+
+    def available() -> float | None:
+        return REGISTRY.get_sample_value("caravel_fx_rate_available", labels)
+
+    with logged("fx") as lines:
+        await asked.survey()
+        await asked.survey()
+        without = available()
+        first.mid = "84"
+        await asked.survey()
+        having = available()
+        first.mid = None
+        await asked.survey()
+
+    assert [line["event"] for line in lines()].count("corridor_without_rate") == 2
+    assert (without, having, available()) == (0, 1, 0)
+
+
+SATURDAY = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def with_terms(terms: str) -> str:
+    more = f", {terms}" if terms else ""
+    return CORRIDOR.replace("maximum_age_hours = 24", f"maximum_age_hours = 240{more}")
+
+
+async def answer(
+    folder: Path, corridor: str, now: datetime = NOW, **sources: Source
+) -> Rate | DomainError:
+    asked = await rates(folder, sources, corridor, FixedClock(now))
+    return (await asked.get_rates([INDIA]))["us-in"]
+
+
+@pytest.mark.parametrize(("now", "margin", "rate"), [(NOW, 0, "99.5"), (SATURDAY, 75, "98.75")])
+async def test_a_closed_market_costs_the_margin_of_the_corridor(
+    now: datetime, margin: int, rate: str, tmp_path: Path
+) -> None:
+    closed = with_terms("closed_market_basis_points = 75")
+
+    given = await answer(tmp_path, closed, now, first=Source("100"), second=Source(None))
+
+    assert isinstance(given, Rate)
+    assert (given.markup_basis_points, given.closed_market_basis_points) == (50, margin)
+    assert given.rate == Decimal(rate)
+
+
+async def test_a_closed_market_refuses_where_the_corridor_says_so(tmp_path: Path) -> None:
+    refusing = with_terms("refused_while_closed = true")
+    sources = {"first": Source("100"), "second": Source(None)}
+
+    assert isinstance(await answer(tmp_path, refusing, **sources), Rate)
+    refused = await answer(tmp_path, refusing, SATURDAY, **sources)
+
+    assert isinstance(refused, MarketClosed)
+    assert refused.metadata == {"pair": "USD/INR", "opens_at": "2026-11-29T22:00:00Z"}
+    assert retry_after_seconds(refused) == 34 * 3600
+
+
+async def test_a_closed_market_changes_nothing_where_the_corridor_says_nothing(
+    tmp_path: Path,
+) -> None:
+    given = await answer(
+        tmp_path, with_terms(""), SATURDAY, first=Source("100"), second=Source(None)
+    )
+
+    assert isinstance(given, Rate)
+    assert given.closed_market_basis_points == 0
+
+
+@pytest.mark.parametrize(
+    ("second", "refused"),
+    [
+        (Source("101"), False),
+        (Source("101.01"), True),
+        (Source("98.99"), True),
+        (Source(None), False),
+        # A rate that is too old, or nonsense, contradicts nobody.
+        (Source("200", age_hours=400), False),
+        (Source("0"), False),
+    ],
+    ids=["within", "above", "below", "lacks it", "stale", "zero"],
+)
+async def test_fresh_sources_that_differ_by_more_than_agreed_are_refused(
+    second: Source, refused: bool, tmp_path: Path
+) -> None:
+    compared = with_terms("maximum_deviation_basis_points = 100")
+
+    given = await answer(tmp_path, compared, first=Source("100"), second=second)
+
+    assert isinstance(given, SourcesDisagree) is refused
+    if refused:
+        assert isinstance(given, DomainError)
+        assert given.metadata == {"pair": "USD/INR"}
+    else:
+        assert isinstance(given, Rate)
+        assert (given.source, given.observation.mid) == ("first", 100)
+
+
+async def test_a_rate_beyond_the_corridors_bounds_is_none(tmp_path: Path) -> None:
+    bounded = with_terms('mid_bounds = { lowest = "60", highest = "110" }')
+
+    given = await answer(tmp_path, bounded, first=Source("0.0118"), second=Source("85"))
+
+    assert isinstance(given, Rate)
+    assert given.source == "second"
+
+
+class Passing(Source):
+    """Passes on the rates of an institution."""
+
+    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
+        found = await super().observe(base_currency, quote_currency)
+        return replace(found, published_by="CBN") if found else None
+
+
+async def test_a_source_names_the_institution_whose_rate_it_passes_on(tmp_path: Path) -> None:
+    given = await answer(tmp_path, CORRIDOR, first=Passing("84"), second=Source(None))
+
+    assert isinstance(given, Rate)
+    assert given.source == "first:CBN"
+
+
+async def test_a_refusal_says_when_a_source_is_read_again(tmp_path: Path) -> None:
+    never, hourly, daily = Source("84", 400), Source("84", 400), Source("84", 400)
+    hourly.refresh_seconds, daily.refresh_seconds = 3600, 86400
+    limited = with_terms("")
+
+    waiting = await answer(tmp_path, limited, first=daily, second=hourly)
+    hopeless = await answer(tmp_path, limited, first=never, second=never)
+
+    assert isinstance(waiting, RateStale)
+    assert isinstance(hopeless, RateStale)
+    assert retry_after_seconds(waiting) == 3600
+    # Neither is read again, so that waiting changes nothing.
+    assert retry_after_seconds(hopeless) is None
+
+
+async def test_refusals_are_counted_by_corridor_and_reason(tmp_path: Path) -> None:
+    labels = {"corridor": "us-in", "reason": "FX_RATE_UNAVAILABLE"}
+
+    def refusals() -> float:
+        return REGISTRY.get_sample_value("caravel_fx_refusals_total", labels) or 0
+
+    before = refusals()
+    asked = await rates(tmp_path, {"first": Source(None), "second": Source(None)})
+    await asked.get_rates([INDIA, INDIA, RateQuery("us-fr")])
+
+    assert refusals() == before + 2

@@ -190,6 +190,14 @@ WRONG = [
     ("markup_basis_points = 50", "markup_basis_points = 50, maximum_age_hours = inf"),
     ("lifetime_seconds = 60", "lifetime_seconds = 29"),
     ("lifetime_seconds = 60", "lifetime_seconds = 86401"),
+    ("markup_basis_points = 50", "markup_basis_points = 50, closed_market_basis_points = 1001"),
+    ("markup_basis_points = 50", "markup_basis_points = 50, refused_while_closed = 1"),
+    ("markup_basis_points = 50", "markup_basis_points = 50, maximum_deviation_basis_points = 0"),
+    (
+        "markup_basis_points = 50",
+        'markup_basis_points = 50, mid_bounds = { lowest = "-1", highest = "2" }',
+    ),
+    ("markup_basis_points = 50", "markup_basis_points = 50, mid_bounds = { lowest = 60 }"),
     ("grace_seconds = 300", "grace_seconds = -1"),
     ("tolerance_basis_points = 100", "tolerance_basis_points = 1001"),
     ('flat_usd = "1.00"', 'flat_usd = "-1.00"'),
@@ -332,6 +340,25 @@ def test_outside_a_sandbox_no_rate_is_made_up(sources: str, tmp_path: Path) -> N
     load_corridors(tmp_path, live=False)
     with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.sources names synthetic"):
         load_corridors(tmp_path, live=True)
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ('mid_bounds = { lowest = "110", highest = "60" }', r"fx\.mid_bounds\.lowest is not below"),
+        ('mid_bounds = { lowest = "60", highest = "60" }', r"fx\.mid_bounds\.lowest is not below"),
+        ("maximum_deviation_basis_points = 100", "compares sources, and there is one"),
+        (
+            "refused_while_closed = true, closed_market_basis_points = 10",
+            "closed_market_basis_points is never used",
+        ),
+    ],
+)
+def test_terms_of_rates_that_cannot_be_are_refused(terms: str, words: str, tmp_path: Path) -> None:
+    write(tmp_path, LIVE.replace("maximum_age_hours = 72", f"maximum_age_hours = 72, {terms}"))
+
+    with pytest.raises(CorridorsError, match=words):
+        load_corridors(tmp_path, live=False)
 
 
 def _without_recipients(text: str) -> str:

@@ -208,3 +208,10 @@ def test_a_callers_own_text_is_bounded_in_what_goes_back() -> None:
     assert status.details[0].Unpack(info)
     assert len(info.metadata["key_id"]) == METADATA_MAX
     assert status.ByteSize() < 1024
+
+
+def test_a_time_to_wait_of_its_own_survives_the_wire() -> None:
+    sent = errors.Unavailable()
+    sent.retry_after_seconds = 122_400
+
+    assert retry_after_seconds(from_status(to_status(sent))) == 122_400

@@ -47,7 +47,7 @@ class AcmeSource:
 
     async def load(self) -> None:
         settings = self._handed.settings
-        for base in self._handed.base_currencies:
+        for base in self._handed.quotes_by_base:
             query = {"base": base, "app_id": settings.acme_app_id.get_secret_value()}
             async with self._handed.http.get(settings.acme_url, params=query) as answer:
                 answer.raise_for_status()

@@ -104,8 +104,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
     """
     FX_RATE_STALE: _ErrorReason.ValueType  # 20
-    """The newest rate is older than the corridor allows.
+    """The newest rate is older than the corridor allows. The time to retry is when a source is read next;
+    there is none where no source is read again.
     Example: {"reason": "FX_RATE_STALE", "metadata": {"pair": "USD/INR"}}
+    """
+    FX_MARKET_CLOSED: _ErrorReason.ValueType  # 136
+    """The currency market is closed, from Friday 17:00 to Sunday 17:00 in New York, and the corridor
+    makes no quotes meanwhile. The time to retry is when it opens.
+    Example: {"reason": "FX_MARKET_CLOSED", "metadata": {"pair": "USD/NGN", "opens_at": "2026-11-29T22:00:00Z"}}
+    """
+    FX_SOURCES_DISAGREE: _ErrorReason.ValueType  # 137
+    """The corridor's sources of rates differ by more than it allows. The time to retry is when one of
+    them is read next.
+    Example: {"reason": "FX_SOURCES_DISAGREE", "metadata": {"pair": "USD/NGN"}}
     """
     CREDENTIALS_MISSING: _ErrorReason.ValueType  # 21
     """The deployment is no sandbox and the call has no credentials.
@@ -539,8 +550,19 @@ FX_RATE_UNAVAILABLE: ErrorReason.ValueType  # 19
 Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
 """
 FX_RATE_STALE: ErrorReason.ValueType  # 20
-"""The newest rate is older than the corridor allows.
+"""The newest rate is older than the corridor allows. The time to retry is when a source is read next;
+there is none where no source is read again.
 Example: {"reason": "FX_RATE_STALE", "metadata": {"pair": "USD/INR"}}
+"""
+FX_MARKET_CLOSED: ErrorReason.ValueType  # 136
+"""The currency market is closed, from Friday 17:00 to Sunday 17:00 in New York, and the corridor
+makes no quotes meanwhile. The time to retry is when it opens.
+Example: {"reason": "FX_MARKET_CLOSED", "metadata": {"pair": "USD/NGN", "opens_at": "2026-11-29T22:00:00Z"}}
+"""
+FX_SOURCES_DISAGREE: ErrorReason.ValueType  # 137
+"""The corridor's sources of rates differ by more than it allows. The time to retry is when one of
+them is read next.
+Example: {"reason": "FX_SOURCES_DISAGREE", "metadata": {"pair": "USD/NGN"}}
 """
 CREDENTIALS_MISSING: ErrorReason.ValueType  # 21
 """The deployment is no sandbox and the call has no credentials.

@@ -158,7 +158,9 @@ class Rate(_message.Message):
     closed_market_basis_points) / 10000), rounded half to even to 18 significant digits, decimal text.
     """
     source: _builtins.str
-    """Name of the source, for example "ecb"."""
+    """Name of the source, for example "ecb"; where it passes on the rate of an institution that it
+    names, both, for example "frankfurter:CBN".
+    """
     synthetic: _builtins.bool
     """True when the source is a synthetic table, on which no real money may be priced."""
     payload_sha256: _builtins.str

@@ -37,7 +37,8 @@ class FxServiceStub:
     def __new__(cls, channel: _aio.Channel) -> FxServiceAsyncStub: ...
     GetRates: _grpc.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]
     """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
-    carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+    carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
+    FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
     """
 
 @_typing.type_check_only
@@ -49,7 +50,8 @@ class FxServiceAsyncStub(FxServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRates: _aio.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]  # type: ignore[assignment]
     """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
-    carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+    carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
+    FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
     """
 
 class FxServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +66,8 @@ class FxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fx_pb2.GetRatesResponse, _abc.Awaitable[_fx_pb2.GetRatesResponse]]:
         """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
-        carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE or FX_RATE_STALE.
+        carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
+        FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
         """
 
 def add_FxServiceServicer_to_server(servicer: FxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
