@@ -244,7 +244,7 @@ def read_quote(row: Row[Any]) -> Quote:
             net=Money(terms["net_minor"], SOURCE_CURRENCY),
             rate=rate.rate,
             mid_rate=rate.mid_rate,
-            markup_basis_points=rate.markup_basis_points,
+            markup_basis_points=rate.margin_basis_points,
             payout=Money(terms["payout_minor"], terms["destination_currency"]),
         ),
         trail=rate,

@@ -110,6 +110,12 @@ class RateTrail:
     closed_market_basis_points: int | None = None
     override: RateOverride | None = None
 
+    @property
+    def margin_basis_points(self) -> int:
+        """Our whole margin inside the rate: the markup, and more of it while the market is
+        closed."""
+        return self.markup_basis_points + (self.closed_market_basis_points or 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rounding:
@@ -136,6 +142,7 @@ class Terms:
     net: Money
     rate: Decimal
     mid_rate: Decimal
+    # Our whole margin, as the book posts it.
     markup_basis_points: int
     payout: Money
 
@@ -176,7 +183,7 @@ def agree_terms(
         net=net,
         rate=trail.rate,
         mid_rate=trail.mid_rate,
-        markup_basis_points=trail.markup_basis_points,
+        markup_basis_points=trail.margin_basis_points,
         payout=payout,
     )
 

@@ -101,11 +101,17 @@ def test_a_markup_of_half_a_cent_is_rounded_up(amount_minor: int, markup_minor: 
     currency=st.sampled_from([*PAID_OUT, "KWD", "BHD", "CLF", "ISK"]),
     mid=st.decimals(min_value="0.0001", max_value=99_999, places=9, allow_nan=False),
     markup=st.integers(min_value=0, max_value=1_000),
+    closed=st.integers(min_value=0, max_value=1_000),
 )
 def test_an_exchange_adds_up_in_both_currencies_and_leaves_no_rounding(
-    amount_minor: int, currency: str, mid: Decimal, markup: int
+    amount_minor: int, currency: str, mid: Decimal, markup: int, closed: int
 ) -> None:
-    trail = make_trail(str(mid), markup)
+    # Part of the margin is for a closed market, and the book posts the whole.
+    trail = replace(
+        make_trail(str(mid), markup + closed),
+        markup_basis_points=markup,
+        closed_market_basis_points=closed,
+    )
     try:
         terms = agree_terms(Money(amount_minor, "USD"), currency, FEES, trail)
     except AmountTooSmallAfterFees:
