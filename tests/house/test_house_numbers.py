@@ -10,8 +10,8 @@ from deploy.local.commands.development import RINGS
 from gateway.config import DESCRIPTOR
 from gateway.contract import read_contract
 from services.fees.usecases import QUERIES_MAX as FEE_QUERIES_MAX
-from services.fx.domain import CLOCK_TOLERANCE, MID_MAX, MID_MIN, RATE_DIGITS
 from services.fx.assembly import SURVEY_SECONDS
+from services.fx.domain import CLOCK_TOLERANCE, MID_MAX, MID_MIN, RATE_DIGITS
 from services.fx.feed import OBSERVE_SECONDS, RELOAD_SECONDS, RELOAD_SECONDS_MAX, REST
 from services.fx.sources.http import REQUEST_SECONDS
 from services.fx.usecases import QUERIES_MAX as RATE_QUERIES_MAX
