@@ -95,9 +95,14 @@ def make_pricing() -> Pricing:
     )
     return Pricing(
         trail=trail,
-        fees=tuple(replace(line, formula=f"{line.amount}") for line in FEES.lines),
+        fees=tuple(
+            replace(line, formula=formula)
+            for line, formula in zip(
+                FEES.lines, ("1.00", "round_half_up(100.00 * 0.015, 2)"), strict=True
+            )
+        ),
         fee_schedule_version="2026-01",
-        schedule_terms='{"flat_usd":"1.00","percent":"1.5"}',
+        schedule_terms='{"flat_usd":"1.00","percent":"1.5","rounding":"half_up"}',
         rounding=ROUNDING,
     )
 

@@ -92,6 +92,8 @@ return {
       },
     },
     { ["method"] = "GET", ["path"] = "/api/corridors", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/quotes/{quote_id}:explain", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/payments/{transaction_id}:explain", ["query"] = {} },
     {
       ["method"] = "POST",
       ["path"] = "/api/webhook-endpoints",

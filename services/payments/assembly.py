@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from services.payments.audit.auditor import METRICS, Auditor
 from services.payments.audit.checks import PostgresAudit
-from services.payments.audit.verify import verify
 from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
@@ -27,6 +26,8 @@ from services.payments.config import (
     ServiceSettings,
     WorkerSettings,
 )
+from services.payments.disclosures.servicer import DisclosureServicer
+from services.payments.disclosures.usecases import Disclosures
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.ports import WorkStore
 from services.payments.engine.store.work import PostgresWork
@@ -145,9 +146,8 @@ def build_server(
     checking = Checking(payees, providers)
     creation = Creation(pricing, payees, store, encode_payment)
     authoriser = _authoriser(config, credentials, tokens)
-    readiness = partial(Readiness, ready) if ready else None
-    admission = KeptAdmission(authoriser.admit, Trail(operators.operations))
-    server = GrpcServer(admission.admit, identity=identity, readiness=readiness)
+    admit = KeptAdmission(authoriser.admit, Trail(operators.operations)).admit
+    server = GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready))
     for servicer in (
         PaymentServicer(
             CheckedCreation(in_batches(creation, config.batch_max, config.waiting_max), checking),
@@ -158,6 +158,7 @@ def build_server(
             checking=checking,
             payees=payees,
         ),
+        DisclosureServicer(Disclosures(store)),
         RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(_webhooks(config, providers, inbox)),
         EndpointServicer(Endpoints(endpoints, config.targets)),
@@ -169,10 +170,6 @@ def build_server(
     return server
 
 
-def _keys(config: ServiceSettings, store: KeyStore) -> Keys:
-    return Keys(store, is_live=config.deployment is Deployment.LIVE)
-
-
 def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
     limits = load_limits(config.limits_file, config.deployment)
     if config.deployment is Deployment.SANDBOX:
@@ -180,6 +177,10 @@ def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Token
     return Authoriser(
         credentials, tokens.verifier, limits, SystemClock(), deployment=config.deployment
     )
+
+
+def _keys(config: ServiceSettings, store: KeyStore) -> Keys:
+    return Keys(store, is_live=config.deployment is Deployment.LIVE)
 
 
 def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
@@ -325,12 +326,6 @@ async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
         yield PostgresAudit(
             engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_answer
         )
-
-
-async def run_verify(config: AuditSettings) -> tuple[str, bool]:
-    """The findings of an audit of everything, as a person reads them, and whether all hold."""
-    async with assemble_audit(config) as audit:
-        return await verify(audit)
 
 
 @asynccontextmanager

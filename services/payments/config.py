@@ -48,7 +48,7 @@ class AuditSettings(DatabaseSettings):
 
 
 class AdminSettings(DatabaseSettings):
-    """The variables of `python -m services.payments.admin`."""
+    """The variables of `python -m services.payments.admin` and of `explain`."""
 
 
 class MeshSettings(DatabaseSettings):

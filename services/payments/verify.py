@@ -5,16 +5,22 @@ import asyncio
 import os
 import sys
 
-from services.payments.assembly import run_verify
+from services.payments.assembly import assemble_audit
+from services.payments.audit.verify import verify
 from services.payments.config import AuditSettings
 from services.shared.errors import CannotStart, Unavailable
 
 
 def main() -> int:
     """Prints all of it. Raises CannotStart or Unavailable where it cannot be found out."""
-    words, holds = asyncio.run(run_verify(AuditSettings.load(os.environ)))
+    words, holds = asyncio.run(_verified(AuditSettings.load(os.environ)))
     sys.stdout.write(f"{words}\n")
     return 0 if holds else 1
+
+
+async def _verified(config: AuditSettings) -> tuple[str, bool]:
+    async with assemble_audit(config) as audit:
+        return await verify(audit)
 
 
 if __name__ == "__main__":

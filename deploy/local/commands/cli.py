@@ -22,7 +22,7 @@ ADMINISTERED = {
     "merchants": "make, list, disable and enable merchants, and end their keys",
     "operators": "make, list, roll and revoke the keys of operators",
 }
-PRIVATE_COMMANDS = ("up", "migrate", "verify", *ADMINISTERED)
+PRIVATE_COMMANDS = ("up", "migrate", "verify", "explain", *ADMINISTERED)
 EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
 
 
@@ -126,6 +126,8 @@ def _parser() -> _Parser:
     dial.add_argument("service", help="fees, fx, providers, payments or worker")
     _add(commands, "migrate", _migrate, "bring the database to the newest schema", data)
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
+    explain = _add(commands, "explain", _explain, "recompute a price, figure by figure", data)
+    explain.add_argument("name", metavar="ID", help="a quote (quo_…) or a payment (pay_…)")
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
@@ -322,6 +324,12 @@ def _verify(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import migrate  # noqa: PLC0415
 
     return migrate.verify(DataDir.at(parsed.data_dir))
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    from deploy.local.commands import migrate  # noqa: PLC0415
+
+    return migrate.explain(DataDir.at(parsed.data_dir), parsed.name)
 
 
 def _administer(parsed: argparse.Namespace) -> int:

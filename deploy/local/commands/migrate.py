@@ -1,5 +1,5 @@
-"""`./caravel migrate`, `verify`, `merchants` and `operators`: the commands that act on the database
-itself, whether the mesh runs or not."""
+"""`./caravel migrate`, `verify`, `explain`, `merchants`, `operators`: the commands that act on the
+database itself, whether the mesh runs or not."""
 
 import subprocess
 import sys
@@ -36,6 +36,19 @@ def verify(data_dir: DataDir) -> int:
     with _reachable(data_dir) as chosen:
         return subprocess.run(
             [sys.executable, "-P", "-m", "services.payments.verify"],
+            cwd=ROOT,
+            env=processes.environment({"DATABASE_URL": chosen.application_url}),
+            check=False,
+        ).returncode
+
+
+def explain(data_dir: DataDir, name: str) -> int:
+    """Recomputes the price of a quote or a payment; returns 0 where no figure differs. Raises
+    Problem."""
+    data_dir.make()
+    with _reachable(data_dir) as chosen:
+        return subprocess.run(  # noqa: S603
+            [sys.executable, "-P", "-m", "services.payments.explain", name],
             cwd=ROOT,
             env=processes.environment({"DATABASE_URL": chosen.application_url}),
             check=False,

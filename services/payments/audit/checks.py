@@ -19,10 +19,11 @@ from services.payments.audit.invariants.queue import QUEUE
 from services.payments.audit.invariants.refunds import REFUNDS
 from services.payments.audit.invariants.terms import TERMS
 from services.payments.audit.parts import FIRST, SIGHT, WHOLE_ONLY, part_after
+from services.payments.audit.prices import Prices
 from services.payments.audit.report import Accounts, Backlog, Finding, Report
-from services.payments.audit.search import Place, search
-from services.payments.base import rows
-from services.payments.base.unreadable import UnreadableRow
+from services.payments.audit.search import Look, Place, search
+from services.payments.base import rows, sources
+from services.payments.base.unreadable import Source, UnreadableRow
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.store.overdue import count_overdue
 from services.payments.model.payment import ALLOWED, SETTLED, STATUS_OF
@@ -107,8 +108,10 @@ class PostgresAudit:
         async with self._snapshot() as connection:
             report = await self._report(connection)
             found: list[UnreadableRow] = []
+            prices = Prices()
             for source in self._unreadable.sources.values():
-                found += (await search(connection, source, None, None))[0]
+                found += (await search(connection, source, None, None, _look(source, prices)))[0]
+        report = replace(report, findings=[*report.findings, prices.finding])
         return _with_unreadable(report, len(found), found)
 
     async def report_part_unless_running(self) -> Report | None:
@@ -121,7 +124,9 @@ class PostgresAudit:
             if not (await connection.execute(_ONE_AT_A_TIME)).scalar_one():
                 return None
             report = await self._report_part(connection)
-            found = await self._read_next(connection)
+            prices = Prices()
+            found = await self._read_next(connection, prices)
+        report = replace(report, findings=[*report.findings, prices.finding])
         return _with_unreadable(report, await self._list(found), found)
 
     async def _list(self, found: Sequence[UnreadableRow]) -> int:
@@ -147,11 +152,15 @@ class PostgresAudit:
         self._last = part.until
         return report
 
-    async def _read_next(self, connection: AsyncConnection) -> Sequence[UnreadableRow]:
+    async def _read_next(
+        self, connection: AsyncConnection, prices: Prices
+    ) -> Sequence[UnreadableRow]:
         found: list[UnreadableRow] = []
         for name, source in self._unreadable.sources.items():
             after = self._places.get(name)
-            unreadable, self._places[name] = await search(connection, source, after, READ_ROWS)
+            unreadable, self._places[name] = await search(
+                connection, source, after, READ_ROWS, _look(source, prices)
+            )
             found += unreadable
         return found
 
@@ -227,6 +236,10 @@ class PostgresAudit:
             violations=row.violations,
             examples=tuple(row.examples or ()),
         )
+
+
+def _look(source: Source[Any], prices: Prices) -> Look | None:
+    return prices.look if source is sources.QUOTES else None
 
 
 async def _apart(

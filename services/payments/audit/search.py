@@ -2,7 +2,7 @@
 in the order of its key, slice by slice, so that the event loop goes on between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select, tuple_
@@ -19,19 +19,29 @@ from services.payments.base.unreadable import (
 
 # Rows that are read at once: of these, a few milliseconds.
 SLICE_ROWS = 200
+# So many of them are looked at more closely at once.
+LOOKED_AT = 10
 
 Place = tuple[Any, ...] | None
+# Takes a noun that was read; what it finds it keeps.
+Look = Callable[[Any], None]
 
 
 async def search(
-    connection: AsyncConnection, source: Source[Any], after: Place, limit: int | None
+    connection: AsyncConnection,
+    source: Source[Any],
+    after: Place,
+    limit: int | None,
+    look: Look | None = None,
 ) -> tuple[Sequence[UnreadableRow], Place]:
     """Reads up to limit rows that follow a key, or all of them; gives those that cannot be read,
-    and the last key, or None at the end of the table."""
+    and the last key, or None at the end of the table. The others are given to look."""
     found: list[UnreadableRow] = []
     left = limit
-    async for keys, unreadable in _slices(connection, source, after):
+    async for keys, nouns, unreadable in _slices(connection, source, after):
         found += unreadable
+        if look is not None:
+            await _look_at(nouns, look)
         after = keys[-1]
         left = None if left is None else left - len(keys)
         if len(keys) < SLICE_ROWS:
@@ -42,9 +52,16 @@ async def search(
     return found, None
 
 
+async def _look_at(nouns: Sequence[Any], look: Look) -> None:
+    for number, noun in enumerate(nouns, 1):
+        look(noun)
+        if not number % LOOKED_AT:
+            await asyncio.sleep(0)
+
+
 async def _slices(
     connection: AsyncConnection, source: Source[Any], after: Place
-) -> AsyncIterator[tuple[Sequence[tuple[Any, ...]], Sequence[UnreadableRow]]]:
+) -> AsyncIterator[tuple[Sequence[tuple[Any, ...]], Sequence[Any], Sequence[UnreadableRow]]]:
     table, key = source.table, tuple(source.table.primary_key)
     while True:
         following = select(table).order_by(*key).limit(SLICE_ROWS)
@@ -53,22 +70,23 @@ async def _slices(
         try:
             rows = (await connection.execute(following)).all()
             keys = [tuple(row._mapping[column] for column in key) for row in rows]
-            unreadable: Sequence[UnreadableRow] = read_each(source, rows)[1]
+            readable, unreadable = read_each(source, rows)
         except UNDECODABLE:
             keys = [
                 tuple(row) for row in await connection.execute(following.with_only_columns(*key))
             ]
-            unreadable = await _read(connection, source, keys)
+            readable, unreadable = await _read(connection, source, keys)
         if not keys:
             return
         after = keys[-1]
-        yield keys, unreadable
+        yield keys, [noun for _, noun in readable], unreadable
 
 
 async def _read(
     connection: AsyncConnection, source: Source[Any], keys: Sequence[tuple[Any, ...]]
-) -> Sequence[UnreadableRow]:
-    """Those of these rows that cannot be read; half by half where the driver cannot read one."""
+) -> tuple[list[tuple[Any, Any]], list[UnreadableRow]]:
+    """These rows, and apart those that cannot be read; half by half where the driver cannot read
+    one."""
     table = source.table
     wanted = tuple_(*table.primary_key).in_(keys)
     try:
@@ -76,8 +94,8 @@ async def _read(
     except UNDECODABLE:
         if len(keys) == 1:
             found = await reread(connection, source, key_text(keys[0]))
-            return [found] if found else []
+            return [], [found] if found else []
         middle = len(keys) // 2
-        halves = (keys[:middle], keys[middle:])
-        return [row for half in halves for row in await _read(connection, source, half)]
-    return read_each(source, rows)[1]
+        halves = [await _read(connection, source, half) for half in (keys[:middle], keys[middle:])]
+        return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
+    return read_each(source, rows)

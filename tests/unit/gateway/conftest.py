@@ -14,6 +14,7 @@ import grpc
 import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
+    disclosures_pb2_grpc,
     endpoints_pb2_grpc,
     inspection_pb2_grpc,
     keys_pb2_grpc,
@@ -77,6 +78,7 @@ class Backend:
 SERVICES = {
     "PaymentService": payments_pb2_grpc.add_PaymentServiceServicer_to_server,
     "RefundService": refunds_pb2_grpc.add_RefundServiceServicer_to_server,
+    "DisclosureService": disclosures_pb2_grpc.add_DisclosureServiceServicer_to_server,
     "EndpointService": endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
     "AdminService": admin_pb2_grpc.add_AdminServiceServicer_to_server,
     "KeyService": keys_pb2_grpc.add_KeyServiceServicer_to_server,

@@ -19,6 +19,7 @@ PACKAGE = "caravel.payments.v1"
 STUBS = {
     "PaymentService": "payments",
     "RefundService": "refunds",
+    "DisclosureService": "disclosures",
     "EndpointService": "endpoints",
     "AdminService": "admin",
     "OperatorKeyService": "operator_keys",

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
+    disclosures_pb2_grpc,
     endpoints_pb2_grpc,
     inspection_pb2_grpc,
     keys_pb2_grpc,
@@ -58,6 +59,7 @@ class Service:
     endpoints: "endpoints_pb2_grpc.EndpointServiceAsyncStub"
     admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     refunds: "refunds_pb2_grpc.RefundServiceAsyncStub"
+    disclosures: "disclosures_pb2_grpc.DisclosureServiceAsyncStub"
     keys: "keys_pb2_grpc.KeyServiceAsyncStub"
     operator_keys: "operator_keys_pb2_grpc.OperatorKeyServiceAsyncStub"
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
@@ -158,6 +160,7 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "endpoints": endpoints_pb2_grpc.EndpointServiceStub(channel),
         "admin": admin_pb2_grpc.AdminServiceStub(channel),
         "refunds": refunds_pb2_grpc.RefundServiceStub(channel),
+        "disclosures": disclosures_pb2_grpc.DisclosureServiceStub(channel),
         "keys": keys_pb2_grpc.KeyServiceStub(channel),
         "operator_keys": operator_keys_pb2_grpc.OperatorKeyServiceStub(channel),
         "merchants": merchants_pb2_grpc.MerchantServiceStub(channel),

@@ -1,6 +1,8 @@
 """Damage, planted past every guard of the database: one statement an invariant, and all that it
 breaks, the invariant in question first."""
 
+from services.payments.audit.prices import EXPLAINED
+
 # Postings as a bug would write them: with the balances that go with them.
 _PLANT = """
     WITH planted AS (
@@ -185,12 +187,16 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "UPDATE quotes SET trail = jsonb_set(trail, '{rate}', '\"1\"')",
-        ("a payment's terms are those of its quote",),
+        ("a payment's terms are those of its quote", EXPLAINED),
+    ),
+    (
+        "UPDATE quotes SET trail = jsonb_set(trail, '{markup_basis_points}', '51')",
+        (EXPLAINED,),
     ),
     (
         "UPDATE quotes SET terms = jsonb_set(terms, '{fees}', '[]'); "
         "UPDATE payments SET fees = '[]'",
-        ("a payment's terms add up",),
+        ("a payment's terms add up", EXPLAINED),
     ),
     (
         "UPDATE payments SET route = route || '{\"payout_decimals\": 2}'",

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import INVARIANTS, LOCK, PostgresAudit
 from services.payments.audit.parts import WHOLE_ONLY
+from services.payments.audit.prices import EXPLAINED
 from services.payments.audit.report import Accounts, Report
 from services.payments.audit.verify import render
 from services.payments.base.convert import encode_refund
@@ -137,7 +138,7 @@ async def _report(engine: AsyncEngine) -> Report:
 
 
 def test_every_invariant_has_a_damage_that_proves_it() -> None:
-    assert {broken[0] for _, broken in DAMAGE} == set(INVARIANTS)
+    assert {broken[0] for _, broken in DAMAGE} == {*INVARIANTS, EXPLAINED}
 
 
 async def test_sound_books_have_no_finding(books: AsyncEngine) -> None:
@@ -220,7 +221,7 @@ async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
     report = await _report(books)
 
     assert {finding.invariant for finding in report.broken} == set(broken)
-    assert f"{len(broken)} of {len(INVARIANTS) + 2} do not hold." in render(report, Accounts())
+    assert f"{len(broken)} of {len(INVARIANTS) + 3} do not hold." in render(report, Accounts())
 
     part = await PostgresAudit(books, overdue_seconds=60, part_size=5).report_part_unless_running()
 
@@ -244,8 +245,8 @@ async def test_parts_come_by_every_payment_in_turn(books: AsyncEngine, database:
     found = [number for number, report in enumerate(reports) if report and report.broken]
     assert found == [2, count]
     asked = [len(report.findings) for report in reports if report]
-    # Beside them, whether the figures can be computed and the rows be read.
-    assert asked == [len(INVARIANTS) - len(WHOLE_ONLY) + 2] * count + [len(INVARIANTS) + 2]
+    # Beside them, whether the figures can be computed, the quotes explained and the rows read.
+    assert asked == [len(INVARIANTS) - len(WHOLE_ONLY) + 3] * count + [len(INVARIANTS) + 3]
 
 
 async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_waits(

@@ -15,6 +15,7 @@ from services.payments.model.quote import Quote, QuoteAlreadyUsed, QuoteExpired,
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.payments import PostgresPayments
 from tests.makers import make_new_payment, make_priced_quote, make_quote
+from tests.poison import UNGUARDED, run
 
 
 async def _now_quote(store: PostgresPayments, **changes: timedelta) -> Quote:
@@ -158,7 +159,10 @@ async def test_a_quote_reads_back_with_its_whole_trail(engine: AsyncEngine) -> N
 
     assert found == {("sandbox", quote.id): quote, ("sandbox", earlier.id): earlier}
     assert found["sandbox", quote.id].pricing == quote.pricing
-    assert [line.formula for line in found["sandbox", quote.id].terms.fees] == ["1.00", "1.50"]
+    assert [line.formula for line in found["sandbox", quote.id].terms.fees] == [
+        "1.00",
+        "round_half_up(100.00 * 0.015, 2)",
+    ]
     # It was made before these inputs were kept.
     unknown = found["sandbox", earlier.id].pricing
     assert (unknown.rounding, unknown.schedule_terms, unknown.trail.payload_sha256) == (
@@ -178,7 +182,10 @@ async def test_a_payment_is_read_with_the_inputs_of_its_price(engine: AsyncEngin
     found = await store.get("sandbox", new.payment.id)
 
     assert found.pricing == quote.pricing
-    assert [line.formula for line in found.terms.fees] == ["1.00", "1.50"]
+    assert [line.formula for line in found.terms.fees] == [
+        "1.00",
+        "round_half_up(100.00 * 0.015, 2)",
+    ]
 
 
 async def test_a_payment_whose_quote_cannot_be_read_is_shown_without_its_trail(
@@ -187,8 +194,7 @@ async def test_a_payment_whose_quote_cannot_be_read_is_shown_without_its_trail(
     store = PostgresPayments(engine)
     new = make_new_payment()
     await store.create([new])
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE quotes SET trail = '{}'"))
+    await run(engine, UNGUARDED, "UPDATE quotes SET trail = '{}'")
 
     found = await store.get("sandbox", new.payment.id)
 

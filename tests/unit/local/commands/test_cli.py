@@ -19,7 +19,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("--help") == 0
 
     shown = capsys.readouterr().out
-    commands = ["up", "down", "status", "logs", "migrate", "doctor", "test", "check", "protos"]
+    commands = [
+        "explain",
+        "up",
+        "down",
+        "status",
+        "logs",
+        "migrate",
+        "doctor",
+        "test",
+        "check",
+        "protos",
+    ]
     assert all(f"\n    {command} " in shown for command in commands)
 
 

@@ -1,0 +1,1 @@
+"""Shows how prices were made, from stored facts alone."""

@@ -1,0 +1,93 @@
+"""A merchant reads how its own prices were made, after whatever has become of the corridor."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from caravel.payments.v1 import disclosures_pb2, payments_pb2
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.poison import UNGUARDED, run
+from tests.wire.payments.calls import new_key, order, refusal
+from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
+
+AGREES = disclosures_pb2.ExplanationStep.AGREES
+
+
+def quote_request() -> payments_pb2.CreateQuoteRequest:
+    return payments_pb2.CreateQuoteRequest(amount_usd="100.00", destination_currency="NGN")
+
+
+def explain_quote(quote_id: str) -> disclosures_pb2.ExplainQuoteRequest:
+    return disclosures_pb2.ExplainQuoteRequest(quote_id=quote_id)
+
+
+async def test_a_quote_explains_each_figure(service: Service) -> None:
+    quote = await service.payments.CreateQuote(quote_request())
+
+    explained = await service.disclosures.ExplainQuote(explain_quote(quote.quote_id))
+
+    assert (explained.quote_id, explained.transaction_id) == (quote.quote_id, "")
+    assert explained.differing == 0
+    (payout,) = [step for step in explained.steps if step.figure == "payout_amount"]
+    assert payout.finding == AGREES
+    assert payout.result == payout.stored == quote.payout_amount
+    assert {one.name: one.value for one in payout.inputs} == {
+        "net_usd": quote.net_usd,
+        "fx_rate": quote.fx_rate,
+    }
+
+
+async def test_a_payment_explains_itself_by_its_quote(service: Service) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    request = disclosures_pb2.ExplainPaymentRequest(transaction_id=payment.transaction_id)
+
+    explained = await service.disclosures.ExplainPayment(request)
+
+    assert explained.transaction_id == payment.transaction_id
+    assert explained.quote_id == payment.quote_id
+    assert explained.differing == 0
+    assert explained.steps[-1].figure == "payment payout_amount"
+
+
+async def test_a_corridor_that_is_gone_changes_no_explanation(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    async with serving_payments(engine, CORRIDORS) as service:
+        quote = await service.payments.CreateQuote(quote_request())
+        before = await service.disclosures.ExplainQuote(explain_quote(quote.quote_id))
+    other = tmp_path / "us-in.toml"
+    text = (CORRIDORS / "us-in.toml").read_text()
+    other.write_text(text.replace('flat_usd = "1.00"', 'flat_usd = "0.90"'))
+
+    async with serving_payments(engine, tmp_path) as service:
+        after = await service.disclosures.ExplainQuote(explain_quote(quote.quote_id))
+
+    assert after == before
+    assert after.differing == 0
+
+
+async def test_a_figure_that_differs_is_counted(service: Service, engine: AsyncEngine) -> None:
+    quote = await service.payments.CreateQuote(quote_request())
+    await run(engine, UNGUARDED, "UPDATE quotes SET terms = terms || '{\"net_minor\": 9751}'")
+
+    explained = await service.disclosures.ExplainQuote(explain_quote(quote.quote_id))
+
+    wrong = [step for step in explained.steps if step.finding == step.DIFFERS]
+    assert [step.figure for step in wrong] == ["net_usd", "payout_amount"]
+    assert explained.differing == 2
+
+
+@pytest.mark.parametrize("quote_id", ["quo_01jd8x3v9me7rb5k3n6q2f4h8z", "invoice 7"])
+async def test_an_unknown_quote_is_refused(service: Service, quote_id: str) -> None:
+    code, reason, _, _ = await refusal(service.disclosures.ExplainQuote(explain_quote(quote_id)))
+
+    assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "QUOTE_NOT_FOUND")
+
+
+async def test_an_unknown_payment_is_refused(service: Service) -> None:
+    request = disclosures_pb2.ExplainPaymentRequest(transaction_id="pay_1")
+
+    _, reason, _, _ = await refusal(service.disclosures.ExplainPayment(request))
+
+    assert reason == "PAYMENT_NOT_FOUND"
