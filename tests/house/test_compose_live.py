@@ -2,11 +2,15 @@
 running it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from deploy.local.mesh import processes
+from services.fx.config import Config
+from services.shared.deployment import Deployment
+from tests.corridors import SHIPPED
 from tests.house.places import ROOT, check
 
 FOLDER = ROOT / "deploy" / "live"
@@ -97,6 +101,27 @@ def test_every_variable_that_it_demands_is_in_the_example() -> None:
         for name in sorted(demanded)
         if not re.search(rf"^{name}=", example, re.MULTILINE)
     )
+
+
+def test_the_rate_terms_of_its_page_are_those_of_a_live_corridor(tmp_path: Path) -> None:
+    page = (FOLDER / "README.md").read_text()
+    (terms,) = re.findall(r"```toml\n(\[fx\]\n.*?)```", page, re.DOTALL)
+    text = (SHIPPED / "us-in.toml").read_text()
+    with_terms, count = re.subn(r"^\[fx\]\n.*?\n\n", f"{terms}\n", text, flags=re.M | re.S)
+    (tmp_path / "us-in.toml").write_text(with_terms)
+    variables = dict(re.findall(r"^(FRANKFURTER_PROVIDERS)=(.+)$", page, re.MULTILINE))
+
+    config = Config.load(
+        {
+            **variables,
+            "OPENEXCHANGERATES_APP_ID": "of-32-hexadecimal-digits",
+            "CORRIDORS_DIR": str(tmp_path),
+            "DEPLOYMENT": "live",
+        }
+    )
+
+    assert count == 1
+    assert config.deployment is Deployment.LIVE
 
 
 def test_the_filled_in_example_is_not_for_the_repository() -> None:

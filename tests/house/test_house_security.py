@@ -10,7 +10,7 @@ _TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 _ROW = re.compile(r"^\| ([STRIDE]) \| (.+) \|$")
 _REQUIREMENT = re.compile(r"^\| (\d+\.\d+\.\d+) \| (met|not applicable|open) \| (.+) \|$")
 _FILE = re.compile(r"`([\w./-]+/[\w.-]+|[\w-]+\.(?:md|toml|lock|yml))`")
-EDGES = 9
+EDGES = 10
 # Of ASVS 5.0.0, levels 1 and 2.
 REQUIREMENTS = 253
 

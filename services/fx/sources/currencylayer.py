@@ -43,14 +43,14 @@ class CurrencylayerSource:
         return self._rates.get(base_currency, quote_currency)
 
     async def _load(self, base: str, quotes: list[str]) -> None:
-        secret = self._settings.currencylayer_access_key
+        key = self._settings.currencylayer_access_key.get_secret_value()
         # It takes the key in the address alone, so no address of it is ever written anywhere.
-        asked = {"access_key": secret.get_secret_value(), "currencies": ",".join(quotes)}
+        asked = {"access_key": key, "currencies": ",".join(quotes)}
         answer = await get_json(
             self._handed.http,
             f"{self._settings.currencylayer_url}/live",
             parameters=asked if base == DEFAULT_BASE else {**asked, "source": base},
-            secret=secret,
+            key=key,
         )
         table = answer.value
         # A failure has the status 200, too.

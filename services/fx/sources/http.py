@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import SecretStr
 
 from services.fx.domain import RATE_DIGITS
 from services.fx.ports import SourceAway
@@ -58,11 +57,9 @@ async def get_json(
     *,
     parameters: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
-    secret: SecretStr | None = None,
+    key: str = "",
 ) -> Answer:
-    """One request, sent once; the secret is in parameters or headers already. Raises SourceAway."""
-    # Held from here on: a key that is rotated meanwhile is still the one that was sent.
-    sent = secret.get_secret_value().encode() if secret else b""
+    """One request, sent once; the key is in parameters or headers already. Raises SourceAway."""
     try:
         async with session.get(
             url, params=parameters, headers=headers, allow_redirects=False
@@ -73,7 +70,7 @@ async def get_json(
         raise SourceAway(type(error).__name__) from None
     except ValueError:
         raise SourceAway("its address cannot be used") from None
-    if sent and sent in body:
+    if key and key.encode() in body:
         raise SourceAway("it repeats our key")
     return Answer(_read_json(body), hashlib.sha256(body).hexdigest())
 

@@ -86,14 +86,14 @@ class JsonSource:
         return self._described.address.replace("{base}", base).replace("{quote}", quote)
 
     async def _load(self, address: str, pairs: list[Pair]) -> None:
-        key, secret = self._described.key, self._key
-        sent = f"{key.before}{secret.get_secret_value()}" if key and secret else ""
+        part, key = self._described.key, self._key.get_secret_value() if self._key else ""
+        sent = f"{part.before}{key}" if part else ""
         answer = await get_json(
             self._handed.http,
             address,
-            parameters={key.parameter: sent} if key and key.parameter else None,
-            headers={key.header: sent} if key and key.header else None,
-            secret=secret,
+            parameters={part.parameter: sent} if part and part.parameter else None,
+            headers={part.header: sent} if part and part.header else None,
+            key=key,
         )
         fetched_at = self._handed.clock.now()
         self._rates.keep(self._read(answer, pairs, fetched_at))

@@ -41,15 +41,15 @@ class OpenExchangeRatesSource:
         return self._rates.get(base_currency, quote_currency)
 
     async def _load(self, base: str, quotes: list[str]) -> None:
-        secret = self._settings.openexchangerates_app_id
+        key = self._settings.openexchangerates_app_id.get_secret_value()
         answer = await get_json(
             self._handed.http,
             f"{self._settings.openexchangerates_url}/api/latest.json",
             # Which currencies are wanted is not said: not every plan may.
             parameters={} if base == DEFAULT_BASE else {"base": base},
             # In the address it would be in the logs of every proxy.
-            headers={"authorization": f"Token {secret.get_secret_value()}"},
-            secret=secret,
+            headers={"authorization": f"Token {key}"},
+            key=key,
         )
         table = answer.value
         if not isinstance(table, dict) or table.get("error"):

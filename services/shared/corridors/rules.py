@@ -19,6 +19,8 @@ from services.shared.recipients.rules import RulesInvalid
 CENT = Money(1, SOURCE_CURRENCY)
 # The source whose rates are made up.
 SYNTHETIC = "synthetic"
+# The sources whose rates ship with us; those of every other come over a network.
+SHIPPED = frozenset({"ecb", SYNTHETIC})
 
 
 def problems(corridor: Corridor) -> Iterator[str]:
@@ -51,6 +53,8 @@ def live_problems(corridor: Corridor) -> Iterator[str]:
         yield "fx.sources names synthetic, whose rates are made up, and this is live"
     if corridor.fx.maximum_age_hours is None:
         yield "fx.maximum_age_hours is required where it is live"
+    if corridor.fx.mid_bounds is None and not SHIPPED.issuperset(corridor.fx.sources):
+        yield "fx.mid_bounds is required where it is live and a rate comes over a network"
 
 
 def _rate_problems(fx: FxTerms) -> Iterator[str]:

@@ -361,6 +361,19 @@ def test_terms_of_rates_that_cannot_be_are_refused(terms: str, words: str, tmp_p
         load_corridors(tmp_path, live=False)
 
 
+def test_a_live_rate_that_comes_over_a_network_is_bounded(tmp_path: Path) -> None:
+    remote = LIVE.replace('["ecb"]', '["frankfurter"]')
+    write(tmp_path, remote)
+
+    load_corridors(tmp_path, live=False)
+    with pytest.raises(CorridorsError, match=r"us-in\.toml: fx\.mid_bounds is required"):
+        load_corridors(tmp_path, live=True)
+
+    bounds = 'mid_bounds = { lowest = "60", highest = "120" }'
+    write(tmp_path, remote.replace("maximum_age_hours = 72", f"maximum_age_hours = 72, {bounds}"))
+    load_corridors(tmp_path, live=True)
+
+
 def _without_recipients(text: str) -> str:
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("recipients"))

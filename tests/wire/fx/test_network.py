@@ -72,9 +72,12 @@ def test_the_sandbox_as_it_ships_has_a_rate_for_every_corridor_without_a_network
     assert hooked == "there is no network"
 
 
+TERMS = 'maximum_age_hours = 30\nmid_bounds = { lowest = "100", highest = "200" }'
+
+
 def environment(folder: Path, source: str, **variables: str) -> dict[str, str]:
     text = (SHIPPED / "us-jp.toml").read_text()
-    text = text.replace('["ecb"]', f'["{source}"]\nmaximum_age_hours = 30')
+    text = text.replace('["ecb"]', f'["{source}"]\n{TERMS}')
     (folder / "us-jp.toml").write_text(text)
     return {"CORRIDORS_DIR": str(folder), "DEPLOYMENT": "live", **variables}
 

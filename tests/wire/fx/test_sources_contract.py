@@ -348,3 +348,27 @@ async def test_two_replicas_agree_after_one_refresh(facts: Facts, tmp_path: Path
     assert before == [USED, USED]
     assert between == [USED | {"us-in": "84.6"}, USED]
     assert after == [USED | {"us-in": "84.6"}] * 2
+
+
+@pytest.mark.parametrize("facts", SOURCES[1:], ids=lambda facts: facts.name)
+async def test_a_key_follows_its_file(facts: Facts, tmp_path: Path) -> None:
+    server, gate = Server(facts, good), Gate()
+    write_corridors(tmp_path, facts.name)
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    async with serving(server.app()) as url:
+        variables = environment(facts, url, tmp_path)
+        [name] = [name for name, value in variables.items() if value == KEY]
+        del variables[name]
+        table = {**TABLE, "backup": Registration(open=Backup)}
+        later = NOW.timestamp() + 10**9
+        config = Config.load({**variables, f"{name}_FILE": str(file)}, lambda: later, sources=table)
+        async with replica(config, Clock(), gate):
+            beside = tmp_path / "beside"
+            beside.write_text("k-another-key-of-ours")
+            beside.replace(file)
+            await gate.end()
+
+    sent = [f"{request.headers} {request.rel_url}" for request in server.requests]
+    assert [KEY in one for one in sent] == [True, False]
+    assert ["k-another-key-of-ours" in one for one in sent] == [False, True]
