@@ -1,11 +1,12 @@
 """The server of the pages: HTTP over mutual TLS with the console's certificate, for the gateway's
-alone. It follows the certificate as its files change."""
+alone. Each connection is shown the newest certificate."""
 
 import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -62,10 +63,8 @@ async def serving(
     )
     config.load()
     listening = _listen(host, port)
-    following = None
     if identity:
-        config.ssl = _context(identity.certificate)
-        following = asyncio.create_task(_follow(config.ssl, identity))
+        config.ssl = _newest_context(identity)
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
@@ -73,10 +72,6 @@ async def serving(
     finally:
         server.should_exit = True
         await running
-        if following:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -91,23 +86,23 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def _follow(context: ssl.SSLContext, identity: Identity) -> None:
-    shown = identity.certificate
-    while True:
-        shown = await identity.another(shown)
-        _load(context, shown)
+def _newest_context(identity: Identity) -> ssl.SSLContext:
+    """A context that has each connection use one of the certificate as it is then, so that an
+    authority that was taken away is not trusted any more."""
+    context_of = lru_cache(maxsize=1)(_context)
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
+        connection.context = context_of(identity.certificate)
+
+    context = _context(identity.certificate)
+    context.sni_callback = choose
+    return context
 
 
 def _context(certificate: Certificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
-    _load(context, certificate)
-    return context
-
-
-def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
-    """Has new connections see this certificate, and trusts its authorities too."""
     context.load_verify_locations(cadata=certificate.authorities.decode())
     # The library takes a certificate with its key from files alone.
     with TemporaryDirectory() as folder:
@@ -116,6 +111,7 @@ def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
         key.touch(mode=0o600)
         key.write_bytes(certificate.key)
         context.load_cert_chain(chain, key)
+    return context
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:

@@ -11,18 +11,15 @@ local TEXT_BYTES_MAX = 400
 -- The start of an error's first detail. No text of a caller can look like it, for its quotes are escaped.
 local ERROR_INFO = '"details":%[{"@type":"type%.googleapis%.com/google%.rpc%.ErrorInfo","reason":"([%u_]+)"'
 
--- The errors of RFC 6749 by our reasons, and where those say no more by the status.
-local OAUTH_ERRORS = {
-  CLIENT_NOT_ALLOWED = "unauthorized_client", GRANT_TYPE_UNSUPPORTED = "unsupported_grant_type",
-  SCOPE_INVALID = "invalid_scope", TOKENS_NOT_ISSUED = "unauthorized_client",
-  [401] = "invalid_client", [429] = "temporarily_unavailable",
-  [500] = "server_error", [503] = "temporarily_unavailable", [504] = "temporarily_unavailable",
-}
+-- The reason of an error, given as the body of its answer; empty where it has none.
+function answers.reason_of(text)
+  return match(text, ERROR_INFO) or ""
+end
 
 -- The status that the contract has for an error, given as the body of its answer and the status that
 -- it has so far; nil for a reason that the contract does not know.
 function answers.status_of(text, present)
-  local cases = contract.reasons[match(text, ERROR_INFO) or ""]
+  local cases = contract.reasons[answers.reason_of(text)]
   if not cases then return nil end
   local code, usual = tonumber(match(text, '^{"code":(%d+),') or ""), cases[""]
   for _, answer in pairs(cases) do
@@ -76,17 +73,6 @@ function answers.body(refusal, request_id)
     .. ',"serving_data":""}'
   return '{"code":' .. refusal.code .. ',"message":' .. quote(refusal.message)
     .. ',"details":[' .. table.concat(details, ",") .. "]}"
-end
-
--- The body of an error, given as text, with the members of RFC 6749 in front of it. The description is
--- the message, in which JSON has only ASCII: the RFC allows no other.
-function answers.of_oauth(text, status)
-  local reason = match(text, ERROR_INFO) or ""
-  local name = OAUTH_ERRORS[reason] or OAUTH_ERRORS[status] or "invalid_request"
-  -- Without what JSON escapes, a text ends at the next quote.
-  local plain = string.gsub(string.gsub(text, "\\u%x%x%x%x", "?"), "\\.", "'")
-  local message = string.gsub(match(plain, '"message":"([^"]*)"') or "", "[\128-\255]+", "?")
-  return '{"error":"' .. name .. '","error_description":"' .. message .. '",' .. string.sub(text, 2)
 end
 
 return answers

@@ -9,6 +9,7 @@ jit.off()
 local answers = require("answers")
 local body = require("body")
 local contract = require("contract")
+local oauth = require("oauth")
 local query = require("query")
 local refusals = require("refusals")
 local routes = require("routes")
@@ -147,7 +148,7 @@ local function respond(handle, refusal, request_id, route)
   metadata:set("caravel", "status", refusal.status)
   local text = answers.body(refusal, request_id)
   if route and route.oauth_errors then
-    text = answers.of_oauth(text, refusal.status)
+    text = oauth.error_of(text, refusal.status)
     if refusal.status == 401 then fields["www-authenticate"] = OAUTH_CHALLENGE end
   end
   handle:respond(fields, text)
@@ -256,7 +257,7 @@ end
 local function explain_to_oauth(handle)
   local buffer = handle:body(true)
   local status = tonumber(handle:headers():get(":status"))
-  buffer:setBytes(answers.of_oauth(buffer:getBytes(0, buffer:length()), status))
+  buffer:setBytes(oauth.error_of(buffer:getBytes(0, buffer:length()), status))
   local headers = handle:headers()
   if status == 401 then headers:replace("www-authenticate", OAUTH_CHALLENGE) end
   return headers
