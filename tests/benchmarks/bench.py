@@ -56,12 +56,15 @@ class Bench:
         """Where results go."""
         return self.options.folder
 
-    async def create(self, connections: int, target: Target, database: str) -> Outcome:
-        """Creates payments in a closed loop; raises Problem unless each is answered and there."""
+    async def create(
+        self, connections: int, target: Target, database: str, api_key: str = ""
+    ) -> Outcome:
+        """Creates payments in a closed loop, of the merchant of an API key where there is one;
+        raises Problem unless each is answered and there."""
         tag = requests.new_tag()
         outcome = await load.closed_loop(
             target,
-            requests.creating(target, tag),
+            requests.creating(target, tag, api_key),
             connections=connections,
             warm_seconds=self.options.warm_seconds,
             seconds=self.options.seconds,

@@ -159,6 +159,7 @@ TABLES = {
     "cost": _table(r"(cost|idle)_\w+", _costs),
     "overload": _table(r"overload_\w+"),
     "scaling": _table(r"scaling_\w+"),
+    "credentials": _table(r"credentials_\w+"),
     "fairness": _table(r"fairness_\w+"),
     "growth": _table(r"growth_\w+|(create|get|list|settle)_\d+[km]_over_10k"),
 }

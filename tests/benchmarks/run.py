@@ -16,6 +16,7 @@ from deploy.local.process.terminal import Problem, paint
 from tests.benchmarks import (
     cost,
     create,
+    credentials,
     fairness,
     growth,
     overload,
@@ -42,6 +43,7 @@ OTHERS: dict[str, Callable[[], Part]] = {
     "overload": overload.Overload,
     "scaling": scaling.Scaling,
     "revocation": revocation.Revocation,
+    "credentials": credentials.Credentials,
     "fairness": fairness.Fairness,
     "growth": growth.Growth,
 }

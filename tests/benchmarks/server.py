@@ -107,7 +107,7 @@ class Server:
                 """
                 SELECT count(*) FROM idempotency_keys k JOIN payments p
                     ON p.merchant_id = k.merchant_id AND p.id = k.payment_id
-                 WHERE k.merchant_id = 'sandbox' AND k.key >= $1 AND k.key < $2
+                 WHERE k.key >= $1 AND k.key < $2
                 """,
                 f"{tag}-",
                 f"{tag}.",

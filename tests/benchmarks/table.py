@@ -61,6 +61,7 @@ TITLES = {
     "overload": "overload: four times what the mesh can take",
     "scaling": "scaling: one and two payments and workers",
     "revocation": "revocation: of a key, with three payments under load",
+    "credentials": "credentials: creation without and with an API key",
     "fairness": "fairness: nine merchants beside one at ten times its limit",
     "growth": "growth: with so many completed payments in the tables",
     "ratio": "ratios, each within one round",
