@@ -276,6 +276,11 @@ def is_decimal(field: FieldDescriptorProto) -> bool:
     return bool(field.options.Extensions[options_pb2.decimal])
 
 
+def exactly_one(message: DescriptorProto) -> tuple[str, ...]:
+    """The fields of a request of which it has exactly one; the first one is for an example."""
+    return tuple(message.options.Extensions[options_pb2.exactly_one])
+
+
 def _reason(value: EnumValueDescriptorProto, comment: str) -> Reason:
     match = _REASON.fullmatch(comment)
     if match is None:

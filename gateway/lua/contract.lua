@@ -78,6 +78,7 @@ return {
         ["destination_currency"] = { ["kind"] = "string" },
         ["destination_country"] = { ["kind"] = "string" },
         ["recipient"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.Recipient" },
+        ["payout_amount"] = { ["kind"] = "decimal" },
       },
     },
     { ["method"] = "GET", ["path"] = "/api/quotes/{quote_id}", ["query"] = {} },

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-from gateway.contract import Contract, is_decimal, is_required
+from gateway.contract import Contract, exactly_one, is_decimal, is_required
 
 Schema = dict[str, Any]
 Field = FieldDescriptorProto
@@ -80,10 +80,11 @@ class Schemas:
 
     def required_example(self, message: str, *, without: Collection[str]) -> dict[str, Any]:
         """The smallest body of a request that can be sent as it stands."""
+        chosen = exactly_one(self._contract.messages[message])[:1]
         return {
             field.name: self.example(message, field)
             for field in self._contract.messages[message].field
-            if is_required(field) and field.name not in without
+            if (is_required(field) or field.name in chosen) and field.name not in without
         }
 
     def _repeated(self, field: Field, *, printed: bool) -> Schema:
@@ -123,7 +124,10 @@ class Schemas:
             schema["additionalProperties"] = False
         if required:
             schema["required"] = required
-        if choices := _choices(fields):
+        choices = _choices(fields)
+        if either := exactly_one(message):
+            choices.append({"oneOf": [{"required": [name]} for name in either]})
+        if choices:
             schema["allOf"] = choices
         if comment := self._comment(type_name):
             schema["description"] = comment

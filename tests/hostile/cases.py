@@ -59,8 +59,14 @@ def _example(document: Mapping[str, Any], schema: Mapping[str, Any], name: str) 
         return schema["enum"][-1]
     kind = schema.get("type")
     if kind == "object":
+        # Of those that exclude each other the first one.
+        others = {field for one in schema.get("allOf", []) for field in _all_but_first(one)}
         properties = schema.get("properties", {})
-        return {field: _example(document, below, field) for field, below in properties.items()}
+        return {
+            field: _example(document, below, field)
+            for field, below in properties.items()
+            if field not in others
+        }
     if kind == "array":
         return [_example(document, schema["items"], name)]
     known = {
@@ -70,6 +76,10 @@ def _example(document: Mapping[str, Any], schema: Mapping[str, Any], name: str) 
         "url": "https://merchant.example/hook",
     }
     return {"integer": 1, "boolean": True}.get(str(kind), known.get(name, "x"))
+
+
+def _all_but_first(choice: Mapping[str, Any]) -> list[str]:
+    return [name for one in choice.get("oneOf", [])[1:] for name in one.get("required", [])]
 
 
 class Attack:

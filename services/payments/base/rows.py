@@ -38,6 +38,7 @@ from services.payments.model.payment import (
 )
 from services.payments.model.quote import (
     FeeLine,
+    FixedSide,
     Quote,
     RefundFees,
     Terms,
@@ -118,6 +119,7 @@ def _standing_row(payment: Payment) -> dict[str, Any]:
         "state": payment.state,
         "version": payment.version,
         "payout_minor": terms.payout.amount_minor,
+        "fixed_side": terms.fixed_side,
         "rate": str(terms.rate),
         "mid_rate": str(terms.mid_rate),
         "markup_basis_points": terms.markup_basis_points,
@@ -146,6 +148,7 @@ def read_payment(row: Row[Any]) -> Payment:
             mid_rate=finite(row.mid_rate),
             markup_basis_points=row.markup_basis_points,
             payout=read_money(row, "payout_minor", "destination_currency"),
+            fixed_side=FixedSide(row.fixed_side),
         ),
         route=read_route(row.route),
         onramp=row.onramp,
@@ -246,6 +249,7 @@ def read_quote(row: Row[Any]) -> Quote:
             mid_rate=rate.mid_rate,
             markup_basis_points=rate.margin_basis_points,
             payout=Money(terms["payout_minor"], terms["destination_currency"]),
+            fixed_side=FixedSide(terms.get("fixed_side", FixedSide.SOURCE)),
         ),
         trail=rate,
         fee_schedule_version=row.fee_schedule_version,
@@ -268,6 +272,7 @@ def terms_row(terms: Terms) -> dict[str, Any]:
         "net_minor": terms.net.amount_minor,
         "payout_minor": terms.payout.amount_minor,
         "destination_currency": terms.payout.currency,
+        "fixed_side": terms.fixed_side,
     }
 
 

@@ -84,6 +84,7 @@ def terms_fields(terms: Terms) -> dict[str, Any]:
         "all_in_rate": format_rate(terms.all_in_rate),
         "cost_usd": decimal_text(terms.cost, exponent(terms.amount.currency)),
         "cost_percent": decimal_text(terms.cost_percent, PERCENT_DECIMALS),
+        "fixed_side": terms.fixed_side,
     }
 
 
@@ -183,6 +184,19 @@ def payment_as_json(payment: Payment) -> dict[str, Any]:
     if payment.next_action is not None:
         shown["next_action"] = {"kind": payment.next_action.kind}
     return shown
+
+
+def repricing_as_json(was: Payment, now: Payment) -> dict[str, Any]:
+    """The figures of a payment before and after it was priced again."""
+    return {
+        "from_quote_id": encode_id(Prefix.QUOTE, was.quote_id),
+        "from_fx_rate": format_rate(was.terms.rate),
+        "from_payout_amount": str(was.terms.payout),
+        "to_quote_id": encode_id(Prefix.QUOTE, now.quote_id),
+        "to_fx_rate": format_rate(now.terms.rate),
+        "to_payout_amount": str(now.terms.payout),
+        "destination_currency": now.terms.payout.currency,
+    }
 
 
 def refund_as_json(refund: Refund, payment: Payment) -> dict[str, Any]:

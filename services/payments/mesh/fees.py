@@ -22,22 +22,23 @@ class GrpcFees:
 
     async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
         """See FeeBook.calculate."""
-        request = fees_pb2.CalculateFeesRequest(
-            queries=[
-                fees_pb2.FeeQuery(
-                    corridor_id=query.corridor_id,
-                    merchant_id=query.merchant_id,
-                    amount=write_money(query.amount),
-                    trace_id=query.trace_id,
-                )
-                for query in queries
-            ]
-        )
+        request = fees_pb2.CalculateFeesRequest(queries=[_write_query(query) for query in queries])
         async with refusals_as_errors("fees"):
             response = await self._stub.CalculateFees(
                 request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
             )
         return [_read_fees(result) for result in response.results]
+
+
+def _write_query(query: FeeQuery) -> fees_pb2.FeeQuery:
+    given = write_money(query.amount)
+    return fees_pb2.FeeQuery(
+        corridor_id=query.corridor_id,
+        merchant_id=query.merchant_id,
+        amount=None if query.is_net else given,
+        net_amount=given if query.is_net else None,
+        trace_id=query.trace_id,
+    )
 
 
 def _read_fees(result: fees_pb2.FeeResult) -> Fees | DomainError:

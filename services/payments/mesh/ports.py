@@ -18,12 +18,14 @@ from services.shared.recipients import Recipient
 
 @dataclass(frozen=True, kw_only=True)
 class FeeQuery:
-    """A question about fees: a corridor, the merchant, and an amount in US dollars."""
+    """A question about fees: a corridor, the merchant, and an amount in US dollars: the one that is
+    paid, or where is_net is True the one that must be left after the fees."""
 
     corridor_id: str
     merchant_id: str
     amount: Money
     trace_id: str
+    is_net: bool = False
 
 
 class FeeBook(Protocol):

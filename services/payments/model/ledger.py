@@ -92,9 +92,11 @@ def exchange_postings(payment: Payment) -> tuple[Posting, ...]:
     Both sides are the same value at the middle of the market: with s the share, the payout is
     net x mid x (1 - s) to half of the smallest step that its route can send, and what is sold is
     net x (1 - s) to half a cent. The position leaves the middle by so much and no more, and shows
-    it where it is valued. (Selinger, Tutorial on multiple currency accounting, 2005: each side of
-    an exchange is posted in its own currency, and the worth of the account between them is the gain
-    or loss.)
+    it where it is valued. A fixed payout is bought exactly too: its net is rounded up to cents, so
+    that the position leaves the middle by up to a cent more, and no account takes the rest for a
+    rounding of the currency. (Selinger, Tutorial on multiple currency accounting, 2005: each side
+    of an exchange is posted in its own currency, and the worth of the account between them is the
+    gain or loss.)
     """
     terms = payment.terms
     if payment.exchange_rule is ExchangeRule.SOLD_AT_MIDDLE:

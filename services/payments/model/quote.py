@@ -11,7 +11,7 @@ from uuid import UUID
 from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
-from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money, exponent, round_half_even
 from services.shared.recipients import Recipient
 from services.shared.recipients.rules import RecipientRules
 
@@ -131,10 +131,20 @@ class Rounding:
 ROUNDING = Rounding(fees="half_up", rate="half_even", rate_digits=18, payout="half_even")
 
 
+class FixedSide(StrEnum):
+    """The amount that was asked for, from which the others follow."""
+
+    # The payer pays so much.
+    SOURCE = "source"
+    # The recipient gets so much.
+    DESTINATION = "destination"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The figures that bind us. net = amount - fees; payout = net x rate, rounded half to even, to
-    the decimals of the payment's route."""
+    """The figures that bind us. net = amount - fees. Where the source is fixed, payout = net x
+    rate, rounded half to even to the decimals of the payment's route. Where the destination is, net
+    is the smallest that so comes to the payout, or to more, which is then not paid out."""
 
     amount: Money
     fees: tuple[FeeLine, ...]
@@ -145,6 +155,7 @@ class Terms:
     # Our whole margin, as the book posts it.
     markup_basis_points: int
     payout: Money
+    fixed_side: FixedSide = FixedSide.SOURCE
 
     @property
     def all_in_rate(self) -> Decimal:
@@ -162,6 +173,36 @@ class Terms:
         return EXACT.divide(EXACT.multiply(self.cost, Decimal(100)), self.amount.decimal)
 
 
+def payout_of(net: Money, rate: Decimal, currency: str, decimals: int | None = None) -> Money:
+    """The payout that a net comes to at a rate, rounded half to even."""
+    return round_half_even(EXACT.multiply(net.decimal, rate), currency, decimals)
+
+
+def smallest_net_minor(payout: Money, rate: Decimal, decimals: int | None = None) -> int:
+    """The smallest net, in cents, that comes to a payout of so many decimals or to more; of as many
+    as its currency has, where it is None.
+
+    The payout less half of its smallest step is what a net must come to at least, give or take a
+    tie; its cents are the smallest, or the ones beside them are.
+    """
+    decimals = exponent(payout.currency) if decimals is None else decimals
+    half_step = Decimal(5).scaleb(-decimals - 1)
+    dollars = EXACT.divide(EXACT.subtract(payout.decimal, half_step), rate)
+    net = max(int(dollars.scaleb(exponent(SOURCE_CURRENCY), context=EXACT)), 1)
+
+    def reaches(minor: int) -> bool:
+        cents = Decimal(minor).scaleb(-exponent(SOURCE_CURRENCY))
+        exact = EXACT.multiply(cents, rate).scaleb(decimals, context=EXACT)
+        steps = exact.to_integral_value(ROUND_HALF_EVEN, context=EXACT)
+        return bool(steps >= payout.decimal.scaleb(decimals, context=EXACT))
+
+    while not reaches(net):
+        net += 1
+    while net > 1 and reaches(net - 1):
+        net -= 1
+    return net
+
+
 def agree_terms(
     amount: Money, currency: str, fees: Fees, trail: RateTrail, decimals: int | None = None
 ) -> Terms:
@@ -173,7 +214,7 @@ def agree_terms(
     if fee >= amount:
         raise AmountTooSmallAfterFees(fee_usd=str(fee))
     net = amount - fee
-    payout = round_half_even(EXACT.multiply(net.decimal, trail.rate), currency, decimals)
+    payout = payout_of(net, trail.rate, currency, decimals)
     if payout.amount_minor == 0:
         raise AmountTooSmallAfterFees(fee_usd=str(fee))
     return Terms(
@@ -185,6 +226,21 @@ def agree_terms(
         mid_rate=trail.mid_rate,
         markup_basis_points=trail.margin_basis_points,
         payout=payout,
+    )
+
+
+def agree_payout(net: Money, payout: Money, fees: Fees, trail: RateTrail) -> Terms:
+    """The terms of a payment of exactly this payout, for which this net and fees are taken."""
+    return Terms(
+        amount=net + fees.total,
+        fees=fees.lines,
+        fee=fees.total,
+        net=net,
+        rate=trail.rate,
+        mid_rate=trail.mid_rate,
+        markup_basis_points=trail.markup_basis_points,
+        payout=payout,
+        fixed_side=FixedSide.DESTINATION,
     )
 
 

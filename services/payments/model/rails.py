@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from services.payments.model.attempt import Capabilities
 from services.payments.model.quote import Fees, RateTrail, Terms, agree_terms
-from services.shared.errors import NotAllowedNow, OutOfRange
-from services.shared.money import Money
+from services.shared.errors import NotAllowedNow, OutOfRange, field_invalid
+from services.shared.money import Money, exponent
 from services.shared.recipients import MobileMoney, Recipient, RecipientKind
 from services.shared.recipients.rails import Rail
 
@@ -93,6 +93,20 @@ def taking(rails: Sequence[OfframpRail], payout: Money) -> tuple[OfframpRail, ..
         raise PayoutAboveMaximum(payout_amount=shown, currency=currency, maximum=str(most))
     # None at all, or each sends coarser amounts than this one.
     raise RailUnsupported(payout_amount=shown, currency=currency)
+
+
+def sending(rails: Sequence[OfframpRail], payout: Money) -> tuple[OfframpRail, ...]:
+    """Those of the rails that send exactly the payout that was asked for. Raises Invalid where it
+    has more decimals than any of them, and what taking() raises."""
+    decimals = max(one.rail.decimals for one in rails)
+    if payout.amount_minor % 10 ** (exponent(payout.currency) - decimals):
+        raise field_invalid(
+            "payout_amount",
+            f"payout_amount may have at most {decimals} decimals",
+            "AMOUNT_PRECISION_EXCEEDED",
+            max_decimals=str(decimals),
+        )
+    return taking(rails, payout)
 
 
 def agree_by_rails(

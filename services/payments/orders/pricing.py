@@ -3,7 +3,7 @@ limits, corridors and fees that leave nothing are refused here."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,13 +16,16 @@ from services.payments.model.quote import (
     QuoteMismatch,
     RateTrail,
     Route,
+    Terms,
+    agree_payout,
+    smallest_net_minor,
 )
-from services.payments.model.rails import agree_by_rails, decimals_of, target_of
+from services.payments.model.rails import agree_by_rails, decimals_of, sending, target_of
 from services.payments.orders.routes import Rails, Routes
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
 from services.shared.ids import new_id
-from services.shared.money import Money
+from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.recipients import Recipient
 
 
@@ -43,6 +46,8 @@ class QuoteOrder:
     """A request for a quote."""
 
     merchant_id: MerchantId
+    # The fixed one: in US dollars what the payer pays, in the currency of the payout what the
+    # recipient gets.
     amount: Money
     currency: str
     trace_id: str
@@ -51,14 +56,21 @@ class QuoteOrder:
     # None for an offer to whichever kind of recipient the corridor pays.
     recipient: Recipient | None = None
 
+    @property
+    def fixes_payout(self) -> bool:
+        """Whether the amount is what the recipient gets."""
+        return self.amount.currency != SOURCE_CURRENCY
+
 
 @dataclass(frozen=True)
 class _Offered:
-    """An order within its corridor's limits, and the rails that it may take."""
+    """An order that its corridor takes, and the rails that it may take."""
 
     order: QuoteOrder
     corridor: Corridor
     rails: Rails
+    # The dollars that a fixed payout takes at the rate, once that is known.
+    net: Money | None = None
 
 
 class Pricing:
@@ -78,7 +90,13 @@ class Pricing:
         offered = [one for one in found if isinstance(one, _Offered)]
         if not offered:
             return [one for one in found if isinstance(one, DomainError)]
-        fees, rates = await asyncio.gather(self._ask_fees(offered), self._ask_rates(offered))
+        if any(one.order.fixes_payout for one in offered):
+            # The fees follow from the net, and that from the rate.
+            rates = await self._ask_rates(offered)
+            found = [_with_net(one, rates) if isinstance(one, _Offered) else one for one in found]
+            fees = await self._ask_fees([one for one in found if isinstance(one, _Offered)])
+        else:
+            fees, rates = await asyncio.gather(self._ask_fees(offered), self._ask_rates(offered))
         next_fees = iter(fees)
         return [
             one
@@ -120,13 +138,12 @@ class Pricing:
     def _find(self, order: QuoteOrder) -> _Offered | DomainError:
         try:
             corridor = self._corridors.leading_to(order.currency, order.country)
-            limits = corridor.limits
-            if order.amount < limits.minimum:
-                raise AmountBelowMinimum(minimum_usd=limits.minimum_usd)
-            if order.amount > limits.maximum:
-                raise AmountAboveMaximum(maximum_usd=limits.maximum_usd)
+            if not order.fixes_payout:
+                _check_limits(corridor, order.amount)
             target = target_of(order.recipient) if order.recipient else None
             rails = self._routes.rails(corridor, target)
+            if order.fixes_payout:
+                rails = sending(rails, order.amount)
         except DomainError as error:
             return error
         return _Offered(order, corridor, rails)
@@ -144,7 +161,7 @@ class Pricing:
             return trail
         order, corridor = offered.order, offered.corridor
         try:
-            terms, rails = agree_by_rails(order.amount, fees, trail, offered.rails)
+            terms, rails = _agree(offered, fees, trail)
         except DomainError as error:
             return error
         return Quote(
@@ -166,12 +183,15 @@ class Pricing:
         )
 
     async def _ask_fees(self, offered: Sequence[_Offered]) -> Sequence[Fees | DomainError]:
+        if not offered:
+            return []
         return await self._fees.calculate(
             [
                 FeeQuery(
                     corridor_id=one.corridor.id,
                     merchant_id=one.order.merchant_id,
-                    amount=one.order.amount,
+                    amount=one.net or one.order.amount,
+                    is_net=one.net is not None,
                     trace_id=one.order.trace_id,
                 )
                 for one in offered
@@ -187,3 +207,39 @@ class Pricing:
             for name, ids in sorted(traces.items())
         ]
         return dict(zip(sorted(traces), await self._rates.get(queries), strict=True))
+
+
+def _check_limits(corridor: Corridor, amount: Money) -> None:
+    """Raises AmountBelowMinimum or AmountAboveMaximum where the corridor takes no such amount."""
+    limits = corridor.limits
+    if amount < limits.minimum:
+        raise AmountBelowMinimum(minimum_usd=limits.minimum_usd)
+    if amount > limits.maximum:
+        raise AmountAboveMaximum(maximum_usd=limits.maximum_usd)
+
+
+def _with_net(
+    offered: _Offered, rates: Mapping[str, RateTrail | DomainError]
+) -> _Offered | DomainError:
+    """The order with the dollars that its payout takes, where that is what it fixes."""
+    order, corridor = offered.order, offered.corridor
+    if not order.fixes_payout:
+        return offered
+    trail = rates[corridor.id]
+    if isinstance(trail, DomainError):
+        return trail
+    net = smallest_net_minor(order.amount, trail.rate, decimals_of(offered.rails))
+    maximum = corridor.limits.maximum
+    if net > maximum.amount_minor:
+        return AmountAboveMaximum(maximum_usd=str(maximum))
+    return replace(offered, net=Money(net, maximum.currency))
+
+
+def _agree(offered: _Offered, fees: Fees, trail: RateTrail) -> tuple[Terms, Rails]:
+    """The terms of an order, and the rails that can send its payout."""
+    amount, rails = offered.order.amount, offered.rails
+    if offered.net is None:
+        return agree_by_rails(amount, fees, trail, rails)
+    terms = agree_payout(offered.net, amount, fees, trail)
+    _check_limits(offered.corridor, terms.amount)
+    return terms, rails

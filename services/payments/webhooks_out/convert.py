@@ -10,6 +10,7 @@ from services.payments.base.view import (
     dispute_as_json,
     payment_as_json,
     refund_as_json,
+    repricing_as_json,
     time_as_json,
 )
 from services.payments.model.endpoint import Endpoint
@@ -50,6 +51,8 @@ def encode_event(event: Notification) -> bytes:
         "created_at": time_as_json(payment.updated_at),
         "data": _data(event),
     }
+    if event.was is not None:
+        written["repricing"] = repricing_as_json(event.was, payment)
     return orjson.dumps(written)
 
 

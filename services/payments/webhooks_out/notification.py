@@ -24,6 +24,8 @@ class Notification:
     payment: Payment
     # The place among the events of one change; the payment's own is 0.
     position: int = 0
+    # The payment at its former price, where that has changed.
+    was: Payment | None = None
     # None for an event about the payment itself.
     refund: Refund | None = None
     dispute: Dispute | None = None
@@ -32,9 +34,9 @@ class Notification:
 EncodeEvent = Callable[[Notification], bytes]
 
 
-def of_payment(payment: Payment) -> Notification:
-    """The event about a payment's status or price."""
-    return Notification(event_type=payment.event_type, payment=payment)
+def of_payment(payment: Payment, was: Payment | None = None) -> Notification:
+    """The event about a payment's status, or about its price, where it was another before."""
+    return Notification(event_type=payment.event_type, payment=payment, was=was)
 
 
 def events_of_refund(was: Refund | None, refund: Refund) -> Iterator[str]:

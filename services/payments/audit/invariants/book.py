@@ -152,7 +152,7 @@ BOOK = {
     "an exchange has both its legs by the rule it was posted by": f"""
         SELECT p.id::text
           FROM (SELECT merchant_id, id, destination_currency, net_minor, mid_rate, payout_minor,
-                       exchange_rule,
+                       exchange_rule, fixed_side,
                        CASE WHEN jsonb_typeof(route->'payout_decimals') = 'number'
                             THEN CAST(route->>'payout_decimals' AS numeric) END AS decimals,
                        round(net_minor * markup_basis_points / 10000.0) AS markup,
@@ -180,13 +180,15 @@ BOOK = {
             OR exchanged AND exchange_rule = 1
                AND abs(bought - (net_minor - markup) * mid_rate
                                 * power(10::numeric, digits::int - 2)) > 0.5
-            -- To half a unit of the rail and half a cent, and the eighteenth digit of the rate.
+            -- To half a unit of the rail and half a cent, and the eighteenth digit of the rate; and
+            -- to a cent more, where the payout is fixed and the net is rounded up to cents.
             OR exchanged AND exchange_rule <> 1
                AND (coalesce(rounding, 0) <> 0
                     OR abs(bought - (net_minor - markup) * mid_rate
                                     * power(10::numeric, digits::int - 2))
                        > 0.501 * power(10::numeric, digits::int - coalesce(decimals, digits::int))
-                         + 0.501 * mid_rate * power(10::numeric, digits::int - 2))
+                         + (CASE fixed_side WHEN 'destination' THEN 1.501 ELSE 0.501 END)
+                           * mid_rate * power(10::numeric, digits::int - 2))
             OR NOT exchanged AND coalesce(bought, 0) <> 0
     """,
     "we owe for every payment exactly what its state says": f"""

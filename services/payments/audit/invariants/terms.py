@@ -14,11 +14,12 @@ TERMS = {
         SELECT p.id::text FROM payments p
           JOIN quotes q ON q.merchant_id = p.merchant_id AND q.id = p.quote_id
          WHERE (p.amount_minor::text, p.fee_minor::text, p.net_minor::text, p.payout_minor::text,
-                p.destination_currency, p.fees, p.corridor_id)
+                p.destination_currency, p.fees, p.corridor_id, p.fixed_side)
                IS DISTINCT FROM
                (q.terms->>'amount_minor', q.terms->>'fee_minor', q.terms->>'net_minor',
                 q.terms->>'payout_minor', q.terms->>'destination_currency', q.terms->'fees',
-                q.corridor_id)
+                -- A quote from before there were two has the first.
+                q.corridor_id, coalesce(q.terms->>'fixed_side', 'source'))
             OR (p.rate, p.mid_rate) IS DISTINCT FROM
                ((q.trail->>'rate')::numeric, (q.trail->>'mid_rate')::numeric)
             -- A payment from before routes kept the decimals may have a quote that does not.
@@ -33,10 +34,17 @@ TERMS = {
          -- many decimals its route can send.
          CROSS JOIN LATERAL (SELECT power(10::numeric, digits::int
                     - coalesce((p.route->>'payout_decimals')::int, digits::int)) AS minor) AS step
+         CROSS JOIN LATERAL (SELECT p.rate * power(10::numeric, digits::int - 2) AS minor) AS cent
          WHERE p.fee_minor <> (SELECT coalesce(sum((line->>'amount_minor')::bigint), 0)
                                  FROM jsonb_array_elements(p.fees) AS line)
-            OR (abs(p.payout_minor - p.net_minor * p.rate * power(10::numeric, digits::int - 2))
-                <= 0.5 * step.minor AND p.payout_minor % step.minor = 0) IS NOT TRUE
+            OR (p.payout_minor % step.minor = 0
+                AND p.net_minor * cent.minor >= p.payout_minor - 0.5 * step.minor
+                -- A fixed payout takes no cent more than that; else the net comes to no more.
+                AND CASE p.fixed_side
+                    WHEN 'destination'
+                    THEN (p.net_minor - 1) * cent.minor <= p.payout_minor - 0.5 * step.minor
+                    ELSE p.net_minor * cent.minor <= p.payout_minor + 0.5 * step.minor END
+               ) IS NOT TRUE
     """,
     "every payment has one key that created it, and every key a payment": """
         SELECT coalesce(p.id, k.payment_id)::text FROM payments p

@@ -54,6 +54,8 @@ payments = Table(
     Column("fees", JSONB, nullable=False),
     Column("destination_currency", Text, nullable=False),
     Column("payout_minor", BigInteger, nullable=False, info=MOVED),
+    # The amount that was asked for: "source" or "destination"; late money may change it.
+    Column("fixed_side", Text, nullable=False, info=MOVED),
     Column("rate", Numeric, nullable=False, info=MOVED),
     Column("mid_rate", Numeric, nullable=False, info=MOVED),
     Column("markup_basis_points", SmallInteger, nullable=False, info=MOVED),
@@ -109,6 +111,7 @@ payments = Table(
     CheckConstraint("amount_minor > 0 AND payout_minor > 0", name="positive"),
     CheckConstraint("net_minor = amount_minor - fee_minor AND fee_minor >= 0", name="sum"),
     CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
+    CheckConstraint("fixed_side IN ('source', 'destination')", name="fixed_side"),
     CheckConstraint("refund_fees IN ('returned', 'kept')", name="refund_fees"),
     Index("payments_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index(

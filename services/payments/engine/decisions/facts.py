@@ -150,14 +150,16 @@ class Change:
         return any(event.cause is Cause.PAYER_ASKED for event in self.events)
 
     @property
+    def changes_price(self) -> bool:
+        """Whether the rate or the payout is another from this change on."""
+        was, now = self.before.terms, self.payment.terms
+        return (was.rate, was.payout) != (now.rate, now.payout)
+
+    @property
     def is_for_merchant(self) -> bool:
         """Whether merchants get an event about the payment: of its status, its price or its
         payer."""
-        return (
-            self.payment.status != self.before.status
-            or self.repricing is not None
-            or self.asks_payer
-        )
+        return self.payment.status != self.before.status or self.changes_price or self.asks_payer
 
     @property
     def posted_at(self) -> int:

@@ -13,7 +13,15 @@ from services.payments.model.attempt import Capabilities
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment
-from services.payments.model.quote import Fees, RateTrail, Terms, agree_terms
+from services.payments.model.quote import (
+    Fees,
+    FixedSide,
+    RateTrail,
+    Terms,
+    agree_payout,
+    agree_terms,
+    smallest_net_minor,
+)
 from services.payments.model.rails import rails_to, target_of
 from services.payments.model.timing import RATE_RETRY
 from services.shared.errors import DomainError
@@ -55,9 +63,15 @@ def reprice(
 
 
 def _terms_at(payment: Payment, trail: RateTrail) -> Terms:
+    """The terms at another rate: the dollars are there, so that the payout follows from them. One
+    that was asked for exactly stays where they still come to it and a cent less does not."""
     terms = payment.terms
     fees = Fees(lines=terms.fees, schedule_version="")
     currency, decimals = terms.payout.currency, payment.route.payout_decimals
+    if terms.fixed_side is FixedSide.DESTINATION:
+        needed = smallest_net_minor(terms.payout, trail.rate, decimals)
+        if needed == terms.net.amount_minor:
+            return agree_payout(terms.net, terms.payout, fees, trail)
     return agree_terms(terms.amount, currency, fees, trail, decimals)
 
 

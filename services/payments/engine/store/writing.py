@@ -276,7 +276,7 @@ def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
         updated_at=row.updated_at,
         cancel_requested_at=row.cancel_requested_at,
         deadline_at=row.deadline_at,
-        repriced=change.repricing is not None,
+        repriced=change.changes_price,
         asks_payer=change.asks_payer,
     )
     refunds = [
@@ -290,7 +290,7 @@ def _notifications(change: Change, row: Row[Any]) -> Iterator[Notification]:
     for _, dispute in disputes:
         payment = with_dispute(payment, dispute)
     if shown:
-        yield of_payment(payment)
+        yield of_payment(payment, before if change.changes_price else None)
     position = 0
     for was, refund in refunds:
         for name in events_of_refund(was, refund):

@@ -5,6 +5,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -167,16 +168,39 @@ def read_quote_order(
 ) -> QuoteOrder:
     """A validated order for a quote. Raises Invalid with every field that is wrong."""
     problems = Problems()
+    currency = problems.read(_currency, request.destination_currency, "")
     order = QuoteOrder(
         merchant_id=merchant_id,
-        amount=problems.read(_amount_usd, request.amount_usd, _NOTHING),
-        currency=problems.read(_currency, request.destination_currency, ""),
+        amount=_fixed_amount(request, currency, problems),
+        currency=currency,
         country=problems.read(_country, request.destination_country, ""),
         trace_id=trace_id,
         recipient=read_given(request, problems),
     )
     _raise_any(problems, payees, order.recipient, order.currency, order.country)
     return order
+
+
+def _fixed_amount(
+    request: payments_pb2.CreateQuoteRequest, currency: str, problems: Problems
+) -> Money:
+    """The one amount that a quote fixes."""
+    both = ("amount_usd", "payout_amount")
+    if request.amount_usd and request.payout_amount:
+        words = "amount_usd or payout_amount, not both"
+        problems.add(fields_invalid(both, words, "FIELDS_CONTRADICTORY"))
+    elif not request.amount_usd and not request.payout_amount:
+        words = "amount_usd or payout_amount is required"
+        problems.add(fields_invalid(both, words, "FIELD_REQUIRED"))
+    elif request.amount_usd:
+        return problems.read(_amount_usd, request.amount_usd, _NOTHING)
+    elif currency:
+        return problems.read(_payout_in(currency), request.payout_amount, _NOTHING)
+    return _NOTHING
+
+
+def _payout_in(currency: str) -> Callable[[str], Money]:
+    return lambda text: parse_amount(text, currency, field="payout_amount")
 
 
 def read_check_order(request: checks_pb2.CheckRecipientRequest, payees: Payees) -> CheckOrder:

@@ -22,11 +22,11 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.ledger import collection_postings, exchange_postings
 from services.payments.model.payment import ExchangeRule, Failure, Payment
-from services.payments.model.quote import agree_terms
+from services.payments.model.quote import agree_payout, agree_terms, smallest_net_minor
 from services.payments.orders.refunds import RefundOrder, Refunds
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.ids import encode_id
-from services.shared.money import Money
+from services.shared.money import Money, exponent
 from tests.conftest import Database
 from tests.database.payments.audit.damage import DAMAGE, UNSEEN_BY_PARTS
 from tests.makers import (
@@ -203,6 +203,61 @@ async def test_a_payout_is_recomputed_to_the_decimals_of_its_route(
         assert "a payment's terms add up" in found
         await _run(database, changed.replace("+", "-"))
     assert [*(await _report(engine)).broken] == []
+
+
+async def _create_with_fixed_payout(engine: AsyncEngine, payout: Money, mid: str) -> None:
+    trail, decimals = make_trail(mid), exponent(payout.currency)
+    net = Money(smallest_net_minor(payout, trail.rate, decimals), "USD")
+    route = replace(CONDITIONS.route, payout_decimals=decimals)
+    conditions = replace(CONDITIONS, route=route)
+    terms = agree_payout(net, payout, FEES, trail)
+    quote = make_quote(terms=terms, trail=trail, conditions=conditions)
+    await PostgresPayments(engine).create([make_new_payment(quote=quote, route=route)])
+
+
+@pytest.mark.parametrize(
+    ("payout", "mid"),
+    [
+        (Money(14_845_339, "NGN"), "1530.25"),
+        (Money(14_846_860, "NGN"), "1530.25"),
+        (Money(14_487, "JPY"), "149.317"),
+        (Money(29_779, "KWD"), "0.30695"),
+        (Money(9_000, "EUR"), "0.92"),
+        (Money(2_500_001, "VND"), "25310"),
+    ],
+)
+async def test_a_fixed_payout_is_recomputed_from_its_own_side(
+    engine: AsyncEngine, database: Database, payout: Money, mid: str
+) -> None:
+    await _create_with_fixed_payout(engine, payout, mid)
+    await _carry(engine)
+    assert await rows(engine, "SELECT state, fixed_side FROM payments") == [
+        ("COMPLETED", "destination")
+    ]
+    assert [*(await _report(engine)).broken] == []
+    left = "SELECT account FROM balances WHERE account LIKE 'fx:rounding%'"
+    assert await rows(engine, left) == []
+
+    # A cent more or less of the net, and the other side: each is found.
+    for changed in (
+        "amount_minor = amount_minor + 1, net_minor = net_minor + 1",
+        "amount_minor = amount_minor - 1, net_minor = net_minor - 1",
+    ):
+        await _run(database, f"UPDATE payments SET {changed}")
+        found = {finding.invariant for finding in (await _report(engine)).broken}
+        assert "a payment's terms add up" in found
+        back = changed.replace("+", "%").replace("-", "+").replace("%", "-")
+        await _run(database, f"UPDATE payments SET {back}")
+    assert [*(await _report(engine)).broken] == []
+
+
+async def test_the_fixed_side_of_a_payment_is_that_of_its_quote(
+    engine: AsyncEngine, database: Database
+) -> None:
+    await _create_with_fixed_payout(engine, Money(14_845_339, "NGN"), "1530.25")
+    await _run(database, "UPDATE payments SET fixed_side = 'source'")
+    found = {finding.invariant for finding in (await _report(engine)).broken}
+    assert found == {"a payment's terms are those of its quote", "a payment's terms add up"}
 
 
 async def test_an_empty_database_has_no_finding(engine: AsyncEngine) -> None:

@@ -153,13 +153,22 @@ async def test_the_role_is_no_more_than_a_role(engine: AsyncEngine) -> None:
     ("state", "stands"),
     [("FUNDED", False), ("CONVERTED", True), ("PAYING_OUT", True), ("COMPLETED", True)],
 )
-@pytest.mark.parametrize("column", ["payout_minor", "rate", "mid_rate", "markup_basis_points"])
+@pytest.mark.parametrize(
+    ("column", "changed"),
+    [
+        ("payout_minor", "payout_minor + 1"),
+        ("rate", "rate + 1"),
+        ("mid_rate", "mid_rate + 1"),
+        ("markup_basis_points", "markup_basis_points + 1"),
+        ("fixed_side", "'destination'"),
+    ],
+)
 async def test_the_terms_of_a_payment_stand_once_it_is_exchanged(
-    engine: AsyncEngine, state: str, column: str, stands: bool
+    engine: AsyncEngine, state: str, column: str, changed: str, stands: bool
 ) -> None:
     await PostgresPayments(engine).create([make_new_payment()])
     await attempt(engine, f"UPDATE payments SET state = '{state}'")
-    change = f"UPDATE payments SET {column} = {column} + 1"
+    change = f"UPDATE payments SET {column} = {changed}"
 
     if stands:
         with pytest.raises(DBAPIError, match="the terms of a payment stand"):

@@ -21,7 +21,12 @@ from services.payments.model.ledger import (
     unwinding_postings,
 )
 from services.payments.model.payment import ExchangeRule, Payment, State
-from services.payments.model.quote import AmountTooSmallAfterFees, agree_terms
+from services.payments.model.quote import (
+    AmountTooSmallAfterFees,
+    agree_payout,
+    agree_terms,
+    smallest_net_minor,
+)
 from services.shared.corridors import load_corridors
 from services.shared.money import Money, exponent
 from tests.makers import FEES, make_attempt, make_payment, make_terms, make_trail
@@ -129,6 +134,36 @@ def test_an_exchange_adds_up_in_both_currencies_and_leaves_no_rounding(
     # The position leaves the middle by half a cent and half a minor unit at most.
     minor_per_cent = mid.scaleb(exponent(currency) - 2)
     assert abs(bought - sold * minor_per_cent) <= Decimal("0.501") * (1 + minor_per_cent)
+
+
+@given(
+    payout_minor=st.integers(min_value=1, max_value=10**9),
+    currency=st.sampled_from(["NGN", "JPY", "KWD", "INR", "CLF", "EUR"]),
+    mid=st.decimals(min_value="0.0001", max_value=99_999, places=9, allow_nan=False),
+    markup=st.integers(min_value=0, max_value=1_000),
+)
+def test_a_fixed_payout_is_bought_exactly_and_the_position_bears_less_than_two_cents(
+    payout_minor: int, currency: str, mid: Decimal, markup: int
+) -> None:
+    trail, payout = make_trail(str(mid), markup), Money(payout_minor, currency)
+    net = smallest_net_minor(payout, trail.rate)
+    if net > 10**14:
+        return
+    payment = make_payment(terms=agree_payout(Money(net, "USD"), payout, FEES, trail))
+
+    balances = _balances(_all(payment))
+
+    assert not [account for account, _ in balances if account.startswith("fx:rounding")]
+    assert balances["payments:USD", "USD"] == balances[f"payments:{currency}", currency] == 0
+    sold, bought = (
+        -balances["fx:position:USD", "USD"],
+        balances[f"fx:position:{currency}", currency],
+    )
+    assert (bought, sold - balances["revenue:fx:USD", "USD"]) == (payout_minor, net)
+    minor_per_cent = mid.scaleb(exponent(currency) - 2)
+    left = sold * minor_per_cent - bought
+    assert -Decimal("0.501") * (1 + minor_per_cent) <= left
+    assert left <= Decimal("1.501") * minor_per_cent + Decimal("0.501")
 
 
 @given(

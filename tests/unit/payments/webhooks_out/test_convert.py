@@ -6,6 +6,7 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
+from caravel.payments.v1 import endpoints_pb2
 from google.protobuf.json_format import MessageToDict
 
 from services.payments.base.convert import write_payment, write_refund
@@ -18,8 +19,9 @@ from services.payments.webhooks_out.notification import (
     events_of_refund,
     of_payment,
 )
+from services.shared.ids import encode_id, new_id
 from services.shared.money import Money
-from tests.makers import NOW, make_payment
+from tests.makers import NOW, make_payment, make_terms
 
 HELD = make_payment(
     state=State.PAYING_OUT,
@@ -50,6 +52,27 @@ def test_an_event_names_the_status_that_the_payment_came_to() -> None:
     assert event["data"]["transaction_id"] == HELD.transaction_id
     assert event["data"]["hold"] == {"reason": "outcome_unknown"}
     assert event["data"]["status"] == "ON_HOLD"
+
+
+def test_the_event_of_another_price_has_the_old_and_the_new_figures() -> None:
+    was = make_payment()
+    now = replace(was, repriced=True, terms=make_terms(mid="1515.00"), quote_id=new_id())
+
+    event = json.loads(encode_event(of_payment(now, was)))
+
+    assert event["type"] == "payment.repriced"
+    assert event["repricing"] == {
+        "from_quote_id": encode_id("quo", was.quote_id),
+        "from_fx_rate": "1522.59875",
+        "from_payout_amount": "148453.38",
+        "to_quote_id": event["data"]["quote_id"],
+        "to_fx_rate": event["data"]["fx_rate"],
+        "to_payout_amount": "146973.94",
+        "destination_currency": "NGN",
+    }
+    assert "repricing" not in json.loads(encode_event(of_payment(was)))
+    fields = endpoints_pb2.Repricing.DESCRIPTOR.fields_by_name
+    assert set(event["repricing"]) == set(fields)
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,7 @@ HEADERS_FIELD_NUMBER: _builtins.int
 BODY_TYPE_FIELD_NUMBER: _builtins.int
 OAUTH_ERRORS_FIELD_NUMBER: _builtins.int
 WEBHOOK_FIELD_NUMBER: _builtins.int
+EXACTLY_ONE_FIELD_NUMBER: _builtins.int
 LIMITS_FIELD_NUMBER: _builtins.int
 decimal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The text is a plain decimal, such as 100.00, without an exponent. Over REST it may be a JSON
@@ -268,5 +269,7 @@ webhook: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOption
 """The message is sent to merchants' endpoints; the text is its name among the webhooks of
 OpenAPI.
 """
+exactly_one: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
+"""Names of fields of which a request has exactly one, the first one for an example."""
 limits: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Limits]
 """The largest requests that the gateway takes for the services of the file."""

@@ -216,13 +216,15 @@ class WebhookEvent(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    REPRICING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the event, the same in every delivery, and also in `webhook-id`, for example
     "evt_01jd8x3v9me7rb5k3n6q2f4h8z".
     """
     type: _builtins.str
     """"payment." and the payment's new status in lower case, for example "payment.completed";
-    "payment.repriced"; or "payment.payer_action_required" where the payer must act.
+    "payment.repriced" where its rate or payout changed; or "payment.payer_action_required" where
+    the payer must act.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -232,6 +234,10 @@ class WebhookEvent(_message.Message):
     def data(self) -> _payments_pb2.Payment:
         """The payment as GetPayment showed it right after the event; of a `next_action` the kind alone."""
 
+    @_builtins.property
+    def repricing(self) -> Global___Repricing:
+        """The old and the new figures; only with "payment.repriced"."""
+
     def __init__(
         self,
         *,
@@ -239,14 +245,63 @@ class WebhookEvent(_message.Message):
         type: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         data: _payments_pb2.Payment | None = ...,
+        repricing: Global___Repricing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "data", b"data"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "data", b"data", "repricing", b"repricing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "data", b"data", "id", b"id", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "data", b"data", "id", b"id", "repricing", b"repricing", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WebhookEvent: _TypeAlias = WebhookEvent  # noqa: Y015
+
+@_typing.final
+class Repricing(_message.Message):
+    """The figures of a payment before and after it was priced again, because its money came after quote
+    and grace. The fees stay; the history has the same figures with `exchanged_at_new_rate`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_QUOTE_ID_FIELD_NUMBER: _builtins.int
+    FROM_FX_RATE_FIELD_NUMBER: _builtins.int
+    FROM_PAYOUT_AMOUNT_FIELD_NUMBER: _builtins.int
+    TO_QUOTE_ID_FIELD_NUMBER: _builtins.int
+    TO_FX_RATE_FIELD_NUMBER: _builtins.int
+    TO_PAYOUT_AMOUNT_FIELD_NUMBER: _builtins.int
+    DESTINATION_CURRENCY_FIELD_NUMBER: _builtins.int
+    from_quote_id: _builtins.str
+    """The quote that the payment was created with, or priced by before."""
+    from_fx_rate: _builtins.str
+    """The rate of that quote, decimal text."""
+    from_payout_amount: _builtins.str
+    """The payout by that quote, decimal text."""
+    to_quote_id: _builtins.str
+    """The quote that counts now."""
+    to_fx_rate: _builtins.str
+    """The rate of the exchange, decimal text."""
+    to_payout_amount: _builtins.str
+    """The payout that the recipient gets, decimal text."""
+    destination_currency: _builtins.str
+    """ISO 4217 code of both payouts."""
+    def __init__(
+        self,
+        *,
+        from_quote_id: _builtins.str = ...,
+        from_fx_rate: _builtins.str = ...,
+        from_payout_amount: _builtins.str = ...,
+        to_quote_id: _builtins.str = ...,
+        to_fx_rate: _builtins.str = ...,
+        to_payout_amount: _builtins.str = ...,
+        destination_currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination_currency", b"destination_currency", "from_fx_rate", b"from_fx_rate", "from_payout_amount", b"from_payout_amount", "from_quote_id", b"from_quote_id", "to_fx_rate", b"to_fx_rate", "to_payout_amount", b"to_payout_amount", "to_quote_id", b"to_quote_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Repricing: _TypeAlias = Repricing  # noqa: Y015
 
 @_typing.final
 class RefundEvent(_message.Message):

@@ -158,6 +158,7 @@ class Payment(_message.Message):
     FEE_SCHEDULE_VERSION_FIELD_NUMBER: _builtins.int
     FEE_SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
+    FIXED_SIDE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -178,7 +179,9 @@ class Payment(_message.Message):
     """
     payout_amount: _builtins.str
     """The amount that the recipient gets: net_usd x fx_rate, rounded half to even, once, to the number
-    of decimals that every offramp of its route can send, decimal text.
+    of decimals that every offramp of its route can send, decimal text. Where fixed_side is
+    "destination", exactly the amount that was asked for; net_usd is then the smallest that comes to
+    it, or to more by less than a cent.
     """
     quote_id: _builtins.str
     """The quote that priced this payment."""
@@ -216,6 +219,10 @@ class Payment(_message.Message):
     """The version of the fee schedule that was applied."""
     fee_schedule_terms: _builtins.str
     """The terms of the fee schedule as they were applied, as JSON. Absent where they are unknown."""
+    fixed_side: _builtins.str
+    """The amount that was asked for, as agreed with the quote: "source", amount_usd, or "destination",
+    payout_amount. Money that comes so late that the payment is priced again makes it "source".
+    """
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -316,10 +323,11 @@ class Payment(_message.Message):
         fee_schedule_version: _builtins.str | None = ...,
         fee_schedule_terms: _builtins.str | None = ...,
         rounding: _prices_pb2.Rounding | None = ...,
+        fixed_side: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "hold", b"hold", "next_action", b"next_action", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "corridor_id", b"corridor_id", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "rounding", b"rounding", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "corridor_id", b"corridor_id", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fixed_side", b"fixed_side", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "rounding", b"rounding", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
     _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015
@@ -473,6 +481,7 @@ class Quote(_message.Message):
     COST_PERCENT_FIELD_NUMBER: _builtins.int
     FEE_SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
+    FIXED_SIDE_FIELD_NUMBER: _builtins.int
     quote_id: _builtins.str
     """Id of the quote, for example "quo_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     state: Global___Quote.State.ValueType
@@ -511,6 +520,8 @@ class Quote(_message.Message):
     """The whole cost in percent of amount_usd, rounded half to even to 4 decimals, decimal text."""
     fee_schedule_terms: _builtins.str
     """The terms of the fee schedule as they were applied, as JSON. Absent where they are unknown."""
+    fixed_side: _builtins.str
+    """The amount that was asked for: "source", amount_usd, or "destination", payout_amount."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -560,10 +571,11 @@ class Quote(_message.Message):
         cost_percent: _builtins.str = ...,
         fee_schedule_terms: _builtins.str | None = ...,
         rounding: _prices_pb2.Rounding | None = ...,
+        fixed_side: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "created_at", b"created_at", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "rounding", b"rounding", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fixed_side", b"fixed_side", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "rounding", b"rounding", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fee_schedule_terms: _TypeAlias = _typing.Literal["fee_schedule_terms"]  # noqa: Y015
     _WhichOneofArgType__fee_schedule_terms: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms"]  # noqa: Y015
@@ -591,7 +603,8 @@ class CreatePaymentRequest(_message.Message):
     """The merchant's end user, a UUID."""
     amount_usd: _builtins.str
     """The amount that the sender pays, in US dollars: positive, at most 2 decimals. Over REST a
-    number or a string, for example 100.00 or "100.00".
+    number or a string, for example 100.00 or "100.00". With a quote the amount_usd that it shows,
+    also where the quote fixes the payout.
     """
     destination_currency: _builtins.str
     """ISO 4217 code of the payout's currency, for example "INR"."""
@@ -790,13 +803,21 @@ class CreateQuoteRequest(_message.Message):
     DESTINATION_CURRENCY_FIELD_NUMBER: _builtins.int
     DESTINATION_COUNTRY_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
+    PAYOUT_AMOUNT_FIELD_NUMBER: _builtins.int
     amount_usd: _builtins.str
-    """The amount that the sender will pay, in US dollars: positive, at most 2 decimals."""
+    """The amount that the sender will pay, in US dollars: positive, at most 2 decimals. Excludes
+    `payout_amount`; one of the two is required.
+    """
     destination_currency: _builtins.str
     """ISO 4217 code of the payout's currency."""
     destination_country: _builtins.str
     """ISO 3166 code of the country of the payout. Needed only where corridors to several
     countries pay the currency.
+    """
+    payout_amount: _builtins.str
+    """The amount that the recipient gets, exactly, in destination_currency: positive, with at most as
+    many decimals as an offramp sends. The quote's amount_usd is then the smallest that brings it.
+    Excludes `amount_usd`.
     """
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
@@ -811,10 +832,11 @@ class CreateQuoteRequest(_message.Message):
         destination_currency: _builtins.str = ...,
         destination_country: _builtins.str = ...,
         recipient: _recipient_pb2.Recipient | None = ...,
+        payout_amount: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "recipient", b"recipient"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "payout_amount", b"payout_amount", "recipient", b"recipient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

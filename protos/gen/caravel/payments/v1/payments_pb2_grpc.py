@@ -168,11 +168,12 @@ class PaymentServiceServicer:
 
     def CreateQuote(self, request, context):
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-        payment. A recipient that is given is checked as at the payment, and the answer shows the name
+        payment. It fixes the amount that the sender pays, or the amount that the recipient gets. A
+        recipient that is given is checked as at the payment, and the answer shows the name
         as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
-        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-        RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        with FIELD_REQUIRED, FIELDS_CONTRADICTORY, FIELD_INVALID, CHARACTER_FORBIDDEN,
+        RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
+        AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
         CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
         PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
         FX_SOURCES_DISAGREE.

@@ -84,11 +84,12 @@ class PaymentServiceStub:
     """
     CreateQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-    payment. A recipient that is given is checked as at the payment, and the answer shows the name
+    payment. It fixes the amount that the sender pays, or the amount that the recipient gets. A
+    recipient that is given is checked as at the payment, and the answer shows the name
     as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
-    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-    RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    with FIELD_REQUIRED, FIELDS_CONTRADICTORY, FIELD_INVALID, CHARACTER_FORBIDDEN,
+    RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
+    AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
     CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
     PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
     FX_SOURCES_DISAGREE.
@@ -163,11 +164,12 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     CreateQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-    payment. A recipient that is given is checked as at the payment, and the answer shows the name
+    payment. It fixes the amount that the sender pays, or the amount that the recipient gets. A
+    recipient that is given is checked as at the payment, and the answer shows the name
     as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
-    with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-    RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-    AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+    with FIELD_REQUIRED, FIELDS_CONTRADICTORY, FIELD_INVALID, CHARACTER_FORBIDDEN,
+    RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
+    AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
     CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
     PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
     FX_SOURCES_DISAGREE.
@@ -281,11 +283,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Quote, _abc.Awaitable[_payments_pb2.Quote]]:
         """Creates a quote, a firm offer: amounts, fees and rate, kept until it expires and valid for one
-        payment. A recipient that is given is checked as at the payment, and the answer shows the name
+        payment. It fixes the amount that the sender pays, or the amount that the recipient gets. A
+        recipient that is given is checked as at the payment, and the answer shows the name
         as it will be sent. Not idempotent, but safe to repeat: an unused quote obliges nobody. Refuses
-        with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, RECIPIENT_KIND_UNSUPPORTED,
-        RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
-        AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
+        with FIELD_REQUIRED, FIELDS_CONTRADICTORY, FIELD_INVALID, CHARACTER_FORBIDDEN,
+        RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
+        AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
         CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
         PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
         FX_SOURCES_DISAGREE.

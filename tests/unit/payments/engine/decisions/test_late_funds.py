@@ -8,19 +8,20 @@ from decimal import Decimal
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call
+from services.payments.engine.decisions.facts import Call, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import Answer, AttemptState, Outcome
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import State
+from services.payments.model.quote import FixedSide, agree_payout, payout_of
 from services.payments.operators.decisions import honour_locked_rate
 from services.payments.operators.domain import NoLockedRate, PaymentNotOnHold
 from services.shared.errors import Unavailable
 from services.shared.money import Money
 from services.shared.recipients import RecipientKind
 from services.shared.recipients.rails import Rail
-from tests.makers import CAPABILITIES, NOW, make_trail, make_work
+from tests.makers import CAPABILITIES, FEES, NOW, make_trail, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 COLLECTED = Answer(outcome=Outcome.SUCCEEDED, provider_reference="pi_1")
@@ -137,6 +138,38 @@ def test_a_rate_within_the_tolerance_takes_the_locked_ones_place() -> None:
     assert event.evidence["rate"] == str(trail.rate)
     assert event.evidence["locked_payout"] != event.evidence["payout"]
     assert event.evidence["expired_at"] == work.payment.quote_expires_at.isoformat()
+
+
+def _fixed_payout() -> Work:
+    work = make_work(State.FUNDED)
+    terms = agree_payout(Money(9_751, "USD"), Money(14_845_339, "NGN"), FEES, make_trail())
+    return replace(work, payment=replace(work.payment, terms=terms))
+
+
+def test_a_fixed_payout_stays_where_the_same_dollars_are_still_the_fewest_that_come_to_it() -> None:
+    work = _fixed_payout()
+
+    change = DECIDER.price(work, make_trail("1530.20"), NOW)
+
+    terms = change.payment.terms
+    assert (terms.payout, terms.fixed_side) == (work.payment.terms.payout, FixedSide.DESTINATION)
+    assert terms.rate == make_trail("1530.20").rate
+
+
+@pytest.mark.parametrize("mid", ["1529.00", "1540.00"])
+def test_at_another_rate_a_fixed_payout_becomes_what_the_dollars_come_to(mid: str) -> None:
+    change = DECIDER.price(_fixed_payout(), make_trail(mid), NOW)
+
+    terms, rate = change.payment.terms, make_trail(mid).rate
+    assert terms.payout == payout_of(Money(9_751, "USD"), rate, "NGN")
+    assert terms.fixed_side is FixedSide.SOURCE
+
+
+def test_an_event_is_due_for_another_price_and_not_for_the_same_one() -> None:
+    work = make_work(State.FUNDED)
+
+    assert DECIDER.price(work, make_trail("1515.00"), NOW).changes_price
+    assert not DECIDER.price(work, make_trail(), NOW).changes_price
 
 
 def test_a_better_rate_is_the_recipients() -> None:
