@@ -18,7 +18,7 @@ from services.payments.model.explanation.step import (
     sum_step,
 )
 from services.payments.model.payment import Payment
-from services.payments.model.quote import Pricing, Quote, Terms
+from services.payments.model.quote import FixedSide, Pricing, Quote, Terms
 from services.shared.money import exponent, format_rate
 
 # More than any of the figures is shown with.
@@ -57,6 +57,19 @@ def _payout_step(terms: Terms, pricing: Pricing | None, decimals: int | None) ->
     places = exponent(currency) if decimals is None else decimals
     exact = fraction(terms.net) * Fraction(terms.rate)
     rounding = pricing.rounding if pricing else None
+    if terms.fixed_side is FixedSide.DESTINATION:
+        return rounded_step(
+            "net_usd for payout_amount",
+            "the fewest cents whose net_usd x fx_rate is payout_amount or more",
+            (("payout_amount", str(terms.payout)), ("fx_rate", format_rate(terms.rate))),
+            (str(terms.net), fraction(terms.net)),
+            Rule(
+                rounding.payout if rounding else "",
+                f"{places} decimals",
+                lambda mode: _fewest(terms, places, mode),
+            ),
+            decimals=exponent(terms.net.currency),
+        )
     return rounded_step(
         "payout_amount",
         "net_usd x fx_rate",
@@ -69,6 +82,16 @@ def _payout_step(terms: Terms, pricing: Pricing | None, decimals: int | None) ->
         ),
         decimals=exponent(currency),
     )
+
+
+def _fewest(terms: Terms, places: int, mode: str) -> Fraction:
+    """The smallest net that comes to the payout: the first one above half a step below it, or the
+    one at it, where that is rounded up."""
+    payout, rate = fraction(terms.payout), Fraction(terms.rate)
+    cents = 10 ** exponent(terms.net.currency)
+    below = int((payout - Fraction(1, 2 * 10**places)) / rate * cents)
+    tried = (Fraction(one, cents) for one in range(max(below, 1), below + 2))
+    return next((net for net in tried if rounded(net * rate, places, mode) >= payout), Fraction(0))
 
 
 def _cost_steps(terms: Terms) -> Iterator[Step]:
@@ -122,6 +145,7 @@ def _agreed(terms: Terms) -> Mapping[str, str]:
         "amount_usd": str(terms.amount),
         "fee_usd": str(terms.fee),
         "net_usd": str(terms.net),
+        "fixed_side": terms.fixed_side,
         "mid_rate": format_rate(terms.mid_rate),
         "fx_rate": format_rate(terms.rate),
         "payout_amount": f"{terms.payout} {terms.payout.currency}",

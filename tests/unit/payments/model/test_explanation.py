@@ -21,7 +21,9 @@ from services.payments.model.quote import (
     Quote,
     RateLeg,
     RateOverride,
+    agree_payout,
     agree_terms,
+    smallest_net_minor,
 )
 from services.shared.corridors import FeeSchedule
 from services.shared.money import EXACT, Money
@@ -108,6 +110,27 @@ def test_a_price_for_a_net_explains_itself_with_the_part_beyond_it(
 
     assert differing(steps) == []
     assert terms.net == usd(net)
+
+
+def _fixed(payout: Money, rate: Decimal) -> Quote:
+    trail = replace(make_trail(), rate=rate)
+    net = usd(smallest_net_minor(payout, rate))
+    terms = agree_payout(net, payout, Fees(lines=(), schedule_version="free"), trail)
+    return replace(make_priced_quote(), terms=terms, trail=trail)
+
+
+@given(st.integers(1, 10**9), st.sampled_from(["NGN", "JPY", "KWD", "EUR"]), RATES)
+def test_a_fixed_payout_is_explained_by_the_fewest_cents_that_come_to_it(
+    minor: int, currency: str, rate: Decimal
+) -> None:
+    quote = _fixed(Money(minor, currency), rate)
+    step = "net_usd for payout_amount"
+
+    assert step not in differing(explain_quote(quote))
+    for off in (-1, 1):
+        net = quote.terms.net.amount_minor + off
+        if net > 0:
+            assert step in differing(explain_quote(_with(quote, net=usd(net))))
 
 
 def _with(quote: Quote, **changes: Any) -> Quote:
