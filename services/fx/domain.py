@@ -84,8 +84,12 @@ class Observation:
         any age."""
         if maximum_age_hours is None:
             return True
-        limit = timedelta(hours=maximum_age_hours)
-        return now - self.observed_at <= limit or open_time(self.observed_at, now) <= limit
+        limit, elapsed = timedelta(hours=maximum_age_hours), now - self.observed_at
+        # The market is open for more than half of the time, so that of an ancient rate no weekends
+        # need be counted.
+        if elapsed > 2 * limit + timedelta(days=7):
+            return False
+        return elapsed <= limit or open_time(self.observed_at, now) <= limit
 
 
 def unusable(

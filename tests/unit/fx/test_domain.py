@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.fx.domain import Observation, Rate, cross_rate, disagree, unusable
+from services.fx.market import open_time
 
 # A Wednesday, so that no weekend is among the hours that are counted.
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -173,3 +174,13 @@ def test_a_rate_is_implausible_beyond_its_corridors_bounds(mid: str, reason: str
     observation = Observation(mid=Decimal(mid), legs=(), observed_at=NOON, fetched_at=NOON)
 
     assert unusable(observation, NOON, live=True, bounds=(Decimal(60), Decimal(110))) == reason
+
+
+@given(st.integers(1, 2000), st.integers(0, 6000))
+def test_an_age_is_compared_in_open_hours_however_long_it_is(limit: int, hours: int) -> None:
+    seen = NOON - timedelta(hours=hours)
+    observation = Observation(mid=Decimal(1), legs=(), observed_at=seen, fetched_at=seen)
+
+    within = open_time(seen, NOON) <= timedelta(hours=limit)
+
+    assert observation.is_fresh(NOON, limit) is within

@@ -1,5 +1,7 @@
 """A file describes a source: where its answers have rate and time, and how both are meant."""
 
+import re
+import tomllib
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +14,12 @@ from pydantic import SecretStr
 
 from services.fx.domain import Observation
 from services.fx.ports import SourceAway
+from services.fx.sources.description import Description, found
 from services.fx.sources.http import open_session
 from services.fx.sources.json_source import DescriptionError, JsonSource
 from services.fx.sources.kit import Handed
 from services.shared.deployment import Deployment
+from tests.conftest import ROOT
 from tests.contract.lab import serving
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -223,3 +227,14 @@ def test_an_address_without_tls_is_of_a_sandbox_or_of_this_machine(
     )
     with pytest.raises(DescriptionError, match="address must begin with https://"):
         JsonSource(handed(tmp_path, plain, deployment=deployment))
+
+
+def test_the_file_that_the_documents_show_is_a_description() -> None:
+    page = (ROOT / "docs" / "rates.md").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+
+    described = Description.model_validate(tomllib.loads(shown))
+
+    answer = {"prices": [{"code": "NGN", "price": 1}, {"code": "KES", "price": 2}]}
+    assert found(answer, described.rate.path, ("USD", "KES")) == 2
+    assert described.model_fields_set == set(Description.model_fields)

@@ -24,9 +24,15 @@ CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
+SATURDAY = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
 class FixedClock:
+    def __init__(self, time: datetime = NOW) -> None:
+        self.time = time
+
     def now(self) -> datetime:
-        return NOW
+        return self.time
 
 
 class Yen:
@@ -239,3 +245,34 @@ async def test_service_refuses_to_start_live_without_an_age_limit_or_on_made_up_
     with pytest.raises(CorridorsError, match=missing):
         async with assemble(config):
             pass
+
+
+@pytest.mark.parametrize(
+    ("terms", "now", "margin", "wait"),
+    [
+        ("closed_market_basis_points = 40", NOW, 0, None),
+        ("closed_market_basis_points = 40", SATURDAY, 40, None),
+        ("refused_while_closed = true", NOW, 0, None),
+        ("refused_while_closed = true", SATURDAY, 0, 34 * 3600),
+    ],
+)
+async def test_a_closed_market_is_stated_or_refused_until_it_opens(
+    terms: str, now: datetime, margin: int, wait: int | None, tmp_path: Path
+) -> None:
+    config = write_corridor(tmp_path, '["yen"]', terms)
+
+    async with assemble(config, clock=FixedClock(now), catalogue=YEN) as server:
+        await server.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            [result] = await get_rates(channel, "us-jp")
+        await server.stop(0)
+
+    rate, retry = result.rate, error_details_pb2.RetryInfo()
+    if wait is None:
+        assert rate.closed_market_basis_points == margin
+        kept = 1 - Decimal(rate.markup_basis_points + margin) / 10_000
+        assert Decimal(rate.rate) == Decimal("149.317") * kept
+    else:
+        assert reason_of(result.error) == "FX_MARKET_CLOSED"
+        assert any(detail.Unpack(retry) for detail in result.error.details)
+        assert retry.retry_delay.seconds == wait
