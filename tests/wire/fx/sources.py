@@ -244,6 +244,14 @@ def _doubled(server: Server) -> str:
     )
 
 
+def _failed(server: Server) -> str:
+    text = server.body()
+    if text.startswith("["):
+        return server.facts.error
+    members = '"error":true,' + text[1:].replace(":true", ":false")
+    return f"{{{members}"
+
+
 def _undated(server: Server) -> str:
     member = server.facts.stamp.partition(":")[0].strip('"')
     value = json.loads(server.body())
@@ -268,6 +276,10 @@ def _echoing(server: Server) -> str:
 # In none of these is there a rate that could be used.
 FAULTS: Mapping[str, Behaviour] = {
     "wrong base": answering(lambda server: server.body(base="EUR")),
+    "a base that contradicts its pairs": answering(
+        lambda server: server.body().replace('"USD"', '"EUR"')
+    ),
+    "an error beside rates": answering(_failed),
     "no base": answering(lambda server: server.body(base="")),
     "error in a 200": answering(lambda server: server.facts.error),
     "no pairs": answering(lambda server: server.body({"EUR": "0.92"})),
