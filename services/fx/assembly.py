@@ -19,6 +19,7 @@ from services.shared.corridors import Corridors, CorridorsError, load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
+from services.shared.log import get_logger
 
 # How often each corridor is looked at whether it has a rate, for the metrics and the log.
 SURVEY_SECONDS = 30.0
@@ -88,7 +89,10 @@ async def _serving(
 async def _survey(rates: Rates, sleep: Sleep) -> None:
     while True:
         await sleep(SURVEY_SECONDS)
-        await rates.survey()
+        try:
+            await rates.survey()
+        except Exception:  # noqa: BLE001  The next one is due all the same.
+            get_logger().exception("survey_failed")
 
 
 def _named_sources(

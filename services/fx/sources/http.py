@@ -149,11 +149,11 @@ def read_instant(value: object) -> datetime:
     """The instant that a text states by ISO 8601, with its zone. Raises SourceAway."""
     try:
         stated = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        stated = None
-    if stated is None or stated.tzinfo is None:
-        raise SourceAway("it states no time")
-    return stated.astimezone(UTC)
+        if stated is not None and stated.tzinfo is not None:
+            return stated.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise SourceAway("it states no time")
 
 
 def read_day(value: object) -> datetime:

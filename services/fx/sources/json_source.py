@@ -119,7 +119,7 @@ class JsonSource:
         self, pair: Pair, rate: Decimal, answer: Answer, fetched_at: datetime
     ) -> Observation:
         described = self._described
-        mid = rate if rate <= 0 else _price(rate, described.rate)
+        mid = _price(rate, described.rate)
         stamp = found(answer.value, described.stamp.path, pair)
         return Observation(
             mid=mid,
@@ -131,9 +131,13 @@ class JsonSource:
 
 
 def _price(rate: Decimal, part: RatePart) -> Decimal:
-    if part.direction is Direction.BASE_PER_QUOTE:
-        return cross_rate(rate, part.units)
-    return cross_rate(part.units, rate)
+    try:
+        if part.direction is Direction.BASE_PER_QUOTE:
+            return cross_rate(rate, part.units)
+        return cross_rate(part.units, rate)
+    except ArithmeticError:
+        # Of nothing, or of what no number holds, there is no price; as it stands it is nonsense.
+        return rate
 
 
 _READERS: Mapping[StampForm, Callable[[object], datetime]] = {

@@ -86,15 +86,16 @@ class LastGood:
 
 async def load_all(name: str, loads: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Awaits the parts of a source's load. One that fails is counted and leaves the others; where
-    all fail, raises SourceAway as the first did."""
+    all fail, raises as the first did, which is SourceAway where it was foreseen."""
     results = await asyncio.gather(*loads, return_exceptions=True)
     failed = [one for one in results if one is not None]
     for error in failed:
-        if not isinstance(error, SourceAway) or len(failed) == len(results):
+        if len(failed) == len(results):
             raise error
-    for error in failed:
         count_fault(name, "load")
-        get_logger().warning("rate_part_away", source=name, error=str(error))
+        # The words of other errors may have an address in them.
+        why = str(error) if isinstance(error, SourceAway) else type(error).__name__
+        get_logger().warning("rate_part_away", source=name, error=why)
 
 
 def start_of(day: date) -> datetime:

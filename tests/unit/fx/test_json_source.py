@@ -142,6 +142,7 @@ async def test_a_time_is_read_in_its_form(
         ("iso", '"2026-11-25T12:00:00"'),
         ("iso", '"2026-11-25"'),
         ("iso", "5"),
+        ("iso", '"0001-01-01T00:00:00+14:00"'),
         ("day", '"20261125"'),
         ("day", '"2026-02-30"'),
         ("day", '"2026-W48-3"'),
@@ -238,3 +239,16 @@ def test_the_file_that_the_documents_show_is_a_description() -> None:
     answer = {"prices": [{"code": "NGN", "price": 1}, {"code": "KES", "price": 2}]}
     assert found(answer, described.rate.path, ("USD", "KES")) == 2
     assert described.model_fields_set == set(Description.model_fields)
+
+
+@pytest.mark.parametrize("direction", ["quote_per_base", "base_per_quote"])
+@pytest.mark.parametrize("rate", ["0", "-1", "1e-999999", "1e999999", "1e-400000", "1e400000"])
+async def test_a_price_that_nobody_can_make_is_left_out(
+    direction: str, rate: str, tmp_path: Path
+) -> None:
+    path = f'rate = {{ path = ["rate"], direction = "{direction}", units = 1000000 }}'
+    text = WHOLE.replace('rate = { path = ["rate"] }', path)
+
+    found, _ = await observed(tmp_path, text, f'{{"rate":{rate},"at":{AT}}}')
+
+    assert found is None
