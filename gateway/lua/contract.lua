@@ -96,6 +96,26 @@ return {
     { ["method"] = "GET", ["path"] = "/api/quotes/{quote_id}:explain", ["query"] = {} },
     { ["method"] = "GET", ["path"] = "/api/payments/{transaction_id}:explain", ["query"] = {} },
     {
+      ["method"] = "GET",
+      ["path"] = "/api/quotes/{quote_id}/disclosure",
+      ["query"] = { ["locale"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/quotes/{quote_id}/disclosure/page",
+      ["query"] = { ["locale"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/payments/{transaction_id}/receipt",
+      ["query"] = { ["locale"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/payments/{transaction_id}/receipt/page",
+      ["query"] = { ["locale"] = { ["kind"] = "string" } },
+    },
+    {
       ["method"] = "POST",
       ["path"] = "/api/webhook-endpoints",
       ["query"] = {},
@@ -315,5 +335,8 @@ return {
     ["MERCHANT_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["MERCHANT_HAS_KEY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["MERCHANTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["LOCALE_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
+    ["DISCLOSURE_NOT_KEPT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["RECEIPT_NOT_READY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

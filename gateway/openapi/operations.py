@@ -176,16 +176,22 @@ class Operations:
             content = {"schema": self._schemas.of_field(request, field)}
         return {"required": True, "content": {body_type(method) or "application/json": content}}
 
+    def _describe(self, output: str) -> str:
+        return "A page." if output == RAW_BODY else self._contract.comments.get(output, "Done.")
+
+    def _content(self, method: MethodDescriptorProto, output: str) -> Schema:
+        if output == RAW_BODY:
+            return {body_type(method): {"schema": {"type": "string"}}}
+        return {"application/json": {"schema": self._schemas.reference(output, printed=True)}}
+
     def _responses(
         self, method: MethodDescriptorProto, reasons: set[str], *, has_body: bool
     ) -> Schema:
         output = method.output_type[1:]
         responses: Schema = {
             str(success_status(method)): {
-                "description": self._contract.comments.get(output, "Done."),
-                "content": {
-                    "application/json": {"schema": self._schemas.reference(output, printed=True)}
-                },
+                "description": self._describe(output),
+                "content": self._content(method, output),
             }
         }
         replays = "idempotency-key" in read_headers(method)

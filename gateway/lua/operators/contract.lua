@@ -292,5 +292,8 @@ return {
     ["MERCHANT_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["MERCHANT_HAS_KEY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["MERCHANTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["LOCALE_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
+    ["DISCLOSURE_NOT_KEPT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["RECEIPT_NOT_READY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

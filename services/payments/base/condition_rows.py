@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from services.payments.base.disclosure_rows import disclosure_row, read_disclosure
 from services.payments.base.values import text, texts, whole
 from services.payments.model.quote import Conditions, LateFunds, RefundFees, Route
 from services.payments.model.timing import CORRECTION, PATIENCE
@@ -22,6 +23,8 @@ def conditions_row(conditions: Conditions | None, *, is_open: bool) -> dict[str,
         "late_funds": late_funds_row(conditions.late_funds),
         "refund_fees": conditions.refund_fees,
     }
+    if conditions.disclosure is not None:
+        row["disclosure"] = disclosure_row(conditions.disclosure)
     if is_open and conditions.recipients is not None:
         row["recipients"] = conditions.recipients.source
     return row
@@ -37,6 +40,7 @@ def read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
         late_funds=read_late_funds(terms["late_funds"]),
         refund_fees=RefundFees(terms.get("refund_fees", RefundFees.RETURNED)),
         recipients=rules_of(text(kept)) if kept is not None else None,
+        disclosure=read_disclosure(terms["disclosure"]) if "disclosure" in terms else None,
     )
 
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from services.payments.disclosures.facts import disclosure_of, receipt_of
 from services.payments.disclosures.ports import Stored
+from services.payments.disclosures.wording import Worded, read_locale, worded
 from services.payments.model.explanation import Result, Step, explain_payment, explain_quote
-from services.payments.model.payment import read_transaction_id
+from services.payments.model.payment import Payment, PaymentUnreadable, read_transaction_id
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote, QuoteNotFound, read_quote_id
 from services.shared.ids import Prefix, encode_id
@@ -39,13 +41,32 @@ class Disclosures:
         """The derivation of a payment by the quote that priced it last. Raises PaymentNotFound,
         PaymentUnreadable."""
         payment = await self._stored.get(merchant_id, read_transaction_id(transaction_id))
-        key = (merchant_id, payment.quote_id)
-        quote = (await self._stored.quotes([key]))[1].get(key)
+        quote = await self._priced_by(merchant_id, payment)
         return Explanation(
             quote_id=encode_id(Prefix.QUOTE, payment.quote_id),
             transaction_id=transaction_id,
             steps=explain_payment(payment, quote),
         )
+
+    async def of_quote(self, merchant_id: MerchantId, quote_id: str, locale: str) -> Worded:
+        """The disclosure of a quote. Raises QuoteNotFound, DisclosureNotKept, LocaleUnsupported."""
+        known = read_locale(locale)
+        return worded(disclosure_of(await self._quote(merchant_id, quote_id)), known)
+
+    async def receipt(self, merchant_id: MerchantId, transaction_id: str, locale: str) -> Worded:
+        """The receipt of a payment. Raises PaymentNotFound, PaymentUnreadable, ReceiptNotReady,
+        DisclosureNotKept, LocaleUnsupported."""
+        known = read_locale(locale)
+        payment = await self._stored.get(merchant_id, read_transaction_id(transaction_id))
+        quote = await self._priced_by(merchant_id, payment)
+        if quote is None:
+            raise PaymentUnreadable(transaction_id=transaction_id)
+        return worded(receipt_of(payment, quote), known)
+
+    async def _priced_by(self, merchant_id: MerchantId, payment: Payment) -> Quote | None:
+        """The quote that priced a payment last; None where it cannot be read."""
+        key = (merchant_id, payment.quote_id)
+        return (await self._stored.quotes([key]))[1].get(key)
 
     async def _quote(self, merchant_id: MerchantId, quote_id: str) -> Quote:
         key = (merchant_id, read_quote_id(quote_id))

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from services.payments.model.disclosure import DisclosureTerms
 from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
@@ -295,6 +296,8 @@ class Conditions:
     refund_fees: RefundFees = RefundFees.RETURNED
     # Kept with an open quote alone; None with one from before they were.
     recipients: RecipientRules | None = None
+    # None where the corridor discloses nothing, and with an offer from before it was kept.
+    disclosure: DisclosureTerms | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.model.attempt import Capabilities
+from services.payments.model.disclosure import Contact, DisclosureTerms, Rule
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Conditions, LateFunds, RefundFees, Route
 from services.payments.model.rails import (
@@ -18,7 +19,7 @@ from services.payments.model.rails import (
     target_of,
 )
 from services.payments.orders.ports import Declared
-from services.shared.corridors import Corridor, Corridors
+from services.shared.corridors import Corridor, Corridors, Disclosure
 from services.shared.errors import Unavailable
 from services.shared.money import Money
 from services.shared.recipients import Recipient
@@ -131,4 +132,15 @@ def _conditions(corridor: Corridor) -> Conditions:
         ),
         refund_fees=RefundFees(corridor.refunds.fees),
         recipients=corridor.recipient_rules,
+        disclosure=_disclosure(corridor.disclosure) if corridor.disclosure else None,
+    )
+
+
+def _disclosure(section: Disclosure) -> DisclosureTerms:
+    return DisclosureTerms(
+        rules=tuple(Rule(rule) for rule in section.rules),
+        scope_above=section.scope_above,
+        available_within=timedelta(days=section.available_within_days),
+        provider=Contact(**section.provider.model_dump()),
+        authorities=tuple(Contact(**one.model_dump()) for one in section.authorities),
     )

@@ -12,6 +12,7 @@ from services.shared.corridors.model import (
     CorridorAmbiguous,
     Corridors,
     CorridorUnsupported,
+    Disclosure,
 )
 from services.shared.corridors.prices import (
     FeeSchedule,
@@ -33,6 +34,7 @@ __all__ = [
     "CorridorUnsupported",
     "Corridors",
     "CorridorsError",
+    "Disclosure",
     "FeeSchedule",
     "TierKind",
     "fee_of",

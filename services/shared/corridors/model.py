@@ -142,6 +142,35 @@ class Refunds(Section):
     fees: Literal["returned", "kept"] = "returned"
 
 
+class Contact(Section):
+    """How somebody is reached, for disclosures."""
+
+    name: str = Field(min_length=1, max_length=100)
+    phone: str = Field(min_length=1, max_length=40)
+    website: str = Field(pattern=r"^https://[^\s<>\"]{1,200}$")
+
+
+DisclosureRule = Literal["us_remittance_rule", "eu_2021_1230"]
+
+
+class Disclosure(Section):
+    """The facts that a sender is shown before and after the payment, beside its figures."""
+
+    rules: tuple[DisclosureRule, ...] = Field(min_length=1)
+    # The US Remittance Rule is about larger transfers alone.
+    scope_above_usd: UsdText = "15.00"
+    # The recipient has the money so many days after the payment was made, or before.
+    available_within_days: Whole = Field(ge=0, le=30)
+    provider: Contact
+    # To whom the sender may complain.
+    authorities: tuple[Contact, ...] = ()
+
+    @cached_property
+    def scope_above(self) -> Money:
+        """The largest transfer that is out of the rule's scope."""
+        return parse_amount(self.scope_above_usd, SOURCE_CURRENCY, field="scope_above_usd")
+
+
 class RecipientSection(Section):
     """One kind of recipient that is paid: its rail, its fields and their forms by the names of
     shared.recipients.formats, and an example."""
@@ -170,6 +199,7 @@ class Corridor(Section):
     late_funds: LateFunds
     action_required: ActionRequired = ActionRequired(deadline_hours=DEADLINE_HOURS)
     refunds: Refunds = Refunds()
+    disclosure: Disclosure | None = None
     fees: tuple[FeeSchedule, ...] = Field(min_length=1)
     recipients: Mapping[RecipientKind, RecipientSection] = Field(min_length=1)
 

@@ -91,3 +91,91 @@ async def test_an_unknown_payment_is_refused(service: Service) -> None:
     _, reason, _, _ = await refusal(service.disclosures.ExplainPayment(request))
 
     assert reason == "PAYMENT_NOT_FOUND"
+
+
+async def test_a_quote_discloses_its_figures_in_the_locale(service: Service) -> None:
+    request = payments_pb2.CreateQuoteRequest(
+        amount_usd="100.00", destination_currency="EUR", destination_country="FR"
+    )
+    quote = await service.payments.CreateQuote(request)
+    wanted = disclosures_pb2.GetQuoteDisclosureRequest(quote_id=quote.quote_id, locale="fr-FR")
+
+    disclosure = await service.disclosures.GetQuoteDisclosure(wanted)
+
+    assert (disclosure.kind, disclosure.locale) == ("quote", "fr-FR")
+    assert [section.rule for section in disclosure.sections] == [
+        "us_remittance_rule",
+        "eu_2021_1230",
+    ]
+    items = {item.name: item for section in disclosure.sections for item in section.items}
+    assert items["total"].value == quote.amount_usd
+    assert items["total"].text == "100,00\N{NO-BREAK SPACE}USD"
+    assert items["total_to_recipient"].value == quote.payout_amount
+    assert items["total_to_recipient"].currency == "EUR"
+
+
+async def test_a_disclosure_is_a_page_too_that_may_load_nothing(service: Service) -> None:
+    quote = await service.payments.CreateQuote(quote_request())
+    wanted = disclosures_pb2.GetQuoteDisclosurePageRequest(quote_id=quote.quote_id)
+
+    call = service.disclosures.GetQuoteDisclosurePage(wanted)
+    page = await call
+
+    assert page.content_type == "text/html; charset=utf-8"
+    assert page.data.startswith(b'<!doctype html>\n<html lang="en-US">')
+    headers = dict(await call.initial_metadata())
+    assert str(headers["content-security-policy"]).startswith("default-src 'none'")
+
+
+async def test_a_changed_corridor_changes_no_disclosure(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    text = (CORRIDORS / "us-ng.toml").read_text()
+    async with serving_payments(engine, CORRIDORS) as service:
+        quote = await service.payments.CreateQuote(quote_request())
+        wanted = disclosures_pb2.GetQuoteDisclosureRequest(quote_id=quote.quote_id)
+        before = await service.disclosures.GetQuoteDisclosure(wanted)
+    changed = text.replace("us_remittance_rule", "eu_2021_1230")
+    assert changed != text
+    (tmp_path / "us-ng.toml").write_text(changed)
+
+    async with serving_payments(engine, tmp_path) as service:
+        assert await service.disclosures.GetQuoteDisclosure(wanted) == before
+
+
+async def test_a_payment_that_was_collected_has_a_receipt(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    wanted = disclosures_pb2.GetReceiptRequest(transaction_id=payment.transaction_id)
+    _, reason, _, _ = await refusal(service.disclosures.GetReceipt(wanted))
+    assert reason == "RECEIPT_NOT_READY"
+
+    await run(engine, UNGUARDED, "UPDATE payments SET state = 'COMPLETED'")
+
+    receipt = await service.disclosures.GetReceipt(wanted)
+    assert (receipt.kind, receipt.transaction_id) == ("receipt", payment.transaction_id)
+    page = await service.disclosures.GetReceiptPage(
+        disclosures_pb2.GetReceiptPageRequest(transaction_id=payment.transaction_id)
+    )
+    assert payment.transaction_id.encode() in page.data
+
+
+async def test_a_quote_without_kept_terms_is_refused(service: Service, engine: AsyncEngine) -> None:
+    quote = await service.payments.CreateQuote(quote_request())
+    await run(engine, UNGUARDED, "UPDATE quotes SET terms = terms - 'disclosure'")
+    wanted = disclosures_pb2.GetQuoteDisclosureRequest(quote_id=quote.quote_id)
+
+    _, reason, metadata, _ = await refusal(service.disclosures.GetQuoteDisclosure(wanted))
+
+    assert (reason, metadata) == ("DISCLOSURE_NOT_KEPT", {"quote_id": quote.quote_id})
+
+
+async def test_a_locale_without_words_is_refused(service: Service) -> None:
+    quote = await service.payments.CreateQuote(quote_request())
+    wanted = disclosures_pb2.GetQuoteDisclosureRequest(quote_id=quote.quote_id, locale="tlh")
+
+    code, reason, _, fields = await refusal(service.disclosures.GetQuoteDisclosure(wanted))
+
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "LOCALE_UNSUPPORTED")
+    assert fields == ["locale"]

@@ -466,6 +466,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The operator has made as many merchants in a day as one may.
     Example: {"reason": "MERCHANTS_EXHAUSTED", "metadata": {"maximum_a_day": "500"}}
     """
+    LOCALE_UNSUPPORTED: _ErrorReason.ValueType  # 150
+    """There are no disclosures in this locale; `supported` lists those that there are.
+    Example: {"reason": "LOCALE_UNSUPPORTED", "metadata": {"field": "locale", "locale": "tlh", "supported": "de-DE,en-US"}}
+    """
+    DISCLOSURE_NOT_KEPT: _ErrorReason.ValueType  # 151
+    """No terms of a disclosure were kept with this quote: its corridor disclosed nothing.
+    Example: {"reason": "DISCLOSURE_NOT_KEPT", "metadata": {"quote_id": "quo_01j…"}}
+    """
+    RECEIPT_NOT_READY: _ErrorReason.ValueType  # 152
+    """The payment was not collected yet, or never, so that there is no receipt.
+    Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -911,5 +923,17 @@ Example: {"reason": "MERCHANT_HAS_KEY", "metadata": {"key_id": "key_01j…"}}
 MERCHANTS_EXHAUSTED: ErrorReason.ValueType  # 135
 """The operator has made as many merchants in a day as one may.
 Example: {"reason": "MERCHANTS_EXHAUSTED", "metadata": {"maximum_a_day": "500"}}
+"""
+LOCALE_UNSUPPORTED: ErrorReason.ValueType  # 150
+"""There are no disclosures in this locale; `supported` lists those that there are.
+Example: {"reason": "LOCALE_UNSUPPORTED", "metadata": {"field": "locale", "locale": "tlh", "supported": "de-DE,en-US"}}
+"""
+DISCLOSURE_NOT_KEPT: ErrorReason.ValueType  # 151
+"""No terms of a disclosure were kept with this quote: its corridor disclosed nothing.
+Example: {"reason": "DISCLOSURE_NOT_KEPT", "metadata": {"quote_id": "quo_01j…"}}
+"""
+RECEIPT_NOT_READY: ErrorReason.ValueType  # 152
+"""The payment was not collected yet, or never, so that there is no receipt.
+Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -262,7 +262,9 @@ success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.Method
 headers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
 """Names of other headers that the call reads over REST, in lower case."""
 body_type: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
-"""Media type of a body that is taken byte for byte over REST; any where it is absent."""
+"""Media type of a body that is taken, or of an answer that is given, byte for byte over REST; of a
+body any where it is absent.
+"""
 oauth_errors: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """Errors over REST have the members of RFC 6749 too: `error` and `error_description`."""
 webhook: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]

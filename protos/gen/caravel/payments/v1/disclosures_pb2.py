@@ -25,9 +25,11 @@ _sym_db = _symbol_database.Default()
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%caravel/payments/v1/disclosures.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x90\x01\n\x0b\x45xplanation\x12\x10\n\x08quote_id\x18\x01 \x01(\t\x12\x16\n\x0etransaction_id\x18\x02 \x01(\t\x12\x33\n\x05steps\x18\x03 \x03(\x0b\x32$.caravel.payments.v1.ExplanationStep\x12\x11\n\tdiffering\x18\x04 \x01(\x05\x12\x0f\n\x07unknown\x18\x05 \x01(\x05\"\x92\x02\n\x0f\x45xplanationStep\x12\x0e\n\x06\x66igure\x18\x01 \x01(\t\x12\x0f\n\x07\x66ormula\x18\x02 \x01(\t\x12\x35\n\x06inputs\x18\x03 \x03(\x0b\x32%.caravel.payments.v1.ExplanationInput\x12\x0e\n\x06result\x18\x04 \x01(\t\x12\x0e\n\x06stored\x18\x05 \x01(\t\x12=\n\x07\x66inding\x18\x06 \x01(\x0e\x32,.caravel.payments.v1.ExplanationStep.Finding\"H\n\x07\x46inding\x12\x17\n\x13\x46INDING_UNSPECIFIED\x10\x00\x12\n\n\x06\x41GREES\x10\x01\x12\x0b\n\x07\x44IFFERS\x10\x02\x12\x0b\n\x07UNKNOWN\x10\x03\"/\n\x10\x45xplanationInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"-\n\x13\x45xplainQuoteRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"5\n\x15\x45xplainPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x32\xbb\x02\n\x11\x44isclosureService\x12\x8b\x01\n\x0c\x45xplainQuote\x12(.caravel.payments.v1.ExplainQuoteRequest\x1a .caravel.payments.v1.Explanation\"/\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02 \x12\x1e/api/quotes/{quote_id}:explain\x12\x97\x01\n\x0e\x45xplainPayment\x12*.caravel.payments.v1.ExplainPaymentRequest\x1a .caravel.payments.v1.Explanation\"7\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02(\x12&/api/payments/{transaction_id}:explainb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%caravel/payments/v1/disclosures.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n\x0b\x45xplanation\x12\x10\n\x08quote_id\x18\x01 \x01(\t\x12\x16\n\x0etransaction_id\x18\x02 \x01(\t\x12\x33\n\x05steps\x18\x03 \x03(\x0b\x32$.caravel.payments.v1.ExplanationStep\x12\x11\n\tdiffering\x18\x04 \x01(\x05\x12\x0f\n\x07unknown\x18\x05 \x01(\x05\"\x92\x02\n\x0f\x45xplanationStep\x12\x0e\n\x06\x66igure\x18\x01 \x01(\t\x12\x0f\n\x07\x66ormula\x18\x02 \x01(\t\x12\x35\n\x06inputs\x18\x03 \x03(\x0b\x32%.caravel.payments.v1.ExplanationInput\x12\x0e\n\x06result\x18\x04 \x01(\t\x12\x0e\n\x06stored\x18\x05 \x01(\t\x12=\n\x07\x66inding\x18\x06 \x01(\x0e\x32,.caravel.payments.v1.ExplanationStep.Finding\"H\n\x07\x46inding\x12\x17\n\x13\x46INDING_UNSPECIFIED\x10\x00\x12\n\n\x06\x41GREES\x10\x01\x12\x0b\n\x07\x44IFFERS\x10\x02\x12\x0b\n\x07UNKNOWN\x10\x03\"/\n\x10\x45xplanationInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"-\n\x13\x45xplainQuoteRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"5\n\x15\x45xplainPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xca\x01\n\nDisclosure\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x10\n\x08quote_id\x18\x03 \x01(\t\x12\x16\n\x0etransaction_id\x18\x04 \x01(\t\x12+\n\x07made_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05title\x18\x06 \x01(\t\x12\x38\n\x08sections\x18\x07 \x03(\x0b\x32&.caravel.payments.v1.DisclosureSection\"x\n\x11\x44isclosureSection\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x32\n\x05items\x18\x03 \x03(\x0b\x32#.caravel.payments.v1.DisclosureItem\x12\x12\n\nstatements\x18\x04 \x03(\t\"o\n\x0e\x44isclosureItem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05value\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x11\n\tprovision\x18\x06 \x01(\t\"C\n\x19GetQuoteDisclosureRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06locale\x18\x02 \x01(\t\"A\n\x11GetReceiptRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06locale\x18\x02 \x01(\t\"G\n\x1dGetQuoteDisclosurePageRequest\x12\x16\n\x08quote_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06locale\x18\x02 \x01(\t\"E\n\x15GetReceiptPageRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06locale\x18\x02 \x01(\t2\xb3\x07\n\x11\x44isclosureService\x12\x8b\x01\n\x0c\x45xplainQuote\x12(.caravel.payments.v1.ExplainQuoteRequest\x1a .caravel.payments.v1.Explanation\"/\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02 \x12\x1e/api/quotes/{quote_id}:explain\x12\x97\x01\n\x0e\x45xplainPayment\x12*.caravel.payments.v1.ExplainPaymentRequest\x1a .caravel.payments.v1.Explanation\"7\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02(\x12&/api/payments/{transaction_id}:explain\x12\x99\x01\n\x12GetQuoteDisclosure\x12..caravel.payments.v1.GetQuoteDisclosureRequest\x1a\x1f.caravel.payments.v1.Disclosure\"2\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02#\x12!/api/quotes/{quote_id}/disclosure\x12\xa8\x01\n\x16GetQuoteDisclosurePage\x12\x32.caravel.payments.v1.GetQuoteDisclosurePageRequest\x1a\x14.google.api.HttpBody\"D\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\xa2\xb6\x18\ttext/html\x82\xd3\xe4\x93\x02(\x12&/api/quotes/{quote_id}/disclosure/page\x12\x8e\x01\n\nGetReceipt\x12&.caravel.payments.v1.GetReceiptRequest\x1a\x1f.caravel.payments.v1.Disclosure\"7\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\x82\xd3\xe4\x93\x02(\x12&/api/payments/{transaction_id}/receipt\x12\x9d\x01\n\x0eGetReceiptPage\x12*.caravel.payments.v1.GetReceiptPageRequest\x1a\x14.google.api.HttpBody\"I\xa2\xb5\x18\x05\x08\x01\x12\x01\x01\xa2\xb6\x18\ttext/html\x82\xd3\xe4\x93\x02-\x12+/api/payments/{transaction_id}/receipt/pageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,22 +40,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINQUOTEREQUEST'].fields_by_name['quote_id']._serialized_options = b'\342A\001\002'
   _globals['_EXPLAINPAYMENTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_EXPLAINPAYMENTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETQUOTEDISCLOSUREREQUEST'].fields_by_name['quote_id']._loaded_options = None
+  _globals['_GETQUOTEDISCLOSUREREQUEST'].fields_by_name['quote_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETRECEIPTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
+  _globals['_GETRECEIPTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETQUOTEDISCLOSUREPAGEREQUEST'].fields_by_name['quote_id']._loaded_options = None
+  _globals['_GETQUOTEDISCLOSUREPAGEREQUEST'].fields_by_name['quote_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETRECEIPTPAGEREQUEST'].fields_by_name['transaction_id']._loaded_options = None
+  _globals['_GETRECEIPTPAGEREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
   _globals['_DISCLOSURESERVICE'].methods_by_name['ExplainQuote']._loaded_options = None
   _globals['_DISCLOSURESERVICE'].methods_by_name['ExplainQuote']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002 \022\036/api/quotes/{quote_id}:explain'
   _globals['_DISCLOSURESERVICE'].methods_by_name['ExplainPayment']._loaded_options = None
   _globals['_DISCLOSURESERVICE'].methods_by_name['ExplainPayment']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002(\022&/api/payments/{transaction_id}:explain'
-  _globals['_EXPLANATION']._serialized_start=159
-  _globals['_EXPLANATION']._serialized_end=303
-  _globals['_EXPLANATIONSTEP']._serialized_start=306
-  _globals['_EXPLANATIONSTEP']._serialized_end=580
-  _globals['_EXPLANATIONSTEP_FINDING']._serialized_start=508
-  _globals['_EXPLANATIONSTEP_FINDING']._serialized_end=580
-  _globals['_EXPLANATIONINPUT']._serialized_start=582
-  _globals['_EXPLANATIONINPUT']._serialized_end=629
-  _globals['_EXPLAINQUOTEREQUEST']._serialized_start=631
-  _globals['_EXPLAINQUOTEREQUEST']._serialized_end=676
-  _globals['_EXPLAINPAYMENTREQUEST']._serialized_start=678
-  _globals['_EXPLAINPAYMENTREQUEST']._serialized_end=731
-  _globals['_DISCLOSURESERVICE']._serialized_start=734
-  _globals['_DISCLOSURESERVICE']._serialized_end=1049
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetQuoteDisclosure']._loaded_options = None
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetQuoteDisclosure']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002#\022!/api/quotes/{quote_id}/disclosure'
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetQuoteDisclosurePage']._loaded_options = None
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetQuoteDisclosurePage']._serialized_options = b'\242\265\030\005\010\001\022\001\001\242\266\030\ttext/html\202\323\344\223\002(\022&/api/quotes/{quote_id}/disclosure/page'
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetReceipt']._loaded_options = None
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetReceipt']._serialized_options = b'\242\265\030\005\010\001\022\001\001\202\323\344\223\002(\022&/api/payments/{transaction_id}/receipt'
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetReceiptPage']._loaded_options = None
+  _globals['_DISCLOSURESERVICE'].methods_by_name['GetReceiptPage']._serialized_options = b'\242\265\030\005\010\001\022\001\001\242\266\030\ttext/html\202\323\344\223\002-\022+/api/payments/{transaction_id}/receipt/page'
+  _globals['_EXPLANATION']._serialized_start=219
+  _globals['_EXPLANATION']._serialized_end=363
+  _globals['_EXPLANATIONSTEP']._serialized_start=366
+  _globals['_EXPLANATIONSTEP']._serialized_end=640
+  _globals['_EXPLANATIONSTEP_FINDING']._serialized_start=568
+  _globals['_EXPLANATIONSTEP_FINDING']._serialized_end=640
+  _globals['_EXPLANATIONINPUT']._serialized_start=642
+  _globals['_EXPLANATIONINPUT']._serialized_end=689
+  _globals['_EXPLAINQUOTEREQUEST']._serialized_start=691
+  _globals['_EXPLAINQUOTEREQUEST']._serialized_end=736
+  _globals['_EXPLAINPAYMENTREQUEST']._serialized_start=738
+  _globals['_EXPLAINPAYMENTREQUEST']._serialized_end=791
+  _globals['_DISCLOSURE']._serialized_start=794
+  _globals['_DISCLOSURE']._serialized_end=996
+  _globals['_DISCLOSURESECTION']._serialized_start=998
+  _globals['_DISCLOSURESECTION']._serialized_end=1118
+  _globals['_DISCLOSUREITEM']._serialized_start=1120
+  _globals['_DISCLOSUREITEM']._serialized_end=1231
+  _globals['_GETQUOTEDISCLOSUREREQUEST']._serialized_start=1233
+  _globals['_GETQUOTEDISCLOSUREREQUEST']._serialized_end=1300
+  _globals['_GETRECEIPTREQUEST']._serialized_start=1302
+  _globals['_GETRECEIPTREQUEST']._serialized_end=1367
+  _globals['_GETQUOTEDISCLOSUREPAGEREQUEST']._serialized_start=1369
+  _globals['_GETQUOTEDISCLOSUREPAGEREQUEST']._serialized_end=1440
+  _globals['_GETRECEIPTPAGEREQUEST']._serialized_start=1442
+  _globals['_GETRECEIPTPAGEREQUEST']._serialized_end=1511
+  _globals['_DISCLOSURESERVICE']._serialized_start=1514
+  _globals['_DISCLOSURESERVICE']._serialized_end=2461
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from caravel.payments.v1 import disclosures_pb2 as caravel_dot_payments_dot_v1_dot_disclosures__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -48,6 +49,26 @@ class DisclosureServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.ExplainPaymentRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.Explanation.FromString,
                 _registered_method=True)
+        self.GetQuoteDisclosure = channel.unary_unary(
+                '/caravel.payments.v1.DisclosureService/GetQuoteDisclosure',
+                request_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetQuoteDisclosureRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.Disclosure.FromString,
+                _registered_method=True)
+        self.GetQuoteDisclosurePage = channel.unary_unary(
+                '/caravel.payments.v1.DisclosureService/GetQuoteDisclosurePage',
+                request_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetQuoteDisclosurePageRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetReceipt = channel.unary_unary(
+                '/caravel.payments.v1.DisclosureService/GetReceipt',
+                request_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.Disclosure.FromString,
+                _registered_method=True)
+        self.GetReceiptPage = channel.unary_unary(
+                '/caravel.payments.v1.DisclosureService/GetReceiptPage',
+                request_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetReceiptPageRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class DisclosureServiceServicer:
@@ -74,6 +95,40 @@ class DisclosureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetQuoteDisclosure(self, request, context):
+        """Shows the facts that a sender must see before the payment, by the rules of the quote's corridor
+        as they were then. Idempotent. Refuses with QUOTE_NOT_FOUND, DISCLOSURE_NOT_KEPT or
+        LOCALE_UNSUPPORTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuoteDisclosurePage(self, request, context):
+        """The same as a page of HTML without scripts. Idempotent. Refuses with QUOTE_NOT_FOUND,
+        DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReceipt(self, request, context):
+        """Shows the receipt of a payment that was collected, by the rules of its corridor as they were at
+        the quote. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
+        DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReceiptPage(self, request, context):
+        """The same as a page of HTML without scripts. Idempotent. Refuses with PAYMENT_NOT_FOUND,
+        PAYMENT_UNREADABLE, RECEIPT_NOT_READY, DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DisclosureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -86,6 +141,26 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     servicer.ExplainPayment,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.ExplainPaymentRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.Explanation.SerializeToString,
+            ),
+            'GetQuoteDisclosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuoteDisclosure,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetQuoteDisclosureRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.Disclosure.SerializeToString,
+            ),
+            'GetQuoteDisclosurePage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuoteDisclosurePage,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetQuoteDisclosurePageRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetReceiptRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.Disclosure.SerializeToString,
+            ),
+            'GetReceiptPage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceiptPage,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetReceiptPageRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -146,6 +221,114 @@ class DisclosureService:
             '/caravel.payments.v1.DisclosureService/ExplainPayment',
             caravel_dot_payments_dot_v1_dot_disclosures__pb2.ExplainPaymentRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_disclosures__pb2.Explanation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuoteDisclosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.DisclosureService/GetQuoteDisclosure',
+            caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetQuoteDisclosureRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_disclosures__pb2.Disclosure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuoteDisclosurePage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.DisclosureService/GetQuoteDisclosurePage',
+            caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetQuoteDisclosurePageRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.DisclosureService/GetReceipt',
+            caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetReceiptRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_disclosures__pb2.Disclosure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceiptPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.DisclosureService/GetReceiptPage',
+            caravel_dot_payments_dot_v1_dot_disclosures__pb2.GetReceiptPageRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

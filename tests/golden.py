@@ -1,0 +1,90 @@
+"""The golden files of disclosures: each case in each locale, as the message of the API and as the
+page. `python -m tests.golden` writes them again; a person reads them before they are committed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from google.protobuf.json_format import MessageToJson
+
+from services.payments.disclosures.convert import write_disclosure
+from services.payments.disclosures.facts import Document, disclosure_of, receipt_of
+from services.payments.disclosures.page import page
+from services.payments.disclosures.wording import SUPPORTED, worded
+from services.payments.model.disclosure import Contact, DisclosureTerms, Rule
+from services.payments.model.payment import Payment, State
+from services.payments.model.quote import Quote, RateLeg, RateTrail, RefundFees, agree_terms
+from services.shared.money import Money
+from services.shared.recipients import BankAccount
+from tests.makers import CONDITIONS, FEES, make_payment, make_quote, make_trail
+
+FOLDER = Path(__file__).resolve().parent / "golden"
+QUOTE_ID = UUID("019ac0de-0000-7000-8000-000000000001")
+PAYMENT_ID = UUID("019ac0de-0000-7000-8000-000000000002")
+TERMS = DisclosureTerms(
+    rules=(Rule.US_REMITTANCE, Rule.EU_CROSS_BORDER),
+    scope_above=Money(1500, "USD"),
+    available_within=timedelta(days=1),
+    provider=Contact(
+        name="Caravel & Sons", phone="+1 555 010 0100", website="https://caravel.example/help"
+    ),
+    authorities=(
+        Contact(
+            name="Consumer Financial Protection Bureau",
+            phone="855-411-2372",
+            website="https://www.consumerfinance.gov",
+        ),
+    ),
+)
+# The European Central Bank's own rates; and a made-up one.
+ECB = replace(
+    make_trail("0.895099"),
+    source="ecb",
+    synthetic=False,
+    legs=(RateLeg(base_currency="EUR", quote_currency="USD", rate=Decimal("1.1172")),),
+)
+MADE_UP = make_trail("2503.777")
+RECIPIENT = BankAccount(holder_name="Élodie <Petit>", iban="FR1420041010050500013M02606")
+
+
+def quote_of(minor: int, currency: str, trail: RateTrail) -> Quote:
+    """A quote that discloses."""
+    terms = agree_terms(Money(minor, "USD"), currency, FEES, trail)
+    conditions = replace(CONDITIONS, disclosure=TERMS)
+    return make_quote(id=QUOTE_ID, terms=terms, trail=trail, conditions=conditions)
+
+
+def payment_of(quote: Quote, **changes: object) -> Payment:
+    """A payment by a quote."""
+    fields = {"state": State.COMPLETED, "recipient": RECIPIENT, **changes}
+    return make_payment(id=PAYMENT_ID, quote_id=quote.id, terms=quote.terms, **fields)
+
+
+LARGE, SMALL = quote_of(1_234_567, "EUR", ECB), quote_of(1_700, "JPY", MADE_UP)
+DOCUMENTS: Mapping[str, Document] = {
+    "quote": disclosure_of(LARGE),
+    "receipt": receipt_of(payment_of(LARGE), LARGE),
+    # Of a small transfer at a rate that is not the European Central Bank's.
+    "small": receipt_of(payment_of(SMALL, refund_fees=RefundFees.KEPT), SMALL),
+}
+
+
+def rendered() -> Iterator[tuple[Path, bytes]]:
+    """Each golden file with its content as the code makes it now."""
+    for name, document in DOCUMENTS.items():
+        for locale in SUPPORTED:
+            it = worded(document, locale)
+            message = MessageToJson(
+                write_disclosure(it), preserving_proto_field_name=True, ensure_ascii=False
+            )
+            yield FOLDER / f"{name}.{locale}.json", f"{message}\n".encode()
+            yield FOLDER / f"{name}.{locale}.html", page(it)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for path, content in rendered():
+        path.write_bytes(content)

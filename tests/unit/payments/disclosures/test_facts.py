@@ -1,0 +1,103 @@
+"""The facts that a sender is shown come from the stored quote and payment."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from services.payments.disclosures.facts import (
+    DisclosureNotKept,
+    Document,
+    ReceiptNotReady,
+    Value,
+    disclosure_of,
+    receipt_of,
+)
+from services.payments.model.disclosure import Rule
+from services.payments.model.payment import State
+from services.payments.model.quote import Quote, RateOverride
+from services.shared.money import Money
+from tests.golden import LARGE, SMALL, TERMS, payment_of
+from tests.makers import CONDITIONS
+
+
+def values(document: Document) -> dict[str, Value]:
+    """The facts by their names."""
+    return {item.name: item.value for section in document.sections for item in section.items}
+
+
+def said(document: Document) -> set[str]:
+    """The names of the sentences."""
+    return {one.name for section in document.sections for one in section.statements}
+
+
+def test_the_transfer_amount_and_the_fees_are_the_total() -> None:
+    shown = values(disclosure_of(LARGE))
+
+    assert shown["transfer_amount"] == LARGE.terms.net
+    assert shown["transfer_fees"] == LARGE.terms.fee
+    assert shown["total"] == LARGE.terms.amount
+    assert shown["total_to_recipient"] == LARGE.terms.payout
+
+
+def test_the_conversion_charge_is_the_margin_in_the_recipients_currency() -> None:
+    # 12343.17 x 0.895099 is 11048.359...; the payout is 10993.12.
+    assert values(disclosure_of(LARGE))["conversion_charge"] == Money(55_24, "EUR")
+
+
+@pytest.mark.parametrize("state", [State.CREATED, State.COLLECTING, State.FAILED, State.CANCELLED])
+def test_there_is_no_receipt_of_a_payment_that_was_not_collected(state: State) -> None:
+    with pytest.raises(ReceiptNotReady):
+        receipt_of(payment_of(LARGE, state=state), LARGE)
+
+
+def test_a_receipt_says_more_than_the_disclosure_before_the_payment() -> None:
+    before, after = disclosure_of(LARGE), receipt_of(payment_of(LARGE), LARGE)
+
+    more = set(values(after)) - set(values(before))
+    assert more == {"date_available", "recipient", "provider", "authority"}
+    assert said(after) - said(before) == {"error_resolution", "cancellation", "complaints"}
+
+
+def test_a_small_transfer_is_said_to_be_out_of_scope() -> None:
+    assert "out_of_scope" in said(disclosure_of(SMALL))
+    assert "out_of_scope" not in said(disclosure_of(LARGE))
+    at_the_bound = replace(TERMS, scope_above=LARGE.terms.net)
+    conditions = replace(CONDITIONS, disclosure=at_the_bound)
+    assert "out_of_scope" in said(disclosure_of(replace(LARGE, conditions=conditions)))
+
+
+def _with_trail(**changes: object) -> Quote:
+    return replace(LARGE, trail=replace(LARGE.trail, **changes))
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        _with_trail(source="frankfurter"),
+        _with_trail(synthetic=True),
+        _with_trail(override=RateOverride(override_id="prp_1", rate=Decimal(1))),
+    ],
+    ids=["another source", "made up", "replaced"],
+)
+def test_a_margin_is_stated_only_over_a_stored_rate_of_the_ecb(quote: Quote) -> None:
+    assert "margin_over_ecb" in values(disclosure_of(LARGE))
+
+    document = disclosure_of(quote)
+
+    assert "margin_over_ecb" not in values(document)
+    assert "no_ecb_reference" in said(document)
+
+
+def test_only_the_rules_that_were_kept_are_followed() -> None:
+    us_alone = replace(CONDITIONS, disclosure=replace(TERMS, rules=(Rule.US_REMITTANCE,)))
+
+    document = disclosure_of(replace(LARGE, conditions=us_alone))
+
+    assert [section.rule for section in document.sections] == [Rule.US_REMITTANCE]
+
+
+@pytest.mark.parametrize("conditions", [None, CONDITIONS])
+def test_without_kept_terms_nothing_is_disclosed(conditions: object) -> None:
+    with pytest.raises(DisclosureNotKept):
+        disclosure_of(replace(LARGE, conditions=conditions))
