@@ -38,12 +38,14 @@ class Feed:
         clock: Clock,
         *,
         live: bool = False,
+        load_seconds_max: float = LOAD_SECONDS_MAX,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
         self._source = source
         self._clock = clock
         self._live = live
+        self._load_seconds_max = load_seconds_max
         self._sleep = sleep
         self._tried, self._loaded = asyncio.Event(), asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
@@ -121,7 +123,7 @@ class Feed:
     async def _load(self) -> float | None:
         """Seconds until the next load; None where there is none."""
         try:
-            async with asyncio.timeout(LOAD_SECONDS_MAX):
+            async with asyncio.timeout(self._load_seconds_max):
                 await self._source.load()
         except SourceAway as away:
             asked = min(away.retry_after_seconds, RETRY_AFTER_SECONDS_MAX)

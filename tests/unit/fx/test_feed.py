@@ -343,3 +343,26 @@ async def test_a_source_that_never_changes_is_not_read_again() -> None:
 
     assert feed.refreshes_at is None
     await feed.close()
+
+
+async def test_a_load_that_never_ends_is_given_up_and_made_again() -> None:
+    loads = 0
+
+    async def load() -> None:
+        nonlocal loads
+        loads += 1
+        if loads == 1:
+            await asyncio.Event().wait()
+
+    turns, source = Turns(), telling()
+    source._load, source.refresh_seconds = load, 600
+    feed = Feed("src", source, Clock(), load_seconds_max=0.01, sleep=turns.sleep)
+    await feed.open()
+    await turns.asleep()
+    without = await feed.observe("USD", "INR")
+    await turns.end()
+
+    assert without is None
+    assert await feed.observe("USD", "INR") is not None
+    assert turns.pauses == [30, 600]
+    await feed.close()

@@ -134,3 +134,20 @@ def test_each_currency_may_have_an_institution_of_its_own(tmp_path: Path) -> Non
 def test_a_described_source_needs_the_folder_of_its_description(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="JSON_SOURCES_DIR"):
         Config.load(environment(tmp_path, "json_acme"))
+
+
+def test_each_described_source_has_a_key_of_its_own(tmp_path: Path) -> None:
+    given = environment(
+        tmp_path, "json_acme", JSON_SOURCES_DIR=str(tmp_path), JSON_ACME_KEY="a" * 9
+    )
+    (tmp_path / "us-jp.toml").write_text(
+        (tmp_path / "us-jp.toml").read_text().replace('["json_acme"]', '["json_acme", "json_bank"]')
+    )
+
+    config: Any = Config.load({**given, "JSON_BANK_KEY": "b" * 9})
+
+    assert config.json_acme_key.get_secret_value() == "a" * 9
+    assert config.json_bank_key.get_secret_value() == "b" * 9
+    assert "a" * 9 not in repr(config)
+    with pytest.raises(SettingsError, match="JSON_ACME_KEY: value should have at least 8 items"):
+        Config.load({**given, "JSON_ACME_KEY": "short"})
