@@ -50,8 +50,12 @@ class FixedRates:
         self, broken: Mapping[str, DomainError] | None = None, *, mid: str = "1530.25"
     ) -> None:
         self.calls: list[list[str]] = []
-        self._broken = broken or {}
+        self._broken = dict(broken or {})
         self._trail = make_trail(mid)
+
+    def refuse(self, corridor_id: str, error: DomainError) -> None:
+        """From now on the corridor has no rate."""
+        self._broken[corridor_id] = error
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         self.calls.append([query.corridor_id for query in queries])
