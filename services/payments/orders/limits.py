@@ -41,6 +41,8 @@ class Offer:
     """A corridor as it is offered at this moment."""
 
     corridor: Corridor
+    # None where none is in force yet.
+    schedule: FeeSchedule | None
     # None where no rate is available.
     trail: RateTrail | None
     # Empty where no rate is available or the rails are not known yet.
@@ -69,14 +71,19 @@ class Offers:
 
     def offer(self, corridor: Corridor, trail: RateTrail | None) -> Offer:
         """The corridor at this rate."""
-        kinds = tuple(self._kinds(corridor, trail)) if trail else ()
-        return Offer(corridor=corridor, trail=trail, kinds=kinds)
+        try:
+            schedule = corridor.schedule_on(self._clock.now().date())
+        except DomainError:
+            schedule = None
+        kinds = tuple(self._kinds(corridor, trail, schedule)) if trail and schedule else ()
+        return Offer(corridor=corridor, schedule=schedule, trail=trail, kinds=kinds)
 
-    def _kinds(self, corridor: Corridor, trail: RateTrail) -> Iterator[KindLimits]:
+    def _kinds(
+        self, corridor: Corridor, trail: RateTrail, schedule: FeeSchedule
+    ) -> Iterator[KindLimits]:
         for kind in corridor.kinds:
             try:
                 rails = self._routes.rails(corridor, (kind, ""))
-                schedule = corridor.schedule_on(self._clock.now().date())
             except DomainError:
                 continue
             made_from = (trail.rate, schedule, rails)

@@ -9,6 +9,7 @@ from services.payments.base.convert import for_message, timestamp
 from services.payments.base.view import pricing_fields, terms_fields, trail_fields
 from services.payments.model.quote import Quote, RateTrail
 from services.payments.orders.checks import Checked
+from services.payments.orders.convert.fees import write_fees
 from services.payments.orders.limits import KindLimits, Offer
 from services.shared.ids import Prefix, encode_id
 from services.shared.money import format_rate
@@ -67,6 +68,7 @@ def write_corridor(offer: Offer) -> corridors_pb2.Corridor:
         refund_fees=corridor.refunds.fees,
         recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
         rails=[_write_rail(one) for one in offer.kinds],
+        fees=write_fees(offer.schedule) if offer.schedule else None,
     )
 
 

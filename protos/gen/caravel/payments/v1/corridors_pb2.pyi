@@ -70,6 +70,7 @@ class Corridor(_message.Message):
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     RAILS_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id, for example "us-in"."""
     source_country: _builtins.str
@@ -116,6 +117,10 @@ class Corridor(_message.Message):
         rate is available or the providers have not declared their rails.
         """
 
+    @_builtins.property
+    def fees(self) -> Global___CorridorFees:
+        """The fees of a payment by the schedule in force today; absent where none is in force yet."""
+
     def __init__(
         self,
         *,
@@ -133,14 +138,146 @@ class Corridor(_message.Message):
         recipients: _abc.Iterable[Global___RecipientForm] | None = ...,
         rails: _abc.Iterable[Global___CorridorRail] | None = ...,
         refund_fees: _builtins.str = ...,
+        fees: Global___CorridorFees | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rate_trail", b"rate_trail"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fees", b"fees", "rate_trail", b"rate_trail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "fees", b"fees", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Corridor: _TypeAlias = Corridor  # noqa: Y015
+
+@_typing.final
+class CorridorFees(_message.Message):
+    """The fees of a payment, as the schedule in force says: each part is rounded once, half up, to cents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _TierKind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _TierKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CorridorFees._TierKind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        TIER_KIND_UNSPECIFIED: CorridorFees._TierKind.ValueType  # 0
+        """There are no tiers."""
+        MARGINAL: CorridorFees._TierKind.ValueType  # 1
+        """Only to the part of the amount above the tier's threshold."""
+        WHOLE_AMOUNT: CorridorFees._TierKind.ValueType  # 2
+        """To the whole amount, in place of the schedule's own terms."""
+
+    class TierKind(_TierKind, metaclass=_TierKindEnumTypeWrapper):
+        """The part of an amount that a tier's terms apply to."""
+
+    TIER_KIND_UNSPECIFIED: CorridorFees.TierKind.ValueType  # 0
+    """There are no tiers."""
+    MARGINAL: CorridorFees.TierKind.ValueType  # 1
+    """Only to the part of the amount above the tier's threshold."""
+    WHOLE_AMOUNT: CorridorFees.TierKind.ValueType  # 2
+    """To the whole amount, in place of the schedule's own terms."""
+
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SCHEDULE_VERSION_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    TIER_KIND_FIELD_NUMBER: _builtins.int
+    TIERS_FIELD_NUMBER: _builtins.int
+    description: _builtins.str
+    """All of it in one sentence, in English."""
+    schedule_version: _builtins.str
+    """The version of the schedule; a quote names the one that it was made by."""
+    effective_from: _builtins.str
+    """The day from which the schedule is in force, ISO 8601, in UTC."""
+    tier_kind: Global___CorridorFees.TierKind.ValueType
+    """The meaning of the tiers."""
+    @_builtins.property
+    def terms(self) -> Global___FeeTerms:
+        """The price of an amount below the first tier, or of every amount where there are no tiers."""
+
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeeTier]:
+        """The tiers, by their thresholds."""
+
+    def __init__(
+        self,
+        *,
+        description: _builtins.str = ...,
+        schedule_version: _builtins.str = ...,
+        effective_from: _builtins.str = ...,
+        terms: Global___FeeTerms | None = ...,
+        tier_kind: Global___CorridorFees.TierKind.ValueType = ...,
+        tiers: _abc.Iterable[Global___FeeTier] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_from", b"effective_from", "schedule_version", b"schedule_version", "terms", b"terms", "tier_kind", b"tier_kind", "tiers", b"tiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorridorFees: _TypeAlias = CorridorFees  # noqa: Y015
+
+@_typing.final
+class FeeTerms(_message.Message):
+    """A price: a flat part, and a percentage of the amount within bounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLAT_USD_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    MINIMUM_USD_FIELD_NUMBER: _builtins.int
+    MAXIMUM_USD_FIELD_NUMBER: _builtins.int
+    flat_usd: _builtins.str
+    """The flat part, decimal text in US dollars; empty where there is none."""
+    percent: _builtins.str
+    """The percentage of the amount, decimal text: "1.5" is 1.5 percent; "0" where there is none."""
+    minimum_usd: _builtins.str
+    """The least that the percentage comes to, decimal text in US dollars; empty where it has no bound."""
+    maximum_usd: _builtins.str
+    """The most that the percentage comes to, decimal text in US dollars; empty where it has no bound."""
+    def __init__(
+        self,
+        *,
+        flat_usd: _builtins.str = ...,
+        percent: _builtins.str = ...,
+        minimum_usd: _builtins.str = ...,
+        maximum_usd: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flat_usd", b"flat_usd", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "percent", b"percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeeTerms: _TypeAlias = FeeTerms  # noqa: Y015
+
+@_typing.final
+class FeeTier(_message.Message):
+    """The price from one threshold on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_USD_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    from_usd: _builtins.str
+    """The threshold, decimal text in US dollars."""
+    @_builtins.property
+    def terms(self) -> Global___FeeTerms:
+        """The price. A marginal tier has a percentage alone."""
+
+    def __init__(
+        self,
+        *,
+        from_usd: _builtins.str = ...,
+        terms: Global___FeeTerms | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_usd", b"from_usd", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeeTier: _TypeAlias = FeeTier  # noqa: Y015
 
 @_typing.final
 class CorridorRail(_message.Message):

@@ -202,8 +202,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCorridors(self, request, context):
-        """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
-        that each pays.
+        """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
+        recipients that each pays.
         Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

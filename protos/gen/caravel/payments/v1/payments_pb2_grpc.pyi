@@ -106,8 +106,8 @@ class PaymentServiceStub:
     OVERLOADED.
     """
     ListCorridors: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]
-    """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
-    that each pays.
+    """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
+    recipients that each pays.
     Idempotent.
     """
 
@@ -186,8 +186,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     OVERLOADED.
     """
     ListCorridors: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListCorridorsRequest, _payments_pb2.ListCorridorsResponse]  # type: ignore[assignment]
-    """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
-    that each pays.
+    """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
+    recipients that each pays.
     Idempotent.
     """
 
@@ -323,8 +323,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ListCorridorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ListCorridorsResponse, _abc.Awaitable[_payments_pb2.ListCorridorsResponse]]:
-        """Lists the corridors: the destinations, with their limits, indicative rates, and the recipients
-        that each pays.
+        """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
+        recipients that each pays.
         Idempotent.
         """
 
