@@ -18,6 +18,7 @@ from services.payments.mesh.ports import (
 )
 from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
+from services.payments.model.exposure import ExposureLimitReached
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, NotAuthenticated
@@ -30,6 +31,17 @@ class Held:
 
     def __init__(self, current: Mapping[str, Capabilities] = CAPABILITIES) -> None:
         self.current = current
+
+
+class Unlimited:
+    """The port ExposureLimits: nothing is limited, but the currencies that a test names."""
+
+    def __init__(self, *reached: str) -> None:
+        self.reached = set(reached)
+
+    def refuse(self, currency: str) -> None:
+        if currency in self.reached:
+            raise ExposureLimitReached(currency=currency)
 
 
 class FixedFees:

@@ -9,7 +9,7 @@ from services.payments.orders.pricing import Pricing
 from services.payments.orders.routes import Routes
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors
-from tests.fakes import Held
+from tests.fakes import Held, Unlimited
 from tests.rails import any_rails
 
 
@@ -20,7 +20,7 @@ def make_pricing(
     declared: Mapping[str, Capabilities] | None = None,
 ) -> Pricing:
     """Pricing by these services."""
-    return Pricing(corridors, fees, rates, make_routes(corridors, declared))
+    return Pricing(corridors, fees, rates, make_routes(corridors, declared), Unlimited())
 
 
 def make_offers(corridors: Corridors, declared: Mapping[str, Capabilities] | None = None) -> Offers:

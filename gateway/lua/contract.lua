@@ -93,6 +93,7 @@ return {
       },
     },
     { ["method"] = "GET", ["path"] = "/api/corridors", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/corridors/{corridor_id}/scoreboard", ["query"] = {} },
     { ["method"] = "GET", ["path"] = "/api/quotes/{quote_id}:explain", ["query"] = {} },
     { ["method"] = "GET", ["path"] = "/api/payments/{transaction_id}:explain", ["query"] = {} },
     {
@@ -335,6 +336,7 @@ return {
     ["MERCHANT_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["MERCHANT_HAS_KEY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["MERCHANTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["EXPOSURE_LIMIT_REACHED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["LOCALE_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["DISCLOSURE_NOT_KEPT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RECEIPT_NOT_READY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },

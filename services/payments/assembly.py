@@ -5,7 +5,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -15,14 +15,13 @@ from services.payments.audit.checks import PostgresAudit
 from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
-from services.payments.base.convert import decode_answer, encode_payment, encode_refund
+from services.payments.base.convert import decode_answer
 from services.payments.base.database import opened_database
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
     AuditSettings,
     DatabaseSettings,
-    MeshSettings,
     ServiceSettings,
     WorkerSettings,
 )
@@ -46,16 +45,18 @@ from services.payments.merchants.usecases import Keys
 from services.payments.mesh.channels import opened_fees, opened_providers, opened_rates
 from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.ports import FeeBook, Providers, Rates
+from services.payments.mesh.starting import answered, refuse_mixed
 from services.payments.model.progress import expected_times
 from services.payments.model.roles import ROLES
 from services.payments.model.timing import (
     AUDIT_STATEMENT_SECONDS,
     CREDENTIALS_STATEMENT_SECONDS,
     DELIVERY,
-    START_RETRY_SECONDS,
     VERIFY_STATEMENT_SECONDS,
 )
 from services.payments.model.timing_fit import refuse_misfits
+from services.payments.operators.exposure import ExposureWatch
+from services.payments.operators.exposure_limits import ExposureLimitsFile
 from services.payments.operators.inspection import Inspecting
 from services.payments.operators.keys import OperatorKeys
 from services.payments.operators.merchants import Merchants
@@ -63,26 +64,14 @@ from services.payments.operators.ports import OperatorStores
 from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
 from services.payments.operators.servicer.inspection import InspectionServicer
 from services.payments.operators.servicer.payments import AdminServicer
-from services.payments.operators.store.inspection import PostgresInspected
-from services.payments.operators.store.keys import PostgresOperatorKeys
-from services.payments.operators.store.merchants import PostgresMerchants
-from services.payments.operators.store.operations import PostgresOperations
+from services.payments.operators.store.opening import open_stores
 from services.payments.operators.trail import KeptAdmission, Trail
 from services.payments.operators.usecases import Operating
-from services.payments.orders.cancelling import Cancelling
-from services.payments.orders.checking import CheckedCreation, Checking
-from services.payments.orders.correcting import Correcting
-from services.payments.orders.creation import Creation, in_batches
-from services.payments.orders.limits import Offers
-from services.payments.orders.payees import Payees
+from services.payments.orders.opening import OrderPorts, Orders, open_orders
 from services.payments.orders.ports import Declared, PaymentStore
-from services.payments.orders.pricing import Pricing
-from services.payments.orders.quotes import Quotes
-from services.payments.orders.reading import Reading
-from services.payments.orders.refunds import Refunds
-from services.payments.orders.routes import Routes
-from services.payments.orders.servicer import PaymentServicer, RefundServicer
+from services.payments.orders.scoreboard import ScoreboardStore
 from services.payments.orders.store.payments import PostgresPayments
+from services.payments.orders.store.scoreboard import PostgresScoreboards
 from services.payments.webhooks_in.ports import Inbox
 from services.payments.webhooks_in.servicer import WebhookServicer
 from services.payments.webhooks_in.store import PostgresInbox
@@ -100,10 +89,9 @@ from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import Address
 from services.shared.deployment import Deployment
-from services.shared.errors import CannotStart, Unavailable
+from services.shared.errors import Unavailable
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
-from services.shared.log import get_logger
 from services.shared.readiness import Ask, Readiness
 
 Answered = TypeVar("Answered")
@@ -113,10 +101,6 @@ Wrap = Callable[[Any], Any]
 
 def _as_it_is(port: Any) -> Any:
     return port
-
-
-class MixedDeployment(CannotStart):
-    """Calls without a key could move real money, or a merchant's payments none."""
 
 
 def build_server(
@@ -136,38 +120,48 @@ def build_server(
     keys: KeyStore,
     tokens: Tokens,
     leaks: LeakStore,
+    exposure: ExposureWatch,
+    counts: ScoreboardStore,
     ready: Ask | None = None,
     identity: Identity | None = None,
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises; in the clear with no identity."""
-    routes = Routes(corridors, declared)
-    pricing = Pricing(corridors, fees, rates, routes)
-    payees = Payees(corridors, deployment=config.deployment)
-    checking = Checking(payees, providers)
-    creation = Creation(pricing, payees, store, encode_payment)
+    ports = OrderPorts(
+        corridors=corridors,
+        fees=fees,
+        rates=rates,
+        providers=providers,
+        declared=declared,
+        store=store,
+        work=work,
+        counts=counts,
+        exposure=exposure,
+    )
+    orders = _orders(config, ports)
     authoriser = _authoriser(config, credentials, tokens)
     admit = KeptAdmission(authoriser.admit, Trail(operators.operations)).admit
     server = GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready))
     for servicer in (
-        PaymentServicer(
-            CheckedCreation(in_batches(creation, config.batch_max, config.waiting_max), checking),
-            Reading(store),
-            cancelling=Cancelling(work),
-            correcting=Correcting(work, payees, checking, routes, encode_payment),
-            quotes=Quotes(pricing, Offers(routes, SystemClock()), payees, store),
-            checking=checking,
-            payees=payees,
-        ),
+        *orders.servicers,
         DisclosureServicer(Disclosures(store)),
-        RefundServicer(Refunds(work, store, encode_refund)),
         WebhookServicer(_webhooks(config, providers, inbox)),
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
         *_for_operators(config, operators, providers),
+        InspectionServicer(Inspecting(operators.inspected), exposure, orders.scoreboards),
     ):
         servicer.add_to(server)
     return server
+
+
+def _orders(config: ServiceSettings, ports: OrderPorts) -> Orders:
+    return open_orders(
+        ports,
+        deployment=config.deployment,
+        batch_max=config.batch_max,
+        waiting_max=config.waiting_max,
+    )
 
 
 def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
@@ -190,13 +184,12 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 def _for_operators(
     config: ServiceSettings, stores: OperatorStores, providers: Providers
-) -> tuple[AdminServicer, OperatorKeyServicer, MerchantServicer, InspectionServicer]:
+) -> tuple[AdminServicer, OperatorKeyServicer, MerchantServicer]:
     trail, is_live = Trail(stores.operations), config.deployment is Deployment.LIVE
     return (
         AdminServicer(Operating(stores.operations, providers, random.random)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
-        InspectionServicer(Inspecting(stores.inspected)),
     )
 
 
@@ -217,12 +210,15 @@ async def assemble(
     ):
         declared = DeclaredCapabilities(providers)
         if config.deployment is Deployment.SANDBOX:
-            _refuse_mixed(await _answered(providers.deployment), config)
-            await _answered(declared.load)
+            refuse_mixed(await answered(providers.deployment), config.deployment)
+            await answered(declared.load)
         else:
             # Reading needs no providers, which the worker waits for.
             with suppress(Unavailable):
-                _refuse_mixed(await providers.deployment(), config)
+                refuse_mixed(await providers.deployment(), config.deployment)
+        stores = open_stores(engine, encode_event, decode_answer)
+        limits = ExposureLimitsFile(config.exposure_limits_file)
+        exposure = ExposureWatch(stores.positions, rates, corridors, limits, SystemClock())
         server = build_server(
             config,
             corridors=corridors,
@@ -234,20 +230,17 @@ async def assemble(
             work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
-            operators=OperatorStores(
-                operations=PostgresOperations(engine, encode_event, decode_answer),
-                keys=PostgresOperatorKeys(engine),
-                merchants=PostgresMerchants(engine),
-                inspected=PostgresInspected(engine),
-            ),
+            operators=stores,
             credentials=credentials,
             keys=PostgresKeys(engine),
             tokens=tokens,
             leaks=PostgresLeaks(engine),
+            exposure=exposure,
+            counts=PostgresScoreboards(engine),
             ready=ready,
             identity=identity,
         )
-        async with declared.refreshed():
+        async with declared.refreshed(), exposure.watched():
             yield server
 
 
@@ -266,9 +259,9 @@ async def assemble_worker(
         opened_providers(config.providers_target, identity) as providers,
         open_sender(SystemClock(), config.targets) as sender,
     ):
-        _refuse_mixed(await _answered(providers.deployment), config)
+        refuse_mixed(await answered(providers.deployment), config.deployment)
         declared = DeclaredCapabilities(providers, check=partial(refuse_misfits, config.times))
-        await _answered(declared.load)
+        await answered(declared.load)
         watcher = Watcher(PostgresWatch(engine, expected_times(declared)), WATCH_METRICS)
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
@@ -375,21 +368,3 @@ def _url(config: DatabaseSettings) -> Address:
 async def _readiness(config: DatabaseSettings) -> AsyncIterator[Ask]:
     with closing(DatabaseReadiness(_url(config))) as database:
         yield database.ask
-
-
-def _refuse_mixed(theirs: Deployment | None, config: MeshSettings) -> None:
-    """Raises MixedDeployment where DEPLOYMENT is not what providers says of itself."""
-    if theirs != config.deployment:
-        raise MixedDeployment(
-            f"DEPLOYMENT is {config.deployment} here and {theirs or 'unknown'} at providers; "
-            "give both the same"
-        )
-
-
-async def _answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
-    while True:
-        try:
-            return await ask()
-        except Unavailable as error:
-            get_logger().warning("waiting_for_providers", reason=str(error))
-            await asyncio.sleep(START_RETRY_SECONDS)

@@ -91,6 +91,9 @@ class ServiceSettings(MeshSettings):
     limits_file: Path | None = Field(
         default=None, description="TOML file of merchants' limits, where the usual ones do not do."
     )
+    exposure_limits_file: Path | None = Field(
+        default=None, description="TOML file of the most that we may owe of a currency."
+    )
     batch_max: int = Field(
         default=256, ge=1, le=1000, description="Most payments that one commit creates."
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.local.commands import control, development
+from deploy.local.commands import control, development, figures
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, sentence
@@ -128,6 +128,10 @@ def _parser() -> _Parser:
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     explain = _add(commands, "explain", _explain, "recompute a price, figure by figure", data)
     explain.add_argument("name", metavar="ID", help="a quote (quo_…) or a payment (pay_…)")
+    exposure = _add(commands, "exposure", _exposure, "show the exchange positions", data)
+    exposure.add_argument("--json", action="store_true", help="as JSON, for programs")
+    board = _add(commands, "scoreboard", _scoreboard, "measure corridors by their targets", data)
+    board.add_argument("--json", action="store_true", help="as JSON, for programs")
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
@@ -336,6 +340,14 @@ def _administer(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import migrate  # noqa: PLC0415
 
     return migrate.administer(DataDir.at(parsed.data_dir), [parsed.command, *parsed.words])
+
+
+def _exposure(parsed: argparse.Namespace) -> int:
+    return figures.exposure(DataDir.at(parsed.data_dir), as_json=parsed.json)
+
+
+def _scoreboard(parsed: argparse.Namespace) -> int:
+    return figures.scoreboard(DataDir.at(parsed.data_dir), as_json=parsed.json)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -76,6 +76,8 @@ return {
     },
     { ["method"] = "GET", ["path"] = "/api/admin/operator", ["query"] = {} },
     { ["method"] = "GET", ["path"] = "/api/admin/payments/{transaction_id}", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/admin/exposure", ["query"] = {} },
+    { ["method"] = "GET", ["path"] = "/api/admin/scoreboards", ["query"] = {} },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/merchants",
@@ -292,6 +294,7 @@ return {
     ["MERCHANT_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
     ["MERCHANT_HAS_KEY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["MERCHANTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["EXPOSURE_LIMIT_REACHED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["LOCALE_UNSUPPORTED"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["DISCLOSURE_NOT_KEPT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RECEIPT_NOT_READY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },

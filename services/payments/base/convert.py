@@ -4,17 +4,33 @@ and times as the wire has them. Their fields stand in base.view."""
 from datetime import datetime
 from typing import Any
 
-from caravel.payments.v1 import disputes_pb2, history_pb2, payments_pb2, refunds_pb2
+from caravel.payments.v1 import (
+    corridors_pb2,
+    disputes_pb2,
+    history_pb2,
+    payments_pb2,
+    refunds_pb2,
+    scoreboard_pb2,
+)
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.payments.base.view import dispute_fields, payment_fields, refund_fields
+from services.payments.base.view import (
+    dispute_fields,
+    payment_fields,
+    refund_fields,
+    terms_fields,
+    trail_fields,
+)
 from services.payments.model.dispute import Dispute
 from services.payments.model.payment import Payment, RecordedEvent
 from services.payments.model.refund import Refund
+from services.payments.model.scoreboard import COST_PERCENT_MAX, Cost, Scoreboard, Share
+from services.shared.money import decimal_text
 
 # The RPCs that answer with a refund.
 REFUND_RPCS = frozenset({"CreateRefund", "RetryRefund"})
+SHARE_DECIMALS = 2
 
 
 def write_payment(payment: Payment) -> payments_pb2.Payment:
@@ -55,6 +71,46 @@ def encode_refund(refund: Refund, payment: Payment) -> bytes:
 def encode_payment(payment: Payment) -> bytes:
     """The bytes that a replay repeats; deterministic, so that equal payments are equal bytes."""
     return write_payment(payment).SerializeToString(deterministic=True)
+
+
+def write_scoreboard(board: Scoreboard) -> scoreboard_pb2.Scoreboard:
+    """A corridor measured against its targets."""
+    figures = board.figures
+    return scoreboard_pb2.Scoreboard(
+        corridor_id=board.corridor_id,
+        counted_from=timestamp(board.counted_from),
+        counted_until=timestamp(board.counted_until),
+        all_counted=board.all_counted,
+        payments=figures.payments,
+        cost=_write_cost(board.cost) if board.cost else None,
+        cost_unknown_reason=board.cost_unknown_reason,
+        within_one_hour=_write_share(figures.within_hour),
+        within_one_business_day=_write_share(figures.within_day),
+        disclosed_before_payment=_write_share(figures.disclosed),
+    )
+
+
+def _write_cost(cost: Cost) -> scoreboard_pb2.ScoreboardCost:
+    shown = terms_fields(cost.terms)
+    same = ("amount_usd", "fee_usd", "cost_usd", "cost_percent", "payout_amount")
+    return scoreboard_pb2.ScoreboardCost(
+        **{name: shown[name] for name in same},
+        fee_schedule_version=cost.fee_schedule_version,
+        rate_trail=corridors_pb2.RateTrail(**for_message(trail_fields(cost.trail))),
+        target_percent=str(COST_PERCENT_MAX),
+        target_met=cost.is_met,
+    )
+
+
+def _write_share(share: Share) -> scoreboard_pb2.ScoreboardShare:
+    percent = share.percent
+    return scoreboard_pb2.ScoreboardShare(
+        counted=share.counted,
+        reached=share.reached,
+        percent="" if percent is None else decimal_text(percent, SHARE_DECIMALS),
+        target_percent=str(share.target_percent),
+        target_met=share.is_met,
+    )
 
 
 def decode_answer(operation: str, response: bytes) -> object:

@@ -175,6 +175,9 @@ READINESS_STATEMENT_SECONDS, READINESS_ANSWER_SECONDS, READINESS_IDLE_SECONDS = 
 AUDIT_STATEMENT_SECONDS, VERIFY_STATEMENT_SECONDS = 120, 3600
 # Between two looks at held and overdue payments, and at orphans.
 WATCH_SECONDS = 10.0
+# Between two looks at the exchange positions, which limit new payments; and between two questions
+# for the middles of the market, which only value them.
+EXPOSURE_SECONDS, MIDDLES_SECONDS = 5.0, 60.0
 # An unreadable row that was noted is not noted again for so long.
 UNREADABLE_NOTED_SECONDS = 60.0
 # A transaction that began before an endpoint was there may end so much later.

@@ -1,6 +1,6 @@
 """The lists and the transactions of operators."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
 from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
 from services.payments.model.progress import ExpectedTime
+from services.payments.model.scoreboard import Scoreboard
 from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
 
@@ -227,6 +228,23 @@ class Inspected(Protocol):
         ...
 
 
+class PositionBook(Protocol):
+    """The exchange positions as the book has them."""
+
+    async def positions(self) -> Mapping[str, int]:
+        """Credits less debits of each currency's position account, in minor units. Raises
+        Unavailable."""
+        ...
+
+
+class Measures(Protocol):
+    """The scoreboards of corridors."""
+
+    async def all(self) -> Sequence[Scoreboard]:
+        """Every corridor by the payments of all merchants. Raises Unavailable."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class OperatorStores:
     """All that operators' calls need of the database."""
@@ -235,3 +253,4 @@ class OperatorStores:
     keys: OperatorKeyStore
     merchants: MerchantStore
     inspected: Inspected
+    positions: PositionBook

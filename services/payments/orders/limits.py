@@ -5,7 +5,13 @@ same rules by pricing."""
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.payments.model.quote import AmountTooSmallAfterFees, FeeLine, Fees, RateTrail
+from services.payments.model.quote import (
+    AmountTooSmallAfterFees,
+    FeeLine,
+    Fees,
+    RateTrail,
+    Terms,
+)
 from services.payments.model.rails import (
     PayoutAboveMaximum,
     PayoutBelowMinimum,
@@ -13,6 +19,7 @@ from services.payments.model.rails import (
     decimals_of,
     offramps_of,
 )
+from services.payments.orders.pricing import check_limits
 from services.payments.orders.routes import Rails, Routes
 from services.shared.clock import Clock
 from services.shared.corridors import Corridor, FeeSchedule, flat_part, percentage_part
@@ -77,6 +84,19 @@ class Offers:
             schedule = None
         kinds = tuple(self._kinds(corridor, trail, schedule)) if trail and schedule else ()
         return Offer(corridor=corridor, schedule=schedule, trail=trail, kinds=kinds)
+
+    def terms(self, corridor: Corridor, amount: Money, trail: RateTrail) -> tuple[Terms, str]:
+        """The terms of a payment to any kind of recipient by the fees that count for everybody, and
+        the version of their schedule.
+
+        Raises AmountBelowMinimum, AmountAboveMaximum, CorridorUnsupported, RailUnsupported,
+        Unavailable, and what agree_by_rails() raises.
+        """
+        check_limits(corridor, amount)
+        schedule = corridor.schedule_on(self._clock.now().date())
+        rails = self._routes.rails(corridor, None)
+        fees = _fees(schedule, amount)
+        return agree_by_rails(amount, fees, trail, rails)[0], fees.schedule_version
 
     def _kinds(
         self, corridor: Corridor, trail: RateTrail, schedule: FeeSchedule

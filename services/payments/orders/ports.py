@@ -57,6 +57,15 @@ class Declared(Protocol):
         ...
 
 
+class ExposureLimits(Protocol):
+    """The limits of our exchange positions, held in memory."""
+
+    def refuse(self, currency: str) -> None:
+        """Raises ExposureLimitReached where we owe as much of this currency as we may, and
+        Unavailable where that is limited and not known yet."""
+        ...
+
+
 class PaymentStore(Protocol):
     """Payments and quotes, each call one short transaction or one read."""
 

@@ -21,6 +21,7 @@ from services.payments.model.quote import (
     smallest_net_minor,
 )
 from services.payments.model.rails import agree_by_rails, decimals_of, sending, target_of
+from services.payments.orders.ports import ExposureLimits
 from services.payments.orders.routes import Rails, Routes
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
@@ -76,11 +77,19 @@ class _Offered:
 class Pricing:
     """Prices orders by the corridors' terms."""
 
-    def __init__(self, corridors: Corridors, fees: FeeBook, rates: Rates, routes: Routes) -> None:
+    def __init__(
+        self,
+        corridors: Corridors,
+        fees: FeeBook,
+        rates: Rates,
+        routes: Routes,
+        exposure: ExposureLimits,
+    ) -> None:
         self._corridors = corridors
         self._fees = fees
         self._rates = rates
         self._routes = routes
+        self._exposure = exposure
 
     async def quotes(
         self, orders: Sequence[QuoteOrder], now: datetime
@@ -138,8 +147,9 @@ class Pricing:
     def _find(self, order: QuoteOrder) -> _Offered | DomainError:
         try:
             corridor = self._corridors.leading_to(order.currency, order.country)
+            self._exposure.refuse(order.currency)
             if not order.fixes_payout:
-                _check_limits(corridor, order.amount)
+                check_limits(corridor, order.amount)
             target = target_of(order.recipient) if order.recipient else None
             rails = self._routes.rails(corridor, target)
             if order.fixes_payout:
@@ -209,7 +219,7 @@ class Pricing:
         return dict(zip(sorted(traces), await self._rates.get(queries), strict=True))
 
 
-def _check_limits(corridor: Corridor, amount: Money) -> None:
+def check_limits(corridor: Corridor, amount: Money) -> None:
     """Raises AmountBelowMinimum or AmountAboveMaximum where the corridor takes no such amount."""
     limits = corridor.limits
     if amount < limits.minimum:
@@ -241,5 +251,5 @@ def _agree(offered: _Offered, fees: Fees, trail: RateTrail) -> tuple[Terms, Rail
     if offered.net is None:
         return agree_by_rails(amount, fees, trail, rails)
     terms = agree_payout(offered.net, amount, fees, trail)
-    _check_limits(offered.corridor, terms.amount)
+    check_limits(offered.corridor, terms.amount)
     return terms, rails

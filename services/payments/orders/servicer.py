@@ -12,9 +12,15 @@ from caravel.payments.v1 import (
     payments_pb2_grpc,
     refunds_pb2,
     refunds_pb2_grpc,
+    scoreboard_pb2,
 )
 
-from services.payments.base.convert import write_event, write_payment, write_refund
+from services.payments.base.convert import (
+    write_event,
+    write_payment,
+    write_refund,
+    write_scoreboard,
+)
 from services.payments.base.idempotency import REPLAYED, Created, read_idempotency_key
 from services.payments.merchants.authoriser import acting_merchant
 from services.payments.model.payment import (
@@ -31,6 +37,7 @@ from services.payments.orders.payees import Payees
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
 from services.payments.orders.refunds import Refunds
+from services.payments.orders.scoreboard import Scoreboards
 from services.shared.grpc_server import GrpcServer
 from services.shared.telemetry import trace_id_var
 
@@ -50,6 +57,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         quotes: Quotes,
         checking: Checking,
         payees: Payees,
+        scoreboards: Scoreboards,
     ) -> None:
         self._creation = creation
         self._reading = reading
@@ -58,6 +66,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self._quotes = quotes
         self._checking = checking
         self._payees = payees
+        self._scoreboards = scoreboards
 
     def add_to(self, server: GrpcServer) -> None:
         """Has the server answer this service's calls."""
@@ -172,6 +181,12 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         return payments_pb2.ListCorridorsResponse(
             corridors=[convert.write_corridor(offer) for offer in offers]
         )
+
+    async def GetScoreboard(  # noqa: N802 - the contract's name
+        self, request: scoreboard_pb2.GetScoreboardRequest, context: Context
+    ) -> scoreboard_pb2.Scoreboard:
+        """See payments.proto."""
+        return write_scoreboard(await self._scoreboards.of(acting_merchant(), request.corridor_id))
 
 
 class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):

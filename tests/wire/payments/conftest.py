@@ -30,17 +30,18 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import Tokens, TokenSettings, own_tokens
-from services.payments.operators.ports import OperatorStores
-from services.payments.operators.store.inspection import PostgresInspected
-from services.payments.operators.store.keys import PostgresOperatorKeys
-from services.payments.operators.store.merchants import PostgresMerchants
-from services.payments.operators.store.operations import PostgresOperations
+from services.payments.operators.exposure import ExposureWatch
+from services.payments.operators.exposure_limits import ExposureLimitsFile
+from services.payments.operators.store.opening import open_stores
 from services.payments.orders.store.payments import PostgresPayments
+from services.payments.orders.store.scoreboard import PostgresScoreboards
 from services.payments.webhooks_in.store import PostgresInbox
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
+from services.shared.clock import SystemClock
 from services.shared.corridors import load_corridors
 from services.shared.deployment import Deployment
+from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates, Held, ScriptedProviders
@@ -68,6 +69,7 @@ class Service:
     fees: FixedFees
     rates: FixedRates
     providers: ScriptedProviders
+    exposure: ExposureWatch
     port: int
 
 
@@ -96,15 +98,6 @@ def _channel(target: str, *, secure: bool) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(target)
 
 
-def _for_operators(engine: AsyncEngine) -> OperatorStores:
-    return OperatorStores(
-        operations=PostgresOperations(engine, encode_event, decode_answer),
-        keys=PostgresOperatorKeys(engine),
-        merchants=PostgresMerchants(engine),
-        inspected=PostgresInspected(engine),
-    )
-
-
 @asynccontextmanager
 async def serving_payments(
     engine: AsyncEngine,
@@ -113,15 +106,20 @@ async def serving_payments(
     tokens: TokenSettings | Tokens | None = None,
     *,
     limits: Path | None = None,
+    exposure_limits: Path | None = None,
     identity: Identity | None = None,
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder; in the clear with no identity."""
     config = _settings(corridors, deployment, limits)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
+    loaded = load_corridors(corridors, live=False)
+    operators = open_stores(engine, encode_event, decode_answer)
+    limited = ExposureLimitsFile(exposure_limits)
+    exposure = ExposureWatch(operators.positions, rates, loaded, limited, SystemClock())
     server = build_server(
         config,
-        corridors=load_corridors(corridors, live=False),
+        corridors=loaded,
         fees=fees,
         rates=rates,
         providers=providers,
@@ -130,26 +128,35 @@ async def serving_payments(
         work=PostgresWork(engine, encode_event, decode_answer=decode_answer),
         inbox=PostgresInbox(engine),
         endpoints=PostgresEndpoints(engine),
-        operators=_for_operators(engine),
+        operators=operators,
         credentials=credentials,
         keys=PostgresKeys(engine),
         tokens=tokens if isinstance(tokens, Tokens) else own_tokens(tokens or config.tokens),
         leaks=PostgresLeaks(engine),
+        exposure=exposure,
+        counts=PostgresScoreboards(engine),
         identity=identity,
     )
-    await server.start("127.0.0.1", 0)
-    await server.set_serving()
-    async with (
-        credentials.refreshed(),
-        _channel(f"127.0.0.1:{server.port}", secure=identity is not None) as channel,
-    ):
+    async with credentials.refreshed(), _serving(server, identity) as channel:
         yield Service(
             **_stubs(channel),
             fees=fees,
             rates=rates,
             providers=providers,
+            exposure=exposure,
             port=server.port,
         )
+
+
+@asynccontextmanager
+async def _serving(
+    server: GrpcServer, identity: Identity | None
+) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the server while it runs."""
+    await server.start("127.0.0.1", 0)
+    await server.set_serving()
+    async with _channel(f"127.0.0.1:{server.port}", secure=identity is not None) as channel:
+        yield channel
     await server.stop(0)
 
 

@@ -49,6 +49,8 @@ KINDS = {
 }
 # Ids that the caller itself gives out.
 CALLERS_OWN = {"user_id"}
+# Ids of everybody's.
+COMMON = {"corridor_id"}
 RECIPIENT = {
     "bank_account": {
         "holder_name": "Ada Obi",

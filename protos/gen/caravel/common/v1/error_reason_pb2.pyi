@@ -466,6 +466,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The operator has made as many merchants in a day as one may.
     Example: {"reason": "MERCHANTS_EXHAUSTED", "metadata": {"maximum_a_day": "500"}}
     """
+    EXPOSURE_LIMIT_REACHED: _ErrorReason.ValueType  # 140
+    """We owe as much of the destination currency as we may, so that no new payment is priced in it.
+    Quotes and payments that exist go on.
+    Example: {"reason": "EXPOSURE_LIMIT_REACHED", "metadata": {"currency": "INR"}}
+    """
     LOCALE_UNSUPPORTED: _ErrorReason.ValueType  # 150
     """There are no disclosures in this locale; `supported` lists those that there are.
     Example: {"reason": "LOCALE_UNSUPPORTED", "metadata": {"field": "locale", "locale": "tlh", "supported": "de-DE,en-US"}}
@@ -923,6 +928,11 @@ Example: {"reason": "MERCHANT_HAS_KEY", "metadata": {"key_id": "key_01j…"}}
 MERCHANTS_EXHAUSTED: ErrorReason.ValueType  # 135
 """The operator has made as many merchants in a day as one may.
 Example: {"reason": "MERCHANTS_EXHAUSTED", "metadata": {"maximum_a_day": "500"}}
+"""
+EXPOSURE_LIMIT_REACHED: ErrorReason.ValueType  # 140
+"""We owe as much of the destination currency as we may, so that no new payment is priced in it.
+Quotes and payments that exist go on.
+Example: {"reason": "EXPOSURE_LIMIT_REACHED", "metadata": {"currency": "INR"}}
 """
 LOCALE_UNSUPPORTED: ErrorReason.ValueType  # 150
 """There are no disclosures in this locale; `supported` lists those that there are.

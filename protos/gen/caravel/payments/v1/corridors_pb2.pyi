@@ -119,7 +119,9 @@ class Corridor(_message.Message):
 
     @_builtins.property
     def fees(self) -> Global___CorridorFees:
-        """The fees of a payment by the schedule in force today; absent where none is in force yet."""
+        """The fees of a payment by the schedule in force today for every merchant without prices of its own;
+        absent where none is in force yet.
+        """
 
     def __init__(
         self,

@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from caravel.payments.v1 import exposure_pb2 as caravel_dot_payments_dot_v1_dot_exposure__pb2
 from caravel.payments.v1 import inspection_pb2 as caravel_dot_payments_dot_v1_dot_inspection__pb2
+from caravel.payments.v1 import scoreboard_pb2 as caravel_dot_payments_dot_v1_dot_scoreboard__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -45,6 +47,16 @@ class InspectionServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_inspection__pb2.InspectPaymentRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_inspection__pb2.InspectedPayment.FromString,
                 _registered_method=True)
+        self.GetExposure = channel.unary_unary(
+                '/caravel.payments.v1.InspectionService/GetExposure',
+                request_serializer=caravel_dot_payments_dot_v1_dot_exposure__pb2.GetExposureRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_exposure__pb2.Exposure.FromString,
+                _registered_method=True)
+        self.ListScoreboards = channel.unary_unary(
+                '/caravel.payments.v1.InspectionService/ListScoreboards',
+                request_serializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.ListScoreboardsRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.ListScoreboardsResponse.FromString,
+                _registered_method=True)
 
 
 class InspectionServiceServicer:
@@ -66,6 +78,23 @@ class InspectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetExposure(self, request, context):
+        """Shows our exchange positions: what we hold of each currency less what we owe, their worth at the
+        middle of the market, and the limits at which no new payment is priced. As the replica that
+        answers has seen them last, some seconds ago. Idempotent. Refuses with SERVICE_UNAVAILABLE where
+        it has not seen them yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScoreboards(self, request, context):
+        """Measures every corridor as GetScoreboard does, by the payments of all merchants. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InspectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +107,16 @@ def add_InspectionServiceServicer_to_server(servicer, server):
                     servicer.InspectPayment,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_inspection__pb2.InspectPaymentRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_inspection__pb2.InspectedPayment.SerializeToString,
+            ),
+            'GetExposure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExposure,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_exposure__pb2.GetExposureRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_exposure__pb2.Exposure.SerializeToString,
+            ),
+            'ListScoreboards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScoreboards,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.ListScoreboardsRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.ListScoreboardsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +174,60 @@ class InspectionService:
             '/caravel.payments.v1.InspectionService/InspectPayment',
             caravel_dot_payments_dot_v1_dot_inspection__pb2.InspectPaymentRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_inspection__pb2.InspectedPayment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExposure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.InspectionService/GetExposure',
+            caravel_dot_payments_dot_v1_dot_exposure__pb2.GetExposureRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_exposure__pb2.Exposure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScoreboards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.InspectionService/ListScoreboards',
+            caravel_dot_payments_dot_v1_dot_scoreboard__pb2.ListScoreboardsRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_scoreboard__pb2.ListScoreboardsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from caravel.payments.v1 import checks_pb2 as caravel_dot_payments_dot_v1_dot_ch
 from caravel.payments.v1 import corrections_pb2 as caravel_dot_payments_dot_v1_dot_corrections__pb2
 from caravel.payments.v1 import history_pb2 as caravel_dot_payments_dot_v1_dot_history__pb2
 from caravel.payments.v1 import payments_pb2 as caravel_dot_payments_dot_v1_dot_payments__pb2
+from caravel.payments.v1 import scoreboard_pb2 as caravel_dot_payments_dot_v1_dot_scoreboard__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -90,6 +91,11 @@ class PaymentServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsResponse.FromString,
                 _registered_method=True)
+        self.GetScoreboard = channel.unary_unary(
+                '/caravel.payments.v1.PaymentService/GetScoreboard',
+                request_serializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.GetScoreboardRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.Scoreboard.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer:
@@ -109,7 +115,7 @@ class PaymentServiceServicer:
         RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, QUOTE_NOT_FOUND, QUOTE_EXPIRED,
         QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID,
         IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or OVERLOADED.
+        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE, EXPOSURE_LIMIT_REACHED or OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,8 +181,8 @@ class PaymentServiceServicer:
         RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
         AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
         CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
-        PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
-        FX_SOURCES_DISAGREE.
+        PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED,
+        FX_SOURCES_DISAGREE or EXPOSURE_LIMIT_REACHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,6 +211,15 @@ class PaymentServiceServicer:
         """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
         recipients that each pays.
         Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetScoreboard(self, request, context):
+        """Measures a corridor against the targets of the G20 and the Financial Stability Board: the cost of
+        200 US dollars, and of the merchant's own payments the speed and the disclosure. Idempotent.
+        Refuses with CORRIDOR_UNSUPPORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -262,6 +277,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListCorridors,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsResponse.SerializeToString,
+            ),
+            'GetScoreboard': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScoreboard,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.GetScoreboardRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_scoreboard__pb2.Scoreboard.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -537,6 +557,33 @@ class PaymentService:
             '/caravel.payments.v1.PaymentService/ListCorridors',
             caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_payments__pb2.ListCorridorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScoreboard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.PaymentService/GetScoreboard',
+            caravel_dot_payments_dot_v1_dot_scoreboard__pb2.GetScoreboardRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_scoreboard__pb2.Scoreboard.FromString,
             options,
             channel_credentials,
             insecure,

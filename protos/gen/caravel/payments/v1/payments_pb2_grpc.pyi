@@ -7,6 +7,7 @@ from caravel.payments.v1 import checks_pb2 as _checks_pb2
 from caravel.payments.v1 import corrections_pb2 as _corrections_pb2
 from caravel.payments.v1 import history_pb2 as _history_pb2
 from caravel.payments.v1 import payments_pb2 as _payments_pb2
+from caravel.payments.v1 import scoreboard_pb2 as _scoreboard_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -50,7 +51,7 @@ class PaymentServiceStub:
     RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, QUOTE_NOT_FOUND, QUOTE_EXPIRED,
     QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID,
     IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or OVERLOADED.
+    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE, EXPOSURE_LIMIT_REACHED or OVERLOADED.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
     """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
@@ -91,8 +92,8 @@ class PaymentServiceStub:
     RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
     AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
     CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
-    PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
-    FX_SOURCES_DISAGREE.
+    PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED,
+    FX_SOURCES_DISAGREE or EXPOSURE_LIMIT_REACHED.
     """
     GetQuote: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
@@ -109,6 +110,11 @@ class PaymentServiceStub:
     """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
     recipients that each pays.
     Idempotent.
+    """
+    GetScoreboard: _grpc.UnaryUnaryMultiCallable[_scoreboard_pb2.GetScoreboardRequest, _scoreboard_pb2.Scoreboard]
+    """Measures a corridor against the targets of the G20 and the Financial Stability Board: the cost of
+    200 US dollars, and of the merchant's own payments the speed and the disclosure. Idempotent.
+    Refuses with CORRIDOR_UNSUPPORTED.
     """
 
 @_typing.type_check_only
@@ -130,7 +136,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, QUOTE_NOT_FOUND, QUOTE_EXPIRED,
     QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID,
     IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or OVERLOADED.
+    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE, EXPOSURE_LIMIT_REACHED or OVERLOADED.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Shows one payment as it is now. Idempotent. Refuses with PAYMENT_NOT_FOUND, for an unknown id
@@ -171,8 +177,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
     AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
     CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
-    PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
-    FX_SOURCES_DISAGREE.
+    PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED,
+    FX_SOURCES_DISAGREE or EXPOSURE_LIMIT_REACHED.
     """
     GetQuote: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetQuoteRequest, _payments_pb2.Quote]  # type: ignore[assignment]
     """Shows one quote, also after it was used or has expired. Idempotent. Refuses with
@@ -189,6 +195,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
     recipients that each pays.
     Idempotent.
+    """
+    GetScoreboard: _aio.UnaryUnaryMultiCallable[_scoreboard_pb2.GetScoreboardRequest, _scoreboard_pb2.Scoreboard]  # type: ignore[assignment]
+    """Measures a corridor against the targets of the G20 and the Financial Stability Board: the cost of
+    200 US dollars, and of the merchant's own payments the speed and the disclosure. Idempotent.
+    Refuses with CORRIDOR_UNSUPPORTED.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -213,7 +224,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, QUOTE_NOT_FOUND, QUOTE_EXPIRED,
         QUOTE_ALREADY_USED, QUOTE_MISMATCH, IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID,
         IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or OVERLOADED.
+        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE, EXPOSURE_LIMIT_REACHED or OVERLOADED.
         """
 
     @_abc_1.abstractmethod
@@ -290,8 +301,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         RECIPIENT_KIND_UNSUPPORTED, RECIPIENT_FIELD_UNSUPPORTED, AMOUNT_NOT_POSITIVE,
         AMOUNT_PRECISION_EXCEEDED, AMOUNT_BELOW_MINIMUM, AMOUNT_ABOVE_MAXIMUM, AMOUNT_TOO_SMALL_AFTER_FEES, CURRENCY_UNKNOWN,
         CORRIDOR_UNSUPPORTED, CORRIDOR_AMBIGUOUS, RAIL_UNSUPPORTED, PAYOUT_BELOW_MINIMUM,
-        PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED or
-        FX_SOURCES_DISAGREE.
+        PAYOUT_ABOVE_MAXIMUM, FX_RATE_UNAVAILABLE, FX_RATE_STALE, FX_MARKET_CLOSED,
+        FX_SOURCES_DISAGREE or EXPOSURE_LIMIT_REACHED.
         """
 
     @_abc_1.abstractmethod
@@ -326,6 +337,17 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the corridors: the destinations, with their limits, fees, indicative rates, and the
         recipients that each pays.
         Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def GetScoreboard(
+        self,
+        request: _scoreboard_pb2.GetScoreboardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoreboard_pb2.Scoreboard, _abc.Awaitable[_scoreboard_pb2.Scoreboard]]:
+        """Measures a corridor against the targets of the G20 and the Financial Stability Board: the cost of
+        200 US dollars, and of the merchant's own payments the speed and the disclosure. Idempotent.
+        Refuses with CORRIDOR_UNSUPPORTED.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
