@@ -7,7 +7,6 @@ import grpc
 import pytest
 from caravel.payments.v1 import history_pb2, payers_pb2, payments_pb2
 
-from services.shared.errors import Unavailable
 from services.shared.ids import encode_id, new_id
 from tests.makers import USER
 from tests.wire.payments.calls import new_key, order, refusal
@@ -397,21 +396,3 @@ async def test_corridors_show_limits_and_an_indicative_rate(service: Service) ->
     assert list(by_id) == sorted(by_id)
     assert by_id["us-in"].destination_currency == "INR"
     assert by_id["us-in"].indicative_rate == "1522.59875"
-
-
-async def test_a_refused_rate_says_when_to_come_back(service: Service) -> None:
-    closed = type("MarketClosed", (Unavailable,), {"reason": "FX_MARKET_CLOSED"})("The market is.")
-    closed.retry_after_seconds = 122_400
-    service.rates.refuse("us-ng", closed)
-
-    for call in (
-        service.payments.CreateQuote(
-            payments_pb2.CreateQuoteRequest(amount_usd="100", destination_currency="NGN")
-        ),
-        service.payments.CreatePayment(order(), metadata=new_key()),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call
-        trailers = dict(refused.value.trailing_metadata() or ())
-        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert trailers["retry-after"] == "122400"
