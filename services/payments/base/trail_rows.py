@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -31,8 +32,14 @@ def inputs_row(quote: Quote) -> dict[str, Any]:
     if quote.schedule_terms:
         row["schedule_terms"] = quote.schedule_terms
     if quote.rounding:
-        row["rounding"] = asdict(quote.rounding)
+        row["rounding"] = _rounding_row(quote.rounding)
     return row
+
+
+# All quotes of a release have one.
+@lru_cache(maxsize=16)
+def _rounding_row(rounding: Rounding) -> Mapping[str, Any]:
+    return asdict(rounding)
 
 
 def with_formulas(fees: tuple[FeeLine, ...], terms: Mapping[str, Any]) -> tuple[FeeLine, ...]:

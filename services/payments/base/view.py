@@ -12,7 +12,7 @@ from services.payments.model.quote import Pricing, RateOverride, RateTrail, Term
 from services.payments.model.refund import Refund
 from services.payments.model.refusals import refusal_of
 from services.shared.ids import Prefix, encode_id
-from services.shared.money import decimal_text, exponent, format_rate
+from services.shared.money import exponent, format_rate
 from services.shared.recipients import masked
 from services.shared.recipients.wire import recipient_fields
 
@@ -68,7 +68,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
 
 
 def terms_fields(terms: Terms) -> dict[str, Any]:
-    """The fields that a payment and a quote share: amounts, fees and the rate."""
+    """The fields that a payment and a quote share: amounts, fees, the rate and the whole cost."""
+    cost = terms.cost
     return {
         "amount_usd": str(terms.amount),
         "fee_usd": str(terms.fee),
@@ -81,9 +82,9 @@ def terms_fields(terms: Terms) -> dict[str, Any]:
         "destination_currency": terms.payout.currency,
         "fx_rate": format_rate(terms.rate),
         "payout_amount": str(terms.payout),
-        "all_in_rate": format_rate(terms.all_in_rate),
-        "cost_usd": decimal_text(terms.cost, exponent(terms.amount.currency)),
-        "cost_percent": decimal_text(terms.cost_percent, PERCENT_DECIMALS),
+        "all_in_rate": format_rate(cost.all_in_rate),
+        "cost_usd": f"{cost.amount:z.{exponent(terms.amount.currency)}f}",
+        "cost_percent": f"{cost.percent:z.{PERCENT_DECIMALS}f}",
         "fixed_side": terms.fixed_side,
     }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from services.payments.model.disclosure import DisclosureTerms
@@ -158,20 +159,25 @@ class Terms:
     payout: Money
     fixed_side: FixedSide = FixedSide.SOURCE
 
-    @property
-    def all_in_rate(self) -> Decimal:
-        """The payout for each unit that the payer pays, to 18 significant digits."""
-        return _DIGITS.divide(self.payout.decimal, self.amount.decimal)
+    @cached_property
+    def cost(self) -> "Cost":
+        """The whole cost; kept, because each view of a payment shows it."""
+        amount, payout = self.amount.decimal, self.payout.decimal
+        paid = EXACT.subtract(amount, EXACT.divide(payout, self.mid_rate))
+        percent = EXACT.divide(paid.scaleb(2, context=EXACT), amount)
+        return Cost(all_in_rate=_DIGITS.divide(payout, amount), amount=paid, percent=percent)
 
-    @property
-    def cost(self) -> Decimal:
-        """The amount less the worth of the payout at the mid rate, unrounded: fees and margin."""
-        return EXACT.subtract(self.amount.decimal, EXACT.divide(self.payout.decimal, self.mid_rate))
 
-    @property
-    def cost_percent(self) -> Decimal:
-        """The cost in percent of the amount, unrounded."""
-        return EXACT.divide(EXACT.multiply(self.cost, Decimal(100)), self.amount.decimal)
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """The whole cost of a price, fees and margin."""
+
+    # The payout for each unit that the payer pays, to 18 significant digits.
+    all_in_rate: Decimal
+    # The amount less the worth of the payout at the mid rate, unrounded.
+    amount: Decimal
+    # The same in percent of the amount, unrounded.
+    percent: Decimal
 
 
 def payout_of(net: Money, rate: Decimal, currency: str, decimals: int | None = None) -> Money:

@@ -62,7 +62,7 @@ class Cost:
     @property
     def is_met(self) -> bool:
         """Whether the target is met."""
-        return self.terms.cost_percent <= COST_PERCENT_MAX
+        return self.terms.cost.percent <= COST_PERCENT_MAX
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,8 +112,10 @@ async def test_anothers_id_is_answered_like_an_unknown_one(
             alike = given["another's"] == given["unknown"] == given["malformed"]
             if not alike or given["unknown"].status != 404:
                 wrong.append((route, field, given))
-            if "own" in given and given["own"].status != 200:
-                wrong.append((route, field, given["own"]))
+            # Nobody has collected one's own payment here, so that it has no receipt.
+            own = given.get("own")
+            if own and own.status != 200 and own.reason != "RECEIPT_NOT_READY":
+                wrong.append((route, field, own))
 
     assert not wrong
     assert cases > 80

@@ -100,14 +100,14 @@ def _cost_steps(terms: Terms) -> Iterator[Step]:
     cost = amount - payout / Fraction(terms.mid_rate)
     inputs: Inputs = (("amount_usd", str(terms.amount)), ("payout_amount", str(terms.payout)))
     with_mid: Inputs = (*inputs, ("mid_rate", format_rate(terms.mid_rate)))
-    formula = "amount_usd - payout_amount / mid_rate"
+    shown_cost, formula = terms.cost, "amount_usd - payout_amount / mid_rate"
     yield _shown_step(
-        "all_in_rate", "payout_amount / amount_usd", inputs, payout / amount, terms.all_in_rate
+        "all_in_rate", "payout_amount / amount_usd", inputs, payout / amount, shown_cost.all_in_rate
     )
-    yield _shown_step("cost", formula, with_mid, cost, terms.cost)
+    yield _shown_step("cost", formula, with_mid, cost, shown_cost.amount)
     percent = cost * 100 / amount
     yield _shown_step(
-        "cost_percent", f"100 x ({formula}) / amount_usd", with_mid, percent, terms.cost_percent
+        "cost_percent", f"100 x ({formula}) / amount_usd", with_mid, percent, shown_cost.percent
     )
 
 

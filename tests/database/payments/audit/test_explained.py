@@ -1,16 +1,30 @@
 """`./caravel explain`: one price from its stored inputs, whoever its merchant is."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.explained import explain
 from services.payments.audit.prices import Prices
+from services.payments.engine.decisions.decider import Decider
+from services.payments.engine.store.work import PostgresWork
 from services.payments.model.payment import PaymentNotFound
-from services.payments.model.quote import QuoteNotFound
+from services.payments.model.quote import QuoteNotFound, RateLeg
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.ids import Prefix, encode_id, new_id
-from tests.makers import make_new_payment, make_priced_quote, make_quote
+from tests.makers import (
+    CAPABILITIES,
+    NOW,
+    make_new_payment,
+    make_priced_quote,
+    make_quote,
+    make_trail,
+)
 from tests.poison import UNGUARDED, run
+
+DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 
 
 async def test_a_quote_and_its_payment_are_derived_step_by_step(engine: AsyncEngine) -> None:
@@ -29,7 +43,7 @@ async def test_a_quote_and_its_payment_are_derived_step_by_step(engine: AsyncEng
     words, agrees = await explain(engine, new.payment.transaction_id)
     assert agrees
     assert f"      quote = {quote.quote_id}" in words
-    assert words.endswith("17 agrees.")
+    assert words.endswith("18 agrees.")
 
 
 async def test_a_figure_that_differs_is_named_and_ends_with_a_failure(engine: AsyncEngine) -> None:
@@ -55,6 +69,35 @@ async def test_a_quote_from_before_its_inputs_were_kept_says_what_is_unknown(
     assert agrees
     assert "  ? fees unknown\n    the terms of the schedule: unknown" in words
     assert words.endswith("7 agrees, 4 unknown.")
+
+
+async def test_a_payment_that_was_priced_again_is_explained_by_the_new_price(
+    engine: AsyncEngine,
+) -> None:
+    quote = make_priced_quote()
+    new = make_new_payment(quote=quote)
+    store = PostgresPayments(engine)
+    await store.create([new])
+    await run(engine, UNGUARDED, "UPDATE payments SET state = 'FUNDED'")
+    rate = make_trail("1525.00")
+    leg = RateLeg(base_currency="USD", quote_currency="NGN", rate=Decimal("1525.00"))
+    async with PostgresWork(engine).begin() as transaction:
+        (work,) = await transaction.claim("test", limit=10, lease_seconds=30)
+        change = DECIDER.price(work, replace(rate, legs=(leg,)), NOW)
+        await transaction.write([change])
+        await transaction.commit()
+
+    payment = await store.get("sandbox", new.payment.id)
+    words, agrees = await explain(engine, payment.transaction_id)
+
+    assert payment.quote_id != quote.id
+    assert agrees
+    assert "      USD/NGN = 1525\n    result 1525\n    stored 1525" in words
+    # The fees stay as they were agreed, with all that they were computed from.
+    assert "✓ fees agrees" in words
+    assert payment.pricing is not None
+    assert payment.pricing.schedule_terms == quote.schedule_terms
+    assert payment.pricing.rounding == quote.rounding
 
 
 async def test_a_row_that_cannot_be_read_explains_nothing(engine: AsyncEngine) -> None:
