@@ -32,7 +32,7 @@ def test_the_cost_is_fees_and_margin(mid: str, is_met: bool) -> None:
     )
 
     # 2.50 of fees, and half a percent of the 197.50 that are left.
-    assert round(cost.terms.cost, 2) == Decimal("3.49")
+    assert round(cost.terms.cost.amount, 2) == Decimal("3.49")
     assert cost.is_met is is_met
 
 
