@@ -62,3 +62,16 @@ async def test_dead_letters_are_listed_and_refusals_are_clear(operators: Rest) -
             f"/api/admin/dead-letters/step_MDE5:{verb}", {"operator": "ceo@caravel"}
         )
         assert (named.status, named.reason) == (400, "FIELD_UNKNOWN")
+
+
+async def test_operators_see_positions_and_scoreboards(rest: Rest, operators: Rest) -> None:
+    payment = await rest.create(destination_currency="MXN")
+    await rest.wait(payment["transaction_id"], {"COMPLETED"})
+
+    boards = (await operators.get("/api/admin/scoreboards")).json["scoreboards"]
+    exposure = await operators.get("/api/admin/exposure")
+
+    assert [one["corridor_id"] for one in boards] == sorted(one["corridor_id"] for one in boards)
+    assert exposure.status == 200, exposure.body
+    assert "seen_at" in exposure.json
+    assert (await rest.get("/api/admin/exposure")).status == 404
