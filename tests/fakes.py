@@ -4,6 +4,8 @@ tests/e2e."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from services.payments.mesh.ports import (
@@ -62,16 +64,26 @@ class FixedRates:
         self, broken: Mapping[str, DomainError] | None = None, *, mid: str = "1530.25"
     ) -> None:
         self.calls: list[list[str]] = []
-        self._broken = dict(broken or {})
-        self._trail = make_trail(mid)
+        self.broken = dict(broken or {})
+        self.mid = mid
 
     def refuse(self, corridor_id: str, error: DomainError) -> None:
         """From now on the corridor has no rate."""
-        self._broken[corridor_id] = error
+        self.broken[corridor_id] = error
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         self.calls.append([query.corridor_id for query in queries])
-        return [self._broken.get(query.corridor_id) or self._trail for query in queries]
+        return [self.broken.get(query.corridor_id) or self._trail(query) for query in queries]
+
+    def _trail(self, query: RateQuery) -> RateTrail:
+        """As fx does it, without its bounds."""
+        override = query.override
+        if override is None:
+            return make_trail(self.mid)
+        mid = self.mid if override.rate is None else str(override.rate)
+        margin = override.markup_basis_points
+        trail = make_trail(mid, 50 if margin is None else margin)
+        return replace(trail, override=replace(override, market_mid_rate=Decimal(self.mid)))
 
 
 class BadSignature(NotAuthenticated):

@@ -78,6 +78,20 @@ def make_trail(mid: str = "1530.25", markup_basis_points: int = 50) -> RateTrail
     )
 
 
+def make_override(**changes: Any) -> RateOverride:
+    override = RateOverride(
+        override_id="ovr_1",
+        rate=Decimal("1540.5"),
+        markup_basis_points=None,
+        expires_at=NOW + timedelta(hours=1),
+        maximum_deviation_basis_points=300,
+        proposed_by="ada",
+        approved_by="grace",
+        reason="thin market",
+    )
+    return replace(override, **changes)
+
+
 def make_terms(amount_minor: int = 10_000, currency: str = "NGN", mid: str = "1530.25") -> Terms:
     return agree_terms(Money(amount_minor, "USD"), currency, FEES, make_trail(mid))
 
@@ -89,8 +103,8 @@ def make_pricing() -> Pricing:
         legs=(RateLeg(base_currency="USD", quote_currency="NGN", rate=Decimal("1530.25")),),
         payload_sha256="ab" * 32,
         closed_market_basis_points=0,
-        override=RateOverride(
-            override_id="prp_1", rate=Decimal("1530.25"), expires_at=NOW + timedelta(hours=1)
+        override=make_override(
+            override_id="prp_1", rate=Decimal("1530.25"), market_mid_rate=Decimal("1530.25")
         ),
     )
     return Pricing(

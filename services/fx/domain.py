@@ -45,12 +45,30 @@ class SourcesDisagree(Unavailable):
     reason = "FX_SOURCES_DISAGREE"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """A middle or a margin, one of them, that two operators have put in the market's place."""
+
+    override_id: str
+    # NaN where the query's is no number, which is never within bounds.
+    mid: Decimal | None
+    markup_basis_points: int | None
+    expires_at: datetime
+    maximum_deviation_basis_points: int
+    proposed_by: str
+    approved_by: str
+    reason: str
+    # The market's own middle, where it was applied.
+    market_mid: Decimal | None = None
+
+
 @dataclass(frozen=True)
 class RateQuery:
     """One rate wanted; trace_ids, of the payments that want it, are for the log alone."""
 
     corridor_id: str
     trace_ids: tuple[str, ...] = ()
+    override: Override | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,13 @@ class Rate:
     markup_basis_points: int
     # More of a margin, because the market is closed.
     closed_market_basis_points: int = 0
+    override: Override | None = None
+
+    @property
+    def mid(self) -> Decimal:
+        """The middle that it is made from: the market's, or that of the override."""
+        replaced = self.override.mid if self.override else None
+        return self.observation.mid if replaced is None else replaced
 
     @property
     def rate(self) -> Decimal:
@@ -127,7 +152,7 @@ class Rate:
         margins = self.markup_basis_points + self.closed_market_basis_points
         with localcontext(EXACT):
             kept = Decimal(BASIS_POINTS - margins) / BASIS_POINTS
-            return RATE_DIGITS.plus(self.observation.mid * kept)
+            return RATE_DIGITS.plus(self.mid * kept)
 
 
 def disagree(mids: Sequence[Decimal], maximum_basis_points: int) -> bool:

@@ -16,7 +16,6 @@ AGE = Gauge(
     "Age of the newest rate that a source has of a pair, by the source's own word.",
     ["source", "pair"],
 )
-
 FAILURES = Gauge(
     "caravel_fx_source_failures",
     "Loads of a source that have failed in a row; it is left alone for longer with each.",
@@ -31,6 +30,11 @@ AVAILABLE = Gauge(
     "caravel_fx_rate_available",
     "Whether the corridor has a rate: 1, or 0 where it is refused; alarm on 0.",
     ["corridor"],
+)
+OVERRIDES = Counter(
+    "caravel_fx_overrides_total",
+    "Queries that carried an override: applied, ended or out_of_bounds.",
+    ["corridor", "outcome"],
 )
 
 
@@ -57,3 +61,8 @@ def count_refusal(corridor_id: str, reason: str) -> None:
 def show_available(corridor_id: str, *, available: bool) -> None:
     """Whether the corridor has a rate now."""
     AVAILABLE.labels(corridor_id).set(available)
+
+
+def count_override(corridor_id: str, outcome: str) -> None:
+    """One more query with an override, for a corridor that there is."""
+    OVERRIDES.labels(corridor_id, outcome).inc()

@@ -18,4 +18,6 @@ class FxServicer(fx_pb2_grpc.FxServiceServicer):
         """Gives every rate with its trail; a bad query gets its own error."""
         queries = convert.to_queries(request)
         answers = await self._rates.get_rates(queries)
-        return convert.to_response(queries, answers)
+        return convert.to_response(
+            self._rates.overridden(query, answers[query.corridor_id]) for query in queries
+        )

@@ -19,7 +19,8 @@ from services.fx.domain import (
 )
 from services.fx.feed import Feed
 from services.fx.market import opens_at
-from services.fx.metrics import count_refusal, show_available
+from services.fx.metrics import count_override, count_refusal, show_available
+from services.fx.overrides import OverrideOutOfBounds, apply_override, outcome_of
 from services.shared import log
 from services.shared.clock import Clock
 from services.shared.corridors import Corridor, Corridors, CorridorUnsupported
@@ -78,6 +79,16 @@ class Rates:
                 trace_ids=query.trace_ids,
             )
         return answers
+
+    def overridden(
+        self, query: RateQuery, answer: Rate | DomainError
+    ) -> Rate | OverrideOutOfBounds | DomainError:
+        """The answer to a query, with the query's override in it where that still applies."""
+        if query.override is None or isinstance(answer, DomainError):
+            return answer
+        applied = apply_override(answer, query.override, self._clock.now())
+        count_override(query.corridor_id, outcome_of(applied))
+        return applied
 
     async def _answer(self, corridor_id: str) -> Rate | DomainError:
         try:

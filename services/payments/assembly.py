@@ -5,7 +5,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -44,6 +44,7 @@ from services.payments.merchants.tokens.servicer import TokenServicer
 from services.payments.merchants.usecases import Keys
 from services.payments.mesh.channels import opened_fees, opened_providers, opened_rates
 from services.payments.mesh.declared import DeclaredCapabilities
+from services.payments.mesh.overridden import OverriddenRates, Overrides
 from services.payments.mesh.ports import FeeBook, Providers, Rates
 from services.payments.mesh.starting import answered, refuse_mixed
 from services.payments.model.progress import expected_times
@@ -55,18 +56,18 @@ from services.payments.model.timing import (
     VERIFY_STATEMENT_SECONDS,
 )
 from services.payments.model.timing_fit import refuse_misfits
+from services.payments.operators.expiring import Expiring
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
+from services.payments.operators.held_overrides import HeldOverrides, ReadOverrides
 from services.payments.operators.inspection import Inspecting
-from services.payments.operators.keys import OperatorKeys
-from services.payments.operators.merchants import Merchants
+from services.payments.operators.opening import Servicer, open_servicers
+from services.payments.operators.policy import load_policy
 from services.payments.operators.ports import OperatorStores
-from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
 from services.payments.operators.servicer.inspection import InspectionServicer
-from services.payments.operators.servicer.payments import AdminServicer
 from services.payments.operators.store.opening import open_stores
+from services.payments.operators.store.overrides import PostgresOverrides
 from services.payments.operators.trail import KeptAdmission, Trail
-from services.payments.operators.usecases import Operating
 from services.payments.orders.opening import OrderPorts, Orders, open_orders
 from services.payments.orders.ports import Declared, PaymentStore
 from services.payments.orders.scoreboard import ScoreboardStore
@@ -122,6 +123,7 @@ def build_server(
     leaks: LeakStore,
     exposure: ExposureWatch,
     counts: ScoreboardStore,
+    overrides: Overrides,
     ready: Ask | None = None,
     identity: Identity | None = None,
 ) -> GrpcServer:
@@ -129,7 +131,7 @@ def build_server(
     ports = OrderPorts(
         corridors=corridors,
         fees=fees,
-        rates=rates,
+        rates=OverriddenRates(rates, overrides),
         providers=providers,
         declared=declared,
         store=store,
@@ -141,16 +143,21 @@ def build_server(
     authoriser = _authoriser(config, credentials, tokens)
     admit = KeptAdmission(authoriser.admit, Trail(operators.operations)).admit
     server = GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready))
-    for servicer in (
+    return _answering(
+        server,
         *orders.servicers,
         DisclosureServicer(Disclosures(store)),
         WebhookServicer(_webhooks(config, providers, inbox)),
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
-        *_for_operators(config, operators, providers),
+        *_for_operators(config, operators, providers=providers, corridors=corridors, rates=rates),
         InspectionServicer(Inspecting(operators.inspected), exposure, orders.scoreboards),
-    ):
+    )
+
+
+def _answering(server: GrpcServer, *servicers: Servicer) -> GrpcServer:
+    for servicer in servicers:
         servicer.add_to(server)
     return server
 
@@ -183,14 +190,10 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 
 def _for_operators(
-    config: ServiceSettings, stores: OperatorStores, providers: Providers
-) -> tuple[AdminServicer, OperatorKeyServicer, MerchantServicer]:
-    trail, is_live = Trail(stores.operations), config.deployment is Deployment.LIVE
-    return (
-        AdminServicer(Operating(stores.operations, providers, random.random)),
-        OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
-        MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
-    )
+    config: ServiceSettings, stores: OperatorStores, **others: Any
+) -> Sequence[Servicer]:
+    is_live = config.deployment is Deployment.LIVE
+    return open_servicers(stores, load_policy(config.policy_file), is_live=is_live, **others)
 
 
 @asynccontextmanager
@@ -204,7 +207,7 @@ async def assemble(
         opened_fees(config.fees_target, identity) as fees,
         opened_rates(config.fx_target, identity) as rates,
         opened_providers(config.providers_target, identity) as providers,
-        _held_credentials(config) as credentials,
+        _held(config) as (credentials, overrides),
         opened_tokens(config.tokens, roles=ROLES) as tokens,
         _readiness(config) as ready,
     ):
@@ -237,10 +240,12 @@ async def assemble(
             leaks=PostgresLeaks(engine),
             exposure=exposure,
             counts=PostgresScoreboards(engine),
+            overrides=overrides,
             ready=ready,
             identity=identity,
         )
-        async with declared.refreshed(), exposure.watched():
+        expiring = Expiring(stores.proposals)
+        async with declared.refreshed(), exposure.watched(), beside(expiring.run):
             yield server
 
 
@@ -267,7 +272,7 @@ async def assemble_worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine, encode_event)),
             providers=wrap(providers),
-            rates=wrap(rates),
+            rates=OverriddenRates(wrap(rates), ReadOverrides(PostgresOverrides(engine))),
             decider=Decider(declared, random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
@@ -346,17 +351,21 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _held_credentials(config: DatabaseSettings) -> AsyncIterator[HeldCredentials]:
-    """The credentials of all, read again and again on a connection of their own."""
+async def _held(
+    config: DatabaseSettings,
+) -> AsyncIterator[tuple[HeldCredentials, HeldOverrides]]:
+    """The credentials of all and the overrides of rates, read again and again on a connection of
+    their own."""
     async with opened_database(
         _url(config),
         "caravel-credentials",
         pool_size=1,
         statement_seconds=CREDENTIALS_STATEMENT_SECONDS,
     ) as engine:
-        held = HeldCredentials(PostgresCredentials(engine))
-        async with held.refreshed():
-            yield held
+        credentials = HeldCredentials(PostgresCredentials(engine))
+        overrides = HeldOverrides(PostgresOverrides(engine))
+        async with credentials.refreshed(), overrides.refreshed():
+            yield credentials, overrides
 
 
 def _url(config: DatabaseSettings) -> Address:

@@ -94,6 +94,10 @@ class ServiceSettings(MeshSettings):
     exposure_limits_file: Path | None = Field(
         default=None, description="TOML file of the most that we may owe of a currency."
     )
+    policy_file: Path | None = Field(
+        default=None,
+        description="TOML file of the verbs that need two operators, and of their bounds.",
+    )
     batch_max: int = Field(
         default=256, ge=1, le=1000, description="Most payments that one commit creates."
     )

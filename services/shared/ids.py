@@ -24,6 +24,8 @@ class Prefix(StrEnum):
     EVENT = "evt"
     OPERATOR_KEY = "opk"
     ACTION = "act"
+    PROPOSAL = "prp"
+    OVERRIDE = "ovr"
 
 
 def new_id() -> UUID:

@@ -12,6 +12,8 @@ from services.shared.errors import Invalid, field_invalid
 # Enough digits for any 64-bit amount times any rate of 18 digits, exactly.
 EXACT = Context(prec=60)
 MAX_AMOUNT_MINOR = 10**15
+# More digits than any source of rates publishes, and few enough that rate times amount stays exact.
+RATE_DIGITS = 18
 _DECIMAL_TEXT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,30})?", re.ASCII)
 # The currency that payers pay in. Names of the public API (amount_usd, fee_usd) and of the corridor
 # files (minimum_usd) imply it; no other line of the code may.
@@ -130,6 +132,20 @@ def decimal_text(value: Decimal, decimals: int) -> str:
     """A figure, rounded half to even to so many decimals; it may be negative."""
     rounded = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, context=EXACT)
     return f"{rounded if rounded else abs(rounded):f}"
+
+
+def parse_rate(text: str, *, field: str) -> Decimal:
+    """Reads a rate that a client sent: a strict ASCII decimal, positive, of at most RATE_DIGITS
+    digits. Raises Invalid with a reason that names the field."""
+    match = _DECIMAL_TEXT.fullmatch(text) if len(text) <= 50 else None
+    if match is None:
+        raise field_invalid(field, f"{field} must be a plain decimal such as 1530.25")
+    rate = Decimal(text)
+    if rate == 0:
+        raise field_invalid(field, f"{field} must be positive", "AMOUNT_NOT_POSITIVE")
+    if len(rate.normalize(EXACT).as_tuple().digits) > RATE_DIGITS:
+        raise field_invalid(field, f"{field} may have at most {RATE_DIGITS} digits")
+    return rate
 
 
 def format_rate(rate: Decimal) -> str:

@@ -6,10 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from deploy.local.commands import control, development, figures
+from deploy.local.commands import control, development, figures, four_eyes
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, sentence
@@ -134,6 +135,7 @@ def _parser() -> _Parser:
     board.add_argument("--json", action="store_true", help="as JSON, for programs")
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
+    four_eyes.add_to(partial(_add, commands), data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
@@ -271,7 +273,7 @@ def _add(
     name: str,
     run: Command,
     summary: str,
-    *parents: _Parser,
+    *parents: Any,
 ) -> _Parser:
     added = commands.add_parser(name, help=summary, description=summary, parents=parents)
     added.set_defaults(run=run)

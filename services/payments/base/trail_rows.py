@@ -138,20 +138,30 @@ def read_trail(row: Mapping[str, Any]) -> RateTrail:
 
 
 def _override_row(override: RateOverride) -> dict[str, Any]:
-    expires_at = override.expires_at
+    market = override.market_mid_rate
     return {
         "override_id": override.override_id,
         "rate": None if override.rate is None else str(override.rate),
         "markup_basis_points": override.markup_basis_points,
-        "expires_at": None if expires_at is None else expires_at.isoformat(),
+        "expires_at": override.expires_at.isoformat(),
+        "maximum_deviation_basis_points": override.maximum_deviation_basis_points,
+        "proposed_by": override.proposed_by,
+        "approved_by": override.approved_by,
+        "reason": override.reason,
+        "market_mid_rate": None if market is None else str(market),
     }
 
 
 def _read_override(row: Mapping[str, Any]) -> RateOverride:
-    rate, markup, expires_at = row["rate"], row["markup_basis_points"], row["expires_at"]
+    rate, markup, market = row["rate"], row["markup_basis_points"], row["market_mid_rate"]
     return RateOverride(
         override_id=as_text(row["override_id"]),
         rate=None if rate is None else finite(Decimal(as_text(rate))),
         markup_basis_points=None if markup is None else whole(markup),
-        expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
+        expires_at=datetime.fromisoformat(row["expires_at"]),
+        maximum_deviation_basis_points=whole(row["maximum_deviation_basis_points"]),
+        proposed_by=as_text(row["proposed_by"]),
+        approved_by=as_text(row["approved_by"]),
+        reason=as_text(row["reason"]),
+        market_mid_rate=None if market is None else finite(Decimal(as_text(market))),
     )

@@ -135,8 +135,7 @@ def _override_fields(override: RateOverride) -> dict[str, Any]:
         shown["rate"] = format_rate(override.rate)
     if override.markup_basis_points is not None:
         shown["markup_basis_points"] = override.markup_basis_points
-    if override.expires_at is not None:
-        shown["expires_at"] = override.expires_at
+    shown["expires_at"] = override.expires_at
     return shown
 
 

@@ -7,12 +7,14 @@ from decimal import Decimal
 import grpc
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 
+from services.payments.base.convert import timestamp
 from services.payments.mesh.ports import RateQuery
 from services.payments.model.quote import RateLeg, RateOverride, RateTrail
 from services.payments.model.timing import PRICING_CALL_SECONDS
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
+from services.shared.money import format_rate
 
 
 class GrpcRates:
@@ -25,7 +27,11 @@ class GrpcRates:
         """See Rates.get."""
         request = fx_pb2.GetRatesRequest(
             queries=[
-                fx_pb2.RateQuery(corridor_id=query.corridor_id, trace_ids=query.trace_ids)
+                fx_pb2.RateQuery(
+                    corridor_id=query.corridor_id,
+                    trace_ids=query.trace_ids,
+                    override=_write_override(query.override) if query.override else None,
+                )
                 for query in queries
             ]
         )
@@ -62,14 +68,29 @@ def _read_rate(result: fx_pb2.RateResult) -> RateTrail | DomainError:
     )
 
 
-def _read_override(override: fx_pb2.RateOverride) -> RateOverride:
-    return RateOverride(
+def _write_override(override: RateOverride) -> fx_pb2.RateOverride:
+    return fx_pb2.RateOverride(
         override_id=override.override_id,
-        rate=Decimal(override.rate) if override.rate else None,
-        markup_basis_points=(
-            override.markup_basis_points if override.HasField("markup_basis_points") else None
-        ),
-        expires_at=(
-            override.expire_time.ToDatetime(UTC) if override.HasField("expire_time") else None
-        ),
+        rate="" if override.rate is None else format_rate(override.rate),
+        markup_basis_points=override.markup_basis_points,
+        expire_time=timestamp(override.expires_at),
+        maximum_deviation_basis_points=override.maximum_deviation_basis_points,
+        proposed_by=override.proposed_by,
+        approved_by=override.approved_by,
+        reason=override.reason,
+    )
+
+
+def _read_override(message: fx_pb2.RateOverride) -> RateOverride:
+    has_margin = message.HasField("markup_basis_points")
+    return RateOverride(
+        override_id=message.override_id,
+        rate=Decimal(message.rate) if message.rate else None,
+        markup_basis_points=message.markup_basis_points if has_margin else None,
+        expires_at=message.expire_time.ToDatetime(UTC),
+        maximum_deviation_basis_points=message.maximum_deviation_basis_points,
+        proposed_by=message.proposed_by,
+        approved_by=message.approved_by,
+        reason=message.reason,
+        market_mid_rate=Decimal(message.market_mid_rate),
     )

@@ -9,7 +9,7 @@ from typing import Protocol
 from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.payment import Payment
-from services.payments.model.quote import Fees, RateTrail
+from services.payments.model.quote import Fees, RateOverride, RateTrail
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError
 from services.shared.money import Money
@@ -42,6 +42,8 @@ class RateQuery:
 
     corridor_id: str
     trace_ids: tuple[str, ...] = ()
+    # In force for the corridor.
+    override: RateOverride | None = None
 
 
 class Rates(Protocol):

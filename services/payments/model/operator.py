@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.model.principal import Principal
+from services.payments.model.principal import CredentialKind, Principal
 from services.shared.ids import Prefix, encode_id
 
 
@@ -19,6 +19,9 @@ class Operator:
     # The address, as the gateway saw it.
     address: str = ""
     request_id: str = ""
+    # The same for all credentials of one person: all keys under one name, all tokens of one subject
+    # of an issuer. Empty where an action is read from the log.
+    person: str = ""
 
     @property
     def actor(self) -> str:
@@ -39,7 +42,14 @@ def operator_of(principal: Principal, note: str = "") -> Operator:
         credential_id=principal.credential_id,
         address=principal.address,
         request_id=principal.request_id,
+        person=_person_of(principal),
     )
+
+
+def _person_of(principal: Principal) -> str:
+    if principal.kind is CredentialKind.OPERATOR_TOKEN:
+        return principal.credential_id
+    return f"operator:{principal.name.lower()}"
 
 
 @dataclass(frozen=True, kw_only=True)

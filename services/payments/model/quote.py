@@ -86,12 +86,21 @@ class RateLeg:
 
 @dataclass(frozen=True, kw_only=True)
 class RateOverride:
-    """An approved decision in place of the mid rate or of the margin; one of the two is set."""
+    """A middle or a margin, one of them, that two operators have put in the market's place until a
+    time."""
 
     override_id: str
-    rate: Decimal | None = None
-    markup_basis_points: int | None = None
-    expires_at: datetime | None = None
+    # One of the two.
+    rate: Decimal | None
+    markup_basis_points: int | None
+    expires_at: datetime
+    # The farthest that it may be from the market's middle.
+    maximum_deviation_basis_points: int
+    proposed_by: str
+    approved_by: str
+    reason: str
+    # The market's own middle, where a rate was made by it.
+    market_mid_rate: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +119,7 @@ class RateTrail:
     payload_sha256: str = ""
     # The part of the margin for a closed market; None where unknown.
     closed_market_basis_points: int | None = None
+    # Its middle or its margin stands in mid_rate or in markup_basis_points. None where none was.
     override: RateOverride | None = None
 
     @property

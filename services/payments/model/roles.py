@@ -9,6 +9,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "viewer": frozenset({"operate:read"}),
     # Decides about it.
     "operator": frozenset({"operate:read", "operate:propose"}),
+    # Decides about the verbs that others propose.
+    "approver": frozenset({"operate:read", "operate:approve"}),
     # Sees which operator did what.
     "auditor": frozenset({"operate:read", "audit:read"}),
     # Decides who may call, and about no payment.

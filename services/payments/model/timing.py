@@ -66,6 +66,14 @@ CREDENTIALS_USES_SECONDS = 10.0
 # How often the keys that ended long ago are forgotten.
 CREDENTIALS_FORGET_SECONDS = 3600.0
 
+# --- Overrides of rates, which every replica holds in memory, and proposals, seconds.
+# From one reading to the next.
+OVERRIDES_REFRESH_SECONDS = 0.25
+# Nothing is priced by anything older: an override counts, and ends, everywhere within a second.
+OVERRIDES_FRESH_SECONDS = 0.8
+# How often proposals that nobody decided in time are looked for.
+PROPOSALS_EXPIRY_SECONDS = 5.0
+
 # --- When to look again.
 # An unknown outcome is looked up again after 0.5 s, 1 s, 2 s … and then every minute.
 FIRST_RETRY = timedelta(seconds=0.5)

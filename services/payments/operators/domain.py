@@ -14,6 +14,8 @@ from services.shared.ids import Prefix, encode_id
 # So many refusals of one credential in an hour are kept in the log; the others are only counted.
 REFUSALS_MAX = 60
 SUBJECT_MAX = 128
+# The name under which the log of actions has what no operator did.
+CLOCK = "caravel"
 # Each replica holds all merchants in memory, so that a stolen key must not make them without end.
 MERCHANTS_A_DAY_MAX = 500
 # The same holds of operators' keys: so many may be active, and be made in a day with one of them.
@@ -152,6 +154,15 @@ class Action(StrEnum):
     CREATE_MERCHANT_KEY = "CREATE_MERCHANT_KEY"
     REVOKE_MERCHANT_KEY = "REVOKE_MERCHANT_KEY"
     REVOKE_MERCHANT_KEYS = "REVOKE_MERCHANT_KEYS"
+    CREATE_PROPOSAL = "CREATE_PROPOSAL"
+    APPROVE_PROPOSAL = "APPROVE_PROPOSAL"
+    REFUSE_PROPOSAL = "REFUSE_PROPOSAL"
+    WITHDRAW_PROPOSAL = "WITHDRAW_PROPOSAL"
+    # By no operator: nobody decided in time, or it could not be done.
+    EXPIRE_PROPOSAL = "EXPIRE_PROPOSAL"
+    FAIL_PROPOSAL = "FAIL_PROPOSAL"
+    RATE_OVERRIDE = "RATE_OVERRIDE"
+    END_RATE_OVERRIDE = "END_RATE_OVERRIDE"
 
 
 def read_dead_letter_id(text: str) -> LetterKey:

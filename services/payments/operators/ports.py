@@ -17,6 +17,8 @@ from services.payments.model.progress import ExpectedTime
 from services.payments.model.scoreboard import Scoreboard
 from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
+from services.payments.operators.overriding import AgreedOverride
+from services.payments.operators.proposal import Party, Proposal, ProposalState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,69 @@ class LetterFilter:
     after: tuple[datetime, LetterKey] | None = None
 
 
+class ProposalRows(Protocol):
+    """The proposals, within a transaction."""
+
+    async def now(self) -> datetime:
+        """The database's time at this moment, and not at the transaction's begin."""
+        ...
+
+    async def add(self, proposal: Proposal) -> Proposal:
+        """Keeps a new proposal, or gives the one that is open for its verb and target."""
+        ...
+
+    async def lock(self, proposal_id: UUID) -> Proposal:
+        """The proposal, which nobody else decides before this transaction's end.
+
+        Raises ProposalNotFound.
+        """
+        ...
+
+    async def decide(
+        self,
+        proposal: Proposal,
+        state: ProposalState,
+        by: Party | None,
+        *,
+        note: str = "",
+        failure: str = "",
+    ) -> Proposal:
+        """Brings a proposal that is locked and open to its last state."""
+        ...
+
+    async def is_revoked(self, party: Party) -> bool:
+        """Whether the party's key, or one that has replaced it, was revoked."""
+        ...
+
+    async def expire(self) -> Sequence[Proposal]:
+        """Brings some that are past their time to their end, each with an entry in the log."""
+        ...
+
+
+class OverrideRows(Protocol):
+    """The overrides of rates, within a transaction."""
+
+    async def open_of(self, corridor_id: str) -> UUID | None:
+        """The override of a corridor that has not ended; None where there is none."""
+        ...
+
+    async def add(self, override: AgreedOverride) -> None:
+        """Keeps a new override. Raises OverrideExists."""
+        ...
+
+
 class OperatorTransaction(Protocol):
     """One transaction of an operator; leaving it without commit() undoes it."""
+
+    @property
+    def proposals(self) -> ProposalRows:
+        """The proposals in it."""
+        ...
+
+    @property
+    def overrides(self) -> OverrideRows:
+        """The overrides of rates in it."""
+        ...
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
         """Whether a payment's step is set aside, also where its row cannot be read."""
@@ -245,6 +308,48 @@ class Measures(Protocol):
         ...
 
 
+class ProposalStore(Protocol):
+    """The proposals."""
+
+    async def get(self, proposal_id: UUID) -> Proposal:
+        """One proposal. Raises ProposalNotFound."""
+        ...
+
+    async def page(
+        self, *, state: ProposalState | None, before: UUID | None, limit: int
+    ) -> Sequence[Proposal]:
+        """Up to limit proposals, the newest first, those older than `before`."""
+        ...
+
+    async def expire(self) -> int:
+        """Brings some that are past their time to their end; how many."""
+        ...
+
+
+class OverrideSource(Protocol):
+    """The overrides that have not ended, as the database has them."""
+
+    async def open(self) -> tuple[datetime, Sequence[AgreedOverride]]:
+        """The database's time, and those that are in force or will be."""
+        ...
+
+
+class OverrideStore(OverrideSource, Protocol):
+    """The overrides of rates."""
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        ...
+
+    async def page(self, *, before: UUID | None, limit: int) -> Sequence[AgreedOverride]:
+        """Up to limit overrides, the newest first, those older than `before`."""
+        ...
+
+    async def end(self, override_id: UUID, by: Operator) -> AgreedOverride:
+        """The override, ended now or before. Raises OverrideNotFound."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class OperatorStores:
     """All that operators' calls need of the database."""
@@ -254,3 +359,5 @@ class OperatorStores:
     merchants: MerchantStore
     inspected: Inspected
     positions: PositionBook
+    proposals: ProposalStore
+    overrides: OverrideStore

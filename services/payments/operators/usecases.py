@@ -2,39 +2,31 @@
 and state how an attempt ended. Each is one transaction with its entry in the log of actions; one
 that is refused has an entry too."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.mesh.ports import Providers
-from services.payments.model.attempt import Answer, Capabilities, LookUp
+from services.payments.model.attempt import Answer
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
-from services.payments.model.payment import Payment, PaymentBusy, read_transaction_id
+from services.payments.model.payment import Payment, read_transaction_id
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import Waiting
-from services.payments.operators.asking import Asked, ask
-from services.payments.operators.decisions import (
-    end_hold,
-    honour_locked_rate,
-    open_attempt,
-    resolve,
-    take_over,
-)
+from services.payments.operators.decisions import end_hold, take_over
 from services.payments.operators.domain import (
     Action,
-    AttemptNotOpen,
     DeadLetter,
     DeadLetterNotFound,
     Kind,
     LetterKey,
     read_dead_letter_id,
 )
+from services.payments.operators.holds import HoldVerbs, Prepared, write
+from services.payments.operators.policy import USUAL, Policy
 from services.payments.operators.ports import LetterFilter, Operations, OperatorTransaction
 from services.payments.operators.trail import Trail
 from services.shared.errors import Unavailable
@@ -47,11 +39,16 @@ class Operating:
     """The verbs of operators."""
 
     def __init__(
-        self, operations: Operations, providers: Providers, spread: Callable[[], float]
+        self,
+        operations: Operations,
+        providers: Providers,
+        spread: Callable[[], float],
+        policy: Policy = USUAL,
     ) -> None:
         self._operations = operations
         self._providers = providers
-        self._spread = spread
+        self._policy = policy
+        self._holds = HoldVerbs(operations, providers, spread)
         self._trail = Trail(operations)
 
     async def dead_letters(
@@ -108,7 +105,8 @@ class Operating:
         return page[:limit], page[limit - 1].id if len(page) > limit else None
 
     async def requeue(self, dead_letter_id: str, operator: Operator) -> OperatorAction:
-        """Has a dead letter tried again. Raises DeadLetterNotFound, PaymentBusy, …Unreadable."""
+        """Has a dead letter tried again. Raises DeadLetterNotFound, ApprovalRequired,
+        PaymentBusy, PaymentUnreadable."""
         action = Action.REQUEUE_DEAD_LETTER
         async with self._trail.attempt(operator, action, dead_letter_id):
             return await self._move_letter(dead_letter_id, operator, action)
@@ -127,11 +125,12 @@ class Operating:
     ) -> Payment:
         """Ends a hold; of late funds, with the exchange at the locked rate where that is asked for.
 
-        Raises PaymentNotFound, PaymentNotOnHold, NoLockedRate, PaymentBusy, PaymentUnreadable.
+        Raises PaymentNotFound, PaymentNotOnHold, NoLockedRate, ApprovalRequired, PaymentBusy,
+        PaymentUnreadable.
         """
-        end = honour_locked_rate if at_locked_rate else end_hold
         async with self._trail.attempt(operator, Action.RELEASE_HOLD, transaction_id):
-            return await self._release(read_transaction_id(transaction_id), operator, end)
+            payment_id = read_transaction_id(transaction_id)
+            return await self._release(payment_id, operator, at_locked_rate=at_locked_rate)
 
     async def resolve(
         self,
@@ -145,80 +144,53 @@ class Operating:
         """States how the open attempt of a payment on hold ended; its provider is asked first.
 
         Raises PaymentNotFound, PaymentNotOnHold, AttemptNotOpen, ProviderContradicts,
-        ProviderNotAsked, PaymentBusy, PaymentUnreadable.
+        ProviderNotAsked, ApprovalRequired, PaymentBusy, PaymentUnreadable.
         """
         async with self._trail.attempt(operator, Action.RESOLVE_ATTEMPT, transaction_id):
-            payment_id = read_transaction_id(transaction_id)
-            capabilities = await self._providers.capabilities()
-            asked = await self._ask(payment_id, capabilities)
-            asked.check(answer, provider_unreachable=provider_unreachable)
-            decider = Decider(capabilities, self._spread)
-            return await self._resolve(asked, decider, operator, answer, evidence)
-
-    async def _ask(self, payment_id: UUID, capabilities: Mapping[str, Capabilities]) -> Asked:
-        """The provider's answer about the open attempt. Nothing is held meanwhile."""
-        work = await self._look_at(payment_id)
-        attempt = open_attempt(work)
-        if attempt.provider not in capabilities:
-            raise AttemptNotOpen(
-                "The attempt's provider is not in this deployment, so what follows from its "
-                "outcome cannot be decided.",
-                transaction_id=work.payment.transaction_id,
+            prepared = await self._holds.prepare(
+                read_transaction_id(transaction_id),
+                answer,
+                self._refuse_resolving_alone,
+                provider_unreachable=provider_unreachable,
             )
-        if capabilities[attempt.provider].look_up is LookUp.NONE:
-            return Asked(attempt=attempt, answer=None)
-        return await ask(self._providers, work.payment, attempt)
-
-    @repeated
-    async def _look_at(self, payment_id: UUID) -> Work:
-        """The payment as it is now; the transaction is left without a change."""
-        async with self._operations.begin() as transaction:
-            return await transaction.claim_one(await transaction.owner(payment_id), payment_id)
+            return await self._resolve(prepared, operator, answer, evidence)
 
     @repeated
     async def _resolve(
-        self,
-        asked: Asked,
-        decider: Decider,
-        operator: Operator,
-        answer: Answer,
-        evidence: str,
+        self, prepared: Prepared, operator: Operator, answer: Answer, evidence: str
     ) -> Payment:
-        payment_id = asked.attempt.payment_id
         async with self._operations.begin() as transaction:
-            work = await transaction.claim_one(await transaction.owner(payment_id), payment_id)
-            if open_attempt(work).key != asked.attempt.key:
-                # The provider was asked about another one.
-                raise PaymentBusy(transaction_id=work.payment.transaction_id)
-            change = resolve(
-                work, decider, operator, answer, evidence=evidence, provider_answer=asked.words
-            )
-            payment = await _write(transaction, change)
-            await transaction.log(
+            payment = await self._holds.resolve(
+                transaction,
+                prepared,
                 operator,
-                Action.RESOLVE_ATTEMPT,
-                payment.transaction_id,
-                merchant_id=payment.merchant_id,
-                provider_answer=asked.words,
+                answer,
+                evidence=evidence,
+                check=self._refuse_resolving_alone,
             )
             await transaction.commit()
         return payment
 
     @repeated
     async def _release(
-        self, payment_id: UUID, operator: Operator, end: Callable[[Work, Operator], Change]
+        self, payment_id: UUID, operator: Operator, *, at_locked_rate: bool
     ) -> Payment:
         async with self._operations.begin() as transaction:
-            work = await transaction.claim_one(await transaction.owner(payment_id), payment_id)
-            payment = await _write(transaction, end(work, operator))
-            await transaction.log(
+            payment = await self._holds.release(
+                transaction,
+                payment_id,
                 operator,
-                Action.RELEASE_HOLD,
-                payment.transaction_id,
-                merchant_id=payment.merchant_id,
+                self._refuse_releasing_alone,
+                at_locked_rate=at_locked_rate,
             )
             await transaction.commit()
         return payment
+
+    def _refuse_releasing_alone(self, payment: Payment) -> None:
+        self._policy.refuse_alone(Action.RELEASE_HOLD, payment.terms.amount)
+
+    def _refuse_resolving_alone(self, payment: Payment) -> None:
+        self._policy.refuse_alone(Action.RESOLVE_ATTEMPT, payment.terms.amount)
 
     @repeated
     async def _move_letter(
@@ -257,16 +229,11 @@ class Operating:
         work = await transaction.claim_one(owner, payment_id)
         if work.payment.hold_reason != HoldReason.STEP_FAILED:
             raise missing
+        if not discard:
+            # It ends a hold, as a release of the payment does.
+            self._refuse_releasing_alone(work.payment)
         change = (
             take_over(work, operator) if discard else end_hold(work, operator, Cause.STEP_REQUEUED)
         )
-        await _write(transaction, change)
+        await write(transaction, change)
         return owner
-
-
-async def _write(transaction: OperatorTransaction, change: Change) -> Payment:
-    """The payment as it stands once the change is written."""
-    if not await transaction.write([change]):
-        raise PaymentBusy(transaction_id=change.payment.transaction_id)
-    payment, _ = await transaction.lock(change.payment.merchant_id, change.payment.id)
-    return payment

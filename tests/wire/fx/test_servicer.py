@@ -1,9 +1,10 @@
 """The service as its callers meet it: a real server and socket, over the shipped corridors."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -11,6 +12,7 @@ from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
+from prometheus_client import REGISTRY
 
 from services.fx.assembly import assemble
 from services.fx.config import Config
@@ -105,6 +107,70 @@ async def test_made_up_rate_is_labelled(channel: grpc.aio.Channel) -> None:
 
     assert (result.rate.source, result.rate.synthetic) == ("synthetic", True)
     assert (result.rate.mid_rate, result.rate.rate) == ("1530.25", "1522.59875")
+
+
+def override(**changes: Any) -> fx_pb2.RateOverride:
+    usual: dict[str, Any] = {
+        "override_id": "ovr_1",
+        "rate": "1540.5",
+        "expire_time": NOW + timedelta(seconds=1),
+        "maximum_deviation_basis_points": 300,
+        "proposed_by": "ada",
+        "approved_by": "grace",
+        "reason": "thin market",
+    }
+    return fx_pb2.RateOverride(**{**usual, **changes})
+
+
+async def ask_with(
+    channel: grpc.aio.Channel, *overrides: fx_pb2.RateOverride
+) -> list[fx_pb2.RateResult]:
+    queries = [fx_pb2.RateQuery(corridor_id="us-ng", override=one) for one in overrides]
+    stub = fx_pb2_grpc.FxServiceStub(channel)
+    return list((await stub.GetRates(fx_pb2.GetRatesRequest(queries=queries), timeout=5)).results)
+
+
+async def test_each_query_gets_the_rate_by_its_own_override(channel: grpc.aio.Channel) -> None:
+    none = fx_pb2.RateOverride(expire_time=NOW)
+    margin = override(rate="", markup_basis_points=0)
+
+    results = await ask_with(channel, override(), margin, none)
+
+    rates = [result.rate for result in results]
+    assert [rate.mid_rate for rate in rates] == ["1540.5", "1530.25", "1530.25"]
+    assert [rate.rate for rate in rates] == ["1532.7975", "1530.25", "1522.59875"]
+    assert [rate.override.market_mid_rate for rate in rates] == ["1530.25", "1530.25", ""]
+    assert rates[0].override.approved_by == "grace"
+    assert not rates[2].HasField("override")
+
+
+@pytest.mark.parametrize("rate", ["1600", "a lot"])
+async def test_an_override_too_far_from_the_market_refuses_its_query_alone(
+    rate: str, channel: grpc.aio.Channel
+) -> None:
+    labels = {"corridor": "us-ng", "outcome": "out_of_bounds"}
+    before = REGISTRY.get_sample_value("caravel_fx_overrides_total", labels) or 0
+
+    far, near = await ask_with(channel, override(rate=rate), override())
+
+    assert far.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert reason_of(far.error) == "FX_OVERRIDE_OUT_OF_BOUNDS"
+    assert near.rate.mid_rate == "1540.5"
+    assert REGISTRY.get_sample_value("caravel_fx_overrides_total", labels) == before + 1
+
+
+async def test_an_override_cures_no_stale_rate(tmp_path: Path) -> None:
+    config = write_corridor(tmp_path, '["yen"]', "maximum_age_hours = 24")
+
+    async with assemble(config, clock=FixedClock(), catalogue=YEN) as server:
+        await server.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            query = fx_pb2.RateQuery(corridor_id="us-jp", override=override(rate="149.317"))
+            request = fx_pb2.GetRatesRequest(queries=[query])
+            answer = await fx_pb2_grpc.FxServiceStub(channel).GetRates(request, timeout=5)
+        await server.stop(0)
+
+    assert reason_of(answer.results[0].error) == "FX_RATE_STALE"
 
 
 async def test_bad_query_carries_its_own_error(channel: grpc.aio.Channel) -> None:

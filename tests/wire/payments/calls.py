@@ -24,6 +24,7 @@ STUBS = {
     "AdminService": "admin",
     "OperatorKeyService": "operator_keys",
     "InspectionService": "inspection",
+    "ProposalService": "proposals",
     "MerchantService": "merchants",
     "KeyService": "keys",
     "TokenService": "tokens",

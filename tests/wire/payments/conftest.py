@@ -17,6 +17,7 @@ from caravel.payments.v1 import (
     merchants_pb2_grpc,
     operator_keys_pb2_grpc,
     payments_pb2_grpc,
+    proposals_pb2_grpc,
     refunds_pb2_grpc,
     tokens_pb2_grpc,
     webhooks_pb2_grpc,
@@ -32,6 +33,7 @@ from services.payments.merchants.store import PostgresCredentials, PostgresKeys,
 from services.payments.merchants.tokens.opening import Tokens, TokenSettings, own_tokens
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
+from services.payments.operators.held_overrides import ReadOverrides
 from services.payments.operators.store.opening import open_stores
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
@@ -65,6 +67,7 @@ class Service:
     operator_keys: "operator_keys_pb2_grpc.OperatorKeyServiceAsyncStub"
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
     inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub"
+    proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
     tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
@@ -80,7 +83,9 @@ async def service(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncI
         yield service
 
 
-def _settings(corridors: Path, deployment: Deployment, limits: Path | None) -> ServiceSettings:
+def _settings(
+    corridors: Path, deployment: Deployment, limits: Path | None, policy: Path | None
+) -> ServiceSettings:
     return ServiceSettings(
         database_url="postgresql://unused",
         providers_target="unused",
@@ -89,6 +94,7 @@ def _settings(corridors: Path, deployment: Deployment, limits: Path | None) -> S
         corridors_dir=corridors,
         deployment=deployment,
         limits_file=limits,
+        policy_file=policy,
     )
 
 
@@ -107,10 +113,11 @@ async def serving_payments(
     *,
     limits: Path | None = None,
     exposure_limits: Path | None = None,
+    policy: Path | None = None,
     identity: Identity | None = None,
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder; in the clear with no identity."""
-    config = _settings(corridors, deployment, limits)
+    config = _settings(corridors, deployment, limits, policy)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
     loaded = load_corridors(corridors, live=False)
@@ -135,6 +142,7 @@ async def serving_payments(
         leaks=PostgresLeaks(engine),
         exposure=exposure,
         counts=PostgresScoreboards(engine),
+        overrides=ReadOverrides(operators.overrides),
         identity=identity,
     )
     async with credentials.refreshed(), _serving(server, identity) as channel:
@@ -173,4 +181,5 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "merchants": merchants_pb2_grpc.MerchantServiceStub(channel),
         "tokens": tokens_pb2_grpc.TokenServiceStub(channel),
         "inspection": inspection_pb2_grpc.InspectionServiceStub(channel),
+        "proposals": proposals_pb2_grpc.ProposalServiceStub(channel),
     }

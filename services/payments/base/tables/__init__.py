@@ -26,6 +26,7 @@ from services.payments.base.tables.money import (
     quotes,
     refunds,
 )
+from services.payments.base.tables.proposals import proposals, rate_overrides
 
 __all__ = [
     "MOVED",
@@ -44,7 +45,9 @@ __all__ = [
     "payment_events",
     "payments",
     "postings",
+    "proposals",
     "quotes",
+    "rate_overrides",
     "refunds",
     "unreadable_rows",
     "webhook_endpoints",

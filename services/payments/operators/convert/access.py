@@ -20,6 +20,7 @@ from services.payments.model.operator import Operator, operator_of
 from services.payments.model.principal import CredentialKind, Principal
 from services.payments.model.roles import ROLES, scopes_of_roles
 from services.payments.operators.convert.payments import NOTE_MAX
+from services.payments.operators.domain import CLOCK
 from services.payments.operators.keys import OperatorKeyOrder, ShownKey
 from services.shared.errors import field_invalid
 from services.shared.ids import Prefix, decode_id, encode_id
@@ -33,8 +34,8 @@ COMMAND_PRINCIPAL = Principal(
 )
 BY_COMMAND = operator_of(COMMAND_PRINCIPAL)
 _OPERATOR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
-# The log of actions has them for the command line, and for a sandbox's callers.
-_NAMES_TAKEN = (COMMAND, "sandbox")
+# The log of actions has them for the command line, for a sandbox's callers, and for the clock.
+_NAMES_TAKEN = (COMMAND, "sandbox", CLOCK)
 _Noted = (
     merchants_pb2.DisableMerchantRequest
     | merchants_pb2.EnableMerchantRequest

@@ -33,7 +33,7 @@ from services.payments.operators.domain import (
     MerchantHasKey,
     MerchantsExhausted,
 )
-from services.payments.operators.store.operations import log_action
+from services.payments.operators.store.actions import log_action
 from services.shared.db import autocommitted, connected
 from services.shared.ids import Prefix, encode_id, new_id
 from services.shared.rollback import repeated

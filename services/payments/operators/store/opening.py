@@ -10,6 +10,8 @@ from services.payments.operators.store.inspection import PostgresInspected
 from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
+from services.payments.operators.store.overrides import PostgresOverrides
+from services.payments.operators.store.proposals import PostgresProposals
 from services.payments.webhooks_out.notification import EncodeEvent
 
 
@@ -25,4 +27,6 @@ def open_stores(
         merchants=PostgresMerchants(engine),
         inspected=PostgresInspected(engine),
         positions=PostgresPositions(engine),
+        proposals=PostgresProposals(engine),
+        overrides=PostgresOverrides(engine),
     )

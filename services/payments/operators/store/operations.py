@@ -7,10 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import tables, wake
-from services.payments.base.columns import columns
 from services.payments.base.sources import ACTIONS, DISPUTES
 from services.payments.base.statements import text_with
 from services.payments.base.unreadable import UnreadableRow, fetch_each, read_each
@@ -26,32 +25,18 @@ from services.payments.model.operator import Operator, OperatorAction, Unreadabl
 from services.payments.model.payment import PaymentNotFound
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import Waiting
-from services.payments.operators.domain import REFUSALS_MAX, Action, DeadLetter, LetterKey
+from services.payments.operators.domain import Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
+from services.payments.operators.store.actions import log_action, log_refusal
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
+from services.payments.operators.store.overrides import OverrideRows
+from services.payments.operators.store.proposals import ProposalRows
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import autocommitted, connected
-from services.shared.ids import Prefix, encode_id, new_id
+from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
-_ACTION = columns(tables.operator_actions)
-_WRITTEN = """operator_actions (merchant_id, id, operator, action, subject, note, credential_id,
-                  address, request_id, refusal, provider_answer)"""
-_VALUES = """:merchant_id, :id, :operator, :action, :subject, :note, :credential_id, :address,
-                  :request_id, :refusal, :provider_answer"""
-_LOG = text(f"INSERT INTO {_WRITTEN} VALUES ({_VALUES}) RETURNING {_ACTION}")
-# However often a credential is refused, so many refusals of an hour are kept.
-_LOG_REFUSAL = text(
-    f"""
-    INSERT INTO {_WRITTEN}
-    SELECT {_VALUES}
-     WHERE (SELECT count(*) FROM operator_actions
-             WHERE credential_id = :credential_id AND refusal <> ''
-               AND acted_at > now() - interval '1 hour') < :most
-    RETURNING id
-    """
-)
 _IS_SET_ASIDE = text_with(
     "SELECT 1 FROM payments WHERE id = :id AND hold_reason = :step_failed",
     step_failed=HoldReason.STEP_FAILED,
@@ -162,16 +147,31 @@ class PostgresOperations:
         self, operator: Operator, action: str, subject: str, refusal: str, provider_answer: str = ""
     ) -> bool:
         """See Operations.note_refusal."""
-        values = _values(operator, action, subject, provider_answer)
-        values |= {"merchant_id": "", "refusal": refusal, "most": REFUSALS_MAX}
         async with connected(self._engine) as connection:
-            kept = (await connection.execute(_LOG_REFUSAL, values)).first()
+            kept = await log_refusal(
+                connection,
+                operator,
+                action,
+                subject,
+                refusal=refusal,
+                provider_answer=provider_answer,
+            )
             await connection.commit()
-        return kept is not None
+        return kept
 
 
 class PostgresOperatorTransaction(PostgresWorkTransaction):
     """The port OperatorTransaction on one connection."""
+
+    @property
+    def proposals(self) -> ProposalRows:
+        """See OperatorTransaction.proposals."""
+        return ProposalRows(self._connection)
+
+    @property
+    def overrides(self) -> OverrideRows:
+        """See OperatorTransaction.overrides."""
+        return OverrideRows(self._connection)
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
         """See OperatorTransaction.is_set_aside."""
@@ -224,34 +224,3 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         await self._connection.execute(wake.PAYMENTS_DUE)
         await self._connection.execute(wake.MESSAGES_DUE)
         await super().commit()
-
-
-async def log_action(
-    connection: AsyncConnection,
-    operator: Operator,
-    action: Action,
-    subject: str,
-    *,
-    merchant_id: str = "",
-    provider_answer: str = "",
-) -> OperatorAction:
-    """Adds what is done in this transaction to the log."""
-    values = _values(operator, action, subject, provider_answer)
-    values |= {"merchant_id": merchant_id, "refusal": ""}
-    return ACTIONS.read((await connection.execute(_LOG, values)).one())
-
-
-def _values(
-    operator: Operator, action: str, subject: str, provider_answer: str
-) -> dict[str, object]:
-    return {
-        "id": new_id(),
-        "operator": operator.name,
-        "action": action,
-        "subject": subject,
-        "note": operator.note,
-        "credential_id": operator.credential_id,
-        "address": operator.address,
-        "request_id": operator.request_id,
-        "provider_answer": provider_answer,
-    }

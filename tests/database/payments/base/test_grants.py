@@ -37,7 +37,8 @@ ADDED = BUILT | {
         "outbox",
         "payment_events",
     ),
-    *("payments", "postings", "quotes", "refunds", "unreadable_rows", "webhook_endpoints"),
+    *("payments", "postings", "proposals", "quotes", "rate_overrides", "refunds"),
+    *("unreadable_rows", "webhook_endpoints"),
     "webhook_inbox",
 }
 _UPDATE = re.compile(

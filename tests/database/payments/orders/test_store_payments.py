@@ -2,7 +2,9 @@
 changes nothing."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -14,7 +16,13 @@ from services.payments.model.payment import PaymentNotFound, State
 from services.payments.model.quote import Quote, QuoteAlreadyUsed, QuoteExpired, QuoteNotFound
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.payments import PostgresPayments
-from tests.makers import make_new_payment, make_priced_quote, make_quote
+from tests.makers import (
+    make_new_payment,
+    make_override,
+    make_priced_quote,
+    make_quote,
+    make_trail,
+)
 from tests.poison import UNGUARDED, run
 
 
@@ -199,6 +207,24 @@ async def test_a_payment_whose_quote_cannot_be_read_is_shown_without_its_trail(
     found = await store.get("sandbox", new.payment.id)
 
     assert (found, found.pricing) == (new.payment, None)
+
+
+@pytest.mark.parametrize(("rate", "margin"), [("1540.5", None), (None, 25)])
+async def test_a_quote_reads_back_with_the_override_that_priced_it(
+    rate: str | None, margin: int | None, engine: AsyncEngine
+) -> None:
+    store = PostgresPayments(engine)
+    override = make_override(
+        rate=None if rate is None else Decimal(rate),
+        markup_basis_points=margin,
+        market_mid_rate=Decimal("1530.25"),
+    )
+    quote = make_quote(trail=replace(make_trail(), override=override))
+    await store.add_quote(quote)
+
+    _, found = await store.quotes([("sandbox", quote.id)])
+
+    assert found == {("sandbox", quote.id): quote}
 
 
 async def test_a_page_holds_nothing_of_merchants_before_or_after_this_one(

@@ -20,14 +20,20 @@ from services.payments.model.quote import (
     Fees,
     Quote,
     RateLeg,
-    RateOverride,
     agree_payout,
     agree_terms,
     smallest_net_minor,
 )
 from services.shared.corridors import FeeSchedule
 from services.shared.money import EXACT, Money
-from tests.makers import CONDITIONS, make_payment, make_priced_quote, make_quote, make_trail
+from tests.makers import (
+    CONDITIONS,
+    make_override,
+    make_payment,
+    make_priced_quote,
+    make_quote,
+    make_trail,
+)
 from tests.schedules import LEAST, MOST, schedules, usd
 
 LEGS = (
@@ -212,7 +218,7 @@ def test_legs_that_lead_elsewhere_explain_no_mid_rate() -> None:
 
 
 def test_a_margin_of_an_override_is_that_of_the_rate() -> None:
-    override = RateOverride(override_id="prp_1", markup_basis_points=50)
+    override = make_override(override_id="prp_1", rate=None, markup_basis_points=50)
     trail = replace(QUOTE.trail, override=override)
 
     assert differing(explain_quote(replace(QUOTE, trail=trail))) == []

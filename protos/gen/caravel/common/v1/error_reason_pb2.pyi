@@ -103,6 +103,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No source has a rate for the pair.
     Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
     """
+    FX_OVERRIDE_OUT_OF_BOUNDS: _ErrorReason.ValueType  # 160
+    """The override of the corridor's rate is farther from the market's middle than it may be; until its
+    end, or until operators end it, nothing is priced there.
+    Example: {"reason": "FX_OVERRIDE_OUT_OF_BOUNDS", "metadata": {"pair": "USD/INR"}}
+    """
     FX_RATE_STALE: _ErrorReason.ValueType  # 20
     """The newest rate is older than the corridor allows. The time to retry is when a source is read next;
     there is none where no source is read again.
@@ -483,6 +488,62 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The payment was not collected yet, or never, so that there is no receipt.
     Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…"}}
     """
+    APPROVAL_REQUIRED: _ErrorReason.ValueType  # 161
+    """The policy asks for two people for this verb: propose it, and another operator approves it.
+    Example: {"reason": "APPROVAL_REQUIRED", "metadata": {"verb": "RESOLVE_ATTEMPT"}}
+    """
+    PROPOSAL_NOT_FOUND: _ErrorReason.ValueType  # 162
+    """No proposal has this id.
+    Example: {"reason": "PROPOSAL_NOT_FOUND", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    PROPOSAL_EXISTS: _ErrorReason.ValueType  # 163
+    """A proposal of this verb is open for this target; it is decided first.
+    Example: {"reason": "PROPOSAL_EXISTS", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    PROPOSAL_NOT_OPEN: _ErrorReason.ValueType  # 164
+    """The proposal was decided, withdrawn or has failed.
+    Example: {"reason": "PROPOSAL_NOT_OPEN", "metadata": {"proposal_id": "prp_01j…", "state": "REFUSED"}}
+    """
+    PROPOSAL_EXPIRED: _ErrorReason.ValueType  # 165
+    """Nobody decided about the proposal in time; propose it again.
+    Example: {"reason": "PROPOSAL_EXPIRED", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    PROPOSAL_MISMATCH: _ErrorReason.ValueType  # 166
+    """The proposal is another one than the one that was read: `payload_sha256` differs.
+    Example: {"reason": "PROPOSAL_MISMATCH", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    APPROVER_IS_PROPOSER: _ErrorReason.ValueType  # 167
+    """The one who has proposed it cannot decide about it; another person can.
+    Example: {"reason": "APPROVER_IS_PROPOSER", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    NOT_THE_PROPOSER: _ErrorReason.ValueType  # 168
+    """Only the one who has proposed it withdraws it; another person refuses it.
+    Example: {"reason": "NOT_THE_PROPOSER", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    PROPOSER_REVOKED: _ErrorReason.ValueType  # 169
+    """The key of the proposer was revoked since; propose it again.
+    Example: {"reason": "PROPOSER_REVOKED", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    TARGET_CHANGED: _ErrorReason.ValueType  # 170
+    """The target has changed since the proposal; look at it, and propose it again.
+    Example: {"reason": "TARGET_CHANGED", "metadata": {"target": "pay_01j…"}}
+    """
+    RATE_OVERRIDE_TOO_FAR: _ErrorReason.ValueType  # 171
+    """The override is farther from the market's middle than the policy allows.
+    Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
+    """
+    RATE_OVERRIDE_TOO_LONG: _ErrorReason.ValueType  # 172
+    """The override has ended already, or would last longer than the policy allows.
+    Example: {"reason": "RATE_OVERRIDE_TOO_LONG", "metadata": {"maximum_hours": "24"}}
+    """
+    RATE_OVERRIDE_EXISTS: _ErrorReason.ValueType  # 173
+    """The corridor has an override that has not ended; end it first.
+    Example: {"reason": "RATE_OVERRIDE_EXISTS", "metadata": {"override_id": "ovr_01j…"}}
+    """
+    RATE_OVERRIDE_NOT_FOUND: _ErrorReason.ValueType  # 174
+    """No override has this id.
+    Example: {"reason": "RATE_OVERRIDE_NOT_FOUND", "metadata": {"override_id": "ovr_01j…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -565,6 +626,11 @@ Example: {"reason": "IDEMPOTENCY_KEY_REUSED", "metadata": {}}
 FX_RATE_UNAVAILABLE: ErrorReason.ValueType  # 19
 """No source has a rate for the pair.
 Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
+"""
+FX_OVERRIDE_OUT_OF_BOUNDS: ErrorReason.ValueType  # 160
+"""The override of the corridor's rate is farther from the market's middle than it may be; until its
+end, or until operators end it, nothing is priced there.
+Example: {"reason": "FX_OVERRIDE_OUT_OF_BOUNDS", "metadata": {"pair": "USD/INR"}}
 """
 FX_RATE_STALE: ErrorReason.ValueType  # 20
 """The newest rate is older than the corridor allows. The time to retry is when a source is read next;
@@ -945,5 +1011,61 @@ Example: {"reason": "DISCLOSURE_NOT_KEPT", "metadata": {"quote_id": "quo_01j…"
 RECEIPT_NOT_READY: ErrorReason.ValueType  # 152
 """The payment was not collected yet, or never, so that there is no receipt.
 Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…"}}
+"""
+APPROVAL_REQUIRED: ErrorReason.ValueType  # 161
+"""The policy asks for two people for this verb: propose it, and another operator approves it.
+Example: {"reason": "APPROVAL_REQUIRED", "metadata": {"verb": "RESOLVE_ATTEMPT"}}
+"""
+PROPOSAL_NOT_FOUND: ErrorReason.ValueType  # 162
+"""No proposal has this id.
+Example: {"reason": "PROPOSAL_NOT_FOUND", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+PROPOSAL_EXISTS: ErrorReason.ValueType  # 163
+"""A proposal of this verb is open for this target; it is decided first.
+Example: {"reason": "PROPOSAL_EXISTS", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+PROPOSAL_NOT_OPEN: ErrorReason.ValueType  # 164
+"""The proposal was decided, withdrawn or has failed.
+Example: {"reason": "PROPOSAL_NOT_OPEN", "metadata": {"proposal_id": "prp_01j…", "state": "REFUSED"}}
+"""
+PROPOSAL_EXPIRED: ErrorReason.ValueType  # 165
+"""Nobody decided about the proposal in time; propose it again.
+Example: {"reason": "PROPOSAL_EXPIRED", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+PROPOSAL_MISMATCH: ErrorReason.ValueType  # 166
+"""The proposal is another one than the one that was read: `payload_sha256` differs.
+Example: {"reason": "PROPOSAL_MISMATCH", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+APPROVER_IS_PROPOSER: ErrorReason.ValueType  # 167
+"""The one who has proposed it cannot decide about it; another person can.
+Example: {"reason": "APPROVER_IS_PROPOSER", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+NOT_THE_PROPOSER: ErrorReason.ValueType  # 168
+"""Only the one who has proposed it withdraws it; another person refuses it.
+Example: {"reason": "NOT_THE_PROPOSER", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+PROPOSER_REVOKED: ErrorReason.ValueType  # 169
+"""The key of the proposer was revoked since; propose it again.
+Example: {"reason": "PROPOSER_REVOKED", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+TARGET_CHANGED: ErrorReason.ValueType  # 170
+"""The target has changed since the proposal; look at it, and propose it again.
+Example: {"reason": "TARGET_CHANGED", "metadata": {"target": "pay_01j…"}}
+"""
+RATE_OVERRIDE_TOO_FAR: ErrorReason.ValueType  # 171
+"""The override is farther from the market's middle than the policy allows.
+Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
+"""
+RATE_OVERRIDE_TOO_LONG: ErrorReason.ValueType  # 172
+"""The override has ended already, or would last longer than the policy allows.
+Example: {"reason": "RATE_OVERRIDE_TOO_LONG", "metadata": {"maximum_hours": "24"}}
+"""
+RATE_OVERRIDE_EXISTS: ErrorReason.ValueType  # 173
+"""The corridor has an override that has not ended; end it first.
+Example: {"reason": "RATE_OVERRIDE_EXISTS", "metadata": {"override_id": "ovr_01j…"}}
+"""
+RATE_OVERRIDE_NOT_FOUND: ErrorReason.ValueType  # 174
+"""No override has this id.
+Example: {"reason": "RATE_OVERRIDE_NOT_FOUND", "metadata": {"override_id": "ovr_01j…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -53,6 +53,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Make, see, replace and revoke the merchant's own API keys."""
     KEYS_ADMIN: _Scope.ValueType  # 10
     """Make, see and revoke the keys of operators."""
+    OPERATE_APPROVE: _Scope.ValueType  # 11
+    """Approve or refuse the verbs that other operators propose."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """A permission of a credential."""
@@ -79,6 +81,8 @@ KEYS_MANAGE: Scope.ValueType  # 9
 """Make, see, replace and revoke the merchant's own API keys."""
 KEYS_ADMIN: Scope.ValueType  # 10
 """Make, see and revoke the keys of operators."""
+OPERATE_APPROVE: Scope.ValueType  # 11
+"""Approve or refuse the verbs that other operators propose."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63\x61ravel/fx/v1/fx.proto\x12\rcaravel.fx.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"b\n\tRateQuery\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x11\n\ttrace_ids\x18\x02 \x03(\t\x12-\n\x08override\x18\x03 \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"\x9c\x01\n\x0cRateOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12 \n\x13markup_basis_points\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_markup_basis_points\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\x87\x03\n\x04Rate\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x10\n\x08mid_rate\x18\x03 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x04 \x01(\x05\x12\x0c\n\x04rate\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x11\n\tsynthetic\x18\x07 \x01(\x08\x12/\n\x0bobserved_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04legs\x18\n \x03(\x0b\x32\x16.caravel.fx.v1.RateLeg\x12\x16\n\x0epayload_sha256\x18\x0b \x01(\t\x12\"\n\x1a\x63losed_market_basis_points\x18\x0c \x01(\x05\x12-\n\x08override\x18\r \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"`\n\nRateResult\x12#\n\x04rate\x18\x01 \x01(\x0b\x32\x13.caravel.fx.v1.RateH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"<\n\x0fGetRatesRequest\x12)\n\x07queries\x18\x01 \x03(\x0b\x32\x18.caravel.fx.v1.RateQuery\">\n\x10GetRatesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.caravel.fx.v1.RateResult2|\n\tFxService\x12o\n\x08GetRates\x12\x1e.caravel.fx.v1.GetRatesRequest\x1a\x1f.caravel.fx.v1.GetRatesResponse\"\"\xa2\xb5\x18\x1e\x08\x04\x1a\x08payments\x1a\x06worker\x1a\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63\x61ravel/fx/v1/fx.proto\x12\rcaravel.fx.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"b\n\tRateQuery\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x11\n\ttrace_ids\x18\x02 \x03(\t\x12-\n\x08override\x18\x03 \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"\x97\x02\n\x0cRateOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12 \n\x13markup_basis_points\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x1emaximum_deviation_basis_points\x18\x05 \x01(\x05\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x17\n\x0fmarket_mid_rate\x18\t \x01(\tB\x16\n\x14_markup_basis_points\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\x87\x03\n\x04Rate\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x10\n\x08mid_rate\x18\x03 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x04 \x01(\x05\x12\x0c\n\x04rate\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x11\n\tsynthetic\x18\x07 \x01(\x08\x12/\n\x0bobserved_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04legs\x18\n \x03(\x0b\x32\x16.caravel.fx.v1.RateLeg\x12\x16\n\x0epayload_sha256\x18\x0b \x01(\t\x12\"\n\x1a\x63losed_market_basis_points\x18\x0c \x01(\x05\x12-\n\x08override\x18\r \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"`\n\nRateResult\x12#\n\x04rate\x18\x01 \x01(\x0b\x32\x13.caravel.fx.v1.RateH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"<\n\x0fGetRatesRequest\x12)\n\x07queries\x18\x01 \x03(\x0b\x32\x18.caravel.fx.v1.RateQuery\">\n\x10GetRatesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.caravel.fx.v1.RateResult2|\n\tFxService\x12o\n\x08GetRates\x12\x1e.caravel.fx.v1.GetRatesRequest\x1a\x1f.caravel.fx.v1.GetRatesResponse\"\"\xa2\xb5\x18\x1e\x08\x04\x1a\x08payments\x1a\x06worker\x1a\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,17 +39,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RATEQUERY']._serialized_start=132
   _globals['_RATEQUERY']._serialized_end=230
   _globals['_RATEOVERRIDE']._serialized_start=233
-  _globals['_RATEOVERRIDE']._serialized_end=389
-  _globals['_RATELEG']._serialized_start=391
-  _globals['_RATELEG']._serialized_end=461
-  _globals['_RATE']._serialized_start=464
-  _globals['_RATE']._serialized_end=855
-  _globals['_RATERESULT']._serialized_start=857
-  _globals['_RATERESULT']._serialized_end=953
-  _globals['_GETRATESREQUEST']._serialized_start=955
-  _globals['_GETRATESREQUEST']._serialized_end=1015
-  _globals['_GETRATESRESPONSE']._serialized_start=1017
-  _globals['_GETRATESRESPONSE']._serialized_end=1079
-  _globals['_FXSERVICE']._serialized_start=1081
-  _globals['_FXSERVICE']._serialized_end=1205
+  _globals['_RATEOVERRIDE']._serialized_end=512
+  _globals['_RATELEG']._serialized_start=514
+  _globals['_RATELEG']._serialized_end=584
+  _globals['_RATE']._serialized_start=587
+  _globals['_RATE']._serialized_end=978
+  _globals['_RATERESULT']._serialized_start=980
+  _globals['_RATERESULT']._serialized_end=1076
+  _globals['_GETRATESREQUEST']._serialized_start=1078
+  _globals['_GETRATESREQUEST']._serialized_end=1138
+  _globals['_GETRATESRESPONSE']._serialized_start=1140
+  _globals['_GETRATESRESPONSE']._serialized_end=1202
+  _globals['_FXSERVICE']._serialized_start=1204
+  _globals['_FXSERVICE']._serialized_end=1328
 # @@protoc_insertion_point(module_scope)

@@ -39,7 +39,11 @@ class RateQuery(_message.Message):
 
     @_builtins.property
     def override(self) -> Global___RateOverride:
-        """The approved override that is in force for the pair. Absent where there is none."""
+        """The override that is in force for the corridor. It replaces the middle or the margin of a rate
+        that the sources give, and never stands in for one that they do not: without a rate that is fresh
+        enough the query is refused as if there were no override. One whose time has ended by fx's clock
+        is not applied. Absent where none is in force.
+        """
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ Global___RateQuery: _TypeAlias = RateQuery  # noqa: Y015
 
 @_typing.final
 class RateOverride(_message.Message):
-    """A decision of two operators that takes the place of the mid rate or of the margin for a time."""
+    """A rate, or a margin, that two operators have put in the place of the market's, for a time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,17 +70,34 @@ class RateOverride(_message.Message):
     RATE_FIELD_NUMBER: _builtins.int
     MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    MAXIMUM_DEVIATION_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MARKET_MID_RATE_FIELD_NUMBER: _builtins.int
     override_id: _builtins.str
-    """Id of the approved proposal."""
+    """Public id of the override, for example "ovr_01jd8x3v9me7rb5k3n6q2f4h8z". Required."""
     rate: _builtins.str
-    """Decimal text that takes the place of the mid rate; empty where the margin is replaced."""
-    markup_basis_points: _builtins.int
-    """The margin in basis points that takes the place of the corridor's; absent where the rate is
-    replaced.
+    """The middle of the market is replaced by this one: decimal text, for example "1530.25". Exactly
+    one of this and markup_basis_points is there.
     """
+    markup_basis_points: _builtins.int
+    """Our whole margin is replaced by this one, in basis points of the middle."""
+    maximum_deviation_basis_points: _builtins.int
+    """The farthest that it may be from the market's middle, in basis points: of a rate its distance, of
+    a margin the margin itself. Beyond, the query is refused with FX_OVERRIDE_OUT_OF_BOUNDS.
+    """
+    proposed_by: _builtins.str
+    """Name of the operator who has proposed it."""
+    approved_by: _builtins.str
+    """Name of the operator who has approved it."""
+    reason: _builtins.str
+    """The proposal's reason."""
+    market_mid_rate: _builtins.str
+    """In an answer, the market's own middle at that moment: decimal text. Absent in a query."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is in force."""
+        """From when on it is never applied. Required."""
 
     def __init__(
         self,
@@ -85,10 +106,15 @@ class RateOverride(_message.Message):
         rate: _builtins.str = ...,
         markup_basis_points: _builtins.int | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        maximum_deviation_basis_points: _builtins.int = ...,
+        proposed_by: _builtins.str = ...,
+        approved_by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        market_mid_rate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expire_time", b"expire_time", "markup_basis_points", b"markup_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expire_time", b"expire_time", "markup_basis_points", b"markup_basis_points", "override_id", b"override_id", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "approved_by", b"approved_by", "expire_time", b"expire_time", "market_mid_rate", b"market_mid_rate", "markup_basis_points", b"markup_basis_points", "maximum_deviation_basis_points", b"maximum_deviation_basis_points", "override_id", b"override_id", "proposed_by", b"proposed_by", "rate", b"rate", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__markup_basis_points: _TypeAlias = _typing.Literal["markup_basis_points"]  # noqa: Y015
     _WhichOneofArgType__markup_basis_points: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points"]  # noqa: Y015
@@ -150,9 +176,9 @@ class Rate(_message.Message):
     quote_currency: _builtins.str
     """Destination currency; the price is in it."""
     mid_rate: _builtins.str
-    """The market's middle, decimal text."""
+    """The market's middle, or that of the override; decimal text."""
     markup_basis_points: _builtins.int
-    """Our margin inside the rate, in basis points of the middle."""
+    """Our margin inside the rate, or that of the override; in basis points of the middle."""
     rate: _builtins.str
     """The rate that the customer gets: mid_rate x (1 - (markup_basis_points +
     closed_market_basis_points) / 10000), rounded half to even to 18 significant digits, decimal text.
@@ -181,7 +207,7 @@ class Rate(_message.Message):
 
     @_builtins.property
     def override(self) -> Global___RateOverride:
-        """The override that took the place of the mid rate or of the margin. Absent where there was none."""
+        """The override that was applied; absent where none was."""
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ class FxServiceServicer:
     def GetRates(self, request, context):
         """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
         carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-        FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
+        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class FxServiceStub:
     GetRates: _grpc.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]
     """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
     carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-    FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
+    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
     """
 
 @_typing.type_check_only
@@ -51,7 +51,7 @@ class FxServiceAsyncStub(FxServiceStub):
     GetRates: _aio.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]  # type: ignore[assignment]
     """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
     carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-    FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
+    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
     """
 
 class FxServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -67,7 +67,7 @@ class FxServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fx_pb2.GetRatesResponse, _abc.Awaitable[_fx_pb2.GetRatesResponse]]:
         """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
         carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-        FX_MARKET_CLOSED or FX_SOURCES_DISAGREE.
+        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
         """
 
 def add_FxServiceServicer_to_server(servicer: FxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

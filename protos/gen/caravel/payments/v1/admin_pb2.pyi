@@ -190,11 +190,12 @@ class OperatorAction(_message.Message):
     operator: _builtins.str
     """The operator's name, as the credential has it."""
     action: _builtins.str
-    """The action: REQUEUE_DEAD_LETTER, DISCARD_DEAD_LETTER, RELEASE_HOLD or RESOLVE_ATTEMPT; of a call
-    that was refused for a scope, its name in the same form.
+    """The action: a verb, for example RELEASE_HOLD, or what became of a proposal, for example
+    APPROVE_PROPOSAL; of a call that was refused for a scope, its name in the same form.
+    EXPIRE_PROPOSAL is of no operator: its name is "caravel".
     """
     subject: _builtins.str
-    """The id of the dead letter or the payment that was changed; empty where the call was refused
+    """The id of the dead letter, payment or proposal that was changed; empty where the call was refused
     before it was read.
     """
     note: _builtins.str

@@ -101,8 +101,8 @@ class AdminServiceServicer:
     def RequeueDeadLetter(self, request, context):
         """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
         refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or
-        PAYMENT_UNREADABLE.
+        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
+        step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +125,8 @@ class AdminServiceServicer:
         states nothing about money: the payment's amount on suspense stays there until evidence, or
         ResolveAttempt, says where it belongs. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND,
-        PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, APPROVAL_REQUIRED (where the policy asks for two people: see
+        CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +147,8 @@ class AdminServiceServicer:
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
         PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-        PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
+        PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,8 +49,8 @@ class AdminServiceStub:
     RequeueDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]
     """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
     refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or
-    PAYMENT_UNREADABLE.
+    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
+    step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     DiscardDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.OperatorAction]
     """Discards a dead letter. An event (INBOX) is then never applied and a notification (OUTBOX)
@@ -65,7 +65,8 @@ class AdminServiceStub:
     states nothing about money: the payment's amount on suspense stays there until evidence, or
     ResolveAttempt, says where it belongs. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND,
-    PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, APPROVAL_REQUIRED (where the policy asks for two people: see
+    CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]
     """States the outcome of the attempt for which a payment on hold waits, where the provider does
@@ -82,7 +83,8 @@ class AdminServiceStub:
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
     PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-    PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
+    PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -115,8 +117,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     RequeueDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
     refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or
-    PAYMENT_UNREADABLE.
+    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
+    step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     DiscardDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Discards a dead letter. An event (INBOX) is then never applied and a notification (OUTBOX)
@@ -131,7 +133,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     states nothing about money: the payment's amount on suspense stays there until evidence, or
     ResolveAttempt, says where it belongs. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND,
-    PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, APPROVAL_REQUIRED (where the policy asks for two people: see
+    CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResolveAttemptRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """States the outcome of the attempt for which a payment on hold waits, where the provider does
@@ -148,7 +151,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
     PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-    PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
+    PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -190,8 +194,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.OperatorAction, _abc.Awaitable[_admin_pb2.OperatorAction]]:
         """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
         refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, PAYMENT_BUSY or
-        PAYMENT_UNREADABLE.
+        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
+        step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
@@ -218,7 +222,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         states nothing about money: the payment's amount on suspense stays there until evidence, or
         ResolveAttempt, says where it belongs. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, PAYMENT_NOT_FOUND,
-        PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PAYMENT_NOT_ON_HOLD, NO_LOCKED_RATE, APPROVAL_REQUIRED (where the policy asks for two people: see
+        CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
@@ -241,7 +246,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
         PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-        PROVIDER_NOT_ASKED, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
+        PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class OperatorKeyServiceStub:
     """Keeps the operators' keys. A key has a name for the log of actions and one or several roles, which
-    are sets of scopes: viewer, operator, auditor, admin. It is shown once and stored as a digest, and
+    are sets of scopes: viewer, operator, approver, auditor, admin. It is shown once and stored as a digest, and
     a revoked one is refused by every replica within one second. Each change stands in the log of
     operators' actions.
     """
@@ -62,7 +62,7 @@ class OperatorKeyServiceStub:
 
 class OperatorKeyServiceServicer:
     """Keeps the operators' keys. A key has a name for the log of actions and one or several roles, which
-    are sets of scopes: viewer, operator, auditor, admin. It is shown once and stored as a digest, and
+    are sets of scopes: viewer, operator, approver, auditor, admin. It is shown once and stored as a digest, and
     a revoked one is refused by every replica within one second. Each change stands in the log of
     operators' actions.
     """
@@ -137,7 +137,7 @@ def add_OperatorKeyServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OperatorKeyService:
     """Keeps the operators' keys. A key has a name for the log of actions and one or several roles, which
-    are sets of scopes: viewer, operator, auditor, admin. It is shown once and stored as a digest, and
+    are sets of scopes: viewer, operator, approver, auditor, admin. It is shown once and stored as a digest, and
     a revoked one is refused by every replica within one second. Each change stands in the log of
     operators' actions.
     """

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class OperatorKeyServiceStub:
     """Keeps the operators' keys. A key has a name for the log of actions and one or several roles, which
-    are sets of scopes: viewer, operator, auditor, admin. It is shown once and stored as a digest, and
+    are sets of scopes: viewer, operator, approver, auditor, admin. It is shown once and stored as a digest, and
     a revoked one is refused by every replica within one second. Each change stands in the log of
     operators' actions.
     """
@@ -62,7 +62,7 @@ class OperatorKeyServiceStub:
 @_typing.type_check_only
 class OperatorKeyServiceAsyncStub(OperatorKeyServiceStub):
     """Keeps the operators' keys. A key has a name for the log of actions and one or several roles, which
-    are sets of scopes: viewer, operator, auditor, admin. It is shown once and stored as a digest, and
+    are sets of scopes: viewer, operator, approver, auditor, admin. It is shown once and stored as a digest, and
     a revoked one is refused by every replica within one second. Each change stands in the log of
     operators' actions.
     """
@@ -92,7 +92,7 @@ class OperatorKeyServiceAsyncStub(OperatorKeyServiceStub):
 
 class OperatorKeyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the operators' keys. A key has a name for the log of actions and one or several roles, which
-    are sets of scopes: viewer, operator, auditor, admin. It is shown once and stored as a digest, and
+    are sets of scopes: viewer, operator, approver, auditor, admin. It is shown once and stored as a digest, and
     a revoked one is refused by every replica within one second. Each change stands in the log of
     operators' actions.
     """

@@ -28,7 +28,7 @@ class RateOverride(_message.Message):
     MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     override_id: _builtins.str
-    """Id of the approved proposal."""
+    """Id of the override."""
     rate: _builtins.str
     """Decimal text that took the place of the mid rate; empty where the margin was replaced."""
     markup_basis_points: _builtins.int

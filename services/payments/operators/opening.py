@@ -1,0 +1,55 @@
+"""The operators' verbs, put together over their stores."""
+
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.payments.mesh.ports import Providers, Rates
+from services.payments.operators.agreed_verbs import agreed_verbs
+from services.payments.operators.keys import OperatorKeys
+from services.payments.operators.merchants import Merchants
+from services.payments.operators.policy import Policy
+from services.payments.operators.ports import OperatorStores
+from services.payments.operators.proposing import Proposing
+from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
+from services.payments.operators.servicer.payments import AdminServicer
+from services.payments.operators.servicer.proposals import ProposalServicer
+from services.payments.operators.trail import Trail
+from services.payments.operators.usecases import Operating
+from services.shared.corridors import Corridors
+from services.shared.grpc_server import GrpcServer
+
+
+class Servicer(Protocol):
+    """The calls of one service of the contract."""
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer them."""
+        ...
+
+
+def open_servicers(
+    stores: OperatorStores,
+    policy: Policy,
+    *,
+    providers: Providers,
+    corridors: Corridors,
+    rates: Rates,
+    is_live: bool,
+) -> Sequence[Servicer]:
+    """The calls. The rates are the market's, without any override."""
+    operations, trail = stores.operations, Trail(stores.operations)
+    verbs = agreed_verbs(
+        operations,
+        providers,
+        random.random,
+        corridors=corridors,
+        rates=rates,
+        bounds=policy.rate_override,
+    )
+    return (
+        AdminServicer(Operating(operations, providers, random.random, policy)),
+        ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
+        OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
+        MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
+    )

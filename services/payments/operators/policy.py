@@ -1,0 +1,132 @@
+"""The policy: the verbs that need two people, from which amount, and the bounds of overrides. It is
+a file that is read at start; without one, the usual policy counts, as deploy/policy.toml has it."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from services.payments.operators.domain import Action
+from services.shared.errors import CannotStart, Invalid, NotAllowedNow
+from services.shared.money import SOURCE_CURRENCY, Money, parse_amount
+
+_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
+# TOML's true is no whole number.
+Whole = Annotated[int, Field(strict=True)]
+
+
+class PolicyError(CannotStart):
+    """The policy file is wrong; the message names the key."""
+
+
+class ApprovalRequired(NotAllowedNow):
+    """The policy asks for two people: propose the verb, and another operator approves it."""
+
+    reason = "APPROVAL_REQUIRED"
+
+
+def _usd(text: str) -> str:
+    try:
+        parse_amount(text, SOURCE_CURRENCY, field="from_usd")
+    except Invalid as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Demand(_Section):
+    """Two people are needed for a verb."""
+
+    # Only about a payment of at least so much; absent, always.
+    from_usd: Annotated[str, AfterValidator(_usd)] | None = None
+
+    def covers(self, amount: Money) -> bool:
+        """Whether it counts for a payment of this amount."""
+        if self.from_usd is None:
+            return True
+        return amount >= parse_amount(self.from_usd, SOURCE_CURRENCY, field="from_usd")
+
+
+class Always(_Section):
+    """Two people are needed for a verb that is about no payment."""
+
+
+class SecondPerson(_Section):
+    """The verbs that need two people."""
+
+    # It cannot be left out.
+    RATE_OVERRIDE: Always
+    RELEASE_HOLD: Demand | None = None
+    RESOLVE_ATTEMPT: Demand | None = None
+
+    def demand(self, verb: Action) -> Demand | None:
+        """The demand for a verb on a payment; None where one person is enough."""
+        demands: Mapping[Action, Demand | None] = {
+            Action.RELEASE_HOLD: self.RELEASE_HOLD,
+            Action.RESOLVE_ATTEMPT: self.RESOLVE_ATTEMPT,
+        }
+        return demands[verb]
+
+
+class Lifetimes(_Section):
+    """How long a proposal may be approved."""
+
+    lifetime_hours: Whole = Field(default=24, ge=1, le=720)
+    maximum_hours: Whole = Field(default=168, ge=1, le=720)
+
+
+class OverrideBounds(_Section):
+    """How far from the market an override may be, and how long it lasts at most."""
+
+    maximum_deviation_basis_points: Whole = Field(default=300, ge=1, le=1000)
+    maximum_hours: Whole = Field(default=24, ge=1, le=168)
+
+    @property
+    def longest(self) -> timedelta:
+        """The longest time of an override."""
+        return timedelta(hours=self.maximum_hours)
+
+
+class Policy(_Section):
+    """The policy of a deployment."""
+
+    second_person: SecondPerson = SecondPerson(RATE_OVERRIDE=Always())
+    proposals: Lifetimes = Lifetimes()
+    rate_override: OverrideBounds = OverrideBounds()
+
+    def refuse_alone(
+        self, verb: Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT], amount: Money
+    ) -> None:
+        """Raises ApprovalRequired where one person is not enough for a payment of this amount."""
+        demand = self.second_person.demand(verb)
+        if demand is not None and demand.covers(amount):
+            raise ApprovalRequired(verb=verb)
+
+
+USUAL = Policy()
+
+
+def load_policy(path: Path | None) -> Policy:
+    """The policy of the file; the usual one without a file. Raises PolicyError."""
+    if path is None:
+        return USUAL
+    try:
+        policy = Policy.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except _UNREADABLE as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
+        raise PolicyError(f"{path.name}: it cannot be read as TOML: {why}") from None
+    except ValidationError as error:
+        found = (
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        raise PolicyError(f"{path.name}: {'; '.join(found)}") from None
+    if policy.proposals.lifetime_hours > policy.proposals.maximum_hours:
+        raise PolicyError(f"{path.name}: proposals.lifetime_hours is above maximum_hours")
+    return policy
