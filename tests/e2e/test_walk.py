@@ -134,3 +134,18 @@ async def test_a_quote_is_honoured_to_the_digit(rest: Rest) -> None:
         assert payment[figure] == quote[figure]
     used = (await rest.get(f"/api/quotes/{quote['quote_id']}")).json
     assert (used["state"], used["transaction_id"]) == ("USED", payment["transaction_id"])
+
+
+async def test_a_fixed_payout_is_paid_exactly(rest: Rest) -> None:
+    quote = (
+        await rest.post(
+            "/api/quotes", '{"payout_amount": 100000.00, "destination_currency": "NGN"}'
+        )
+    ).json
+    payment = await rest.create(
+        amount_usd=quote["amount_usd"], destination_currency="NGN", quote_id=quote["quote_id"]
+    )
+
+    paid = await rest.wait(payment["transaction_id"], {"COMPLETED"})
+
+    assert (paid["payout_amount"], paid["fixed_side"]) == ("100000.00", "destination")

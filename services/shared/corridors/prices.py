@@ -178,14 +178,23 @@ def smallest_leaving(schedule: FeeSchedule, net: Money) -> Money | None:
     ends = [*(start - 1 for start in starts[1:]), MAX_AMOUNT_MINOR]
     for start, end in zip(starts, ends, strict=True):
         # Nothing smaller than the net itself leaves it.
-        low, high = max(start, net.amount_minor), end
-        if low > high or not _leaves(schedule, high, net):
-            continue
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if _leaves(schedule, middle, net) else (middle + 1, high)
-        return Money(low, net.currency)
+        low = max(start, net.amount_minor)
+        if low <= end and _leaves(schedule, end, net):
+            return Money(_first_leaving(schedule, low, end, net), net.currency)
     return None
+
+
+def _first_leaving(schedule: FeeSchedule, low: int, high: int, net: Money) -> int:
+    """The first amount of a range that leaves the net, as the last one does. Fees are small beside
+    amounts, so that it is looked for near the low end first."""
+    step = 1
+    while low + step < high and not _leaves(schedule, low + step, net):
+        low, step = low + step, 2 * step
+    high = min(low + step, high)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _leaves(schedule, middle, net) else (middle + 1, high)
+    return low
 
 
 def _leaves(schedule: FeeSchedule, minor: int, net: Money) -> bool:
