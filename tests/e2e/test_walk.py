@@ -27,8 +27,12 @@ FIELDS = {
     "created_at",
     "updated_at",
     "cancel_requested",
+    "all_in_rate",
     "corridor_id",
+    "cost_percent",
+    "cost_usd",
     "disputes",
+    "fixed_side",
     "recipient",
     "recipient_is_example",
     "refund_fees",
@@ -59,8 +63,16 @@ async def test_a_payment_completes_without_further_input(rest: Rest, amount: str
     _check_figures(payment)
     done = await rest.wait(payment["transaction_id"], {"COMPLETED", "FAILED", "ON_HOLD"})
     assert done["status"] == "COMPLETED"
-    assert {k: v for k, v in done.items() if k not in ("status", "updated_at")} == {
-        k: v for k, v in payment.items() if k not in ("status", "updated_at")
+    changed = {"status", "updated_at"}
+    # How it was priced is shown of one payment that is asked for.
+    assert {k: v for k, v in done.items() if k in FIELDS - changed} == {
+        k: v for k, v in payment.items() if k not in changed
+    }
+    assert set(done) - FIELDS == {
+        "rate_trail",
+        "fee_schedule_version",
+        "fee_schedule_terms",
+        "rounding",
     }
 
 
@@ -69,8 +81,12 @@ def _check_figures(payment: Any) -> None:
     assert (payment["amount_usd"], payment["net_usd"]) == ("100.00", "97.50")
     assert payment["fee_usd"] == "2.50"
     assert payment["fees"] == [
-        {"name": "flat", "amount_usd": "1.00"},
-        {"name": "percentage", "amount_usd": "1.50"},
+        {"name": "flat", "amount_usd": "1.00", "formula": "1.00"},
+        {
+            "name": "percentage",
+            "amount_usd": "1.50",
+            "formula": "round_half_up(100.00 * 0.015, 2)",
+        },
     ]
     rate = Decimal(payment["fx_rate"])
     expected = _shipped_mid_rate("INR") * (1 - Decimal(50) / 10_000)
