@@ -89,13 +89,20 @@ async def test_a_cent_beyond_a_shown_limit_is_refused(rest: Rest) -> None:
     assert [answer.status for answer in answers if answer.status == 201] == []
 
 
-async def test_a_corridor_is_measured_and_its_fees_are_what_it_costs(rest: Rest) -> None:
+async def test_a_corridor_is_measured_and_a_quote_asked_for_before_is_a_disclosure(
+    rest: Rest,
+) -> None:
+    asked = {"amount_usd": "100.00", "destination_currency": "INR"}
+    quote = (await rest.post("/api/quotes", asked)).json
+    payment = await rest.create(quote_id=quote["quote_id"])
+    await rest.wait(payment["transaction_id"], {"PROCESSING", "SENT", "COMPLETED"})
     corridor = next(one for one in await _listed(rest) if one["corridor_id"] == "us-in")
 
     board = (await rest.get("/api/corridors/us-in/scoreboard")).json
 
     assert corridor["fees"]["schedule_version"] == board["cost"]["fee_schedule_version"]
     assert Decimal(board["cost"]["cost_usd"]) >= Decimal(board["cost"]["fee_usd"]) > 0
+    assert int(board["disclosed_before_payment"]["reached"]) >= 1
     assert board["within_one_hour"]["target_percent"] == "75"
     unknown = await rest.get("/api/corridors/us-xx/scoreboard")
     assert unknown.reason == "CORRIDOR_UNSUPPORTED"

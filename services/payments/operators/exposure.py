@@ -48,8 +48,15 @@ class ExposureMetrics:
             registry=registry,
         )
 
+        self._currencies: frozenset[str] = frozenset()
+
     def publish(self, exposure: Exposure) -> None:
         """Puts a look in the place of the last one."""
+        currencies = frozenset(one.currency for one in exposure.positions)
+        for gone in self._currencies - currencies:
+            for gauge in (self._position, self._worth, self._maximum):
+                _publish(gauge, gone, None)
+        self._currencies = currencies
         for one in exposure.positions:
             maximum = one.maximum_owed.amount_minor if one.maximum_owed else None
             _publish(self._position, one.currency, one.amount_minor)

@@ -32,8 +32,12 @@ DAY_ENDS = """
 """
 # Its dollars were never collected, or not yet.
 UNPAID = "p.state IN ('CREATED', 'COLLECTING', 'FAILED', 'CANCELLED', 'EXPIRED')"
-# The amounts are always kept; of the inputs, those that an offer from before they were kept lacks.
-SHOWN = "q.terms ? 'schedule_terms' AND q.trail ?& ARRAY['mid_rate', 'source', 'observed_at']"
+# The amounts are always kept; the other facts of a disclosure (docs/disclosures.md) are not, where
+# the offer is from before they were, or its corridor discloses nothing.
+SHOWN = """
+    q.terms ?& ARRAY['schedule_terms', 'disclosure']
+    AND q.trail ?& ARRAY['mid_rate', 'source', 'observed_at']
+"""
 # Ranges of the key and not "merchant_id = …", as a merchant's page has them.
 OF_MERCHANT = """
      WHERE (merchant_id, id) >= (:merchant_id, :since) AND merchant_id <= :merchant_id
@@ -57,7 +61,7 @@ COUNT = """
                   AND p.state = 'COMPLETED' AND e.to_state = 'COMPLETED'
                   AND e.from_state IS DISTINCT FROM e.to_state) AS done ON true
           LEFT JOIN LATERAL (
-               SELECT q.created_at < p.created_at AND {shown} AS disclosed FROM quotes q
+               SELECT q.created_at < p.created_at AND ({shown}) AS disclosed FROM quotes q
                 WHERE q.merchant_id = p.merchant_id AND q.id = p.quote_id LIMIT 1) AS q ON true
          WHERE NOT {unpaid}
     ), counted AS (

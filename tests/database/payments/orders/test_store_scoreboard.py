@@ -16,7 +16,8 @@ from services.payments.orders.store import scoreboard
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
 from services.shared.ids import new_id
-from tests.makers import make_new_payment, make_priced_quote, make_quote
+from tests.golden import TERMS
+from tests.makers import CONDITIONS, make_new_payment, make_priced_quote, make_quote
 
 MERCHANT = MerchantId("sandbox")
 HOUR = timedelta(hours=1)
@@ -41,6 +42,7 @@ async def _add(
     state: str = "COMPLETED",
     quoted_before: bool = False,
     priced: bool = True,
+    disclosing: bool = True,
     **changes: Any,
 ) -> None:
     """A payment of that time, which was completed so much later."""
@@ -50,6 +52,7 @@ async def _add(
     quote = replace(
         made,
         merchant_id=merchant,
+        conditions=replace(CONDITIONS, disclosure=TERMS if disclosing else None),
         created_at=quoted_at,
         expires_at=datetime(2126, 1, 1, tzinfo=UTC),
     )
@@ -158,9 +161,10 @@ async def test_a_price_was_disclosed_where_its_quote_was_asked_for_before_and_is
 
     await _add(engine, now - HOUR, quoted_before=False)
     await _add(engine, now - HOUR, quoted_before=True, priced=False)
+    await _add(engine, now - HOUR, quoted_before=True, disclosing=False)
 
     disclosed = (await _figures(engine)).disclosed
-    assert (disclosed.counted, disclosed.reached) == (3, 1)
+    assert (disclosed.counted, disclosed.reached) == (4, 1)
 
 
 async def test_a_merchant_sees_its_own_payments_and_operators_see_all(engine: AsyncEngine) -> None:

@@ -185,6 +185,11 @@ async def test_numbers_are_published_and_those_that_are_gone_are_not(tmp_path: P
     await bench.watch.look()
     assert bench.sample("maximum_minor", "NGN") is None
 
+    bench.book.amounts = {}
+    await bench.watch.look()
+    assert bench.sample("position_minor", "NGN") is None
+    assert bench.sample("result_minor") == 0
+
 
 async def test_a_changed_file_counts_from_the_next_look_on(tmp_path: Path) -> None:
     bench = Bench(tmp_path, 'NGN = "500.00"', NGN=-50_000)

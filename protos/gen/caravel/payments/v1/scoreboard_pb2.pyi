@@ -137,8 +137,9 @@ class Scoreboard(_message.Message):
 
     @_builtins.property
     def disclosed_before_payment(self) -> Global___ScoreboardShare:
-        """Payments made with a quote that was asked for before, so that amount, each fee and its schedule,
-        mid rate, margin, source and age of the rate, and payout were shown, and are kept.
+        """Payments made with a quote that was asked for before, and whose whole disclosure is kept: amounts,
+        each fee and its schedule, mid rate, margin, source and age of the rate, payout, the day on which
+        it is available, and the sender's rights.
         """
 
     def __init__(
