@@ -73,13 +73,14 @@ class Offers:
         self._routes = routes
         self._clock = clock
         self._kept: dict[
-            tuple[str, RecipientKind], tuple[tuple[object, ...], KindLimits | None]
+            tuple[str, str, RecipientKind], tuple[tuple[object, ...], KindLimits | None]
         ] = {}
 
-    def offer(self, corridor: Corridor, trail: RateTrail | None) -> Offer:
-        """The corridor at this rate."""
+    def offer(self, corridor: Corridor, trail: RateTrail | None, merchant_id: str = "") -> Offer:
+        """The corridor at this rate, by the fees that count for a merchant; for everybody where
+        none is named."""
         try:
-            schedule = corridor.schedule_on(self._clock.now().date())
+            schedule = corridor.schedule_on(self._clock.now().date(), merchant_id)
         except DomainError:
             schedule = None
         kinds = tuple(self._kinds(corridor, trail, schedule)) if trail and schedule else ()
@@ -107,10 +108,11 @@ class Offers:
             except DomainError:
                 continue
             made_from = (trail.rate, schedule, rails)
-            kept = self._kept.get((corridor.id, kind))
+            key = (corridor.id, schedule.version, kind)
+            kept = self._kept.get(key)
             if kept is None or kept[0] != made_from:
                 kept = (made_from, _limits(corridor, kind, trail, schedule, rails))
-                self._kept[corridor.id, kind] = kept
+                self._kept[key] = kept
             if kept[1] is not None:
                 yield kept[1]
 

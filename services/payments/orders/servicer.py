@@ -177,7 +177,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.ListCorridorsRequest, context: Context
     ) -> payments_pb2.ListCorridorsResponse:
         """See payments.proto."""
-        offers = await self._quotes.corridors()
+        offers = await self._quotes.corridors(acting_merchant())
         return payments_pb2.ListCorridorsResponse(
             corridors=[convert.write_corridor(offer) for offer in offers]
         )

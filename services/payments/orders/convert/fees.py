@@ -21,6 +21,8 @@ def write_fees(schedule: FeeSchedule) -> corridors_pb2.CorridorFees:
         description=described(schedule),
         schedule_version=schedule.version,
         effective_from=schedule.effective_from.isoformat(),
+        effective_until=schedule.effective_until.isoformat() if schedule.effective_until else "",
+        promotional=schedule.promotional,
         terms=_write_terms(schedule),
         tier_kind=_KINDS[schedule.tier_kind],
         tiers=[

@@ -53,5 +53,12 @@ def test_a_tier_of_the_whole_amount_has_terms_of_its_own() -> None:
     assert shown.tier_kind == shown.WHOLE_AMOUNT
     assert (shown.schedule_version, shown.effective_from) == ("2026-01", "2026-01-01")
     assert (shown.terms.percent, shown.terms.flat_usd) == ("1", "")
+    assert (shown.effective_until, shown.promotional) == ("", False)
     assert [one.from_usd for one in shown.tiers] == ["500.00"]
     assert (shown.tiers[0].terms.flat_usd, shown.tiers[0].terms.maximum_usd) == ("2.00", "20.00")
+
+
+def test_a_promotion_says_that_it_is_one_and_until_when() -> None:
+    shown = write_fees(_schedule(promotional=True, effective_until=date(2026, 2, 1)))
+
+    assert (shown.effective_until, shown.promotional) == ("2026-02-01", True)

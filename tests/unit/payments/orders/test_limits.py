@@ -13,14 +13,16 @@ from services.payments.model.rails import agree_by_rails
 from services.payments.orders.limits import Offer, Offers
 from services.payments.orders.routes import Routes
 from services.shared.clock import SystemClock
-from services.shared.corridors import Corridor, load_corridors
+from services.shared.corridors import Corridor, Corridors, load_corridors
 from services.shared.errors import DomainError
 from services.shared.money import Money
 from services.shared.recipients import RecipientKind
 from tests.conftest import ROOT
 from tests.fakes import Held
 from tests.makers import make_capabilities, make_trail
+from tests.pricing import make_routes
 from tests.rails import declared_rails
+from tests.schedules import corridor_with, make_schedule
 
 CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
 ROUTES = Routes(CORRIDORS, Held(declared_rails()))
@@ -113,6 +115,19 @@ def test_a_new_rate_and_new_rails_change_what_is_shown() -> None:
     assert dearer.maximum < first.maximum
     assert narrower.maximum < first.maximum
     assert offers.offer(corridor, make_trail("129.4")) == narrower
+
+
+def test_a_merchant_with_prices_of_its_own_is_shown_those_and_the_limits_that_they_leave() -> None:
+    usual = make_schedule(flat_usd="1.00", percent="1")
+    own = make_schedule(version="own", percent="20", flat_usd="1.50", merchants=["sandbox"])
+    corridor = corridor_with(usual, own)
+    offers = Offers(make_routes(Corridors((corridor,))), SystemClock())
+
+    shown = [offers.offer(corridor, make_trail("0.9"), who) for who in ("", "sandbox", "")]
+
+    assert [offer.schedule for offer in shown] == [usual, own, usual]
+    payouts = [offer.kinds[0].minimum_payout for offer in shown]
+    assert payouts[0] == payouts[2] > payouts[1]
 
 
 def _halved(rails: tuple[object, ...]) -> Iterator[object]:

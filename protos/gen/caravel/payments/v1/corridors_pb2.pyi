@@ -119,8 +119,8 @@ class Corridor(_message.Message):
 
     @_builtins.property
     def fees(self) -> Global___CorridorFees:
-        """The fees of a payment by the schedule in force today for every merchant without prices of its own;
-        absent where none is in force yet.
+        """The fees of a payment by the schedule that counts today for the merchant who asks; absent where
+        none is in force yet.
         """
 
     def __init__(
@@ -185,6 +185,8 @@ class CorridorFees(_message.Message):
     TERMS_FIELD_NUMBER: _builtins.int
     TIER_KIND_FIELD_NUMBER: _builtins.int
     TIERS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_UNTIL_FIELD_NUMBER: _builtins.int
+    PROMOTIONAL_FIELD_NUMBER: _builtins.int
     description: _builtins.str
     """All of it in one sentence, in English."""
     schedule_version: _builtins.str
@@ -193,6 +195,12 @@ class CorridorFees(_message.Message):
     """The day from which the schedule is in force, ISO 8601, in UTC."""
     tier_kind: Global___CorridorFees.TierKind.ValueType
     """The meaning of the tiers."""
+    effective_until: _builtins.str
+    """The first day on which it is not in force any more, ISO 8601, in UTC; empty where it ends with the
+    next one.
+    """
+    promotional: _builtins.bool
+    """Whether it lies over the usual schedule for a time."""
     @_builtins.property
     def terms(self) -> Global___FeeTerms:
         """The price of an amount below the first tier, or of every amount where there are no tiers."""
@@ -210,10 +218,12 @@ class CorridorFees(_message.Message):
         terms: Global___FeeTerms | None = ...,
         tier_kind: Global___CorridorFees.TierKind.ValueType = ...,
         tiers: _abc.Iterable[Global___FeeTier] | None = ...,
+        effective_until: _builtins.str = ...,
+        promotional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_from", b"effective_from", "schedule_version", b"schedule_version", "terms", b"terms", "tier_kind", b"tier_kind", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_from", b"effective_from", "effective_until", b"effective_until", "promotional", b"promotional", "schedule_version", b"schedule_version", "terms", b"terms", "tier_kind", b"tier_kind", "tiers", b"tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
