@@ -119,7 +119,7 @@ def test_every_block_says_that_it_is_for_a_shell() -> None:
 def test_the_curl_lines_answer(mesh: Mesh, block: Shown, shell: str) -> None:
     printed = _in_shell(shell, block, mesh)
 
-    signs = ("pay_", "payment_created", "whsec_", "dead_letters", "key_", "access_token")
+    signs = ("pay_", "quo_", "payment_created", "whsec_", "dead_letters", "key_", "access_token")
     assert any(sign in printed for sign in signs)
     assert not REFUSAL.search(printed)
 
