@@ -9,7 +9,7 @@ from services.shared.corridors.prices import FeeTerms
 from services.shared.money import SOURCE_CURRENCY
 
 _KINDS = {
-    None: corridors_pb2.CorridorFees.TIER_KIND_UNSPECIFIED,
+    None: corridors_pb2.CorridorFees.NO_TIERS,
     TierKind.MARGINAL: corridors_pb2.CorridorFees.MARGINAL,
     TierKind.WHOLE_AMOUNT: corridors_pb2.CorridorFees.WHOLE_AMOUNT,
 }

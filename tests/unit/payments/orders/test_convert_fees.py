@@ -22,6 +22,8 @@ def test_a_schedule_without_tiers_is_one_price() -> None:
         "2 % of the amount (at most 9.00 USD)."
     )
     assert described(_schedule()) == "no fee."
+    shown = write_fees(schedule)
+    assert shown.tier_kind == shown.NO_TIERS
 
 
 def test_marginal_tiers_price_the_parts_of_an_amount() -> None:

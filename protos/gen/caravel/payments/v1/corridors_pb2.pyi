@@ -163,21 +163,25 @@ class CorridorFees(_message.Message):
     class _TierKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CorridorFees._TierKind.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         TIER_KIND_UNSPECIFIED: CorridorFees._TierKind.ValueType  # 0
-        """There are no tiers."""
+        """Never sent."""
         MARGINAL: CorridorFees._TierKind.ValueType  # 1
         """Only to the part of the amount above the tier's threshold."""
         WHOLE_AMOUNT: CorridorFees._TierKind.ValueType  # 2
         """To the whole amount, in place of the schedule's own terms."""
+        NO_TIERS: CorridorFees._TierKind.ValueType  # 3
+        """There are no tiers."""
 
     class TierKind(_TierKind, metaclass=_TierKindEnumTypeWrapper):
         """The part of an amount that a tier's terms apply to."""
 
     TIER_KIND_UNSPECIFIED: CorridorFees.TierKind.ValueType  # 0
-    """There are no tiers."""
+    """Never sent."""
     MARGINAL: CorridorFees.TierKind.ValueType  # 1
     """Only to the part of the amount above the tier's threshold."""
     WHOLE_AMOUNT: CorridorFees.TierKind.ValueType  # 2
     """To the whole amount, in place of the schedule's own terms."""
+    NO_TIERS: CorridorFees.TierKind.ValueType  # 3
+    """There are no tiers."""
 
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     SCHEDULE_VERSION_FIELD_NUMBER: _builtins.int
