@@ -50,12 +50,21 @@ class Database:
 
 # The owner's address of each database that a test has now, by its name.
 _OWNERS: dict[str, str] = {}
+# The names of those to which a test has done what the application may not do.
+_TREATED: set[str] = set()
 
 
 def owner_of(engine: AsyncEngine) -> AsyncEngine:
     """The owner's own way into the application's database, for what the application may not do."""
-    url = make_url(_OWNERS[engine.url.database or ""]).set(drivername="postgresql+asyncpg")
+    name = engine.url.database or ""
+    _TREATED.add(name)
+    url = make_url(_OWNERS[name]).set(drivername="postgresql+asyncpg")
     return create_async_engine(url, poolclass=NullPool)
+
+
+def is_treated(engine: AsyncEngine) -> bool:
+    """Whether the owner has been at the database, so that its rows are not the application's."""
+    return (engine.url.database or "") in _TREATED
 
 
 @asynccontextmanager

@@ -17,11 +17,11 @@ async def test_a_receipt_is_a_page_that_may_load_nothing(mesh: Mesh, rest: Rest)
     async with (
         aiohttp.ClientSession() as http,
         http.get(f"{path}/page", params={"locale": "es-MX"}) as page,
-        http.get(path, params={"locale": "es-MX"}) as told,
+        http.get(path, params={"locale": "es-MX"}) as data,
     ):
-        text, receipt = await page.text(), await told.json()
+        text, receipt = await page.text(), await data.json()
 
-    assert page.status == told.status == 200
+    assert page.status == data.status == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert '<html lang="es-MX">' in text

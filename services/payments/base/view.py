@@ -69,7 +69,6 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
 
 def terms_fields(terms: Terms) -> dict[str, Any]:
     """The fields that a payment and a quote share: amounts, fees, the rate and the whole cost."""
-    cost = terms.cost
     return {
         "amount_usd": str(terms.amount),
         "fee_usd": str(terms.fee),
@@ -82,10 +81,20 @@ def terms_fields(terms: Terms) -> dict[str, Any]:
         "destination_currency": terms.payout.currency,
         "fx_rate": format_rate(terms.rate),
         "payout_amount": str(terms.payout),
+        "fixed_side": terms.fixed_side,
+        **_cost_fields(terms),
+    }
+
+
+def _cost_fields(terms: Terms) -> dict[str, str]:
+    """The whole cost; none of a damaged row, whose figures make none."""
+    if not terms.amount.amount_minor or terms.mid_rate <= 0:
+        return {}
+    cost = terms.cost
+    return {
         "all_in_rate": format_rate(cost.all_in_rate),
         "cost_usd": f"{cost.amount:z.{exponent(terms.amount.currency)}f}",
         "cost_percent": f"{cost.percent:z.{PERCENT_DECIMALS}f}",
-        "fixed_side": terms.fixed_side,
     }
 
 

@@ -46,6 +46,7 @@ from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
 from tests.conftest import ROOT
+from tests.explained import unexplained
 from tests.fakes import FixedFees, FixedRates, Held, ScriptedProviders
 from tests.identities import channel_as
 from tests.rails import any_rails
@@ -154,6 +155,7 @@ async def serving_payments(
             exposure=exposure,
             port=server.port,
         )
+    assert await unexplained(engine) == []
 
 
 @asynccontextmanager

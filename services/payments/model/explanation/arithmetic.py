@@ -140,7 +140,8 @@ def to_digits(value: Fraction, digits: int, mode: str) -> Fraction:
     top, bottom = abs(value.numerator), value.denominator
     if top >= bottom:
         return rounded(value, digits - len(str(top // bottom)), mode)
-    zeros = 0
+    # Near it, because a damaged row may have thousands.
+    zeros = max(len(str(bottom)) - len(str(top)) - 1, 0)
     while top and top * 10 ** (zeros + 1) < bottom:
         zeros += 1
     return rounded(value, digits + zeros, mode)

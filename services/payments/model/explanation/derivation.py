@@ -12,6 +12,7 @@ from services.payments.model.explanation.step import (
     Result,
     Rule,
     Step,
+    differs,
     found,
     fraction,
     rounded_step,
@@ -28,15 +29,27 @@ COMPARED_DECIMALS = 8
 def explain_quote(quote: Quote) -> tuple[Step, ...]:
     """The derivation of a quote."""
     route = quote.conditions.route if quote.conditions else None
-    return tuple(_figures(quote.terms, quote.pricing, route.payout_decimals if route else None))
+    decimals = route.payout_decimals if route else None
+    return _whole(_figures(quote.terms, quote.pricing, decimals))
 
 
 def explain_payment(payment: Payment, quote: Quote | None) -> tuple[Step, ...]:
     """The derivation of a payment by the quote that priced it last; None where that cannot be
     read, so that its inputs are unknown."""
     pricing = quote.pricing if quote else None
-    steps = _figures(payment.terms, pricing, payment.route.payout_decimals)
+    steps = _whole(_figures(payment.terms, pricing, payment.route.payout_decimals))
     return (*steps, *(_taken_over(payment.terms, quote) if quote else ()))
+
+
+def _whole(steps: Iterator[Step]) -> tuple[Step, ...]:
+    """All of the steps; of a damaged row, as a rate of zero, those before the one that nothing
+    comes of."""
+    made: list[Step] = []
+    try:
+        made.extend(steps)
+    except (ValueError, ArithmeticError) as error:
+        made.append(differs("price", f"it cannot be recomputed: {error}", (), ""))
+    return tuple(made)
 
 
 def _figures(terms: Terms, pricing: Pricing | None, decimals: int | None) -> Iterator[Step]:

@@ -52,7 +52,7 @@ def _schedule_step(terms: Terms, pricing: Pricing | None) -> Step:
     mode = pricing.rounding.fees if pricing.rounding else ""
     try:
         lines = lines_of(pricing.schedule_terms, fraction(terms.amount), decimals, mode)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         return differs("fees", f"the terms cannot be applied: {error}", inputs, stored)
     result = _listed((name, shown(line, decimals)) for name, line in lines.items())
     return Step(

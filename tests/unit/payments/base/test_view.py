@@ -1,6 +1,8 @@
 """The one table of a payment's fields: whole, and the source of the message and of the JSON."""
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -101,3 +103,12 @@ def test_a_quote_shows_the_same_terms() -> None:
 
     assert {name: payment_fields(WHOLE)[name] for name in terms} == terms
     assert terms.keys() <= {field.name for field in payments_pb2.Quote.DESCRIPTOR.fields}
+
+
+@pytest.mark.parametrize("mid", [Decimal(0), Decimal(-1)])
+def test_a_damaged_payment_shows_no_cost(mid: Decimal) -> None:
+    payment = make_payment()
+    damaged = replace(payment, terms=replace(payment.terms, mid_rate=mid))
+
+    assert "cost_usd" in payment_fields(payment)
+    assert "cost_usd" not in payment_fields(damaged)

@@ -210,6 +210,16 @@ def test_a_mid_rate_is_computed_from_its_legs(legs: tuple[RateLeg, ...], mid: De
     assert steps[0].finding is Result.AGREES
 
 
+@pytest.mark.parametrize("rate", [Decimal(0), Decimal("1e-9000"), Decimal("NaN")])
+def test_a_damaged_rate_is_a_difference_and_stops_nothing(rate: Decimal) -> None:
+    mid = replace(QUOTE.trail, mid_rate=rate, override=None)
+    leg = replace(QUOTE.trail, legs=(replace(LEGS[0], rate=rate),), override=None)
+    terms = replace(QUOTE.terms, mid_rate=rate)
+
+    for changed in (replace(QUOTE, trail=mid, terms=terms), replace(QUOTE, trail=leg)):
+        assert differing(explain_quote(changed))
+
+
 def test_legs_that_lead_elsewhere_explain_no_mid_rate() -> None:
     steps = explain_quote(replace(QUOTE, trail=replace(QUOTE.trail, override=None, legs=LEGS[:1])))
 
