@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy import CORRIDORS, ROOT, authority
+from deploy import CORRIDORS, POLICY, ROOT, authority
 from deploy.local.mesh import postgres, supervisor
 from deploy.local.mesh.credentials import Credentials
 from deploy.local.mesh.database import Database
@@ -103,7 +103,8 @@ def processes(plan: Plan) -> Iterator[Spec]:
     }
     # The server is named although the migrations imply it: it has to stop after these two.
     first = (*(("postgresql",) if plan.cluster else ()), "migrations", "fees", "fx", "providers")
-    yield _service(plan, "payments", corridors | database | _tokens(plan), after=first)
+    policy = {"POLICY_FILE": str(POLICY)}
+    yield _service(plan, "payments", corridors | database | policy | _tokens(plan), after=first)
     worker = corridors | database
     yield _service(plan, "worker", worker, after=first, module="services.payments.worker")
     yield _service(plan, "console", _console(plan), module="gateway.console")

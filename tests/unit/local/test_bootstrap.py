@@ -16,7 +16,9 @@ import pytest
 CARAVEL = Path(__file__).resolve().parents[3] / "caravel"
 PATIENCE_SECONDS = 60
 # All of the services that the command line reads, which needs no package.
-OF_SERVICES = ("services/shared/__init__.py", "services/shared/deployment.py")
+OF_SERVICES = tuple(
+    f"services/shared/{name}.py" for name in ("__init__", "deployment", "well_known")
+)
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
