@@ -1,5 +1,5 @@
-"""Whether a merchant at ten times its limit slows others: nine merchants below their limits create
-payments, alone and beside a tenth that sends ten times what it may."""
+"""Whether a merchant at ten times its limit slows others: merchants below their limits create
+payments, alone and beside one that sends ten times what it may."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from tests.benchmarks.load import Make, Outcome
 from tests.benchmarks.revocation import make_merchant
 
 DATABASE = "fairness"
-OTHERS = 9
 # Of each merchant, in calls a second; a bucket holds those of one second.
 LIMIT = 10
 SHARE = 0.8
@@ -30,12 +29,13 @@ class Fairness:
         self._turns = 0
 
     async def prepare(self, bench: Bench) -> None:
-        """A database with ten merchants."""
+        """A database with the merchants, and one more that floods."""
         await bench.server.make(DATABASE)
-        self._keys = [await make_merchant(bench, DATABASE) for _ in range(OTHERS + 1)]
+        count = bench.options.merchants + 1
+        self._keys = [await make_merchant(bench, DATABASE) for _ in range(count)]
 
     async def measure(self, bench: Bench) -> Figures:
-        """Latencies of the nine, alone and beside the tenth."""
+        """Latencies of the others, alone and beside the one that floods."""
         file = bench.folder / "fairness.toml"
         file.write_text(LIMITS)
         await bench.mesh.use(DATABASE, payments_settings={"LIMITS_FILE": str(file)})
@@ -49,24 +49,24 @@ class Fairness:
 
     async def _once(self, bench: Bench, *, is_flooded: bool) -> Figures:
         *others, flooding = self._keys
-        loads = [_load(bench, others, rate=SHARE * LIMIT * OTHERS)]
+        loads = [_load(bench, others, rate=SHARE * LIMIT * len(others))]
         if is_flooded:
             loads.append(_load(bench, [flooding], rate=TIMES_LIMIT * LIMIT))
-        nine, *tenth = await asyncio.gather(*loads)
-        if set(nine.statuses) != {201} or nine.broken:
-            raise Problem(f"a merchant below its limit was refused: {nine.statuses}")
+        below, *flooding_one = await asyncio.gather(*loads)
+        if set(below.statuses) != {201} or below.broken:
+            raise Problem(f"a merchant below its limit was refused: {below.statuses}")
         name = "fairness_beside_flood" if is_flooded else "fairness_alone"
         figures = {
-            f"{name}_p50_ms": nine.percentile_ms(0.5) or 0.0,
-            f"{name}_p99_ms": nine.percentile_ms(0.99) or 0.0,
+            f"{name}_p50_ms": below.percentile_ms(0.5) or 0.0,
+            f"{name}_p99_ms": below.percentile_ms(0.99) or 0.0,
         }
-        for outcome in tenth:
+        for outcome in flooding_one:
             figures |= _of_flood(outcome)
         return figures
 
 
 def _of_flood(outcome: Outcome) -> Figures:
-    """Raises Problem where the tenth got more than its limit, or a refusal that is not clear."""
+    """Raises Problem where the one that floods got more than its limit, or a refusal that is not clear."""
     taken, refused = len(outcome.latencies), outcome.refused
     # The bucket is full at first; and answers may take a second longer than the load lasts.
     if taken > LIMIT * (outcome.seconds + 2):

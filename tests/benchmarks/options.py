@@ -32,6 +32,8 @@ class Options:
     processes: tuple[int, ...] = (1, 2)
     # How many payments wait when it is measured how fast a backlog goes down.
     backlog: int = 1000
+    # How many merchants keep below their limits beside one that does not.
+    merchants: int = 9
     is_smoke: bool = False
 
     def smoke(self) -> "Options":
@@ -49,6 +51,7 @@ class Options:
             recovered_times_usual=math.inf,
             processes=(2,),
             backlog=20,
+            merchants=2,
             is_smoke=True,
         )
 

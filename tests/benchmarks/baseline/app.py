@@ -188,6 +188,7 @@ def make_payment(order: Order, quote: Any, corridor: Corridor, priced: Price, no
         rate=corridor.rate,
         mid_rate=corridor.mid,
         markup_basis_points=corridor.markup,
+        fixed_side="source",
         route={"onramps": corridor.onramps, "offramps": corridor.offramps},
         onramp=corridor.onramps[0],
         offramp=corridor.offramps[0],
