@@ -66,7 +66,7 @@ class Fairness:
 
 
 def _of_flood(outcome: Outcome) -> Figures:
-    """Raises Problem where the one that floods got more than its limit, or a refusal that is not clear."""
+    """Raises Problem where one got more than its limit, or a refusal that is not clear."""
     taken, refused = len(outcome.latencies), outcome.refused
     # The bucket is full at first; and answers may take a second longer than the load lasts.
     if taken > LIMIT * (outcome.seconds + 2):
