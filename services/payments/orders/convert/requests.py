@@ -186,13 +186,14 @@ def _fixed_amount(
 ) -> Money:
     """The one amount that a quote fixes."""
     both = ("amount_usd", "payout_amount")
-    if request.amount_usd and request.payout_amount:
+    by_amount, by_payout = request.HasField("amount_usd"), request.HasField("payout_amount")
+    if by_amount and by_payout:
         words = "amount_usd or payout_amount, not both"
         problems.add(fields_invalid(both, words, "FIELDS_CONTRADICTORY"))
-    elif not request.amount_usd and not request.payout_amount:
+    elif not by_amount and not by_payout:
         words = "amount_usd or payout_amount is required"
         problems.add(fields_invalid(both, words, "FIELD_REQUIRED"))
-    elif request.amount_usd:
+    elif by_amount:
         return problems.read(_amount_usd, request.amount_usd, _NOTHING)
     elif currency:
         return problems.read(_payout_in(currency), request.payout_amount, _NOTHING)

@@ -277,7 +277,13 @@ async def test_a_quote_for_an_amount_says_that_the_source_is_fixed(service: Serv
             "FIELDS_CONTRADICTORY",
             ["amount_usd", "payout_amount"],
         ),
+        (
+            {"amount_usd": "100.00", "payout_amount": ""},
+            "FIELDS_CONTRADICTORY",
+            ["amount_usd", "payout_amount"],
+        ),
         ({}, "FIELD_REQUIRED", ["amount_usd", "payout_amount"]),
+        ({"payout_amount": ""}, "FIELD_REQUIRED", ["payout_amount"]),
         ({"payout_amount": "1e5"}, "FIELD_INVALID", ["payout_amount"]),
         ({"payout_amount": "-5"}, "AMOUNT_NOT_POSITIVE", ["payout_amount"]),
         ({"payout_amount": "5.001"}, "AMOUNT_PRECISION_EXCEEDED", ["payout_amount"]),

@@ -828,17 +828,24 @@ class CreateQuoteRequest(_message.Message):
     def __init__(
         self,
         *,
-        amount_usd: _builtins.str = ...,
+        amount_usd: _builtins.str | None = ...,
         destination_currency: _builtins.str = ...,
         destination_country: _builtins.str = ...,
         recipient: _recipient_pb2.Recipient | None = ...,
-        payout_amount: _builtins.str = ...,
+        payout_amount: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_usd", b"_amount_usd", "_payout_amount", b"_payout_amount", "amount_usd", b"amount_usd", "payout_amount", b"payout_amount", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "payout_amount", b"payout_amount", "recipient", b"recipient"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_usd", b"_amount_usd", "_payout_amount", b"_payout_amount", "amount_usd", b"amount_usd", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "payout_amount", b"payout_amount", "recipient", b"recipient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__amount_usd: _TypeAlias = _typing.Literal["amount_usd"]  # noqa: Y015
+    _WhichOneofArgType__amount_usd: _TypeAlias = _typing.Literal["_amount_usd", b"_amount_usd"]  # noqa: Y015
+    _WhichOneofReturnType__payout_amount: _TypeAlias = _typing.Literal["payout_amount"]  # noqa: Y015
+    _WhichOneofArgType__payout_amount: _TypeAlias = _typing.Literal["_payout_amount", b"_payout_amount"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_usd) -> _WhichOneofReturnType__amount_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payout_amount) -> _WhichOneofReturnType__payout_amount | None: ...
 
 Global___CreateQuoteRequest: _TypeAlias = CreateQuoteRequest  # noqa: Y015
 
