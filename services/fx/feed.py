@@ -55,6 +55,9 @@ class Feed:
         self._limit = TimeLimit(OBSERVE_SECONDS)
         self._rests_until: datetime | None = None
         self._seen: dict[str, Observation] = {}
+        # The last one that could be used, by pair and bounds: a source keeps its newest, which one
+        # corridor may believe and another not.
+        self._good: dict[tuple[str, Bounds | None], Observation] = {}
         # The reason that the log has last, by pair: each call would say it again.
         self._said: dict[str, str] = {}
 
@@ -83,7 +86,8 @@ class Feed:
     ) -> Observation | None:
         """The newest rate of the pair that can be used; None where there is none or it is away.
 
-        Where bounds are given, a middle beyond them cannot be used.
+        Where bounds are given, a middle beyond them cannot be used, and the last one within them
+        stands; its age is for the caller to check.
         """
         pair, now = f"{base}/{quote}", self._clock.now()
         if not self._loaded.is_set() or (self._rests_until and now < self._rests_until):
@@ -104,8 +108,9 @@ class Feed:
             return None
         if reason:
             self._is_away(reason, pair)
-            return None
+            return self._good.get((pair, bounds))
         self._said.pop(pair, None)
+        self._good[pair, bounds] = observation
         self._show_age(pair, observation)
         return observation
 

@@ -14,7 +14,7 @@ from services.shared.errors import NotAllowedNow
 from services.shared.money import EXACT, Money, exponent
 from services.shared.recipients import masked
 
-# The source of rates that the European Union's rule compares with.
+# The institution whose rates the European Union's rule compares with.
 ECB = "ecb"
 
 
@@ -205,7 +205,8 @@ def _eu_section(facts: _Facts) -> Section:
     ]
     if not _has_ecb_reference(facts.trail):
         return _eu_made(items, Statement("no_ecb_reference"))
-    margin = EXACT.divide(EXACT.subtract(terms.mid_rate, terms.rate), terms.mid_rate)
+    middle = facts.trail.market_mid_rate
+    margin = EXACT.divide(EXACT.subtract(middle, terms.rate), middle)
     items.append(Item("margin_over_ecb", f"{article} 4(1)", Percent(margin)))
     items.append(Item("ecb_reference_date", f"{article} 4(1)", facts.trail.observed_at.date()))
     return _eu_made(items)
@@ -216,9 +217,8 @@ def _eu_made(items: list[Item], *statements: Statement) -> Section:
 
 
 def _has_ecb_reference(trail: RateTrail) -> bool:
-    """Whether the stored mid rate is one of the European Central Bank's."""
-    is_replaced = trail.override is not None and trail.override.rate is not None
-    return trail.source == ECB and not trail.synthetic and not is_replaced
+    """Whether the market's middle that is stored is the European Central Bank's."""
+    return trail.published_by.casefold() == ECB and not trail.synthetic
 
 
 def _conversion_charge(terms: Terms) -> Money:

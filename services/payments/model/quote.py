@@ -123,6 +123,18 @@ class RateTrail:
     override: RateOverride | None = None
 
     @property
+    def published_by(self) -> str:
+        """The institution whose rate it is: the one that its source passes on, which stands after a
+        colon, or else the source itself."""
+        return self.source.rpartition(":")[2]
+
+    @property
+    def market_mid_rate(self) -> Decimal:
+        """The market's own middle, also where an override has put another in its place."""
+        market = self.override.market_mid_rate if self.override else None
+        return self.mid_rate if market is None else market
+
+    @property
     def margin_basis_points(self) -> int:
         """Our whole margin inside the rate: the markup, and more of it while the market is
         closed."""

@@ -15,7 +15,6 @@ from services.payments.operators.holds import HoldVerbs, Prepared, allow_any
 from services.payments.operators.overriding import (
     AgreedOverride,
     OverrideExists,
-    market_middle,
     order_of,
 )
 from services.payments.operators.policy import OverrideBounds
@@ -74,7 +73,7 @@ class RateOverriding:
         [trail] = await self._rates.get([RateQuery(corridor_id=target)])
         if isinstance(trail, DomainError):
             raise trail
-        order_of(target, arguments).check_distance(market_middle(trail), self._bounds)
+        order_of(target, arguments).check_distance(trail.market_mid_rate, self._bounds)
 
     async def look(
         self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]

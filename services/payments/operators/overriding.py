@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from services.payments.model.quote import RateTrail
 from services.payments.operators.policy import OverrideBounds
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
@@ -90,14 +89,6 @@ def order_of(corridor_id: str, arguments: Mapping[str, Any]) -> OverrideOrder:
         starts_at=datetime.fromisoformat(starts_at) if starts_at else None,
         ends_at=datetime.fromisoformat(arguments["ends_at"]),
     )
-
-
-def market_middle(trail: RateTrail) -> Decimal:
-    """The market's own middle, also where an override has made the rate."""
-    override = trail.override
-    if override is None or override.market_mid_rate is None:
-        return trail.mid_rate
-    return override.market_mid_rate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,6 +140,28 @@ async def test_a_source_without_a_usable_rate_is_away_counted_and_logged(
     ]
 
 
+async def test_an_answer_beyond_the_bounds_leaves_the_last_one_within_them() -> None:
+    answers = [Decimal("84.5"), Decimal("0.0118"), Decimal("84.6")]
+    bounds, wide = (Decimal(60), Decimal(110)), (Decimal("0.001"), Decimal(110))
+
+    async def tell() -> Observation:
+        return Observation(**{**GOOD, "mid": answers[0]})
+
+    feed = await opened(Source(tell))
+    mids = []
+    for _ in range(3):
+        observations = [await feed.observe("USD", "INR", one) for one in (bounds, wide)]
+        mids.append([one.mid if one else None for one in observations])
+        answers.pop(0)
+
+    # Each corridor has the newest one that it believes.
+    assert [[str(mid) for mid in both] for both in mids] == [
+        ["84.5", "84.5"],
+        ["84.5", "0.0118"],
+        ["84.6", "84.6"],
+    ]
+
+
 async def test_clocks_may_differ_a_little() -> None:
     feed = await opened(telling(observed_at=NOW + timedelta(minutes=5)))
 

@@ -8,6 +8,7 @@ import pytest
 from services.payments.disclosures.facts import (
     DisclosureNotKept,
     Document,
+    Percent,
     ReceiptNotReady,
     Value,
     disclosure_of,
@@ -15,10 +16,10 @@ from services.payments.disclosures.facts import (
 )
 from services.payments.model.disclosure import Rule
 from services.payments.model.payment import State
-from services.payments.model.quote import Quote, RateOverride
+from services.payments.model.quote import Quote
 from services.shared.money import Money
 from tests.golden import LARGE, SMALL, TERMS, payment_of
-from tests.makers import CONDITIONS
+from tests.makers import CONDITIONS, make_override
 
 
 def values(document: Document) -> dict[str, Value]:
@@ -75,10 +76,11 @@ def _with_trail(**changes: object) -> Quote:
     "quote",
     [
         _with_trail(source="frankfurter"),
+        _with_trail(source="frankfurter:BOC"),
+        _with_trail(source="json_ecb"),
         _with_trail(synthetic=True),
-        _with_trail(override=RateOverride(override_id="prp_1", rate=Decimal(1))),
     ],
-    ids=["another source", "made up", "replaced"],
+    ids=["another source", "another bank", "another name", "made up"],
 )
 def test_a_margin_is_stated_only_over_a_stored_rate_of_the_ecb(quote: Quote) -> None:
     assert "margin_over_ecb" in values(disclosure_of(LARGE))
@@ -87,6 +89,23 @@ def test_a_margin_is_stated_only_over_a_stored_rate_of_the_ecb(quote: Quote) -> 
 
     assert "margin_over_ecb" not in values(document)
     assert "no_ecb_reference" in said(document)
+
+
+def test_a_rate_of_the_ecb_is_its_own_also_where_another_source_passes_it_on() -> None:
+    shown = values(disclosure_of(_with_trail(source="frankfurter:ECB")))
+
+    assert shown["margin_over_ecb"] == values(disclosure_of(LARGE))["margin_over_ecb"]
+    assert shown["ecb_reference_date"] == LARGE.trail.observed_at.date()
+
+
+def test_a_margin_is_over_the_rate_of_the_ecb_also_under_an_override() -> None:
+    market = Decimal("0.9")
+    override = make_override(rate=LARGE.trail.mid_rate, market_mid_rate=market)
+
+    margin = values(disclosure_of(_with_trail(override=override)))["margin_over_ecb"]
+
+    assert isinstance(margin, Percent)
+    assert round(margin.value, 8) == round(1 - LARGE.terms.rate / market, 8)
 
 
 def test_only_the_rules_that_were_kept_are_followed() -> None:

@@ -23,7 +23,7 @@ from services.payments.model.quote import (
     smallest_net_minor,
 )
 from services.shared.money import Money, exponent
-from tests.makers import FEES, NOW, make_quote, make_trail
+from tests.makers import FEES, NOW, make_override, make_quote, make_trail
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,20 @@ def test_quote_for_something_else_is_refused_by_name_of_the_field(
         make_quote().check_usable(Money(amount, "USD"), currency, NOW)
 
     assert refusal.value.metadata == {"field": field}
+
+
+def test_the_market_s_middle_is_its_own_also_under_an_override() -> None:
+    market, override = make_trail(), make_override(market_mid_rate=Decimal("1530.25"))
+    overridden = replace(make_trail("1540.5"), override=override)
+
+    assert market.market_mid_rate == overridden.market_mid_rate == Decimal("1530.25")
+
+
+@pytest.mark.parametrize(
+    ("source", "institution"),
+    [("ecb", "ecb"), ("frankfurter", "frankfurter"), ("frankfurter:ECB", "ECB")],
+)
+def test_a_rate_is_of_the_institution_that_its_source_passes_on(
+    source: str, institution: str
+) -> None:
+    assert replace(make_trail(), source=source).published_by == institution

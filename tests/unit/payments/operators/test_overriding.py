@@ -13,11 +13,10 @@ from services.payments.operators.overriding import (
     OverrideOrder,
     OverrideTooFar,
     OverrideTooLong,
-    market_middle,
     order_of,
 )
 from services.payments.operators.policy import OverrideBounds
-from tests.makers import NOW, make_override, make_trail
+from tests.makers import NOW
 
 BOUNDS = OverrideBounds(maximum_deviation_basis_points=300, maximum_hours=24)
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
@@ -99,10 +98,3 @@ def test_an_order_reads_back_as_a_proposal_keeps_it(what: Any, starts: Any) -> N
     )
 
     assert order_of("us-ng", wanted.arguments) == wanted
-
-
-def test_the_market_s_middle_is_its_own_also_under_an_override() -> None:
-    market, override = make_trail(), make_override(market_mid_rate=Decimal("1530.25"))
-    overridden = replace(make_trail("1540.5"), override=override)
-
-    assert market_middle(market) == market_middle(overridden) == Decimal("1530.25")
