@@ -53,4 +53,4 @@ async def test_each_figure_of_a_payment_is_recomputed(mesh: Mesh, rest: Rest) ->
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith(f"{len(explained['steps'])} agrees.")
+    assert done.stdout.rstrip().endswith(f"{len(explained['steps'])} figures agree.")

@@ -14,6 +14,12 @@ from services.shared.db import autocommitted
 from services.shared.ids import Prefix, decode_id
 
 _MARKS = {Result.AGREES: "✓", Result.DIFFERS: "✗", Result.UNKNOWN: "?"}
+# Of one figure, and of several.
+_VERBS = {
+    Result.AGREES: ("agrees", "agree"),
+    Result.DIFFERS: ("differs", "differ"),
+    Result.UNKNOWN: ("is unknown", "are unknown"),
+}
 UNREADABLE = "the row cannot be read; `./caravel verify` names what is wrong with it"
 
 
@@ -55,9 +61,14 @@ def _rendered(name: str, steps: tuple[Step, ...] | str) -> tuple[str, bool]:
     if isinstance(steps, str):
         return f"{name}: {steps}", False
     counts = {one: sum(step.finding is one for step in steps) for one in Result}
-    said = ", ".join(f"{count} {one}" for one, count in counts.items() if count)
+    said = ", ".join(_counted(one, count) for one, count in counts.items() if count)
     blocks = [f"{name}, from its stored inputs alone", *map(_step, steps), f"{said}."]
     return "\n\n".join(blocks), not counts[Result.DIFFERS]
+
+
+def _counted(finding: Result, count: int) -> str:
+    one, several = _VERBS[finding]
+    return f"1 figure {one}" if count == 1 else f"{count} figures {several}"
 
 
 def _step(step: Step) -> str:

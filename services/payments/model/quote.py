@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from functools import cached_property
+from typing import TypedDict
 from uuid import UUID
 
 from services.payments.model.disclosure import DisclosureTerms
@@ -103,6 +104,14 @@ class RateOverride:
     market_mid_rate: Decimal | None = None
 
 
+class AgreedRate(TypedDict):
+    """The figures of terms that come from the trail."""
+
+    rate: Decimal
+    mid_rate: Decimal
+    markup_basis_points: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class RateTrail:
     """A rate and how we know it: units of the destination currency for one US dollar."""
@@ -139,6 +148,13 @@ class RateTrail:
         """Our whole margin inside the rate: the markup, and more of it while the market is
         closed."""
         return self.markup_basis_points + (self.closed_market_basis_points or 0)
+
+    @property
+    def agreed(self) -> AgreedRate:
+        """The figures that terms at this rate have."""
+        return AgreedRate(
+            rate=self.rate, mid_rate=self.mid_rate, markup_basis_points=self.margin_basis_points
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,10 +267,8 @@ def agree_terms(
         fees=fees.lines,
         fee=fee,
         net=net,
-        rate=trail.rate,
-        mid_rate=trail.mid_rate,
-        markup_basis_points=trail.margin_basis_points,
         payout=payout,
+        **trail.agreed,
     )
 
 
@@ -265,11 +279,9 @@ def agree_payout(net: Money, payout: Money, fees: Fees, trail: RateTrail) -> Ter
         fees=fees.lines,
         fee=fees.total,
         net=net,
-        rate=trail.rate,
-        mid_rate=trail.mid_rate,
-        markup_basis_points=trail.markup_basis_points,
         payout=payout,
         fixed_side=FixedSide.DESTINATION,
+        **trail.agreed,
     )
 
 

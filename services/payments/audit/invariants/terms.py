@@ -20,8 +20,11 @@ TERMS = {
                 q.terms->>'payout_minor', q.terms->>'destination_currency', q.terms->'fees',
                 -- A quote from before there were two has the first.
                 q.corridor_id, coalesce(q.terms->>'fixed_side', 'source'))
-            OR (p.rate, p.mid_rate) IS DISTINCT FROM
-               ((q.trail->>'rate')::numeric, (q.trail->>'mid_rate')::numeric)
+            OR (p.rate, p.mid_rate, p.markup_basis_points) IS DISTINCT FROM
+               ((q.trail->>'rate')::numeric, (q.trail->>'mid_rate')::numeric,
+                -- A trail from before the part for a closed market was kept has none.
+                (q.trail->>'markup_basis_points')::numeric
+                + coalesce((q.trail->>'closed_market_basis_points')::numeric, 0))
             -- A payment from before routes kept the decimals may have a quote that does not.
             OR q.terms->'route' ? 'payout_decimals'
                AND p.route->'payout_decimals' IS DISTINCT FROM q.terms->'route'->'payout_decimals'

@@ -160,6 +160,7 @@ def _agreed(terms: Terms) -> Mapping[str, str]:
         "net_usd": str(terms.net),
         "fixed_side": terms.fixed_side,
         "mid_rate": format_rate(terms.mid_rate),
+        "margin_basis_points": str(terms.markup_basis_points),
         "fx_rate": format_rate(terms.rate),
         "payout_amount": f"{terms.payout} {terms.payout.currency}",
     }

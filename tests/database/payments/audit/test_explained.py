@@ -39,11 +39,11 @@ async def test_a_quote_and_its_payment_are_derived_step_by_step(engine: AsyncEng
         "  ✓ payout_amount agrees\n    net_usd x fx_rate, rounded half_even to 2 decimals" in words
     )
     assert "    result 148453.38\n    stored 148453.38" in words
-    assert words.endswith("11 agrees.")
+    assert words.endswith("\n11 figures agree.")
     words, agrees = await explain(engine, new.payment.transaction_id)
     assert agrees
     assert f"      quote = {quote.quote_id}" in words
-    assert words.endswith("18 agrees.")
+    assert words.endswith("\n19 figures agree.")
 
 
 async def test_a_figure_that_differs_is_named_and_ends_with_a_failure(engine: AsyncEngine) -> None:
@@ -56,6 +56,7 @@ async def test_a_figure_that_differs_is_named_and_ends_with_a_failure(engine: As
     assert not agrees
     assert "  ✗ payout_amount differs" in words
     assert "    result 148453.38\n    stored 0.07" in words
+    assert words.endswith(" figures agree, 1 figure differs.")
 
 
 async def test_a_quote_from_before_its_inputs_were_kept_says_what_is_unknown(
@@ -68,7 +69,7 @@ async def test_a_quote_from_before_its_inputs_were_kept_says_what_is_unknown(
 
     assert agrees
     assert "  ? fees unknown\n    the terms of the schedule: unknown" in words
-    assert words.endswith("7 agrees, 4 unknown.")
+    assert words.endswith("\n7 figures agree, 4 figures are unknown.")
 
 
 async def test_a_payment_that_was_priced_again_is_explained_by_the_new_price(

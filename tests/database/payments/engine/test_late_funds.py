@@ -13,7 +13,13 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome
 from services.payments.model.payment import Payment, State
-from services.payments.model.quote import FixedSide, Terms, agree_payout
+from services.payments.model.quote import (
+    FixedSide,
+    RateTrail,
+    Terms,
+    agree_payout,
+    smallest_net_minor,
+)
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
@@ -48,11 +54,15 @@ async def _late(engine: AsyncEngine, **terms: Any) -> Payment:
 
 
 async def _price(engine: AsyncEngine, mid: str) -> Payment:
+    return await _price_by(engine, make_trail(mid))
+
+
+async def _price_by(engine: AsyncEngine, trail: RateTrail) -> Payment:
     async with PostgresWork(engine, encode_event).begin() as transaction:
         (work,) = await transaction.claim("test", limit=1, lease_seconds=30)
         assert DECIDER.plan(work).call is not None
         now, _ = await transaction.untouched([], lease_seconds=0)
-        change = DECIDER.price(work, make_trail(mid), now)
+        change = DECIDER.price(work, trail, now)
         await transaction.write([change])
         await transaction.commit()
     return change.payment
@@ -106,6 +116,26 @@ async def test_a_payment_that_is_priced_again_has_a_quote_of_its_own_and_says_bo
     evidence = history[-1].event.evidence  # type: ignore[union-attr]
     assert evidence["locked_payout"] == f"{terms.payout} NGN"
     assert evidence["payout"] == f"{payout} NGN"
+    assert await _broken(engine) == []
+
+
+async def test_a_fixed_payout_that_stays_while_the_market_is_closed_keeps_the_whole_margin(
+    engine: AsyncEngine,
+) -> None:
+    dearer = replace(make_trail("1530.25", 150), markup_basis_points=50)
+    trail = replace(dearer, closed_market_basis_points=100)
+    net = Money(smallest_net_minor(FIXED.payout, trail.rate, 2), "USD")
+    terms = agree_payout(net, FIXED.payout, FEES, trail)
+    before = await _late(engine, terms=terms, trail=trail)
+
+    await _price_by(engine, trail)
+
+    stored = await PostgresPayments(engine).get(before.merchant_id, before.id)
+    assert stored.terms.payout == FIXED.payout
+    assert (stored.terms.fixed_side, stored.terms.markup_basis_points) == (
+        FixedSide.DESTINATION,
+        150,
+    )
     assert await _broken(engine) == []
 
 

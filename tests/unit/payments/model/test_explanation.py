@@ -245,6 +245,13 @@ def test_a_payment_is_explained_by_the_quote_that_priced_it_last() -> None:
     assert differing(explain_payment(repriced, QUOTE)) == ["payout_amount", "payment fx_rate"]
 
 
+def test_a_payment_has_the_margin_of_its_quote() -> None:
+    terms = replace(QUOTE.terms, markup_basis_points=QUOTE.terms.markup_basis_points + 1)
+    payment = make_payment(quote_id=QUOTE.id, terms=terms)
+
+    assert differing(explain_payment(payment, QUOTE)) == ["payment margin_basis_points"]
+
+
 def test_a_payment_whose_quote_cannot_be_read_explains_what_it_can() -> None:
     steps = explain_payment(make_payment(), None)
 

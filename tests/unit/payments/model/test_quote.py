@@ -132,6 +132,15 @@ def test_a_fixed_payout_without_fees_takes_its_net_alone() -> None:
     assert terms.amount == terms.net
 
 
+def test_both_kinds_of_terms_have_the_whole_margin_and_not_only_the_markup() -> None:
+    trail = replace(make_trail(), closed_market_basis_points=100)
+
+    of_source = agree_terms(Money(10_000, "USD"), "NGN", FEES, trail)
+    of_payout = agree_payout(of_source.net, of_source.payout, FEES, trail)
+
+    assert (of_source.markup_basis_points, of_payout.markup_basis_points) == (150, 150)
+
+
 def test_open_quote_is_usable_for_its_own_amount_and_currency() -> None:
     quote = make_quote()
 
