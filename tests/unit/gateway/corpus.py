@@ -123,6 +123,16 @@ def value_of(described: dict[str, Any]) -> Any:
     return VALUES.get(kind, "1")
 
 
+def bodies_of(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Bodies that have all fields between them, one for each of those of which one may be there."""
+    together = list(_together(fields))
+    yield {name: value_of(fields[name]) for name in together}
+    for name in sorted(set(fields) - set(together)):
+        group = fields[name]["oneof"]
+        others = [one for one in together if fields[one].get("oneof") != group]
+        yield {one: value_of(fields[one]) for one in (*others, name)}
+
+
 def query_text_of(described: dict[str, Any]) -> str:
     """The same as a query has it; of a list one item."""
     single = item_of(described)
