@@ -67,6 +67,7 @@ async def public(
         run_envoy(folder / "envoy", service.port, Backend()) as gateway,
     ):
         await until(lambda: healthz(gateway), lambda status: status == 200)
+        await service.exposure.look()
         yield Public(
             gateway=gateway,
             ours=await make_side(service, engine, "Acme"),
