@@ -165,12 +165,12 @@ class Link:
         await self._passing.wait()
         if self._toxic.down:
             self.struck["refused"] += 1
-            _reset(writer)
+            reset(writer)
             return
         try:
             there = await self._connect()
         except OSError:
-            _reset(writer)
+            reset(writer)
             return
         connection = _Connection(client=writer, server=there[1])
         self._open.add(connection)
@@ -279,7 +279,7 @@ class _Connection:
     def reset(self) -> None:
         self.is_reset = True
         for writer in (self.client, self.server):
-            _reset(writer)
+            reset(writer)
 
     def end(self, sink: asyncio.StreamWriter) -> None:
         """Signals to one side that no more comes."""
@@ -298,9 +298,11 @@ class _Connection:
                 await writer.wait_closed()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
-    # None once TLS has closed it.
-    if (opened := writer.get_extra_info("socket")) is not None:
-        with suppress(OSError):
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Ends a connection so that the other end receives a reset."""
+    # TLS that has closed it has no socket, or has no protocol either and fails on the question.
+    with suppress(AttributeError):
+        if (opened := writer.get_extra_info("socket")) is not None:
+            with suppress(OSError):
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()

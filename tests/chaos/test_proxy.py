@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.mesh import ports
 from deploy.local.mesh.ports import HOST
-from tests.chaos.proxy import Identities, Link, Toxic
+from tests.chaos.proxy import Identities, Link, Toxic, reset
 from tests.chaos.wires import Http1, Http2, Postgres, Wire
 from tests.identities import channel_as, files_of, identity_of
 from tests.wire.shared.scripted import Scripted, serve, unary
@@ -105,6 +105,29 @@ async def test_without_a_toxic_everything_passes() -> None:
     async with between() as setup, setup.connected() as client:
         for _ in range(3):
             assert await client.ask(setup.server.answer) == b"the answer"
+
+
+async def test_a_connection_that_tls_has_closed_can_be_reset() -> None:
+    """Its transport has no protocol any more, and fails on every question."""
+    identities = Identities(files_of("worker"), files_of("providers"))
+    with ports.claimed(["server"]) as claimed:
+        server = await asyncio.start_server(
+            Answerer().serve, HOST, claimed["server"], ssl=identities.as_called()
+        )
+        _, writer = await asyncio.open_connection(
+            HOST,
+            claimed["server"],
+            ssl=identities.as_caller(),
+            server_hostname=identities.called_name(),
+        )
+        for _ in range(2):
+            writer.close()
+        with pytest.raises(AttributeError):
+            writer.get_extra_info("socket")
+
+        reset(writer)
+
+        server.close()
 
 
 async def test_lost_reply_comes_after_its_effect() -> None:
