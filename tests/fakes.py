@@ -5,10 +5,12 @@ tests/e2e."""
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from services.payments.mesh.ports import (
+    EventPage,
     FeeQuery,
     Holder,
     HolderQuery,
@@ -153,6 +155,9 @@ class ScriptedProviders:
             collection_reference=event.get("collection", ""),
             dispute=_report(event["dispute"]) if "dispute" in event else None,
         )
+
+    async def list_events(self, provider: str, since: datetime | None, page: str) -> EventPage:
+        return EventPage(events=())
 
     async def resolve(self, query: HolderQuery) -> Holder:
         self.resolved.append(query)

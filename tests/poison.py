@@ -15,7 +15,7 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.webhooks_in.ports import Arrival
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.shared.ids import encode_id
 from tests.conftest import owner_of
 from tests.makers import CAPABILITIES

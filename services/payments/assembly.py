@@ -74,8 +74,10 @@ from services.payments.orders.scoreboard import ScoreboardStore
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
 from services.payments.webhooks_in.ports import Inbox
+from services.payments.webhooks_in.reader import EventReader
 from services.payments.webhooks_in.servicer import WebhookServicer
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
+from services.payments.webhooks_in.store.lists import PostgresEventLists
 from services.payments.webhooks_in.usecases import Webhooks
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.deliverer import Deliverer
@@ -281,7 +283,10 @@ async def assemble_worker(
             on_hold=watcher.wake,
         )
         deliverer = _deliverer(config, PostgresOutbox(engine), wrap(sender))
+        reads = (wrap(providers), wrap(PostgresInbox(engine)), PostgresEventLists(engine))
+        reader = EventReader(*reads, declared, every_seconds=config.events_seconds)
         stopping = asyncio.Event()
+        loops = (worker, deliverer, watcher, reader)
         wakes = {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake}
         alarm = Alarm(_url(config), wakes)
         async with (
@@ -290,12 +295,10 @@ async def assemble_worker(
             _auditing(config),
             _readiness(config) as ready,
         ):
-            running = [
-                asyncio.create_task(loop.run(stopping)) for loop in (worker, deliverer, watcher)
-            ]
+            running = [asyncio.create_task(loop.run(stopping)) for loop in loops]
             yield GrpcServer(identity=identity, readiness=partial(Readiness, ready))
             stopping.set()
-            for loop in (worker, deliverer, watcher):
+            for loop in loops:
                 loop.wake()
             await asyncio.gather(*running)
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from services.payments.merchants.tokens.opening import TokenSettings
 from services.payments.model.timing import (
     AUDIT_SECONDS,
+    EVENTS_SECONDS,
     LEASE_SECONDS,
     OVERDUE_SECONDS,
     POLL_SECONDS,
@@ -144,6 +145,11 @@ class WorkerSettings(MeshSettings, AuditSettings):
         default=AUDIT_SECONDS,
         ge=0,
         description="How often the worker verifies the database; 0 switches it off.",
+    )
+    events_seconds: float = Field(
+        default=EVENTS_SECONDS,
+        gt=0,
+        description="How often to read the events that a provider keeps, lest one was lost.",
     )
 
     @property

@@ -12,6 +12,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from services.providers.domain import (
     Capabilities,
     Dispute,
+    EventPage,
     Holder,
     Kind,
     Operation,
@@ -114,6 +115,11 @@ def to_send_before(request: providers_pb2.ExecuteRequest) -> datetime | None:
     return _to_instant(request.send_before)
 
 
+def to_since(request: providers_pb2.ListEventsRequest) -> datetime | None:
+    """From when on events are wanted; None for all."""
+    return _to_instant(request.since) if request.HasField("since") else None
+
+
 def _to_instant(stated: timestamp_pb2.Timestamp) -> datetime:
     # A number that no calendar holds is a limit all the same.
     seconds = min(max(stated.seconds, 0), _LAST_SECOND)
@@ -188,14 +194,28 @@ def from_events(
     results: Sequence[WebhookEvent | DomainError],
 ) -> providers_pb2.ReadWebhooksResponse:
     """The response with one result per webhook, in their order."""
-    return providers_pb2.ReadWebhooksResponse(
-        results=[
-            providers_pb2.WebhookResult(error=to_status(result))
-            if isinstance(result, DomainError)
-            else providers_pb2.WebhookResult(read=_from_event(result))
-            for result in results
-        ]
+    return providers_pb2.ReadWebhooksResponse(results=[_from_read(result) for result in results])
+
+
+def from_page(page: EventPage) -> providers_pb2.ListEventsResponse:
+    """The response with the events of a page, in their order."""
+    return providers_pb2.ListEventsResponse(
+        events=[
+            providers_pb2.ListedEvent(
+                result=_from_read(one.read),
+                body=one.body,
+                create_time=_from_instant(one.created_at),
+            )
+            for one in page.events
+        ],
+        next_page=page.next_page,
     )
+
+
+def _from_read(result: WebhookEvent | DomainError) -> providers_pb2.WebhookResult:
+    if isinstance(result, DomainError):
+        return providers_pb2.WebhookResult(error=to_status(result))
+    return providers_pb2.WebhookResult(read=_from_event(result))
 
 
 def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Capabilities:
@@ -233,6 +253,7 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
             )
         ],
         rails=[_from_rail(rail) for rail in sorted(capabilities.rails, key=_order)],
+        lists_events=capabilities.lists_events,
     )
 
 

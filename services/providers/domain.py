@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from services.providers.failures import PASSING_FAILURES, RECIPIENT_FAILURES
-from services.shared.errors import Invalid, NotAuthenticated, NotFound
+from services.shared.errors import DomainError, Invalid, NotAuthenticated, NotFound
 from services.shared.money import Money
 from services.shared.recipients import Recipient, RecipientKind
 from services.shared.recipients.rails import Rail
@@ -256,6 +256,8 @@ class Capabilities:
     rails: tuple[Rail, ...] = ()
     # How long an outcome may be unknown before a person must see to it.
     unknown_hold_after: timedelta = timedelta(minutes=30)
+    # True where it lists its events, so that those whose webhooks were lost are found.
+    lists_events: bool = False
 
     def __post_init__(self) -> None:
         if self.expected.keys() != self.kinds:
@@ -313,6 +315,26 @@ class WebhookEvent:
     collection_reference: str = ""
     # A claim against that collection: no outcome of an operation of ours.
     dispute: "Dispute | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedEvent:
+    """One event of a provider's list; `read` is its content, or why that cannot be read."""
+
+    read: WebhookEvent | DomainError
+    # As JSON, like the body of its webhook.
+    body: bytes = field(repr=False)
+    # By the provider's own clock; None where it does not say.
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """A page of the events that a provider keeps."""
+
+    events: tuple[ListedEvent, ...]
+    # The name of the one after it; empty where there is none.
+    next_page: str = ""
 
 
 class DisputeKind(Enum):

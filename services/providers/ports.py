@@ -1,11 +1,13 @@
-"""The port of an adapter: three functions for every provider, one for its role, and one that it may
+"""The port of an adapter: three functions for every provider, one for its role, and two that it may
 lack. An adapter answers with values; only an event that it did not expect leaves it as an
 exception."""
 
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from services.providers.domain import (
     Capabilities,
+    EventPage,
     Holder,
     Operation,
     OperationResult,
@@ -66,4 +68,18 @@ class Resolver(Adapter, Protocol):
 
     async def resolve(self, recipient: Recipient, currency: str) -> Holder:
         """Asks for the account's holder. Moves no money."""
+        ...
+
+
+@runtime_checkable
+class EventLister(Adapter, Protocol):
+    """A provider that keeps its events and lists them; its record declares `lists_events`."""
+
+    async def list_events(self, since: datetime | None, page: str) -> EventPage:
+        """One page of the events since then that only a webhook would bring, under the ids that
+        their webhooks have.
+
+        Raises Invalid where the provider does not know the page, Unavailable where it does not
+        answer.
+        """
         ...

@@ -45,6 +45,15 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             )
         )
 
+    async def ListEvents(  # noqa: N802
+        self, request: providers_pb2.ListEventsRequest, context: object
+    ) -> providers_pb2.ListEventsResponse:
+        """Reads one page of the events that a provider keeps."""
+        listed = await self._providers.listing.list_events(
+            request.provider, convert.to_since(request), request.page
+        )
+        return convert.from_page(listed)
+
     async def ResolveRecipient(  # noqa: N802
         self, request: providers_pb2.ResolveRecipientRequest, context: object
     ) -> providers_pb2.ResolveRecipientResponse:

@@ -29,6 +29,7 @@ from services.providers.domain import (
     unknown,
 )
 from services.providers.limits import Gate, Limits
+from services.providers.listing import Listing
 from services.providers.metrics import WEBHOOKS
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
@@ -64,6 +65,7 @@ class Providers:
         self._guards: dict[tuple[str, Kind], Guard] = {}
         gates = {name: Gate((limits or {}).get(name, Limits()), monotonic) for name in adapters}
         self.resolving = Resolving(adapters, gates)
+        self.listing = Listing(adapters, gates)
         for name, adapter in adapters.items():
             gate = gates[name]
             for kind, call in _methods(adapter):

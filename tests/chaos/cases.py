@@ -16,8 +16,10 @@ ANSWERED = (*REFUSED, "refusal")
 # The payout by each adapter but the first one's; and a payout that comes back.
 OFFRAMPS: Mapping[str, str] = {"flutterwave": "NGN", "paystack": "ZAR", "wise": "GBP"}
 SENT, BACK = (*REFUSED, *OFFRAMPS), (*ANSWERED, "return")
-# A merchant's verbs, and the events that the inbox gets: of a payout, and of a claim.
+# A merchant's verbs, and the events that the inbox gets: of a payout, and of a claim. Where all
+# webhooks of a claim are lost, it is found in its provider's list.
 VERBS, EVENTS = ("correct", "give_back", "retry"), ("inbox", "claim")
+KEPT = (*EVENTS, "listed")
 # Each point, in the order of a payment's life.
 POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "F1": ("a call to fees or fx is outstanding", ("fees", "fx", "with_fees", "with_fx")),
@@ -37,9 +39,9 @@ POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "W5b": ("all written, not committed", BACK),
     "W6": ("result committed", BACK),
     "W7": ("after the result's transaction", BACK),
-    "H1": ("webhook read, not kept", EVENTS),
-    "H1b": ("webhook written, not committed", EVENTS),
-    "H2": ("webhook kept, not answered", EVENTS),
+    "H1": ("event read, not kept", KEPT),
+    "H1b": ("event written, not committed", KEPT),
+    "H2": ("event kept; not answered, or its place in the list not written", KEPT),
     "H3": ("webhook answered, not processed", EVENTS),
     "H4": ("webhook applied, not committed", EVENTS),
     "O1": ("event delivered, not marked", ("outbox",)),
@@ -52,6 +54,7 @@ WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
 WORDS_OF_STEP = {
     "refund": "sim:payout_fails",
     "inbox": "sim:webhook_only@local_wallet",
+    "listed": "sim:no_webhook@stripe",
     "payer": "sim:payer_authenticates=1",
     "retry": "sim:payout_fails sim:refund_fails=1",
 }
@@ -111,7 +114,7 @@ RETRIED = replace(
 ENDS: Mapping[str, Outcome] = {
     **dict.fromkeys(WITH_REFUSED_RECIPIENT, CORRECTED_AND_PAID),
     **dict.fromkeys(("refund", "deadline"), REFUNDED),
-    "claim": replace(PAID, claims="WON 0"),
+    **dict.fromkeys(("claim", "listed"), replace(PAID, claims="WON 0")),
     "give_back": GIVEN_BACK,
     "retry": RETRIED,
     "return": RETURNED,

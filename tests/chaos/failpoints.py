@@ -17,6 +17,7 @@ EXIT_CODE = 77
 # The steps whose points are those of another one, in payments of their own.
 STRUCK_AS = {
     "deadline": "refund",
+    "listed": "claim",
     "payer": "collection",
     "flutterwave": "payout",
     "paystack": "payout",

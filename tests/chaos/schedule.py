@@ -98,7 +98,7 @@ def make(
     return Schedule(
         seconds=seconds,
         actions=tuple(sorted(actions, key=lambda action: action.at_seconds)),
-        settings={"worker": {"LEASE_SECONDS": "20"}},
+        settings={"worker": {"LEASE_SECONDS": "20", "EVENTS_SECONDS": "2"}},
         has_short_quotes=rng.random() < 0.5,
     )
 

@@ -37,7 +37,7 @@ from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.store import payments
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Inbox, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.delivery import Delivery, Reply
 from services.payments.webhooks_out.ports import EventSender
 from services.payments.webhooks_out.sender import HttpSender
@@ -182,7 +182,7 @@ class SweptPayments(Swept):
 
 
 class SweptInbox(Swept):
-    """H1 and H2: around the commit that keeps a webhook."""
+    """H1 and H2: around the commit that keeps an event, of a webhook or of a list."""
 
     _inner: Inbox
 

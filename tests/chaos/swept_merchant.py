@@ -41,7 +41,7 @@ async def act(
             await _let_deadline_pass(mesh.owner_url, transaction_id)
         else:
             await _ask(session, case, f"{path}:correct", {"recipient": CORRECTED})
-    elif case.step == "claim":
+    elif case.step in ("claim", "listed"):
         await _until(state, "COMPLETED")
         await _claim(mesh.simulator_url, transaction_id)
     elif case.step in ("return", "give_back"):

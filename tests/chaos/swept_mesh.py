@@ -56,6 +56,7 @@ async def swept_mesh(
         "UNDER_WAY_MAX": under_way_max,
         # The audit runs at the end.
         "AUDIT_SECONDS": 0,
+        "EVENTS_SECONDS": 2,
     }
     fired = folder / "failpoints"
     fired.mkdir(parents=True)

@@ -24,7 +24,7 @@ from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import Failure, PaymentBusy, PaymentNotRefundable, State
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.deliverer import Deliverer
 from services.payments.webhooks_out.delivery import Delivery, DeliveryState, Reply, TryResult
 from services.providers.adapters.local_wallet import translate as local_wallet

@@ -51,7 +51,7 @@ ELSEWHERE = {
     "payments/model/operator": "made by every test of operators",
     "payments/base/sources": "each damage is read by it: base/test_unreadable_rows_by_every_damage",
     "payments/base/times": "each damage is shown by it: base/test_unreadable_rows_by_every_damage",
-    "payments/webhooks_in/store": "asked by the wire tests of webhooks_in",
+    "payments/webhooks_in/store/inbox": "asked by the wire tests of webhooks_in",
     "payments/base/unreadable": "a row is read or named by it: base/test_unreadable_rows",
     "payments/audit/prices": "each damage is looked at by it: audit/test_audit_and_verify",
     "payments/disclosures/usecases": "asked by the wire tests of disclosures",

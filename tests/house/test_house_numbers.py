@@ -102,6 +102,7 @@ PHRASES = {
         f"and under way ({_default(WorkerSettings, 'under_way_max')})",
         f"counts as forgotten ({timing.OVERDUE_SECONDS:g})",
         f"verifies the database ({timing.AUDIT_SECONDS:g})",
+        f"events-whose-webhooks-are-lost) ({timing.EVENTS_SECONDS:g})",
         f"how long a claim lasts ({timing.LEASE_SECONDS}, "
         f"from {2 * timing.OPERATION.seconds} to {timing.LOOKS_AHEAD.seconds})",
         f"how often to look ({timing.POLL_SECONDS:g})",

@@ -79,6 +79,7 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
         ", ".join(f"{kind} {currency}" for kind, currency in sorted(record.resolves)) or "nothing"
     ),
     "an event is evidence": lambda record: "yes" if record.event_is_evidence else "no",
+    "lists its events": lambda record: "yes" if record.lists_events else "no",
     "failures of the recipient": lambda record: (
         ", ".join(f"`{code}`" for code in sorted(record.recipient_failures)) or "none"
     ),

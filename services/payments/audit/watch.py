@@ -13,7 +13,7 @@ from services.payments.base import wake
 from services.payments.engine.overdue import OverdueCount
 from services.payments.engine.store.overdue import count_overdue
 from services.payments.model.progress import ExpectedTime
-from services.payments.webhooks_in.store import MATCH
+from services.payments.webhooks_in.store.inbox import MATCH
 from services.shared.db import connected
 
 _ORPHANS = text(

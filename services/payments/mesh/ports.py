@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -97,6 +98,26 @@ class ProviderEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListedEvent:
+    """One event of a provider's list, or why it cannot be read."""
+
+    read: ProviderEvent | DomainError
+    # As JSON, like the body of its webhook.
+    body: bytes = field(repr=False)
+    # By the provider's own clock; None where it does not say.
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """One page of the events that a provider keeps."""
+
+    events: tuple[ListedEvent, ...]
+    # The name of the one after it; empty where there is none.
+    next_page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HolderQuery:
     """A question whose an account is, and the providers that may know, the first one first."""
 
@@ -142,6 +163,13 @@ class Providers(Protocol):
         """Verifies each webhook and says what it means, or why it is refused; in order.
 
         Raises Unavailable.
+        """
+        ...
+
+    async def list_events(self, provider: str, since: datetime | None, page: str) -> EventPage:
+        """One page of the events that a provider keeps, from then on; all where there is no time.
+
+        Raises Invalid where the provider does not know the page, Unavailable.
         """
         ...
 

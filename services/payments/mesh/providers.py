@@ -15,9 +15,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.ports import (
+    EventPage,
     Holder,
     HolderQuery,
     IncomingWebhook,
+    ListedEvent,
     ProviderCall,
     ProviderEvent,
     Resolution,
@@ -28,6 +30,7 @@ from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import (
     CALL,
+    LISTING_CALL_SECONDS,
     OPERATION,
     RESOLVING,
     RESOLVING_CALL_SECONDS,
@@ -117,6 +120,29 @@ class GrpcProviders:
             for webhook, result in zip(webhooks, response.results, strict=True)
         ]
 
+    async def list_events(self, provider: str, since: datetime | None, page: str) -> EventPage:
+        """See Providers.list_events."""
+        request = providers_pb2.ListEventsRequest(
+            provider=provider, since=_write_instant(since), page=page
+        )
+        async with refusals_as_errors("providers"):
+            response = await self._stub.ListEvents(
+                request, timeout=LISTING_CALL_SECONDS, metadata=call_metadata()
+            )
+        return EventPage(
+            events=tuple(
+                ListedEvent(
+                    read=_read_event(provider, one.result),
+                    body=one.body,
+                    created_at=(
+                        one.create_time.ToDatetime(UTC) if one.HasField("create_time") else None
+                    ),
+                )
+                for one in response.events
+            ),
+            next_page=response.next_page,
+        )
+
     async def resolve(self, query: HolderQuery) -> Holder:
         """See Providers.resolve."""
         request = providers_pb2.ResolveRecipientRequest(
@@ -162,6 +188,7 @@ class GrpcProviders:
                 passing_failures=frozenset(record.passing_failures),
                 recipient_failures=frozenset(record.recipient_failures),
                 rails=tuple(_read_rails(record)),
+                lists_events=record.lists_events,
                 expected={
                     _STEPS[time.kind]: time.within.ToTimedelta()
                     for time in record.expected_times
@@ -206,11 +233,15 @@ def _no_answer(cause: str) -> Answer:
 
 def _send_before(calls: Sequence[ProviderCall]) -> Timestamp | None:
     """From when on nothing of the batch may leave, whoever on the way was stopped meanwhile."""
-    earliest = min((c.attempt.leaves_until for c in calls if c.attempt.leaves_until), default=None)
-    if earliest is None:
+    limits = (c.attempt.leaves_until for c in calls if c.attempt.leaves_until)
+    return _write_instant(min(limits, default=None))
+
+
+def _write_instant(instant: datetime | None) -> Timestamp | None:
+    if instant is None:
         return None
     written = Timestamp()
-    written.FromDatetime(earliest)
+    written.FromDatetime(instant)
     return written
 
 

@@ -361,6 +361,8 @@ class Capabilities:
     expected: Mapping[Step, timedelta]
     # The rails that it pays out by.
     rails: tuple[Rail, ...] = ()
+    # True where it lists its events, so that those whose webhooks were lost are found.
+    lists_events: bool = False
 
     def absence_is_evidence(self, attempt: Attempt, asked_at: datetime) -> bool:
         """Whether "absent", as an answer to a question of then, proves that the provider never had

@@ -13,6 +13,7 @@ LEASE_SECONDS = 30
 POLL_SECONDS = 1.0
 OVERDUE_SECONDS = 120.0
 AUDIT_SECONDS = 60.0
+EVENTS_SECONDS = 60.0
 
 # --- One send to a provider, and its answer.
 # One operation at a provider, and the call that carries a batch of them. A request leaves within
@@ -47,6 +48,13 @@ PRICING_CALL_SECONDS = 3.0
 # The question whose an account is: at providers, and the call around it. A creation waits for it.
 RESOLVING = timedelta(seconds=4)
 RESOLVING_CALL_SECONDS = 5.0
+# The call for one page of a provider's list of events; the provider has ten seconds of it.
+LISTING_CALL_SECONDS = 12.0
+# The lease of a worker for a page and its commit; then another one reads it.
+LISTING_LEASE_SECONDS = 30.0
+# Each reading of a list begins so long before the newest event that was read, because an event may
+# appear late in it, and servers of a provider may differ in their clocks.
+LISTING_OVERLAP = timedelta(minutes=10)
 # Until a service that a start waits for is asked again.
 START_RETRY_SECONDS = 0.5
 # Between two questions about the declarations of the providers.

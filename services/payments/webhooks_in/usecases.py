@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from prometheus_client import Counter
 
 from services.payments.base.batcher import Batcher
-from services.payments.mesh.ports import IncomingWebhook, ProviderEvent, Providers
+from services.payments.mesh.ports import (
+    IncomingWebhook,
+    ListedEvent,
+    ProviderEvent,
+    Providers,
+)
 from services.payments.model.payment import PaymentNotFound
 from services.payments.model.timing import RECEIVE_EVERY_SECONDS
 from services.payments.webhooks_in.ports import Arrival, Inbox, Receipt
@@ -104,23 +109,37 @@ def _read(taken: _Taken, event: ProviderEvent | DomainError) -> Arrival | Receiv
         return event
     if taken.keep_unmatched and event.step is None and event.dispute is None:
         return Receipt.IGNORED, event
-    payment_id = decode_id(Prefix.PAYMENT, event.transaction_id)
     # A signed event is kept, whichever way it came in: only the provider can have sent it.
-    keep_unmatched = taken.keep_unmatched or event.answer.signed
-    if payment_id is None and not keep_unmatched:
+    arrival = _arrival(event, taken.webhook.body, taken.keep_unmatched or event.answer.signed)
+    if arrival.payment_id is None and not arrival.keep_unmatched:
         return PaymentNotFound(transaction_id=event.transaction_id)
-    return Arrival(
-        event=event,
-        payment_id=payment_id,
-        body=taken.webhook.body,
-        keep_unmatched=keep_unmatched,
-    )
+    return arrival
+
+
+def read_listed(listed: ListedEvent) -> Arrival | None:
+    """The arrival of an event that its provider has listed; None where nothing is kept of it, as of
+    its webhook."""
+    event = listed.read
+    if isinstance(event, DomainError) or (event.step is None and event.dispute is None):
+        return None
+    return _arrival(event, listed.body, keep_unmatched=True)
+
+
+def _arrival(event: ProviderEvent, body: bytes, keep_unmatched: bool) -> Arrival:
+    payment_id = decode_id(Prefix.PAYMENT, event.transaction_id)
+    return Arrival(event=event, payment_id=payment_id, body=body, keep_unmatched=keep_unmatched)
 
 
 def _answer(arrival: Arrival, receipt: Receipt | PaymentNotFound) -> Received | DomainError:
+    report_receipt(arrival, receipt)
+    return receipt if isinstance(receipt, PaymentNotFound) else (receipt, arrival.event)
+
+
+def report_receipt(arrival: Arrival, receipt: Receipt | PaymentNotFound) -> str:
+    """Says where an event is about no payment of ours; gives the receipt's name."""
     if receipt is Receipt.ORPHANED:
         _report_orphan(arrival.event)
-    return receipt if isinstance(receipt, PaymentNotFound) else (receipt, arrival.event)
+    return receipt.reason if isinstance(receipt, PaymentNotFound) else receipt.value
 
 
 def _report_orphan(event: ProviderEvent) -> None:

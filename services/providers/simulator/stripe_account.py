@@ -27,8 +27,8 @@ from services.shared.env import Field, SecretStr
 PROVIDER = "stripe"
 API_VERSION = "2026-10-28.endive"
 MISMATCH = "was used before with other parameters"
-# So many events can be asked for; the older ones are forgotten, and all by a restart.
-EVENTS_KEPT = 1000
+# So many events can be asked for; the older ones are forgotten.
+EVENTS_KEPT = 10_000
 # The names of objects in the book, by Stripe's own.
 _KINDS = {"payment_intent": "intent", "refund": "refund", "customer": "customer"}
 # The name in the book of a claim against a charge: a dispute, a warning or a review.
@@ -118,10 +118,10 @@ class StripeAccount:
             except BookFull:
                 self.refunds.pop(line.id, None)
                 raise
-            self.remember(line)
+            event = self.remember(line)
         finally:
             self._running.discard(key)
-        self.announce(effect, key)
+        self.announce(effect, key, event)
         return self._saved[key]
 
     async def happens(self, effect: Effect) -> None:
@@ -130,16 +130,15 @@ class StripeAccount:
         key = self._book.about(PROVIDER, effect.subject["id"])[0].key
         line = _line(key, effect, "")
         await self._book.write_in_time(line)
-        self.remember(line)
-        self.announce(effect, key)
+        self.announce(effect, key, self.remember(line))
 
-    def announce(self, effect: Effect, key: str) -> None:
-        """Sends the events of a change."""
-        self.tell(effect.event_type, effect.subject, key)
+    def announce(self, effect: Effect, key: str, event: Json) -> None:
+        """Sends the events of a change; the first one is that of its line."""
+        self.send(event)
         if effect.name == "refund_succeeded":
             intent_id = effect.subject["payment_intent"]
             charge = charge_of(self.intents[intent_id], self.refunds_of(intent_id))
-            self.tell("charge.refunded", charge, key)
+            self.send(self._happened(event_head("charge.refunded"), charge, key))
 
     def forget(self, key: str) -> None:
         """Loses the operations with this key, as if they had never been."""
@@ -195,8 +194,9 @@ class StripeAccount:
             return next((one for one in self.transactions() if one["id"] == wanted), None)
         return self.claims.get(wanted) or payment_method(wanted)
 
-    def remember(self, line: Line) -> None:
-        """Takes what a line of the book says."""
+    def remember(self, line: Line) -> Json:
+        """Takes what a line of the book says; gives its event, which can be asked for from then
+        on."""
         kinds = {
             "intent": self.intents,
             "refund": self.refunds,
@@ -209,33 +209,44 @@ class StripeAccount:
         if fingerprint := line.state["fingerprint"]:
             body = line.state.get("body") or subject
             self._saved[line.key] = Saved(fingerprint, line.state["status"], body)
+        head = line.state.get("event")
+        # A book of an older simulator has none.
+        return self._happened(head, subject, line.key) if head else {}
 
-    def tell(self, event_type: str, subject: Json, key: str) -> None:
-        """Sends an event."""
+    def _happened(self, head: Json, subject: Json, key: str) -> Json:
+        """Keeps an event."""
         whole = shown(subject) if subject["object"] == "payment_intent" else subject
-        new_id = event_id("evt")
-        body = {
-            "id": new_id,
+        event = {
+            "id": head["id"],
             "object": "event",
             "api_version": API_VERSION,
-            "created": int(time.time()),
+            "created": head["created"],
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": key},
-            "type": event_type,
+            "type": head["type"],
             "data": {"object": whole},
         }
-        self.events.append(body)
-        event = Event(
+        self.events.append(event)
+        return event
+
+    def send(self, event: Json) -> None:
+        """Sends an event as a webhook."""
+        webhook = Event(
             provider=PROVIDER,
-            key=key,
+            key=event["request"]["idempotency_key"],
             url=self._url,
-            id=new_id,
+            id=event["id"],
             sign=stripe_headers,
             secret=self._secret,
-            body=body,
+            body=event,
         )
-        self._sender.send(event)
+        self._sender.send(webhook)
+
+
+def event_head(event_type: str) -> Json:
+    """All of a new event but its object, as a line of the book keeps it."""
+    return {"id": event_id("evt"), "type": event_type, "created": int(time.time())}
 
 
 def refund_shown(refund: Json) -> Json:
@@ -254,6 +265,7 @@ def _line(key: str, effect: Effect, made_by: str) -> Line:
         _KINDS[subject["object"]]: subject,
         "fingerprint": made_by,
         "status": effect.status,
+        "event": event_head(effect.event_type),
     }
     if effect.error is not None:
         state["body"] = effect.error

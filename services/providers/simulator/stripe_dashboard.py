@@ -15,7 +15,13 @@ from services.providers.simulator.background import Background
 from services.providers.simulator.book import Book, Line
 from services.providers.simulator.faults.control import Control, Subject
 from services.providers.simulator.faults.modes import Mode, Step
-from services.providers.simulator.stripe_account import CLAIM, PROVIDER, Effect, StripeAccount
+from services.providers.simulator.stripe_account import (
+    CLAIM,
+    PROVIDER,
+    Effect,
+    StripeAccount,
+    event_head,
+)
 from services.providers.simulator.stripe_forms import Json
 from services.providers.simulator.stripe_refunds import new_refund
 
@@ -129,8 +135,7 @@ class Dashboard:
             "reason": reason,
             "status": "warning_needs_response" if inquiry else "needs_response",
         }
-        await self._keep(dispute, intent, "dispute_opened", 0)
-        self._tell("charge.dispute.created", dispute)
+        await self._keep(dispute, intent, ("dispute_opened", "charge.dispute.created"), 0)
         if inquiry:
             return dispute
         return await self._move(dispute, "withdrawn", -amount)
@@ -141,8 +146,8 @@ class Dashboard:
             "status": status,
             "is_charge_refundable": status == "won" or status.startswith("warning_"),
         }
-        await self._keep(decided, self._intent(dispute), f"dispute_{status}", 0)
-        self._tell(f"charge.dispute.{STATUSES[status]}", decided)
+        named = (f"dispute_{status}", f"charge.dispute.{STATUSES[status]}")
+        await self._keep(decided, self._intent(dispute), named, 0)
         if status == "won":
             return await self._move(decided, "reinstated", decided["amount"])
         return decided
@@ -159,8 +164,8 @@ class Dashboard:
             "type": "adjustment",
         }
         moved = {**dispute, "balance_transactions": [*dispute["balance_transactions"], entry]}
-        await self._keep(moved, self._intent(dispute), f"dispute_{direction}", abs(amount))
-        self._tell(f"charge.dispute.funds_{direction}", moved)
+        named = (f"dispute_{direction}", f"charge.dispute.funds_{direction}")
+        await self._keep(moved, self._intent(dispute), named, abs(amount))
         return moved
 
     async def _warns(self, request: web.Request) -> web.Response:
@@ -175,8 +180,8 @@ class Dashboard:
             "livemode": False,
             "payment_intent": intent["id"],
         }
-        await self._keep(warning, intent, "fraud_warning", 0)
-        self._tell("radar.early_fraud_warning.created", warning)
+        named = ("fraud_warning", "radar.early_fraud_warning.created")
+        await self._keep(warning, intent, named, 0)
         return web.json_response(warning)
 
     async def _reviews(self, request: web.Request) -> web.Response:
@@ -193,37 +198,33 @@ class Dashboard:
             "payment_intent": intent["id"],
             "reason": "rule",
         }
-        await self._keep(review, intent, "review_opened", 0)
-        self._tell("review.opened", review)
+        await self._keep(review, intent, ("review_opened", "review.opened"), 0)
         return web.json_response(review)
 
     async def _approves(self, request: web.Request) -> web.Response:
         review = self._named(request, "review")
         closed = {**review, "open": False, "reason": "approved", "closed_reason": "approved"}
-        await self._keep(closed, self._intent(review), "review_closed", 0)
-        self._tell("review.closed", closed)
+        await self._keep(closed, self._intent(review), ("review_closed", "review.closed"), 0)
         return web.json_response(closed)
 
     async def _refunds(self, request: web.Request) -> web.Response:
         body, intent = await self._asked(request, "amount")
         form = {"amount": str(body["amount"])} if "amount" in body else {}
         refund = new_refund(form, intent, self._account.refunds_of(intent["id"]), fails=False)
-        line = self._line(
-            refund,
-            intent,
-            "refund_succeeded",
-            refund["amount"],
-            {"refund": refund, "fingerprint": "", "status": 200},
-        )
+        effect = Effect(refund, "refund_succeeded", "refund.created")
+        state = {"refund": refund, "status": 200, **_new_state(effect.event_type)}
+        line = self._line(refund, intent, effect.name, refund["amount"], state)
         await self._book.write(line)
-        self._account.remember(line)
-        self._account.announce(Effect(refund, line.effect, "refund.created"), line.key)
+        self._account.announce(effect, line.key, self._account.remember(line))
         return web.json_response(refund)
 
-    async def _keep(self, claim: Json, intent: Json, effect: str, amount: int) -> None:
-        line = self._line(claim, intent, effect, amount, {CLAIM: claim, "fingerprint": ""})
+    async def _keep(self, claim: Json, intent: Json, named: tuple[str, str], amount: int) -> None:
+        """Writes a claim as it is now, and sends its event; `named` are the effect and the type of
+        the event."""
+        effect, event_type = named
+        line = self._line(claim, intent, effect, amount, {CLAIM: claim, **_new_state(event_type)})
         await self._book.write_in_time(line)
-        self._account.remember(line)
+        self._account.send(self._account.remember(line))
 
     def _line(
         self, subject: Json, intent: Json, effect: str, amount: int, state: dict[str, Any]
@@ -239,9 +240,6 @@ class Dashboard:
             currency=intent["currency"].upper(),
             state=state,
         )
-
-    def _tell(self, event_type: str, claim: Json) -> None:
-        self._account.tell(event_type, claim, claim["id"])
 
     def _intent_of(self, wanted: str) -> Json | None:
         """The intent that was charged, by Stripe's id or our payment's."""
@@ -270,6 +268,11 @@ class Dashboard:
         if intent is None:
             raise web.HTTPNotFound(text="transaction_id must name a payment that was charged")
         return body, intent
+
+
+def _new_state(event_type: str) -> Json:
+    """The state of a line that no request has made, with its event."""
+    return {"fingerprint": "", "event": event_head(event_type)}
 
 
 async def _body(request: web.Request, *names: str) -> Json:

@@ -30,7 +30,8 @@ def page(url: str, newest_first: Sequence[Json], form: Form) -> Json:
     limit = integer(form, "limit", LIMIT_DEFAULT)
     if not 1 <= limit <= LIMIT_MAX:
         raise invalid("parameter_invalid_integer", "limit", f"Invalid integer: {limit}")
-    found = [one for one in newest_first if _is_of_time(one, form)]
+    bounds = [(fits, integer(form, name)) for name, fits in _COMPARED.items() if name in form]
+    found = [one for one in newest_first if all(fits(one["created"], at) for fits, at in bounds)]
     if after := form.get("starting_after"):
         found = found[_place(found, after, "starting_after") + 1 :]
         return _shown(url, found[:limit], has_more=len(found) > limit)
@@ -63,14 +64,6 @@ def _expand(subject: Json, steps: Sequence[str], path: str, find: Find) -> Json:
     elif rest and isinstance(value, dict):
         value = _expand(value, rest, path, find)
     return {**subject, name: value}
-
-
-def _is_of_time(one: Json, form: Form) -> bool:
-    return all(
-        compare(one["created"], integer(form, name))
-        for name, compare in _COMPARED.items()
-        if name in form
-    )
 
 
 def _place(found: Sequence[Json], wanted: str, param: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from services.providers.simulator.stripe_account import refund_shown
+from services.providers.simulator.stripe_events import EVENT_FILTERS, of_types
 from services.providers.simulator.stripe_forms import Form, Json, check_names, missing, names
 from services.providers.simulator.stripe_http import Handler, StripeHttp, answer
 from services.providers.simulator.stripe_intents import shown
@@ -16,7 +17,8 @@ _FILTERS = {
     "balance_transactions": {"currency": "currency", "source": "source", "type": "type"},
     "charges": {"customer": "customer", "payment_intent": "payment_intent"},
     "customers": {"email": "email"},
-    "events": {"type": "type"},
+    # Its own filters are those of stripe_events.
+    "events": {},
     "payment_intents": {"customer": "customer"},
     "refunds": {"payment_intent": "payment_intent", "charge": "charge"},
 }
@@ -24,7 +26,7 @@ _DOCUMENTED = {
     "balance_transactions": "payout",
     "charges": "transfer_group",
     "customers": "test_clock",
-    "events": "types delivery_success",
+    "events": "delivery_success",
     "payment_intents": "customer_account",
 }
 # The objects that are read by their id: noun, and how the ids begin.
@@ -56,7 +58,8 @@ class Reads:
 
     def _listing(self, noun: str) -> Handler:
         filters = _FILTERS[noun]
-        known = names(f"{PAGING} {' '.join(filters)}", _DOCUMENTED.get(noun, ""))
+        own = EVENT_FILTERS if noun == "events" else " ".join(filters)
+        known = names(f"{PAGING} {own}", _DOCUMENTED.get(noun, ""))
 
         async def listed(request: web.Request) -> web.Response:
             check_names(request.query, known)
@@ -64,6 +67,8 @@ class Reads:
             await self._account.settled()
             asked = {filters[name]: request.query[name] for name in filters.keys() & request.query}
             found = [one for one in self._all(noun) if asked.items() <= _comparable(one).items()]
+            if noun == "events":
+                found = of_types(found, request.query)
             return self._http.shown(page(f"/v1/{noun}", found, request.query), request.query)
 
         return self._http.answering(listed)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from services.payments.webhooks_in import store as inbox
 from services.payments.webhooks_in.ports import Arrival, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.deliverer import Deliverer
 from services.payments.webhooks_out.delivery import Delivery, DeliveryState, TryResult
 from services.providers.adapters.stripe import client as stripe

@@ -17,7 +17,7 @@ from services.payments.orders.ports import NewPayment
 from services.payments.orders.refunds import RefundOrder, Refunds
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.shared.db import open_engine

@@ -37,7 +37,7 @@ from services.payments.operators.held_overrides import ReadOverrides
 from services.payments.operators.store.opening import open_stores
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.shared.clock import SystemClock

@@ -5,14 +5,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
+from aiohttp import ClientSession
 from caravel.common.v1.recipient_pb2 import RecipientKind
 from caravel.providers.v1 import providers_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Operation, OperationResult, Outcome, Webhook, WebhookEvent
@@ -20,7 +22,7 @@ from services.providers.ports import Adapter
 from tests.contract.cases import CASES
 from tests.contract.lab import LIVE, Lab, running_lab
 from tests.corridors import live_corridors
-from tests.wire.providers.service import message, read_webhook, serving
+from tests.wire.providers.service import execute, message, read_webhook, serving
 
 
 @pytest.fixture
@@ -276,3 +278,43 @@ async def test_the_requests_own_time_limit_holds() -> None:
 
     assert result.outcome == providers_pb2.Outcome.UNKNOWN
     assert result.failure.code == "timeout"
+
+
+async def _refused(stub: Any, **request: Any) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await stub.ListEvents(providers_pb2.ListEventsRequest(**request))
+    status = rpc_status.from_call(cast("grpc.Call", refusal.value))
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    return info.reason
+
+
+async def test_a_page_of_events_has_what_their_webhooks_have(stub: Any, lab: Lab) -> None:
+    sent = await execute(stub, [charge := CASES["stripe"].operation()])
+    intent = sent[charge.key].provider_reference
+    url = f"{lab.url}/control/stripe/disputes"
+    async with ClientSession() as session, session.post(url, json={"transaction_id": intent}):
+        pass
+
+    page = await stub.ListEvents(providers_pb2.ListEventsRequest(provider="stripe"))
+
+    newest, oldest = page.events
+    webhooks = {}
+    for _ in range(3):
+        webhook = await lab.gateway.next()
+        result = await read_webhook(stub, "stripe", webhook.body, webhook.headers)
+        webhooks[result.read.event.event_id] = result
+    for one in (newest, oldest):
+        assert one.result == webhooks[one.result.read.event.event_id]
+        assert one.HasField("create_time")
+    assert newest.result.read.event.dispute.withdrawn.amount_minor == charge.amount.amount_minor
+    assert page.next_page == ""
+
+
+async def test_a_list_that_is_not_there_is_refused(stub: Any) -> None:
+    assert await _refused(stub, provider="nobody") == "PROVIDER_NOT_FOUND"
+    assert await _refused(stub, provider="paystack") == "PROVIDER_NOT_FOUND"
+    assert await _refused(stub, provider="stripe", page="evt_nobody") == "FIELD_INVALID"
+    async with serving("http://127.0.0.1:1") as away:
+        assert await _refused(away, provider="stripe") == "SERVICE_UNAVAILABLE"

@@ -9,6 +9,7 @@ from services.payments.base.tables.credentials import (
 )
 from services.payments.base.tables.kit import MOVED, SET, metadata
 from services.payments.base.tables.messages import (
+    event_lists,
     operator_actions,
     outbox,
     unreadable_rows,
@@ -36,6 +37,7 @@ __all__ = [
     "balances",
     "credential_version",
     "disputes",
+    "event_lists",
     "idempotency_keys",
     "merchants",
     "metadata",

@@ -64,6 +64,21 @@ webhook_inbox = Table(
     ),
 )
 
+# How far the list of events of each provider that has one is read.
+event_lists = Table(
+    "event_lists",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    # When the newest event of all that is read happened, by the provider's clock.
+    _instant("read_until", nullable=True, info=SET),
+    # The page to read next and the newest event before it, where a reading is under way.
+    Column("page", Text, nullable=False, server_default=text("''"), info=SET),
+    _instant("newest_at", nullable=True, info=SET),
+    # When it is read again; where a worker reads it, the end of its lease.
+    _instant("due_at", default=True, info=SET),
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0"), info=SET),
+)
+
 # The endpoints of merchants; the secret signs the events that are sent there.
 webhook_endpoints = Table(
     "webhook_endpoints",

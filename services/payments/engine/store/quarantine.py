@@ -17,7 +17,7 @@ from services.payments.engine.quarantine import DIED, EventFailure, Lease, Patie
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
 from services.payments.model.timing import DEADLINES, Waiting
-from services.payments.webhooks_in.store import STILL_PENDING
+from services.payments.webhooks_in.store.inbox import STILL_PENDING
 
 _HOLD_SECONDS = DEADLINES[Waiting.ON_HOLD].total_seconds()
 _FAILED_BEFORE = "step_failures > 0 AND hold_reason IS NULL"

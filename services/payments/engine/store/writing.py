@@ -21,7 +21,7 @@ from services.payments.model.dispute import Dispute, changed_disputes, with_disp
 from services.payments.model.payment import Payment
 from services.payments.model.progress import waits_for
 from services.payments.model.refund import Refund, RefundStatus, changed_refunds, with_refund
-from services.payments.webhooks_in.store import STILL_PENDING
+from services.payments.webhooks_in.store.inbox import STILL_PENDING
 from services.payments.webhooks_out.notification import (
     Notification,
     events_of_dispute,

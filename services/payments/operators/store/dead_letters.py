@@ -17,7 +17,7 @@ from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
-from services.payments.webhooks_in.store import MATCH
+from services.payments.webhooks_in.store.inbox import MATCH
 from services.shared.money import Money
 
 _HELD_AT = shown(

@@ -90,6 +90,7 @@ async def send(
     headers: Mapping[str, str],
     body: str | bytes | None = None,
     secret: SecretStr,
+    bytes_max: int = BODY_BYTES_MAX,
 ) -> Answer:
     """One request, sent once; an answer that repeats the secret goes no further than here.
 
@@ -103,7 +104,7 @@ async def send(
         ) as response:
             if response.status == TOO_MANY_REQUESTS or response.status >= 500:
                 raise Unserved(response.status, response.headers)
-            received = await _received(response)
+            received = await _received(response, bytes_max)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         if method.upper() != "POST":
             # The library itself repeats other methods on a new connection: one may have left.
@@ -125,12 +126,12 @@ def no_answer(operation: Operation, error: Exception, provider: str) -> Operatio
     return unknown(operation.key, "connection_failed", type(error).__name__)
 
 
-async def _received(response: aiohttp.ClientResponse) -> bytes:
+async def _received(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     received = bytearray()
     async for chunk in response.content.iter_any():
         received += chunk
-        if len(received) > BODY_BYTES_MAX:
-            raise AnswerInvalid(f"more than {BODY_BYTES_MAX} bytes")
+        if len(received) > bytes_max:
+            raise AnswerInvalid(f"more than {bytes_max} bytes")
     return bytes(received)
 
 

@@ -1,12 +1,12 @@
 """Speaks with Stripe through its own SDK: a collection is one PaymentIntent, created and confirmed
 in one call under our key, and a refund is one Refund of it. The SDK never retries, because the
-engine owns that. The meaning of the answers is in translate and refunds."""
+engine owns that. The meaning of the answers is in translate, refunds and events."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import stripe
@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from stripe import _api_requestor
 
 from services.providers.adapters.kit.http import (
+    BODY_BYTES_MAX,
     NO_ANSWER,
     AnswerInvalid,
     NotConnected,
@@ -22,11 +23,12 @@ from services.providers.adapters.kit.http import (
     text,
 )
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
-from services.providers.adapters.stripe import refunds, translate
+from services.providers.adapters.stripe import events, refunds, translate
 from services.providers.domain import (
     Capabilities,
     DuplicateReference,
     ErrorCaching,
+    EventPage,
     Kind,
     LookUpStrength,
     Operation,
@@ -42,6 +44,7 @@ from services.providers.domain import (
     unknown,
 )
 from services.shared.clock import Clock
+from services.shared.errors import Unavailable, field_invalid
 
 WEBHOOK_TOLERANCE_SECONDS = 300
 # The longest list that Stripe gives; no collection of ours has so many refunds.
@@ -97,6 +100,7 @@ class Stripe:
         look_up=LookUpStrength.EVENTUAL,
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
+        lists_events=True,
         expected={Kind.COLLECTION: timedelta(seconds=30), Kind.REFUND: timedelta(hours=1)},
     )
 
@@ -174,6 +178,17 @@ class Stripe:
         if abs(int(self._clock.now().timestamp()) - signed_at) > WEBHOOK_TOLERANCE_SECONDS:
             raise WebhookTimestampOutOfRange(provider="stripe")
         return translate.read_event(webhook.body)
+
+    async def list_events(self, since: datetime | None, page: str) -> EventPage:
+        """Lists the events that only a webhook would bring, the newest first."""
+        try:
+            listed = await self._call("get", events.PATH, events.params(since, page))
+            return events.read_page(listed, page)
+        except ANSWER_ERRORS as error:
+            if isinstance(error, stripe.StripeError) and events.refuses_page(error):
+                raise field_invalid("page", "Stripe does not know this page") from None
+            cause = type(error).__name__
+            raise Unavailable("Stripe has not listed its events.", cause=cause) from None
 
     async def _give_up(self, operation: Operation, asked: OperationResult) -> OperationResult:
         # While the intent lives somebody could still authenticate it; only cancelled is it over.
@@ -281,6 +296,7 @@ class _BoundedTransport(stripe.AIOHTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One request. Of the answer's headers only the request id goes on to the SDK."""
+        lists_events = urlsplit(url).path.endswith(events.PATH)
         answer = await send(
             self._bounded_session,
             method,
@@ -288,8 +304,11 @@ class _BoundedTransport(stripe.AIOHTTPClient):
             headers=headers,
             body=post_data,
             secret=self._api_key,
+            bytes_max=events.BYTES_MAX if lists_events else BODY_BYTES_MAX,
         )
-        read_object(answer.body)
+        if not lists_events:
+            # Of a list each event is read as strictly, for itself.
+            read_object(answer.body)
         return answer.body, answer.status, {"request-id": translate.request_id(answer.headers)}
 
 

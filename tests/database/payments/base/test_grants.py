@@ -32,6 +32,7 @@ ADDED = BUILT | {
         "attempts",
         "balances",
         "disputes",
+        "event_lists",
         "idempotency_keys",
         "operator_actions",
         "outbox",

@@ -12,7 +12,7 @@ from services.payments.model.attempt import Answer, Outcome
 from services.payments.model.payment import Failure
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from tests.makers import CAPABILITIES, make_new_payment
 from tests.poison import arrival, rows
 

@@ -20,7 +20,7 @@ from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.store.payments import PostgresPayments
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.payments.webhooks_out.store.outbox import PostgresOutbox

@@ -25,7 +25,7 @@ from services.payments.operators.decisions import end_hold
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.shared.money import Money
 from tests.database.payments.engine.carried import DECIDER, carry, create, refund, settle
 from tests.poison import rows, run

@@ -21,7 +21,7 @@ from services.payments.model.payment import Failure, Payment, State
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from tests.makers import CAPABILITIES, make_case, make_new_payment
 from tests.questions import past_questions
 

@@ -26,7 +26,7 @@ from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.usecases import Operating
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.shared.db import open_engine
 from services.shared.money import Money
 from tests.conftest import Database

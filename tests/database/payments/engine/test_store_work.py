@@ -20,7 +20,7 @@ from services.payments.model.attempt import Answer, AttemptState, Outcome, Step,
 from services.payments.model.payment import Payment, PaymentNotFound, State
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from tests.makers import CAPABILITIES, make_new_payment, make_payment
 from tests.polling import until
 

@@ -33,7 +33,7 @@ from services.payments.orders.correcting import Correcting, CorrectionOrder
 from services.payments.orders.payees import Payees
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival
-from services.payments.webhooks_in.store import PostgresInbox
+from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.shared.corridors import load_corridors
 from services.shared.deployment import Deployment
 from services.shared.recipients import Recipient, Wallet, as_row

@@ -89,6 +89,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             key_lifetime={"seconds": 3600},
             event_is_evidence=True,
             webhook_authentication=providers_pb2.BODY_SIGNATURE,
+            lists_events=True,
             rails=[
                 providers_pb2.Rail(
                     recipient_kind=kind,  # type: ignore[arg-type]
@@ -288,6 +289,7 @@ async def test_capabilities_and_refusals_cross_the_wire() -> None:
 
     assert silent.look_up is LookUp.NONE
     assert silent.event_is_evidence
+    assert silent.lists_events
     assert isinstance(refused, NotFound)
     assert refused.metadata == {"provider": "acme"}
 

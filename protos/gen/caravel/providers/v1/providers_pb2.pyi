@@ -907,6 +907,100 @@ class ReadWebhooksResponse(_message.Message):
 Global___ReadWebhooksResponse: _TypeAlias = ReadWebhooksResponse  # noqa: Y015
 
 @_typing.final
+class ListEventsRequest(_message.Message):
+    """Request of ListEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Name of the provider. Required."""
+    page: _builtins.str
+    """The page, by a name from the answer before; empty for the first. At most 255 characters."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only events that happened then or later, by the provider's clock; absent for all that it keeps."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        page: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "provider", b"provider", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsRequest: _TypeAlias = ListEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListedEvent(_message.Message):
+    """One event of a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    """The event as JSON; the parts are those of a webhook's body, and the bytes need not be."""
+    @_builtins.property
+    def result(self) -> Global___WebhookResult:
+        """The event, or the reason why it cannot be read."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, by the provider's clock; absent where it does not say."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___WebhookResult | None = ...,
+        body: _builtins.bytes = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time", b"create_time", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedEvent: _TypeAlias = ListedEvent  # noqa: Y015
+
+@_typing.final
+class ListEventsResponse(_message.Message):
+    """Response of ListEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_FIELD_NUMBER: _builtins.int
+    next_page: _builtins.str
+    """The name of the page after this one; empty where this is the last."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedEvent]:
+        """The events of the page, in the provider's order."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___ListedEvent] | None = ...,
+        next_page: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page", b"next_page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
+
+@_typing.final
 class Capabilities(_message.Message):
     """The capabilities of a provider; the engine decides by nothing else."""
 
@@ -930,6 +1024,7 @@ class Capabilities(_message.Message):
     RECIPIENT_FAILURES_FIELD_NUMBER: _builtins.int
     RAILS_FIELD_NUMBER: _builtins.int
     RESOLVES_FIELD_NUMBER: _builtins.int
+    LISTS_EVENTS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
@@ -946,6 +1041,8 @@ class Capabilities(_message.Message):
     """How the provider treats a reference that was used before."""
     webhook_authentication: Global___WebhookAuthentication.ValueType
     """How webhooks prove their sender."""
+    lists_events: _builtins.bool
+    """True where it lists its events, so that those whose webhooks were lost are found."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___OperationKind.ValueType]:
         """The operations it takes."""
@@ -958,9 +1055,7 @@ class Capabilities(_message.Message):
 
     @_builtins.property
     def look_up_lag(self) -> _duration_pb2.Duration:
-        """The time after the last request can have left during which "absent" proves nothing; zero with
-        STRONG.
-        """
+        """How long after the last request can have left "absent" proves nothing; zero with STRONG."""
 
     @_builtins.property
     def success_final_after(self) -> _duration_pb2.Duration:
@@ -978,9 +1073,7 @@ class Capabilities(_message.Message):
 
     @_builtins.property
     def passing_failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The definitive failures that are not about the recipient and may pass, sorted: an empty
-        balance, a reached limit.
-        """
+        """The definitive failures that say nothing of the recipient and may pass, sorted: a limit."""
 
     @_builtins.property
     def expected_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpectedTime]:
@@ -1021,10 +1114,11 @@ class Capabilities(_message.Message):
         recipient_failures: _abc.Iterable[_builtins.str] | None = ...,
         rails: _abc.Iterable[Global___Rail] | None = ...,
         resolves: _abc.Iterable[Global___Resolvable] | None = ...,
+        lists_events: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "lists_events", b"lists_events", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -51,6 +51,11 @@ class ProviderServiceStub:
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.FromString,
                 _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/ListEvents',
+                request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
         self.ResolveRecipient = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/ResolveRecipient',
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ResolveRecipientRequest.SerializeToString,
@@ -95,10 +100,18 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEvents(self, request, context):
+        """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
+        stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
+        it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolveRecipient(self, request, context):
-        """Asks the named providers, in order, under which name an account is held, until one of them
-        answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
-        question or takes too long has not answered.
+        """Asks the named providers, in order, under which name an account is held, until one answers.
+        Idempotent, never refuses: one that is down, slow or lacks the question has not answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +141,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ReadWebhooks,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.SerializeToString,
             ),
             'ResolveRecipient': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveRecipient,
@@ -223,6 +241,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ReadWebhooks',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ReadWebhooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/ListEvents',
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

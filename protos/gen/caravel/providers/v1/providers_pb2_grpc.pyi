@@ -52,10 +52,14 @@ class ProviderServiceStub:
     Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
     """
+    ListEvents: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListEventsRequest, _providers_pb2.ListEventsResponse]
+    """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
+    stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
+    it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+    """
     ResolveRecipient: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ResolveRecipientRequest, _providers_pb2.ResolveRecipientResponse]
-    """Asks the named providers, in order, under which name an account is held, until one of them
-    answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
-    question or takes too long has not answered.
+    """Asks the named providers, in order, under which name an account is held, until one answers.
+    Idempotent, never refuses: one that is down, slow or lacks the question has not answered.
     """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """Lists the registered providers with their capabilities. Idempotent."""
@@ -82,10 +86,14 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     Refuses a webhook, and not the others, with PROVIDER_NOT_FOUND, WEBHOOK_SIGNATURE_INVALID,
     WEBHOOK_TIMESTAMP_OUT_OF_RANGE, WEBHOOK_EVENT_TYPE_UNKNOWN or FIELD_INVALID.
     """
+    ListEvents: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListEventsRequest, _providers_pb2.ListEventsResponse]  # type: ignore[assignment]
+    """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
+    stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
+    it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+    """
     ResolveRecipient: _aio.UnaryUnaryMultiCallable[_providers_pb2.ResolveRecipientRequest, _providers_pb2.ResolveRecipientResponse]  # type: ignore[assignment]
-    """Asks the named providers, in order, under which name an account is held, until one of them
-    answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
-    question or takes too long has not answered.
+    """Asks the named providers, in order, under which name an account is held, until one answers.
+    Idempotent, never refuses: one that is down, slow or lacks the question has not answered.
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the registered providers with their capabilities. Idempotent."""
@@ -129,14 +137,24 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListEvents(
+        self,
+        request: _providers_pb2.ListEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ListEventsResponse, _abc.Awaitable[_providers_pb2.ListEventsResponse]]:
+        """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
+        stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
+        it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+        """
+
+    @_abc_1.abstractmethod
     def ResolveRecipient(
         self,
         request: _providers_pb2.ResolveRecipientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ResolveRecipientResponse, _abc.Awaitable[_providers_pb2.ResolveRecipientResponse]]:
-        """Asks the named providers, in order, under which name an account is held, until one of them
-        answers. Idempotent, moves nothing, and never refuses: a provider that is down, has no such
-        question or takes too long has not answered.
+        """Asks the named providers, in order, under which name an account is held, until one answers.
+        Idempotent, never refuses: one that is down, slow or lacks the question has not answered.
         """
 
     @_abc_1.abstractmethod

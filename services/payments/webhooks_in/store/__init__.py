@@ -1,0 +1,1 @@
+"""The inbox and the places in lists of events, on PostgreSQL."""
