@@ -359,31 +359,6 @@ async def test_a_refused_fee_comes_back_as_a_value_with_its_reason() -> None:
     assert _refused(bad).error_reason == "CORRIDOR_UNSUPPORTED"
 
 
-class Recording(fees_pb2_grpc.FeeServiceServicer):
-    """Keeps the queries that it gets, and answers none."""
-
-    def __init__(self) -> None:
-        self.queries: list[Any] = []
-
-    async def CalculateFees(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.queries.extend(request.queries)
-        return fees_pb2.CalculateFeesResponse()
-
-
-async def test_a_fee_query_names_its_merchant_and_its_amount_or_its_net() -> None:
-    asked, register = Recording(), fees_pb2_grpc.add_FeeServiceServicer_to_server
-    by_amount = FeeQuery(
-        corridor_id="us-in", merchant_id="sandbox", amount=Money(10_000, "USD"), trace_id=""
-    )
-    async with _channel(register, asked, "caravel.fees.v1.FeeService") as channel:
-        await GrpcFees(channel).calculate([by_amount, replace(by_amount, is_net=True)])
-
-    first, second = asked.queries
-    assert {query.merchant_id for query in asked.queries} == {"sandbox"}
-    assert (first.amount.amount_minor, first.HasField("net_amount")) == (10_000, False)
-    assert (second.net_amount.amount_minor, second.HasField("amount")) == (10_000, False)
-
-
 async def test_a_rate_keeps_every_digit_and_a_refused_one_its_kind() -> None:
     register = fx_pb2_grpc.add_FxServiceServicer_to_server
     async with _channel(register, FeesAndRates(), "caravel.fx.v1.FxService") as channel:
