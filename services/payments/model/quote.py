@@ -14,7 +14,7 @@ from services.payments.model.disclosure import DisclosureTerms
 from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
-from services.shared.money import EXACT, SOURCE_CURRENCY, Money, exponent, round_half_even
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
 from services.shared.recipients import Recipient
 from services.shared.recipients.rules import RecipientRules
 
@@ -223,31 +223,6 @@ def payout_of(net: Money, rate: Decimal, currency: str, decimals: int | None = N
     return round_half_even(EXACT.multiply(net.decimal, rate), currency, decimals)
 
 
-def smallest_net_minor(payout: Money, rate: Decimal, decimals: int | None = None) -> int:
-    """The smallest net, in cents, that comes to a payout of so many decimals or to more; of as many
-    as its currency has, where it is None.
-
-    The payout less half of its smallest step is what a net must come to at least, give or take a
-    tie; its cents are the smallest, or the ones beside them are.
-    """
-    decimals = exponent(payout.currency) if decimals is None else decimals
-    half_step = Decimal(5).scaleb(-decimals - 1)
-    dollars = EXACT.divide(EXACT.subtract(payout.decimal, half_step), rate)
-    net = max(int(dollars.scaleb(exponent(SOURCE_CURRENCY), context=EXACT)), 1)
-
-    def reaches(minor: int) -> bool:
-        cents = Decimal(minor).scaleb(-exponent(SOURCE_CURRENCY))
-        exact = EXACT.multiply(cents, rate).scaleb(decimals, context=EXACT)
-        steps = exact.to_integral_value(ROUND_HALF_EVEN, context=EXACT)
-        return bool(steps >= payout.decimal.scaleb(decimals, context=EXACT))
-
-    while not reaches(net):
-        net += 1
-    while net > 1 and reaches(net - 1):
-        net -= 1
-    return net
-
-
 def agree_terms(
     amount: Money, currency: str, fees: Fees, trail: RateTrail, decimals: int | None = None
 ) -> Terms:
@@ -268,19 +243,6 @@ def agree_terms(
         fee=fee,
         net=net,
         payout=payout,
-        **trail.agreed,
-    )
-
-
-def agree_payout(net: Money, payout: Money, fees: Fees, trail: RateTrail) -> Terms:
-    """The terms of a payment of exactly this payout, for which this net and fees are taken."""
-    return Terms(
-        amount=net + fees.total,
-        fees=fees.lines,
-        fee=fees.total,
-        net=net,
-        payout=payout,
-        fixed_side=FixedSide.DESTINATION,
         **trail.agreed,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.payments.mesh.ports import FeeBook, FeeQuery, RateQuery, Rates
+from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import (
     ROUNDING,
@@ -17,8 +18,6 @@ from services.payments.model.quote import (
     RateTrail,
     Route,
     Terms,
-    agree_payout,
-    smallest_net_minor,
 )
 from services.payments.model.rails import agree_by_rails, decimals_of, sending, target_of
 from services.payments.orders.ports import ExposureLimits

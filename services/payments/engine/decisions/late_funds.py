@@ -11,6 +11,7 @@ from services.payments.engine.decisions.moves import exchange
 from services.payments.engine.decisions.waiting import hold, release
 from services.payments.model.attempt import Capabilities
 from services.payments.model.causes import Cause
+from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment
 from services.payments.model.quote import (
@@ -18,9 +19,7 @@ from services.payments.model.quote import (
     FixedSide,
     RateTrail,
     Terms,
-    agree_payout,
     agree_terms,
-    smallest_net_minor,
 )
 from services.payments.model.rails import rails_to, target_of
 from services.payments.model.timing import RATE_RETRY

@@ -20,9 +20,12 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.waiting import release
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.ledger import collection_postings, exchange_postings
 from services.payments.model.payment import ExchangeRule, Failure, Payment
-from services.payments.model.quote import agree_payout, agree_terms, smallest_net_minor
+from services.payments.model.quote import (
+    agree_terms,
+)
 from services.payments.orders.refunds import RefundOrder, Refunds
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.ids import encode_id

@@ -12,13 +12,12 @@ from services.payments.audit.checks import PostgresAudit
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.payment import Payment, State
 from services.payments.model.quote import (
     FixedSide,
     RateTrail,
     Terms,
-    agree_payout,
-    smallest_net_minor,
 )
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_out.convert import encode_event

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.fees.domain import calculate, calculate_for_net
 from services.payments.model.explanation import Result, Step, explain_payment, explain_quote
 from services.payments.model.explanation.arithmetic import NoFormula, evaluate, rounded, to_digits
+from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.quote import (
     ROUNDING,
     AmountTooSmallAfterFees,
@@ -20,9 +21,7 @@ from services.payments.model.quote import (
     Fees,
     Quote,
     RateLeg,
-    agree_payout,
     agree_terms,
-    smallest_net_minor,
 )
 from services.shared.corridors import FeeSchedule
 from services.shared.money import EXACT, Money

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.model.attempt import AttemptState, Step
+from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.ledger import (
     Posting,
     collection_postings,
@@ -23,9 +24,7 @@ from services.payments.model.ledger import (
 from services.payments.model.payment import ExchangeRule, Payment, State
 from services.payments.model.quote import (
     AmountTooSmallAfterFees,
-    agree_payout,
     agree_terms,
-    smallest_net_minor,
 )
 from services.shared.corridors import load_corridors
 from services.shared.money import Money, exponent

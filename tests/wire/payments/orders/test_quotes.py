@@ -1,4 +1,4 @@
-"""A quote fixes exactly one amount, and one that fixes the payout serves a payment of exactly that."""
+"""A quote fixes exactly one amount, and one of the payout serves a payment of exactly that."""
 
 import grpc
 import pytest

@@ -11,10 +11,14 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.fixed_payout import agree_payout
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import State
-from services.payments.model.quote import FixedSide, agree_payout, payout_of
+from services.payments.model.quote import (
+    FixedSide,
+    payout_of,
+)
 from services.payments.operators.decisions import honour_locked_rate
 from services.payments.operators.domain import NoLockedRate, PaymentNotOnHold
 from services.shared.errors import Unavailable
