@@ -11,15 +11,18 @@ from uuid import UUID
 from google.protobuf.json_format import MessageToJson
 
 from services.payments.disclosures.convert import write_disclosure
-from services.payments.disclosures.facts import Document, disclosure_of, receipt_of
+from services.payments.disclosures.document import Document
+from services.payments.disclosures.facts import disclosure_of, receipt_of
 from services.payments.disclosures.page import page
 from services.payments.disclosures.wording import SUPPORTED, worded
+from services.payments.model.causes import Cause
 from services.payments.model.disclosure import Contact, DisclosureTerms, Rule
-from services.payments.model.payment import Payment, State
+from services.payments.model.payment import Event, Payment, RecordedEvent, State
 from services.payments.model.quote import Quote, RateLeg, RateTrail, RefundFees, agree_terms
+from services.payments.model.refund import Refund, RefundStatus, new_refund
 from services.shared.money import Money
 from services.shared.recipients import BankAccount
-from tests.makers import CONDITIONS, FEES, make_payment, make_quote, make_trail
+from tests.makers import CONDITIONS, FEES, NOW, make_payment, make_quote, make_trail
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 QUOTE_ID = UUID("019ac0de-0000-7000-8000-000000000001")
@@ -59,16 +62,57 @@ def quote_of(minor: int, currency: str, trail: RateTrail) -> Quote:
 
 def payment_of(quote: Quote, **changes: object) -> Payment:
     """A payment by a quote."""
-    fields = {"state": State.COMPLETED, "recipient": RECIPIENT, **changes}
+    fields = {"state": State.COMPLETED, "version": 6, "recipient": RECIPIENT, **changes}
     return make_payment(id=PAYMENT_ID, quote_id=quote.id, terms=quote.terms, **fields)
 
 
+def history_of(*moves: tuple[str, timedelta]) -> tuple[RecordedEvent, ...]:
+    """A history of states, each with the time after the creation."""
+    states = [None, *(State(state) for state, _ in moves)]
+    return tuple(
+        RecordedEvent(
+            event=Event(
+                sequence=number,
+                from_state=states[number - 1],
+                to_state=State(state),
+                actor="worker",
+                cause=Cause.PAYMENT_CREATED,
+            ),
+            occurred_at=NOW + after,
+            trace_id="",
+        )
+        for number, (state, after) in enumerate(moves, 1)
+    )
+
+
+def refund_of(payment: Payment, minor: int, **changes: object) -> Refund:
+    """The first refund of a payment, which has succeeded."""
+    refund = new_refund(payment, Money(minor, "USD"), reason="", requested_by="merchant")
+    fields = {"status": RefundStatus.SUCCEEDED, "updated_at": NOW + timedelta(days=3), **changes}
+    return replace(refund, **fields)
+
+
+PAID = history_of(
+    ("CREATED", timedelta(0)),
+    ("COLLECTING", timedelta(0)),
+    ("FUNDED", timedelta(hours=1)),
+    ("CONVERTED", timedelta(hours=1)),
+    ("PAYING_OUT", timedelta(hours=1)),
+    ("COMPLETED", timedelta(days=2)),
+)
 LARGE, SMALL = quote_of(1_234_567, "EUR", ECB), quote_of(1_700, "JPY", MADE_UP)
+REFUNDED = payment_of(
+    LARGE,
+    state=State.REFUNDED,
+    refunded=LARGE.terms.amount,
+    refunds=(refund_of(payment_of(LARGE), LARGE.terms.amount.amount_minor),),
+)
 DOCUMENTS: Mapping[str, Document] = {
     "quote": disclosure_of(LARGE),
-    "receipt": receipt_of(payment_of(LARGE), LARGE),
+    "receipt": receipt_of(payment_of(LARGE), LARGE, PAID),
+    "refunded": receipt_of(REFUNDED, LARGE, ()),
     # Of a small transfer at a rate that is not the European Central Bank's.
-    "small": receipt_of(payment_of(SMALL, refund_fees=RefundFees.KEPT), SMALL),
+    "small": receipt_of(payment_of(SMALL, refund_fees=RefundFees.KEPT), SMALL, PAID),
 }
 
 

@@ -25,7 +25,9 @@ async def test_a_receipt_is_a_page_that_may_load_nothing(mesh: Mesh, rest: Rest)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert '<html lang="es-MX">' in text
-    facts = {item["name"]: item for item in receipt["sections"][0]["items"]}
+    state, remittance = receipt["sections"][:2]
+    assert state["rule"] == "state"
+    facts = {item["name"]: item for item in remittance["items"]}
     assert facts["total_to_recipient"]["value"] == payment["payout_amount"]
     assert facts["total_to_recipient"]["text"] in text
 

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "payments/webhooks_in/store/inbox": "asked by the wire tests of webhooks_in",
     "payments/base/unreadable": "a row is read or named by it: base/test_unreadable_rows",
     "payments/audit/prices": "each damage is looked at by it: audit/test_audit_and_verify",
+    "payments/disclosures/document": "only nouns, of which the facts are made",
     "payments/disclosures/usecases": "asked by the wire tests of disclosures",
     "payments/explain": "prints what audit/explained makes: the e2e ring",
     "payments/verify": "prints what audit/verify makes: the e2e ring",

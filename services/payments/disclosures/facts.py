@@ -1,14 +1,22 @@
 """The facts that a sender is shown about one price, by the rule that asks for them: from the quote
 and the payment as they were stored, and from nothing else. In which words is wording's."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN
 
-from services.payments.model.disclosure import Contact, DisclosureTerms, Rule
-from services.payments.model.payment import UNCOLLECTED, Payment, State
+from services.payments.disclosures.document import (
+    Document,
+    Item,
+    Kind,
+    Percent,
+    Rate,
+    Section,
+    Statement,
+)
+from services.payments.disclosures.state import Standing, standing_of
+from services.payments.model.disclosure import DisclosureTerms, Rule
+from services.payments.model.payment import Payment, RecordedEvent
 from services.payments.model.quote import Quote, RateTrail, RefundFees, Terms
 from services.shared.errors import NotAllowedNow
 from services.shared.money import EXACT, Money, exponent
@@ -25,77 +33,6 @@ class DisclosureNotKept(NotAllowedNow):
     reason = "DISCLOSURE_NOT_KEPT"
 
 
-class ReceiptNotReady(NotAllowedNow):
-    """The sender has not paid, so that there is no receipt."""
-
-    reason = "RECEIPT_NOT_READY"
-
-
-class Kind(StrEnum):
-    """The moment of a disclosure."""
-
-    QUOTE = "quote"
-    RECEIPT = "receipt"
-
-
-@dataclass(frozen=True)
-class Rate:
-    """The price of one unit of base in quote."""
-
-    value: Decimal
-    base: str
-    quote: str
-
-
-@dataclass(frozen=True)
-class Percent:
-    """A share of a hundred."""
-
-    value: Decimal
-
-
-Value = Money | Rate | Percent | Contact | date | str
-
-
-@dataclass(frozen=True)
-class Item:
-    """One fact, by its name, with the provision that asks for it."""
-
-    name: str
-    provision: str
-    value: Value
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A sentence by its name, with the values in it."""
-
-    name: str
-    values: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """The facts that one rule asks for."""
-
-    rule: Rule
-    items: tuple[Item, ...]
-    statements: tuple[Statement, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Document:
-    """A disclosure or a receipt."""
-
-    kind: Kind
-    quote_id: str
-    # Empty of a quote.
-    transaction_id: str
-    # When the offer or the payment was made.
-    made_at: datetime
-    sections: tuple[Section, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
     """All that a document is made from."""
@@ -105,6 +42,12 @@ class _Facts:
     disclosed: DisclosureTerms
     # None before the payment.
     payment: Payment | None = None
+    standing: Standing | None = None
+
+    @property
+    def is_paid_out_to_nobody(self) -> bool:
+        """Whether the recipient gets nothing, so that no figure of a payout is a fact."""
+        return self.standing is not None and self.standing.is_paid_out_to_nobody
 
 
 def disclosure_of(quote: Quote) -> Document:
@@ -119,18 +62,24 @@ def disclosure_of(quote: Quote) -> Document:
     )
 
 
-def receipt_of(payment: Payment, quote: Quote) -> Document:
-    """The receipt of a payment that was collected, by the quote that priced it last. Raises
-    DisclosureNotKept, ReceiptNotReady."""
-    if payment.state in UNCOLLECTED | {State.CREATED, State.COLLECTING}:
-        raise ReceiptNotReady(transaction_id=payment.transaction_id)
-    facts = _Facts(terms=payment.terms, trail=quote.trail, disclosed=_kept(quote), payment=payment)
+def receipt_of(payment: Payment, quote: Quote, history: Sequence[RecordedEvent]) -> Document:
+    """The receipt of a payment that was collected, as it stands now, by the quote that priced it
+    last. Raises DisclosureNotKept, ReceiptNotReady."""
+    standing = standing_of(payment, history)
+    facts = _Facts(
+        terms=payment.terms,
+        trail=quote.trail,
+        disclosed=_kept(quote),
+        payment=payment,
+        standing=standing,
+    )
+    state = Section(rule=None, items=standing.items, statements=standing.statements)
     return Document(
         kind=Kind.RECEIPT,
         quote_id=quote.quote_id,
         transaction_id=payment.transaction_id,
         made_at=payment.created_at,
-        sections=_sections(facts),
+        sections=(state, *_sections(facts)),
     )
 
 
@@ -160,6 +109,8 @@ def _us_items(facts: _Facts) -> Iterator[Item]:
     yield Item("transfer_amount", f"{before}(i)", terms.net)
     yield Item("transfer_fees", f"{before}(ii)", terms.fee)
     yield Item("total", f"{before}(iii)", terms.amount)
+    if facts.is_paid_out_to_nobody:
+        return
     yield Item("exchange_rate", f"{before}(iv)", rate)
     # The payout is the amount that the offramp is asked to pay in full.
     yield Item("other_fees", f"{before}(vi)", Money(0, terms.payout.currency))
@@ -168,10 +119,10 @@ def _us_items(facts: _Facts) -> Iterator[Item]:
 
 def _us_items_of_receipt(facts: _Facts) -> Iterator[Item]:
     payment, disclosed, after = facts.payment, facts.disclosed, "12 CFR 1005.31(b)(2)"
-    if payment is None:
+    if payment is None or facts.standing is None:
         return
-    available_on = (payment.created_at + disclosed.available_within).date()
-    yield Item("date_available", f"{after}(ii)", available_on)
+    if available_on := facts.standing.available_on(disclosed.available_within):
+        yield Item("date_available", f"{after}(ii)", available_on)
     yield Item("recipient", f"{after}(iii)", masked(payment.recipient).holder_name)
     yield Item("provider", f"{after}(v)", disclosed.provider)
     for authority in disclosed.authorities:
@@ -182,17 +133,20 @@ def _us_statements(facts: _Facts) -> Iterator[Statement]:
     # Of a transfer amount that is no larger the rule is not about.
     if facts.terms.net <= facts.disclosed.scope_above:
         yield Statement("out_of_scope", {"amount": facts.disclosed.scope_above})
-    yield Statement("may_receive_less")
+    if not facts.is_paid_out_to_nobody:
+        yield Statement("may_receive_less")
 
 
 def _us_statements_of_receipt(facts: _Facts) -> Iterator[Statement]:
-    if facts.payment is not None:
-        provider = facts.disclosed.provider
-        reached = {"phone": provider.phone, "website": provider.website}
-        yield Statement("error_resolution", reached)
+    if facts.payment is None or facts.standing is None:
+        return
+    provider = facts.disclosed.provider
+    reached = {"phone": provider.phone, "website": provider.website}
+    yield Statement("error_resolution", reached)
+    if facts.standing.states_cancellation:
         keeps = facts.payment.refund_fees is RefundFees.KEPT
         yield Statement("cancellation_less_fees" if keeps else "cancellation")
-        yield Statement("complaints", {"provider": provider.name})
+    yield Statement("complaints", {"provider": provider.name})
 
 
 def _eu_section(facts: _Facts) -> Section:
@@ -200,6 +154,10 @@ def _eu_section(facts: _Facts) -> Section:
     items = [
         Item("total_amount", f"{article} 5(2)", terms.amount),
         Item("transaction_fee", f"{article} 5(2)", terms.fee),
+    ]
+    if facts.is_paid_out_to_nobody:
+        return _eu_made(items)
+    items += [
         Item("amount_to_recipient", f"{article} 5(2)", terms.payout),
         Item("conversion_charge", f"{article} 5(1)", _conversion_charge(terms)),
     ]

@@ -34,6 +34,7 @@ _PAGE = """<!doctype html>
 {%- for part in it.parts %}
 <section aria-labelledby="{{ part.rule }}">
 <h2 id="{{ part.rule }}">{{ part.title }}</h2>
+{%- if part.lines %}
 <table>
 <thead>
 <tr><th scope="col">{{ it.captions.fact }}</th><th scope="col">{{ it.captions.value }}</th></tr>
@@ -44,6 +45,7 @@ _PAGE = """<!doctype html>
 {%- endfor %}
 </tbody>
 </table>
+{%- endif %}
 {%- for statement in part.statements %}
 <p>{{ statement }}</p>
 {%- endfor %}

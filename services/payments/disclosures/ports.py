@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from services.payments.model.payment import Payment
+from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote
 
@@ -21,4 +21,10 @@ class Stored(Protocol):
         self, keys: Sequence[tuple[MerchantId, UUID]]
     ) -> tuple[datetime, Mapping[tuple[MerchantId, UUID], Quote]]:
         """The database's time, and those quotes of (merchant, id) that exist."""
+        ...
+
+    async def events(
+        self, merchant_id: MerchantId, payment_id: UUID
+    ) -> Sequence[RecordedEvent | UnreadableEvent]:
+        """The history of a payment. Raises PaymentNotFound."""
         ...

@@ -6,7 +6,12 @@ from services.payments.disclosures.facts import disclosure_of, receipt_of
 from services.payments.disclosures.ports import Stored
 from services.payments.disclosures.wording import Worded, read_locale, worded
 from services.payments.model.explanation import Result, Step, explain_payment, explain_quote
-from services.payments.model.payment import Payment, PaymentUnreadable, read_transaction_id
+from services.payments.model.payment import (
+    Payment,
+    PaymentUnreadable,
+    RecordedEvent,
+    read_transaction_id,
+)
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import Quote, QuoteNotFound, read_quote_id
 from services.shared.ids import Prefix, encode_id
@@ -61,7 +66,11 @@ class Disclosures:
         quote = await self._priced_by(merchant_id, payment)
         if quote is None:
             raise PaymentUnreadable(transaction_id=transaction_id)
-        return worded(receipt_of(payment, quote), known)
+        history = await self._stored.events(merchant_id, payment.id)
+        recorded = [one for one in history if isinstance(one, RecordedEvent)]
+        if len(recorded) < len(history):
+            raise PaymentUnreadable(transaction_id=transaction_id)
+        return worded(receipt_of(payment, quote, recorded), known)
 
     async def _priced_by(self, merchant_id: MerchantId, payment: Payment) -> Quote | None:
         """The quote that priced a payment last; None where it cannot be read."""

@@ -14,7 +14,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent
 
-from services.payments.disclosures.facts import (
+from services.payments.disclosures.document import (
     Document,
     Item,
     Percent,
@@ -32,6 +32,8 @@ DEFAULT = "en-US"
 SUPPORTED = tuple(sorted(path.stem for path in LOCALES.glob("*.toml")))
 # Two to four decimals, as 12 CFR 1005.31(b)(1)(iv) has it; the value beside it has them all.
 RATE_PATTERN = "#,##0.00##"
+# The section of where the payment stands, which no rule asks for.
+STATE = "state"
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -55,7 +57,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The facts that one rule asks for, in words."""
+    """The facts of one section, in words."""
 
     rule: str
     title: str
@@ -109,9 +111,10 @@ def _words(locale: str) -> Mapping[str, Mapping[str, str]]:
 
 
 def _part(section: Section, words: Mapping[str, Mapping[str, str]], locale: str) -> Part:
+    name = section.rule or STATE
     return Part(
-        rule=section.rule,
-        title=words["titles"][section.rule],
+        rule=name,
+        title=words["titles"][name],
         lines=tuple(_line(item, words["labels"][item.name], locale) for item in section.items),
         statements=tuple(
             _statement(one, words["statements"][one.name], locale) for one in section.statements

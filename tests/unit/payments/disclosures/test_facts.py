@@ -5,20 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from services.payments.disclosures.facts import (
-    DisclosureNotKept,
-    Document,
-    Percent,
-    ReceiptNotReady,
-    Value,
-    disclosure_of,
-    receipt_of,
-)
+from services.payments.disclosures.document import Document, Percent, Value
+from services.payments.disclosures.facts import DisclosureNotKept, disclosure_of, receipt_of
 from services.payments.model.disclosure import Rule
-from services.payments.model.payment import State
 from services.payments.model.quote import Quote
 from services.shared.money import Money
-from tests.golden import LARGE, SMALL, TERMS, payment_of
+from tests.golden import LARGE, PAID, SMALL, TERMS, payment_of
 from tests.makers import CONDITIONS, make_override
 
 
@@ -46,18 +38,13 @@ def test_the_conversion_charge_is_the_margin_in_the_recipients_currency() -> Non
     assert values(disclosure_of(LARGE))["conversion_charge"] == Money(55_24, "EUR")
 
 
-@pytest.mark.parametrize("state", [State.CREATED, State.COLLECTING, State.FAILED, State.CANCELLED])
-def test_there_is_no_receipt_of_a_payment_that_was_not_collected(state: State) -> None:
-    with pytest.raises(ReceiptNotReady):
-        receipt_of(payment_of(LARGE, state=state), LARGE)
-
-
 def test_a_receipt_says_more_than_the_disclosure_before_the_payment() -> None:
-    before, after = disclosure_of(LARGE), receipt_of(payment_of(LARGE), LARGE)
+    before, after = disclosure_of(LARGE), receipt_of(payment_of(LARGE), LARGE, PAID)
 
     more = set(values(after)) - set(values(before))
     assert more == {"date_available", "recipient", "provider", "authority"}
-    assert said(after) - said(before) == {"error_resolution", "cancellation", "complaints"}
+    of_the_rule = {"error_resolution", "cancellation", "complaints"}
+    assert said(after) - said(before) == {"paid_out", *of_the_rule}
 
 
 def test_a_small_transfer_is_said_to_be_out_of_scope() -> None:

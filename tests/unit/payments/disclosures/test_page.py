@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from services.payments.disclosures.facts import receipt_of
 from services.payments.disclosures.page import HEADERS, page
 from services.payments.disclosures.wording import worded
-from tests.golden import LARGE, payment_of
+from tests.golden import LARGE, PAID, payment_of
 
 
 class Elements(HTMLParser):
@@ -26,7 +26,7 @@ class Elements(HTMLParser):
 
 
 def test_a_page_has_no_script_no_style_and_nothing_to_load() -> None:
-    text = page(worded(receipt_of(payment_of(LARGE), LARGE), "fr-FR")).decode()
+    text = page(worded(receipt_of(payment_of(LARGE), LARGE, PAID), "fr-FR")).decode()
     elements = Elements()
     elements.feed(text)
 

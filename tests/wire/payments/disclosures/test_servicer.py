@@ -161,6 +161,39 @@ async def test_a_payment_that_was_collected_has_a_receipt(
     assert payment.transaction_id.encode() in page.data
 
 
+async def test_a_receipt_of_a_refunded_payment_promises_no_payout(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    change = "UPDATE payments SET state = 'REFUNDED', refunded_minor = amount_minor"
+    await run(engine, UNGUARDED, change)
+    wanted = disclosures_pb2.GetReceiptRequest(transaction_id=payment.transaction_id)
+
+    receipt = await service.disclosures.GetReceipt(wanted)
+
+    items = {item.name: item.value for section in receipt.sections for item in section.items}
+    assert receipt.sections[0].rule == "state"
+    assert items["refunded"] == payment.amount_usd
+    assert set(items).isdisjoint({"date_available", "total_to_recipient"})
+
+
+async def test_a_receipt_is_refused_while_a_part_of_the_history_cannot_be_read(
+    service: Service, engine: AsyncEngine
+) -> None:
+    payment = await service.payments.CreatePayment(order(), metadata=new_key())
+    await run(
+        engine,
+        UNGUARDED,
+        "UPDATE payments SET state = 'COMPLETED'",
+        "UPDATE payment_events SET cause = 'no cause'",
+    )
+    wanted = disclosures_pb2.GetReceiptRequest(transaction_id=payment.transaction_id)
+
+    _, reason, _, _ = await refusal(service.disclosures.GetReceipt(wanted))
+
+    assert reason == "PAYMENT_UNREADABLE"
+
+
 async def test_a_quote_without_kept_terms_is_refused(service: Service, engine: AsyncEngine) -> None:
     quote = await service.payments.CreateQuote(quote_request())
     await run(engine, UNGUARDED, "UPDATE quotes SET terms = terms - 'disclosure'")

@@ -485,8 +485,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "DISCLOSURE_NOT_KEPT", "metadata": {"quote_id": "quo_01j…"}}
     """
     RECEIPT_NOT_READY: _ErrorReason.ValueType  # 152
-    """The payment was not collected yet, or never, so that there is no receipt.
-    Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…"}}
+    """The payment was not collected yet, or never, or its price is not settled yet, because its money
+    came late; so that there is no receipt.
+    Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…",
+    "status": "CANCELLED"}}
     """
     APPROVAL_REQUIRED: _ErrorReason.ValueType  # 161
     """The policy asks for two people for this verb: propose it, and another operator approves it.
@@ -1009,8 +1011,10 @@ DISCLOSURE_NOT_KEPT: ErrorReason.ValueType  # 151
 Example: {"reason": "DISCLOSURE_NOT_KEPT", "metadata": {"quote_id": "quo_01j…"}}
 """
 RECEIPT_NOT_READY: ErrorReason.ValueType  # 152
-"""The payment was not collected yet, or never, so that there is no receipt.
-Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…"}}
+"""The payment was not collected yet, or never, or its price is not settled yet, because its money
+came late; so that there is no receipt.
+Example: {"reason": "RECEIPT_NOT_READY", "metadata": {"transaction_id": "pay_01j…",
+"status": "CANCELLED"}}
 """
 APPROVAL_REQUIRED: ErrorReason.ValueType  # 161
 """The policy asks for two people for this verb: propose it, and another operator approves it.

@@ -230,7 +230,7 @@ class Disclosure(_message.Message):
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisclosureSection]:
-        """The facts, by the rule that asks for them."""
+        """The facts, by the rule that asks for them; on a receipt first where the payment stands."""
 
     def __init__(
         self,
@@ -253,7 +253,7 @@ Global___Disclosure: _TypeAlias = Disclosure  # noqa: Y015
 
 @_typing.final
 class DisclosureSection(_message.Message):
-    """The facts that one rule asks for."""
+    """The facts that one rule asks for, or, on a receipt, where the payment stands."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -262,7 +262,7 @@ class DisclosureSection(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     STATEMENTS_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
-    """"us_remittance_rule" (12 CFR 1005.31) or "eu_2021_1230" (Regulation (EU) 2021/1230)."""
+    """"us_remittance_rule" (12 CFR 1005.31), "eu_2021_1230" (Regulation (EU) 2021/1230), or "state"."""
     title: _builtins.str
     """Title in the locale."""
     @_builtins.property
@@ -312,7 +312,7 @@ class DisclosureItem(_message.Message):
     currency: _builtins.str
     """ISO 4217 code of an amount; empty of any other value."""
     provision: _builtins.str
-    """The provision that asks for the fact, for example "12 CFR 1005.31(b)(1)(vii)"."""
+    """The provision that asks for the fact, for example "12 CFR 1005.31(b)(1)(vii)"; empty in "state"."""
     def __init__(
         self,
         *,

@@ -113,8 +113,9 @@ class DisclosureServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetReceipt(self, request, context):
-        """Shows the receipt of a payment that was collected, by the rules of its corridor as they were at
-        the quote. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
+        """Shows the receipt of a payment that was collected and exchanged, or is refunded: where it stands
+        now, what was refunded, and the facts by the rules of its corridor as they were at the quote.
+        Where nobody is paid, no figure of a payout is in it. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
         DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -57,8 +57,9 @@ class DisclosureServiceStub:
     DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
     """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_disclosures_pb2.GetReceiptRequest, _disclosures_pb2.Disclosure]
-    """Shows the receipt of a payment that was collected, by the rules of its corridor as they were at
-    the quote. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
+    """Shows the receipt of a payment that was collected and exchanged, or is refunded: where it stands
+    now, what was refunded, and the facts by the rules of its corridor as they were at the quote.
+    Where nobody is paid, no figure of a payout is in it. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
     DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
     """
     GetReceiptPage: _grpc.UnaryUnaryMultiCallable[_disclosures_pb2.GetReceiptPageRequest, _httpbody_pb2.HttpBody]
@@ -94,8 +95,9 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
     """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_disclosures_pb2.GetReceiptRequest, _disclosures_pb2.Disclosure]  # type: ignore[assignment]
-    """Shows the receipt of a payment that was collected, by the rules of its corridor as they were at
-    the quote. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
+    """Shows the receipt of a payment that was collected and exchanged, or is refunded: where it stands
+    now, what was refunded, and the facts by the rules of its corridor as they were at the quote.
+    Where nobody is paid, no figure of a payout is in it. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
     DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
     """
     GetReceiptPage: _aio.UnaryUnaryMultiCallable[_disclosures_pb2.GetReceiptPageRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
@@ -158,8 +160,9 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _disclosures_pb2.GetReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_disclosures_pb2.Disclosure, _abc.Awaitable[_disclosures_pb2.Disclosure]]:
-        """Shows the receipt of a payment that was collected, by the rules of its corridor as they were at
-        the quote. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
+        """Shows the receipt of a payment that was collected and exchanged, or is refunded: where it stands
+        now, what was refunded, and the facts by the rules of its corridor as they were at the quote.
+        Where nobody is paid, no figure of a payout is in it. Idempotent. Refuses with PAYMENT_NOT_FOUND, PAYMENT_UNREADABLE, RECEIPT_NOT_READY,
         DISCLOSURE_NOT_KEPT or LOCALE_UNSUPPORTED.
         """
 
