@@ -3,13 +3,14 @@ inside their HTTP session (W3: half of the request's body is out)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import aiohttp
 
 from services.providers.adapters import ADAPTERS
 from services.providers.config import Config
-from services.providers.domain import Kind, Operation, OperationResult
+from services.providers.domain import EventPage, Kind, Operation, OperationResult
 from services.providers.ports import Adapter
 from services.shared.clock import SystemClock
 from tests.chaos.failpoints import Failpoints
@@ -46,6 +47,9 @@ class SweptAdapter:
 
     async def refund(self, operation: Operation) -> OperationResult:
         return await self._send(operation, self._inner.refund)
+
+    async def list_events(self, since: datetime | None, page: str) -> EventPage:
+        return cast(EventPage, await self._inner.list_events(since, page))
 
     async def _send(
         self, operation: Operation, call: Callable[[Operation], Awaitable[OperationResult]]

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from services.payments.webhooks_in import store as inbox
 from services.payments.webhooks_in.ports import Arrival, Receipt
+from services.payments.webhooks_in.store import inbox
 from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.deliverer import Deliverer
 from services.payments.webhooks_out.delivery import Delivery, DeliveryState, TryResult

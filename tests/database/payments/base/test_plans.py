@@ -15,7 +15,7 @@ from services.payments.operators.store import dead_letters as letters
 from services.payments.operators.store import operations
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.store import pages, payments
-from services.payments.webhooks_in import store as inbox
+from services.payments.webhooks_in.store import inbox
 from services.payments.webhooks_out.store import outbox, outbox_writer
 from services.shared.db import connected
 
