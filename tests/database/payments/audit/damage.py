@@ -191,11 +191,11 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "UPDATE quotes SET trail = jsonb_set(trail, '{markup_basis_points}', '51')",
-        ("a payment's terms are those of its quote", EXPLAINED),
+        (EXPLAINED, "a payment's terms are those of its quote"),
     ),
     (
         "UPDATE payments SET markup_basis_points = markup_basis_points + 1 WHERE state = 'CREATED'",
-        ("a payment's terms are those of its quote", EXPLAINED),
+        ("a payment's terms are those of its quote",),
     ),
     (
         "UPDATE quotes SET terms = jsonb_set(terms, '{fees}', '[]'); "
