@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 from services.fx.market import open_time
+from services.shared.corridors import MID_MAX, MID_MIN
 from services.shared.errors import Unavailable
 from services.shared.money import EXACT
 
@@ -14,8 +15,6 @@ from services.shared.money import EXACT
 RATE_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
 # A rate may be dated so far ahead: clocks differ.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# No currency that is paid out is worth so much or so little: a rate beyond is a mistake.
-MID_MIN, MID_MAX = Decimal("0.0001"), Decimal(10_000_000)
 BASIS_POINTS = 10_000
 # The lowest and the highest middle that a corridor believes.
 Bounds = tuple[Decimal, Decimal]

@@ -32,6 +32,10 @@ class CurrencyUnknown(Invalid):
     reason = "CURRENCY_UNKNOWN"
 
 
+class AmountOutOfBounds(ValueError):
+    """Less than nothing, or more than any amount can be."""
+
+
 def exponent(currency: str) -> int:
     """Number of digits after the decimal point, by ISO 4217. Raises CurrencyUnknown."""
     try:
@@ -50,7 +54,7 @@ class Money:
     def __post_init__(self) -> None:
         exponent(self.currency)
         if not 0 <= self.amount_minor <= MAX_AMOUNT_MINOR:
-            raise ValueError(f"amount out of bounds: {self.amount_minor} {self.currency}")
+            raise AmountOutOfBounds(f"amount out of bounds: {self.amount_minor} {self.currency}")
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.amount_minor + self._same(other).amount_minor, self.currency)

@@ -11,7 +11,7 @@ from gateway.config import DESCRIPTOR
 from gateway.contract import read_contract
 from services.fees.usecases import QUERIES_MAX as FEE_QUERIES_MAX
 from services.fx.assembly import SURVEY_SECONDS
-from services.fx.domain import CLOCK_TOLERANCE, MID_MAX, MID_MIN, RATE_DIGITS
+from services.fx.domain import CLOCK_TOLERANCE, RATE_DIGITS
 from services.fx.feed import OBSERVE_SECONDS, RELOAD_SECONDS, RELOAD_SECONDS_MAX, REST
 from services.fx.sources.http import REQUEST_SECONDS
 from services.fx.usecases import QUERIES_MAX as RATE_QUERIES_MAX
@@ -25,6 +25,7 @@ from services.providers.limits import CONCURRENCY_DEFAULT
 from services.providers.simulator.faults.answer_faults import FEE_SHARE
 from services.providers.simulator.faults.event_faults import EVENT_FIRST_SECONDS
 from services.providers.simulator.faults.modes import Mode
+from services.shared.corridors import MID_MAX, MID_MIN
 from services.shared.env import Settings
 from tests.chaos.planted import prove
 from tests.chaos.watch import LIVENESS_SECONDS

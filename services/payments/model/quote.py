@@ -11,10 +11,11 @@ from typing import TypedDict
 from uuid import UUID
 
 from services.payments.model.disclosure import DisclosureTerms
+from services.payments.model.payouts import payout_of
 from services.payments.model.timing import CORRECTION, PATIENCE
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
-from services.shared.money import EXACT, SOURCE_CURRENCY, Money, round_half_even
+from services.shared.money import EXACT, SOURCE_CURRENCY, Money
 from services.shared.recipients import Recipient
 from services.shared.recipients.rules import RecipientRules
 
@@ -218,15 +219,11 @@ class Cost:
     percent: Decimal
 
 
-def payout_of(net: Money, rate: Decimal, currency: str, decimals: int | None = None) -> Money:
-    """The payout that a net comes to at a rate, rounded half to even."""
-    return round_half_even(EXACT.multiply(net.decimal, rate), currency, decimals)
-
-
 def agree_terms(
     amount: Money, currency: str, fees: Fees, trail: RateTrail, decimals: int | None = None
 ) -> Terms:
-    """The terms of a payment of amount into currency. Raises AmountTooSmallAfterFees.
+    """The terms of a payment of amount into currency. Raises AmountTooSmallAfterFees,
+    PayoutAboveMaximum.
 
     The payout has so many decimals; as many as its currency where it is None.
     """

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.payments.model.attempt import Capabilities
+from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.quote import Fees, RateTrail, Terms, agree_terms
 from services.shared.errors import NotAllowedNow, OutOfRange, field_invalid
 from services.shared.money import Money, exponent
@@ -22,12 +23,6 @@ class PayoutBelowMinimum(OutOfRange):
     """The payout is smaller than any offramp sends to this kind of recipient."""
 
     reason = "PAYOUT_BELOW_MINIMUM"
-
-
-class PayoutAboveMaximum(OutOfRange):
-    """The payout is larger than any offramp sends to this kind of recipient."""
-
-    reason = "PAYOUT_ABOVE_MAXIMUM"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ same rules by pricing."""
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.quote import (
     AmountTooSmallAfterFees,
     FeeLine,
@@ -13,7 +14,6 @@ from services.payments.model.quote import (
     Terms,
 )
 from services.payments.model.rails import (
-    PayoutAboveMaximum,
     PayoutBelowMinimum,
     agree_by_rails,
     decimals_of,

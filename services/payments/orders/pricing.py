@@ -127,8 +127,11 @@ class Pricing:
 
     def check_country(self, quote: Quote, country: str) -> None:
         """Raises QuoteMismatch where the quote pays out in another country than the one given, and
-        CorridorUnsupported."""
-        if country and self._corridors.get(quote.corridor_id).destination.country != country:
+        CorridorUnsupported where that was not kept with it and its corridor is gone."""
+        kept = quote.conditions.route.country if quote.conditions else ""
+        if not country or country == kept:
+            return
+        if kept or self._corridors.get(quote.corridor_id).destination.country != country:
             raise QuoteMismatch(field="destination_country")
 
     def fitted(self, quote: Quote, recipient: Recipient) -> tuple[Quote, Route]:

@@ -7,6 +7,8 @@ from services.shared.corridors.countries import COUNTRIES
 from services.shared.corridors.loading import CorridorsError, load_corridors
 from services.shared.corridors.model import (
     DEADLINE_HOURS,
+    MID_MAX,
+    MID_MIN,
     PATIENCE_SECONDS,
     Corridor,
     CorridorAmbiguous,
@@ -28,6 +30,8 @@ from services.shared.corridors.prices import (
 __all__ = [
     "COUNTRIES",
     "DEADLINE_HOURS",
+    "MID_MAX",
+    "MID_MIN",
     "PATIENCE_SECONDS",
     "Corridor",
     "CorridorAmbiguous",

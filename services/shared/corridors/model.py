@@ -82,6 +82,10 @@ class Providers(Section):
     expected_seconds: Mapping[Literal["collection", "payout", "refund"], ExpectedSeconds] = {}
 
 
+# No currency that is paid out is worth so much or so little: a rate beyond is a mistake.
+MID_MIN, MID_MAX = Decimal("0.0001"), Decimal(10_000_000)
+
+
 class MidBounds(Section):
     """The lowest and the highest middle rate that is believed; each source's rate beyond them is
     not used."""

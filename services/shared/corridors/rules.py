@@ -3,7 +3,7 @@ starts and in a sentence, because otherwise a payer finds out."""
 
 from collections.abc import Iterator
 
-from services.shared.corridors.model import Corridor, FxTerms
+from services.shared.corridors.model import MID_MAX, Corridor, FxTerms
 from services.shared.corridors.prices import (
     FeeSchedule,
     FeeTerms,
@@ -13,10 +13,12 @@ from services.shared.corridors.prices import (
     unbounded_part,
 )
 from services.shared.corridors.windows import window_problems
-from services.shared.money import SOURCE_CURRENCY, Money
+from services.shared.money import EXACT, MAX_AMOUNT_MINOR, SOURCE_CURRENCY, Money
 from services.shared.recipients.rules import RulesInvalid
 
 CENT = Money(1, SOURCE_CURRENCY)
+# So many that the formula of a fee stays short enough to be read, by people too.
+TIERS_MAX = 50
 # The source whose rates are made up.
 SYNTHETIC = "synthetic"
 # The sources whose rates ship with us; those of every other come over a network.
@@ -41,6 +43,7 @@ def problems(corridor: Corridor) -> Iterator[str]:
     if limits.minimum > limits.maximum:
         yield "limits.minimum_usd is above limits.maximum_usd"
         return
+    yield from _payout_problems(corridor)
     yield from window_problems(corridor.fees)
     for schedule in corridor.fees:
         for problem in _schedule_problems(schedule, corridor):
@@ -64,6 +67,18 @@ def _rate_problems(fx: FxTerms) -> Iterator[str]:
         yield "fx.maximum_deviation_basis_points compares sources, and there is one"
     if fx.refused_while_closed and fx.closed_market_basis_points:
         yield "fx.closed_market_basis_points is never used, as fx.refused_while_closed is true"
+
+
+def _payout_problems(corridor: Corridor) -> Iterator[str]:
+    """A maximum whose payout would be more than any amount can be."""
+    bounds, maximum = corridor.fx.mid_bounds, corridor.limits.maximum
+    highest = bounds.both[1] if bounds else MID_MAX
+    most = Money(MAX_AMOUNT_MINOR, corridor.destination.currency)
+    if EXACT.multiply(maximum.decimal, highest) > most.decimal:
+        yield (
+            f"limits.maximum_usd {maximum} at a mid rate of {highest:f} is more than {most} "
+            f"{most.currency}, the largest amount; lower it or fx.mid_bounds.highest"
+        )
 
 
 def _schedule_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
@@ -90,6 +105,8 @@ def _tier_problems(schedule: FeeSchedule, corridor: Corridor) -> Iterator[str]:
     if bool(schedule.tiers) != bool(schedule.tier_kind):
         kinds = " or ".join(kind.value for kind in TierKind)
         yield f"tiers need a tier_kind, {kinds}, and a tier_kind needs tiers"
+    if len(schedule.tiers) > TIERS_MAX:
+        yield f"it has {len(schedule.tiers)} tiers, and at most {TIERS_MAX} are allowed"
     starts = [tier.start for tier in schedule.tiers]
     if sorted(set(starts)) != starts:
         yield "fee tiers must be in order of from_usd"

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from services.fx.domain import CLOCK_TOLERANCE, MID_MAX, MID_MIN
+from services.fx.domain import CLOCK_TOLERANCE
 from services.fx.ports import SourceAway
 from services.fx.sources import registration
 from services.fx.sources.kit import Handed
+from services.shared.corridors import MID_MAX, MID_MIN
 from services.shared.deployment import Deployment
 from tests.wire.fx.sources import DESCRIPTION, GOOD, KEY, NOW, SOURCES, Facts, Server, good
 

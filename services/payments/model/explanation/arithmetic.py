@@ -8,7 +8,7 @@ from fractions import Fraction
 from services.shared.money import EXACT
 
 _TOKEN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|[a-z_]+|[-+*/(),])", re.ASCII)
-# Formulas are as long as a schedule has tiers, and no longer.
+# Formulas are as long as a schedule has tiers, whose number the corridors bound.
 LENGTH_MAX, DEPTH_MAX = 10_000, 20
 DECIMALS_MAX = 19
 # More than any rate has.

@@ -13,8 +13,8 @@ from services.payments.base.convert import encode_payment
 from services.payments.base.idempotency import Created, IdempotencyKeyInUse, IdempotencyKeyReused
 from services.payments.mesh.ports import FeeQuery, RateQuery
 from services.payments.model.payment import Payment, PaymentNotFound
+from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.quote import Fees, QuoteExpired, QuoteNotFound, RateTrail
-from services.payments.model.rails import PayoutAboveMaximum
 from services.payments.orders.creation import Creation, PaymentOrder
 from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentFilter

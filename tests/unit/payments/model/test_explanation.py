@@ -24,7 +24,8 @@ from services.payments.model.quote import (
     agree_terms,
 )
 from services.shared.corridors import FeeSchedule
-from services.shared.money import EXACT, Money
+from services.shared.corridors.rules import TIERS_MAX
+from services.shared.money import EXACT, MAX_AMOUNT_MINOR, Money
 from tests.makers import (
     CONDITIONS,
     make_override,
@@ -33,7 +34,7 @@ from tests.makers import (
     make_quote,
     make_trail,
 )
-from tests.schedules import LEAST, MOST, schedules, usd
+from tests.schedules import LEAST, MOST, make_schedule, refusals, schedules, usd
 
 LEGS = (
     RateLeg(base_currency="EUR", quote_currency="USD", rate=Decimal("1.0876")),
@@ -115,6 +116,26 @@ def test_a_price_for_a_net_explains_itself_with_the_part_beyond_it(
 
     assert differing(steps) == []
     assert terms.net == usd(net)
+
+
+def _with_tiers(count: int) -> FeeSchedule:
+    """Marginal tiers with long numbers, a percentage a little less in each."""
+    tiers = [
+        {"from_usd": f"{10**11 + i * 10}.01", "percent": f"1.{9999 - i}"} for i in range(count)
+    ]
+    return make_schedule(percent="2.0001", tier_kind="marginal", tiers=tiers)
+
+
+def test_a_schedule_of_the_most_tiers_explains_itself_and_one_more_is_refused() -> None:
+    few, many = _with_tiers(TIERS_MAX), _with_tiers(TIERS_MAX + 1)
+
+    quote = priced(few, Money(MAX_AMOUNT_MINOR, "USD"), Decimal(1), 2)
+
+    assert differing(explain_quote(quote)) == []
+    assert len(few.tiers) == len(many.tiers) - 1
+    said = f"it has {TIERS_MAX + 1} tiers, and at most {TIERS_MAX} are allowed"
+    assert any(said in one for one in refusals(many))
+    assert not any("tiers, and at most" in one for one in refusals(few))
 
 
 def _fixed(payout: Money, rate: Decimal) -> Quote:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
-from services.payments.model.quote import Fees, FixedSide, agree_terms, payout_of
+from services.payments.model.payouts import payout_of
+from services.payments.model.quote import Fees, FixedSide, agree_terms
 from services.shared.money import Money, exponent
 from tests.makers import FEES, make_trail
 

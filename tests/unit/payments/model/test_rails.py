@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.rails import (
     OfframpRail,
-    PayoutAboveMaximum,
     PayoutBelowMinimum,
     RailUnsupported,
     agree_by_rails,

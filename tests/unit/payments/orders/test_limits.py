@@ -14,8 +14,9 @@ from services.payments.orders.limits import Offer, Offers
 from services.payments.orders.routes import Routes
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridor, Corridors, load_corridors
+from services.shared.corridors.model import Limits
 from services.shared.errors import DomainError
-from services.shared.money import Money
+from services.shared.money import MAX_AMOUNT_MINOR, Money
 from services.shared.recipients import RecipientKind
 from tests.conftest import ROOT
 from tests.fakes import Held
@@ -151,3 +152,16 @@ def test_a_provider_that_declares_nothing_pays_nobody() -> None:
     offer = _offer(CORRIDORS.get("us-in"), make_trail("94"), Routes(CORRIDORS, Held(silent)))
 
     assert offer.kinds == ()
+
+
+def test_a_corridor_whose_maximum_pays_out_more_than_an_amount_can_be_is_shown_up_to_that() -> None:
+    corridor = CORRIDORS.get("us-id")
+    limits = Limits(minimum_usd="2.00", maximum_usd="1000000000.00")
+    corridor = corridor.model_copy(update={"limits": limits})
+    trail = make_trail("18148")
+
+    offer = Offers(make_routes(Corridors((corridor,))), SystemClock()).offer(corridor, trail)
+
+    (*_, shown) = offer.kinds
+    assert shown.maximum < corridor.limits.maximum
+    assert shown.maximum_payout.amount_minor <= MAX_AMOUNT_MINOR

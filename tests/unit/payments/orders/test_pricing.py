@@ -8,19 +8,24 @@ from pathlib import Path
 import pytest
 
 from services.payments.mesh.ports import FeeQuery
-from services.payments.model.quote import AmountTooSmallAfterFees, Fees, Quote
+from services.payments.model.quote import AmountTooSmallAfterFees, Fees, Quote, QuoteMismatch
 from services.payments.orders.pricing import (
     AmountAboveMaximum,
     AmountBelowMinimum,
     QuoteOrder,
 )
-from services.shared.corridors import CorridorAmbiguous, CorridorUnsupported, load_corridors
+from services.shared.corridors import (
+    CorridorAmbiguous,
+    Corridors,
+    CorridorUnsupported,
+    load_corridors,
+)
 from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
 from services.shared.recipients import RecipientKind
 from tests.conftest import ROOT
 from tests.fakes import FixedFees, FixedRates
-from tests.makers import NOW
+from tests.makers import CONDITIONS, NOW, make_quote
 from tests.pricing import make_pricing
 from tests.rails import declared_rails
 
@@ -178,3 +183,21 @@ async def test_without_the_declarations_of_providers_no_order_is_priced() -> Non
 
     assert isinstance(refused, Unavailable)
     assert (fees.calls, rates.calls) == ([], [])
+
+
+@pytest.mark.parametrize("kept", ["NG", ""])
+def test_the_country_of_an_offer_is_the_one_that_it_was_made_for(kept: str) -> None:
+    """Kept with it, so that its corridor is not needed; of an offer from before that it is."""
+    route = replace(CONDITIONS.route, country=kept)
+    quote = make_quote(conditions=replace(CONDITIONS, route=route))
+    gone = make_pricing(Corridors(()), FixedFees(), FixedRates())
+    pricing = gone if kept else make_pricing(CORRIDORS, FixedFees(), FixedRates())
+
+    pricing.check_country(quote, "")
+    pricing.check_country(quote, "NG")
+
+    with pytest.raises(QuoteMismatch):
+        pricing.check_country(quote, "GH")
+    if not kept:
+        with pytest.raises(CorridorUnsupported):
+            gone.check_country(quote, "NG")

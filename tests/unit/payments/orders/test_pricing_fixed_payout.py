@@ -15,7 +15,8 @@ from services.fees import domain as fees_domain
 from services.fees.usecases import FeeCalculator
 from services.payments.mesh.ports import FeeQuery
 from services.payments.model.attempt import Capabilities
-from services.payments.model.quote import FeeLine, Fees, FixedSide, Quote, payout_of
+from services.payments.model.payouts import payout_of
+from services.payments.model.quote import FeeLine, Fees, FixedSide, Quote
 from services.payments.orders.pricing import Pricing, QuoteOrder
 from services.shared.corridors import Corridor, Corridors, FeeSchedule, fee_of, load_corridors
 from services.shared.errors import DomainError, Unavailable

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.quote import Conditions, Terms
 from services.payments.model.rails import (
-    PayoutAboveMaximum,
     PayoutBelowMinimum,
     RailUnsupported,
     Target,

@@ -1,6 +1,7 @@
 """Money that comes after its quote: honoured within the grace, priced again within the tolerance,
 and otherwise for a person."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,9 +16,9 @@ from services.payments.model.fixed_payout import agree_payout
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import State
+from services.payments.model.payouts import payout_of
 from services.payments.model.quote import (
     FixedSide,
-    payout_of,
 )
 from services.payments.operators.decisions import honour_locked_rate
 from services.payments.operators.domain import NoLockedRate, PaymentNotOnHold
@@ -209,14 +210,61 @@ def test_a_new_payout_has_the_decimals_of_the_route() -> None:
 
 def test_a_new_payout_that_no_offramp_sends_is_a_hold() -> None:
     work = make_work(State.FUNDED)
-    decider = _sending_at_most(work.payment.terms.payout.amount_minor, 2)
+    decider = _sending_at_most(work.payment.terms.payout.amount_minor - 1, 2)
 
     better = decider.price(work, make_trail("1700.00"), NOW)
-    as_before = decider.price(work, make_trail("1530.25"), NOW)
 
     assert better.payment.hold_reason == HoldReason.LATE_FUNDS
     assert better.payment.terms == work.payment.terms
-    assert as_before.payment.hold_reason is None
+
+
+@pytest.mark.parametrize("mid", ["1530.40", "1531.00", "1700.00"])
+@pytest.mark.parametrize("of", [lambda: make_work(State.FUNDED), _fixed_payout])
+def test_where_a_better_rate_brings_more_than_a_rail_takes_the_promised_payout_is_sent(
+    mid: str, of: Callable[[], Work]
+) -> None:
+    work = of()
+    promised = work.payment.terms
+    decider = _sending_at_most(promised.payout.amount_minor, 2)
+
+    change = decider.price(work, make_trail(mid), NOW)
+
+    assert (change.payment.state, change.payment.hold_reason) == (State.CONVERTED, None)
+    assert change.payment.terms == promised
+    assert change.payment.quote_id == work.payment.quote_id
+    assert (change.repricing, change.changes_price) == (None, False)
+    (event,) = change.events
+    assert event.cause == "exchanged_at_locked_rate"
+    assert event.evidence["rate"] == str(promised.rate)
+    assert event.evidence["new_rate"] == str(make_trail(mid).rate)
+    assert change.postings
+    assert change.due_in == timedelta(0)
+
+
+def test_a_worse_rate_whose_payout_no_offramp_sends_keeps_no_promise_by_itself() -> None:
+    work = make_work(State.FUNDED)
+    least = work.payment.terms.payout
+    rail = Rail(
+        recipient_kind=RecipientKind.WALLET,
+        minimum=least,
+        maximum=Money(10**9, "NGN"),
+        decimals=2,
+    )
+    wallet = replace(CAPABILITIES["local_wallet"], rails=(rail,))
+    decider = Decider({**CAPABILITIES, "local_wallet": wallet}, spread=lambda: 0.0)
+
+    change = decider.price(work, make_trail("1530.00"), NOW)
+
+    assert change.payment.hold_reason == HoldReason.LATE_FUNDS
+
+
+def test_a_rate_at_which_no_payout_can_be_expressed_is_no_failure() -> None:
+    work = make_work(State.FUNDED)
+
+    change = DECIDER.price(work, replace(make_trail(), rate=Decimal(10**15)), NOW)
+
+    assert change.payment.terms == work.payment.terms
+    assert change.payment.state is State.CONVERTED
 
 
 def test_a_rate_beyond_the_tolerance_is_a_hold() -> None:
