@@ -1,5 +1,6 @@
 """Operators and their actions. The verbs themselves are in the folder operators."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -49,7 +50,13 @@ def operator_of(principal: Principal, note: str = "") -> Operator:
 def _person_of(principal: Principal) -> str:
     if principal.kind is CredentialKind.OPERATOR_TOKEN:
         return principal.credential_id
-    return f"operator:{principal.name.lower()}"
+    return f"operator:{folded(principal.name)}"
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: by NFKC with all letters case-folded, because an issuer of tokens
+    may write one name in several forms."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,10 @@ class ProposalRows(Protocol):
         ...
 
     async def add(self, proposal: Proposal) -> Proposal:
-        """Keeps a new proposal, or gives the one that is open for its verb and target."""
+        """Keeps a new proposal, or gives the one that is open for its verb and target.
+
+        Raises ProposalExists where others come and go at once.
+        """
         ...
 
     async def lock(self, proposal_id: UUID) -> Proposal:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from services.payments.model.operator import Operator
+from services.payments.model.operator import Operator, folded
 from services.payments.operators.domain import Action
 from services.shared.errors import Forbidden, NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
@@ -95,7 +95,7 @@ class Party:
         return (
             self.person == other.person
             or self.credential == other.credential
-            or self.name.lower() == other.name.lower()
+            or folded(self.name) == folded(other.name)
         )
 
 
@@ -119,6 +119,8 @@ class Draft:
     reason: str
     # None: as long as is usual.
     expires_at: datetime | None = None
+    # From then on the verb can no longer be done; None where it always can.
+    useless_at: datetime | None = None
 
     @property
     def payload(self) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.payments.model.operator import Operator
 from services.payments.operators.agreed_verbs import AgreedVerb
-from services.payments.operators.domain import Action
+from services.payments.operators.domain import CLOCK, Action
 from services.payments.operators.overriding import AgreedOverride, read_override_id
 from services.payments.operators.policy import Lifetimes
 from services.payments.operators.ports import (
@@ -177,6 +177,8 @@ class Proposing:
                 expires_at=self._end_of(draft, now),
             )
             added = await transaction.proposals.add(wanted)
+            if added.id != wanted.id and await _end_dead(transaction, added):
+                added = await transaction.proposals.add(wanted)
             if added.id != wanted.id:
                 return _same(added, wanted)
             await transaction.log(
@@ -187,13 +189,12 @@ class Proposing:
 
     def _end_of(self, draft: Draft, now: datetime) -> datetime:
         """Until when it can be approved. Raises Invalid."""
-        if draft.expires_at is None:
-            return now + timedelta(hours=self._lifetimes.lifetime_hours)
+        end = draft.expires_at or now + timedelta(hours=self._lifetimes.lifetime_hours)
         most = self._lifetimes.maximum_hours
-        if not now < draft.expires_at <= now + timedelta(hours=most):
+        if not now < end <= now + timedelta(hours=most):
             words = f"expires_at must be in the future, by at most {most} hours"
             raise field_invalid("expires_at", words)
-        return draft.expires_at
+        return min(end, draft.useless_at or end)
 
     @repeated
     async def _approve(
@@ -278,6 +279,25 @@ async def _check(transaction: OperatorTransaction, found: Proposal, by: Party) -
     locked, which is later than the transaction's."""
     found.check_other(by)
     found.check_open(await transaction.proposals.now())
+
+
+async def _end_dead(transaction: OperatorTransaction, added: Proposal) -> bool:
+    """Ends an open proposal that can never be approved, because its proposer's key was revoked, so
+    that it stands in nobody's way; whether nothing does any more."""
+    found = await transaction.proposals.lock(added.id)
+    if found.state is not ProposalState.PROPOSED:
+        return True
+    if not await transaction.proposals.is_revoked(found.proposer):
+        return False
+    failure = ProposerRevoked.reason
+    await transaction.proposals.decide(found, ProposalState.EXPIRED, None, failure=failure)
+    await transaction.log(
+        Operator(name=CLOCK, note=f"of {found.proposer.name}: {failure}"),
+        Action.EXPIRE_PROPOSAL,
+        found.proposal_id,
+        merchant_id=found.merchant_id,
+    )
+    return True
 
 
 def _same(added: Proposal, wanted: Proposal) -> Proposal:

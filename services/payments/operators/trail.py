@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from services.payments.merchants.authoriser import acting_principal
 from services.payments.model.operator import Operator, operator_of
-from services.payments.operators.domain import SUBJECT_MAX, ProviderContradicts
+from services.payments.operators.domain import SUBJECT_MAX, Action, ProviderContradicts
 from services.payments.operators.ports import Operations
 from services.shared.contract import Access, PrincipalKind
 from services.shared.errors import (
@@ -35,6 +35,11 @@ REFUSED: Counter = Counter(
 _KEPT = (Conflict, Forbidden, NotAllowedNow, NotAuthenticated, NotFound)
 
 
+def _is_kept(action: str, refusal: DomainError) -> bool:
+    # An approval was a step of its proposal also where its refusal may pass.
+    return isinstance(refusal, _KEPT) or action == Action.APPROVE_PROPOSAL
+
+
 class Trail:
     """Keeps refused attempts."""
 
@@ -46,7 +51,9 @@ class Trail:
         """Writes a refusal in this block down; the refusal goes on its way."""
         try:
             yield
-        except _KEPT as refusal:
+        except DomainError as refusal:
+            if not _is_kept(action, refusal):
+                raise
             answer = ""
             if isinstance(refusal, ProviderContradicts):
                 answer = refusal.metadata.get("answer", "")

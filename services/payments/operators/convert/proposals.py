@@ -18,7 +18,7 @@ from services.payments.operators.convert.payments import (
     required_text,
 )
 from services.payments.operators.domain import Action
-from services.payments.operators.overriding import AgreedOverride, OverrideOrder
+from services.payments.operators.overriding import AgreedOverride, OverrideOrder, order_of
 from services.payments.operators.proposal import Draft, Proposal, ProposalState
 from services.shared.errors import field_invalid
 from services.shared.money import format_rate, parse_rate
@@ -51,7 +51,12 @@ def read_draft(request: proposals_pb2.CreateProposalRequest, principal: Principa
         raise field_invalid("verb", "one verb is required", "FIELD_REQUIRED")
     verb, target, arguments = draft
     return Draft(
-        verb=verb, target=target, arguments=arguments, reason=reason, expires_at=expires_at
+        verb=verb,
+        target=target,
+        arguments=arguments,
+        reason=reason,
+        expires_at=expires_at,
+        useless_at=order_of(target, arguments).ends_at if verb is Action.RATE_OVERRIDE else None,
     )
 
 

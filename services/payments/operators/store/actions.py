@@ -17,14 +17,18 @@ _WRITTEN = """operator_actions (merchant_id, id, operator, action, subject, note
 _VALUES = """:merchant_id, :id, :operator, :action, :subject, :note, :credential_id, :address,
                   :request_id, :refusal, :provider_answer"""
 _LOG = text(f"INSERT INTO {_WRITTEN} VALUES ({_VALUES}) RETURNING {_ACTION}")
-# However often a credential is refused, so many refusals of an hour are kept.
+# However often a credential is refused, so many refusals of an hour are kept. Tries to approve a
+# proposal of one's own count apart, for each proposal: no other refusals push them out.
 _LOG_REFUSAL = text(
     f"""
     INSERT INTO {_WRITTEN}
     SELECT {_VALUES}
      WHERE (SELECT count(*) FROM operator_actions
              WHERE credential_id = :credential_id AND refusal <> ''
-               AND acted_at > now() - interval '1 hour') < :most
+               AND acted_at > now() - interval '1 hour'
+               AND CASE :refusal WHEN 'APPROVER_IS_PROPOSER'
+                   THEN refusal = :refusal AND subject = :subject
+                   ELSE refusal <> 'APPROVER_IS_PROPOSER' END) < :most
     RETURNING id
     """
 )

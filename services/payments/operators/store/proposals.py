@@ -17,6 +17,7 @@ from services.payments.operators.domain import CLOCK, Action
 from services.payments.operators.proposal import (
     Party,
     Proposal,
+    ProposalExists,
     ProposalNotFound,
     ProposalState,
 )
@@ -78,6 +79,7 @@ _REVOKED = text(
 )
 # So many expire in one transaction.
 EXPIRED_AT_ONCE = 100
+ADD_TRIES = 3
 
 
 class ProposalRows:
@@ -105,11 +107,14 @@ class ProposalRows:
             **_party_values("proposer", proposal.proposer),
             "expires_at": proposal.expires_at,
         }
-        added = (await self._connection.execute(_ADD, values)).one_or_none()
-        if added is not None:
-            return read_proposal(added)
         which = {"verb": proposal.verb, "target": proposal.target}
-        return read_proposal((await self._connection.execute(_OPEN, which)).one())
+        for _ in range(ADD_TRIES):
+            added = (await self._connection.execute(_ADD, values)).one_or_none()
+            # The one in its way may be decided between the two statements.
+            found = added or (await self._connection.execute(_OPEN, which)).one_or_none()
+            if found is not None:
+                return read_proposal(found)
+        raise ProposalExists(proposal_id="")
 
     async def lock(self, proposal_id: UUID) -> Proposal:
         """See ProposalRows.lock."""

@@ -61,6 +61,25 @@ def test_a_person_is_the_same_by_every_pair_of_credentials(one: Any, other: Any)
     assert party(*one[1:]).is_same_as(party(*other[1:])) == (one[0] == other[0])
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Zo\u00eb", "zoe\u0308"),
+        ("STRASSE", "stra\u00dfe"),
+        ("\uff21da", "ada"),
+        (
+            "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2",
+            "\u03a3\u0399\u0301\u03a3\u03a5\u03a6\u039f\u03a3",
+        ),
+    ],
+    ids=["composed or not", "a letter that folds to two", "full width", "final sigma"],
+)
+def test_one_name_in_two_unicode_forms_is_one_person(one: str, other: str) -> None:
+    token = CredentialKind.OPERATOR_TOKEN
+
+    assert party(token, "https://a#1", one).is_same_as(party(token, "https://b#2", other))
+
+
 def test_a_key_and_a_token_of_one_name_are_one_person() -> None:
     key = party(CredentialKind.OPERATOR_KEY, "opk_1", "kim")
 

@@ -19,6 +19,7 @@ from tests.poison import rows, run
 from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
 from tests.wire.payments.operators.calls import (
     actions,
+    refusals,
     refused,
     release,
     requeue,
@@ -102,6 +103,9 @@ async def test_without_the_market_s_middle_there_is_no_override(
     service.rates.broken["us-ng"] = Stale(pair="USD/NGN")
 
     assert await reason(pair.approve(proposal)) == "FX_RATE_STALE"
+    assert await refusals(service) == [
+        ("mae", "APPROVE_PROPOSAL", proposal.proposal_id, "FX_RATE_STALE")
+    ]
     # The market may come back: the proposal waits.
     assert await pair.state(proposal) == "PROPOSED"
     assert await reason(pair.propose(override_request("again"))) == "FX_RATE_STALE"

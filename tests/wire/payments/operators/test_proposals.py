@@ -313,6 +313,31 @@ async def test_a_proposal_past_its_time_stands_in_nobody_s_way(
     assert await pair.state(first) == "EXPIRED"
 
 
+async def test_a_proposal_of_a_revoked_key_stands_in_nobody_s_way(
+    service: Service, pair: Two, engine: AsyncEngine
+) -> None:
+    first = await pair.propose()
+    await run(engine, "UPDATE operator_keys SET revoked_at = now() WHERE operator = 'lin'")
+
+    second = await pair.propose(override_request("again"), by="mae")
+
+    assert second.state == proposals_pb2.Proposal.PROPOSED
+    assert await pair.state(first) == "EXPIRED"
+    ended = ("caravel", "EXPIRE_PROPOSAL", first.proposal_id, "of lin: PROPOSER_REVOKED")
+    assert ended in await actions(service)
+
+
+async def test_a_proposal_does_not_outlive_its_override(pair: Two) -> None:
+    request = override_request()
+    longer = override_request()
+    longer.expires_at.FromDatetime(datetime.now(UTC) + timedelta(hours=3))
+
+    for wanted in (request, longer):
+        proposal = await pair.propose(wanted)
+        assert proposal.expires_at == wanted.rate_override.ends_at
+        await pair.withdraw(proposal)
+
+
 @pytest.mark.parametrize("hours", [-1, 0, 169])
 async def test_a_proposal_lasts_as_long_as_the_policy_allows(hours: int, pair: Two) -> None:
     request = override_request()

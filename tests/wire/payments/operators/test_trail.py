@@ -22,6 +22,7 @@ from tests.wire.payments.operators.calls import (
     unknown_payout,
 )
 from tests.wire.payments.operators.keys import operator_key
+from tests.wire.payments.operators.proposals import two
 
 FROM = ("x-client-address", "203.0.113.9")
 VERBS = {
@@ -147,6 +148,20 @@ async def test_refusals_of_one_credential_are_kept_up_to_a_bound(
 
     counted = "SELECT operator, count(*) FROM operator_actions GROUP BY 1 ORDER BY 1"
     assert await rows(engine, counted) == [("eve", REFUSALS_MAX), ("mallory", 1)]
+
+
+async def test_a_try_to_approve_one_s_own_proposal_is_kept_beside_any_number_of_refusals(
+    service: Service, engine: AsyncEngine
+) -> None:
+    pair = await two(service, engine)
+    proposal = await pair.propose()
+    for _ in range(REFUSALS_MAX):
+        await refused(service.admin.ReleaseHold(release("pay_1"), metadata=pair.as_("lin")))
+
+    await refused(pair.approve(proposal, by="lin"))
+
+    own = ("lin", "APPROVE_PROPOSAL", proposal.proposal_id, "APPROVER_IS_PROPOSER")
+    assert own in await refusals(service)
 
 
 @pytest.fixture
