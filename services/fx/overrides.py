@@ -5,18 +5,21 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from services.fx.domain import Override, Rate
+from services.fx.domain import Bounds, Override, Rate
 from services.shared.errors import Unavailable
 from services.shared.money import EXACT
 
 
 class OverrideOutOfBounds(Unavailable):
-    """The override of the corridor's rate is farther from the market's middle than it may be."""
+    """The override of the corridor's rate is farther from the market's middle than it may be, or a
+    middle that the corridor believes from no source."""
 
     reason = "FX_OVERRIDE_OUT_OF_BOUNDS"
 
 
-def apply_override(rate: Rate, override: Override, now: datetime) -> Rate | OverrideOutOfBounds:
+def apply_override(
+    rate: Rate, override: Override, now: datetime, believed: Bounds | None = None
+) -> Rate | OverrideOutOfBounds:
     """The rate by the override; as it was where the override has ended.
 
     Beyond its bounds nothing is priced: the market's rate is the one that two people replaced.
@@ -24,7 +27,7 @@ def apply_override(rate: Rate, override: Override, now: datetime) -> Rate | Over
     if now >= override.expires_at:
         return rate
     market = rate.observation.mid
-    if not _is_within_bounds(override, market):
+    if not _is_within_bounds(override, market) or not _is_believed(override, believed):
         return OverrideOutOfBounds(pair=f"{rate.base_currency}/{rate.quote_currency}")
     applied = replace(override, market_mid=market)
     if override.markup_basis_points is None:
@@ -42,6 +45,12 @@ def outcome_of(answer: Rate | OverrideOutOfBounds) -> str:
     if isinstance(answer, OverrideOutOfBounds):
         return "out_of_bounds"
     return "applied" if answer.override else "ended"
+
+
+def _is_believed(override: Override, believed: Bounds | None) -> bool:
+    if believed is None or override.mid is None:
+        return True
+    return believed[0] <= override.mid <= believed[1]
 
 
 def _is_within_bounds(override: Override, market: Decimal) -> bool:

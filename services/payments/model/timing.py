@@ -79,6 +79,8 @@ CREDENTIALS_FORGET_SECONDS = 3600.0
 OVERRIDES_REFRESH_SECONDS = 0.25
 # Nothing is priced by anything older: an override counts, and ends, everywhere within a second.
 OVERRIDES_FRESH_SECONDS = 0.8
+# How long a call waits for a reading before it is refused; a reading that takes longer is too old.
+OVERRIDES_WAIT_SECONDS = OVERRIDES_FRESH_SECONDS
 # How often proposals that nobody decided in time are looked for.
 PROPOSALS_EXPIRY_SECONDS = 5.0
 

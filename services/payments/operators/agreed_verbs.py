@@ -69,11 +69,12 @@ class RateOverriding:
 
     async def prepare(self, target: str, arguments: Mapping[str, Any]) -> None:
         """See AgreedVerb.prepare: without the market's middle nothing bounds an override."""
-        self._corridors.get(target)
+        order = order_of(target, arguments)
+        order.check_believed(self._corridors.get(target).fx.mid_bounds)
         [trail] = await self._rates.get([RateQuery(corridor_id=target)])
         if isinstance(trail, DomainError):
             raise trail
-        order_of(target, arguments).check_distance(trail.market_mid_rate, self._bounds)
+        order.check_distance(trail.market_mid_rate, self._bounds)
 
     async def look(
         self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]

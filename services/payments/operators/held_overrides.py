@@ -5,16 +5,20 @@ time."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from services.payments.model.quote import RateOverride
-from services.payments.model.timing import OVERRIDES_FRESH_SECONDS, OVERRIDES_REFRESH_SECONDS
+from services.payments.model.timing import (
+    OVERRIDES_FRESH_SECONDS,
+    OVERRIDES_REFRESH_SECONDS,
+    OVERRIDES_WAIT_SECONDS,
+)
 from services.payments.operators.overriding import AgreedOverride
 from services.payments.operators.ports import OverrideSource
 from services.shared.beside import beside
-from services.shared.errors import DomainError
+from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 
 
@@ -39,11 +43,14 @@ class HeldOverrides:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        wait_seconds: float = OVERRIDES_WAIT_SECONDS,
     ) -> None:
         self._source = source
         self._clock = clock
         self._sleep = sleep
-        self._reading = asyncio.Lock()
+        self._wait_seconds = wait_seconds
+        # The reading that is under way, which all share who wait for one.
+        self._reading: asyncio.Task[None] | None = None
         self._open: Sequence[AgreedOverride] = ()
         # The database's time of the last reading, and ours before and after it.
         self._now: datetime | None = None
@@ -52,9 +59,9 @@ class HeldOverrides:
     async def in_force(self) -> Mapping[str, RateOverride]:
         """See Overrides.in_force; by what is older than a second nothing is priced."""
         if self._is_old():
-            async with self._reading:
-                if self._is_old():
-                    await self.load()
+            await self._read_again()
+        if self._is_old():
+            raise Unavailable("the overrides of rates were read too slowly")
         return {one.corridor_id: rate_override(one) for one in self._open if self._is_in_force(one)}
 
     async def load(self) -> None:
@@ -64,9 +71,30 @@ class HeldOverrides:
         self._now, self._open = now, found
         self._began, self._ended = began, self._clock()
 
-    def refreshed(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def refreshed(self) -> AsyncIterator[None]:
         """Reads again and again while the block runs."""
-        return beside(self._refresh)
+        try:
+            async with beside(self._refresh):
+                yield
+        finally:
+            if self._reading is not None:
+                self._reading.cancel()
+
+    async def _read_again(self) -> None:
+        """Waits for the reading that is under way, or for a new one. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                # Others wait for the same.
+                await asyncio.shield(self._shared())
+        except TimeoutError:
+            raise Unavailable("the overrides of rates cannot be read now") from None
+
+    def _shared(self) -> asyncio.Task[None]:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self.load())
+            self._reading.add_done_callback(_look_at)
+        return self._reading
 
     def _is_in_force(self, override: AgreedOverride) -> bool:
         """Whether it has begun by the earliest time that the database may have now, and not ended
@@ -84,13 +112,18 @@ class HeldOverrides:
     async def _refresh(self) -> None:
         while True:
             try:
-                async with self._reading:
-                    await self.load()
+                await asyncio.shield(self._shared())
             except DomainError as error:
                 get_logger().warning("overrides_not_refreshed", reason=str(error))
             except Exception as error:  # noqa: BLE001 - without readings nothing would be priced
                 get_logger().error("overrides_not_refreshed", reason=type(error).__name__)
             await self._sleep(OVERRIDES_REFRESH_SECONDS)
+
+
+def _look_at(reading: asyncio.Task[None]) -> None:
+    """Looks at a reading's error also where nobody has waited to its end, as asyncio asks for."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def rate_override(agreed: AgreedOverride) -> RateOverride:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.payments.operators.policy import OverrideBounds
+from services.shared.corridors.model import MidBounds
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.money import EXACT, format_rate
@@ -20,7 +21,8 @@ class OverrideNotFound(NotFound):
 
 
 class OverrideTooFar(NotAllowedNow):
-    """The override is farther from the market's middle than the policy allows."""
+    """The override is farther from the market's middle than the policy allows, or a middle that the
+    corridor believes from no source."""
 
     reason = "RATE_OVERRIDE_TOO_FAR"
 
@@ -77,6 +79,14 @@ class OverrideOrder:
                 mid_rate=format_rate(market),
                 maximum_basis_points=str(bounds.maximum_deviation_basis_points),
             )
+
+    def check_believed(self, bounds: MidBounds | None) -> None:
+        """Raises OverrideTooFar where the corridor believes such a middle from no source."""
+        if bounds is None or self.rate is None:
+            return
+        lowest, highest = bounds.both
+        if not lowest <= self.rate <= highest:
+            raise OverrideTooFar(lowest=bounds.lowest, highest=bounds.highest)
 
 
 def order_of(corridor_id: str, arguments: Mapping[str, Any]) -> OverrideOrder:

@@ -109,6 +109,22 @@ def test_a_margin_is_applied_up_to_the_same_distance(points: int, within: bool) 
     assert isinstance(apply_override(MARKET, margin(points), NOON), Rate) is within
 
 
+@pytest.mark.parametrize(
+    ("mid", "within"),
+    [("79", True), ("78.9999", False), ("81", True), ("81.00000001", False)],
+)
+def test_a_value_is_applied_only_where_the_corridor_would_believe_it(
+    mid: str, within: bool
+) -> None:
+    believed = (Decimal(79), Decimal(81))
+
+    answer = apply_override(MARKET, override(mid=Decimal(mid)), NOON, believed)
+
+    assert isinstance(answer, Rate) is within
+    # A margin leaves the market's middle, which was looked at already.
+    assert isinstance(apply_override(MARKET, margin(0), NOON, believed), Rate)
+
+
 @pytest.mark.parametrize("mid", [None, Decimal(80)])
 def test_an_override_of_both_or_of_neither_is_refused(mid: Decimal | None) -> None:
     both = override(mid=mid, markup_basis_points=None if mid is None else 50)

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from services.payments.model.timing import OVERRIDES_FRESH_SECONDS, OVERRIDES_REFRESH_SECONDS
+from services.payments.model.timing import (
+    OVERRIDES_FRESH_SECONDS,
+    OVERRIDES_REFRESH_SECONDS,
+    OVERRIDES_WAIT_SECONDS,
+)
 from services.payments.operators.held_overrides import (
     HeldOverrides,
     ReadOverrides,
@@ -146,6 +150,46 @@ async def test_nothing_is_priced_by_an_old_reading_where_the_database_is_away() 
 
     with pytest.raises(Unavailable):
         await held.in_force()
+
+
+async def test_a_reading_that_is_old_at_its_end_prices_nothing() -> None:
+    database = Database(AGREED)
+    database.takes = OVERRIDES_FRESH_SECONDS + 0.01
+    held = HeldOverrides(database, clock=database.clock)
+
+    refused = await asyncio.gather(*(held.in_force() for _ in range(8)), return_exceptions=True)
+
+    assert [type(one) for one in refused] == [Unavailable] * 8
+    # All shared it: none has waited for one of its own.
+    assert database.asked == 1
+    database.takes = 0.0
+    assert await held.in_force()
+
+
+async def test_a_call_does_not_wait_for_a_reading_that_does_not_end() -> None:
+    answered = asyncio.Event()
+
+    class Hanging(Database):
+        read = asyncio.Event()
+
+        async def open(self) -> tuple[datetime, Sequence[AgreedOverride]]:
+            await answered.wait()
+            self.read.set()
+            return await super().open()
+
+    database = Hanging(AGREED)
+    held = HeldOverrides(database, clock=database.clock, wait_seconds=0.0)
+
+    with pytest.raises(Unavailable):
+        await held.in_force()
+
+    assert OVERRIDES_WAIT_SECONDS <= OVERRIDES_FRESH_SECONDS
+    # The reading went on, for those who come later.
+    answered.set()
+    await database.read.wait()
+    await asyncio.sleep(0)
+    assert await held.in_force()
+    assert database.asked == 1
 
 
 async def test_readings_go_on_after_one_that_fails() -> None:

@@ -16,6 +16,7 @@ from services.payments.operators.overriding import (
     order_of,
 )
 from services.payments.operators.policy import OverrideBounds
+from services.shared.corridors.model import MidBounds
 from tests.makers import NOW
 
 BOUNDS = OverrideBounds(maximum_deviation_basis_points=300, maximum_hours=24)
@@ -83,6 +84,24 @@ def test_an_override_is_as_near_to_the_market_as_it_must_be(
     else:
         with pytest.raises(OverrideTooFar):
             wanted.check_distance(Decimal("1530.25"), BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("rate", "allowed"),
+    [("1500", True), ("1499.99", False), ("1550", True), ("1550.01", False), (None, True)],
+)
+def test_an_override_is_a_middle_that_the_corridor_believes(
+    rate: str | None, allowed: bool
+) -> None:
+    wanted = order(rate=rate and Decimal(rate), markup_basis_points=None if rate else 5)
+    bounds = MidBounds(lowest="1500", highest="1550")
+
+    wanted.check_believed(None)
+    if allowed:
+        wanted.check_believed(bounds)
+    else:
+        with pytest.raises(OverrideTooFar):
+            wanted.check_believed(bounds)
 
 
 rates = st.decimals("0.0001", "10000000", places=8, allow_nan=False, allow_infinity=False)

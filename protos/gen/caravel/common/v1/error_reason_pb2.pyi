@@ -104,8 +104,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
     """
     FX_OVERRIDE_OUT_OF_BOUNDS: _ErrorReason.ValueType  # 160
-    """The override of the corridor's rate is farther from the market's middle than it may be; until its
-    end, or until operators end it, nothing is priced there.
+    """The override of the corridor's rate is farther from the market's middle than it may be, or beyond the
+    bounds of middles that the corridor believes; until its end, or until operators end it, nothing is
+    priced there.
     Example: {"reason": "FX_OVERRIDE_OUT_OF_BOUNDS", "metadata": {"pair": "USD/INR"}}
     """
     FX_RATE_STALE: _ErrorReason.ValueType  # 20
@@ -531,7 +532,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "TARGET_CHANGED", "metadata": {"target": "pay_01j…"}}
     """
     RATE_OVERRIDE_TOO_FAR: _ErrorReason.ValueType  # 171
-    """The override is farther from the market's middle than the policy allows.
+    """The override is farther from the market's middle than the policy allows, or beyond the bounds of
+    middles that the corridor believes: these are then the metadata, lowest and highest.
     Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
     """
     RATE_OVERRIDE_TOO_LONG: _ErrorReason.ValueType  # 172
@@ -630,8 +632,9 @@ FX_RATE_UNAVAILABLE: ErrorReason.ValueType  # 19
 Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
 """
 FX_OVERRIDE_OUT_OF_BOUNDS: ErrorReason.ValueType  # 160
-"""The override of the corridor's rate is farther from the market's middle than it may be; until its
-end, or until operators end it, nothing is priced there.
+"""The override of the corridor's rate is farther from the market's middle than it may be, or beyond the
+bounds of middles that the corridor believes; until its end, or until operators end it, nothing is
+priced there.
 Example: {"reason": "FX_OVERRIDE_OUT_OF_BOUNDS", "metadata": {"pair": "USD/INR"}}
 """
 FX_RATE_STALE: ErrorReason.ValueType  # 20
@@ -1057,7 +1060,8 @@ TARGET_CHANGED: ErrorReason.ValueType  # 170
 Example: {"reason": "TARGET_CHANGED", "metadata": {"target": "pay_01j…"}}
 """
 RATE_OVERRIDE_TOO_FAR: ErrorReason.ValueType  # 171
-"""The override is farther from the market's middle than the policy allows.
+"""The override is farther from the market's middle than the policy allows, or beyond the bounds of
+middles that the corridor believes: these are then the metadata, lowest and highest.
 Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
 """
 RATE_OVERRIDE_TOO_LONG: ErrorReason.ValueType  # 172
