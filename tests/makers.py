@@ -125,7 +125,7 @@ def make_priced_quote() -> Quote:
     """A quote of which every input is known."""
     pricing = make_pricing()
     return make_quote(
-        terms=replace(make_terms(), fees=pricing.fees),
+        terms=replace(make_terms(), fees=pricing.fees, **pricing.trail.agreed),
         trail=pricing.trail,
         schedule_terms=pricing.schedule_terms,
         rounding=pricing.rounding,

@@ -115,6 +115,7 @@ def moved_row(payment: Payment) -> dict[str, Any]:
 def _standing_row(payment: Payment) -> dict[str, Any]:
     """The columns that every payment has from the first, and that its moves change."""
     terms = payment.terms
+    replaced = terms.replaced_mid_rate
     return {
         "state": payment.state,
         "version": payment.version,
@@ -122,6 +123,7 @@ def _standing_row(payment: Payment) -> dict[str, Any]:
         "fixed_side": terms.fixed_side,
         "rate": str(terms.rate),
         "mid_rate": str(terms.mid_rate),
+        "replaced_mid_rate": None if replaced is None else str(replaced),
         "markup_basis_points": terms.markup_basis_points,
         "onramp": payment.onramp,
         "offramp": payment.offramp,
@@ -131,8 +133,6 @@ def _standing_row(payment: Payment) -> dict[str, Any]:
 
 def read_payment(row: Row[Any]) -> Payment:
     """The payment of a row of `payments`."""
-    code, words = row.failure_code, row.failure_message or ""
-    failure = None if code is None else Failure(code=code, message=words)
     return Payment(
         merchant_id=row.merchant_id,
         id=row.id,
@@ -146,6 +146,7 @@ def read_payment(row: Row[Any]) -> Payment:
             net=Money(row.net_minor, SOURCE_CURRENCY),
             rate=finite(row.rate),
             mid_rate=finite(row.mid_rate),
+            replaced_mid_rate=row.replaced_mid_rate and finite(row.replaced_mid_rate),
             markup_basis_points=row.markup_basis_points,
             payout=read_money(row, "payout_minor", "destination_currency"),
             fixed_side=FixedSide(row.fixed_side),
@@ -165,7 +166,7 @@ def read_payment(row: Row[Any]) -> Payment:
         version=row.version,
         sent_at=row.sent_at,
         hold_reason=HoldReason(row.hold_reason) if row.hold_reason is not None else None,
-        failure=failure,
+        failure=_read_failure(row),
         collection_reference=row.collection_reference,
         quote_expires_at=row.quote_expires_at,
         late_funds=read_late_funds(row.late_funds),
@@ -179,6 +180,11 @@ def read_payment(row: Row[Any]) -> Payment:
         payer=None if row.payer is None else PresentPayer(**all_text(row.payer)),
         next_action=None if row.next_action is None else NextAction(**all_text(row.next_action)),
     )
+
+
+def _read_failure(row: Row[Any]) -> Failure | None:
+    code, words = row.failure_code, row.failure_message or ""
+    return None if code is None else Failure(code=code, message=words)
 
 
 def event_row(payment: Payment, event: Event) -> dict[str, Any]:

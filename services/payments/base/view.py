@@ -88,7 +88,7 @@ def terms_fields(terms: Terms) -> dict[str, Any]:
 
 def _cost_fields(terms: Terms) -> dict[str, str]:
     """The whole cost; none of a damaged row, whose figures make none."""
-    if not terms.amount.amount_minor or terms.mid_rate <= 0:
+    if not terms.amount.amount_minor or terms.market_mid_rate <= 0:
         return {}
     cost = terms.cost
     return {
@@ -144,6 +144,8 @@ def _override_fields(override: RateOverride) -> dict[str, Any]:
         shown["rate"] = format_rate(override.rate)
     if override.markup_basis_points is not None:
         shown["markup_basis_points"] = override.markup_basis_points
+    if override.market_mid_rate is not None:
+        shown["market_mid_rate"] = format_rate(override.market_mid_rate)
     shown["expires_at"] = override.expires_at
     return shown
 

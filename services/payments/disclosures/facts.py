@@ -180,8 +180,8 @@ def _has_ecb_reference(trail: RateTrail) -> bool:
 
 
 def _conversion_charge(terms: Terms) -> Money:
-    """The worth of the converted amount at the mid rate less the payout."""
-    worth = EXACT.multiply(terms.net.decimal, terms.mid_rate)
+    """The worth of the converted amount at the market's middle less the payout."""
+    worth = EXACT.multiply(terms.net.decimal, terms.market_mid_rate)
     lost = EXACT.subtract(worth, terms.payout.decimal)
     minor = lost.scaleb(exponent(terms.payout.currency), context=EXACT)
     # A rate that is better than the middle, as an override may be, charges nothing.

@@ -52,7 +52,7 @@ class Position:
         if self.trail is None:
             return None
         amount = Decimal(self.amount_minor).scaleb(-exponent(self.currency), context=EXACT)
-        worth = EXACT.divide(amount, self.trail.mid_rate)
+        worth = EXACT.divide(amount, self.trail.market_mid_rate)
         minor = worth.scaleb(exponent(SOURCE_CURRENCY), context=EXACT)
         return int(minor.to_integral_value(ROUND_HALF_EVEN, context=EXACT))
 

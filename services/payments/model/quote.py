@@ -110,6 +110,7 @@ class AgreedRate(TypedDict):
 
     rate: Decimal
     mid_rate: Decimal
+    replaced_mid_rate: Decimal | None
     markup_basis_points: int
 
 
@@ -134,27 +135,33 @@ class RateTrail:
 
     @property
     def published_by(self) -> str:
-        """The institution whose rate it is: the one that its source passes on, which stands after a
-        colon, or else the source itself."""
+        """The institution whose rate it is: after a colon in the source, or the source itself."""
         return self.source.rpartition(":")[2]
+
+    @property
+    def replaced_mid_rate(self) -> Decimal | None:
+        """The market's own middle, where an override has put another in its place."""
+        replaces = self.override and self.override.rate is not None
+        return self.override.market_mid_rate if self.override and replaces else None
 
     @property
     def market_mid_rate(self) -> Decimal:
         """The market's own middle, also where an override has put another in its place."""
-        market = self.override.market_mid_rate if self.override else None
-        return self.mid_rate if market is None else market
+        return self.mid_rate if self.replaced_mid_rate is None else self.replaced_mid_rate
 
     @property
     def margin_basis_points(self) -> int:
-        """Our whole margin inside the rate: the markup, and more of it while the market is
-        closed."""
+        """Our whole margin inside the rate: the markup, and more while the market is closed."""
         return self.markup_basis_points + (self.closed_market_basis_points or 0)
 
     @property
     def agreed(self) -> AgreedRate:
         """The figures that terms at this rate have."""
         return AgreedRate(
-            rate=self.rate, mid_rate=self.mid_rate, markup_basis_points=self.margin_basis_points
+            rate=self.rate,
+            mid_rate=self.mid_rate,
+            replaced_mid_rate=self.replaced_mid_rate,
+            markup_basis_points=self.margin_basis_points,
         )
 
 
@@ -197,12 +204,19 @@ class Terms:
     markup_basis_points: int
     payout: Money
     fixed_side: FixedSide = FixedSide.SOURCE
+    # The market's own middle, where mid_rate is that of an override.
+    replaced_mid_rate: Decimal | None = None
+
+    @property
+    def market_mid_rate(self) -> Decimal:
+        """The market's own middle, against which the cost is measured."""
+        return self.mid_rate if self.replaced_mid_rate is None else self.replaced_mid_rate
 
     @cached_property
     def cost(self) -> "Cost":
         """The whole cost; kept, because each view of a payment shows it."""
         amount, payout = self.amount.decimal, self.payout.decimal
-        paid = EXACT.subtract(amount, EXACT.divide(payout, self.mid_rate))
+        paid = EXACT.subtract(amount, EXACT.divide(payout, self.market_mid_rate))
         percent = EXACT.divide(paid.scaleb(2, context=EXACT), amount)
         return Cost(all_in_rate=_DIGITS.divide(payout, amount), amount=paid, percent=percent)
 
@@ -213,7 +227,7 @@ class Cost:
 
     # The payout for each unit that the payer pays, to 18 significant digits.
     all_in_rate: Decimal
-    # The amount less the worth of the payout at the mid rate, unrounded.
+    # The amount less the worth of the payout at the market's middle, unrounded.
     amount: Decimal
     # The same in percent of the amount, unrounded.
     percent: Decimal

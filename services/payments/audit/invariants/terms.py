@@ -25,6 +25,10 @@ TERMS = {
                 -- A trail from before the part for a closed market was kept has none.
                 (q.trail->>'markup_basis_points')::numeric
                 + coalesce((q.trail->>'closed_market_basis_points')::numeric, 0))
+            -- A payment from before it was kept has none.
+            OR p.replaced_mid_rate <> (q.trail->'override'->>'market_mid_rate')::numeric
+            OR p.replaced_mid_rate IS NOT NULL
+               AND q.trail->'override'->>'market_mid_rate' IS NULL
             -- A payment from before routes kept the decimals may have a quote that does not.
             OR q.terms->'route' ? 'payout_decimals'
                AND p.route->'payout_decimals' IS DISTINCT FROM q.terms->'route'->'payout_decimals'

@@ -58,6 +58,8 @@ payments = Table(
     Column("fixed_side", Text, nullable=False, info=MOVED),
     Column("rate", Numeric, nullable=False, info=MOVED),
     Column("mid_rate", Numeric, nullable=False, info=MOVED),
+    # The market's own middle, where an override has put another in its place.
+    Column("replaced_mid_rate", Numeric, info=MOVED),
     Column("markup_basis_points", SmallInteger, nullable=False, info=MOVED),
     Column("route", JSONB, nullable=False, info=SET),
     Column("onramp", Text, nullable=False, info=MOVED),

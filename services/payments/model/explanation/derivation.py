@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from services.payments.model.explanation.arithmetic import rounded, shown
 from services.payments.model.explanation.fees import fee_steps
-from services.payments.model.explanation.rates import rate_steps
+from services.payments.model.explanation.rates import MARKET, rate_steps
 from services.payments.model.explanation.step import (
     Inputs,
     Result,
@@ -110,10 +110,11 @@ def _fewest(terms: Terms, places: int, mode: str) -> Fraction:
 def _cost_steps(terms: Terms) -> Iterator[Step]:
     """The figures that are shown and not kept: computed here once more."""
     amount, payout = fraction(terms.amount), fraction(terms.payout)
-    cost = amount - payout / Fraction(terms.mid_rate)
+    cost = amount - payout / Fraction(terms.market_mid_rate)
     inputs: Inputs = (("amount_usd", str(terms.amount)), ("payout_amount", str(terms.payout)))
-    with_mid: Inputs = (*inputs, ("mid_rate", format_rate(terms.mid_rate)))
-    shown_cost, formula = terms.cost, "amount_usd - payout_amount / mid_rate"
+    name = "mid_rate" if terms.replaced_mid_rate is None else MARKET
+    with_mid: Inputs = (*inputs, (name, format_rate(terms.market_mid_rate)))
+    shown_cost, formula = terms.cost, f"amount_usd - payout_amount / {name}"
     yield _shown_step(
         "all_in_rate", "payout_amount / amount_usd", inputs, payout / amount, shown_cost.all_in_rate
     )
@@ -160,6 +161,7 @@ def _agreed(terms: Terms) -> Mapping[str, str]:
         "net_usd": str(terms.net),
         "fixed_side": terms.fixed_side,
         "mid_rate": format_rate(terms.mid_rate),
+        MARKET: format_rate(terms.market_mid_rate),
         "margin_basis_points": str(terms.markup_basis_points),
         "fx_rate": format_rate(terms.rate),
         "payout_amount": f"{terms.payout} {terms.payout.currency}",

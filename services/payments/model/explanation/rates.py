@@ -17,6 +17,8 @@ from services.payments.model.quote import Pricing, RateLeg, RateTrail, Terms
 from services.shared.money import format_rate
 
 BASIS_POINTS = 10_000
+# The figure of the market's own middle, where an override replaced it.
+MARKET = "market_mid_rate"
 # As rates always were, where the trail does not say.
 RATE_DIGITS = 18
 
@@ -28,7 +30,7 @@ def rate_steps(terms: Terms, pricing: Pricing | None) -> Iterator[Step]:
         yield unknown("fx_rate", "mid_rate less the margin", format_rate(terms.rate))
         return
     trail, currency = pricing.trail, terms.payout.currency
-    yield _mid_step(trail, terms.amount.currency, currency)
+    yield from _mid_steps(trail, terms.amount.currency, currency)
     if trail.override and trail.override.markup_basis_points is not None:
         replaced = Fraction(trail.override.markup_basis_points)
         stored = Fraction(trail.markup_basis_points)
@@ -43,35 +45,47 @@ def rate_steps(terms: Terms, pricing: Pricing | None) -> Iterator[Step]:
     yield _rate_step(trail, pricing)
 
 
-def _mid_step(trail: RateTrail, base: str, quote: str) -> Step:
-    stored = format_rate(trail.mid_rate)
-    if trail.override and trail.override.rate is not None:
-        replaced = Fraction(trail.override.rate)
-        return Step(
-            figure="mid_rate",
-            formula="the rate of the override",
-            inputs=(("override", trail.override.override_id),),
-            result=shown(replaced),
-            stored=stored,
-            finding=found(Fraction(trail.mid_rate), [replaced]),
-        )
+def _mid_steps(trail: RateTrail, base: str, quote: str) -> Iterator[Step]:
+    """The middle; where an override replaced the market's, that of the market too, against which
+    the cost is measured."""
+    if trail.override is None or trail.override.rate is None:
+        yield _market_step("mid_rate", trail, base, quote)
+        return
+    replacing = Fraction(trail.override.rate)
+    yield Step(
+        figure="mid_rate",
+        formula="the rate of the override",
+        inputs=(("override", trail.override.override_id),),
+        result=shown(replacing),
+        stored=format_rate(trail.mid_rate),
+        finding=found(Fraction(trail.mid_rate), [replacing]),
+    )
+    if trail.replaced_mid_rate is None:
+        yield unknown(MARKET, "the market's middle", "")
+    else:
+        yield _market_step(MARKET, trail, base, quote)
+
+
+def _market_step(figure: str, trail: RateTrail, base: str, quote: str) -> Step:
+    market = trail.market_mid_rate
+    stored = format_rate(market)
     if not trail.legs:
-        return unknown("mid_rate", "its legs", stored)
+        return unknown(figure, "its legs", stored)
     inputs = tuple(
         (f"{leg.base_currency}/{leg.quote_currency}", format_rate(leg.rate)) for leg in trail.legs
     )
     exact, formula, place = _along(trail.legs, base)
     if place != quote:
-        return differs("mid_rate", f"the legs do not lead from {base} to {quote}", inputs, stored)
+        return differs(figure, f"the legs do not lead from {base} to {quote}", inputs, stored)
     # Rounded to the digits of a rate, as a cross of two legs must be.
     candidates = [to_digits(exact, RATE_DIGITS, mode) for mode in MODES]
     return Step(
-        figure="mid_rate",
+        figure=figure,
         formula=f"{formula}, to {RATE_DIGITS} digits",
         inputs=inputs,
         result=shown(candidates[0]),
         stored=stored,
-        finding=found(Fraction(trail.mid_rate), candidates),
+        finding=found(Fraction(market), candidates),
     )
 
 

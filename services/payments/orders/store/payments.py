@@ -39,8 +39,13 @@ from services.shared.errors import DomainError
 from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
-# All that a payment may have from the first; nothing has happened to it that moves would set.
-PAYMENT = tuple(c for c in given(tables.payments) if not (c.nullable and c.info))
+# All that a payment may have from the first; nothing has happened to it that moves would set, but
+# its terms are agreed, which late money may change.
+PAYMENT = tuple(
+    c
+    for c in given(tables.payments)
+    if not (c.nullable and c.info) or c is tables.payments.c.replaced_mid_rate
+)
 _QUOTE, _EVENT = given(tables.quotes), given(tables.payment_events)
 
 

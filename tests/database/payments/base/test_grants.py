@@ -161,6 +161,7 @@ async def test_the_role_is_no_more_than_a_role(engine: AsyncEngine) -> None:
         ("payout_minor", "payout_minor + 1"),
         ("rate", "rate + 1"),
         ("mid_rate", "mid_rate + 1"),
+        ("replaced_mid_rate", "1"),
         ("markup_basis_points", "markup_basis_points + 1"),
         ("fixed_side", "'destination'"),
     ],

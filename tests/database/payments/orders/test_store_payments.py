@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base.idempotency import StoredAnswer
-from services.payments.model.payment import PaymentNotFound, State
+from services.payments.model.payment import Payment, PaymentNotFound, State
 from services.payments.model.quote import Quote, QuoteAlreadyUsed, QuoteExpired, QuoteNotFound
 from services.payments.orders.ports import NewPayment, PaymentFilter
 from services.payments.orders.store.payments import PostgresPayments
@@ -21,6 +21,7 @@ from tests.makers import (
     make_override,
     make_priced_quote,
     make_quote,
+    make_terms,
     make_trail,
 )
 from tests.poison import UNGUARDED, run
@@ -219,12 +220,28 @@ async def test_a_quote_reads_back_with_the_override_that_priced_it(
         markup_basis_points=margin,
         market_mid_rate=Decimal("1530.25"),
     )
-    quote = make_quote(trail=replace(make_trail(), override=override))
+    trail = replace(make_trail(), override=override)
+    quote = make_quote(trail=trail, terms=replace(make_terms(), **trail.agreed))
     await store.add_quote(quote)
 
     _, found = await store.quotes([("sandbox", quote.id)])
 
     assert found == {("sandbox", quote.id): quote}
+
+
+async def test_a_payment_keeps_the_market_s_middle_that_an_override_replaced(
+    engine: AsyncEngine,
+) -> None:
+    store = PostgresPayments(engine)
+    terms = replace(make_terms(), replaced_mid_rate=Decimal("1600.5"))
+    new = make_new_payment(quote=make_quote(terms=terms))
+    await store.create([new])
+
+    [listed] = await store.page("sandbox", PaymentFilter(), before=None, limit=1)
+
+    assert isinstance(listed, Payment)
+    assert listed.terms.replaced_mid_rate == Decimal("1600.5")
+    assert listed.terms.cost == terms.cost
 
 
 async def test_a_page_holds_nothing_of_merchants_before_or_after_this_one(

@@ -63,6 +63,7 @@ def test_a_payment_shows_what_it_is() -> None:
     assert shown["all_in_rate"] == "1484.5338"
     assert (shown["cost_usd"], shown["cost_percent"]) == ("2.99", "2.9875")
     assert shown["rate_trail"]["override"]["rate"] == "1530.25"
+    assert shown["rate_trail"]["override"]["market_mid_rate"] == "1530.25"
     assert shown["rounding"]["payout"] == "half_even"
     assert shown["refunded_usd"] == "1.05"
     assert shown["cancel_requested"] is True

@@ -38,6 +38,15 @@ def test_the_conversion_charge_is_the_margin_in_the_recipients_currency() -> Non
     assert values(disclosure_of(LARGE))["conversion_charge"] == Money(55_24, "EUR")
 
 
+def test_the_conversion_charge_under_an_override_is_measured_against_the_market() -> None:
+    terms = replace(LARGE.terms, replaced_mid_rate=Decimal("0.9"))
+
+    # 12343.17 x 0.9 is 11108.853; the payout is 10993.12.
+    charge = values(disclosure_of(replace(LARGE, terms=terms)))["conversion_charge"]
+
+    assert charge == Money(115_73, "EUR")
+
+
 def test_a_receipt_says_more_than_the_disclosure_before_the_payment() -> None:
     before, after = disclosure_of(LARGE), receipt_of(payment_of(LARGE), LARGE, PAID)
 

@@ -256,6 +256,31 @@ def test_a_margin_of_an_override_is_that_of_the_rate() -> None:
     assert differing(explain_quote(replace(QUOTE, trail=other))) == ["markup_basis_points"]
 
 
+def test_under_an_override_the_cost_is_measured_against_the_market_s_middle() -> None:
+    market = Decimal("1600")
+    leg = RateLeg(base_currency="USD", quote_currency="NGN", rate=market)
+    override = make_override(rate=QUOTE.trail.mid_rate, market_mid_rate=market)
+    trail = replace(QUOTE.trail, override=override, legs=(leg,))
+    quote = replace(QUOTE, trail=trail, terms=replace(QUOTE.terms, replaced_mid_rate=market))
+
+    steps = {step.figure: step for step in explain_quote(quote)}
+
+    assert differing(tuple(steps.values())) == []
+    assert steps["market_mid_rate"].result == steps["market_mid_rate"].stored == "1600"
+    assert ("market_mid_rate", "1600") in steps["cost_percent"].inputs
+    other = replace(override, market_mid_rate=Decimal("1601"))
+    wrong = explain_quote(replace(quote, trail=replace(trail, override=other)))
+    assert differing(wrong) == ["market_mid_rate"]
+
+
+def test_a_payment_has_the_market_s_middle_of_its_quote() -> None:
+    terms = replace(QUOTE.terms, replaced_mid_rate=Decimal(1600))
+
+    steps = explain_payment(make_payment(quote_id=QUOTE.id, terms=terms), QUOTE)
+
+    assert "payment market_mid_rate" in differing(steps)
+
+
 def test_a_payment_is_explained_by_the_quote_that_priced_it_last() -> None:
     payment = make_payment(quote_id=QUOTE.id, terms=QUOTE.terms)
     assert differing(explain_payment(payment, QUOTE)) == []

@@ -23,7 +23,7 @@ from services.payments.model.ledger import (
 )
 from services.payments.model.payment import Payment, State
 from services.shared.money import Money, exponent
-from tests.makers import make_payment, make_terms, make_trail
+from tests.makers import make_override, make_payment, make_terms, make_trail
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 # The middle of each currency when its payments were priced.
@@ -171,6 +171,15 @@ def test_a_currency_that_we_owe_and_that_becomes_dearer_is_a_loss() -> None:
     assert owed.worth_minor == -19_403
     # 97.01 dollars were sold for it.
     assert dearer.result_minor == 9_701 - 19_403
+
+
+def test_a_position_is_worth_the_market_s_middle_also_under_an_override() -> None:
+    override = make_override(rate=Decimal(95), market_mid_rate=Decimal(100))
+    trail = replace(make_trail("95"), override=override)
+
+    owed = Position(currency="INR", amount_minor=-1_000_00, trail=trail)
+
+    assert owed.worth_minor == -10_00
 
 
 def test_without_a_middle_neither_worth_nor_result_is_known() -> None:

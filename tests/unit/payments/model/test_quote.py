@@ -130,3 +130,27 @@ def test_a_rate_is_of_the_institution_that_its_source_passes_on(
     source: str, institution: str
 ) -> None:
     assert replace(make_trail(), source=source).published_by == institution
+
+
+def test_the_cost_under_an_override_is_measured_against_the_market() -> None:
+    override = make_override(rate=Decimal(95), market_mid_rate=Decimal(100))
+    market, overridden = make_trail("100"), replace(make_trail("95"), override=override)
+
+    dear, usual = (
+        agree_terms(Money(20_000, "USD"), "INR", FEES, trail) for trail in (overridden, market)
+    )
+
+    lost = (usual.payout.decimal - dear.payout.decimal) / 100
+    assert lost > 0
+    assert dear.cost.amount == usual.cost.amount + lost
+    assert dear.market_mid_rate == usual.market_mid_rate == usual.mid_rate
+
+
+def test_a_margin_of_an_override_leaves_the_middle() -> None:
+    override = make_override(rate=None, markup_basis_points=50, market_mid_rate=Decimal(100))
+
+    terms = agree_terms(
+        Money(20_000, "USD"), "INR", FEES, replace(make_trail("100"), override=override)
+    )
+
+    assert (terms.replaced_mid_rate, terms.market_mid_rate) == (None, Decimal(100))

@@ -210,8 +210,8 @@ class Payment(_message.Message):
     decimal text.
     """
     cost_usd: _builtins.str
-    """The whole cost: amount_usd less the dollars that the payout is worth at the mid rate, rounded
-    half to even to cents, decimal text.
+    """The whole cost: amount_usd less the dollars that the payout is worth at the market's middle,
+    also where an override replaced it, rounded half to even to cents, decimal text.
     """
     cost_percent: _builtins.str
     """The whole cost in percent of amount_usd, rounded half to even to 4 decimals, decimal text."""
@@ -513,8 +513,8 @@ class Quote(_message.Message):
     decimal text.
     """
     cost_usd: _builtins.str
-    """The whole cost: amount_usd less the dollars that the payout is worth at the mid rate, rounded
-    half to even to cents, decimal text.
+    """The whole cost: amount_usd less the dollars that the payout is worth at the market's middle,
+    also where an override replaced it, rounded half to even to cents, decimal text.
     """
     cost_percent: _builtins.str
     """The whole cost in percent of amount_usd, rounded half to even to 4 decimals, decimal text."""

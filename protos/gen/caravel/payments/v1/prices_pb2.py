@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n caravel/payments/v1/prices.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x0cRateOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12 \n\x13markup_basis_points\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_markup_basis_points\"K\n\x08Rounding\x12\x0c\n\x04\x66\x65\x65s\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12\x13\n\x0brate_digits\x18\x03 \x01(\x05\x12\x0e\n\x06payout\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n caravel/payments/v1/prices.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x01\n\x0cRateOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12 \n\x13markup_basis_points\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmarket_mid_rate\x18\x05 \x01(\tB\x16\n\x14_markup_basis_points\"K\n\x08Rounding\x12\x0c\n\x04\x66\x65\x65s\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12\x13\n\x0brate_digits\x18\x03 \x01(\x05\x12\x0e\n\x06payout\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.payments.v1.prices_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RATEOVERRIDE']._serialized_start=91
-  _globals['_RATEOVERRIDE']._serialized_end=246
-  _globals['_ROUNDING']._serialized_start=248
-  _globals['_ROUNDING']._serialized_end=323
+  _globals['_RATEOVERRIDE']._serialized_end=271
+  _globals['_ROUNDING']._serialized_start=273
+  _globals['_ROUNDING']._serialized_end=348
 # @@protoc_insertion_point(module_scope)

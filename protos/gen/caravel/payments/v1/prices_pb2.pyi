@@ -27,6 +27,7 @@ class RateOverride(_message.Message):
     RATE_FIELD_NUMBER: _builtins.int
     MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    MARKET_MID_RATE_FIELD_NUMBER: _builtins.int
     override_id: _builtins.str
     """Id of the override."""
     rate: _builtins.str
@@ -34,6 +35,10 @@ class RateOverride(_message.Message):
     markup_basis_points: _builtins.int
     """The margin in basis points that took the place of the corridor's; absent where the rate was
     replaced.
+    """
+    market_mid_rate: _builtins.str
+    """The market's own middle, decimal text, against which the cost of the price is measured; empty
+    where it is unknown.
     """
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -46,10 +51,11 @@ class RateOverride(_message.Message):
         rate: _builtins.str = ...,
         markup_basis_points: _builtins.int | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        market_mid_rate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expires_at", b"expires_at", "markup_basis_points", b"markup_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expires_at", b"expires_at", "markup_basis_points", b"markup_basis_points", "override_id", b"override_id", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points", "expires_at", b"expires_at", "market_mid_rate", b"market_mid_rate", "markup_basis_points", b"markup_basis_points", "override_id", b"override_id", "rate", b"rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__markup_basis_points: _TypeAlias = _typing.Literal["markup_basis_points"]  # noqa: Y015
     _WhichOneofArgType__markup_basis_points: _TypeAlias = _typing.Literal["_markup_basis_points", b"_markup_basis_points"]  # noqa: Y015

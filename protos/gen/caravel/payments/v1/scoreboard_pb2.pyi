@@ -182,7 +182,7 @@ class ScoreboardCost(_message.Message):
     amount_usd: _builtins.str
     """The amount, decimal text in US dollars: "200.00"."""
     cost_usd: _builtins.str
-    """The amount less the worth of its payout at the mid rate, decimal text in US dollars."""
+    """The amount less the worth of its payout at the market's middle, decimal text in US dollars."""
     cost_percent: _builtins.str
     """The cost in percent of the amount, decimal text with four decimals."""
     fee_usd: _builtins.str
