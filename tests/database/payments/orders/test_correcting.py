@@ -188,7 +188,6 @@ async def test_a_corrected_payment_is_paid_out_again_to_the_new_recipient(
     corrected = await _now(engine, payment)
     assert not created.replayed
     assert (corrected.state, corrected.recipient) == (State.PAYING_OUT, NEW)
-    # The inputs of the price are in the answers of GetPayment alone.
     assert created.response == encode_payment(replace(corrected, pricing=None))
     assert await _recipients(engine) == [(1, OLD.wallet_id)]
     await _holds(engine)
