@@ -50,7 +50,12 @@ def operator_of(principal: Principal, note: str = "") -> Operator:
 def _person_of(principal: Principal) -> str:
     if principal.kind is CredentialKind.OPERATOR_TOKEN:
         return principal.credential_id
-    return f"operator:{folded(principal.name)}"
+    return person_of_key(principal.name)
+
+
+def person_of_key(name: str) -> str:
+    """The person of all keys under an operator's name."""
+    return f"operator:{folded(name)}"
 
 
 def folded(name: str) -> str:

@@ -68,6 +68,11 @@ class ProposalRows(Protocol):
         """Whether the party's key, or one that has replaced it, was revoked."""
         ...
 
+    async def makers_of(self, party: Party) -> Sequence[Party]:
+        """The people who have made or rolled the party's key, one that it has replaced, or a key
+        that has made one of these."""
+        ...
+
     async def expire(self) -> Sequence[Proposal]:
         """Brings some that are past their time to their end, each with an entry in the log."""
         ...

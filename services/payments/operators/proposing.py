@@ -20,6 +20,7 @@ from services.payments.operators.ports import (
     OperatorTransaction,
 )
 from services.payments.operators.proposal import (
+    ApproverIsProposer,
     Draft,
     Party,
     Proposal,
@@ -279,6 +280,11 @@ async def _check(transaction: OperatorTransaction, found: Proposal, by: Party) -
     locked, which is later than the transaction's."""
     found.check_other(by)
     found.check_open(await transaction.proposals.now())
+    # The text of a key is shown to its maker, who could act as both.
+    for one, other in ((found.proposer, by), (by, found.proposer)):
+        for maker in await transaction.proposals.makers_of(one):
+            if maker.is_same_as(other):
+                raise ApproverIsProposer(proposal_id=found.proposal_id)
 
 
 async def _end_dead(transaction: OperatorTransaction, added: Proposal) -> bool:

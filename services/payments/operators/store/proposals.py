@@ -22,6 +22,7 @@ from services.payments.operators.proposal import (
     ProposalState,
 )
 from services.payments.operators.store.actions import log_action
+from services.payments.operators.store.makers import makers_of
 from services.shared.db import autocommitted, connected
 from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.rollback import repeated
@@ -149,6 +150,10 @@ class ProposalRows:
             return False
         found = await self._connection.execute(_REVOKED, {"id": key_id})
         return bool(found.scalar_one())
+
+    async def makers_of(self, party: Party) -> Sequence[Party]:
+        """See ProposalRows.makers_of."""
+        return await makers_of(self._connection, party)
 
     async def expire(self) -> Sequence[Proposal]:
         """See ProposalRows.expire."""

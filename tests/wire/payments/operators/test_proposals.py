@@ -6,16 +6,17 @@ from typing import Any
 
 import grpc
 import pytest
-from caravel.payments.v1 import proposals_pb2
+from caravel.payments.v1 import operator_keys_pb2, proposals_pb2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.operators.expiring import Expiring
 from services.payments.operators.store.proposals import PostgresProposals
+from services.shared.ids import Prefix, decode_id
 from tests.poison import rows, run
 from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
 from tests.wire.payments.operators.calls import actions, refusals, refused
-from tests.wire.payments.operators.keys import operator_key
+from tests.wire.payments.operators.keys import MadeKey, operator_key
 from tests.wire.payments.operators.proposals import Two, override_request, two
 
 
@@ -26,6 +27,16 @@ async def pair(service: Service, engine: AsyncEngine) -> Two:
 
 async def reason(call: Any) -> str:
     return (await refused(call))[1]
+
+
+async def rolled(service: Service, pair: Two, name: str, by: str) -> MadeKey:
+    request = operator_keys_pb2.RollOperatorKeyRequest(
+        key_id=pair.keys[name].key_id, overlap_hours=1
+    )
+    new = await service.operator_keys.RollOperatorKey(request, metadata=pair.as_(by))
+    new_id = decode_id(Prefix.OPERATOR_KEY, new.key.key_id)
+    assert new_id is not None
+    return MadeKey(new_id, new.api_key)
 
 
 async def test_a_proposal_of_one_that_another_approves_is_done(service: Service, pair: Two) -> None:
@@ -192,6 +203,33 @@ async def test_a_proposal_of_a_rolled_key_is_done(
     )
 
     assert (await pair.approve(proposal)).state == proposals_pb2.Proposal.APPROVED
+
+
+@pytest.mark.parametrize("made", ["mae", "lin"], ids=["the approver's", "the proposer's"])
+@pytest.mark.parametrize("way", ["made", "rolled", "rolled and rolled again", "made by another"])
+async def test_a_key_that_one_of_the_two_has_made_is_no_second_person(
+    way: str, made: str, service: Service, pair: Two, engine: AsyncEngine
+) -> None:
+    maker = {"mae": "lin", "lin": "mae"}[made]
+    maker_id, old = pair.keys[maker].key_id, pair.keys[made]
+    steps = {"rolled": [maker], "rolled and rolled again": [maker, made]}
+    set_maker = "UPDATE operator_keys SET created_by = :maker WHERE id = :id"
+    if way == "made":
+        await run(engine, set_maker, maker=maker_id, id=old.id)
+    elif way == "made by another":
+        between = await operator_key(engine, "kim")
+        await run(engine, set_maker, maker=maker_id, id=between.id)
+        await run(engine, set_maker, maker=between.key_id, id=old.id)
+    else:
+        for by in steps[way]:
+            pair.keys[made] = await rolled(service, pair, made, by)
+    proposal = await pair.propose()
+
+    assert await reason(pair.approve(proposal)) == "APPROVER_IS_PROPOSER"
+    assert await pair.state(proposal) == "PROPOSED"
+    # Neither has made this one.
+    pair.keys["kay"] = await operator_key(engine, "kay")
+    assert (await pair.approve(proposal, by="kay")).state == proposals_pb2.Proposal.APPROVED
 
 
 async def test_a_proposal_can_be_approved_until_its_time_and_not_at_it(

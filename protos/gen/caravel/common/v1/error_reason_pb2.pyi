@@ -516,7 +516,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "PROPOSAL_MISMATCH", "metadata": {"proposal_id": "prp_01j…"}}
     """
     APPROVER_IS_PROPOSER: _ErrorReason.ValueType  # 167
-    """The one who has proposed it cannot decide about it; another person can.
+    """The one who has proposed it cannot decide about it; another person can. Two people are one where
+    one of them has made or rolled the key of the other.
     Example: {"reason": "APPROVER_IS_PROPOSER", "metadata": {"proposal_id": "prp_01j…"}}
     """
     NOT_THE_PROPOSER: _ErrorReason.ValueType  # 168
@@ -1044,7 +1045,8 @@ PROPOSAL_MISMATCH: ErrorReason.ValueType  # 166
 Example: {"reason": "PROPOSAL_MISMATCH", "metadata": {"proposal_id": "prp_01j…"}}
 """
 APPROVER_IS_PROPOSER: ErrorReason.ValueType  # 167
-"""The one who has proposed it cannot decide about it; another person can.
+"""The one who has proposed it cannot decide about it; another person can. Two people are one where
+one of them has made or rolled the key of the other.
 Example: {"reason": "APPROVER_IS_PROPOSER", "metadata": {"proposal_id": "prp_01j…"}}
 """
 NOT_THE_PROPOSER: ErrorReason.ValueType  # 168
