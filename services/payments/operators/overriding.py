@@ -28,7 +28,7 @@ class OverrideTooFar(NotAllowedNow):
 
 
 class OverrideTooLong(NotAllowedNow):
-    """The override has ended already, or would last longer than the policy allows."""
+    """The override is over, or would last longer or begin later than the policy allows."""
 
     reason = "RATE_OVERRIDE_TOO_LONG"
 
@@ -63,7 +63,8 @@ class OverrideOrder:
     def check_times(self, now: datetime, bounds: OverrideBounds) -> None:
         """Raises OverrideTooLong."""
         begins = max(self.starts_at or now, now)
-        if not begins < self.ends_at <= begins + bounds.longest:
+        is_near = begins <= now + bounds.longest
+        if not is_near or not begins < self.ends_at <= begins + bounds.longest:
             raise OverrideTooLong(maximum_hours=str(bounds.maximum_hours))
 
     def check_distance(self, market: Decimal, bounds: OverrideBounds) -> None:

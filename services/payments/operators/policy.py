@@ -89,7 +89,7 @@ class OverrideBounds(_Section):
 
     @property
     def longest(self) -> timedelta:
-        """The longest time of an override."""
+        """The longest time of an override, and until its begin."""
         return timedelta(hours=self.maximum_hours)
 
 

@@ -73,6 +73,11 @@ class ProposalRows(Protocol):
         that has made one of these."""
         ...
 
+    async def refuse_ended(self, party: Party) -> None:
+        """Raises ApiKeyRevoked or ApiKeyExpired where the party's key has ended since its call was
+        admitted."""
+        ...
+
     async def expire(self) -> Sequence[Proposal]:
         """Brings some that are past their time to their end, each with an entry in the log."""
         ...

@@ -11,8 +11,13 @@ from uuid import UUID
 
 from services.payments.model.operator import Operator
 from services.payments.operators.agreed_verbs import AgreedVerb
-from services.payments.operators.domain import CLOCK, Action
-from services.payments.operators.overriding import AgreedOverride, read_override_id
+from services.payments.operators.domain import CLOCK, Action, ProviderNotAsked
+from services.payments.operators.overriding import (
+    AgreedOverride,
+    OverrideExists,
+    OverrideTooFar,
+    read_override_id,
+)
 from services.payments.operators.policy import Lifetimes
 from services.payments.operators.ports import (
     Operations,
@@ -39,6 +44,8 @@ from services.shared.rollback import repeated
 
 # A verb that is refused for one of these cannot be done later either; for any other it may.
 _FINAL = (NotAllowedNow, NotFound, OutOfRange)
+# Of those, the ones that pass: a provider answers again, an override ends, the market comes back.
+_PASSING = (OverrideExists, OverrideTooFar, ProviderNotAsked)
 
 
 class _CannotBeDone(Exception):
@@ -89,7 +96,8 @@ class Proposing:
         """Approves a proposal and does its verb, or finds that done before.
 
         Raises ProposalNotFound, ProposalNotOpen, ProposalExpired, ProposalMismatch,
-        ApproverIsProposer, ProposerRevoked, TargetChanged, and what refuses the verb.
+        ApproverIsProposer, ApiKeyRevoked, ApiKeyExpired, ProposerRevoked, TargetChanged, and what
+        refuses the verb.
         """
         async with self._trail.attempt(operator, Action.APPROVE_PROPOSAL, proposal_id):
             found = await self.get(proposal_id)
@@ -213,6 +221,7 @@ class Proposing:
             if found.is_decided_by(by, ProposalState.APPROVED):
                 return found
             await _check(transaction, found, by)
+            await transaction.proposals.refuse_ended(by)
             with _final():
                 if await transaction.proposals.is_revoked(found.proposer):
                     raise ProposerRevoked(proposal_id=found.proposal_id)
@@ -319,5 +328,7 @@ def _final() -> Iterator[None]:
     """Raises _CannotBeDone for a refusal of the verb that no later approval would change."""
     try:
         yield
+    except _PASSING:
+        raise
     except _FINAL as refusal:
         raise _CannotBeDone(refusal) from None

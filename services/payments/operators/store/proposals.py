@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
 from services.payments.base.columns import columns
+from services.payments.merchants.store import read_operator_key
 from services.payments.model.operator import Operator
 from services.payments.operators.domain import CLOCK, Action
 from services.payments.operators.proposal import (
@@ -65,7 +66,8 @@ _EXPIRE = text(
     RETURNING {_COLUMNS}
     """
 )
-# A key, and those that have replaced it: rolled at once it is revoked, too.
+# A key, and those that have replaced it. Rolled at once it is revoked as well, in the moment in
+# which the next one is made; any other moment is that of a person or of a report.
 _REVOKED = text(
     """
     WITH RECURSIVE chain AS (
@@ -75,7 +77,10 @@ _REVOKED = text(
           FROM operator_keys k JOIN chain c ON k.id = c.rolled_to
     )
     SELECT EXISTS (SELECT FROM chain
-                    WHERE revoked_at IS NOT NULL AND (rolled_to IS NULL OR leak_place IS NOT NULL))
+                     LEFT JOIN operator_keys new ON new.id = chain.rolled_to
+                    WHERE chain.revoked_at IS NOT NULL
+                      AND (chain.leak_place IS NOT NULL
+                           OR chain.revoked_at IS DISTINCT FROM new.created_at))
     """
 )
 # So many expire in one transaction.
@@ -154,6 +159,16 @@ class ProposalRows:
     async def makers_of(self, party: Party) -> Sequence[Party]:
         """See ProposalRows.makers_of."""
         return await makers_of(self._connection, party)
+
+    async def refuse_ended(self, party: Party) -> None:
+        """See ProposalRows.refuse_ended."""
+        key_id = decode_id(Prefix.OPERATOR_KEY, party.credential)
+        if key_id is None:
+            return
+        query = select(tables.operator_keys).where(tables.operator_keys.c.id == key_id)
+        # A sandbox's own is in no table.
+        if row := (await self._connection.execute(query)).one_or_none():
+            read_operator_key(row).check_usable(await self.now())
 
     async def expire(self) -> Sequence[Proposal]:
         """See ProposalRows.expire."""

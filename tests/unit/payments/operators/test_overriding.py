@@ -45,6 +45,8 @@ def order(**changes: Any) -> OverrideOrder:
         (HOUR, 25 * HOUR, True),
         (HOUR, 25 * HOUR + TICK, False),
         (HOUR, HOUR, False),
+        (24 * HOUR, 25 * HOUR, True),
+        (24 * HOUR + TICK, 25 * HOUR, False),
         # A beginning in the past is now.
         (-HOUR, 24 * HOUR, True),
         (-HOUR, timedelta(0), False),

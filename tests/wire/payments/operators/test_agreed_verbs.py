@@ -2,7 +2,6 @@
 effect."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,18 +10,18 @@ from caravel.payments.v1 import admin_pb2, payments_pb2, proposals_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.payment import Failure
 from services.payments.operators.proposal import sha256_of
 from services.shared.errors import Unavailable
 from services.shared.ids import decode_id
 from services.shared.money import Money
 from tests.poison import rows, run
-from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments
+from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import (
     actions,
     refusals,
     refused,
     release,
-    requeue,
     resolve,
     unknown_payout,
 )
@@ -113,18 +112,17 @@ async def test_without_the_market_s_middle_there_is_no_override(
     assert (await pair.approve(proposal)).state == Proposal.APPROVED
 
 
-async def test_an_override_that_the_market_has_left_is_not_approved(
+async def test_an_override_that_the_market_has_left_waits_for_it_to_come_back(
     service: Service, pair: Two
 ) -> None:
     proposal = await pair.propose()
     service.rates.mid = "1480"
 
     assert await reason(pair.approve(proposal)) == "RATE_OVERRIDE_TOO_FAR"
-    assert await pair.state(proposal) == "FAILED"
-    # Although the market comes back: two people look at it again.
-    service.rates.mid = "1530.25"
-    assert await reason(pair.approve(proposal)) == "PROPOSAL_NOT_OPEN"
+    assert await pair.state(proposal) == "PROPOSED"
     assert await pair.overrides() == []
+    service.rates.mid = "1530.25"
+    assert (await pair.approve(proposal)).state == Proposal.APPROVED
 
 
 async def test_an_override_whose_time_is_over_is_not_approved(
@@ -269,6 +267,22 @@ async def test_a_statement_that_two_people_agree_on_is_checked_with_the_provider
     assert await rows(engine, "SELECT state FROM attempts WHERE step = 'payout'") == [("UNKNOWN",)]
 
 
+async def test_a_statement_waits_where_the_provider_does_not_answer(
+    service: Service, pair: Two, engine: AsyncEngine
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    service.providers.look_up_answers[Step.PAYOUT] = Answer(outcome=Outcome.FAILED)
+    proposal = await pair.propose(resolving(transaction_id, outcome=FAILED))
+    service.providers.look_up_answers[Step.PAYOUT] = Answer(
+        outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="")
+    )
+
+    assert await reason(pair.approve(proposal)) == "PROVIDER_NOT_ASKED"
+    assert await pair.state(proposal) == "PROPOSED"
+    service.providers.look_up_answers[Step.PAYOUT] = Answer(outcome=Outcome.FAILED)
+    assert (await pair.approve(proposal)).state == Proposal.APPROVED
+
+
 async def test_an_agreed_statement_counts_once(
     service: Service, pair: Two, engine: AsyncEngine
 ) -> None:
@@ -344,54 +358,3 @@ async def test_the_reason_of_a_proposal_stands_in_one_place(pair: Two, engine: A
     request.release_hold.note = "and here"
 
     assert await reason(pair.propose(request)) == "FIELDS_CONTRADICTORY"
-
-
-POLICY = """
-[second_person.RATE_OVERRIDE]
-[second_person.RELEASE_HOLD]
-from_usd = "{amount}"
-[second_person.RESOLVE_ATTEMPT]
-from_usd = "{amount}"
-"""
-
-
-@pytest.mark.parametrize(("amount", "demanded"), [("100.00", True), ("100.01", False)])
-async def test_where_the_policy_asks_for_two_nobody_does_it_alone(
-    amount: str, demanded: bool, tmp_path: Path, engine: AsyncEngine
-) -> None:
-    policy = tmp_path / "policy.toml"
-    policy.write_text(POLICY.format(amount=amount))
-    # Of 100.00 USD.
-    payment_id, transaction_id = await unknown_payout(engine)
-    async with serving_payments(engine, CORRIDORS, policy=policy) as service:
-        stated = resolve(transaction_id, provider_unreachable=True)
-        calls = (
-            lambda: service.admin.ReleaseHold(release(transaction_id)),
-            lambda: service.admin.ResolveAttempt(stated),
-        )
-        if not demanded:
-            await calls[1]()
-            assert await hold_of(engine, payment_id) is None
-            return
-        assert [await reason(call()) for call in calls] == ["APPROVAL_REQUIRED"] * 2
-        assert await hold_of(engine, payment_id) == "outcome_unknown"
-        pair = await two(service, engine)
-        await pair.approve(await pair.propose(releasing(transaction_id)))
-    assert await hold_of(engine, payment_id) is None
-
-
-async def test_a_dead_letter_is_no_way_around_the_policy(
-    tmp_path: Path, engine: AsyncEngine
-) -> None:
-    policy = tmp_path / "policy.toml"
-    policy.write_text(POLICY.format(amount="1.00"))
-    payment_id, _ = await unknown_payout(engine)
-    await run(engine, "UPDATE payments SET hold_reason = 'step_failed', step_failures = 10")
-    async with serving_payments(engine, CORRIDORS, policy=policy) as service:
-        listed = await service.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest())
-        [letter] = listed.dead_letters
-
-        refusal = await reason(service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id)))
-
-    assert refusal == "APPROVAL_REQUIRED"
-    assert await hold_of(engine, payment_id) == "step_failed"

@@ -181,30 +181,6 @@ async def test_only_the_proposer_withdraws_with_any_key_of_theirs(
     assert (withdrawn.state, withdrawn.note) == (proposals_pb2.Proposal.WITHDRAWN, "a mistake")
 
 
-async def test_a_proposal_of_a_revoked_key_is_not_done(pair: Two, engine: AsyncEngine) -> None:
-    proposal = await pair.propose()
-    await run(engine, "UPDATE operator_keys SET revoked_at = now() WHERE operator = 'lin'")
-
-    assert await reason(pair.approve(proposal)) == "PROPOSER_REVOKED"
-    assert await pair.state(proposal) == "FAILED"
-    assert await pair.overrides() == []
-
-
-async def test_a_proposal_of_a_rolled_key_is_done(
-    service: Service, pair: Two, engine: AsyncEngine
-) -> None:
-    proposal = await pair.propose()
-    new = await operator_key(engine, "lin")
-    await run(
-        engine,
-        "UPDATE operator_keys SET revoked_at = now(), rolled_to = :new WHERE id = :old",
-        new=new.id,
-        old=pair.keys["lin"].id,
-    )
-
-    assert (await pair.approve(proposal)).state == proposals_pb2.Proposal.APPROVED
-
-
 @pytest.mark.parametrize("made", ["mae", "lin"], ids=["the approver's", "the proposer's"])
 @pytest.mark.parametrize("way", ["made", "rolled", "rolled and rolled again", "made by another"])
 async def test_a_key_that_one_of_the_two_has_made_is_no_second_person(
@@ -290,45 +266,6 @@ async def test_a_payload_that_was_changed_with_its_hash_is_not_approved(
     assert await pair.overrides() == []
 
 
-@pytest.mark.parametrize(
-    "party",
-    [
-        "approver = 'mae', approver_person = proposer_person, approver_credential = 'opk_other'",
-        "approver = 'mae', approver_person = 'operator:mae', "
-        "approver_credential = proposer_credential",
-        "approver = 'LIN', approver_person = 'https://idp#1', approver_credential = 'https://idp#1'",
-        "approver = NULL, approver_person = NULL, approver_credential = NULL",
-        "approver = 'mae', approver_person = 'operator:mae', approver_credential = NULL",
-    ],
-    ids=["one person", "one credential", "one name", "nobody", "no credential"],
-)
-@pytest.mark.parametrize("state", ["APPROVED", "REFUSED", "FAILED"])
-async def test_the_database_itself_refuses_a_decision_of_one_person(
-    state: str, party: str, pair: Two, engine: AsyncEngine
-) -> None:
-    await pair.propose()
-
-    with pytest.raises(DBAPIError, match=r"proposals_(approved_by_another|decided_by_somebody)"):
-        await run(engine, f"UPDATE proposals SET state = '{state}', decided_at = now(), {party}")
-
-
-async def test_the_database_itself_refuses_an_override_without_an_approved_proposal(
-    pair: Two, engine: AsyncEngine
-) -> None:
-    await pair.propose()
-    insert = """
-        INSERT INTO rate_overrides (id, corridor_id, rate, maximum_deviation_basis_points,
-               starts_at, ends_at, proposal_id, proposed_by, approved_by, reason {0})
-        SELECT id, 'us-ng', 1540.5, 300, now(), expires_at, id, 'lin', 'mae', 'mine' {1}
-          FROM proposals
-    """
-
-    with pytest.raises(DBAPIError, match="rate_overrides_proposal_id_fkey"):
-        await run(engine, insert.format("", ""))
-    with pytest.raises(DBAPIError, match="rate_overrides_proposal_approved_check"):
-        await run(engine, insert.format(", proposal_state", ", 'PROPOSED'"))
-
-
 async def test_the_same_proposal_again_is_the_first_and_another_one_waits(pair: Two) -> None:
     request = override_request()
     first = await pair.propose(request)
@@ -349,20 +286,6 @@ async def test_a_proposal_past_its_time_stands_in_nobody_s_way(
     await pair.propose(override_request("again"))
 
     assert await pair.state(first) == "EXPIRED"
-
-
-async def test_a_proposal_of_a_revoked_key_stands_in_nobody_s_way(
-    service: Service, pair: Two, engine: AsyncEngine
-) -> None:
-    first = await pair.propose()
-    await run(engine, "UPDATE operator_keys SET revoked_at = now() WHERE operator = 'lin'")
-
-    second = await pair.propose(override_request("again"), by="mae")
-
-    assert second.state == proposals_pb2.Proposal.PROPOSED
-    assert await pair.state(first) == "EXPIRED"
-    ended = ("caravel", "EXPIRE_PROPOSAL", first.proposal_id, "of lin: PROPOSER_REVOKED")
-    assert ended in await actions(service)
 
 
 async def test_a_proposal_does_not_outlive_its_override(pair: Two) -> None:

@@ -538,7 +538,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
     """
     RATE_OVERRIDE_TOO_LONG: _ErrorReason.ValueType  # 172
-    """The override has ended already, or would last longer than the policy allows.
+    """The override has ended already, or would last longer, or begin later, than the policy allows.
     Example: {"reason": "RATE_OVERRIDE_TOO_LONG", "metadata": {"maximum_hours": "24"}}
     """
     RATE_OVERRIDE_EXISTS: _ErrorReason.ValueType  # 173
@@ -1067,7 +1067,7 @@ middles that the corridor believes: these are then the metadata, lowest and high
 Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
 """
 RATE_OVERRIDE_TOO_LONG: ErrorReason.ValueType  # 172
-"""The override has ended already, or would last longer than the policy allows.
+"""The override has ended already, or would last longer, or begin later, than the policy allows.
 Example: {"reason": "RATE_OVERRIDE_TOO_LONG", "metadata": {"maximum_hours": "24"}}
 """
 RATE_OVERRIDE_EXISTS: ErrorReason.ValueType  # 173
