@@ -14,7 +14,7 @@ async def unexplained(engine: AsyncEngine) -> list[str]:
     has changed rows itself."""
     if is_treated(engine):
         return []
-    prices = Prices()
+    prices = Prices({})
     for quote in await fetch_each(engine, sources.QUOTES, select(tables.quotes)):
         if not isinstance(quote, UnreadableRow):
             prices.look(quote)

@@ -18,6 +18,7 @@ from services.payments.audit.invariants.history import HISTORY
 from services.payments.audit.invariants.queue import QUEUE
 from services.payments.audit.invariants.refunds import REFUNDS
 from services.payments.audit.invariants.terms import TERMS
+from services.payments.audit.overridden import read_agreed
 from services.payments.audit.parts import FIRST, SIGHT, WHOLE_ONLY, part_after
 from services.payments.audit.prices import Prices
 from services.payments.audit.report import Accounts, Backlog, Finding, Report
@@ -108,10 +109,10 @@ class PostgresAudit:
         async with self._snapshot() as connection:
             report = await self._report(connection)
             found: list[UnreadableRow] = []
-            prices = Prices()
+            prices = Prices(await read_agreed(connection))
             for source in self._unreadable.sources.values():
                 found += (await search(connection, source, None, None, _look(source, prices)))[0]
-        report = replace(report, findings=[*report.findings, prices.finding])
+        report = replace(report, findings=[*report.findings, prices.finding, prices.overridden])
         return _with_unreadable(report, len(found), found)
 
     async def report_part_unless_running(self) -> Report | None:
@@ -124,9 +125,9 @@ class PostgresAudit:
             if not (await connection.execute(_ONE_AT_A_TIME)).scalar_one():
                 return None
             report = await self._report_part(connection)
-            prices = Prices()
+            prices = Prices(await read_agreed(connection))
             found = await self._read_next(connection, prices)
-        report = replace(report, findings=[*report.findings, prices.finding])
+        report = replace(report, findings=[*report.findings, prices.finding, prices.overridden])
         return _with_unreadable(report, await self._list(found), found)
 
     async def _list(self, found: Sequence[UnreadableRow]) -> int:

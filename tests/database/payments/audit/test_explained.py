@@ -39,11 +39,11 @@ async def test_a_quote_and_its_payment_are_derived_step_by_step(engine: AsyncEng
         "  ✓ payout_amount agrees\n    net_usd x fx_rate, rounded half_even to 2 decimals" in words
     )
     assert "    result 148453.38\n    stored 148453.38" in words
-    assert words.endswith("\n11 figures agree.")
+    assert words.endswith("\n12 figures agree.")
     words, agrees = await explain(engine, new.payment.transaction_id)
     assert agrees
     assert f"      quote = {quote.quote_id}" in words
-    assert words.endswith("\n19 figures agree.")
+    assert words.endswith("\n21 figures agree.")
 
 
 async def test_a_figure_that_differs_is_named_and_ends_with_a_failure(engine: AsyncEngine) -> None:
@@ -130,7 +130,7 @@ async def test_an_unknown_id_is_refused(
 
 
 def test_quotes_that_differ_are_counted_with_examples() -> None:
-    prices = Prices()
+    prices = Prices({})
     other = make_quote(terms=make_quote().terms, trail=make_priced_quote().trail)
     for quote in (make_quote(), make_priced_quote(), other):
         prices.look(quote)
