@@ -3,7 +3,7 @@ REST and its access, and the catalogue of reasons. The gateway's programs read t
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -80,10 +80,12 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Which kind of principal may make a call, and the names of the scopes that it needs."""
+    """Which kind of principal may make a call, and the names of the scopes that it needs, or of the
+    others that do as well."""
 
     principal: str
     scopes: Sequence[str]
+    or_scopes: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +144,15 @@ class Contract:
         """Which principal may make the call."""
         stated = method.options.Extensions[options_pb2.access]
         scopes = {value.number: value for value in self.enums[f"{_COMMON}.Scope"].value}
+
+        def names(numbers: Iterable[int]) -> list[str]:
+            options = (scopes[number].options for number in numbers)
+            return [str(one.Extensions[options_pb2.scope_name]) for one in options]
+
         return Access(
             principal=options_pb2.Access.Principal.Name(stated.principal),
-            scopes=[
-                str(scopes[scope].options.Extensions[options_pb2.scope_name])
-                for scope in stated.scopes
-            ],
+            scopes=names(stated.scopes),
+            or_scopes=names(stated.or_scopes),
         )
 
     def served_by(self, listener: Listener) -> "Contract":

@@ -129,7 +129,8 @@ class Operations:
         access = self._contract.access(method)
         if access.principal not in WITH_CREDENTIALS:
             return []
-        return [{}, *({scheme: list(access.scopes)} for scheme in self._schemes)]
+        sets = [one for one in (access.scopes, access.or_scopes) if one]
+        return [{}, *({scheme: list(one)} for one in sets for scheme in self._schemes)]
 
     def _comment(self, name: str) -> str:
         return self._contract.comments.get(name, "")

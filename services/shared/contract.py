@@ -49,6 +49,12 @@ class Access:
     scopes: frozenset[str]
     # The services whose certificates may make the call.
     services: frozenset[str] = THROUGH_GATEWAY
+    # Others that do as well in the place of the scopes; empty where there are none.
+    or_scopes: frozenset[str] = frozenset()
+
+    def needed_of(self, granted: frozenset[str]) -> frozenset[str]:
+        """The scopes that a credential with these needs: the others where it has those."""
+        return self.or_scopes if self.or_scopes and self.or_scopes <= granted else self.scopes
 
 
 def _refusals() -> Mapping[str, Refusal]:
@@ -96,6 +102,7 @@ def _access(method: Any) -> Access:
         principal=principal,
         scopes=frozenset(_scope_name(scope) for scope in stated.scopes),
         services=_services(principal, stated.services),
+        or_scopes=frozenset(_scope_name(scope) for scope in stated.or_scopes),
     )
 
 

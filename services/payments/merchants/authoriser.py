@@ -114,7 +114,7 @@ class Authoriser:
             raise PrincipalNotAllowed(needed=access.principal)
         if principal.merchant_id is not None:
             self._limits.take(principal.merchant_id, access, may=access.scopes <= principal.scopes)
-        check_granted(access.scopes, principal.scopes)
+        check_granted(access.needed_of(principal.scopes), principal.scopes)
 
     async def of_client(self, text: str, caller: Caller) -> Principal:
         """The principal of a key that asks for a token, which counts as one of its writes. Raises

@@ -2,7 +2,7 @@
 a file that is read at start; without one, the usual policy counts, as deploy/policy.toml has it."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +14,8 @@ from services.shared.errors import CannotStart, Invalid, NotAllowedNow
 from services.shared.money import SOURCE_CURRENCY, Money, parse_amount
 
 _UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
+# The verbs on a payment.
+_OfPayment = Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT]
 # TOML's true is no whole number.
 Whole = Annotated[int, Field(strict=True)]
 
@@ -101,12 +103,14 @@ class Policy(_Section):
     rate_override: OverrideBounds = OverrideBounds()
 
     def refuse_alone(
-        self, verb: Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT], amount: Money
+        self, verb: _OfPayment, amount: Money, *, also: Sequence[_OfPayment] = ()
     ) -> None:
-        """Raises ApprovalRequired where one person is not enough for a payment of this amount."""
-        demand = self.second_person.demand(verb)
-        if demand is not None and demand.covers(amount):
-            raise ApprovalRequired(verb=verb)
+        """Raises ApprovalRequired where one person is not enough for a payment of this amount; also
+        by the demands for other verbs, whose work this one does as well."""
+        for one in (verb, *also):
+            demand = self.second_person.demand(one)
+            if demand is not None and demand.covers(amount):
+                raise ApprovalRequired(verb=verb)
 
 
 USUAL = Policy()

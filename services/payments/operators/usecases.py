@@ -187,7 +187,10 @@ class Operating:
         return payment
 
     def _refuse_releasing_alone(self, payment: Payment) -> None:
-        self._policy.refuse_alone(Action.RELEASE_HOLD, payment.terms.amount)
+        # The release of this hold states that the payout before was not paid.
+        states = payment.hold_reason == HoldReason.PAYOUT_UNCONFIRMED
+        also = [Action.RESOLVE_ATTEMPT] if states else []
+        self._policy.refuse_alone(Action.RELEASE_HOLD, payment.terms.amount, also=also)
 
     def _refuse_resolving_alone(self, payment: Payment) -> None:
         self._policy.refuse_alone(Action.RESOLVE_ATTEMPT, payment.terms.amount)

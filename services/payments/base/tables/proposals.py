@@ -1,5 +1,6 @@
 """Verbs that two operators agree on, and the overrides of rates that follow from them. A person who
-has proposed cannot decide: the table itself refuses the row."""
+has proposed cannot decide: the table itself refuses the row. A trigger lets nobody change a
+decision, or take back the end of an override."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -63,8 +64,8 @@ proposals = Table(
     CheckConstraint(DECIDED, name="decided_by_somebody"),
     CheckConstraint("(state = 'PROPOSED') = (decided_at IS NULL)", name="decided_once"),
     CheckConstraint("payload_sha256 = encode(sha256(payload), 'hex')", name="payload"),
-    # An override names its proposal with its state.
-    UniqueConstraint("id", "state"),
+    # An override names its proposal with these.
+    UniqueConstraint("id", "state", "verb", "target", name="proposals_agreed_key"),
     Index(
         "proposals_open_idx",
         "verb",
@@ -88,6 +89,7 @@ rate_overrides = Table(
     _instant("ends_at"),
     Column("proposal_id", Uuid, nullable=False),
     Column("proposal_state", Text, nullable=False, server_default=text("'APPROVED'")),
+    Column("proposal_verb", Text, nullable=False, server_default=text("'RATE_OVERRIDE'")),
     Column("proposed_by", Text, nullable=False),
     Column("approved_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -98,9 +100,11 @@ rate_overrides = Table(
     CheckConstraint("rate IS NULL OR (rate > 0 AND rate < 'Infinity')", name="rate"),
     CheckConstraint("starts_at < ends_at", name="times"),
     CheckConstraint("proposal_state = 'APPROVED'", name="proposal_approved"),
+    CheckConstraint("proposal_verb = 'RATE_OVERRIDE'", name="proposal_verb"),
+    # Approved, for this verb and this corridor.
     ForeignKeyConstraint(
-        ["proposal_id", "proposal_state"],
-        ["proposals.id", "proposals.state"],
+        ["proposal_id", "proposal_state", "proposal_verb", "corridor_id"],
+        ["proposals.id", "proposals.state", "proposals.verb", "proposals.target"],
         name="rate_overrides_proposal_id_fkey",
     ),
     UniqueConstraint("proposal_id"),

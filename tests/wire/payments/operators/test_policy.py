@@ -69,6 +69,26 @@ async def test_where_the_policy_asks_for_two_nobody_does_it_alone(
     assert await hold_of(engine, payment_id) is None
 
 
+async def test_a_release_that_states_an_outcome_needs_two_where_stating_does(
+    tmp_path: Path, engine: AsyncEngine
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[second_person.RATE_OVERRIDE]\n[second_person.RESOLVE_ATTEMPT]\n")
+    payment_id, transaction_id = await unknown_payout(engine)
+    await run(engine, "UPDATE payments SET hold_reason = 'payout_unconfirmed'")
+    async with serving_payments(engine, CORRIDORS, policy=policy) as service:
+        assert await reason(service.admin.ReleaseHold(release(transaction_id))) == (
+            "APPROVAL_REQUIRED"
+        )
+        assert await hold_of(engine, payment_id) == "payout_unconfirmed"
+        pair = await two(service, engine)
+        await pair.approve(await pair.propose(releasing(transaction_id)))
+        assert await hold_of(engine, payment_id) is None
+        await run(engine, "UPDATE payments SET hold_reason = 'outcome_unknown', due_at = NULL")
+        # The release of another hold states nothing.
+        await service.admin.ReleaseHold(release(transaction_id))
+
+
 async def test_a_dead_letter_is_no_way_around_the_policy(
     tmp_path: Path, engine: AsyncEngine
 ) -> None:

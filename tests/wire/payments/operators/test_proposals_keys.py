@@ -92,3 +92,21 @@ async def test_a_proposal_of_a_revoked_key_stands_in_nobody_s_way(
     assert await pair.state(first) == "EXPIRED"
     ended = ("caravel", "EXPIRE_PROPOSAL", first.proposal_id, "of lin: PROPOSER_REVOKED")
     assert ended in await actions(service)
+
+
+@pytest.mark.parametrize(
+    ("scope", "ends"), [("operate:approve", True), ("operate:propose", True), ("audit:read", False)]
+)
+async def test_an_override_is_ended_by_one_who_may_approve_or_propose(
+    scope: str, ends: bool, pair: Two, engine: AsyncEngine
+) -> None:
+    await pair.approve(await pair.propose())
+    [override] = await pair.overrides()
+    pair.keys["kim"] = await operator_key(engine, "kim", scopes=["operate:read", scope])
+    request = proposals_pb2.EndRateOverrideRequest(override_id=override.override_id)
+    call = pair.stub.EndRateOverride(request, metadata=pair.as_("kim"))
+
+    if ends:
+        assert (await call).ended_by == "kim"
+    else:
+        assert await reason(call) == "SCOPE_MISSING"

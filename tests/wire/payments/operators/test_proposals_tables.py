@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from caravel.payments.v1 import proposals_pb2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -58,3 +59,37 @@ async def test_the_database_itself_refuses_an_override_without_an_approved_propo
         await run(engine, insert.format("", ""))
     with pytest.raises(DBAPIError, match="rate_overrides_proposal_approved_check"):
         await run(engine, insert.format(", proposal_state", ", 'PROPOSED'"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("verb", "RELEASE_HOLD"), ("target", "us-in"), ("target", "")]
+)
+async def test_the_database_itself_refuses_an_override_of_a_proposal_of_something_else(
+    column: str, value: str, pair: Two, engine: AsyncEngine
+) -> None:
+    await pair.approve(await pair.propose())
+
+    with pytest.raises(DBAPIError, match="rate_overrides_proposal_id_fkey"):
+        await run(engine, f"UPDATE proposals SET {column} = '{value}'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "proposals SET state = 'PROPOSED', decided_at = NULL",
+        "proposals SET approver = 'eve', approver_person = 'operator:eve'",
+        "proposals SET decided_at = now()",
+        "rate_overrides SET ended_at = NULL",
+        "rate_overrides SET ended_at = now(), ended_by = 'eve'",
+    ],
+)
+async def test_the_database_itself_lets_nobody_take_back_a_decision_or_an_end(
+    change: str, pair: Two, engine: AsyncEngine
+) -> None:
+    await pair.approve(await pair.propose())
+    [override] = await pair.overrides()
+    end = proposals_pb2.EndRateOverrideRequest(override_id=override.override_id)
+    await pair.stub.EndRateOverride(end, metadata=pair.as_("lin"))
+
+    with pytest.raises(DBAPIError, match=r"what was decided in \w+ stands"):
+        await run(engine, f"UPDATE {change}")

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -107,16 +108,13 @@ async def database_takes(engine: AsyncEngine, proposal: Proposal, by: Operator) 
         UPDATE proposals SET state = 'REFUSED', decided_at = now(), approver = :name,
                approver_credential = :credential, approver_person = :person WHERE id = :id
     """
-    again = """
-        UPDATE proposals SET state = 'PROPOSED', decided_at = NULL, approver = NULL,
-               approver_credential = NULL, approver_person = NULL WHERE id = :id
-    """
     values = {"name": party.name, "credential": party.credential, "person": party.person}
-    try:
-        await run(engine, refused, id=proposal.id, **values)
-    except DBAPIError:
-        return False
-    await run(engine, again, id=proposal.id)
+    async with engine.connect() as connection:
+        try:
+            await connection.execute(text(refused), {"id": proposal.id, **values})
+        except DBAPIError:
+            return False
+        await connection.rollback()
     return True
 
 

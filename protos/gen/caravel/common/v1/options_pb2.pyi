@@ -201,6 +201,7 @@ class Access(_message.Message):
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
+    OR_SCOPES_FIELD_NUMBER: _builtins.int
     principal: Global___Access.Principal.ValueType
     """The kind of principal."""
     @_builtins.property
@@ -214,16 +215,21 @@ class Access(_message.Message):
         any other principal comes from the service "gateway", and one for OPERATOR from "console" too.
         """
 
+    @_builtins.property
+    def or_scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
+        """In the place of `scopes`, others that the credential may have, all of them."""
+
     def __init__(
         self,
         *,
         principal: Global___Access.Principal.ValueType = ...,
         scopes: _abc.Iterable[Global___Scope.ValueType] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
+        or_scopes: _abc.Iterable[Global___Scope.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "scopes", b"scopes", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["or_scopes", b"or_scopes", "principal", b"principal", "scopes", b"scopes", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -159,7 +159,8 @@ class ProposalServiceServicer:
 
     def EndRateOverride(self, request, context):
         """Ends an override before its time: within a second the corridor is priced by the market again. One
-        person is enough, because nothing but the market's own rate follows. Idempotent. Refuses with
+        person is enough, who may propose or approve, because nothing but the market's own rate follows.
+        Idempotent. Refuses with
         FIELD_INVALID, CHARACTER_FORBIDDEN or RATE_OVERRIDE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

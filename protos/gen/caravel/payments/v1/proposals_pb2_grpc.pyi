@@ -81,7 +81,8 @@ class ProposalServiceStub:
     """
     EndRateOverride: _grpc.UnaryUnaryMultiCallable[_proposals_pb2.EndRateOverrideRequest, _proposals_pb2.AgreedOverride]
     """Ends an override before its time: within a second the corridor is priced by the market again. One
-    person is enough, because nothing but the market's own rate follows. Idempotent. Refuses with
+    person is enough, who may propose or approve, because nothing but the market's own rate follows.
+    Idempotent. Refuses with
     FIELD_INVALID, CHARACTER_FORBIDDEN or RATE_OVERRIDE_NOT_FOUND.
     """
 
@@ -136,7 +137,8 @@ class ProposalServiceAsyncStub(ProposalServiceStub):
     """
     EndRateOverride: _aio.UnaryUnaryMultiCallable[_proposals_pb2.EndRateOverrideRequest, _proposals_pb2.AgreedOverride]  # type: ignore[assignment]
     """Ends an override before its time: within a second the corridor is priced by the market again. One
-    person is enough, because nothing but the market's own rate follows. Idempotent. Refuses with
+    person is enough, who may propose or approve, because nothing but the market's own rate follows.
+    Idempotent. Refuses with
     FIELD_INVALID, CHARACTER_FORBIDDEN or RATE_OVERRIDE_NOT_FOUND.
     """
 
@@ -236,7 +238,8 @@ class ProposalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_proposals_pb2.AgreedOverride, _abc.Awaitable[_proposals_pb2.AgreedOverride]]:
         """Ends an override before its time: within a second the corridor is priced by the market again. One
-        person is enough, because nothing but the market's own rate follows. Idempotent. Refuses with
+        person is enough, who may propose or approve, because nothing but the market's own rate follows.
+        Idempotent. Refuses with
         FIELD_INVALID, CHARACTER_FORBIDDEN or RATE_OVERRIDE_NOT_FOUND.
         """
 
