@@ -39,6 +39,7 @@ ELSEWHERE = {
     "payments/operators/store/actions": "asked by every wire test of operators",
     "payments/operators/opening": "every wire test enters by it",
     "payments/operators/store/overrides": "asked by operators/test_agreed_verbs",
+    "payments/operators/store/makers": "asked by operators/test_proposals",
     "payments/operators/proposing": "each proposal is made and decided by it: test_proposals",
     "payments/operators/expiring": "runs in operators/test_proposals",
     "payments/mesh/channels": "opened by every process of payments: the e2e ring",
