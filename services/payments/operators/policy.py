@@ -15,7 +15,7 @@ from services.shared.money import SOURCE_CURRENCY, Money, parse_amount
 
 _UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
 # The verbs on a payment.
-_OfPayment = Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT]
+PaymentVerb = Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT]
 # TOML's true is no whole number.
 Whole = Annotated[int, Field(strict=True)]
 
@@ -103,7 +103,7 @@ class Policy(_Section):
     rate_override: OverrideBounds = OverrideBounds()
 
     def refuse_alone(
-        self, verb: _OfPayment, amount: Money, *, also: Sequence[_OfPayment] = ()
+        self, verb: PaymentVerb, amount: Money, *, also: Sequence[PaymentVerb] = ()
     ) -> None:
         """Raises ApprovalRequired where one person is not enough for a payment of this amount; also
         by the demands for other verbs, whose work this one does as well."""

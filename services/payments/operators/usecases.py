@@ -26,7 +26,7 @@ from services.payments.operators.domain import (
     read_dead_letter_id,
 )
 from services.payments.operators.holds import HoldVerbs, Prepared, write
-from services.payments.operators.policy import USUAL, Policy
+from services.payments.operators.policy import USUAL, PaymentVerb, Policy
 from services.payments.operators.ports import LetterFilter, Operations, OperatorTransaction
 from services.payments.operators.trail import Trail
 from services.shared.errors import Unavailable
@@ -188,8 +188,8 @@ class Operating:
 
     def _refuse_releasing_alone(self, payment: Payment) -> None:
         # The release of this hold states that the payout before was not paid.
-        states = payment.hold_reason == HoldReason.PAYOUT_UNCONFIRMED
-        also = [Action.RESOLVE_ATTEMPT] if states else []
+        states_outcome = payment.hold_reason == HoldReason.PAYOUT_UNCONFIRMED
+        also: list[PaymentVerb] = [Action.RESOLVE_ATTEMPT] if states_outcome else []
         self._policy.refuse_alone(Action.RELEASE_HOLD, payment.terms.amount, also=also)
 
     def _refuse_resolving_alone(self, payment: Payment) -> None:
