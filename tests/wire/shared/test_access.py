@@ -31,6 +31,7 @@ INSIDE = {
     "/caravel.fx.v1.FxService/GetRates": {"payments", "worker", "operator"},
     "/caravel.providers.v1.ProviderService/Execute": {"worker"},
     "/caravel.providers.v1.ProviderService/LookUp": {"payments", "worker"},
+    "/caravel.providers.v1.ProviderService/ListEvents": {"worker"},
     "/caravel.providers.v1.ProviderService/ReadWebhooks": {"payments"},
     "/caravel.providers.v1.ProviderService/ResolveRecipient": {"payments"},
     "/caravel.providers.v1.ProviderService/ListProviders": {"payments", "worker", "operator"},
