@@ -92,7 +92,7 @@ class Proposal(_message.Message):
         WITHDRAWN: Proposal._State.ValueType  # 4
         """Its proposer withdrew it."""
         EXPIRED: Proposal._State.ValueType  # 5
-        """Nobody decided in time."""
+        """Nobody decided in time, or its proposer's key was revoked and another one took its place."""
         FAILED: Proposal._State.ValueType  # 6
         """Another person approved it and it could not be done any more."""
 
@@ -110,7 +110,7 @@ class Proposal(_message.Message):
     WITHDRAWN: Proposal.State.ValueType  # 4
     """Its proposer withdrew it."""
     EXPIRED: Proposal.State.ValueType  # 5
-    """Nobody decided in time."""
+    """Nobody decided in time, or its proposer's key was revoked and another one took its place."""
     FAILED: Proposal.State.ValueType  # 6
     """Another person approved it and it could not be done any more."""
 
@@ -150,7 +150,7 @@ class Proposal(_message.Message):
     note: _builtins.str
     """The note of the one who refused or withdrew it."""
     failure: _builtins.str
-    """Of FAILED the reason, for example "TARGET_CHANGED"."""
+    """Of FAILED the reason, for example "TARGET_CHANGED"; of EXPIRED empty, or "PROPOSER_REVOKED"."""
     merchant_id: _builtins.str
     """The merchant of its payment; empty where it is about none."""
     @_builtins.property
