@@ -101,6 +101,14 @@ PAID = history_of(
     ("COMPLETED", timedelta(days=2)),
 )
 LARGE, SMALL = quote_of(1_234_567, "EUR", ECB), quote_of(1_700, "JPY", MADE_UP)
+# The sender may cancel for half an hour.
+CANCELLABLE = replace(
+    LARGE,
+    conditions=replace(
+        LARGE.conditions,
+        route=replace(LARGE.conditions.route, cancel_window=timedelta(minutes=30)),
+    ),
+)
 REFUNDED = payment_of(
     LARGE,
     state=State.REFUNDED,
@@ -109,6 +117,18 @@ REFUNDED = payment_of(
 )
 DOCUMENTS: Mapping[str, Document] = {
     "quote": disclosure_of(LARGE),
+    "quote_cancellable": disclosure_of(CANCELLABLE),
+    "receipt_cancellable": receipt_of(
+        payment_of(
+            CANCELLABLE,
+            state=State.CONVERTED,
+            version=4,
+            route=CANCELLABLE.conditions.route,
+            cancellable_until=NOW + timedelta(minutes=90),
+        ),
+        CANCELLABLE,
+        PAID,
+    ),
     "receipt": receipt_of(payment_of(LARGE), LARGE, PAID),
     "refunded": receipt_of(REFUNDED, LARGE, ()),
     # Of a small transfer at a rate that is not the European Central Bank's.

@@ -48,7 +48,7 @@ def read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
 @lru_cache(maxsize=256)
 def route_row(route: Route) -> Mapping[str, Any]:
     """A route as JSON."""
-    return {
+    row: dict[str, Any] = {
         "onramps": list(route.onramps),
         "offramps": list(route.offramps),
         "country": route.country,
@@ -59,11 +59,14 @@ def route_row(route: Route) -> Mapping[str, Any]:
             step: int(within.total_seconds()) for step, within in route.expected.items()
         },
     }
+    if route.cancel_window:
+        row["cancel_window_seconds"] = int(route.cancel_window.total_seconds())
+    return row
 
 
 def read_route(row: Mapping[str, Any]) -> Route:
     """A route; one from before routes had these times has the usual ones, and one from before they
-    had decimals has those of its currency."""
+    had decimals has those of its currency. Where none is kept there is no cancel window."""
     patience = row.get("patience_seconds", PATIENCE.total_seconds())
     correction = row.get("correction_seconds", CORRECTION.total_seconds())
     expected = row.get("expected_seconds", {})
@@ -76,6 +79,7 @@ def read_route(row: Mapping[str, Any]) -> Route:
         patience=timedelta(seconds=patience),
         correction=timedelta(seconds=correction),
         expected={step: timedelta(seconds=within) for step, within in expected.items()},
+        cancel_window=timedelta(seconds=whole(row.get("cancel_window_seconds", 0))),
     )
 
 

@@ -100,6 +100,9 @@ def moved_row(payment: Payment) -> dict[str, Any]:
     failure = payment.failure
     return {
         "sent_at": payment.sent_at.isoformat() if payment.sent_at else None,
+        "cancellable_until": payment.cancellable_until.isoformat()
+        if payment.cancellable_until
+        else None,
         "refunded_minor": payment.refunded.amount_minor,
         "related": max(payment.related, len(payment.refunds) + len(payment.disputes)),
         "exchange_rule": payment.exchange_rule,
@@ -177,6 +180,7 @@ def read_payment(row: Row[Any]) -> Payment:
         exchange_rule=ExchangeRule(row.exchange_rule),
         deadline_at=row.deadline_at,
         rests_until=row.rests_until,
+        cancellable_until=row.cancellable_until,
         payer=None if row.payer is None else PresentPayer(**all_text(row.payer)),
         next_action=None if row.next_action is None else NextAction(**all_text(row.next_action)),
     )

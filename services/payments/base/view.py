@@ -64,6 +64,8 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         shown["hold"] = {"reason": payment.hold_reason}
     if payment.deadline_at is not None:
         shown["deadline_at"] = payment.deadline_at
+    if payment.cancellable_until is not None:
+        shown["cancellable_until"] = payment.cancellable_until
     return shown
 
 

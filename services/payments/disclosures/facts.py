@@ -3,6 +3,7 @@ and the payment as they were stored, and from nothing else. In which words is wo
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import ROUND_HALF_EVEN
 
 from services.payments.disclosures.document import (
@@ -17,7 +18,7 @@ from services.payments.disclosures.document import (
 from services.payments.disclosures.state import Standing, standing_of
 from services.payments.model.disclosure import DisclosureTerms, Rule
 from services.payments.model.payment import Payment, RecordedEvent
-from services.payments.model.quote import Quote, RateTrail, RefundFees, Terms
+from services.payments.model.quote import Conditions, Quote, RateTrail, RefundFees, Terms
 from services.shared.errors import NotAllowedNow
 from services.shared.money import EXACT, Money, exponent
 from services.shared.recipients import masked
@@ -40,6 +41,8 @@ class _Facts:
     terms: Terms
     trail: RateTrail
     disclosed: DisclosureTerms
+    # Zero where there is none.
+    cancel_window: timedelta
     # None before the payment.
     payment: Payment | None = None
     standing: Standing | None = None
@@ -52,7 +55,13 @@ class _Facts:
 
 def disclosure_of(quote: Quote) -> Document:
     """The disclosure before a payment. Raises DisclosureNotKept."""
-    facts = _Facts(terms=quote.terms, trail=quote.trail, disclosed=_kept(quote))
+    conditions, disclosed = _kept(quote)
+    facts = _Facts(
+        terms=quote.terms,
+        trail=quote.trail,
+        disclosed=disclosed,
+        cancel_window=conditions.route.cancel_window,
+    )
     return Document(
         kind=Kind.QUOTE,
         quote_id=quote.quote_id,
@@ -69,7 +78,8 @@ def receipt_of(payment: Payment, quote: Quote, history: Sequence[RecordedEvent])
     facts = _Facts(
         terms=payment.terms,
         trail=quote.trail,
-        disclosed=_kept(quote),
+        disclosed=_kept(quote)[1],
+        cancel_window=payment.route.cancel_window,
         payment=payment,
         standing=standing,
     )
@@ -83,11 +93,11 @@ def receipt_of(payment: Payment, quote: Quote, history: Sequence[RecordedEvent])
     )
 
 
-def _kept(quote: Quote) -> DisclosureTerms:
-    kept = quote.conditions.disclosure if quote.conditions else None
-    if kept is None:
+def _kept(quote: Quote) -> tuple[Conditions, DisclosureTerms]:
+    conditions = quote.conditions
+    if conditions is None or conditions.disclosure is None:
         raise DisclosureNotKept(quote_id=quote.quote_id)
-    return kept
+    return conditions, conditions.disclosure
 
 
 def _sections(facts: _Facts) -> tuple[Section, ...]:
@@ -135,6 +145,8 @@ def _us_statements(facts: _Facts) -> Iterator[Statement]:
         yield Statement("out_of_scope", {"amount": facts.disclosed.scope_above})
     if not facts.is_paid_out_to_nobody:
         yield Statement("may_receive_less")
+    if facts.payment is None and facts.cancel_window:
+        yield _full_refund_within(facts.cancel_window)
 
 
 def _us_statements_of_receipt(facts: _Facts) -> Iterator[Statement]:
@@ -143,10 +155,17 @@ def _us_statements_of_receipt(facts: _Facts) -> Iterator[Statement]:
     provider = facts.disclosed.provider
     reached = {"phone": provider.phone, "website": provider.website}
     yield Statement("error_resolution", reached)
-    if facts.standing.states_cancellation:
+    if facts.standing.states_cancellation and facts.cancel_window:
+        yield _full_refund_within(facts.cancel_window)
+    elif facts.standing.states_cancellation:
         keeps = facts.payment.refund_fees is RefundFees.KEPT
         yield Statement("cancellation_less_fees" if keeps else "cancellation")
     yield Statement("complaints", {"provider": provider.name})
+
+
+def _full_refund_within(window: timedelta) -> Statement:
+    """The right of 12 CFR 1005.34."""
+    return Statement("cancellation_within", {"minutes": str(window // timedelta(minutes=1))})
 
 
 def _eu_section(facts: _Facts) -> Section:

@@ -132,9 +132,10 @@ def _refund_items(payment: Payment) -> Iterator[Item]:
 
 
 def _counts_from(payment: Payment, history: Sequence[RecordedEvent]) -> datetime:
-    """The latest moment from which the payout counts: the collection, the exchange, a correction or
-    the end of a hold."""
-    return _last(history, _begins_payout) or payment.created_at
+    """The latest moment from which the payout counts: the collection, the exchange, a correction,
+    the end of a hold or of the cancel window."""
+    began = _last(history, _begins_payout) or payment.created_at
+    return max(began, payment.cancellable_until or began)
 
 
 def _begins_payout(recorded: RecordedEvent) -> bool:

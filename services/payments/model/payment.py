@@ -258,6 +258,9 @@ class Payment:
     deadline_at: datetime | None = None
     # Until when nothing is sent to a provider: a request may be on its way, or the route rests.
     rests_until: datetime | None = None
+    # Until when it is not paid out, and a cancel gives all of it back; None before its collection,
+    # and where its corridor has no such window.
+    cancellable_until: datetime | None = None
     # The payer who is there to act; None off session.
     payer: PresentPayer | None = None
     # The action of the payer that the collection waits for.

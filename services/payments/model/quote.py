@@ -276,6 +276,9 @@ class Route:
     correction: timedelta = CORRECTION
     # How long a step takes as a rule, where the corridor says so and not its providers.
     expected: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
+    # How long after the collection the payout does not begin, so that the payment can be cancelled
+    # for a full refund. Zero where the corridor has no such window.
+    cancel_window: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,9 @@
 """A merchant cancels a payment before its payout, or after its recipient was refused: at once, in
 one transaction, where nothing can have been sent; otherwise the worker does it."""
 
+from dataclasses import replace
+
+from services.payments.engine.decisions.cancel_window import as_cancelled
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import (
     cancel_or_expire,
@@ -61,6 +64,7 @@ def _cancelling(work: Work) -> Change | None:
     a person must decide before."""
     if not may_be_refunded(work.payment):
         return None
+    work = replace(work, payment=as_cancelled(work.payment))
     if work.payment.state in (State.FUNDED, State.CONVERTED, State.ACTION_REQUIRED):
         return refund_on_request(work, None)
     return cancel_or_expire(work) if is_untouched(work) else None

@@ -125,6 +125,7 @@ def _conditions(corridor: Corridor) -> Conditions:
                 step: timedelta(seconds=within)
                 for step, within in providers.expected_seconds.items()
             },
+            cancel_window=timedelta(minutes=corridor.refunds.cancel_window_minutes),
         ),
         late_funds=LateFunds(
             grace=timedelta(seconds=late_funds.grace_seconds),

@@ -144,6 +144,9 @@ class Refunds(Section):
 
     # Whether the payer gets the fees back too, or they are kept.
     fees: Literal["returned", "kept"] = "returned"
+    # So long after the collection a payment is not paid out, and a cancel gives all of it back, the
+    # fees too. None where it is 0.
+    cancel_window_minutes: Whole = Field(0, ge=0, le=1440)
 
 
 class Contact(Section):
@@ -202,7 +205,7 @@ class Corridor(Section):
     quote: QuoteTerms
     late_funds: LateFunds
     action_required: ActionRequired = ActionRequired(deadline_hours=DEADLINE_HOURS)
-    refunds: Refunds = Refunds()
+    refunds: Refunds = Refunds(cancel_window_minutes=0)
     disclosure: Disclosure | None = None
     fees: tuple[FeeSchedule, ...] = Field(min_length=1)
     recipients: Mapping[RecipientKind, RecipientSection] = Field(min_length=1)

@@ -105,6 +105,8 @@ payments = Table(
     _instant("due_at", nullable=True, info=SET),
     # Until when nothing is sent, also where the payment is due before.
     _instant("rests_until", nullable=True, info=SET),
+    # Until when it is not paid out, so that it can be cancelled.
+    _instant("cancellable_until", nullable=True, info=MOVED),
     # Set by a webhook, so that a worker that is busy with the payment looks again at once.
     Column("nudged", Boolean, nullable=False, server_default=text("false"), info=SET),
     Column("lease_owner", Text, info=SET),

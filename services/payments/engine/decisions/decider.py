@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.payments.engine.decisions import before_send, chargebacks, table
+from services.payments.engine.decisions.cancel_window import as_cancelled, rest_in_window
 from services.payments.engine.decisions.case import Case, Situation, said_of_key
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
@@ -217,11 +218,15 @@ class Decider:
         payment = work.payment
         if payment.cancel_requested_at and payment.state in (State.FUNDED, State.CONVERTED):
             cause = Cause.CANCELLED_BEFORE_PAYOUT
+            work = replace(work, payment=as_cancelled(payment))
             return rest(work, begin_refund(release(work), actor="merchant", cause=cause))
         if payment.state is State.FUNDED:
             return _ask(work, Call.PRICE)
         if payment.state is State.REFUNDING and work.attempt is None:
             return _begin_refund(work)
+        left = rest_in_window(payment, work.claimed_at)
+        if payment.state is State.CONVERTED and work.attempt is None and left:
+            return rest(work, release(work, due_in=left))
         if work.attempt is None:
             leads_to = BEGINS.get(payment.state, payment.state)
             return begin(work, intend(payment, STEP_OF_STATE[payment.state], 1), leads_to)

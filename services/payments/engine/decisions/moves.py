@@ -3,8 +3,9 @@ begins, is accepted, succeeds or fails. Returns and refunds are in returns_and_r
 waiting; decider and table decide which move is due."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from services.payments.engine.decisions.cancel_window import as_cancelled, rest_in_window
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.corrections import with_recipient_paid
 from services.payments.engine.decisions.disputes import also_succeeded
@@ -41,7 +42,7 @@ from services.payments.model.ledger import (
     payout_postings,
     refund_postings,
 )
-from services.payments.model.payment import ExchangeRule, Failure, State
+from services.payments.model.payment import ExchangeRule, Failure, Payment, State
 from services.payments.model.timing import (
     CLOCK_SKEW,
     HELD_POLL,
@@ -142,16 +143,30 @@ def _collected(case: Case) -> Change:
     used = tuple(c for c in closed(work, attempt) if c.event.step is Step.COLLECTION)
     change = replace(
         release(work, due_in=timedelta(0), closed_events=used),
-        payment=replace(payment, collection_reference=answer.provider_reference),
+        payment=_with_window(case, payment, taken_at),
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),
         postings=collection_postings(payment),
     )
     if payment.cancel_requested_at is not None:
+        change = replace(change, payment=as_cancelled(change.payment))
         return begin_refund(change, actor="merchant", cause=Cause.CANCELLED_AFTER_COLLECTION)
     if taken_at <= payment.last_moment:
-        return exchange(change, cause=Cause.EXCHANGED_AT_LOCKED_RATE)
+        due_in = rest_in_window(change.payment, case.now)
+        return exchange(replace(change, due_in=due_in), cause=Cause.EXCHANGED_AT_LOCKED_RATE)
     return change
+
+
+def _with_window(case: Case, payment: Payment, taken_at: datetime) -> Payment:
+    """The collected payment, with the end of its cancel window where its corridor has one. Where
+    the provider has not said when it took the money, the payer's time begins now."""
+    window = payment.route.cancel_window
+    began = taken_at if case.answer.occurred_at == taken_at else case.now
+    return replace(
+        payment,
+        collection_reference=case.answer.provider_reference,
+        cancellable_until=began + window if window else None,
+    )
 
 
 def exchange(change: Change, *, cause: Cause, actor: str = "worker", **facts: str) -> Change:

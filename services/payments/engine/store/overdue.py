@@ -43,6 +43,10 @@ _PAYER_UNTIL = """
                    THEN p.quote_expires_at + make_interval(
                         secs => CAST(p.late_funds->>'grace_seconds' AS double precision)) END END
 """
+# Until when a payment is not paid out, because it can be cancelled.
+_CANCELLABLE_UNTIL = """
+    CASE WHEN p.state = 'CONVERTED' THEN p.cancellable_until END
+"""
 # The person that a payment with a deadline waits for.
 WAITING_FOR = """
     CASE WHEN p.hold_reason IS NOT NULL THEN 'ON_HOLD' ELSE p.state END
@@ -58,7 +62,7 @@ _OVERDUE = f"""
         SELECT p.merchant_id, p.id, p.corridor_id, p.state, p.created_at, p.due_at, usual.step,
                {_PROVIDER} AS provider,
                make_interval(secs => coalesce({_STATED}, declared.seconds, usual.seconds))
-               AS within, coalesce({_PAYER_UNTIL}, p.created_at) AS not_before
+               AS within, coalesce({_PAYER_UNTIL}, {_CANCELLABLE_UNTIL}, p.created_at) AS not_before
           FROM payments p
           JOIN expected usual ON usual.state = p.state AND usual.provider = ''
           LEFT JOIN expected declared

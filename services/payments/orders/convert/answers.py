@@ -1,6 +1,6 @@
 """Quotes, corridors and account checks as the public API shows them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import checks_pb2, corridors_pb2, payments_pb2
@@ -35,6 +35,7 @@ def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
         created_at=timestamp(quote.created_at),
         expires_at=timestamp(quote.expires_at),
         refund_fees=quote.conditions.refund_fees if quote.conditions else "",
+        cancel_window_minutes=_cancel_window_minutes(quote),
         recipient=_write_recipient(masked(quote.recipient)) if quote.recipient else None,
         recipient_name=quote.recipient.holder_name if quote.recipient else "",
     )
@@ -66,6 +67,7 @@ def write_corridor(offer: Offer) -> corridors_pb2.Corridor:
         rate_trail=_write_trail(trail) if trail else None,
         quote_lifetime_seconds=corridor.quote.lifetime_seconds,
         refund_fees=corridor.refunds.fees,
+        cancel_window_minutes=corridor.refunds.cancel_window_minutes,
         recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
         rails=[_write_rail(one) for one in offer.kinds],
         fees=write_fees(offer.schedule) if offer.schedule else None,
@@ -111,3 +113,8 @@ def _write_rail(limits: KindLimits) -> corridors_pb2.CorridorRail:
 
 def _write_trail(trail: RateTrail) -> corridors_pb2.RateTrail:
     return corridors_pb2.RateTrail(**for_message(trail_fields(trail)))
+
+
+def _cancel_window_minutes(quote: Quote) -> int:
+    window = quote.conditions.route.cancel_window if quote.conditions else timedelta(0)
+    return window // timedelta(minutes=1)

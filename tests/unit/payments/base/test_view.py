@@ -26,6 +26,7 @@ WHOLE = make_payment(
     account_check=AccountCheck.CLOSE_MATCH,
     cancel_requested_at=NOW,
     deadline_at=NOW + timedelta(days=7),
+    cancellable_until=NOW + timedelta(minutes=30),
     refunded=Money(1_05, "USD"),
     updated_at=NOW + timedelta(milliseconds=1500),
     next_action=NextAction(kind="redirect", client_secret="s", url="https://bank.example"),

@@ -2,6 +2,7 @@
 declared last."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,7 +15,7 @@ from services.payments.model.rails import (
     offramps_of,
 )
 from services.payments.orders.routes import Routes
-from services.shared.corridors import load_corridors
+from services.shared.corridors import Corridors, load_corridors
 from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
 from services.shared.recipients import BankAccount, MobileMoney, RecipientKind, Wallet
@@ -35,6 +36,17 @@ def _routes() -> Routes:
 def _agreed() -> Conditions:
     routes = _routes()
     return routes.conditions("us-ng", routes.rails(NIGERIA, None), 2)
+
+
+def test_the_route_keeps_the_cancel_window_of_its_corridor() -> None:
+    refunds = NIGERIA.refunds.model_copy(update={"cancel_window_minutes": 30})
+    windowed = Corridors((NIGERIA.model_copy(update={"refunds": refunds}),))
+    routes = Routes(windowed, Held(declared_rails()))
+
+    agreed = routes.conditions("us-ng", routes.rails(windowed.get("us-ng"), None), 2)
+
+    assert agreed.route.cancel_window == timedelta(minutes=30)
+    assert _agreed().route.cancel_window == timedelta(0)
 
 
 def test_each_kind_has_a_route_of_its_own() -> None:

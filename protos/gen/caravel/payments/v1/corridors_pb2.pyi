@@ -70,6 +70,7 @@ class Corridor(_message.Message):
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     RAILS_FIELD_NUMBER: _builtins.int
     REFUND_FEES_FIELD_NUMBER: _builtins.int
+    CANCEL_WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id, for example "us-in"."""
@@ -94,6 +95,10 @@ class Corridor(_message.Message):
     refund_fees: _builtins.str
     """The fees of a refund: "returned", the sender gets back what was paid, or "kept", the sender
     gets it back less the fees.
+    """
+    cancel_window_minutes: _builtins.int
+    """For how many minutes after the collection a payment is not paid out, and `:cancel` gives all of
+    it back, the fees too; 0 where there is no such window.
     """
     @_builtins.property
     def onramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -140,11 +145,12 @@ class Corridor(_message.Message):
         recipients: _abc.Iterable[Global___RecipientForm] | None = ...,
         rails: _abc.Iterable[Global___CorridorRail] | None = ...,
         refund_fees: _builtins.str = ...,
+        cancel_window_minutes: _builtins.int = ...,
         fees: Global___CorridorFees | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fees", b"fees", "rate_trail", b"rate_trail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "fees", b"fees", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_window_minutes", b"cancel_window_minutes", "corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "fees", b"fees", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

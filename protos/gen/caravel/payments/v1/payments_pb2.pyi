@@ -159,6 +159,7 @@ class Payment(_message.Message):
     FEE_SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
     FIXED_SIDE_FIELD_NUMBER: _builtins.int
+    CANCELLABLE_UNTIL_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment, for example "pay_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     status: Global___Payment.Status.ValueType
@@ -283,6 +284,13 @@ class Payment(_message.Message):
     def rounding(self) -> _prices_pb2.Rounding:
         """How the figures were rounded. Absent where it is unknown."""
 
+    @_builtins.property
+    def cancellable_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when the payment is not paid out, and `:cancel` gives all of it back, the fees too; it
+        stays here when that is over. Absent where its corridor has no such window, and before the
+        collection.
+        """
+
     def __init__(
         self,
         *,
@@ -324,10 +332,11 @@ class Payment(_message.Message):
         fee_schedule_terms: _builtins.str | None = ...,
         rounding: _prices_pb2.Rounding | None = ...,
         fixed_side: _builtins.str = ...,
+        cancellable_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "hold", b"hold", "next_action", b"next_action", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "cancellable_until", b"cancellable_until", "created_at", b"created_at", "deadline_at", b"deadline_at", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "hold", b"hold", "next_action", b"next_action", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "corridor_id", b"corridor_id", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fixed_side", b"fixed_side", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "rounding", b"rounding", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_check", b"_account_check", "_fee_schedule_terms", b"_fee_schedule_terms", "_fee_schedule_version", b"_fee_schedule_version", "account_check", b"account_check", "action_required", b"action_required", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cancel_requested", b"cancel_requested", "cancellable_until", b"cancellable_until", "corridor_id", b"corridor_id", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "destination_currency", b"destination_currency", "disputes", b"disputes", "failure", b"failure", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fixed_side", b"fixed_side", "fx_rate", b"fx_rate", "hold", b"hold", "net_usd", b"net_usd", "next_action", b"next_action", "offramp", b"offramp", "onramp", b"onramp", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_is_example", b"recipient_is_example", "reference", b"reference", "refund_fees", b"refund_fees", "refunded_usd", b"refunded_usd", "refunds", b"refunds", "rounding", b"rounding", "status", b"status", "transaction_id", b"transaction_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_check: _TypeAlias = _typing.Literal["account_check"]  # noqa: Y015
     _WhichOneofArgType__account_check: _TypeAlias = _typing.Literal["_account_check", b"_account_check"]  # noqa: Y015
@@ -482,6 +491,7 @@ class Quote(_message.Message):
     FEE_SCHEDULE_TERMS_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
     FIXED_SIDE_FIELD_NUMBER: _builtins.int
+    CANCEL_WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
     quote_id: _builtins.str
     """Id of the quote, for example "quo_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     state: Global___Quote.State.ValueType
@@ -522,6 +532,10 @@ class Quote(_message.Message):
     """The terms of the fee schedule as they were applied, as JSON. Absent where they are unknown."""
     fixed_side: _builtins.str
     """The amount that was asked for: "source", amount_usd, or "destination", payout_amount."""
+    cancel_window_minutes: _builtins.int
+    """For how many minutes after the collection a payment is not paid out, and `:cancel` gives all of
+    it back, the fees too; 0 where the corridor has no such window.
+    """
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """The fees, one by one."""
@@ -572,10 +586,11 @@ class Quote(_message.Message):
         fee_schedule_terms: _builtins.str | None = ...,
         rounding: _prices_pb2.Rounding | None = ...,
         fixed_side: _builtins.str = ...,
+        cancel_window_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "created_at", b"created_at", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "rate_trail", b"rate_trail", "recipient", b"recipient", "rounding", b"rounding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fixed_side", b"fixed_side", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "rounding", b"rounding", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms", "all_in_rate", b"all_in_rate", "amount_usd", b"amount_usd", "cancel_window_minutes", b"cancel_window_minutes", "cost_percent", b"cost_percent", "cost_usd", b"cost_usd", "created_at", b"created_at", "destination_currency", b"destination_currency", "expires_at", b"expires_at", "fee_schedule_terms", b"fee_schedule_terms", "fee_schedule_version", b"fee_schedule_version", "fee_usd", b"fee_usd", "fees", b"fees", "fixed_side", b"fixed_side", "fx_rate", b"fx_rate", "net_usd", b"net_usd", "payout_amount", b"payout_amount", "quote_id", b"quote_id", "rate_trail", b"rate_trail", "recipient", b"recipient", "recipient_name", b"recipient_name", "refund_fees", b"refund_fees", "rounding", b"rounding", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fee_schedule_terms: _TypeAlias = _typing.Literal["fee_schedule_terms"]  # noqa: Y015
     _WhichOneofArgType__fee_schedule_terms: _TypeAlias = _typing.Literal["_fee_schedule_terms", b"_fee_schedule_terms"]  # noqa: Y015

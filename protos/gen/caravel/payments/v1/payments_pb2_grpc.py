@@ -148,9 +148,11 @@ class PaymentServiceServicer:
     def CancelPayment(self, request, context):
         """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
         the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
-        refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
-        and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
-        or PAYMENT_NOT_CANCELLABLE.
+        refunded and the payment ends REFUNDED. The refund is as `refund_fees` says; where the corridor
+        has a cancel window, it is in full before the collection and until `cancellable_until`. Until
+        the outcome of the collection is known, `cancel_requested` is true and the status does not
+        change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+        PAYMENT_NOT_CANCELLABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

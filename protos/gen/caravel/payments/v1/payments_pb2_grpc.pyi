@@ -67,9 +67,11 @@ class PaymentServiceStub:
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]
     """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
     the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
-    refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
-    and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
-    or PAYMENT_NOT_CANCELLABLE.
+    refunded and the payment ends REFUNDED. The refund is as `refund_fees` says; where the corridor
+    has a cancel window, it is in full before the collection and until `cancellable_until`. Until
+    the outcome of the collection is known, `cancel_requested` is true and the status does not
+    change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+    PAYMENT_NOT_CANCELLABLE.
     """
     CorrectRecipient: _grpc.UnaryUnaryMultiCallable[_corrections_pb2.CorrectRecipientRequest, _payments_pb2.Payment]
     """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
@@ -153,9 +155,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
     the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
-    refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
-    and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
-    or PAYMENT_NOT_CANCELLABLE.
+    refunded and the payment ends REFUNDED. The refund is as `refund_fees` says; where the corridor
+    has a cancel window, it is in full before the collection and until `cancellable_until`. Until
+    the outcome of the collection is known, `cancel_requested` is true and the status does not
+    change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+    PAYMENT_NOT_CANCELLABLE.
     """
     CorrectRecipient: _aio.UnaryUnaryMultiCallable[_corrections_pb2.CorrectRecipientRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Corrects the recipient of a payment that is ACTION_REQUIRED or RETURNED, and pays out again: the
@@ -266,9 +270,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Cancels a payment before its payout, or while it is ACTION_REQUIRED. If nothing was collected,
         the payment becomes CANCELLED; if the collection has succeeded, or still succeeds, the sender is
-        refunded in full and the payment ends REFUNDED. Until that is known, `cancel_requested` is true
-        and the status does not change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND
-        or PAYMENT_NOT_CANCELLABLE.
+        refunded and the payment ends REFUNDED. The refund is as `refund_fees` says; where the corridor
+        has a cancel window, it is in full before the collection and until `cancellable_until`. Until
+        the outcome of the collection is known, `cancel_requested` is true and the status does not
+        change. Idempotent, so it needs no key. Refuses with PAYMENT_NOT_FOUND or
+        PAYMENT_NOT_CANCELLABLE.
         """
 
     @_abc_1.abstractmethod
