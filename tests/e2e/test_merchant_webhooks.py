@@ -41,6 +41,14 @@ async def _events(receiver: Receiver, secret: str, transaction_id: str, last: st
     return await until(look, lambda events: any(event["type"] == last for event in events))
 
 
+def _as_in_lists(payment: Any) -> Any:
+    """An answer of GetPayment without the inputs of the price, which no list and no event has."""
+    of_get = {"rate_trail", "fee_schedule_version", "fee_schedule_terms", "rounding"}
+    shown = {name: value for name, value in payment.items() if name not in of_get}
+    fees = [{name: fee[name] for name in fee if name != "formula"} for fee in payment["fees"]]
+    return {**shown, "fees": fees}
+
+
 async def test_a_merchant_receives_each_status_and_can_verify_it(
     rest: Rest, receiver: Receiver
 ) -> None:
@@ -55,7 +63,7 @@ async def test_a_merchant_receives_each_status_and_can_verify_it(
     of_type = {event["type"]: event for event in delivered}
     assert {"payment.pending", "payment.processing", "payment.completed"} <= set(of_type)
     assert of_type["payment.pending"]["data"] == payment
-    assert of_type["payment.completed"]["data"] == done
+    assert of_type["payment.completed"]["data"] == _as_in_lists(done)
     assert of_type["payment.completed"]["created_at"] == done["updated_at"]
     assert {received.event_id for received in receiver.received} >= {e["id"] for e in delivered}
 
