@@ -165,9 +165,12 @@ async def _serving(
     """A channel to the server while it runs."""
     await server.start("127.0.0.1", 0)
     await server.set_serving()
-    async with _channel(f"127.0.0.1:{server.port}", secure=identity is not None) as channel:
-        yield channel
-    await server.stop(0)
+    try:
+        async with _channel(f"127.0.0.1:{server.port}", secure=identity is not None) as channel:
+            yield channel
+    finally:
+        # Also where a test fails: a server that goes on keeps the process from its end.
+        await server.stop(0)
 
 
 def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
