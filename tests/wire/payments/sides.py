@@ -3,7 +3,7 @@ one thing of each kind that a merchant owns."""
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,15 +74,21 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 GOOD, REVOKED, EXPIRED, NARROW = "good", "revoked", "expired", "narrow"
 
 
-def scopes_of(method: Any) -> list[str]:
-    return [
-        str(
-            options_pb2.Scope.DESCRIPTOR.values_by_number[scope]
-            .GetOptions()
-            .Extensions[options_pb2.scope_name]
-        )
-        for scope in method.GetOptions().Extensions[options_pb2.access].scopes
-    ]
+def lacked_by(method: Any) -> list[frozenset[str]]:
+    """The sets of scopes without which a credential may not make the call."""
+    access = method.GetOptions().Extensions[options_pb2.access]
+    if access.or_scopes:
+        return [frozenset(map(_scope_name, (*access.scopes, *access.or_scopes)))]
+    return [frozenset({_scope_name(scope)}) for scope in access.scopes]
+
+
+def _scope_name(scope: int) -> str:
+    value = options_pb2.Scope.DESCRIPTOR.values_by_number[scope]
+    return str(value.GetOptions().Extensions[options_pb2.scope_name])
+
+
+def _narrow(lacked: Collection[str]) -> str:
+    return " ".join((NARROW, *sorted(lacked)))
 
 
 def ids_in(method: Any) -> list[str]:
@@ -235,8 +241,10 @@ async def make_operators(engine: AsyncEngine) -> Mapping[str, str]:
         REVOKED: await operator_key(engine, "revoked", changes="revoked_at = now()"),
         EXPIRED: await operator_key(engine, "expired", changes="expires_at = now()"),
         **{
-            f"{NARROW} {scope}": await operator_key(engine, scope, scopes=scopes - {scope})
-            for scope in scopes
+            _narrow(lacked): await operator_key(engine, _narrow(lacked), scopes=scopes - lacked)
+            for lacked in {
+                lacked for method in methods(Access.OPERATOR) for lacked in lacked_by(method)
+            }
         },
     }
     return {name: key.text for name, key in made.items()}
@@ -261,7 +269,7 @@ def refusals_of(
     }
     for bad in (ours.bad, operators):
         wanted |= {bad[REVOKED]: "API_KEY_REVOKED", bad[EXPIRED]: "API_KEY_EXPIRED"}
-    narrow = [f"{NARROW} {scope}" for scope in scopes_of(method)]
+    narrow = [_narrow(lacked) for lacked in lacked_by(method)]
     if method.GetOptions().Extensions[options_pb2.access].principal == Access.MERCHANT:
         wanted[operators[GOOD]] = "PRINCIPAL_NOT_ALLOWED"
         wanted |= {ours.bad[name]: "SCOPE_MISSING" for name in narrow}
