@@ -26,7 +26,7 @@ RINGS = (
 )
 # The chaos ring mostly waits, for leases to end and for what was broken to heal. So it runs beside
 # the others, and takes some of them with it, so that both halves take about as long.
-BESIDE = ("contract", "house", "browser", "benchmarks", "chaos")
+BESIDE = ("contract", "house", "browser", "hostile", "benchmarks", "chaos")
 # The exit code of pytest where no test was selected.
 NOTHING_TO_RUN = 5
 POLL_SECONDS = 0.2
