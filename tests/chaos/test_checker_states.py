@@ -143,9 +143,10 @@ def test_i15_a_payer_may_be_waited_for_until_the_terms_end(since: timedelta, is_
 
 
 @pytest.mark.parametrize(
-    ("cause", "is_ended"), [("hold_ended_by_outcome", True), ("collection_unknown", False)]
+    ("cause", "is_ended"),
+    [("hold_ended_by_outcome", True), ("hold_released", True), ("collection_unknown", False)],
 )
-def test_i10_an_outcome_ends_the_hold_that_waited_for_it(cause: str, is_ended: bool) -> None:
+def test_i10_an_outcome_or_a_release_ends_its_hold(cause: str, is_ended: bool) -> None:
     world, life = story()
     life.attempt("collection", 1, "UNKNOWN")
     life.held("outcome_unknown")

@@ -129,9 +129,11 @@ def _refunds(found: Finding, case: Case) -> None:
     found.expect(pending <= is_open, f"{case.id}: {pending} refunds, {case.payment.state}")
 
 
-# A merchant who asks for a refund answers the hold that waited for it, and an outcome the one that
-# waited for nothing else.
-HOLD_ENDS = frozenset({"refund_requested", "refund_retried", "hold_ended_by_outcome"})
+# A merchant who asks for a refund answers the hold that waited for it, an outcome the one that
+# waited for nothing else, and a dispute that is over releases the one that waited for it.
+HOLD_ENDS = frozenset(
+    {"refund_requested", "refund_retried", "hold_ended_by_outcome", "hold_released"}
+)
 
 
 def _hold(found: Finding, case: Case) -> None:
