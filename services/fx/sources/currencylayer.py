@@ -1,15 +1,15 @@
 """currencylayer: a table for each source currency, renewed each day or more often, by plan."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pydantic import BaseModel, Field
 
-from services.fx.domain import Observation
 from services.fx.ports import SourceAway
-from services.fx.sources.http import get_json, read_unix
-from services.fx.sources.kit import Handed, LastGood, load_all
+from services.fx.sources.http import get_json
+from services.fx.sources.kit import Handed
 from services.fx.sources.settings import HOUR, BaseUrl, Key, RefreshSeconds
-from services.fx.sources.tables import DEFAULT_BASE, observations
+from services.fx.sources.tables import DEFAULT_BASE, TableSource
 
 
 class CurrencylayerSettings(BaseModel):
@@ -24,25 +24,14 @@ class CurrencylayerSettings(BaseModel):
     )
 
 
-class CurrencylayerSource:
+class CurrencylayerSource(TableSource):
     """The source."""
 
     def __init__(self, handed: Handed) -> None:
-        self._handed = handed
         self._settings: CurrencylayerSettings = handed.settings
-        self.refresh_seconds: float | None = self._settings.currencylayer_refresh_seconds
-        self._rates = LastGood(handed.name, handed.clock)
+        super().__init__(handed, self._settings.currencylayer_refresh_seconds)
 
-    async def load(self) -> None:
-        """Reads the table of each base currency. Raises SourceAway where none can be had."""
-        by_base = self._handed.quotes_by_base.items()
-        await load_all(self._handed.name, (self._load(*one) for one in by_base))
-
-    async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:
-        """The newest rate of the table."""
-        return self._rates.get(base_currency, quote_currency)
-
-    async def _load(self, base: str, quotes: list[str]) -> None:
+    async def _load(self, base: str, quotes: Sequence[str]) -> None:
         key = self._settings.currencylayer_access_key.get_secret_value()
         # It takes the key in the address alone, so no address of it is ever written anywhere.
         asked = {"access_key": key, "currencies": ",".join(quotes)}
@@ -61,14 +50,7 @@ class CurrencylayerSource:
         rates = table.get("quotes")
         if not isinstance(rates, dict):
             raise SourceAway("it answered no table of rates")
-        self._rates.keep(
-            observations(
-                {(base, quote): rates.get(f"{base}{quote}") for quote in quotes},
-                read_unix(table.get("timestamp")),
-                self._handed.clock.now(),
-                answer.payload_sha256,
-            )
-        )
+        self._keep({(base, quote): rates.get(f"{base}{quote}") for quote in quotes}, table, answer)
 
 
 def _code(table: object) -> str:
