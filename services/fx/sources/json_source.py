@@ -28,6 +28,7 @@ from services.fx.sources.http import (
 from services.fx.sources.kit import Handed, LastGood, Pair, Registration, load_all
 from services.fx.sources.settings import Key
 from services.shared.errors import CannotStart
+from services.shared.toml_files import problems_in
 
 PREFIX = "json_"
 
@@ -152,9 +153,7 @@ def _read_file(file: Path) -> Description:
     try:
         return Description.model_validate(tomllib.loads(file.read_text("utf-8")))
     except ValidationError as error:
-        items = error.errors(include_url=False, include_input=False, include_context=False)
-        words = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in items)
-        raise DescriptionError(f"{file.name}: {words}") from None
+        raise DescriptionError(f"{file.name}: {problems_in(error)}") from None
     except (OSError, ValueError, RecursionError) as error:
         why = f"it cannot be read ({type(error).__name__})"
         raise DescriptionError(f"{file.name}: {why}; see JSON_SOURCES_DIR") from None

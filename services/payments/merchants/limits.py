@@ -3,14 +3,13 @@ this replica. Every answer of a limited call says how much is left, in the heade
 of the IETF (draft-ietf-httpapi-ratelimit-headers). The gateway has the limits of addresses."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from throttled import RateLimiterType, Throttled, rate_limiter
 from throttled.store import MemoryStore
 
@@ -19,6 +18,7 @@ from services.shared.contract import Access
 from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart, Overloaded
 from services.shared.grpc_calls import answer_metadata_var
+from services.shared.toml_files import read_model
 
 # Keys have a bucket of their own, so that a busy merchant can revoke one; so have calls that lack a
 # scope, so that a key that may not write does not use up the writes of one that may.
@@ -27,7 +27,6 @@ READS, WRITES, KEYS, REFUSED = "reads", "writes", "keys", "refused"
 OF_WRITES = (WRITES, KEYS, REFUSED)
 # Buckets beyond these are forgotten, the longest unused first; a forgotten one is full again.
 BUCKETS_MAX = 65_536
-_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
 
 
 class RateLimitExceeded(Overloaded):
@@ -95,17 +94,7 @@ def load_limits(path: Path | None, deployment: Deployment) -> "Limits":
     usual = DEFAULTS[deployment]
     if path is None:
         return Limits(usual)
-    try:
-        file = LimitsFile.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except _UNREADABLE as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise LimitsError(f"{path.name}: it cannot be read as TOML: {why}") from None
-    except ValidationError as error:
-        found = (
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-        raise LimitsError(f"{path.name}: {'; '.join(found)}") from None
+    file = read_model(path, LimitsFile, LimitsError)
     usual = _with(usual, file)
     return Limits(usual, {name: _with(usual, own) for name, own in file.merchants.items()})
 

@@ -1,7 +1,6 @@
 """The limits of our exchange positions: a file with the most that we may owe of a currency. A
 changed file counts from the next look on; a wrong one changes nothing, and is in the log."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +8,10 @@ from services.shared.errors import CannotStart, Invalid
 from services.shared.file_version import file_version
 from services.shared.log import get_logger
 from services.shared.money import SOURCE_CURRENCY, Money, parse_amount
+from services.shared.toml_files import read_toml
 
 # The only table of the file: `INR = "25000000.00"`.
 TABLE = "maximum_owed"
-_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
 
 
 class ExposureLimitsError(CannotStart):
@@ -43,11 +42,7 @@ class ExposureLimitsFile:
 
 
 def _read(path: Path) -> Mapping[str, Money]:
-    try:
-        file = tomllib.loads(path.read_text("utf-8"))
-    except _UNREADABLE as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise ExposureLimitsError(f"{path.name}: it cannot be read as TOML: {why}") from None
+    file = read_toml(path, ExposureLimitsError)
     table = file.get(TABLE)
     if not isinstance(table, dict) or len(file) > 1:
         raise ExposureLimitsError(f"{path.name}: it has one table, [{TABLE}], and nothing else")

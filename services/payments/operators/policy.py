@@ -1,19 +1,18 @@
 """The policy: the verbs that need two people, from which amount, and the bounds of overrides. It is
 a file that is read at start; without one, the usual policy counts, as deploy/policy.toml has it."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.payments.operators.domain import Action
 from services.shared.errors import CannotStart, Invalid, NotAllowedNow
 from services.shared.money import SOURCE_CURRENCY, Money, parse_amount
+from services.shared.toml_files import read_model
 
-_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
 # The verbs on a payment.
 PaymentVerb = Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT]
 # TOML's true is no whole number.
@@ -120,17 +119,7 @@ def load_policy(path: Path | None) -> Policy:
     """The policy of the file; the usual one without a file. Raises PolicyError."""
     if path is None:
         return USUAL
-    try:
-        policy = Policy.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except _UNREADABLE as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise PolicyError(f"{path.name}: it cannot be read as TOML: {why}") from None
-    except ValidationError as error:
-        found = (
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-        raise PolicyError(f"{path.name}: {'; '.join(found)}") from None
+    policy = read_model(path, Policy, PolicyError)
     if policy.proposals.lifetime_hours > policy.proposals.maximum_hours:
         raise PolicyError(f"{path.name}: proposals.lifetime_hours is above maximum_hours")
     return policy

@@ -1,18 +1,13 @@
 """Reads the folder of corridor files. A file is taken whole or the process does not start, and the
 message says in one sentence which file is wrong and where."""
 
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from services.shared.corridors.model import Corridor, Corridors, End
 from services.shared.corridors.rules import live_problems, problems
 from services.shared.errors import CannotStart, Invalid
-
-# Raised where a file is no TOML; a text that nests without end breaks the parser itself.
-_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
+from services.shared.toml_files import read_model
 
 
 class CorridorsError(CannotStart):
@@ -47,12 +42,7 @@ def _refuse_doubles(corridors: Sequence[Corridor]) -> None:
 
 def _load(path: Path, *, live: bool) -> Corridor:
     try:
-        corridor = Corridor.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except _UNREADABLE as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise CorridorsError(f"{path.name}: it cannot be read as TOML: {why}") from None
-    except ValidationError as error:
-        raise CorridorsError(f"{path.name}: {'; '.join(_sentences(error))}") from None
+        corridor = read_model(path, Corridor, CorridorsError)
     except Invalid as error:
         raise CorridorsError(f"{path.name}: {error}") from None
     if corridor.id != path.stem:
@@ -61,8 +51,3 @@ def _load(path: Path, *, live: bool) -> Corridor:
     if found:
         raise CorridorsError(f"{path.name}: {'; '.join(found)}")
     return corridor
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        yield f"{'.'.join(map(str, item['loc']))}: {item['msg']}"

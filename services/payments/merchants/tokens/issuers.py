@@ -1,20 +1,17 @@
 """The foreign issuers whose tokens are taken, from a TOML file: everything about an issuer is data.
 The file is taken whole or the process does not start, and all that is wrong is said at once."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.payments.merchants.tokens.fetching import url_problem
 from services.payments.merchants.tokens.held_keys import Patience
 from services.payments.merchants.tokens.verified import TokenPrincipal
 from services.shared.errors import CannotStart
-
-# Raised where a file is no TOML; a text that nests without end breaks the parser itself.
-_UNREADABLE = (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError)
+from services.shared.toml_files import read_model
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
@@ -79,13 +76,7 @@ def load_issuers(
 ) -> tuple[Issuer, ...]:
     """The issuers of the file. Scopes and roles are those that there are; `own` is our own issuer;
     only a sandbox reads keys over plain HTTP. Raises IssuersError, with all problems."""
-    try:
-        issuers = _File.model_validate(tomllib.loads(path.read_text("utf-8"))).issuers
-    except _UNREADABLE as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise IssuersError(f"{path.name}: it cannot be read as TOML: {why}") from None
-    except ValidationError as error:
-        raise IssuersError(f"{path.name}: {'; '.join(_sentences(error))}") from None
+    issuers = read_model(path, _File, IssuersError).issuers
     found = [
         f"issuers.{index} ({issuer.issuer}): {problem}"
         for index, issuer in enumerate(issuers)
@@ -137,8 +128,3 @@ def _operator_problems(issuer: Issuer, roles: frozenset[str]) -> Iterator[str]:
         yield "groups_claim and roles are only useful together"
     for role in sorted(set(issuer.roles.values()) - roles):
         yield f"roles: there is no role {role}"
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        yield f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
