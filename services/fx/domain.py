@@ -16,6 +16,7 @@ RATE_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
 # A rate may be dated so far ahead: clocks differ.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 BASIS_POINTS = 10_000
+ANCIENT = timedelta(days=90)
 # The lowest and the highest middle that a corridor believes.
 Bounds = tuple[Decimal, Decimal]
 
@@ -108,6 +109,12 @@ class Observation:
             return False
         return elapsed <= limit or open_time(self.observed_at, now) <= limit
 
+    def age(self, now: datetime) -> timedelta:
+        """How old it is, without the time in which the market was closed."""
+        elapsed = now - self.observed_at
+        # Of a rate that no corridor takes any more no weekends need be counted.
+        return elapsed if elapsed > ANCIENT else open_time(self.observed_at, now)
+
 
 def unusable(
     observation: Observation, now: datetime, *, live: bool, bounds: Bounds | None = None
@@ -159,6 +166,12 @@ def disagree(mids: Sequence[Decimal], maximum_basis_points: int) -> bool:
     lowest, highest = min(mids), max(mids)
     with localcontext(EXACT):
         return (highest - lowest) * BASIS_POINTS > lowest * maximum_basis_points
+
+
+def divergence(mids: Sequence[Decimal]) -> Decimal:
+    """How far the highest of the middles is above the lowest, in basis points; for people."""
+    lowest, highest = min(mids), max(mids)
+    return RATE_DIGITS.divide((highest - lowest) * BASIS_POINTS, lowest)
 
 
 def cross_rate(base_per_pivot: Decimal, quote_per_pivot: Decimal) -> Decimal:

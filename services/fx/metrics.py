@@ -2,6 +2,8 @@
 never words from a request."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 
 from prometheus_client import Counter, Gauge
 
@@ -15,6 +17,22 @@ AGE = Gauge(
     "caravel_fx_rate_age_seconds",
     "Age of the newest rate that a source has of a pair, by the source's own word.",
     ["source", "pair"],
+)
+CORRIDOR_AGE = Gauge(
+    "caravel_fx_corridor_rate_age_seconds",
+    "Age of the newest rate of a corridor's sources, without the time that the market was closed.",
+    ["corridor"],
+)
+CORRIDOR_AGE_MAX = Gauge(
+    "caravel_fx_corridor_rate_age_max_seconds",
+    "The age from which on the corridor refuses a rate.",
+    ["corridor"],
+)
+DIVERGENCE = Gauge(
+    "caravel_fx_divergence_ratio",
+    "How far the fresh rates of a corridor's sources lie apart, as a share of the most that it "
+    "allows; above 1 it is refused.",
+    ["corridor"],
 )
 FAILURES = Gauge(
     "caravel_fx_source_failures",
@@ -66,3 +84,15 @@ def show_available(corridor_id: str, *, available: bool) -> None:
 def count_override(corridor_id: str, outcome: str) -> None:
     """One more query with an override, for a corridor that there is."""
     OVERRIDES.labels(corridor_id, outcome).inc()
+
+
+def show_corridor_age(corridor_id: str, age: timedelta, hours_max: int | None) -> None:
+    """The age of the newest rate of a corridor, and where it ends."""
+    CORRIDOR_AGE.labels(corridor_id).set(age.total_seconds())
+    if hours_max is not None:
+        CORRIDOR_AGE_MAX.labels(corridor_id).set(timedelta(hours=hours_max).total_seconds())
+
+
+def show_divergence(corridor_id: str, share: Decimal) -> None:
+    """How far a corridor's sources lie apart, as a share of what it allows."""
+    DIVERGENCE.labels(corridor_id).set(float(share))

@@ -16,10 +16,17 @@ from services.fx.domain import (
     RateUnavailable,
     SourcesDisagree,
     disagree,
+    divergence,
 )
 from services.fx.feed import Feed
 from services.fx.market import opens_at
-from services.fx.metrics import count_override, count_refusal, show_available
+from services.fx.metrics import (
+    count_override,
+    count_refusal,
+    show_available,
+    show_corridor_age,
+    show_divergence,
+)
 from services.fx.overrides import OverrideOutOfBounds, apply_override, outcome_of
 from services.shared import log
 from services.shared.clock import Clock
@@ -45,8 +52,11 @@ class Rates:
         without a rate is in the log and in the metrics, whether or not anybody asks for it."""
         for corridor in self._corridors:
             base, quote = corridor.source.currency, corridor.destination.currency
-            for name in corridor.fx.sources:
+            found = [
                 await self._feeds[name].observe(base, quote, _bounds(corridor))
+                for name in corridor.fx.sources
+            ]
+            self._show_ages(corridor, [one for one in found if one is not None])
             answer = await self._answer(corridor.id)
             refused = answer.error_reason if isinstance(answer, DomainError) else ""
             show_available(corridor.id, available=not refused)
@@ -55,6 +65,16 @@ class Rates:
                     "corridor_without_rate", corridor_id=corridor.id, reason=refused
                 )
             self._said[corridor.id] = refused
+
+    def _show_ages(self, corridor: Corridor, found: Sequence[Observation]) -> None:
+        now, hours_max = self._clock.now(), corridor.fx.maximum_age_hours
+        if found:
+            newest = max(found, key=lambda one: one.observed_at)
+            show_corridor_age(corridor.id, newest.age(now), hours_max)
+        limit = corridor.fx.maximum_deviation_basis_points
+        mids = [one.mid for one in found if one.is_fresh(now, hours_max)]
+        if limit and mids:
+            show_divergence(corridor.id, divergence(mids) / limit)
 
     async def get_rates(self, queries: Sequence[RateQuery]) -> Mapping[str, Rate | DomainError]:
         """The rate of each corridor asked for, or the refusal it gets, by corridor id.

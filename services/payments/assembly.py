@@ -17,6 +17,7 @@ from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
 from services.payments.base.convert import decode_answer
 from services.payments.base.database import opened_database
+from services.payments.base.disk import publish_disk
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
@@ -204,6 +205,7 @@ async def assemble(
 ) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
     corridors = load_corridors(config.corridors_dir, live=config.deployment is Deployment.LIVE)
+    publish_disk(config.database_folder)
     async with (
         opened_database(_url(config), "caravel-payments", pool_size=10) as engine,
         opened_fees(config.fees_target, identity) as fees,
@@ -246,8 +248,7 @@ async def assemble(
             ready=ready,
             identity=identity,
         )
-        expiring = Expiring(stores.proposals)
-        async with declared.refreshed(), exposure.watched(), beside(expiring.run):
+        async with declared.refreshed(), exposure.watched(), beside(Expiring(stores.proposals).run):
             yield server
 
 

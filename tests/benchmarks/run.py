@@ -10,9 +10,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.local.mesh.processes import commit
 from deploy.local.process import terminal
 from deploy.local.process.terminal import Problem, paint
+from deploy.version import commit
 from tests.benchmarks import (
     cost,
     create,

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 from deploy.local.commands import control, development, figures, four_eyes
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
-from deploy.local.process.terminal import Problem, complain, sentence
+from deploy.local.process.terminal import Problem, complain, say, sentence
+from deploy.version import commit, version
 from services.shared.deployment import Deployment
 
 Command = Callable[[argparse.Namespace], int]
@@ -105,6 +106,16 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, **words: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **words)
+
+    def __call__(self, *_: object) -> NoReturn:
+        """Says which code this is, as caravel_build_info does, and exits."""
+        say(f"caravel {version()} ({commit()})")
+        sys.exit(0)
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="caravel",
@@ -112,6 +123,7 @@ def _parser() -> _Parser:
         epilog=EPILOG,
         formatter_class=_Help,
     )
+    parser.add_argument("--version", action=_Version, help="tell the version and the commit")
     commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
     data = _data_dir_argument()
     ports = _port_arguments()
@@ -139,11 +151,7 @@ def _parser() -> _Parser:
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
-    mutants = _add(
-        commands, "mutants", development.mutants, "change single lines; do tests notice?", data
-    )
-    mutants.add_argument("--only", default="", help="these modules, for example ledger,quote")
-    mutants.add_argument("--at-once", type=int, help="so many mutants side by side (one a core)")
+    _add_mutants(commands, data)
     _add_bench(commands, data)
     test = _add(commands, "test", _test, f"run the tests: {' '.join(development.RINGS)}")
     test.usage = "caravel test [ring …] [-- pytest's arguments]"
@@ -190,6 +198,14 @@ def _add_hostile(commands: "argparse._SubParsersAction[_Parser]", data: _Parser)
     )
     hostile.add_argument("--seed", type=int, default=1, help="decides all that is sent (1)")
     hostile.add_argument("--cases", type=int, default=20_000, help="how many requests (20000)")
+
+
+def _add_mutants(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    mutants = _add(
+        commands, "mutants", development.mutants, "change single lines; do tests notice?", data
+    )
+    mutants.add_argument("--only", default="", help="these modules, for example ledger,quote")
+    mutants.add_argument("--at-once", type=int, help="so many mutants side by side (one a core)")
 
 
 def _add_bench(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:

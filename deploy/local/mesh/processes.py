@@ -4,11 +4,10 @@ it waits. The one place to look when a process needs a variable more."""
 import base64
 import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from deploy.local.mesh.postgres import Cluster
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.child import Spec, private
 from deploy.local.process.terminal import Problem
+from deploy.version import commit
 from gateway import config as gateway
 from services.shared.certificates import files_in
 from services.shared.deployment import Deployment
@@ -103,8 +103,10 @@ def processes(plan: Plan) -> Iterator[Spec]:
     }
     # The server is named although the migrations imply it: it has to stop after these two.
     first = (*(("postgresql",) if plan.cluster else ()), "migrations", "fees", "fx", "providers")
-    policy = {"POLICY_FILE": str(POLICY)}
-    yield _service(plan, "payments", corridors | database | policy | _tokens(plan), after=first)
+    own = {"POLICY_FILE": str(POLICY), **_tokens(plan)}
+    if plan.cluster:
+        own["DATABASE_FOLDER"] = str(plan.cluster.placement.home)
+    yield _service(plan, "payments", corridors | database | own, after=first)
     worker = corridors | database
     yield _service(plan, "worker", worker, after=first, module="services.payments.worker")
     yield _service(plan, "console", _console(plan), module="gateway.console")
@@ -320,19 +322,6 @@ _DATABASE_VARIABLES = (
     "MIGRATION_DATABASE_URL",
     "MIGRATION_DATABASE_URL_FILE",
 )
-
-
-@cache
-def commit() -> str:
-    """The checkout's commit, with a mark where files differ from it; "unknown" without git."""
-    words = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
-    try:
-        asked = subprocess.run(  # noqa: S603
-            words, cwd=ROOT, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return "unknown"
-    return asked.stdout.strip() or "unknown"
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

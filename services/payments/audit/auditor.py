@@ -9,7 +9,7 @@ from typing import Protocol
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
-from services.payments.audit.report import Held, Report
+from services.payments.audit.report import Backlog, Held, Report, Waits
 from services.shared.log import get_logger, without_values
 
 # After a run it rests for so many times as long as the run took: 5 % of the time at the most.
@@ -22,6 +22,30 @@ class Audit(Protocol):
     async def report_part_unless_running(self) -> Report | None:
         """The next part's report of this moment, or the whole's; None where another process is
         making one."""
+        ...
+
+
+class Seen(Protocol):
+    """All that waits at one moment."""
+
+    @property
+    def held(self) -> Sequence[Held]:
+        """For a person, by reason."""
+        ...
+
+    @property
+    def waiting(self) -> Sequence[Waits]:
+        """For a person or a merchant, with a deadline."""
+        ...
+
+    @property
+    def set_aside(self) -> Mapping[str, int]:
+        """Dead letters, by kind."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """For a worker."""
         ...
 
 
@@ -63,25 +87,25 @@ class AuditMetrics:
         """Puts a report in the place of the last one."""
         # An invariant that needs a look at everything keeps the finding of the last such look.
         for finding in report.findings:
-            self._violations.labels(finding.invariant).set(finding.violations)
+            self._violations.labels(finding.identifier).set(finding.violations)
         self._replace(
             self._balances, {(b.account, b.currency): b.balance_minor for b in report.balances}
         )
-        self.publish_held(report.held)
-        waiting = {(w.waiting,): w for w in report.waiting}
-        self._replace(self._waiting, {k: w.payments for k, w in waiting.items()})
-        self._replace(self._waiting_oldest, {k: w.oldest_seconds for k, w in waiting.items()})
-        self._replace(self._past_deadline, {k: w.past_deadline for k, w in waiting.items()})
-        self._replace(self._set_aside, {(kind,): n for kind, n in report.set_aside.items()})
-        self._due.set(report.backlog.payments)
-        self._due_oldest.set(report.backlog.oldest_seconds)
+        self.publish_waiting(report)
         self._seconds.set(seconds)
         self._time.set_to_current_time()
 
-    def publish_held(self, held: Sequence[Held]) -> None:
-        """Puts the payments that wait for a person in the place of those before."""
-        self._replace(self._held, {(h.reason,): h.payments for h in held})
-        self._replace(self._held_oldest, {(h.reason,): h.oldest_seconds for h in held})
+    def publish_waiting(self, seen: Seen) -> None:
+        """Puts what waits for a person or a worker in the place of what did."""
+        self._replace(self._held, {(h.reason,): h.payments for h in seen.held})
+        self._replace(self._held_oldest, {(h.reason,): h.oldest_seconds for h in seen.held})
+        waiting = {(w.waiting,): w for w in seen.waiting}
+        self._replace(self._waiting, {k: w.payments for k, w in waiting.items()})
+        self._replace(self._waiting_oldest, {k: w.oldest_seconds for k, w in waiting.items()})
+        self._replace(self._past_deadline, {k: w.past_deadline for k, w in waiting.items()})
+        self._replace(self._set_aside, {(kind,): n for kind, n in seen.set_aside.items()})
+        self._due.set(seen.backlog.payments)
+        self._due_oldest.set(seen.backlog.oldest_seconds)
 
     def _replace(self, gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
         for labels, value in values.items():

@@ -1,5 +1,6 @@
 """The report of an audit: the findings, and the figures beside them. Plain nouns."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ class Finding:
     invariant: str
     violations: int
     examples: tuple[str, ...]
+
+    @property
+    def identifier(self) -> str:
+        """The statement in a form in which a label can hold it."""
+        return re.sub("[^a-z0-9]+", "_", self.invariant.lower()).strip("_")
 
 
 @dataclass(frozen=True, kw_only=True)

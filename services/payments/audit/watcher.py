@@ -51,15 +51,37 @@ class WatchMetrics:
             ("provider",),
             registry=registry,
         )
+        self._open = Gauge(
+            "caravel_open_payments",
+            "Payments that are not over, by the time since their creation; ON_HOLD where they are.",
+            ("state", "provider", "corridor", "age"),
+            registry=registry,
+        )
+        self._inbox = Gauge(
+            "caravel_inbox_pending_events",
+            "Verified events of providers that are not applied yet.",
+            ("provider",),
+            registry=registry,
+        )
+        self._inbox_oldest = Gauge(
+            "caravel_inbox_oldest_pending_seconds",
+            "How long the oldest has been.",
+            ("provider",),
+            registry=registry,
+        )
         self._published: dict[Gauge, set[tuple[str, ...]]] = {}
 
     def publish(self, sight: Sight) -> None:
         """Puts a look in the place of the last one."""
-        self._held.publish_held(sight.held)
+        self._held.publish_waiting(sight)
         self._replace(
             self._overdue,
             {(o.state, o.provider, o.corridor_id, o.age): o.payments for o in sight.overdue},
         )
+        self._replace(self._open, sight.open)
+        inbox = {(one.provider,): one for one in sight.inbox}
+        self._replace(self._inbox, {k: one.events for k, one in inbox.items()})
+        self._replace(self._inbox_oldest, {k: one.oldest_seconds for k, one in inbox.items()})
         self._replace(self._orphans, {(name,): count for name, count in sight.orphans.items()})
 
     def _replace(self, gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
+from prometheus_client import Histogram
+
 from services.payments.model.timing import GATHERING_SECONDS
 from services.shared.errors import Overloaded, Unavailable
 
@@ -17,6 +19,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Waiting = tuple[Item, asyncio.Future[Result]]
+SIZES = Histogram(
+    "caravel_batch_items",
+    "Items that share one batch, by the kind of batch.",
+    ["batch"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
 # So many items share a batch's costs well enough: of more, one half is served while the other comes
 # back.
 ENOUGH = 24
@@ -37,6 +45,7 @@ class Batcher(Generic[Item, Result]):
         self,
         work: Work[Item, Result],
         *,
+        name: str = "other",
         largest_batch: int,
         parallel: int,
         waiting_max: int,
@@ -52,10 +61,10 @@ class Batcher(Generic[Item, Result]):
         """At most `parallel` batches run at once, and at most waiting_max items wait.
 
         A batch begins beside another only where beside_from items wait: a smaller one had better
-        grow meanwhile. By the items' own size it holds largest_bytes, or one item. drops_abandoned
-        leaves out an item whose caller has gone away. every_seconds is the least time from the
-        beginning of one batch to that of the next, unless it is full: in a steady stream each batch
-        then holds many items, and a single caller does not wait.
+        grow meanwhile. By the items' own size it holds largest_bytes, or one item. Its size is
+        published under its name. drops_abandoned leaves out an item whose caller has gone away.
+        every_seconds is the least time from the beginning of one batch to that of the next, unless
+        it is full: in a steady stream each batch then holds many items.
 
         gathers holds the next batch until all active callers wait: those that the last batch
         answered, which are soon back, and those that came meanwhile. It holds it for as long as the
@@ -63,6 +72,7 @@ class Batcher(Generic[Item, Result]):
         ENOUGH.
         """
         self._work = work
+        self._sizes = SIZES.labels(name)
         self._largest_batch = largest_batch
         self._parallel = parallel
         self._waiting_max = waiting_max
@@ -121,6 +131,7 @@ class Batcher(Generic[Item, Result]):
                 self._timer.cancel()
                 self._timer = None
             began = self._now()
+            self._sizes.observe(len(batch))
             self._grows_until = began + self._every_seconds
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)

@@ -83,6 +83,7 @@ class Worker:
         self._batches: set[asyncio.Task[None]] = set()
         self._recorder = Batcher[tuple[Work, Reply], bool](
             self._record,
+            name="answers",
             largest_batch=RECORD_BATCH_MAX,
             parallel=2,
             beside_from=RECORD_BESIDE_FROM,

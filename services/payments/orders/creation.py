@@ -225,6 +225,7 @@ def in_batches(
     """Creates the payments that arrive together in one commit, merchants in turn."""
     return Batcher(
         creation.create,
+        name="creations",
         largest_batch=batch_max,
         # A batch costs three calls and a commit, whether large or small: few large ones cost least.
         parallel=1,

@@ -55,6 +55,7 @@ class Webhooks:
         self._sandbox = sandbox
         self._batcher = Batcher[_Taken, Received](
             self._receive,
+            name="webhooks",
             largest_batch=BATCH_MAX,
             largest_bytes=BATCH_MAX_BYTES,
             size=_size,

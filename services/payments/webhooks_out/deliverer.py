@@ -19,11 +19,13 @@ from services.payments.webhooks_out.delivery import (
     DeliveryState,
     Reply,
     TryResult,
+    Waiting,
     give_up,
     result_of,
 )
 from services.payments.webhooks_out.ports import EventSender, Outbox
 from services.shared.errors import Unavailable
+from services.shared.ids import Prefix, encode_id
 from services.shared.log import get_logger
 
 DELIVERED = Counter("caravel_outbox_delivered_total", "Events that an endpoint has taken.")
@@ -31,6 +33,19 @@ FAILED = Counter("caravel_outbox_failed_total", "Tries that failed, and are made
 SET_ASIDE = Counter("caravel_outbox_set_aside_total", "Events given up after their last try.")
 FENCED = Counter("caravel_outbox_fenced_total", "Results dropped because the lease had moved on.")
 OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undelivered event.")
+PENDING = Gauge("caravel_outbox_pending_events", "Undelivered events.")
+LATE = Gauge(
+    "caravel_outbox_late_events",
+    "Undelivered events of an endpoint that has waited for a minute, of at most 20 endpoints.",
+    ["merchant", "endpoint"],
+)
+LATE_OLDEST = Gauge(
+    "caravel_outbox_late_oldest_seconds",
+    "Age of the oldest undelivered event of such an endpoint.",
+    ["merchant", "endpoint"],
+)
+# Endpoints are as many as merchants want: so many are published, and none that keeps up.
+LATE_ENDPOINTS_MAX, LATE_SECONDS = 20, 60.0
 # A slow endpoint keeps this many senders busy and no more.
 UNDER_WAY_EACH = 64
 UNDER_WAY_MAX = 512
@@ -158,7 +173,20 @@ class Deliverer:
     async def _measure(self) -> None:
         if _now() - self._measured_at >= OUTBOX_MEASURE_SECONDS:
             self._measured_at = _now()
-            OLDEST.set(await self._outbox.oldest_pending_seconds())
+            publish_waiting(*await self._outbox.waiting(limit=LATE_ENDPOINTS_MAX))
+
+
+def publish_waiting(events: int, longest: Sequence[Waiting]) -> None:
+    """Puts what waits in the place of what did: in all, and at the endpoints that are late."""
+    PENDING.set(events)
+    OLDEST.set(max((one.oldest_seconds for one in longest), default=0))
+    LATE.clear()
+    LATE_OLDEST.clear()
+    for one in longest:
+        if one.oldest_seconds >= LATE_SECONDS:
+            labels = (one.merchant_id, encode_id(Prefix.ENDPOINT, one.endpoint_id))
+            LATE.labels(*labels).set(one.events)
+            LATE_OLDEST.labels(*labels).set(one.oldest_seconds)
 
 
 def _now() -> float:

@@ -58,6 +58,16 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The events that wait for one endpoint, and the age of the oldest."""
+
+    merchant_id: str
+    endpoint_id: UUID
+    events: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TryResult:
     """The change to record about a delivery after a try."""
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.payments.model.endpoint import Endpoint, UnreadableEndpoint
 from services.payments.model.principal import MerchantId
-from services.payments.webhooks_out.delivery import Delivery, Reply, TryResult
+from services.payments.webhooks_out.delivery import Delivery, Reply, TryResult, Waiting
 
 
 class EndpointStore(Protocol):
@@ -44,8 +44,9 @@ class Outbox(Protocol):
         """Writes each result whose lease token still stands; says in order whether it did."""
         ...
 
-    async def oldest_pending_seconds(self) -> float:
-        """The age of the oldest event that is neither delivered nor given up; 0 where none is."""
+    async def waiting(self, *, limit: int) -> tuple[int, Sequence[Waiting]]:
+        """How many events are neither delivered nor given up, and the endpoints whose oldest has
+        waited longest, at most limit."""
         ...
 
 

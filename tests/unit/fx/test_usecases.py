@@ -235,6 +235,31 @@ async def test_a_survey_says_it_again_only_where_it_has_changed(tmp_path: Path) 
     assert (without, having, available()) == (0, 1, 0)
 
 
+def _published(name: str) -> float | None:
+    return REGISTRY.get_sample_value(f"caravel_fx_{name}", {"corridor": "us-in"})
+
+
+async def test_a_survey_publishes_age_and_divergence_by_corridor(tmp_path: Path) -> None:
+    compared = with_terms("maximum_deviation_basis_points = 200")
+    sources = {"first": Source("100", age_hours=3), "second": Source("101", age_hours=2)}
+
+    await (await rates(tmp_path, sources, compared)).survey()
+
+    assert _published("corridor_rate_age_seconds") == 2 * 3600
+    assert _published("corridor_rate_age_max_seconds") == 240 * 3600
+    assert _published("divergence_ratio") == 0.5
+
+
+async def test_an_age_that_is_published_leaves_out_the_closed_market(tmp_path: Path) -> None:
+    sources = {"first": Source("100", age_hours=20), "second": Source(None)}
+    asked = await rates(tmp_path, sources, clock=FixedClock(SATURDAY))
+
+    await asked.survey()
+
+    # From Tuesday 16:00 to Friday 22:00 in UTC, when the market closed.
+    assert _published("corridor_rate_age_seconds") == 78 * 3600
+
+
 SATURDAY = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 

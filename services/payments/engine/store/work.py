@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import rows, sources, tables
 from services.payments.base.columns import columns
+from services.payments.base.counts import count_move
 from services.payments.base.errors import describe
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.base.idempotency_store import keep_answer, read_answers
@@ -159,10 +160,17 @@ class PostgresWorkTransaction(Claimed):
     ) -> None:
         super().__init__(connection, patience, unreadable)
         self._outbox = outbox
+        # Written, and not committed yet.
+        self._written: list[Change] = []
 
     async def commit(self) -> None:
         """See WorkTransaction.commit."""
         await self._connection.commit()
+        written, self._written = self._written, []
+        for change in written:
+            for event in change.events:
+                if event.from_state is not event.to_state:
+                    count_move(change.before, change.payment, event.to_state)
 
     async def untouched(
         self, work: Sequence[Work], *, lease_seconds: float
@@ -283,4 +291,5 @@ class PostgresWorkTransaction(Claimed):
         """See WorkTransaction.write."""
         written = await write_changes(self._connection, changes)
         await self._outbox.add_all(self._connection, notifications(changes, written))
+        self._written += [change for change in changes if change.payment.id in written]
         return written

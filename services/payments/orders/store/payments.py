@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.payments.base import rows, sources, tables, wake
 from services.payments.base.batcher import Batcher
 from services.payments.base.columns import columns, given, names, typed
+from services.payments.base.counts import count_created
 from services.payments.base.errors import describe
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.base.idempotency_store import read_answers
@@ -145,6 +146,7 @@ class PostgresPayments:
         self._outbox = OutboxWriter(encode_event)
         self._gets = Batcher[tuple[MerchantId, UUID], Payment](
             self._get,
+            name="reads",
             largest_batch=READ_MAX,
             parallel=READS,
             waiting_max=READS_WAITING_MAX,
@@ -174,6 +176,8 @@ class PostgresPayments:
         results: list[StoredAnswer | DomainError] = []
         for item in new:
             key = item.key
+            if key in won:
+                count_created(item.payment)
             own = StoredAnswer(fingerprint=item.fingerprint, response=item.response)
             results.append(own if key in won else stored.get(key) or refused[key])
         return results

@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import rows
-from services.payments.webhooks_out.delivery import Delivery, TryResult
+from services.payments.webhooks_out.delivery import Delivery, TryResult, Waiting
 from services.shared.db import connected
 from services.shared.rollback import repeated
 
@@ -72,10 +72,13 @@ _DISABLE = text(
      WHERE e.merchant_id = r.merchant_id AND e.id = r.id AND e.disabled_at IS NULL
     """
 )
-_OLDEST = text(
+# The endpoints that have waited longest; beside each the number of all events that wait.
+_WAITING = text(
     """
-    SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)
+    SELECT merchant_id, endpoint_id, count(*) AS events, sum(count(*)) OVER () AS all_events,
+           extract(epoch FROM now() - min(created_at))::float8 AS oldest_seconds
       FROM outbox WHERE state = 'PENDING'
+     GROUP BY 1, 2 ORDER BY oldest_seconds DESC LIMIT :limit
     """
 )
 
@@ -124,10 +127,20 @@ class PostgresOutbox:
         ]
 
     @repeated
-    async def oldest_pending_seconds(self) -> float:
-        """See Outbox.oldest_pending_seconds."""
+    async def waiting(self, *, limit: int) -> tuple[int, Sequence[Waiting]]:
+        """See Outbox.waiting."""
         async with connected(self._engine) as connection:
-            return float((await connection.execute(_OLDEST)).scalar_one())
+            found = (await connection.execute(_WAITING, {"limit": limit})).all()
+        waiting = [
+            Waiting(
+                merchant_id=row.merchant_id,
+                endpoint_id=row.endpoint_id,
+                events=row.events,
+                oldest_seconds=row.oldest_seconds,
+            )
+            for row in found
+        ]
+        return (int(found[0].all_events) if found else 0), waiting
 
 
 def _read(row: Row[Any]) -> Delivery:

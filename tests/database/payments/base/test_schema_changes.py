@@ -115,7 +115,7 @@ class Traffic:
         await self.endpoints.list("sandbox")
         await self.payments.create([make_new_payment()])
         await self.outbox.claim({}, each=4, limit=8, lease_seconds=30)
-        await self.outbox.oldest_pending_seconds()
+        await self.outbox.waiting(limit=1)
         await self.endpoints.delete("sandbox", added.id)
 
     async def claim(self) -> None:

@@ -89,6 +89,25 @@ async def _counted(engine: AsyncEngine) -> list[tuple[str, str, str, str, int]]:
     return [(o.state, o.provider, o.corridor_id, o.age, o.payments) for o in sight.overdue]
 
 
+async def test_open_payments_are_counted_by_state_provider_corridor_and_age(
+    engine: AsyncEngine, owner: AsyncEngine
+) -> None:
+    await _unknown(engine)
+    await run(owner, "UPDATE payments SET created_at = now() - interval '31 minutes'")
+    newer = await _create(engine)
+    await run(owner, f"UPDATE payments SET created_at = now() WHERE id = '{newer.id}'")
+    watch = PostgresWatch(engine, EXPECTED)
+
+    assert (await watch.look()).open == {
+        ("COLLECTING", "stripe", "us-ng", "10min"): 1,
+        ("CREATED", "stripe", "us-ng", "0"): 1,
+    }
+
+    await run(owner, "UPDATE payments SET hold_reason = 'outcome_unknown' WHERE state = 'CREATED'")
+    await run(owner, "UPDATE payments SET state = 'EXPIRED' WHERE state = 'COLLECTING'")
+    assert (await watch.look()).open == {("ON_HOLD", "stripe", "us-ng", "0"): 1}
+
+
 async def test_a_payment_without_progress_is_listed_with_the_last_that_is_known(
     engine: AsyncEngine, owner: AsyncEngine
 ) -> None:

@@ -298,16 +298,20 @@ async def test_a_claim_takes_no_more_of_an_endpoint_than_it_may(engine: AsyncEng
     assert len(await _claim(engine, limit=2)) == 2
 
 
-async def test_the_age_of_the_oldest_event_is_known(engine: AsyncEngine) -> None:
+async def test_the_events_that_wait_are_known_by_endpoint(engine: AsyncEngine) -> None:
     await _endpoint(engine)
     outbox = PostgresOutbox(engine)
-    assert await outbox.oldest_pending_seconds() == 0
+    assert await outbox.waiting(limit=1) == (0, [])
 
     await _create(engine, 2)
     await run(
         engine, "UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE sequence = 1"
     )
-    assert 3600 <= await outbox.oldest_pending_seconds() < 3700
+    events, (endpoint,) = await outbox.waiting(limit=1)
+
+    assert events == endpoint.events == 2
+    assert endpoint.merchant_id == "sandbox"
+    assert 3600 <= endpoint.oldest_seconds < 3700
 
 
 async def test_a_disabled_merchant_gets_the_events_of_its_payments(engine: AsyncEngine) -> None:

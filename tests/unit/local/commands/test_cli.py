@@ -1,6 +1,7 @@
 """The command line's arguments, and its answers to wrong ones."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "protos",
     ]
     assert all(f"\n    {command} " in shown for command in commands)
+
+
+def test_version_names_the_project_and_its_commit(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.read(["--version"])
+
+    assert ended.value.code == 0
+    assert re.fullmatch(r"caravel \d+\.\d+\.\d+ \(\S+\)\n", capsys.readouterr().out)
 
 
 def test_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

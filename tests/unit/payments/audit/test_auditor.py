@@ -69,7 +69,7 @@ async def test_a_report_is_published_as_numbers() -> None:
 
     value = registry.get_sample_value
     account = {"account": "onramp:stripe:USD", "currency": "USD"}
-    assert value("caravel_audit_violations", {"invariant": "all is well"}) == 0
+    assert value("caravel_audit_violations", {"invariant": "all_is_well"}) == 0
     assert value("caravel_balance_minor", account) == -12
     assert value("caravel_held_payments", {"reason": "late_funds"}) == 2
     assert value("caravel_held_oldest_seconds", {"reason": "late_funds"}) == 90
@@ -97,7 +97,7 @@ async def test_a_broken_invariant_is_one_error_with_examples() -> None:
     (line,) = lines()
     assert (line["event"], line["level"]) == ("invariant_broken", "error")
     assert (line["violations"], line["examples"]) == (7, ["pay_1", "pay_2"])
-    value = registry.get_sample_value("caravel_audit_violations", {"invariant": "all is well"})
+    value = registry.get_sample_value("caravel_audit_violations", {"invariant": "all_is_well"})
     assert value == 7
 
 

@@ -5,8 +5,8 @@ import asyncio
 from prometheus_client import CollectorRegistry
 
 from services.payments.audit.auditor import AuditMetrics
-from services.payments.audit.report import Held
-from services.payments.audit.watch import Sight
+from services.payments.audit.report import Backlog, Held
+from services.payments.audit.watch import Pending, Sight
 from services.payments.audit.watcher import Watcher, WatchMetrics
 from services.payments.engine.overdue import OverdueCount
 from services.shared.errors import Unavailable
@@ -41,7 +41,16 @@ def _metrics() -> tuple[WatchMetrics, CollectorRegistry]:
 
 def _sight(held: int = 0, *overdue: OverdueCount) -> Sight:
     reasons = [Held(reason="late_success", payments=held, oldest_seconds=1.0)] if held else []
-    return Sight(held=reasons, overdue=overdue, orphans={"stripe": 2} if overdue else {})
+    return Sight(
+        held=reasons,
+        overdue=overdue,
+        waiting=[],
+        set_aside={"inbox": held},
+        backlog=Backlog(payments=held, oldest_seconds=2.0),
+        open={("PAYING_OUT", "flutterwave", "us-ng", "1h"): 3} if overdue else {},
+        inbox=[Pending(provider="stripe", events=4, oldest_seconds=9.0)] if overdue else [],
+        orphans={"stripe": 2} if overdue else {},
+    )
 
 
 async def test_seen_numbers_are_published_and_gone_ones_are_not() -> None:
@@ -53,9 +62,16 @@ async def test_seen_numbers_are_published_and_gone_ones_are_not() -> None:
     assert registry.get_sample_value("caravel_overdue_payments", labels) == 3
     assert registry.get_sample_value("caravel_held_payments", {"reason": "late_success"}) == 1
     assert registry.get_sample_value("caravel_orphans", {"provider": "stripe"}) == 2
+    assert registry.get_sample_value("caravel_open_payments", labels) == 3
+    pending = "caravel_inbox_pending_events"
+    assert registry.get_sample_value(pending, {"provider": "stripe"}) == 4
+    assert registry.get_sample_value("caravel_set_aside", {"kind": "inbox"}) == 1
+    assert registry.get_sample_value("caravel_due_payments") == 1
 
     await watcher.run_once()
     assert registry.get_sample_value("caravel_overdue_payments", labels) is None
+    assert registry.get_sample_value("caravel_open_payments", labels) is None
+    assert registry.get_sample_value(pending, {"provider": "stripe"}) is None
     assert registry.get_sample_value("caravel_orphans", {"provider": "stripe"}) is None
 
 
