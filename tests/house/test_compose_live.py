@@ -6,18 +6,43 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from deploy.local.mesh import processes
+from gateway.console.config import ConsoleSettings
+from services.fees.config import Config as FeesConfig
 from services.fx.config import Config
+from services.fx.sources import SOURCES, registration
+from services.payments.config import AdminSettings, ServiceSettings, WorkerSettings
+from services.providers.adapters import ADAPTERS
+from services.providers.config import Config as ProvidersConfig
 from services.shared.deployment import Deployment
+from services.shared.env import Settings
 from tests.corridors import SHIPPED
 from tests.house.places import ROOT, check
 
 FOLDER = ROOT / "deploy" / "live"
+PAGE = (FOLDER / "README.md").read_text()
 TEXT = (FOLDER / "compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONCE = {"migrate", "admin"}
+# The classes of the variables that each process reads, some only where a corridor names a source or
+# a provider.
+READS: dict[str, list[type[BaseModel]]] = {
+    "fees": [FeesConfig],
+    "fx": [
+        Config,
+        *(one.settings for one in SOURCES.values() if one.settings),
+        *(one.settings for one in [registration("json_acme")] if one and one.settings),
+    ],
+    "providers": [ProvidersConfig, *(adapter.settings for adapter in ADAPTERS.values())],
+    "payments": [ServiceSettings],
+    "worker": [WorkerSettings],
+    "console": [ConsoleSettings],
+    "admin": [AdminSettings],
+}
 # Each network, with everybody in it.
 NETWORKS = {
     "public": {"gateway"},
@@ -59,11 +84,10 @@ def test_each_container_is_in_the_networks_that_it_needs() -> None:
     assert found == NETWORKS
     assert COMPOSE["networks"]["mesh"]["internal"]
     assert SERVICES["authority"]["network_mode"] == "none"
-    page = (FOLDER / "README.md").read_text()
     check(
         f"deploy/live/README.md:1: {network} has {', '.join(sorted(members))}"
         for network, members in NETWORKS.items()
-        for row in re.findall(rf"^\| `{network}` \| ([^|]+) \|", page, re.MULTILINE) or [""]
+        for row in re.findall(rf"^\| `{network}` \| ([^|]+) \|", PAGE, re.MULTILINE) or [""]
         if {name.strip() for name in row.split(",")} != members
     )
 
@@ -103,13 +127,61 @@ def test_every_variable_that_it_demands_is_in_the_example() -> None:
     )
 
 
+def test_each_variable_of_a_service_can_be_set() -> None:
+    assert {*READS} == {*processes.SERVICES, "admin"}
+    check(
+        f"deploy/live/compose.yml:1: {name} cannot be given {field.upper()}"
+        for name, fields in _fields().items()
+        for field in fields.keys() - Settings.model_fields.keys()
+        if "env_file" not in SERVICES[name]
+        if not {field.upper(), f"{field.upper()}_FILE"} & SERVICES[name]["environment"].keys()
+    )
+
+
+def test_page_names_each_file_of_settings_in_a_folder_that_its_service_sees() -> None:
+    check(
+        f"deploy/live/README.md:1: {field.upper()} is {path or 'missing'}, which {name} cannot read"
+        for name, fields in _fields().items()
+        for field, info in fields.items()
+        if "Path" in str(info.annotation)
+        for path in [_set_for(name).get(field.upper(), "")]
+        if not any(
+            path == folder or path.startswith(f"{folder}/") for folder in _folders_seen_by(name)
+        )
+    )
+
+
+def _fields() -> dict[str, dict[str, FieldInfo]]:
+    return {
+        name: {key: field for one in classes for key, field in one.model_fields.items()}
+        for name, classes in READS.items()
+    }
+
+
+def _set_for(name: str) -> dict[str, str]:
+    """The variables of a service: those of compose.yml, and of its file as the page shows it."""
+    files = re.findall(r"\$\{(\w+)_ENV", str(SERVICES[name].get("env_file", "")))
+    shown = {
+        variable: value
+        for file in files
+        for block in re.findall(
+            rf"^`/etc/caravel/{file.lower()}\.env`.*?```\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL
+        )
+        for variable, value in re.findall(r"^(\w+)=(.+)$", block, re.MULTILINE)
+    }
+    return shown | SERVICES[name]["environment"]
+
+
+def _folders_seen_by(name: str) -> set[str]:
+    return {volume.rsplit(":", 2)[1] for volume in SERVICES[name]["volumes"]}
+
+
 def test_the_rate_terms_of_its_page_are_those_of_a_live_corridor(tmp_path: Path) -> None:
-    page = (FOLDER / "README.md").read_text()
-    (terms,) = re.findall(r"```toml\n(\[fx\]\n.*?)```", page, re.DOTALL)
+    (terms,) = re.findall(r"```toml\n(\[fx\]\n.*?)```", PAGE, re.DOTALL)
     text = (SHIPPED / "us-in.toml").read_text()
     with_terms, count = re.subn(r"^\[fx\]\n.*?\n\n", f"{terms}\n", text, flags=re.M | re.S)
     (tmp_path / "us-in.toml").write_text(with_terms)
-    variables = dict(re.findall(r"^(FRANKFURTER_PROVIDERS)=(.+)$", page, re.MULTILINE))
+    variables = dict(re.findall(r"^(FRANKFURTER_PROVIDERS)=(.+)$", PAGE, re.MULTILINE))
 
     config = Config.load(
         {
