@@ -118,6 +118,8 @@ class ScriptedProviders:
         self.read: list[int] = []
         self.execute_answers: dict[Step, Answer] = {}
         self.look_up_answers: dict[Step, Answer] = {}
+        self.claims_asked: list[tuple[str, str]] = []
+        self.claim_answers: dict[str, DisputeReport | DomainError] = {}
         self.resolved: list[HolderQuery] = []
         self.holder = Holder(resolution=Resolution.UNANSWERED)
 
@@ -158,6 +160,13 @@ class ScriptedProviders:
 
     async def list_events(self, provider: str, since: datetime | None, page: str) -> EventPage:
         return EventPage(events=())
+
+    async def look_up_dispute(self, provider: str, provider_reference: str) -> DisputeReport | None:
+        self.claims_asked.append((provider, provider_reference))
+        answer = self.claim_answers.get(provider_reference)
+        if isinstance(answer, DomainError):
+            raise answer
+        return answer
 
     async def resolve(self, query: HolderQuery) -> Holder:
         self.resolved.append(query)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from caravel.common.v1 import money_pb2, recipient_pb2
-from caravel.providers.v1 import providers_pb2
+from caravel.providers.v1 import disputes_pb2, providers_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers.domain import (
@@ -176,18 +176,23 @@ def _from_event(event: WebhookEvent) -> providers_pb2.AcceptedWebhook:
     return providers_pb2.AcceptedWebhook(event=message, signed=event.signed)
 
 
-def _from_dispute(dispute: Dispute | None) -> providers_pb2.Dispute | None:
+def _from_dispute(dispute: Dispute | None) -> disputes_pb2.Dispute | None:
     if dispute is None:
         return None
-    return providers_pb2.Dispute(
-        kind=providers_pb2.Dispute.Kind.Value(dispute.kind.name),
-        status=providers_pb2.Dispute.Status.Value(dispute.status.name),
+    return disputes_pb2.Dispute(
+        kind=disputes_pb2.Dispute.Kind.Value(dispute.kind.name),
+        status=disputes_pb2.Dispute.Status.Value(dispute.status.name),
         provider_reference=dispute.provider_reference,
         reason=dispute.reason,
         amount=_from_money(dispute.amount),
         withdrawn=_from_money(dispute.withdrawn),
         respond_by=_from_instant(dispute.respond_by),
     )
+
+
+def from_claim(dispute: Dispute | None) -> disputes_pb2.LookUpDisputeResponse:
+    """The answer about a claim."""
+    return disputes_pb2.LookUpDisputeResponse(dispute=_from_dispute(dispute))
 
 
 def from_events(
@@ -254,6 +259,7 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
         ],
         rails=[_from_rail(rail) for rail in sorted(capabilities.rails, key=_order)],
         lists_events=capabilities.lists_events,
+        looks_up_disputes=capabilities.looks_up_disputes,
     )
 
 

@@ -258,6 +258,8 @@ class Capabilities:
     unknown_hold_after: timedelta = timedelta(minutes=30)
     # True where it lists its events, so that those whose webhooks were lost are found.
     lists_events: bool = False
+    # Whether it can be asked how a claim against a collection stands.
+    looks_up_disputes: bool = False
 
     def __post_init__(self) -> None:
         if self.expected.keys() != self.kinds:
@@ -362,7 +364,7 @@ class DisputeStatus(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Dispute:
-    """A claim against a collection, as one event of its provider states it."""
+    """A claim against a collection, as its provider states it."""
 
     kind: DisputeKind
     # The provider's own id.
@@ -372,6 +374,6 @@ class Dispute:
     reason: str = ""
     # How much is claimed; None where that is not said.
     amount: Money | None = None
-    # How much of it the provider has taken from us by now; None where the event does not say.
+    # How much of it the provider has taken from us by now; None where that is not said.
     withdrawn: Money | None = None
     respond_by: datetime | None = None

@@ -1,5 +1,5 @@
-"""The port of an adapter: three functions for every provider, one for its role, and two that it may
-lack. An adapter answers with values; only an event that it did not expect leaves it as an
+"""The port of an adapter: three functions for every provider, one for its role, and three that it
+may lack. An adapter answers with values; only an event that it did not expect leaves it as an
 exception."""
 
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from services.providers.domain import (
     Capabilities,
+    Dispute,
     EventPage,
     Holder,
     Operation,
@@ -81,5 +82,17 @@ class EventLister(Adapter, Protocol):
 
         Raises Invalid where the provider does not know the page, Unavailable where it does not
         answer.
+        """
+        ...
+
+
+@runtime_checkable
+class DisputeKeeper(Adapter, Protocol):
+    """A provider that can be asked about a claim; its record declares `looks_up_disputes`."""
+
+    async def look_up_dispute(self, provider_reference: str) -> Dispute | None:
+        """The claim as it stands now; None where the provider has none of this id. Moves no money.
+
+        Raises Unavailable where the provider does not answer.
         """
         ...

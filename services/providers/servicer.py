@@ -5,7 +5,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 
-from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc
 
 from services.providers import convert
 from services.providers.domain import UNANSWERED, Operation, OperationResult
@@ -53,6 +53,13 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             request.provider, convert.to_since(request), request.page
         )
         return convert.from_page(listed)
+
+    async def LookUpDispute(  # noqa: N802
+        self, request: disputes_pb2.LookUpDisputeRequest, context: object
+    ) -> disputes_pb2.LookUpDisputeResponse:
+        """Asks how a claim stands."""
+        dispute = await self._providers.claims.look_up(request.provider, request.provider_reference)
+        return convert.from_claim(dispute)
 
     async def ResolveRecipient(  # noqa: N802
         self, request: providers_pb2.ResolveRecipientRequest, context: object

@@ -19,6 +19,7 @@ from functools import partial
 
 from services.providers.admission import Admission, LocalAdmission
 from services.providers.breaker import Breaker, BreakerPolicy
+from services.providers.claims import Claims
 from services.providers.domain import (
     Kind,
     Operation,
@@ -66,6 +67,7 @@ class Providers:
         gates = {name: Gate((limits or {}).get(name, Limits()), monotonic) for name in adapters}
         self.resolving = Resolving(adapters, gates)
         self.listing = Listing(adapters, gates)
+        self.claims = Claims(adapters, gates)
         for name, adapter in adapters.items():
             gate = gates[name]
             for kind, call in _methods(adapter):

@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 from services.providers.adapters.stripe import Stripe, events
 from services.providers.domain import DisputeStatus, EventPage, WebhookEvent
 from services.shared.errors import Invalid, Unavailable
+from services.shared.money import Money
 from tests.contract.cases import CASES, send
 from tests.contract.lab import Lab, answering, running_lab
 from tests.contract.providers.stripe import KEY
@@ -236,3 +237,52 @@ async def test_the_official_sdk_reads_each_event_of_the_list(lab: Lab) -> None:
     assert [type(one) for one in found] == [stripe.Event] * 3
     assert {one.data.object["payment_intent"] for one in found} == {intent}
     await transport.close_async()
+
+
+async def test_a_dispute_is_looked_up_as_it_stands_now(lab: Lab) -> None:
+    intent = await charged(lab)
+    dispute = await at_stripe(lab, "disputes", transaction_id=intent)
+    taken = await stripe_of(lab).look_up_dispute(dispute["id"])
+    await at_stripe(lab, f"disputes/{dispute['id']}", status="won")
+    won = await stripe_of(lab).look_up_dispute(dispute["id"])
+
+    assert taken is not None and won is not None
+    assert taken.withdrawn == taken.amount
+    assert taken.status is DisputeStatus.NEEDS_RESPONSE
+    assert (won.status, won.withdrawn) == (DisputeStatus.WON, Money(0, "USD"))
+    assert await stripe_of(lab).look_up_dispute("du_nobody") is None
+
+
+DISPUTE: dict[str, Any] = {
+    "id": "du_1",
+    "object": "dispute",
+    "amount": 10_000,
+    "currency": "usd",
+    "status": "lost",
+    "balance_transactions": [{"amount": -10_000, "currency": "usd"}],
+}
+NO_DISPUTES: list[tuple[int, Any]] = [
+    (200, {**DISPUTE, "id": "du_2"}),
+    (200, {**DISPUTE, "object": "charge"}),
+    (200, {name: value for name, value in DISPUTE.items() if name != "balance_transactions"}),
+    (200, {**DISPUTE, "amount": "10000"}),
+    (200, {**DISPUTE, "currency": None}),
+    (200, {**DISPUTE, "balance_transactions": [{"amount": -1.5, "currency": "usd"}]}),
+    (200, {**DISPUTE, "balance_transactions": [{"amount": 5, "currency": "usd"}]}),
+    (200, []),
+    (403, {"error": {"type": "invalid_request_error", "message": "no permission"}}),
+    (429, {"error": {"type": "rate_limit_error"}}),
+    (500, {"error": {"type": "api_error"}}),
+    (404, "not found"),
+    (404, {"error": {"type": "invalid_request_error", "message": "no such route"}}),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NO_DISPUTES)
+async def test_an_answer_that_does_not_say_how_it_stands_is_none(status: int, body: Any) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(body, status=status)
+
+    async with answering(answer) as adapters:
+        with pytest.raises(Unavailable):
+            await cast(Stripe, adapters["stripe"]).look_up_dispute("du_1")

@@ -3,26 +3,24 @@ their answers. decisions decides each step; leases and keys make it happen once.
 side strikes one payment alone, by isolation, and is counted."""
 
 import asyncio
-import math
 import time
-from collections import Counter as Counted
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
 from services.payments.base.batcher import Batcher
 from services.payments.engine.claims import Claims
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, Change, Plan, Work
+from services.payments.engine.decisions.facts import Call, Change, ClaimAnswers, Plan, Work
 from services.payments.engine.decisions.waiting import live
 from services.payments.engine.isolation import failure_of, is_unavailable
 from services.payments.engine.ports import WorkStore
+from services.payments.engine.questions import all_answered, answered, ask_about_claims, parts_of
 from services.payments.engine.reporting import report_changes, report_failures
-from services.payments.mesh.ports import ProviderCall, Providers, RateQuery, Rates
-from services.payments.model.attempt import Answer, Attempt
+from services.payments.mesh.ports import Providers, RateQuery, Rates
+from services.payments.model.attempt import Answer
 from services.payments.model.quote import RateTrail
 from services.payments.model.timing import (
     CALL,
@@ -41,9 +39,8 @@ UNDER_WAY = Gauge("caravel_worker_under_way", "Payments this worker is working o
 # A second batch of answers is recorded beside another only where it is a large one.
 RECORD_BATCH_MAX, RECORD_BESIDE_FROM = 256, 64
 
-# The reply to a call: a provider's answer, or a rate.
-Reply = Answer | RateTrail | DomainError
-Ask = Callable[[Sequence[ProviderCall]], AsyncIterator[tuple[str, Answer]]]
+# The reply to a call: a provider's answer, those about claims, or a rate.
+Reply = Answer | ClaimAnswers | RateTrail | DomainError
 
 
 class Worker:
@@ -161,7 +158,13 @@ class Worker:
             looking = [plan.work for plan in plans if plan.call is Call.LOOK_UP]
             sending = [plan.work for plan in plans if plan.call is Call.SEND]
             pricing = [plan.work for plan in plans if plan.call is Call.PRICE]
-            await asyncio.gather(self._look_up(looking), self._send(sending), self._price(pricing))
+            claimed = [plan.work for plan in plans if plan.call is Call.LOOK_UP_CLAIMS]
+            await asyncio.gather(
+                self._look_up(looking),
+                self._send(sending),
+                self._price(pricing),
+                *map(self._look_up_claims, claimed),
+            )
         except Exception as error:  # noqa: BLE001 - the leases run out, and each is taken alone
             get_logger().exception("batch_failed", size=len(plans))
             await self._count_against(plans, error)
@@ -198,7 +201,7 @@ class Worker:
         marked = await self._mark_sent(work)
         FENCED.inc(len(work) - len(marked))
         async with asyncio.TaskGroup() as group:
-            async for item, answer in _answered(marked, self._providers.execute, send_before):
+            async for item, answer in answered(marked, self._providers.execute, send_before):
                 group.create_task(self._settle(item, answer))
 
     @repeated
@@ -211,14 +214,14 @@ class Worker:
     async def _look_up(self, work: Sequence[Work]) -> None:
         """Looks the attempts up, and goes on as the answers allow: an attempt that is provably
         absent is sent again with the same key."""
-        parts = _parts(work, self._claim_max)
+        parts = parts_of(work, self._claim_max)
         await asyncio.gather(*(self._look_up_together(part) for part in parts))
 
     async def _look_up_together(self, work: Sequence[Work]) -> None:
         looking: list[Work] = []
         sending: list[Work] = []
         async with asyncio.TaskGroup() as group:
-            replies = _all_answered(work, self._providers.look_up, self._claim_max)
+            replies = all_answered(work, self._providers.look_up, self._claim_max)
             async for asked, answers in replies:
                 item, answer = asked, answers[live(asked).key]
                 try:
@@ -261,6 +264,10 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             for item in work:
                 group.create_task(self._keep(item, rate_of[item.payment.corridor_id]))
+
+    async def _look_up_claims(self, work: Work) -> None:
+        claims = self._decider.claims_to_ask(work)
+        await self._keep(work, await ask_about_claims(self._providers, claims))
 
     async def _settle(self, work: Work, answer: Answer) -> None:
         provider = work.attempt.provider if work.attempt else ""
@@ -310,6 +317,8 @@ class Worker:
     def _change(self, work: Work, reply: Reply, now: datetime) -> Change:
         if isinstance(reply, Answer):
             return self._decider.settle(work, reply, now)
+        if isinstance(reply, ClaimAnswers):
+            return self._decider.note_claims(work, reply, now)
         return self._decider.price(work, reply, now)
 
     def _count(self, difference: int) -> None:
@@ -319,77 +328,3 @@ class Worker:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _answered(
-    work: Sequence[Work], ask: Ask, send_before: float = math.inf
-) -> AsyncIterator[tuple[Work, Answer]]:
-    """Asks about each work's attempt; gives each with its answer as it comes in."""
-    of_key = {item.attempt.key: item for item in work if item.attempt is not None}
-    calls = [_call(item, item.attempt, send_before) for item in work if item.attempt is not None]
-    async for key, answer in ask(calls):
-        yield of_key[key], answer
-
-
-async def _all_answered(
-    work: Sequence[Work], ask: Ask, questions_max: int
-) -> AsyncIterator[tuple[Work, Mapping[str, Answer]]]:
-    """Asks about each work's attempt, and at the same time about the payouts that are asked about
-    after it, so that the answers take one call's time however many and slow they are; gives each
-    work once it has all its answers."""
-    of_key: dict[str, Work] = {}
-    calls: list[ProviderCall] = []
-    for item in work:
-        for attempt in _questions(item):
-            of_key[attempt.key] = item
-            calls.append(_call(item, attempt))
-    waiting = Counted(item.payment.id for item in of_key.values())
-    answers: dict[UUID, dict[str, Answer]] = {}
-    async for key, answer in _side_by_side(calls, ask, questions_max):
-        item = of_key[key]
-        known = answers.setdefault(item.payment.id, {})
-        known[key] = answer
-        if len(known) == waiting[item.payment.id]:
-            yield item, known
-
-
-async def _side_by_side(
-    calls: Sequence[ProviderCall], ask: Ask, questions_max: int
-) -> AsyncIterator[tuple[str, Answer]]:
-    """The answers to the questions, in as many calls at once as they need."""
-    if len(calls) <= questions_max:
-        async for pair in ask(calls):
-            yield pair
-        return
-
-    async def answers(first: int) -> list[tuple[str, Answer]]:
-        return [pair async for pair in ask(calls[first : first + questions_max])]
-
-    starts = range(0, len(calls), questions_max)
-    for pairs in await asyncio.gather(*map(answers, starts)):
-        for pair in pairs:
-            yield pair
-
-
-def _questions(item: Work) -> Sequence[Attempt]:
-    return (live(item), *item.payouts)
-
-
-def _parts(work: Sequence[Work], questions_max: int) -> list[list[Work]]:
-    """The works in parts with no more questions than one call carries; a payment with more is a
-    part of its own."""
-    parts: list[list[Work]] = []
-    room = 0
-    for item in work:
-        if not parts or room < len(_questions(item)):
-            parts.append([])
-            room = questions_max
-        parts[-1].append(item)
-        room -= len(_questions(item))
-    return parts
-
-
-def _call(item: Work, attempt: Attempt, send_before: float = math.inf) -> ProviderCall:
-    return ProviderCall(
-        payment=item.payment, attempt=attempt, send_before=min(item.lease_ends, send_before)
-    )

@@ -173,6 +173,13 @@ class Providers(Protocol):
         """
         ...
 
+    async def look_up_dispute(self, provider: str, provider_reference: str) -> DisputeReport | None:
+        """Asks how a claim stands now; None where the provider has none of this id.
+
+        Raises Unavailable, and ProviderNotFound where nobody can be asked.
+        """
+        ...
+
     async def resolve(self, query: HolderQuery) -> Holder:
         """Asks whose an account is. Never raises: who does not answer in time is UNANSWERED."""
         ...

@@ -9,11 +9,12 @@ from typing import Any
 
 import grpc
 from caravel.common.v1 import recipient_pb2
-from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.payments.mesh.calls import read_money, write_money
+from services.payments.mesh.disputes import read_dispute
 from services.payments.mesh.ports import (
     EventPage,
     Holder,
@@ -25,11 +26,12 @@ from services.payments.mesh.ports import (
     Resolution,
 )
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
-from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
+from services.payments.model.dispute import DisputeReport
 from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import (
     CALL,
+    CLAIM_CALL_SECONDS,
     LISTING_CALL_SECONDS,
     OPERATION,
     RESOLVING,
@@ -38,7 +40,7 @@ from services.payments.model.timing import (
     WEBHOOK_CALL_SECONDS,
 )
 from services.shared.deployment import Deployment
-from services.shared.errors import DomainError, Invalid
+from services.shared.errors import DomainError, Invalid, Unavailable
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
@@ -143,6 +145,22 @@ class GrpcProviders:
             next_page=response.next_page,
         )
 
+    async def look_up_dispute(self, provider: str, provider_reference: str) -> DisputeReport | None:
+        """See Providers.look_up_dispute."""
+        request = disputes_pb2.LookUpDisputeRequest(
+            provider=provider, provider_reference=provider_reference
+        )
+        async with refusals_as_errors("providers"):
+            response = await self._stub.LookUpDispute(
+                request, timeout=CLAIM_CALL_SECONDS, metadata=call_metadata()
+            )
+        if not response.HasField("dispute"):
+            return None
+        report = read_dispute(response.dispute)
+        if report is None:
+            raise Unavailable("providers speaks of a kind of dispute that is not known here.")
+        return report
+
     async def resolve(self, query: HolderQuery) -> Holder:
         """See Providers.resolve."""
         request = providers_pb2.ResolveRecipientRequest(
@@ -189,6 +207,7 @@ class GrpcProviders:
                 recipient_failures=frozenset(record.recipient_failures),
                 rails=tuple(_read_rails(record)),
                 lists_events=record.lists_events,
+                looks_up_disputes=record.looks_up_disputes,
                 expected={
                     _STEPS[time.kind]: time.within.ToTimedelta()
                     for time in record.expected_times
@@ -318,24 +337,7 @@ def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderE
             occurred_at=_read_instant(event),
         ),
         collection_reference=event.collection_reference,
-        dispute=_read_dispute(event.dispute) if event.HasField("dispute") else None,
-    )
-
-
-def _read_dispute(said: providers_pb2.Dispute) -> DisputeReport | None:
-    """The report; None where it is of a kind or status that this version does not know."""
-    kind = providers_pb2.Dispute.Kind.Name(said.kind)
-    status = providers_pb2.Dispute.Status.Name(said.status)
-    if kind not in DisputeKind.__members__ or status not in DisputeStatus.__members__:
-        return None
-    return DisputeReport(
-        kind=DisputeKind[kind],
-        provider_reference=said.provider_reference,
-        status=DisputeStatus[status],
-        reason=said.reason,
-        amount=read_money(said.amount) if said.HasField("amount") else None,
-        withdrawn=read_money(said.withdrawn) if said.HasField("withdrawn") else None,
-        respond_by=said.respond_by.ToDatetime(UTC) if said.HasField("respond_by") else None,
+        dispute=read_dispute(event.dispute) if event.HasField("dispute") else None,
     )
 
 

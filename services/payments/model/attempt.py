@@ -363,6 +363,8 @@ class Capabilities:
     rails: tuple[Rail, ...] = ()
     # True where it lists its events, so that those whose webhooks were lost are found.
     lists_events: bool = False
+    # Whether it can be asked how a claim against a collection stands.
+    looks_up_disputes: bool = False
 
     def absence_is_evidence(self, attempt: Attempt, asked_at: datetime) -> bool:
         """Whether "absent", as an answer to a question of then, proves that the provider never had

@@ -49,13 +49,13 @@ _RANK = {DisputeStatus.NEEDS_RESPONSE: 0, DisputeStatus.UNDER_REVIEW: 1}
 
 @dataclass(frozen=True, kw_only=True)
 class DisputeReport:
-    """The content of one event about a claim."""
+    """A claim as its provider states it, in an event or in its answer to a question."""
 
     kind: DisputeKind
     provider_reference: str
     status: DisputeStatus
     reason: str
-    # None where the event does not say.
+    # None where it does not say.
     amount: Money | None
     withdrawn: Money | None
     respond_by: datetime | None
@@ -105,6 +105,19 @@ class Dispute:
         return self.kind is DisputeKind.DISPUTE and (
             self.is_open or self.status is DisputeStatus.LOST
         )
+
+    def as_found(self, report: DisputeReport, stated_at: datetime) -> "Dispute":
+        """The claim as its provider has answered that it stands, whatever events said before."""
+        found = replace(
+            self,
+            status=report.status,
+            reason=report.reason or self.reason,
+            amount=report.amount or self.amount,
+            withdrawn=report.withdrawn or self.withdrawn,
+            respond_by=report.respond_by or self.respond_by,
+        )
+        changed = found != self
+        return replace(found, stated_at=max(self.stated_at, stated_at)) if changed else self
 
     def after(self, report: DisputeReport, stated_at: datetime) -> "Dispute":
         """The claim after an event, which may be older than the last one."""

@@ -50,6 +50,8 @@ RESOLVING = timedelta(seconds=4)
 RESOLVING_CALL_SECONDS = 5.0
 # The call for one page of a provider's list of events; the provider has ten seconds of it.
 LISTING_CALL_SECONDS = 12.0
+# The call about a claim; the provider has ten seconds of it.
+CLAIM_CALL_SECONDS = 12.0
 # The lease of a worker for a page and its commit; then another one reads it.
 LISTING_LEASE_SECONDS = 30.0
 # Each reading of a list begins so long before the newest event that was read, because an event may
@@ -122,6 +124,9 @@ OPEN_AT_MOST: Mapping[str, timedelta] = {
 # A look-up may lag behind an event of the same provider by so much, also where it has declared
 # less.
 LOOK_UP_BEHIND_EVENT = timedelta(minutes=2)
+# A provider that does not say how a claim stands is asked for so long; then its event counts. The
+# payment waits meanwhile, also the outcome of a payout under way.
+CLAIM_PATIENCE = timedelta(hours=1)
 
 # --- How often to try.
 # An error under a key is believed to be for good when it has come so often.

@@ -35,6 +35,7 @@ _BY_ID = {
     "charges": ("charge", "ch_"),
     "customers": ("customer", "cus_"),
     "payment_methods": ("PaymentMethod", "pm_"),
+    "disputes": ("dispute", "du_"),
     "refunds": ("refund", "re_"),
 }
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from aiohttp import ClientSession
 from caravel.common.v1.recipient_pb2 import RecipientKind
-from caravel.providers.v1 import providers_pb2
+from caravel.providers.v1 import disputes_pb2, providers_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -318,3 +318,24 @@ async def test_a_list_that_is_not_there_is_refused(stub: Any) -> None:
     assert await _refused(stub, provider="stripe", page="evt_nobody") == "FIELD_INVALID"
     async with serving("http://127.0.0.1:1") as away:
         assert await _refused(away, provider="stripe") == "SERVICE_UNAVAILABLE"
+
+
+async def test_a_claim_is_looked_up_where_its_provider_can_be_asked(stub: Any, lab: Lab) -> None:
+    sent = await execute(stub, [charge := CASES["stripe"].operation()])
+    url = f"{lab.url}/control/stripe/disputes"
+    body = {"transaction_id": sent[charge.key].provider_reference}
+    async with ClientSession() as session, session.post(url, json=body) as raised:
+        dispute = (await raised.json())["id"]
+
+    async def ask(provider: str, reference: str) -> Any:
+        request = disputes_pb2.LookUpDisputeRequest(provider=provider, provider_reference=reference)
+        return await stub.LookUpDispute(request)
+
+    found = (await ask("stripe", dispute)).dispute
+    assert found.withdrawn.amount_minor == charge.amount.amount_minor
+    assert found.status == disputes_pb2.Dispute.NEEDS_RESPONSE
+    assert not (await ask("stripe", "du_nobody")).HasField("dispute")
+    for provider in ("paystack", "nobody"):
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await ask(provider, dispute)
+        assert refusal.value.code() is grpc.StatusCode.NOT_FOUND

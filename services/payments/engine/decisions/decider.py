@@ -9,7 +9,7 @@ from services.payments.engine.decisions import before_send, chargebacks, table
 from services.payments.engine.decisions.cancel_window import as_cancelled, rest_in_window
 from services.payments.engine.decisions.case import Case, Situation, said_of_key
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
-from services.payments.engine.decisions.facts import Call, Change, Plan, Work
+from services.payments.engine.decisions.facts import Call, Change, ClaimAnswers, Plan, Work
 from services.payments.engine.decisions.inbox_events import (
     evidence,
     ignored,
@@ -95,8 +95,10 @@ class Decider:
 
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
+        if self.claims_to_ask(work):
+            return _ask(work, Call.LOOK_UP_CLAIMS)
         if work.claims:
-            return rest(work, chargebacks.record(work))
+            return rest(work, self.note_claims(work, chargebacks.NO_ANSWERS, work.claimed_at))
         plan = self._plan(work)
         if plan.call is Call.SEND or plan.work.to_send is not None:
             plan = chargebacks.stopped(plan, work) or plan
@@ -315,6 +317,14 @@ class Decider:
             and attempt.sends < SENDS_MAX
             and capabilities.may_send_again(attempt, work.claimed_at)
         )
+
+    def claims_to_ask(self, work: Work) -> frozenset[tuple[str, str]]:
+        """The claims that their providers are asked about, each by provider and reference."""
+        return chargebacks.to_ask(work, self._capabilities)
+
+    def note_claims(self, work: Work, answers: ClaimAnswers, now: datetime) -> Change:
+        """The change for the answers about claims."""
+        return chargebacks.record(work, self._capabilities, now, answers)
 
     def price(self, work: Work, trail: RateTrail | DomainError, now: datetime) -> Change:
         """The change for money that came after its quote had expired, at the new rate."""

@@ -2,6 +2,7 @@
 one transaction writes, and the plan between them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -37,6 +38,22 @@ class ClaimEvent:
     report: DisputeReport
     # When its provider said so, or else when it came.
     stated_at: datetime
+    # Since when and how often its provider was asked about the claim without an answer.
+    asked_since: datetime | None = None
+    asked: int = 0
+
+    @property
+    def claim(self) -> tuple[str, str]:
+        """The claim that it is about: the provider, and its id there."""
+        return self.provider, self.report.provider_reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimAnswers:
+    """The providers' answers about claims: how each stands now, or None where its provider has no
+    such claim. One that its provider did not answer about is not among them."""
+
+    reports: Mapping[tuple[str, str], DisputeReport | None]
 
 
 class EventResult(StrEnum):
@@ -127,6 +144,8 @@ class Change:
     asked_event: InboxEvent | None = None
     # The claims that it takes note of.
     closed_claims: tuple[ClaimEvent, ...] = ()
+    # Those about which their providers were asked without an answer.
+    asked_claims: tuple[ClaimEvent, ...] = ()
     repricing: Repricing | None = None
     # True where the payment has another recipient from this change on.
     corrects: bool = False
@@ -173,6 +192,8 @@ class Call(Enum):
     # Of the provider.
     SEND = "SEND"
     LOOK_UP = "LOOK_UP"
+    # Of the provider: how a claim against the collection stands.
+    LOOK_UP_CLAIMS = "LOOK_UP_CLAIMS"
     # Of fx: a rate in place of the locked one.
     PRICE = "PRICE"
 

@@ -36,6 +36,8 @@ def read_inbox_event(row: Row[Any]) -> InboxEvent | ClaimEvent:
             event_id=row.event_id,
             report=read_report(row.answer[DISPUTE]),
             stated_at=answer.occurred_at or row.received_at,
+            asked_since=row.asked_since,
+            asked=row.asked,
         )
     return InboxEvent(
         provider=row.provider,

@@ -366,6 +366,7 @@ def _closed_event_rows(change: Change) -> list[dict[str, Any]]:
     if change.asked_event:
         closed.append((change.asked_event.provider, change.asked_event.event_id, "PENDING"))
     closed += [(c.provider, c.event_id, EventResult.APPLIED) for c in change.closed_claims]
+    closed += [(c.provider, c.event_id, "PENDING") for c in change.asked_claims]
     return [
         {
             "payment_id": change.payment.id,

@@ -23,9 +23,10 @@ from services.providers.adapters.kit.http import (
     text,
 )
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
-from services.providers.adapters.stripe import events, refunds, translate
+from services.providers.adapters.stripe import disputes, events, refunds, translate
 from services.providers.domain import (
     Capabilities,
+    Dispute,
     DuplicateReference,
     ErrorCaching,
     EventPage,
@@ -49,7 +50,9 @@ from services.shared.errors import Unavailable, field_invalid
 WEBHOOK_TOLERANCE_SECONDS = 300
 # The longest list that Stripe gives; no collection of ours has so many refunds.
 LIST_MAX = 100
-INTENTS, REFUNDS = "/v1/payment_intents", "/v1/refunds"
+# Stripe's code for an id that it does not have.
+MISSING = "resource_missing"
+INTENTS, REFUNDS, DISPUTES = "/v1/payment_intents", "/v1/refunds", "/v1/disputes"
 _NONE: Mapping[str, Any] = {}
 # The exceptions that the SDK and the transport below raise when an answer is not a plain success.
 ANSWER_ERRORS = (stripe.StripeError, *NO_ANSWER)
@@ -101,6 +104,7 @@ class Stripe:
         look_up_lag=timedelta(seconds=60),
         event_is_evidence=False,
         lists_events=True,
+        looks_up_disputes=True,
         expected={Kind.COLLECTION: timedelta(seconds=30), Kind.REFUND: timedelta(hours=1)},
     )
 
@@ -189,6 +193,17 @@ class Stripe:
                 raise field_invalid("page", "Stripe does not know this page") from None
             cause = type(error).__name__
             raise Unavailable("Stripe has not listed its events.", cause=cause) from None
+
+    async def look_up_dispute(self, provider_reference: str) -> Dispute | None:
+        """Retrieves a dispute, whose list of balance transactions says which money has moved."""
+        try:
+            found = await self._call("get", _one(DISPUTES, provider_reference))
+            return disputes.read_dispute(found, provider_reference)
+        except ANSWER_ERRORS as error:
+            if isinstance(error, stripe.InvalidRequestError) and error.code == MISSING:
+                return None
+            cause = type(error).__name__
+            raise Unavailable("Stripe has not said how a dispute stands.", cause=cause) from None
 
     async def _give_up(self, operation: Operation, asked: OperationResult) -> OperationResult:
         # While the intent lives somebody could still authenticate it; only cancelled is it over.

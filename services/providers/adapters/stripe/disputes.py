@@ -4,7 +4,7 @@ refunds that somebody has made in the dashboard. None of them has our key; they 
 from dataclasses import replace
 from typing import Any
 
-from services.providers.adapters.kit.http import instant, text
+from services.providers.adapters.kit.http import AnswerInvalid, instant, text
 from services.providers.adapters.stripe import refunds
 from services.providers.adapters.stripe.amounts import from_stripe
 from services.providers.domain import Dispute, DisputeKind, DisputeStatus, WebhookEvent
@@ -38,6 +38,17 @@ def read_without_key(event: WebhookEvent, subject: dict[str, Any]) -> WebhookEve
         return refunds.read_event(replace(about, key=text(subject.get("id"))), subject)
     dispute = _dispute(event.event_type, subject)
     return replace(about, dispute=dispute) if dispute else event
+
+
+def read_dispute(found: dict[str, Any], provider_reference: str) -> Dispute:
+    """A dispute as it stands. Raises AnswerInvalid where it is another one, or does not say which
+    money has moved."""
+    dispute = _charge_dispute("", found)
+    if found.get("object") != "dispute" or dispute.provider_reference != provider_reference:
+        raise AnswerInvalid("not the dispute that was asked for")
+    if dispute.amount is None or dispute.withdrawn is None:
+        raise AnswerInvalid("a dispute without its money")
+    return dispute
 
 
 def _dispute(event_type: str, subject: dict[str, Any]) -> Dispute | None:

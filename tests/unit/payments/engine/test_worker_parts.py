@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.payments.engine.decisions.facts import Work
-from services.payments.engine.worker import _parts
+from services.payments.engine.questions import parts_of
 from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import State
 from tests.makers import make_attempt, make_work
@@ -36,7 +36,7 @@ def test_a_call_carries_no_more_questions_than_it_may(
 ) -> None:
     work = [_asking(count) for count in payouts]
 
-    parts = _parts(work, questions_max)
+    parts = parts_of(work, questions_max)
 
     assert [len(part) for part in parts] == sizes
     assert [item for part in parts for item in part] == work

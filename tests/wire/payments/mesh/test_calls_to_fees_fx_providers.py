@@ -90,6 +90,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             event_is_evidence=True,
             webhook_authentication=providers_pb2.BODY_SIGNATURE,
             lists_events=True,
+            looks_up_disputes=True,
             rails=[
                 providers_pb2.Rail(
                     recipient_kind=kind,  # type: ignore[arg-type]
@@ -290,6 +291,7 @@ async def test_capabilities_and_refusals_cross_the_wire() -> None:
     assert silent.look_up is LookUp.NONE
     assert silent.event_is_evidence
     assert silent.lists_events
+    assert silent.looks_up_disputes
     assert isinstance(refused, NotFound)
     assert refused.metadata == {"provider": "acme"}
 

@@ -7,6 +7,7 @@ record.
 
 from caravel.common.v1 import money_pb2 as _money_pb2
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
+from caravel.providers.v1 import disputes_pb2 as _disputes_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -609,120 +610,6 @@ class IncomingWebhook(_message.Message):
 Global___IncomingWebhook: _TypeAlias = IncomingWebhook  # noqa: Y015
 
 @_typing.final
-class Dispute(_message.Message):
-    """A claim against a collection, as an event states it: no outcome of an operation of ours."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Kind:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Dispute._Kind.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: Dispute._Kind.ValueType  # 0
-        """Never sent."""
-        DISPUTE: Dispute._Kind.ValueType  # 1
-        """The payer, or the payer's bank, claims the money back."""
-        FRAUD_WARNING: Dispute._Kind.ValueType  # 2
-        """The card's scheme states that the charge is probably fraud."""
-        REVIEW: Dispute._Kind.ValueType  # 3
-        """The provider has a person look at the charge."""
-
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """The kinds of claim."""
-
-    KIND_UNSPECIFIED: Dispute.Kind.ValueType  # 0
-    """Never sent."""
-    DISPUTE: Dispute.Kind.ValueType  # 1
-    """The payer, or the payer's bank, claims the money back."""
-    FRAUD_WARNING: Dispute.Kind.ValueType  # 2
-    """The card's scheme states that the charge is probably fraud."""
-    REVIEW: Dispute.Kind.ValueType  # 3
-    """The provider has a person look at the charge."""
-
-    class _Status:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Dispute._Status.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        STATUS_UNSPECIFIED: Dispute._Status.ValueType  # 0
-        """Never sent."""
-        NEEDS_RESPONSE: Dispute._Status.ValueType  # 1
-        """The claim needs an answer, until `respond_by` where there is a limit."""
-        UNDER_REVIEW: Dispute._Status.ValueType  # 2
-        """The claim was answered, and is not decided."""
-        WON: Dispute._Status.ValueType  # 3
-        """Decided for us."""
-        LOST: Dispute._Status.ValueType  # 4
-        """Decided against us."""
-        CLOSED: Dispute._Status.ValueType  # 5
-        """Over without a decision about money."""
-
-    class Status(_Status, metaclass=_StatusEnumTypeWrapper):
-        """The progress of a claim."""
-
-    STATUS_UNSPECIFIED: Dispute.Status.ValueType  # 0
-    """Never sent."""
-    NEEDS_RESPONSE: Dispute.Status.ValueType  # 1
-    """The claim needs an answer, until `respond_by` where there is a limit."""
-    UNDER_REVIEW: Dispute.Status.ValueType  # 2
-    """The claim was answered, and is not decided."""
-    WON: Dispute.Status.ValueType  # 3
-    """Decided for us."""
-    LOST: Dispute.Status.ValueType  # 4
-    """Decided against us."""
-    CLOSED: Dispute.Status.ValueType  # 5
-    """Over without a decision about money."""
-
-    KIND_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
-    WITHDRAWN_FIELD_NUMBER: _builtins.int
-    RESPOND_BY_FIELD_NUMBER: _builtins.int
-    kind: Global___Dispute.Kind.ValueType
-    """The kind."""
-    status: Global___Dispute.Status.ValueType
-    """The progress."""
-    provider_reference: _builtins.str
-    """The provider's own id of the claim."""
-    reason: _builtins.str
-    """The provider's word for the reason, for example "fraudulent"."""
-    @_builtins.property
-    def amount(self) -> _money_pb2.Money:
-        """The claimed amount; absent when the event states none."""
-
-    @_builtins.property
-    def withdrawn(self) -> _money_pb2.Money:
-        """The part that the provider has taken from us by now; absent when the event does not say."""
-
-    @_builtins.property
-    def respond_by(self) -> _timestamp_pb2.Timestamp:
-        """The provider's deadline for our answer; absent when it states none."""
-
-    def __init__(
-        self,
-        *,
-        kind: Global___Dispute.Kind.ValueType = ...,
-        status: Global___Dispute.Status.ValueType = ...,
-        provider_reference: _builtins.str = ...,
-        reason: _builtins.str = ...,
-        amount: _money_pb2.Money | None = ...,
-        withdrawn: _money_pb2.Money | None = ...,
-        respond_by: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "respond_by", b"respond_by", "withdrawn", b"withdrawn"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "kind", b"kind", "provider_reference", b"provider_reference", "reason", b"reason", "respond_by", b"respond_by", "status", b"status", "withdrawn", b"withdrawn"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Dispute: _TypeAlias = Dispute  # noqa: Y015
-
-@_typing.final
 class WebhookEvent(_message.Message):
     """One event of a provider."""
 
@@ -771,7 +658,7 @@ class WebhookEvent(_message.Message):
         """When it happened, by the provider's own clock; absent where the event does not say."""
 
     @_builtins.property
-    def dispute(self) -> Global___Dispute:
+    def dispute(self) -> _disputes_pb2.Dispute:
         """A claim against that collection; `kind` is then unspecified."""
 
     def __init__(
@@ -788,7 +675,7 @@ class WebhookEvent(_message.Message):
         failure: Global___Failure | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
         collection_reference: _builtins.str = ...,
-        dispute: Global___Dispute | None = ...,
+        dispute: _disputes_pb2.Dispute | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "dispute", b"dispute", "failure", b"failure", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1025,6 +912,7 @@ class Capabilities(_message.Message):
     RAILS_FIELD_NUMBER: _builtins.int
     RESOLVES_FIELD_NUMBER: _builtins.int
     LISTS_EVENTS_FIELD_NUMBER: _builtins.int
+    LOOKS_UP_DISPUTES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
@@ -1043,6 +931,8 @@ class Capabilities(_message.Message):
     """How webhooks prove their sender."""
     lists_events: _builtins.bool
     """True where it lists its events, so that those whose webhooks were lost are found."""
+    looks_up_disputes: _builtins.bool
+    """Whether LookUpDispute can ask it; the money of a claim is then only what such an answer states."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___OperationKind.ValueType]:
         """The operations it takes."""
@@ -1115,10 +1005,11 @@ class Capabilities(_message.Message):
         rails: _abc.Iterable[Global___Rail] | None = ...,
         resolves: _abc.Iterable[Global___Resolvable] | None = ...,
         lists_events: _builtins.bool = ...,
+        looks_up_disputes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "lists_events", b"lists_events", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "lists_events", b"lists_events", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "looks_up_disputes", b"looks_up_disputes", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from caravel.providers.v1 import disputes_pb2 as caravel_dot_providers_dot_v1_dot_disputes__pb2
 from caravel.providers.v1 import providers_pb2 as caravel_dot_providers_dot_v1_dot_providers__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -55,6 +56,11 @@ class ProviderServiceStub:
                 '/caravel.providers.v1.ProviderService/ListEvents',
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
+        self.LookUpDispute = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/LookUpDispute',
+                request_serializer=caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeResponse.FromString,
                 _registered_method=True)
         self.ResolveRecipient = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/ResolveRecipient',
@@ -109,6 +115,16 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LookUpDispute(self, request, context):
+        """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
+        claim only say that there is something to ask.
+        Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `looks_up_disputes`; UNAVAILABLE for
+        one that does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolveRecipient(self, request, context):
         """Asks the named providers, in order, under which name an account is held, until one answers.
         Idempotent, never refuses: one that is down, slow or lacks the question has not answered.
@@ -146,6 +162,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'LookUpDispute': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookUpDispute,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeResponse.SerializeToString,
             ),
             'ResolveRecipient': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveRecipient,
@@ -268,6 +289,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ListEvents',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookUpDispute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/LookUpDispute',
+            caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ The only service that calls the companies that move money. Stateless: payments k
 record.
 """
 
+from caravel.providers.v1 import disputes_pb2 as _disputes_pb2
 from caravel.providers.v1 import providers_pb2 as _providers_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
@@ -57,6 +58,12 @@ class ProviderServiceStub:
     stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
     it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
     """
+    LookUpDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.LookUpDisputeRequest, _disputes_pb2.LookUpDisputeResponse]
+    """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
+    claim only say that there is something to ask.
+    Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `looks_up_disputes`; UNAVAILABLE for
+    one that does not answer.
+    """
     ResolveRecipient: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ResolveRecipientRequest, _providers_pb2.ResolveRecipientResponse]
     """Asks the named providers, in order, under which name an account is held, until one answers.
     Idempotent, never refuses: one that is down, slow or lacks the question has not answered.
@@ -90,6 +97,12 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
     stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
     it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+    """
+    LookUpDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.LookUpDisputeRequest, _disputes_pb2.LookUpDisputeResponse]  # type: ignore[assignment]
+    """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
+    claim only say that there is something to ask.
+    Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `looks_up_disputes`; UNAVAILABLE for
+    one that does not answer.
     """
     ResolveRecipient: _aio.UnaryUnaryMultiCallable[_providers_pb2.ResolveRecipientRequest, _providers_pb2.ResolveRecipientResponse]  # type: ignore[assignment]
     """Asks the named providers, in order, under which name an account is held, until one answers.
@@ -145,6 +158,18 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
         stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
         it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+        """
+
+    @_abc_1.abstractmethod
+    def LookUpDispute(
+        self,
+        request: _disputes_pb2.LookUpDisputeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_disputes_pb2.LookUpDisputeResponse, _abc.Awaitable[_disputes_pb2.LookUpDisputeResponse]]:
+        """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
+        claim only say that there is something to ask.
+        Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `looks_up_disputes`; UNAVAILABLE for
+        one that does not answer.
         """
 
     @_abc_1.abstractmethod

@@ -1,4 +1,5 @@
-"""Claims in the decider: noted before anything else, once, and in the way of a first send only."""
+"""Claims in the decider: asked about and noted before anything else, once, and in the way of a
+first send only."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.facts import Call, ClaimEvent, Work
+from services.payments.engine.decisions.facts import Call, ClaimAnswers, ClaimEvent, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.model.attempt import AttemptState
 from services.payments.model.causes import Cause
@@ -20,7 +21,14 @@ from services.payments.model.dispute import (
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import State
+from services.payments.model.timing import (
+    CLAIM_PATIENCE,
+    DOUBTED_TRIES,
+    FIRST_POLL,
+    LOOK_UP_BEHIND_EVENT,
+)
 from services.payments.operators.decisions import end_hold
+from services.shared.money import Money
 from tests.history import make_work_of
 from tests.makers import CAPABILITIES, NOW
 from tests.unit.payments.model.test_dispute import LOST, OPENED, REINSTATED, WITHDRAWN
@@ -163,3 +171,90 @@ def test_a_refund_that_was_held_is_sent_after_the_release() -> None:
     released = end_hold(replace(work, payment=held), Operator(name="ann", note="asked")).payment
 
     assert DECIDER.plan(replace(work, payment=released)).call is not None
+
+
+ASKED = Decider(
+    {**CAPABILITIES, "stripe": replace(CAPABILITIES["stripe"], looks_up_disputes=True)},
+    spread=lambda: 0.5,
+)
+CLAIM = ("stripe", "du_1")
+LIE = replace(WITHDRAWN, withdrawn=Money(10_001, "USD"))
+
+
+def test_a_dispute_is_asked_about_before_its_event_counts() -> None:
+    work = _events(make_work_of(State.COMPLETED), ("evt_1", LIE), ("evt_2", LIE))
+
+    plan = ASKED.plan(work)
+    assert plan.call is Call.LOOK_UP_CLAIMS
+    assert plan.change.is_nothing
+    assert ASKED.claims_to_ask(work) == {CLAIM}
+
+    change = ASKED.note_claims(work, ClaimAnswers(reports={CLAIM: WITHDRAWN}), NOW)
+    (posting,) = change.postings
+    assert posting.amount == WITHDRAWN.withdrawn
+    assert change.closed_claims == work.claims
+    assert [event.cause for event in change.events] == [Cause.DISPUTE_OPENED]
+
+
+@pytest.mark.parametrize("kind", [DisputeKind.FRAUD_WARNING, DisputeKind.REVIEW])
+def test_a_claim_that_takes_no_money_counts_as_its_event_says(kind: DisputeKind) -> None:
+    work = _events(make_work_of(State.COMPLETED), ("evt_1", replace(OPENED, kind=kind)))
+
+    plan = ASKED.plan(work)
+
+    assert plan.call is None
+    assert plan.change.closed_claims == work.claims
+
+
+def test_an_answer_stands_against_events_of_any_age() -> None:
+    work = _events(_claimed(make_work_of(State.COMPLETED)), ("evt_1", LIE))
+    older = replace(work.claims[0], stated_at=NOW - timedelta(days=1))
+    work = replace(work, claims=(older,))
+
+    change = ASKED.note_claims(work, ClaimAnswers(reports={CLAIM: REINSTATED}), NOW)
+
+    (claim,) = change.payment.disputes
+    assert (claim.status, claim.withdrawn) == (DisputeStatus.WON, REINSTATED.withdrawn)
+    assert claim.stated_at == NOW
+    (posting,) = change.postings
+    assert posting.credit == "chargebacks:USD"
+
+
+@pytest.mark.parametrize(
+    ("answers", "patience"),
+    [
+        (ClaimAnswers(reports={}), CLAIM_PATIENCE),
+        (ClaimAnswers(reports={CLAIM: None}), LOOK_UP_BEHIND_EVENT),
+    ],
+)
+def test_without_an_answer_the_event_waits_and_counts_in_the_end(
+    answers: ClaimAnswers, patience: timedelta
+) -> None:
+    work = _events(make_work_of(State.CONVERTED), ("evt_1", WITHDRAWN))
+    (event,) = work.claims
+
+    first = ASKED.note_claims(work, answers, NOW)
+    assert (first.asked_claims, first.closed_claims, first.events) == ((event,), (), ())
+    assert first.due_in == FIRST_POLL
+
+    for asked, later in ((DOUBTED_TRIES, patience - timedelta(seconds=1)), (9, patience)):
+        again = replace(event, asked_since=NOW, asked=asked)
+        waits = ASKED.note_claims(replace(work, claims=(again,)), answers, NOW + later)
+        assert (waits.asked_claims, waits.postings) == ((again,), ())
+
+    last = replace(event, asked_since=NOW, asked=DOUBTED_TRIES)
+    counts = ASKED.note_claims(replace(work, claims=(last,)), answers, NOW + patience)
+    assert (counts.asked_claims, counts.closed_claims) == ((), (last,))
+    assert [event.cause for event in counts.events] == [Cause.DISPUTE_OPENED]
+    assert len(counts.postings) == 1
+
+
+def test_a_claim_without_an_answer_keeps_no_other_one_waiting() -> None:
+    other = replace(WITHDRAWN, provider_reference="du_2")
+    work = _events(make_work_of(State.COMPLETED), ("evt_1", WITHDRAWN), ("evt_2", other))
+
+    change = ASKED.note_claims(work, ClaimAnswers(reports={("stripe", "du_2"): other}), NOW)
+
+    assert [event.event_id for event in change.closed_claims] == ["evt_2"]
+    assert [event.event_id for event in change.asked_claims] == ["evt_1"]
+    assert [claim.provider_reference for claim in change.payment.disputes] == ["du_2"]
