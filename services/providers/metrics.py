@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.providers.domain import Kind, OperationResult
+from services.providers.domain import Kind, OperationResult, Outcome
 
 OPERATIONS = Counter(
     "caravel_provider_operations_total",
@@ -35,8 +35,14 @@ Note = Callable[[OperationResult], OperationResult]
 
 
 def publish_state(provider: str, kind: Kind, state: Callable[[], int]) -> None:
-    """Shows a breaker's state, asked for whenever the page is read."""
+    """Shows a breaker's state, asked for whenever the page is read.
+
+    The provider's counters stand at zero from then on, so that a first failure is an increase.
+    """
     BREAKER_STATE.labels(provider, kind.value).set_function(state)
+    for outcome in Outcome:
+        OPERATIONS.labels(provider, kind.value, "execute", outcome.name)
+    WEBHOOKS.labels(provider, "WEBHOOK_SIGNATURE_INVALID")
 
 
 @contextmanager

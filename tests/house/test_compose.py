@@ -16,21 +16,24 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 RUNS_ONCE = {"migrate", "signing-keys"}
-KEEPS_STATE = {"postgres", "simulator", "signing-keys", "authority"}
+# These start with the profile of that name only.
+OBSERVABILITY = {"prometheus", "alertmanager", "grafana"}
+KEEPS_STATE = {"postgres", "simulator", "signing-keys", "authority", *OBSERVABILITY}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY|_URL$")
 SANDBOX_VALUE = re.compile(r"\$\{\w+:-(\w+[_-])?(sandbox[\w-]*|whsec_[\w+/=]+|MII[\w+/=]+)\}")
 
 
 def test_every_process_of_the_local_mesh_has_a_container() -> None:
     others = {"simulator", "postgres", "migrate", "gateway", "signing-keys", "authority"}
-    wanted = {*processes.SERVICES, *others}
-    assert set(SERVICES) == wanted
+    assert set(SERVICES) == {*processes.SERVICES, *others, *OBSERVABILITY}
+    profiles = {name: one["profiles"] for name, one in SERVICES.items() if "profiles" in one}
+    assert profiles == {name: ["observability"] for name in OBSERVABILITY}
 
 
-def test_only_the_gateway_is_published_and_on_this_machine_only() -> None:
-    published = {name for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"gateway"}
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["gateway"]["ports"])
+def test_of_the_mesh_only_the_gateway_is_published_and_all_on_this_machine_only() -> None:
+    published = {name: one["ports"] for name, one in SERVICES.items() if "ports" in one}
+    assert published.keys() == {"gateway", *OBSERVABILITY}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_containers_may_do_little() -> None:

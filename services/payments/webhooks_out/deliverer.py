@@ -36,7 +36,7 @@ OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undel
 PENDING = Gauge("caravel_outbox_pending_events", "Undelivered events.")
 LATE = Gauge(
     "caravel_outbox_late_events",
-    "Undelivered events of an endpoint that has waited for a minute, of at most 20 endpoints.",
+    "Undelivered events of an endpoint that has waited for half a minute, of at most 20 endpoints.",
     ["merchant", "endpoint"],
 )
 LATE_OLDEST = Gauge(
@@ -45,7 +45,7 @@ LATE_OLDEST = Gauge(
     ["merchant", "endpoint"],
 )
 # Endpoints are as many as merchants want: so many are published, and none that keeps up.
-LATE_ENDPOINTS_MAX, LATE_SECONDS = 20, 60.0
+LATE_ENDPOINTS_MAX, LATE_SECONDS = 20, 30.0
 # A slow endpoint keeps this many senders busy and no more.
 UNDER_WAY_EACH = 64
 UNDER_WAY_MAX = 512
