@@ -154,7 +154,7 @@ def build_server(
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
-        *_for_operators(config, operators, providers=providers, corridors=corridors, rates=rates),
+        *_for_operators(config, operators, ports, rates),
         InspectionServicer(Inspecting(operators.inspected), exposure, orders.scoreboards),
     )
 
@@ -193,10 +193,17 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 
 def _for_operators(
-    config: ServiceSettings, stores: OperatorStores, **others: Any
+    config: ServiceSettings, stores: OperatorStores, ports: OrderPorts, rates: Rates
 ) -> Sequence[Servicer]:
-    is_live = config.deployment is Deployment.LIVE
-    return open_servicers(stores, load_policy(config.policy_file), is_live=is_live, **others)
+    return open_servicers(
+        stores,
+        load_policy(config.policy_file),
+        providers=ports.providers,
+        corridors=ports.corridors,
+        rates=rates,
+        declared=lambda: ports.declared.current,
+        is_live=config.deployment is Deployment.LIVE,
+    )
 
 
 @asynccontextmanager

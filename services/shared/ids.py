@@ -2,6 +2,7 @@
 specification has it, for example pay_01jd8x3v9me7rb5k3n6q2f4h8z. A library writes and reads the
 digits."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -31,6 +32,13 @@ class Prefix(StrEnum):
 def new_id() -> UUID:
     """A new UUIDv7: sorts by creation time, unique without coordination (RFC 9562)."""
     return uuid_utils.compat.uuid7()
+
+
+def first_id(at: datetime, margin: timedelta = timedelta(0)) -> UUID:
+    """The smallest of the ids that are made from this time and margin on: they begin with the time
+    (RFC 9562)."""
+    milliseconds = int((at.timestamp() + margin.total_seconds()) * 1000)
+    return UUID(int=max(0, milliseconds) << 80)
 
 
 def encode_id(prefix: str, value: UUID) -> str:

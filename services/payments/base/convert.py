@@ -141,6 +141,11 @@ def _value_for_message(value: Any) -> Any:
     return value
 
 
+def optional_timestamp(instant: datetime | None) -> Timestamp | None:
+    """An instant as the wire has it, where there is one."""
+    return None if instant is None else timestamp(instant)
+
+
 def timestamp(instant: datetime) -> Timestamp:
     """An instant as the wire has it."""
     stamp = Timestamp()

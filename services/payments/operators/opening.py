@@ -1,21 +1,27 @@
 """The operators' verbs, put together over their stores."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from services.payments.mesh.ports import Providers, Rates
+from services.payments.model.attempt import Capabilities
 from services.payments.operators.agreed_verbs import agreed_verbs
 from services.payments.operators.keys import OperatorKeys
 from services.payments.operators.merchants import Merchants
+from services.payments.operators.overview import Overviewing
 from services.payments.operators.policy import Policy
 from services.payments.operators.ports import OperatorStores
 from services.payments.operators.proposing import Proposing
+from services.payments.operators.search import Searching
 from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
+from services.payments.operators.servicer.overview import OverviewServicer
 from services.payments.operators.servicer.payments import AdminServicer
 from services.payments.operators.servicer.proposals import ProposalServicer
+from services.payments.operators.servicer.search import SearchServicer
 from services.payments.operators.trail import Trail
 from services.payments.operators.usecases import Operating
+from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors
 from services.shared.grpc_server import GrpcServer
 
@@ -35,9 +41,11 @@ def open_servicers(
     providers: Providers,
     corridors: Corridors,
     rates: Rates,
+    declared: Callable[[], Mapping[str, Capabilities]],
     is_live: bool,
 ) -> Sequence[Servicer]:
-    """The calls. The rates are the market's, without any override."""
+    """The calls. The rates are the market's, without any override; declared gives the newest
+    declarations of the providers."""
     operations, trail = stores.operations, Trail(stores.operations)
     verbs = agreed_verbs(
         operations,
@@ -51,5 +59,7 @@ def open_servicers(
         AdminServicer(Operating(operations, providers, random.random, policy)),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
+        SearchServicer(Searching(stores.search, declared)),
+        OverviewServicer(Overviewing(stores.overview, rates, corridors, declared, SystemClock())),
         MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
     )

@@ -12,13 +12,16 @@ from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
-from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
+from services.payments.model.payment import Payment
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.scoreboard import Scoreboard
 from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
+from services.payments.operators.inspected import Inspected
 from services.payments.operators.overriding import AgreedOverride
+from services.payments.operators.overview import OverviewStore
 from services.payments.operators.proposal import Party, Proposal, ProposalState
+from services.payments.operators.search import SearchStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,22 +291,6 @@ class MerchantStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class InspectedPayment:
-    """A payment, and its history, oldest first, with its gaps."""
-
-    payment: Payment
-    events: Sequence[RecordedEvent | UnreadableEvent]
-
-
-class Inspected(Protocol):
-    """The payments of all merchants."""
-
-    async def payment(self, payment_id: UUID) -> InspectedPayment:
-        """One payment as it is now. Raises PaymentNotFound, PaymentUnreadable."""
-        ...
-
-
 class PositionBook(Protocol):
     """The exchange positions as the book has them."""
 
@@ -371,6 +358,8 @@ class OperatorStores:
     keys: OperatorKeyStore
     merchants: MerchantStore
     inspected: Inspected
+    search: SearchStore
+    overview: OverviewStore
     positions: PositionBook
     proposals: ProposalStore
     overrides: OverrideStore

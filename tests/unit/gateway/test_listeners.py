@@ -110,7 +110,14 @@ async def test_reflection_describes_what_the_listener_leads_to(gateway: Gateway)
 
     async with grpc.aio.insecure_channel(gateway.operators_grpc) as operators:
         listed, found = await described(operators)
-    others = ("InspectionService", "MerchantService", "OperatorKeyService", "ProposalService")
+    others = (
+        "InspectionService",
+        "MerchantService",
+        "OperatorKeyService",
+        "OverviewService",
+        "ProposalService",
+        "SearchService",
+    )
     assert listed == {ADMIN, *(f"caravel.payments.v1.{name}" for name in others)}
     assert found.HasField("file_descriptor_response")
 

@@ -24,6 +24,8 @@ STUBS = {
     "AdminService": "admin",
     "OperatorKeyService": "operator_keys",
     "InspectionService": "inspection",
+    "SearchService": "search",
+    "OverviewService": "overview",
     "ProposalService": "proposals",
     "MerchantService": "merchants",
     "KeyService": "keys",

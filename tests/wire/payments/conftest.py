@@ -16,9 +16,11 @@ from caravel.payments.v1 import (
     keys_pb2_grpc,
     merchants_pb2_grpc,
     operator_keys_pb2_grpc,
+    overview_pb2_grpc,
     payments_pb2_grpc,
     proposals_pb2_grpc,
     refunds_pb2_grpc,
+    search_pb2_grpc,
     tokens_pb2_grpc,
     webhooks_pb2_grpc,
 )
@@ -69,6 +71,8 @@ class Service:
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
     inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub"
     proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
+    search: "search_pb2_grpc.SearchServiceAsyncStub"
+    overview: "overview_pb2_grpc.OverviewServiceAsyncStub"
     tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
@@ -187,4 +191,6 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "tokens": tokens_pb2_grpc.TokenServiceStub(channel),
         "inspection": inspection_pb2_grpc.InspectionServiceStub(channel),
         "proposals": proposals_pb2_grpc.ProposalServiceStub(channel),
+        "search": search_pb2_grpc.SearchServiceStub(channel),
+        "overview": overview_pb2_grpc.OverviewServiceStub(channel),
     }

@@ -144,6 +144,12 @@ _LIST = text(
      ORDER BY o.place, o.id LIMIT :limit
     """
 )
+_BEFORE = text(
+    f"""
+    {_OVERDUE}
+    SELECT o.id FROM overdue o WHERE o.id < :before ORDER BY o.id DESC LIMIT :limit
+    """
+)
 _ERROR = "the list of overdue payments cannot show it"
 _STATES = frozenset(State)
 # The most that the contract's seconds can hold.
@@ -189,6 +195,18 @@ async def list_overdue(
         _LIST, {**wanted, **place, "waiting_for": [str(one) for one in waiting_for]}
     )
     return [_read(row) for row in found]
+
+
+async def overdue_before(
+    connection: AsyncConnection,
+    expected: Sequence[ExpectedTime],
+    before: UUID,
+    merchant_id: str | None,
+    limit: int,
+) -> Sequence[UUID]:
+    """The ids of up to limit overdue payments, the newest first, those older than `before`."""
+    wanted = {**_parameters(expected, merchant_id), "before": before, "limit": limit}
+    return (await connection.execute(_BEFORE, wanted)).scalars().all()
 
 
 def _read(row: Row[Any]) -> OverduePayment | tuple[UnreadableOverdue, UnreadableRow]:

@@ -48,7 +48,9 @@ class InspectionServicer(inspection_pb2_grpc.InspectionServiceServicer):
         self, request: inspection_pb2.InspectPaymentRequest, context: Context
     ) -> inspection_pb2.InspectedPayment:
         """See inspection.proto."""
-        return convert.write_inspected(await self._inspecting.payment(request.transaction_id))
+        before_sequence = convert.read_before_sequence(request)
+        inspected = await self._inspecting.payment(request.transaction_id, before_sequence)
+        return convert.write_inspected(inspected, acting_principal())
 
     async def GetExposure(  # noqa: N802 - the contract's name
         self, request: exposure_pb2.GetExposureRequest, context: Context

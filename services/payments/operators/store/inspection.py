@@ -1,26 +1,51 @@
-"""One payment of any merchant, with its history."""
+"""One payment of any merchant, with all that is on record about it. How the rows of its lists are
+read is in inspected_rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Column, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import sources, tables
 from services.payments.base.related import read_again
-from services.payments.base.unreadable import UnreadableRow, fetch_each
+from services.payments.base.unreadable import Source, UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.model.operator import OperatorAction
 from services.payments.model.payment import (
     Payment,
     PaymentNotFound,
     RecordedEvent,
     UnreadableEvent,
 )
-from services.payments.operators.ports import InspectedPayment
-from services.shared.db import autocommitted
+from services.payments.operators.domain import Kind, LetterKey
+from services.payments.operators.inspected import (
+    SHOWN_MAX,
+    InspectedPayment,
+    Queued,
+    RecordedPosting,
+)
+from services.payments.operators.proposal import Proposal
+from services.payments.operators.store.inspected_rows import (
+    DELIVERIES,
+    POSTINGS,
+    PROPOSALS,
+    RECEIVED,
+)
+from services.shared.db import autocommitted, connected
 from services.shared.errors import DomainError
 from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
+
+_QUEUED = text(
+    """
+    SELECT now() AS now, due_at, lease_until, step_failures FROM payments
+     WHERE merchant_id = :merchant_id AND id = :id
+    """
+)
+_LAST_SEQUENCE = 2**31 - 1
+Noun = TypeVar("Noun")
 
 
 class PostgresInspected:
@@ -31,8 +56,34 @@ class PostgresInspected:
         self._unreadable = UnreadableRows(engine)
 
     @repeated
-    async def payment(self, payment_id: UUID) -> InspectedPayment:
+    async def payment(self, payment_id: UUID, before_sequence: int | None) -> InspectedPayment:
         """See Inspected.payment."""
+        payment = await self._payment(payment_id)
+        lists = _Lists(self._reader, payment)
+        before = before_sequence or _LAST_SEQUENCE
+        proposals = await lists.proposals()
+        subjects = [_step_letter(payment), *(one.proposal_id for one in proposals)]
+        inspected = InspectedPayment(
+            payment=payment,
+            queued=await self._queued(payment),
+            events=await lists.events(before),
+            attempts=await lists.of("attempts", sources.ATTEMPTS, tables.attempts.c.created_at),
+            postings=await lists.postings(before),
+            quotes=await lists.of("quotes", sources.QUOTES, tables.quotes.c.id),
+            received=await lists.of(
+                "received_events", RECEIVED, tables.webhook_inbox.c.received_at
+            ),
+            deliveries=await lists.of("deliveries", DELIVERIES, tables.outbox.c.created_at),
+            urls=await lists.urls(),
+            actions=await lists.actions(subjects),
+            proposals=proposals,
+            cut=lists.cut,
+            unreadable=sorted({row.table for row in lists.unreadable}),
+        )
+        self._unreadable.note(row for row in lists.unreadable if row.table in _LISTED)
+        return inspected
+
+    async def _payment(self, payment_id: UUID) -> Payment:
         table = tables.payments
         found = await fetch_each(
             self._reader, sources.PAYMENTS, select(table).where(table.c.id == payment_id)
@@ -45,22 +96,102 @@ class PostgresInspected:
         whole, parts = await read_again(self._reader, [row])
         if not whole:
             raise self._refuse(parts[0])
-        return InspectedPayment(payment=whole[0], events=await self._events(whole[0]))
+        return whole[0]
 
-    async def _events(self, payment: Payment) -> Sequence[RecordedEvent | UnreadableEvent]:
-        table = tables.payment_events
-        query = (
-            select(table)
-            .where(table.c.merchant_id == payment.merchant_id, table.c.payment_id == payment.id)
-            .order_by(table.c.sequence)
+    async def _queued(self, payment: Payment) -> Queued:
+        wanted = {"merchant_id": payment.merchant_id, "id": payment.id}
+        async with connected(self._reader) as connection:
+            row = (await connection.execute(_QUEUED, wanted)).one()
+        return Queued(
+            now=row.now,
+            due_at=row.due_at,
+            lease_until=row.lease_until,
+            step_failures=row.step_failures,
         )
-        history = await fetch_each(self._reader, sources.EVENTS, query)
-        self._unreadable.note(row for row in history if isinstance(row, UnreadableRow))
-        return [
-            UnreadableEvent(sequence=int(row.values[2])) if isinstance(row, UnreadableRow) else row
-            for row in history
-        ]
 
     def _refuse(self, row: UnreadableRow) -> DomainError:
         self._unreadable.note([row])
         return row.as_refusal()
+
+
+# The tables whose unreadable rows are listed as dead letters.
+_LISTED = frozenset(source.table.name for source in sources.ALL)
+
+
+class _Lists:
+    """The lists of one payment: the newest items of each, oldest first, and what is left out."""
+
+    def __init__(self, engine: AsyncEngine, payment: Payment) -> None:
+        self._engine = engine
+        self._payment = payment
+        self.cut: list[str] = []
+        self.unreadable: list[UnreadableRow] = []
+
+    async def of(self, name: str, source: Source[Noun], order: Column[Any]) -> Sequence[Noun]:
+        """Those of the payment in a table."""
+        found = await self._newest(name, source, self._own(source), order)
+        return self._readable(found)
+
+    async def events(self, before: int) -> Sequence[RecordedEvent | UnreadableEvent]:
+        """The history, before a number."""
+        source, number = sources.EVENTS, tables.payment_events.c.sequence
+        query = self._own(source).where(number < before)
+        found = await self._newest("events", source, query, number)
+        self._readable(found)
+        return [
+            UnreadableEvent(sequence=int(row.values[2])) if isinstance(row, UnreadableRow) else row
+            for row in found
+        ]
+
+    async def postings(self, before: int) -> Sequence[RecordedPosting]:
+        """The postings of the events before a number."""
+        columns = tables.postings.c
+        query = self._own(POSTINGS).where(columns.sequence < before)
+        found = await self._newest("postings", POSTINGS, query, columns.sequence, columns.position)
+        return self._readable(found)
+
+    async def proposals(self) -> Sequence[Proposal]:
+        """Those of a verb on it."""
+        columns = tables.proposals.c
+        query = select(tables.proposals).where(columns.target == self._payment.transaction_id)
+        found = await self._newest("proposals", PROPOSALS, query, columns.id)
+        return self._readable(found)
+
+    async def actions(self, subjects: Sequence[str]) -> Sequence[OperatorAction]:
+        """The operators' actions on it, and on these."""
+        columns = tables.operator_actions.c
+        named = [self._payment.transaction_id, *subjects]
+        query = select(tables.operator_actions).where(columns.subject.in_(named))
+        found = await self._newest("actions", sources.ACTIONS, query, columns.id)
+        return self._readable(found)
+
+    async def urls(self) -> Mapping[UUID, str]:
+        """The URLs of the merchant's endpoints."""
+        table = tables.webhook_endpoints
+        query = select(table).where(table.c.merchant_id == self._payment.merchant_id)
+        found = await fetch_each(self._engine, sources.ENDPOINTS, query)
+        return {one.id: one.url for one in self._readable(found)}
+
+    def _own(self, source: Source[Any]) -> Select[Any]:
+        columns = source.table.c
+        return select(source.table).where(
+            columns.merchant_id == self._payment.merchant_id,
+            columns.payment_id == self._payment.id,
+        )
+
+    async def _newest(
+        self, name: str, source: Source[Noun], query: Select[Any], *order: Column[Any]
+    ) -> Sequence[Noun | UnreadableRow]:
+        query = query.order_by(*(column.desc() for column in order)).limit(SHOWN_MAX + 1)
+        found = await fetch_each(self._engine, source, query)
+        if len(found) > SHOWN_MAX:
+            self.cut.append(name)
+        return found[:SHOWN_MAX][::-1]
+
+    def _readable(self, found: Sequence[Noun | UnreadableRow]) -> Sequence[Noun]:
+        self.unreadable += [row for row in found if isinstance(row, UnreadableRow)]
+        return [row for row in found if not isinstance(row, UnreadableRow)]
+
+
+def _step_letter(payment: Payment) -> str:
+    return LetterKey(kind=Kind.STEP, words=str(payment.id)).dead_letter_id

@@ -11,7 +11,9 @@ from services.payments.operators.store.keys import PostgresOperatorKeys
 from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.store.overrides import PostgresOverrides
+from services.payments.operators.store.overview import PostgresOverview
 from services.payments.operators.store.proposals import PostgresProposals
+from services.payments.operators.store.search import PostgresSearch
 from services.payments.webhooks_out.notification import EncodeEvent
 
 
@@ -26,6 +28,8 @@ def open_stores(
         keys=PostgresOperatorKeys(engine),
         merchants=PostgresMerchants(engine),
         inspected=PostgresInspected(engine),
+        search=PostgresSearch(engine),
+        overview=PostgresOverview(engine),
         positions=PostgresPositions(engine),
         proposals=PostgresProposals(engine),
         overrides=PostgresOverrides(engine),

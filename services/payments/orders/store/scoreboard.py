@@ -1,9 +1,7 @@
 """Counts the newest payments of a merchant, or of all, by the keys that are there: so many at the
 most, so that no count looks through a table. Where there are more, the count begins later."""
 
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,6 +17,7 @@ from services.payments.model.scoreboard import (
 )
 from services.payments.orders.scoreboard import Counted
 from services.shared.db import autocommitted, connected
+from services.shared.ids import first_id
 from services.shared.rollback import repeated
 
 COUNTED_MAX = 20_000
@@ -104,7 +103,7 @@ class PostgresScoreboards:
             statement, asked["merchant_id"] = _COUNT_OF_MERCHANT, merchant_id
         async with connected(self._reader) as connection:
             since = (await connection.execute(_NOW)).scalar_one() - WINDOW
-            found = (await connection.execute(statement, asked | {"since": _first_id(since)})).all()
+            found = (await connection.execute(statement, asked | {"since": first_id(since)})).all()
         all_counted = found[0].looked_at < self._counted_max
         return Counted(
             counted_from=since if all_counted else found[0].oldest,
@@ -112,11 +111,6 @@ class PostgresScoreboards:
             all_counted=all_counted,
             figures={row.corridor_id: _figures(row) for row in found if row.corridor_id},
         )
-
-
-def _first_id(at: datetime) -> UUID:
-    """The smallest of the ids that are made from this time on: they begin with it (RFC 9562)."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def _figures(row: Row[Any]) -> Figures:

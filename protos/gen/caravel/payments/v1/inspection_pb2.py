@@ -23,16 +23,19 @@ _sym_db = _symbol_database.Default()
 
 
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
+from caravel.payments.v1 import admin_pb2 as caravel_dot_payments_dot_v1_dot_admin__pb2
 from caravel.payments.v1 import exposure_pb2 as caravel_dot_payments_dot_v1_dot_exposure__pb2
 from caravel.payments.v1 import history_pb2 as caravel_dot_payments_dot_v1_dot_history__pb2
+from caravel.payments.v1 import inspected_pb2 as caravel_dot_payments_dot_v1_dot_inspected__pb2
 from caravel.payments.v1 import payments_pb2 as caravel_dot_payments_dot_v1_dot_payments__pb2
+from caravel.payments.v1 import proposals_pb2 as caravel_dot_payments_dot_v1_dot_proposals__pb2
 from caravel.payments.v1 import scoreboard_pb2 as caravel_dot_payments_dot_v1_dot_scoreboard__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$caravel/payments/v1/inspection.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\"caravel/payments/v1/exposure.proto\x1a!caravel/payments/v1/history.proto\x1a\"caravel/payments/v1/payments.proto\x1a$caravel/payments/v1/scoreboard.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12GetOperatorRequest\"\x8f\x01\n\x08Operator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rcredential_id\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\"5\n\x15InspectPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xa7\x01\n\x10InspectedPayment\x12-\n\x07payment\x18\x01 \x01(\x0b\x32\x1c.caravel.payments.v1.Payment\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x31\n\x06\x65vents\x18\x03 \x03(\x0b\x32!.caravel.payments.v1.PaymentEvent\x12\x1c\n\x14unreadable_sequences\x18\x04 \x03(\x05\x32\xc2\x04\n\x11InspectionService\x12{\n\x0bGetOperator\x12\'.caravel.payments.v1.GetOperatorRequest\x1a\x1d.caravel.payments.v1.Operator\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/operator\x12\x9a\x01\n\x0eInspectPayment\x12*.caravel.payments.v1.InspectPaymentRequest\x1a%.caravel.payments.v1.InspectedPayment\"5\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02&\x12$/api/admin/payments/{transaction_id}\x12{\n\x0bGetExposure\x12\'.caravel.payments.v1.GetExposureRequest\x1a\x1d.caravel.payments.v1.Exposure\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/exposure\x12\x95\x01\n\x0fListScoreboards\x12+.caravel.payments.v1.ListScoreboardsRequest\x1a,.caravel.payments.v1.ListScoreboardsResponse\"\'\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x18\x12\x16/api/admin/scoreboardsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$caravel/payments/v1/inspection.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1f\x63\x61ravel/payments/v1/admin.proto\x1a\"caravel/payments/v1/exposure.proto\x1a!caravel/payments/v1/history.proto\x1a#caravel/payments/v1/inspected.proto\x1a\"caravel/payments/v1/payments.proto\x1a#caravel/payments/v1/proposals.proto\x1a$caravel/payments/v1/scoreboard.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12GetOperatorRequest\"\x8f\x01\n\x08Operator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rcredential_id\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\"T\n\x15InspectPaymentRequest\x12\x1c\n\x0etransaction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x62\x65\x66ore_sequence\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\x84\x05\n\x10InspectedPayment\x12-\n\x07payment\x18\x01 \x01(\x0b\x32\x1c.caravel.payments.v1.Payment\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x31\n\x06\x65vents\x18\x03 \x03(\x0b\x32!.caravel.payments.v1.PaymentEvent\x12\x1c\n\x14unreadable_sequences\x18\x04 \x03(\x05\x12\r\n\x05state\x18\x05 \x01(\t\x12+\n\x04next\x18\x06 \x01(\x0b\x32\x1d.caravel.payments.v1.NextStep\x12\x35\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32#.caravel.payments.v1.PaymentAttempt\x12\x35\n\x08postings\x18\x08 \x03(\x0b\x32#.caravel.payments.v1.PaymentPosting\x12\x31\n\x06quotes\x18\t \x03(\x0b\x32!.caravel.payments.v1.PaymentQuote\x12;\n\x0freceived_events\x18\n \x03(\x0b\x32\".caravel.payments.v1.ReceivedEvent\x12\x38\n\ndeliveries\x18\x0b \x03(\x0b\x32$.caravel.payments.v1.PaymentDelivery\x12\x34\n\x07\x61\x63tions\x18\x0c \x03(\x0b\x32#.caravel.payments.v1.OperatorAction\x12\x30\n\tproposals\x18\r \x03(\x0b\x32\x1d.caravel.payments.v1.Proposal\x12\x0b\n\x03\x63ut\x18\x0e \x03(\t\x12\x12\n\nunreadable\x18\x0f \x03(\t2\xc2\x04\n\x11InspectionService\x12{\n\x0bGetOperator\x12\'.caravel.payments.v1.GetOperatorRequest\x1a\x1d.caravel.payments.v1.Operator\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/operator\x12\x9a\x01\n\x0eInspectPayment\x12*.caravel.payments.v1.InspectPaymentRequest\x1a%.caravel.payments.v1.InspectedPayment\"5\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02&\x12$/api/admin/payments/{transaction_id}\x12{\n\x0bGetExposure\x12\'.caravel.payments.v1.GetExposureRequest\x1a\x1d.caravel.payments.v1.Exposure\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/exposure\x12\x95\x01\n\x0fListScoreboards\x12+.caravel.payments.v1.ListScoreboardsRequest\x1a,.caravel.payments.v1.ListScoreboardsResponse\"\'\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x18\x12\x16/api/admin/scoreboardsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INSPECTPAYMENTREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_INSPECTPAYMENTREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002'
+  _globals['_INSPECTPAYMENTREQUEST'].fields_by_name['before_sequence']._loaded_options = None
+  _globals['_INSPECTPAYMENTREQUEST'].fields_by_name['before_sequence']._serialized_options = b'\342A\001\001'
   _globals['_INSPECTIONSERVICE'].methods_by_name['GetOperator']._loaded_options = None
   _globals['_INSPECTIONSERVICE'].methods_by_name['GetOperator']._serialized_options = b'\242\265\030\005\010\002\022\001\006\202\323\344\223\002\025\022\023/api/admin/operator'
   _globals['_INSPECTIONSERVICE'].methods_by_name['InspectPayment']._loaded_options = None
@@ -49,14 +54,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSPECTIONSERVICE'].methods_by_name['GetExposure']._serialized_options = b'\242\265\030\005\010\002\022\001\006\202\323\344\223\002\025\022\023/api/admin/exposure'
   _globals['_INSPECTIONSERVICE'].methods_by_name['ListScoreboards']._loaded_options = None
   _globals['_INSPECTIONSERVICE'].methods_by_name['ListScoreboards']._serialized_options = b'\242\265\030\005\010\002\022\001\006\202\323\344\223\002\030\022\026/api/admin/scoreboards'
-  _globals['_GETOPERATORREQUEST']._serialized_start=335
-  _globals['_GETOPERATORREQUEST']._serialized_end=355
-  _globals['_OPERATOR']._serialized_start=358
-  _globals['_OPERATOR']._serialized_end=501
-  _globals['_INSPECTPAYMENTREQUEST']._serialized_start=503
-  _globals['_INSPECTPAYMENTREQUEST']._serialized_end=556
-  _globals['_INSPECTEDPAYMENT']._serialized_start=559
-  _globals['_INSPECTEDPAYMENT']._serialized_end=726
-  _globals['_INSPECTIONSERVICE']._serialized_start=729
-  _globals['_INSPECTIONSERVICE']._serialized_end=1307
+  _globals['_GETOPERATORREQUEST']._serialized_start=442
+  _globals['_GETOPERATORREQUEST']._serialized_end=462
+  _globals['_OPERATOR']._serialized_start=465
+  _globals['_OPERATOR']._serialized_end=608
+  _globals['_INSPECTPAYMENTREQUEST']._serialized_start=610
+  _globals['_INSPECTPAYMENTREQUEST']._serialized_end=694
+  _globals['_INSPECTEDPAYMENT']._serialized_start=697
+  _globals['_INSPECTEDPAYMENT']._serialized_end=1341
+  _globals['_INSPECTIONSERVICE']._serialized_start=1344
+  _globals['_INSPECTIONSERVICE']._serialized_end=1922
 # @@protoc_insertion_point(module_scope)

@@ -5,8 +5,11 @@ The calls by which operators look at payments of all merchants and their figures
 nothing; the verbs are in admin.proto.
 """
 
+from caravel.payments.v1 import admin_pb2 as _admin_pb2
 from caravel.payments.v1 import history_pb2 as _history_pb2
+from caravel.payments.v1 import inspected_pb2 as _inspected_pb2
 from caravel.payments.v1 import payments_pb2 as _payments_pb2
+from caravel.payments.v1 import proposals_pb2 as _proposals_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -97,16 +100,22 @@ class InspectPaymentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    BEFORE_SEQUENCE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
+    before_sequence: _builtins.int
+    """Only events and postings before this number (`sequence`), for those that an answer has cut. 0:
+    the newest.
+    """
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
+        before_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_sequence", b"before_sequence", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -114,7 +123,7 @@ Global___InspectPaymentRequest: _TypeAlias = InspectPaymentRequest  # noqa: Y015
 
 @_typing.final
 class InspectedPayment(_message.Message):
-    """A payment as operators see it."""
+    """A payment as operators see it. Each list shows 500 items at the most."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -122,19 +131,76 @@ class InspectedPayment(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     UNREADABLE_SEQUENCES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    POSTINGS_FIELD_NUMBER: _builtins.int
+    QUOTES_FIELD_NUMBER: _builtins.int
+    RECEIVED_EVENTS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    CUT_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Its merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z"."""
+    state: _builtins.str
+    """Its state, of which `status` is the public side, for example "COLLECTING"."""
     @_builtins.property
     def payment(self) -> _payments_pb2.Payment:
-        """The payment, as its merchant sees it."""
+        """The payment, as its merchant sees it, without what is for its payer alone."""
 
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_history_pb2.PaymentEvent]:
-        """The whole history, oldest first."""
+        """Its history, oldest first."""
 
     @_builtins.property
     def unreadable_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers (`sequence`) of events of this history whose record cannot be read, nearly always none."""
+
+    @_builtins.property
+    def next(self) -> _inspected_pb2.NextStep:
+        """Its next step."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_inspected_pb2.PaymentAttempt]:
+        """The attempts at its steps, oldest first."""
+
+    @_builtins.property
+    def postings(self) -> _containers.RepeatedCompositeFieldContainer[_inspected_pb2.PaymentPosting]:
+        """Its postings, oldest first."""
+
+    @_builtins.property
+    def quotes(self) -> _containers.RepeatedCompositeFieldContainer[_inspected_pb2.PaymentQuote]:
+        """The quotes that it was made from and priced by, oldest first."""
+
+    @_builtins.property
+    def received_events(self) -> _containers.RepeatedCompositeFieldContainer[_inspected_pb2.ReceivedEvent]:
+        """The events of providers about it, oldest first."""
+
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[_inspected_pb2.PaymentDelivery]:
+        """The events about it on their way to its merchant's endpoints, oldest first."""
+
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedCompositeFieldContainer[_admin_pb2.OperatorAction]:
+        """The operators' actions on it, also those that were refused, oldest first. For the scope
+        audit:read alone.
+        """
+
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[_proposals_pb2.Proposal]:
+        """The proposals of a verb on it, oldest first."""
+
+    @_builtins.property
+    def cut(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the lists that have more items than are shown, for example "events"."""
+
+    @_builtins.property
+    def unreadable(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Rows of these lists that cannot be read, each as its table, for example "attempts"; nearly always
+        none. The dead letters of kind UNREADABLE say which rows they are.
+        """
 
     def __init__(
         self,
@@ -143,10 +209,21 @@ class InspectedPayment(_message.Message):
         merchant_id: _builtins.str = ...,
         events: _abc.Iterable[_history_pb2.PaymentEvent] | None = ...,
         unreadable_sequences: _abc.Iterable[_builtins.int] | None = ...,
+        state: _builtins.str = ...,
+        next: _inspected_pb2.NextStep | None = ...,
+        attempts: _abc.Iterable[_inspected_pb2.PaymentAttempt] | None = ...,
+        postings: _abc.Iterable[_inspected_pb2.PaymentPosting] | None = ...,
+        quotes: _abc.Iterable[_inspected_pb2.PaymentQuote] | None = ...,
+        received_events: _abc.Iterable[_inspected_pb2.ReceivedEvent] | None = ...,
+        deliveries: _abc.Iterable[_inspected_pb2.PaymentDelivery] | None = ...,
+        actions: _abc.Iterable[_admin_pb2.OperatorAction] | None = ...,
+        proposals: _abc.Iterable[_proposals_pb2.Proposal] | None = ...,
+        cut: _abc.Iterable[_builtins.str] | None = ...,
+        unreadable: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "merchant_id", b"merchant_id", "payment", b"payment", "unreadable_sequences", b"unreadable_sequences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "attempts", b"attempts", "cut", b"cut", "deliveries", b"deliveries", "events", b"events", "merchant_id", b"merchant_id", "next", b"next", "payment", b"payment", "postings", b"postings", "proposals", b"proposals", "quotes", b"quotes", "received_events", b"received_events", "state", b"state", "unreadable", b"unreadable", "unreadable_sequences", b"unreadable_sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

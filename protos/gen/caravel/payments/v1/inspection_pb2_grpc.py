@@ -71,8 +71,9 @@ class InspectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def InspectPayment(self, request, context):
-        """Shows one payment of any merchant with its whole history. Idempotent. Refuses with
-        PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
+        """Shows one payment of any merchant with all that is on record about it, and what happens to it
+        next. Of a list with more items than an answer holds it shows the newest, and names the list in
+        `cut`. Idempotent. Refuses with FIELD_INVALID, PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,9 @@ class InspectionServiceStub:
     GetOperator: _grpc.UnaryUnaryMultiCallable[_inspection_pb2.GetOperatorRequest, _inspection_pb2.Operator]
     """Shows the operator whose credential makes the call. Idempotent."""
     InspectPayment: _grpc.UnaryUnaryMultiCallable[_inspection_pb2.InspectPaymentRequest, _inspection_pb2.InspectedPayment]
-    """Shows one payment of any merchant with its whole history. Idempotent. Refuses with
-    PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
+    """Shows one payment of any merchant with all that is on record about it, and what happens to it
+    next. Of a list with more items than an answer holds it shows the newest, and names the list in
+    `cut`. Idempotent. Refuses with FIELD_INVALID, PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
     """
     GetExposure: _grpc.UnaryUnaryMultiCallable[_exposure_pb2.GetExposureRequest, _exposure_pb2.Exposure]
     """Shows our exchange positions: what we hold of each currency less what we owe, their worth at the
@@ -60,8 +61,9 @@ class InspectionServiceAsyncStub(InspectionServiceStub):
     GetOperator: _aio.UnaryUnaryMultiCallable[_inspection_pb2.GetOperatorRequest, _inspection_pb2.Operator]  # type: ignore[assignment]
     """Shows the operator whose credential makes the call. Idempotent."""
     InspectPayment: _aio.UnaryUnaryMultiCallable[_inspection_pb2.InspectPaymentRequest, _inspection_pb2.InspectedPayment]  # type: ignore[assignment]
-    """Shows one payment of any merchant with its whole history. Idempotent. Refuses with
-    PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
+    """Shows one payment of any merchant with all that is on record about it, and what happens to it
+    next. Of a list with more items than an answer holds it shows the newest, and names the list in
+    `cut`. Idempotent. Refuses with FIELD_INVALID, PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
     """
     GetExposure: _aio.UnaryUnaryMultiCallable[_exposure_pb2.GetExposureRequest, _exposure_pb2.Exposure]  # type: ignore[assignment]
     """Shows our exchange positions: what we hold of each currency less what we owe, their worth at the
@@ -89,8 +91,9 @@ class InspectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inspection_pb2.InspectPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inspection_pb2.InspectedPayment, _abc.Awaitable[_inspection_pb2.InspectedPayment]]:
-        """Shows one payment of any merchant with its whole history. Idempotent. Refuses with
-        PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
+        """Shows one payment of any merchant with all that is on record about it, and what happens to it
+        next. Of a list with more items than an answer holds it shows the newest, and names the list in
+        `cut`. Idempotent. Refuses with FIELD_INVALID, PAYMENT_NOT_FOUND or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,86 @@
+"""The overview as operators see it."""
+
+from dataclasses import asdict
+
+from caravel.payments.v1 import overview_pb2
+
+from services.payments.base.convert import optional_timestamp, timestamp
+from services.payments.model.quote import RateTrail
+from services.payments.operators.overview import (
+    CompletionTime,
+    Overview,
+    Queue,
+    UnderWay,
+    WaitingPayments,
+)
+from services.shared.errors import DomainError
+
+
+def write_overview(overview: Overview) -> overview_pb2.Overview:
+    """The overview."""
+    standing = overview.standing
+    return overview_pb2.Overview(
+        seen_at=timestamp(standing.seen_at),
+        under_way=[_write_under_way(one) for one in standing.under_way],
+        overdue=[overview_pb2.OverdueCount(**asdict(one)) for one in standing.overdue],
+        waiting=[_write_waiting(one) for one in standing.waiting],
+        completion=_write_completion(standing.completion),
+        corridors=[overview_pb2.CorridorSuccess(**asdict(one)) for one in standing.corridors],
+        payments_counted_from=timestamp(standing.payments_counted_from),
+        providers=[overview_pb2.ProviderSuccess(**asdict(one)) for one in standing.providers],
+        providers_counted_from=timestamp(standing.providers_counted_from),
+        queues=[_write_queue(one) for one in standing.queues],
+        failing_webhooks=overview_pb2.FailingWebhooks(
+            endpoints=standing.failing_endpoints, events=standing.failing_events
+        ),
+        rates=[_write_rate(corridor_id, rate) for corridor_id, rate in overview.rates.items()],
+        is_partial=standing.is_partial,
+    )
+
+
+def _write_under_way(group: UnderWay) -> overview_pb2.UnderWay:
+    return overview_pb2.UnderWay(
+        state=group.state,
+        age=group.age,
+        payments=group.payments,
+        amount_usd=str(group.amount),
+    )
+
+
+def _write_waiting(group: WaitingPayments) -> overview_pb2.WaitingPayments:
+    return overview_pb2.WaitingPayments(
+        waiting_for=group.waiting_for,
+        hold_reason=group.hold_reason,
+        payments=group.payments,
+        amount_usd=str(group.amount),
+        oldest_since=optional_timestamp(group.oldest_since),
+        past_deadline=group.past_deadline,
+    )
+
+
+def _write_completion(completion: CompletionTime) -> overview_pb2.CompletionTime:
+    return overview_pb2.CompletionTime(
+        payments=completion.payments,
+        median_seconds=completion.median.total_seconds(),
+        p95_seconds=completion.p95.total_seconds(),
+    )
+
+
+def _write_queue(queue: Queue) -> overview_pb2.Queue:
+    return overview_pb2.Queue(
+        name=queue.name,
+        waiting=queue.waiting,
+        oldest_seconds=queue.oldest.total_seconds(),
+        set_aside=queue.set_aside,
+    )
+
+
+def _write_rate(corridor_id: str, rate: RateTrail | DomainError) -> overview_pb2.RateAge:
+    if isinstance(rate, DomainError):
+        return overview_pb2.RateAge(corridor_id=corridor_id, unavailable_reason=rate.error_reason)
+    return overview_pb2.RateAge(
+        corridor_id=corridor_id,
+        source=rate.source,
+        observed_at=timestamp(rate.observed_at),
+        synthetic=rate.synthetic,
+    )

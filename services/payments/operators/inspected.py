@@ -1,0 +1,112 @@
+"""One payment of any merchant as operators see it: all that is on record about it, bounded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.payments.model.attempt import Attempt
+from services.payments.model.ledger import Posting
+from services.payments.model.operator import OperatorAction
+from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
+from services.payments.model.quote import Quote
+from services.payments.operators.proposal import Proposal
+from services.shared.ids import Prefix, encode_id
+
+# The most items that a list of one answer shows.
+SHOWN_MAX = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued:
+    """When workers look at a payment, at one moment."""
+
+    now: datetime
+    # None where nothing is left to do.
+    due_at: datetime | None
+    # Until when a worker has it.
+    lease_until: datetime | None
+    # How often in a row its step has broken down on our side.
+    step_failures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedPosting:
+    """A posting as the book has it."""
+
+    sequence: int
+    position: int
+    posting: Posting
+    posted_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """An event of a provider as it was received."""
+
+    provider: str
+    event_id: str
+    event_type: str
+    step: str
+    state: str
+    received_at: datetime
+    failures: int
+    last_error: str
+    outcome: str
+    signed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An event on its way to one endpoint."""
+
+    endpoint: UUID
+    sequence: int
+    event_type: str
+    state: str
+    failures: int
+    last_error: str
+    due_at: datetime
+    created_at: datetime
+    delivered_at: datetime | None
+    # Of one that is set aside; empty else.
+    dead_letter_id: str
+
+    @property
+    def endpoint_id(self) -> str:
+        """The endpoint's public id."""
+        return encode_id(Prefix.ENDPOINT, self.endpoint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectedPayment:
+    """A payment and its lists, each oldest first."""
+
+    payment: Payment
+    queued: Queued
+    events: Sequence[RecordedEvent | UnreadableEvent]
+    attempts: Sequence[Attempt]
+    postings: Sequence[RecordedPosting]
+    quotes: Sequence[Quote]
+    received: Sequence[Received]
+    deliveries: Sequence[Delivery]
+    # Of its merchant's endpoints, by their ids.
+    urls: Mapping[UUID, str]
+    actions: Sequence[OperatorAction]
+    proposals: Sequence[Proposal]
+    # Names of the lists that have more than is shown.
+    cut: Sequence[str] = ()
+    # The tables of rows that cannot be read.
+    unreadable: Sequence[str] = ()
+
+
+class Inspected(Protocol):
+    """The payments of all merchants."""
+
+    async def payment(self, payment_id: UUID, before_sequence: int | None) -> InspectedPayment:
+        """One payment as it is now, with the newest events and postings, or those before a number.
+
+        Raises PaymentNotFound, PaymentUnreadable.
+        """
+        ...

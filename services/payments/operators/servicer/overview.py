@@ -1,0 +1,33 @@
+"""The operators' overview: call, convert."""
+
+from typing import Any
+
+import grpc
+from caravel.payments.v1 import overview_pb2, overview_pb2_grpc
+
+from services.payments.operators.convert.overview import write_overview
+from services.payments.operators.overview import Overviewing
+from services.shared.grpc_server import GrpcServer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class OverviewServicer(overview_pb2_grpc.OverviewServiceServicer):
+    """caravel.payments.v1.OverviewService."""
+
+    def __init__(self, overviewing: Overviewing) -> None:
+        self._overviewing = overviewing
+
+    def add_to(self, server: GrpcServer) -> None:
+        """Has the server answer this service's calls."""
+        server.add(
+            overview_pb2_grpc.add_OverviewServiceServicer_to_server,
+            self,
+            "caravel.payments.v1.OverviewService",
+        )
+
+    async def GetOverview(  # noqa: N802 - the contract's name
+        self, request: overview_pb2.GetOverviewRequest, context: Context
+    ) -> overview_pb2.Overview:
+        """See overview.proto."""
+        return write_overview(await self._overviewing.current())
